@@ -1,0 +1,1 @@
+"""The actors: one folder each, over a kernel of their own."""

@@ -1,0 +1,3 @@
+"""RenderTrust: client, node agent and offline verifier."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The database: migrations, queries, and typed reads and writes over them."""

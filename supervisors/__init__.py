@@ -1,0 +1,1 @@
+"""Supervisors: what starts, restarts and stops the actors."""

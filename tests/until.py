@@ -1,0 +1,23 @@
+"""Waiting for a condition in a test: bounded, and without guessing how long things take."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+T = TypeVar("T")
+STEP_SECONDS = 0.01
+
+
+async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 5.0) -> T:
+    """Poll ``condition`` until it is true and return its value; AssertionError after ``within`` s."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return cast("T", value)
+        assert loop.time() < deadline, f"not within {within} s: {inspect.getsource(condition).strip()}"
+        await asyncio.sleep(STEP_SECONDS)
