@@ -19,5 +19,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 5.
             value = await value
         if value:
             return cast("T", value)
-        assert loop.time() < deadline, f"not within {within} s: {inspect.getsource(condition).strip()}"
+        assert loop.time() < deadline, (
+            f"not within {within} s: {inspect.getsource(condition).strip()}"
+        )
         await asyncio.sleep(STEP_SECONDS)
