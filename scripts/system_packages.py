@@ -4,7 +4,6 @@ As root with apt they are installed; else the exact command is said, and nothing
 """
 
 import ctypes
-import ctypes.util
 import os
 import platform
 import shutil
@@ -43,10 +42,15 @@ def missing(*, for_tests: bool) -> list[str]:
 
 def install(packages: list[str]) -> bool:
     print(f"Installing system packages: {' '.join(packages)}", file=sys.stderr, flush=True)
-    quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
-    words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    return subprocess.run(words, check=False, **quiet).returncode == 0
+    return apt("update") & apt("install", "-y", "--no-install-recommends", *packages)
+
+
+def apt(*words: str) -> bool:
+    """Run apt-get without questions; its errors are shown, its chatter is not."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-qq", *words]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
+    return done.returncode == 0
 
 
 def main() -> int:
@@ -56,7 +60,7 @@ def main() -> int:
     command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
     if os.geteuid() == 0 and shutil.which("apt-get") and install(lacking):
         return 0
-    print(f"Rendering needs system packages that are missing. As root:\n  {command}", file=sys.stderr)
+    print(f"Rendering lacks system packages. As root:\n  {command}", file=sys.stderr)
     return 1
 
 
