@@ -10,7 +10,7 @@ STEP_SECONDS = 0.01
 
 
 async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 5.0) -> T:
-    """Poll ``condition`` until it is true and return its value; AssertionError after ``within`` s."""
+    """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     while True:

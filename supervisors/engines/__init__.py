@@ -1,1 +1,1 @@
-"""The engines beneath the gateway: PostgreSQL, Valkey and an object store, embedded or remote."""
+"""The outside world behind the ports: engines that we start ourselves, or that are elsewhere."""
