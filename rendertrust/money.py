@@ -11,9 +11,11 @@ _AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
 
 
 def parse(text: str) -> int:
-    """Units of an amount above 0 as the API takes it: ``\\d{1,14}(\\.\\d{1,4})?``; else ValueError."""
+    """Units of an amount above 0, written as the API takes it; ValueError says what is wrong."""
     if not _AMOUNT.fullmatch(text):
-        raise ValueError("must be a decimal string with at most 14 digits and 4 decimals, like 10.5")
+        raise ValueError(
+            "must be a decimal string with at most 14 digits and 4 decimals, like 10.5"
+        )
     whole, _, fraction = text.partition(".")
     units = int(whole) * UNITS_PER_CREDIT + int(fraction.ljust(4, "0"))
     if units == 0:

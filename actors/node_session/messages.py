@@ -56,5 +56,3 @@ class Close(Message[NodeSession, None]):
 @attrs.frozen
 class Disconnected(Message[NodeSession, None]):
     """From the relay: the socket is closed; the session ends."""
-
-
