@@ -15,21 +15,16 @@ class Probe(Generic[To]):
     def __init__(self, name: str = "probe", *, capacity: int = 1024) -> None:
         self.ref: Ref[To] = Ref(name, capacity=capacity)
 
-    def take(self) -> tuple[Message[Any, Any], Later[Any]] | None:
-        """The oldest message and its asker (who may be nobody); None when there is none."""
-        if not self.ref.mailbox.items:
-            return None
-        envelope = self.ref.mailbox.items.popleft()
-        return envelope.message, Later(envelope)
-
     async def expect(self, kind: type[M], *, within: float = 5.0) -> M:
         """Wait for the next message, which must be a ``kind``."""
-        message, _ = await until(self.take, within=within)
-        assert isinstance(message, kind), f"{message} came, {kind.__name__} was expected"
+        message, _ = await self.expect_ask(kind, within=within)
         return message
 
     async def expect_ask(self, kind: type[M], *, within: float = 5.0) -> tuple[M, Later[Any]]:
-        """Wait for the next message, which must be a ``kind``, and for its asker."""
-        message, asker = await until(self.take, within=within)
+        """Wait for the next message, which must be a ``kind``, and for its asker, if any."""
+        await until(lambda: self.ref.depth, within=within)
+        envelope = self.ref.mailbox.items.popleft()
+        self.ref.mailbox.taken(envelope)
+        message = envelope.message
         assert isinstance(message, kind), f"{message} came, {kind.__name__} was expected"
-        return message, asker
+        return message, Later(envelope)

@@ -72,7 +72,12 @@ class Ref(Generic[To]):
         if mailbox.closed is not None:
             return mailbox.closed
         notice: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        mailbox.watchers[notice] = notice.set_result
+
+        def notify(reason: str) -> None:
+            if not notice.done():
+                notice.set_result(reason)
+
+        mailbox.watchers[notice] = notify
         try:
             return await notice
         finally:
