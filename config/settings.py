@@ -93,11 +93,13 @@ class Limits:
     login: int
     refresh: int
     register: int
+    node: int
 
 
 @attrs.frozen
 class Logs:
     level: str
+    access: bool
 
 
 @attrs.frozen
@@ -202,6 +204,7 @@ _BOUNDS = {
     "limits.login": (1, 1_000_000),
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),
+    "limits.node": (1, 1_000_000),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import orjson
 
 from sql.database import Database
 
@@ -45,7 +46,20 @@ class UnitRow:
     node_id: UUID | None
 
 
+@attrs.frozen
+class KeptAnswer:
+    """What was asked and answered under an idempotency key: {status, body}."""
+
+    request: bytes
+    answer: dict[str, Any]
+
+
 _COLUMNS = tuple(field.name for field in attrs.fields(JobRow))
+
+
+def _decoded(value: Any) -> dict[str, Any]:
+    """A jsonb value, whether or not the pool decodes it."""
+    return dict(orjson.loads(value)) if isinstance(value, str) else dict(value)
 
 
 def _job(row: Any) -> JobRow:
@@ -78,6 +92,11 @@ class Jobs:
     async def by_id(self, job: UUID, user: UUID) -> JobRow | None:
         row = await self._database.one("job_of_user", job, user)
         return None if row is None else _job(row)
+
+    async def kept_answer(self, user: UUID, key: str) -> KeptAnswer | None:
+        """What was answered under an idempotency key."""
+        row = await self._database.one("idempotency_answer", user, key)
+        return None if row is None else KeptAnswer(row["request"], _decoded(row["answer"]))
 
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)

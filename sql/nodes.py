@@ -34,6 +34,17 @@ class NodeChallenge:
 
 
 @attrs.frozen
+class NewNode:
+    """A node as it is registered; ``public_key`` are the 32 bytes of an Ed25519 key."""
+
+    id: UUID
+    name: str
+    public_key: bytes
+    capabilities: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
+@attrs.frozen
 class NewChallenge:
     """A challenge as it is kept; ``owner`` owns the node once it is answered."""
 
@@ -48,19 +59,12 @@ class Nodes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(
-        self,
-        node: UUID,
-        name: str,
-        public_key: bytes,
-        capabilities: Sequence[str],
-        metadata: Mapping[str, Any],
-        challenge: NewChallenge,
-    ) -> None:
+    async def insert(self, node: NewNode, challenge: NewChallenge) -> None:
         """A node that is REGISTERED, with its challenge."""
         await self._database.execute(
             "node_insert",
-            *(node, name, public_key, list(capabilities), orjson.dumps(metadata).decode()),
+            *(node.id, node.name, node.public_key, list(node.capabilities)),
+            orjson.dumps(node.metadata).decode(),
             *(challenge.challenge, challenge.owner, challenge.expires_at),
         )
 

@@ -19,18 +19,29 @@ class UploadRow:
     created_at: datetime
 
 
+@attrs.frozen
+class NewUpload:
+    """Content as it is announced."""
+
+    id: UUID
+    sha256: bytes
+    size: int
+    filename: str
+    object_key: str
+
+
 class Uploads:
     """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def announce(
-        self, upload: UUID, user: UUID, sha256: bytes, size: int, filename: str, object_key: str
-    ) -> UploadRow:
+    async def announce(self, user: UUID, content: NewUpload) -> UploadRow:
         """The row for this content of this user: the one there is, else a new one."""
         row = await self._database.one(
-            "upload_announce", upload, user, sha256, size, filename, object_key
+            "upload_announce",
+            *(content.id, user, content.sha256, content.size),
+            *(content.filename, content.object_key),
         )
         assert row is not None, "an upsert returns its row"
         return UploadRow(**row)

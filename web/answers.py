@@ -1,8 +1,8 @@
 """Answers as bytes: JSON of attrs classes, and problems as RFC 9457 has them."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 import orjson
@@ -18,13 +18,11 @@ _PROBLEM = "application/problem+json"
 
 def encode(value: Any) -> bytes:
     """JSON: attrs classes as objects, times in UTC with a Z."""
-    return orjson.dumps(value, default=_members, option=_OPTIONS)
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 
 def success(status: int, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=encode(value), status=status, headers=headers, content_type=_JSON
-    )
+    return web.Response(body=encode(value), status=status, headers=headers, content_type=_JSON)
 
 
 def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
@@ -38,12 +36,15 @@ def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
     )
 
 
-@lru_cache(maxsize=256)
-def _names(kind: type[attrs.AttrsInstance]) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(kind))
+_names: dict[type, tuple[str, ...]] = {}
 
 
-def _members(value: Any) -> dict[str, Any]:
-    if not attrs.has(type(value)):
-        raise TypeError(f"{type(value).__name__} is no answer")
-    return {name: getattr(value, name) for name in _names(type(value))}
+def _plain(value: Any) -> dict[str, Any] | str:
+    if isinstance(value, UUID):
+        return str(value)  # asyncpg's own subclass
+    kind: type[Any] = type(value)
+    if kind not in _names:
+        if not attrs.has(kind):
+            raise TypeError(f"{kind.__name__} is no answer")
+        _names[kind] = tuple(field.name for field in attrs.fields(kind))
+    return {name: getattr(value, name) for name in _names[kind]}

@@ -1,4 +1,4 @@
-"""Bodies and queries into attrs classes: strict for JSON, from text for queries, all faults at once."""
+"""Bodies and queries into attrs classes: strict, and all faults at once."""
 
 import math
 import re
@@ -178,14 +178,15 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _checked(value: Any, meta: Meta) -> Any:
-    unit = "characters" if isinstance(value, str) else "items"
+    number: Any = value
+    unit = "characters" if type(value) is str else "items"
     if meta.min_length is not None and len(value) < meta.min_length:
         raise Wrong(f"must have at least {meta.min_length} {unit}")
     if meta.max_length is not None and len(value) > meta.max_length:
         raise Wrong(f"must have at most {meta.max_length} {unit}")
-    if meta.ge is not None and value < meta.ge:
+    if meta.ge is not None and number < meta.ge:
         raise Wrong(f"must be at least {meta.ge}")
-    if meta.le is not None and value > meta.le:
+    if meta.le is not None and number > meta.le:
         raise Wrong(f"must be at most {meta.le}")
     if meta.pattern is not None and not re.fullmatch(meta.pattern, value, re.ASCII):
         raise Wrong(f"must match {meta.pattern}")
@@ -237,6 +238,10 @@ def _record(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     return read
 
 
+def _is(origin: Any) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) is origin
+
+
 def _has_meta(kind: Any) -> bool:
     return get_origin(kind) is Annotated and any(isinstance(a, Meta) for a in get_args(kind)[1:])
 
@@ -247,9 +252,9 @@ def _strict() -> Converter:
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_structure_hook(datetime, _time)
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is dict, _mapping)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list, _list)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal)
+    converter.register_structure_hook_func(_is(dict), _mapping)
+    converter.register_structure_hook_factory(_is(list), _list)
+    converter.register_structure_hook_factory(_is(Literal), _literal)
     converter.register_structure_hook_factory(attrs.has, _record)
     converter.register_structure_hook_factory(_has_meta, _bounded)
     return converter
@@ -262,7 +267,7 @@ def _lax() -> Converter:
     converter.register_structure_hook(bool, _flag_text)
     converter.register_structure_hook(UUID, _uuid)
     converter.register_structure_hook(datetime, _time)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal)
+    converter.register_structure_hook_factory(_is(Literal), _literal)
     converter.register_structure_hook_factory(_has_meta, _bounded)
     return converter
 

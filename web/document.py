@@ -74,7 +74,7 @@ def _unwritable(value: Any, place: str) -> str | None:
     if isinstance(value, str):
         return place if _UNWRITABLE.search(value) else None
     if isinstance(value, list):
-        for index, item in enumerate(cast("list[Any]", value)):
+        for index, item in enumerate(value):
             if (found := _unwritable(item, f"{place}[{index}]")) is not None:
                 return found
     if isinstance(value, dict):
@@ -108,7 +108,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Document:
     if len(members) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Refused("duplicate", f"The key {ascii(twice[:100])} stands twice in one object")
+        raise _Refused("duplicate", f"The key {twice[:100]!a} stands twice in one object")
     return members
 
 

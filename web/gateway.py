@@ -1,14 +1,18 @@
 """What an operation's handler can reach: the ports, the actors' addresses, the rows."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 from aiohttp import web
 
-from actors.kernel import Ref
 from actors.ports import Clock, Objects, Random
 from config.settings import Settings
+from sql.credits import Credits
+from sql.jobs import Jobs
+from sql.nodes import Nodes
+from sql.uploads import Uploads
+from sql.users import Users
 from supervisors.registry import Registry
 from web.passwords import Passwords
 from web.rates import Rates
@@ -33,6 +37,12 @@ class Gateway:
     tokens: Tokens
     passwords: Passwords
     rates: Rates
+    users: Users
+    nodes: Nodes
+    uploads: Uploads
+    jobs: Jobs
+    credits: Credits
+    starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
 
 

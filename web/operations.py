@@ -61,7 +61,7 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-Rate: TypeAlias = Literal["login", "refresh", "register"]
+Rate: TypeAlias = Literal["login", "refresh", "register", "node"]
 
 
 @attrs.frozen

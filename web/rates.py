@@ -19,6 +19,7 @@ class Rates:
             "login": RateLimitItemPerMinute(settings.login),
             "refresh": RateLimitItemPerMinute(settings.refresh),
             "register": RateLimitItemPerMinute(settings.register),
+            "node": RateLimitItemPerMinute(settings.node),
         }
 
     async def refuse(self, rate: str, ip: str) -> Problem | None:

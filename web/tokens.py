@@ -30,6 +30,7 @@ class TokenType(Enum):
     ACCESS = "access"
     REFRESH = "refresh"
     NODE = "node"
+    UNPROVED = "node_unproved"  # of a known key that was registered again: opens nothing
 
 
 @attrs.frozen
@@ -58,7 +59,8 @@ class _Presented(dict[str, Any]):
         self.headers = {"Authorization": f"Bearer {token}"}
 
 
-_Verify: TypeAlias = Callable[[_Presented, Callable[[_Presented], Awaitable[None]]], Awaitable[None]]
+_Behind: TypeAlias = Callable[[_Presented], Awaitable[None]]
+_Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
 
 
 class Tokens:
@@ -76,9 +78,7 @@ class Tokens:
     def issue(self, kind: TokenType, subject: UUID, family: UUID) -> tuple[str, Claims]:
         """A signed token and what it says."""
         now = self._clock.now().replace(microsecond=0)
-        claims = Claims(
-            subject, family, self._random.uuid(), kind, now, now + self._lifetime(kind)
-        )
+        claims = Claims(subject, family, self._random.uuid(), kind, now, now + self._lifetime(kind))
         payload = {
             "sub": str(subject),
             "iat": int(now.timestamp()),

@@ -28,3 +28,7 @@ FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 -- name: job_units
 -- The state of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
+
+-- name: idempotency_answer
+-- What was answered under this key before.
+SELECT request, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2;

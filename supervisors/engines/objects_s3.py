@@ -39,10 +39,15 @@ class S3Objects:
         self._stack = AsyncExitStack()
 
     async def presign_get(
-        self, key: str, *, within: int = 3600, filename: str | None = None
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
     ) -> str:
         presigner = await self._presigner()
-        return presigner.get(key, within=within, filename=filename)
+        return presigner.get(key, within=within, filename=filename, bucket=bucket)
 
     async def presign_put(
         self,

@@ -1,16 +1,14 @@
 """What is counted and logged of each request: by route, never by raw path; no query, no token."""
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import Counter, Histogram
 
 from actors.ports import Clock
 from web.answers import REQUEST_ID
 
 log = structlog.get_logger("access")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUESTS = Counter("rendertrust_requests", "Answers by route.", ["method", "route", "status"])
 SECONDS = Histogram("rendertrust_request_seconds", "Time to the answer, by route.", ["route"])
@@ -18,9 +16,7 @@ UNKNOWN = "unknown"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def measures(
-    clock: Clock, *, logged: bool
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def measures(clock: Clock, *, logged: bool) -> Middleware:
     """Count each answer and its time; log it where ``logged``."""
     counters: dict[tuple[str, str, int], Counter] = {}
     timers: dict[str, Histogram] = {}

@@ -1,10 +1,10 @@
 """Whatever goes wrong in a handler becomes an answer that says no more than it should."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from actors.kernel import ActorCrashed, AskFailed
 from actors.ports import ObjectsUnavailable
@@ -15,7 +15,6 @@ from web.passwords import Overloaded
 from web.problem import Problem, unavailable
 
 log = structlog.get_logger("web")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 DATABASE_AWAY = unavailable("The database is not available; try again")
 OBJECTS_AWAY = unavailable("The object store is not available; try again")

@@ -1,19 +1,18 @@
 """A name for each request: in the answer, in problems and in the log."""
 
 import re
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from actors.ports import Random
 from web.answers import REQUEST_ID
 
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def request_ids(random: Random) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def request_ids(random: Random) -> Middleware:
     """Keep the name that a proxy gave, if it is harmless, else make one."""
 
     @web.middleware
