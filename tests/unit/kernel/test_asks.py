@@ -204,7 +204,7 @@ async def test_batch_with_too_few_replies_is_a_crash() -> None:
         kept = handlers[Line]
         handlers[Line] = (short, 4)
         try:
-            with pytest.raises(ActorCrashed, match="ValueError in StageActor.short"):
+            with pytest.raises(ActorCrashed, match=r"ValueError in StageActor.short"):
                 await it.ref.ask(Line("a"), within=1.0)
         finally:
             handlers[Line] = kept
@@ -215,7 +215,7 @@ async def test_awaiting_something_cancelled_is_a_crash() -> None:
     async with play() as it:
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         gone.cancel()
-        with pytest.raises(ActorCrashed, match="CancelledError in StageActor.do"):
+        with pytest.raises(ActorCrashed, match=r"CancelledError in StageActor.do"):
             await it.ref.ask(Do(lambda actor: asyncio.wait_for(gone, 1.0)), within=1.0)
         assert await it.ref.ask(Note("again"), within=1.0)
 
@@ -320,7 +320,7 @@ async def test_forward_or_later_without_a_message_in_hand() -> None:
 async def test_actor_that_asks_itself() -> None:
     """An actor that waits for an ask of itself waits until the deadline."""
     async with play() as it:
-        with pytest.raises(ActorCrashed, match="DeadlineExceeded in StageActor.do"):
+        with pytest.raises(ActorCrashed, match=r"DeadlineExceeded in StageActor.do"):
             await it.ref.ask(Do(lambda a: a.ref.ask(Note("me"), within=1.0)), within=9.0)
         assert now() >= 1.0
 

@@ -1,6 +1,7 @@
 """Bounds, overflow policies, order, batches, dead letters."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -40,6 +41,10 @@ async def stop(it: Play) -> None:
     await quiet()
     it.script.gate.set()
     await stopping
+
+
+async def sleep(seconds: float, _: object) -> None:
+    await asyncio.sleep(seconds)
 
 
 def test_mailbox_without_room_for_one() -> None:
@@ -234,7 +239,7 @@ async def test_forward_in_a_batch_of_one() -> None:
         kept = handlers[Line]
         handlers[Line] = (keep, 4)
         try:
-            with pytest.raises(Exception, match="RuntimeError in StageActor.keep"):
+            with pytest.raises(Exception, match=r"RuntimeError in StageActor.keep"):
                 await it.ref.ask(Line("a"), within=1.0)
         finally:
             handlers[Line] = kept
@@ -298,7 +303,7 @@ async def test_statistics_of_an_actor() -> None:
         await hold(it)
         for number in range(20):
             seconds = 1.0 if number == 19 else 0.1
-            it.ref.tell(Do(lambda actor, s=seconds: asyncio.sleep(s)))
+            it.ref.tell(Do(partial(sleep, seconds)))
         reading = it.root.snapshot().children[0].statistics
         assert reading is not None
         assert (reading.depth, reading.peak, reading.handled) == (20, 20, 0)
