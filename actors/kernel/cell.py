@@ -66,6 +66,7 @@ class Cell:
         try:
             actor = self.make()
         except Exception as error:
+            self.gauge.state = State.RESTARTING
             return self._note(crash(error, f"making {self.ref.name}", detail=True))
         self.kind = type(actor).__name__
         instance = Instance(actor, self.ref, self.gauge, self.system, self.stop_within)
