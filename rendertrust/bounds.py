@@ -1,0 +1,165 @@
+"""Bounds on what a frame may hold: attrs validators that check type, length and range at once.
+
+Each raises ValueError with the field's name and what was wrong with it, never with the value,
+which may be a secret or hostile.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+DEPTH_MAX = 16
+
+
+def _refuse(attribute: "attrs.Attribute[Any]", reason: str) -> ValueError:
+    return ValueError(f"{attribute.name}: {reason}")
+
+
+def is_clean(value: str) -> bool:
+    """Whether ``value`` is free of NUL and of lone surrogates, which databases and UTF-8 refuse."""
+    if value.isascii():
+        return "\0" not in value
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def text(most: int, *, least: int = 1) -> Validator:
+    """A clean string of ``least`` to ``most`` characters."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, str):
+            raise _refuse(attribute, "must be a string")
+        if not least <= len(value) <= most:
+            raise _refuse(attribute, f"must have {least} to {most} characters")
+        if not is_clean(value):
+            raise _refuse(attribute, "must not hold NUL or lone surrogates")
+
+    return check
+
+
+def hexadecimal(length: int) -> Validator:
+    """Exactly ``length`` lower-case hexadecimal digits."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, str) or len(value) != length or set(value) - set(_HEX):
+            raise _refuse(attribute, f"must be {length} lower-case hexadecimal digits")
+
+    return check
+
+
+_HEX = "0123456789abcdef"
+
+
+def integer(least: int, most: int) -> Validator:
+    """A whole number from ``least`` to ``most``; true and 1.0 are none."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if type(value) is not int or not least <= value <= most:
+            raise _refuse(attribute, f"must be a whole number from {least} to {most}")
+
+    return check
+
+
+def number(least: float, most: float) -> Validator:
+    """A finite number from ``least`` to ``most``."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if type(value) not in (int, float) or not least <= value <= most:  # NaN compares false
+            raise _refuse(attribute, f"must be a number from {least} to {most}")
+
+    return check
+
+
+def one_of(*choices: str) -> Validator:
+    """One of a closed set of words."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, str) or value not in choices:
+            raise _refuse(attribute, f"must be one of {', '.join(choices)}")
+
+    return check
+
+
+def several(kind: type, most: int) -> Validator:
+    """A tuple of at most ``most`` values of ``kind``."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, tuple) or len(value) > most:
+            raise _refuse(attribute, f"must be a list of at most {most}")
+        if not all(isinstance(item, kind) for item in value):
+            raise _refuse(attribute, f"must hold only {kind.__name__}")
+
+    return check
+
+
+def texts(most: int, length: int) -> Validator:
+    """A tuple of at most ``most`` clean strings of 1 to ``length`` characters."""
+    check_one = text(length)
+
+    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, tuple) or len(value) > most:
+            raise _refuse(attribute, f"must be a list of at most {most}")
+        for item in value:
+            check_one(instance, attribute, item)
+
+    return check
+
+
+def headers(most: int, length: int) -> Validator:
+    """A mapping of at most ``most`` HTTP header names to values, free of line breaks."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, Mapping) or len(value) > most:
+            raise _refuse(attribute, f"must be an object of at most {most} members")
+        for word in (*value.keys(), *value.values()):
+            if not isinstance(word, str) or len(word) > length or not word.isprintable():
+                raise _refuse(attribute, f"must hold printable strings of at most {length}")
+
+    return check
+
+
+def json_object(most: int) -> Validator:
+    """A JSON object of at most ``most`` values in all, finite, clean and not deeply nested."""
+
+    def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise _refuse(attribute, "must be an object")
+        if (fault := _fault_in(value, most)) is not None:
+            raise _refuse(attribute, fault)
+
+    return check
+
+
+def _fault_in(value: Any, most: int) -> str | None:
+    """Walk level by level, so that a deep value costs no recursion."""
+    level: list[Any] = [value]
+    seen = 0
+    for _ in range(DEPTH_MAX):
+        below: list[Any] = []
+        for item in level:
+            if not _is_json_leaf(item) and not isinstance(item, (Mapping, Sequence)):
+                return "must hold JSON values only, finite and clean"
+            below.extend(_children(item))
+        seen += len(below)
+        if seen > most:
+            return f"must hold at most {most} values"
+        if not below:
+            return None
+        level = below
+    return f"must not be nested deeper than {DEPTH_MAX}"
+
+
+def _children(item: Any) -> Sequence[Any]:
+    if isinstance(item, Mapping):
+        return [*item.keys(), *item.values()]
+    return [] if isinstance(item, (str, bytes)) or not isinstance(item, Sequence) else item
+
+
+def _is_json_leaf(item: Any) -> bool:
+    if isinstance(item, str):
+        return is_clean(item)
+    if isinstance(item, float):
+        return math.isfinite(item)
+    return item is None or isinstance(item, (bool, int))

@@ -1,0 +1,292 @@
+"""The frames of the WebSocket relay, one frozen class each.
+
+Constructing one checks every bound (ValueError is a bug of the sender). The reference's minimal
+frames are valid: whatever it does not show is optional here. ``rendertrust.protocol`` turns them
+into text and back.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, Final
+
+import attrs
+from attrs.validators import optional
+
+from rendertrust.bounds import (
+    headers,
+    hexadecimal,
+    integer,
+    json_object,
+    number,
+    one_of,
+    several,
+    text,
+    texts,
+)
+
+FRAME_BYTES_MAX: Final = 64 * 1024
+PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
+LOG_CHARACTERS_MAX: Final = 8 * 1024
+URL_CHARACTERS_MAX: Final = 4096
+INPUTS_MAX: Final = 64
+RUNNING_MAX: Final = 256
+BYTES_MAX: Final = 2**53
+UNIT_MAX: Final = 10**7
+ATTEMPT_MAX: Final = 10**4
+
+FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
+
+
+class CloseCode(IntEnum):
+    """Why a socket was closed; what the node does about it stands beside each."""
+
+    MALFORMED = 1007  # a frame that is none: reconnect
+    FLOOD = 1008  # too many frames: reconnect, later
+    SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
+    AUTHENTICATION_FAILED = 4001  # get a new token, or stop
+    HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
+    REPLACED = 4003  # another connection of this node took over: stop
+
+
+_JOB_ID = text(64)
+_UNIT = integer(0, UNIT_MAX)
+_ATTEMPT = integer(1, ATTEMPT_MAX)
+_URL = text(URL_CHARACTERS_MAX)
+_SIZE = integer(0, BYTES_MAX)
+_SHA256 = hexadecimal(64)
+
+
+def _wire(name: str) -> dict[str, str]:
+    return {"wire": name}
+
+
+# ------------------------------------------------------------------------ parts of frames
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """One unit at one attempt: what a node says it runs, and what it is told to keep or drop."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+
+
+@attrs.frozen(kw_only=True)
+class Input:
+    """A file the unit needs: fetched from ``url``, kept under its ``sha256``, seen as ``path``.
+
+    ``path`` is relative to the work folder, ``size`` in bytes.
+    """
+
+    path: str = attrs.field(validator=text(512))
+    url: str = attrs.field(validator=_URL, repr=False)
+    sha256: str = attrs.field(validator=_SHA256)
+    size: int = attrs.field(validator=_SIZE)
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    """Where the result goes: PUT to ``url`` with exactly these ``headers``; ``key`` names it."""
+
+    url: str = attrs.field(validator=_URL, repr=False)
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict[str, str], validator=headers(32, 2048), repr=False
+    )
+    key: str = attrs.field(validator=text(1024))
+
+
+# ------------------------------------------------------------------------ gateway to node
+
+
+@attrs.frozen(kw_only=True)
+class JobDispatch:
+    """Run this unit. The first four fields are the reference's; ``lease_seconds`` is the time after
+    which a node that reports nothing loses the unit. ``params`` belongs to the job type.
+    """
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    job_type: str = attrs.field(validator=text(100))
+    payload_ref: str = attrs.field(validator=text(500))
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    lease_seconds: float | None = attrs.field(default=None, validator=optional(number(1, 86_400)))
+    params: Mapping[str, Any] = attrs.field(factory=dict[str, Any], validator=json_object(1000))
+    inputs: tuple[Input, ...] = attrs.field(default=(), validator=several(Input, INPUTS_MAX))
+    output: Output | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(Output))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class JobCancel:
+    """Kill the unit's worker and forget it; the node answers ``job_result`` ``cancelled``."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+
+
+@attrs.frozen(kw_only=True)
+class JobPause:
+    """Start no further unit of this job; the one that runs is finished."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+
+
+@attrs.frozen(kw_only=True)
+class Urls:
+    """Fresh presigned URLs for a unit, as asked for by ``UrlsRequest``."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    inputs: tuple[Input, ...] = attrs.field(default=(), validator=several(Input, INPUTS_MAX))
+    output: Output | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(Output))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Drain:
+    """Finish what runs, take nothing new, leave."""
+
+
+@attrs.frozen(kw_only=True)
+class TokenRenewal:
+    """A new node token, to be used from the next connection on."""
+
+    token: str = attrs.field(validator=text(4096), repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Ack:
+    """The unit's result is settled in the books (or will never be): the node may forget it."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+
+
+@attrs.frozen(kw_only=True)
+class Welcome:
+    """The answer to ``hello``: of the units said to run, which to go on with and which to kill."""
+
+    keep: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
+    drop: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
+
+
+# ------------------------------------------------------------------------ node to gateway
+
+
+@attrs.frozen(kw_only=True)
+class Hello:
+    """The first frame of a node after each connect. ``ram`` and ``vram`` are bytes.
+
+    ``running`` lists units in progress *and* units whose results await an ack: none of them is to
+    be sent again.
+    """
+
+    version: str = attrs.field(validator=text(64))
+    slots: int = attrs.field(default=1, validator=integer(1, RUNNING_MAX))
+    device_class: str | None = attrs.field(
+        default=None, validator=optional(text(200)), metadata=_wire("class")
+    )
+    cores: int | None = attrs.field(default=None, validator=optional(integer(1, 65_536)))
+    ram: int | None = attrs.field(default=None, validator=optional(_SIZE))
+    vram: int | None = attrs.field(default=None, validator=optional(_SIZE))
+    blender: str | None = attrs.field(default=None, validator=optional(text(64)))
+    build: str | None = attrs.field(default=None, validator=optional(text(64)))
+    isa: str | None = attrs.field(default=None, validator=optional(text(64)))
+    capabilities: tuple[str, ...] = attrs.field(default=(), validator=texts(64, 100))
+    running: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
+
+
+@attrs.frozen(kw_only=True)
+class JobStatus:
+    """A unit runs. Each one renews the unit's lease, the progress unchanged or not."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    status: str = attrs.field(default="running", validator=one_of("running", "completed", "failed"))
+    progress: float | None = attrs.field(default=None, validator=optional(number(0, 1)))
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    detail: str | None = attrs.field(default=None, validator=optional(text(2000, least=0)))
+
+
+@attrs.frozen(kw_only=True)
+class JobResult:
+    """How a unit ended.
+
+    ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
+    ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
+    ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
+    ``sha256`` and ``size`` are of the uploaded object; ``work`` is what the node measured.
+    """
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    status: str = attrs.field(validator=one_of("completed", "failed", "cancelled"))
+    result_ref: str | None = attrs.field(default=None, validator=optional(text(1100)))
+    error: str | None = attrs.field(default=None, validator=optional(text(500)))
+    failure: str | None = attrs.field(default=None, validator=optional(one_of(*FAILURE_CLASSES)))
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    detail: str | None = attrs.field(default=None, validator=optional(text(4000, least=0)))
+    sha256: str | None = attrs.field(default=None, validator=optional(_SHA256))
+    size: int | None = attrs.field(default=None, validator=optional(_SIZE))
+    work: Mapping[str, Any] | None = attrs.field(default=None, validator=optional(json_object(100)))
+    signature: str | None = attrs.field(default=None, validator=optional(hexadecimal(128)))
+
+
+@attrs.frozen(kw_only=True)
+class UrlsRequest:
+    """The unit's presigned URLs have run out (or soon will): send fresh ones."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+
+
+@attrs.frozen(kw_only=True)
+class Log:
+    """A piece of a unit's log: ``sequence`` counts pieces, ``offset`` the bytes before it."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    sequence: int = attrs.field(default=0, validator=integer(0, 2**31))
+    offset: int = attrs.field(default=0, validator=_SIZE)
+    text: str = attrs.field(default="", validator=text(LOG_CHARACTERS_MAX, least=0))
+
+
+@attrs.frozen(kw_only=True)
+class Preview:
+    """A small picture of the work so far: ``data`` is base64 of a ``mime`` picture."""
+
+    job_id: str = attrs.field(validator=_JOB_ID)
+    unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
+    attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    mime: str = attrs.field(default="image/jpeg", validator=one_of("image/jpeg", "image/png"))
+    data: str = attrs.field(validator=text(PREVIEW_CHARACTERS_MAX), repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Pong:
+    """A sign of life from clients whose library cannot answer pings; counts as a pong."""
+
+
+# ------------------------------------------------------------------------ what else decoding gives
+
+
+@attrs.frozen
+class Malformed:
+    """Not a frame: broken JSON, a missing field, or a value out of bounds. Never sent."""
+
+    reason: str
+
+
+@attrs.frozen
+class Unknown:
+    """A well-formed object of a type that this version does not know. Never sent."""
+
+    type: str

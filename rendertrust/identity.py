@@ -1,0 +1,141 @@
+"""A node's identity: an Ed25519 key, its text form, and the proof that one holds it.
+
+The proof is a signature over ASCII ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
+Some 32-byte strings load as public keys and yet identify nobody: under a key of small order one
+signature fits every message. So a public key counts only if it is the canonical encoding of a
+point on the curve whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the many
+EdDSAs", 2020, §2).
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import attrs
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+PEM_CHARACTERS_MAX: Final = 4096
+_P: Final = 2**255 - 19
+_D: Final = -121665 * pow(121666, _P - 2, _P) % _P
+# The y coordinates of the eight points whose order divides 8, canonical. Those of order 8 are
+# roots of d·y⁴ + 2·y² - 1.
+_Y_OF_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y: Final = frozenset(
+    {
+        0,  # order 4
+        1,  # the identity
+        _P - 1,  # order 2
+        _Y_OF_ORDER_8,
+        _P - _Y_OF_ORDER_8,
+    }
+)
+
+
+@attrs.frozen
+class KeyRefused:
+    """Why a public key is none that may identify a node."""
+
+    reason: str
+
+
+def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
+    """The key in a PEM ``SubjectPublicKeyInfo``, or why it is refused. Never raises."""
+    if len(pem) > PEM_CHARACTERS_MAX:
+        return KeyRefused(f"longer than {PEM_CHARACTERS_MAX} characters")
+    try:
+        key = load_pem_public_key(pem.encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm):
+        return KeyRefused("not a PEM public key")
+    if not isinstance(key, Ed25519PublicKey):
+        return KeyRefused("not an Ed25519 key")
+    weakness = weakness_of(key.public_bytes_raw())
+    return key if weakness is None else KeyRefused(weakness)
+
+
+def weakness_of(encoded: bytes) -> str | None:
+    """Why 32 encoded bytes are no good public key; None when they are one."""
+    if len(encoded) != 32:
+        return "not 32 bytes"
+    number = int.from_bytes(encoded, "little")
+    y, sign = number & (2**255 - 1), number >> 255
+    if y >= _P:
+        return "not canonical: y is not below 2^255 - 19"
+    square = (y * y - 1) * pow(_D * y * y + 1, _P - 2, _P) % _P
+    if square == 0 and sign:
+        return "not canonical: x is zero with its sign set"
+    if square != 0 and pow(square, (_P - 1) // 2, _P) != 1:
+        return "not a point on the curve"
+    if y in _SMALL_ORDER_Y:
+        return "a point of small order"
+    return None
+
+
+def generate_key() -> Ed25519PrivateKey:
+    """A fresh private key."""
+    return Ed25519PrivateKey.generate()
+
+
+def public_pem(key: Ed25519PrivateKey) -> str:
+    """The public half as PEM ``SubjectPublicKeyInfo``, as ``POST /nodes/register`` takes it."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def proof_message(node_id: str, challenge: str) -> bytes:
+    """What is signed to prove possession of a node's key. Raises UnicodeError on non-ASCII."""
+    return f"rendertrust-node-v1\n{node_id}\n{challenge}".encode("ascii")
+
+
+def sign_proof(key: Ed25519PrivateKey, node_id: str, challenge: str) -> str:
+    """The proof of possession, 128 lower-case hexadecimal digits."""
+    return key.sign(proof_message(node_id, challenge)).hex()
+
+
+def proof_holds(pem: str, node_id: str, challenge: str, signature: str) -> bool:
+    """Whether ``signature`` (hex) proves possession of the key in ``pem``. Never raises."""
+    key = read_public_key(pem)
+    if isinstance(key, KeyRefused) or len(signature) != 128:
+        return False
+    try:
+        key.verify(bytes.fromhex(signature), proof_message(node_id, challenge))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def load_or_create_key(path: Path) -> Ed25519PrivateKey:
+    """The private key kept at ``path``, made on first use, readable by its owner alone (0600).
+
+    Raises ValueError when the file is readable by others or holds no Ed25519 key.
+    """
+    if path.exists():
+        return load_key(path)
+    key = generate_key()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return key
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The private key at ``path``; ValueError when others may read it or it is none."""
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise ValueError(f"{path} is readable by others; run: chmod 600 {path}")
+    key = load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path} holds no Ed25519 key")
+    return key

@@ -1,0 +1,28 @@
+"""The node agent: it joins a gateway, runs units of work by plugins, and returns their results.
+
+What the command line calls:
+
+    rendertrust.node.enrolment
+        async join(url: str, *, name: str | None = None, state: Path | None = None,
+                   token: str | None = None, unsafe_no_sandbox: bool = False,
+                   metadata: Mapping[str, object] | None = None) -> Joined | JoinRefused
+            Joined(node_id, name, url, owned: bool, proven: bool, capabilities, not_offered)
+            JoinRefused(reason, code)         code: an HTTP status, or None when nobody answered
+            ``token`` is a user's access token: the node then belongs to that user.
+
+    rendertrust.node.agent
+        async run(state: Path | None = None, *, settings: Settings | None = None,
+                  narrator: Callable[[str], None] | None = None) -> Ended
+            until drained, stopped by SIGTERM or SIGINT, replaced or refused.
+            Ended(reason: str, ok: bool)      ok is False when somebody must act
+        status(state: Path | None = None) -> Status | NotJoined
+            Status(node_id, name, url, running: bool, connected: bool, pid, capabilities,
+                   not_offered, units, waiting_results, version)
+
+    rendertrust.node.settings
+        Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
+            frozen; health_port None turns the health page off, 0 takes a free port.
+
+``state`` is the folder of key, token and spool; by default ``$RENDERTRUST_STATE``, else the XDG
+state folder.
+"""

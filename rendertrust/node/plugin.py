@@ -1,0 +1,88 @@
+"""What a plugin is: one class with a ``job_type`` and ``async run(task) -> Result``.
+
+Third parties offer theirs as entry points of the group ``rendertrust.plugins``.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
+
+import attrs
+
+DETAIL_CHARACTERS_MAX: Final = 500
+
+
+@attrs.frozen(kw_only=True)
+class Completed:
+    """The unit is done.
+
+    ``file`` lies in the task's folder and is what the creator gets; ``work`` is what was measured.
+    """
+
+    file: Path | None = None
+    work: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """The unit cannot be done.
+
+    ``failure`` says whose fault it is (``rendertrust.protocol.FAILURE_CLASSES``), ``error`` is one
+    line for people, ``detail`` what a person who looks into it needs beside.
+    """
+
+    failure: str
+    error: str
+    detail: str = ""
+
+
+Result = Completed | Failed
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """One unit at one attempt, as a plugin sees it.
+
+    ``folder`` is the unit's own and empty but for ``in``, which holds ``inputs`` (path as named by
+    the dispatch, and where it lies); it is removed when the unit has ended. ``threads`` is this
+    slot's part of the machine.
+    """
+
+    job_id: str
+    job_type: str
+    payload_ref: str
+    unit: int | None
+    attempt: int | None
+    params: Mapping[str, Any]
+    folder: Path
+    inputs: Mapping[str, Path]
+    threads: int
+    on_progress: Callable[[float, str], None] = attrs.field(repr=False)
+    stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the unit is no longer wanted. ``run`` is cancelled too (CancelledError); this is
+        for code in threads, which cannot be.
+        """
+        return self.stopping.is_set()
+
+    def report(self, progress: float, detail: str = "") -> None:
+        """Say how far the unit is, 0 to 1; as often as one likes, from the agent's loop."""
+        self.on_progress(min(max(progress, 0.0), 1.0), detail[:DETAIL_CHARACTERS_MAX])
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """One kind of work.
+
+    A plugin may also have ``async why_not(self) -> str | None``: why this machine cannot do it and
+    what would help; None when it can. It is asked once, before the type is offered.
+    """
+
+    job_type: ClassVar[str]
+
+    async def run(self, task: Task) -> Result:
+        """Do the unit. Being cancelled must end every process that it started."""
+        ...

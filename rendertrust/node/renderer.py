@@ -1,0 +1,71 @@
+"""Which Blender renders on this machine: the module ``bpy``, or a ``blender`` binary."""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+HOW_TO_GET_BLENDER: Final = (
+    "no Blender here: run `pip install 'rendertrust[render]'` on CPython 3.13 or 3.11, "
+    "or put a `blender` binary (https://www.blender.org/download/) on PATH"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Renderer:
+    """A program that takes the worker: ``before`` + worker + ``after`` + order is its command line.
+
+    ``readable`` are the folders it needs to see.
+    """
+
+    kind: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    readable: tuple[Path, ...]
+
+    def program(self, worker: str, order: str) -> list[str]:
+        """The command line that obeys ``order`` (JSON)."""
+        return [*self.before, worker, *self.after, order]
+
+
+def find() -> Renderer | None:
+    """The renderer at hand, found without loading Blender into this process."""
+    module = importlib.util.find_spec("bpy")
+    if module is not None and module.origin is not None:
+        return _module(Path(module.origin).parent)
+    binary = shutil.which("blender")
+    return None if binary is None else _binary(Path(binary))
+
+
+def _module(package: Path) -> Renderer:
+    # -I: neither the environment nor a user's site-packages change what is loaded.
+    return Renderer(
+        kind="bpy",
+        before=(sys.executable, "-I", "-B"),
+        after=(),
+        readable=(*_interpreter(), package.parent, package.resolve().parent),
+    )
+
+
+def _binary(binary: Path) -> Renderer:
+    flags = ("-b", "--factory-startup", "--disable-autoexec", "-noaudio", "--python-exit-code", "1")
+    real = binary.resolve()
+    return Renderer(
+        kind="blender",
+        before=(str(real), *flags, "--python"),
+        after=("--",),
+        readable=(real.parent,),
+    )
+
+
+def _interpreter() -> Iterator[Path]:
+    """The folders of this interpreter: its environment, its base, and every link between."""
+    yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
+    executable = Path(sys.executable)
+    while executable.is_symlink():
+        executable = executable.parent / executable.readlink()
+        yield executable.parent.parent

@@ -1,0 +1,206 @@
+"""The sandbox around Blender: bubblewrap, so that no scene reads the disk or reaches the network.
+
+Inside there is a read-only system, the renderer, and a work folder of which ``in`` is read-only and
+``out``, ``home`` and ``/tmp`` are writable; no network, no capability, no other process, nothing of
+/etc but fonts and the loader's cache, and an empty environment. Bounds on time, memory and files
+are set by the worker itself before it opens a scene.
+
+An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
+without one, because only root can bind folders that lie under its own closed home, and drops to
+the host's nobody (65534) inside, before Blender starts: Blender never runs with the host's uid 0.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+NOBODY: Final = 65534
+INSTALL_BWRAP: Final = (
+    "bubblewrap is missing, and no scene is rendered without its sandbox; install it with: "
+    "apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
+)
+UNSAFE_AS_ROOT: Final = (
+    "rendering without the sandbox is never allowed as root; run the node as an ordinary user"
+)
+_SYSTEM: Final = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/fonts", "/etc/ld.so.cache")
+_UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
+
+
+@attrs.frozen
+class Refused:
+    """Why there is no sandbox on this machine, and what would mend it."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class View:
+    """The work folder as the worker sees it."""
+
+    inputs: str
+    out: str
+    worker: str
+
+
+@attrs.frozen(kw_only=True)
+class Sandbox:
+    """bubblewrap at ``bwrap``; ``readable`` are the folders of the renderer, shown read-only."""
+
+    bwrap: str
+    readable: tuple[Path, ...]
+    as_root: bool
+
+    def view(self, folder: Path, worker: Path) -> View:
+        """Where the worker finds its files."""
+        return View(inputs="/job/in", out="/job/out", worker="/worker.py")
+
+    def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
+        """``program`` as a command line that runs it inside, on the work folder ``folder``."""
+        mounts = [*self._system(), *self._work(folder), "--ro-bind", str(worker), "/worker.py"]
+        mounts += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        identity, drop = self._as_root() if self.as_root else self._as_user()
+        return [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
+
+    def environment(self, folder: Path) -> Mapping[str, str]:
+        """What bubblewrap itself is started with; inside it is cleared."""
+        return {}
+
+    def prepare(self, folder: Path) -> None:
+        """Make the work folder's parts, writable inside for whom Blender runs as."""
+        make_parts(folder)
+        if self.as_root:
+            for part in ("out", "home", "tmp"):
+                os.chown(folder / part, NOBODY, NOBODY)
+
+    def _system(self) -> Iterator[str]:
+        yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
+        for system in _SYSTEM:
+            yield from ("--ro-bind-try", system, system)
+        yield from ("--proc", "/proc", "--dev", "/dev")
+        made = {Path("/"), Path("/etc")}
+        for path in self.readable:
+            for parent in reversed(path.parents):
+                if parent not in made and not _is_system(parent):
+                    made.add(parent)
+                    yield from ("--dir", str(parent))
+        for path in self.readable:
+            yield from ("--ro-bind", str(path), str(path))
+
+    def _work(self, folder: Path) -> Iterator[str]:
+        yield from ("--dir", "/job", "--ro-bind", str(folder / "in"), "/job/in")
+        for part in ("out", "home"):
+            yield from ("--bind", str(folder / part), f"/job/{part}")
+        yield from ("--bind", str(folder / "tmp"), "/tmp")  # noqa: S108 - the sandbox's own
+
+    @staticmethod
+    def _rest() -> Iterator[str]:
+        yield from (*_UNSHARE, "--unshare-cgroup-try", "--cap-drop", "ALL")
+        yield from ("--new-session", "--die-with-parent", "--clearenv")
+        yield from ("--setenv", "HOME", "/job/home", "--setenv", "PATH", "/usr/bin:/bin")
+        yield from ("--setenv", "LANG", "C.UTF-8", "--hostname", "render", "--chdir", "/job/out")
+
+    @staticmethod
+    def _as_user() -> tuple[Sequence[str], Sequence[str]]:
+        nobody = str(NOBODY)
+        return ("--unshare-user", "--disable-userns", "--uid", nobody, "--gid", nobody), ()
+
+    @staticmethod
+    def _as_root() -> tuple[Sequence[str], Sequence[str]]:
+        # The three capabilities last until setpriv has used them; it gives up every one.
+        drop = (
+            *("/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY)),
+            *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
+            *("--bounding-set=-all", "--no-new-privs"),
+        )
+        kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+        return [word for name in kept for word in ("--cap-add", name)], drop
+
+
+@attrs.frozen(kw_only=True)
+class Bare:
+    """No sandbox: the owner of the machine trusts every scene. Never as root."""
+
+    def view(self, folder: Path, worker: Path) -> View:
+        """Where the worker finds its files."""
+        return View(inputs=str(folder / "in"), out=str(folder / "out"), worker=str(worker))
+
+    def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
+        """``program`` as it is."""
+        return list(program)
+
+    def environment(self, folder: Path) -> Mapping[str, str]:
+        """An environment without this user's variables."""
+        return {
+            "HOME": str(folder / "home"),
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(folder / "tmp"),
+        }
+
+    def prepare(self, folder: Path) -> None:
+        """Make the work folder's parts."""
+        make_parts(folder)
+
+
+def make_parts(folder: Path) -> None:
+    """``in``, ``out``, ``home`` and ``tmp`` of a work folder."""
+    for part in ("in", "out", "home", "tmp"):
+        (folder / part).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def find(readable: tuple[Path, ...], *, unsafe: bool = False) -> Sandbox | Bare | Refused:
+    """The sandbox of this machine; with ``unsafe`` (an ordinary user only) none."""
+    is_root = _uid() == 0
+    if unsafe:
+        return Refused(UNSAFE_AS_ROOT) if is_root else Bare()
+    if not sys.platform.startswith("linux"):
+        return Refused("the sandbox (bubblewrap) exists on Linux only")
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return Refused(INSTALL_BWRAP)
+    if is_root and not Path("/usr/bin/setpriv").exists():
+        return Refused("setpriv is missing; install it with: apt-get install util-linux")
+    return Sandbox(
+        bwrap=bwrap,
+        readable=tuple(path for path in _outermost(readable) if not _is_system(path)),
+        as_root=is_root,
+    )
+
+
+def explain(stderr: str) -> str | None:
+    """What to do about a sandbox that did not start, from what it said; None: something else."""
+    if "setpriv: failed to execute" in stderr and "Permission denied" in stderr:
+        path = stderr.rpartition("failed to execute ")[2].partition(":")[0]
+        return f"{path} must be readable for others; run: chmod -R go+rX on its folder"
+    if "bwrap:" not in stderr:
+        return None
+    line = next(line for line in stderr.splitlines() if "bwrap:" in line)
+    if "namespace" in line or "uid map" in line or "Operation not permitted" in line:
+        return (
+            f"the sandbox cannot start ({line.strip()}): user namespaces are switched off; run: "
+            "sysctl kernel.unprivileged_userns_clone=1 "
+            "kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    return f"the sandbox cannot start ({line.strip()})"
+
+
+def _uid() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 1
+
+
+def _is_system(path: Path) -> bool:
+    return any(path == Path(root) or Path(root) in path.parents for root in _SYSTEM)
+
+
+def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
+    """``paths`` without repetitions and without what lies inside another of them."""
+    kept: list[Path] = []
+    for path in sorted(set(paths), key=lambda path: len(path.parts)):
+        if not any(parent in path.parents for parent in kept):
+            kept.append(path)
+            yield path

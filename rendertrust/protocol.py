@@ -1,0 +1,203 @@
+"""The frames that a node and the gateway exchange over the WebSocket relay: to text and back.
+
+Decoding never raises: what a peer sent is a frame, ``Malformed`` or ``Unknown``. Members that a
+class does not know are ignored, so either side may be newer than the other.
+
+    decode_from_node(text)      what the gateway calls
+    decode_from_gateway(text)   what a node calls
+    encode(frame)               what both call
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import attrs
+import orjson
+
+from rendertrust.frames import (
+    FAILURE_CLASSES,
+    FRAME_BYTES_MAX,
+    LOG_CHARACTERS_MAX,
+    RUNNING_MAX,
+    Ack,
+    CloseCode,
+    Drain,
+    Hello,
+    Input,
+    JobCancel,
+    JobDispatch,
+    JobPause,
+    JobResult,
+    JobStatus,
+    Log,
+    Malformed,
+    Output,
+    Pong,
+    Preview,
+    Running,
+    TokenRenewal,
+    Unknown,
+    Urls,
+    UrlsRequest,
+    Welcome,
+)
+
+__all__ = [
+    "FAILURE_CLASSES",
+    "FRAME_BYTES_MAX",
+    "LOG_CHARACTERS_MAX",
+    "Ack",
+    "CloseCode",
+    "Drain",
+    "Frame",
+    "FromGateway",
+    "FromNode",
+    "Hello",
+    "Input",
+    "JobCancel",
+    "JobDispatch",
+    "JobPause",
+    "JobResult",
+    "JobStatus",
+    "Log",
+    "Malformed",
+    "Output",
+    "Pong",
+    "Preview",
+    "Running",
+    "TokenRenewal",
+    "Unknown",
+    "Urls",
+    "UrlsRequest",
+    "Welcome",
+    "decode_from_gateway",
+    "decode_from_node",
+    "encode",
+]
+
+FromGateway = JobDispatch | JobCancel | JobPause | Urls | Drain | TokenRenewal | Ack | Welcome
+FromNode = Hello | JobStatus | JobResult | UrlsRequest | Log | Preview | Pong
+Frame = FromGateway | FromNode
+
+FROM_GATEWAY: Final[Mapping[str, type[FromGateway]]] = {
+    "job_dispatch": JobDispatch,
+    "job_cancel": JobCancel,
+    "job_pause": JobPause,
+    "urls": Urls,
+    "drain": Drain,
+    "token": TokenRenewal,
+    "ack": Ack,
+    "welcome": Welcome,
+}
+FROM_NODE: Final[Mapping[str, type[FromNode]]] = {
+    "hello": Hello,
+    "job_status": JobStatus,
+    "job_result": JobResult,
+    "urls": UrlsRequest,
+    "log": Log,
+    "preview": Preview,
+    "pong": Pong,
+}
+_TYPE_OF: Final[Mapping[type[Any], str]] = {
+    kind: name for table in (FROM_GATEWAY, FROM_NODE) for name, kind in table.items()
+}
+_PARTS: Final[Mapping[str, type[Any]]] = {
+    "inputs": Input,
+    "output": Output,
+    "running": Running,
+    "keep": Running,
+    "drop": Running,
+}
+
+
+def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+    """(name here, name on the wire, whether it must be there) for each field of ``kind``."""
+    return tuple(
+        (field.name, field.metadata.get("wire", field.name), field.default is attrs.NOTHING)
+        for field in attrs.fields(kind)
+    )
+
+
+_FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, Input, Output, Running)}
+
+
+def encode(frame: Frame) -> str:
+    """The frame as JSON text, empty optional fields left out.
+
+    Raises ValueError when it is longer than FRAME_BYTES_MAX: the sender put too much into it.
+    """
+    members = {"type": _TYPE_OF[type(frame)], **_members(frame)}
+    encoded = orjson.dumps(members)
+    if len(encoded) > FRAME_BYTES_MAX:
+        raise ValueError(f"a {members['type']} frame of {len(encoded)} bytes is too long")
+    return encoded.decode()
+
+
+def _members(value: Any) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, wire, _ in _FIELDS[type(value)]:
+        member = getattr(value, name)
+        if member is None or member == ():
+            continue
+        if isinstance(member, tuple):
+            member = [_members(part) if type(part) in _FIELDS else part for part in member]
+        members[wire] = _members(member) if type(member) in _FIELDS else member
+    return members
+
+
+def decode_from_node(frame: str | bytes) -> FromNode | Malformed | Unknown:
+    """What a node sent; never raises."""
+    return _decode(frame, FROM_NODE)
+
+
+def decode_from_gateway(frame: str | bytes) -> FromGateway | Malformed | Unknown:
+    """What the gateway sent; never raises."""
+    return _decode(frame, FROM_GATEWAY)
+
+
+Kind = TypeVar("Kind")
+
+
+def _decode(frame: str | bytes, kinds: Mapping[str, type[Kind]]) -> Kind | Malformed | Unknown:
+    if len(frame) > FRAME_BYTES_MAX or len(_as_bytes(frame)) > FRAME_BYTES_MAX:
+        return Malformed(f"longer than {FRAME_BYTES_MAX} bytes")
+    try:
+        members = orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return Malformed("not JSON")
+    if not isinstance(members, dict) or not isinstance(members.get("type"), str):
+        return Malformed("not an object with a type")
+    kind = kinds.get(members["type"])
+    if kind is None:
+        return Unknown(members["type"][:64])
+    try:
+        return _build(kind, members)
+    except ValueError as fault:
+        return Malformed(str(fault))
+
+
+def _as_bytes(frame: str | bytes) -> bytes:
+    return frame if isinstance(frame, bytes) else frame.encode("utf-8", "surrogatepass")
+
+
+def _build(kind: type[Kind], members: Any) -> Kind:
+    if not isinstance(members, dict):
+        raise ValueError(f"{kind.__name__.lower()}: must be an object")
+    values: dict[str, Any] = {}
+    for name, wire, required in _FIELDS[kind]:
+        value = members.get(wire)
+        if value is None:
+            if required:
+                raise ValueError(f"{wire}: missing")
+            continue
+        values[name] = _value(name, value)
+    return kind(**values)
+
+
+def _value(name: str, value: Any) -> Any:
+    part = _PARTS.get(name)
+    if isinstance(value, list) and name in ("inputs", "running", "keep", "drop", "capabilities"):
+        if len(value) > RUNNING_MAX:
+            raise ValueError(f"{name}: too many")
+        return tuple(_build(part, item) if part else item for item in value)
+    return _build(part, value) if part and isinstance(value, dict) else value
