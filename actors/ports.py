@@ -168,7 +168,7 @@ class Bus(Protocol):
     """Hints between gateways, each delivered at most once: what is lost, a poll finds too."""
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        """Send a hint. Never raises; dropped, and counted, when it cannot be sent within 0.5 s."""
+        """Send a hint. Never raises, never waits; dropped and counted where it cannot be sent."""
         ...
 
     def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> Subscription:

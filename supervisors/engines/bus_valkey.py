@@ -3,23 +3,20 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from redis import asyncio as aioredis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from supervisors.engines.current import Current, NotStarted
-from supervisors.engines.valkey import ValkeyEndpoint
+from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_of
 
-PUBLISH_SECONDS = 0.5
-CONNECT_SECONDS = 2.0
-CONNECTIONS_MAX = 64
-# After a failed publish, how long further ones are dropped at once instead of being tried.
-REST_SECONDS = 0.5
+QUEUE_MAX = 10_000
+BATCH_MAX = 500
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 5.0
 # A connection that stays silent to pings is dead.
 PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
@@ -46,40 +43,34 @@ class ValkeySubscription:
 class ValkeyBus:
     """Hints through the server at ``endpoint``, wherever it is now. ``close`` it on its loop.
 
+    One connection sends, in batches of what came in while the last was under way; one receives.
     ``dropped`` counts hints that were not sent, ``failed`` receivers that raised.
     """
 
     def __init__(self, endpoint: Current[ValkeyEndpoint]) -> None:
-        self._current = endpoint
-        self._publisher: tuple[ValkeyEndpoint, aioredis.Redis] | None = None
-        self._rest_until = 0.0
+        self.endpoint = endpoint
+        self._queue: deque[tuple[str, bytes]] = deque()
+        self._queued = asyncio.Event()
+        self._resting = False
         self._subscriptions: list[ValkeySubscription] = []
         self._changed = asyncio.Event()
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.dropped = 0
         self.failed = 0
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        if now < self._rest_until:
+        if self._resting or len(self._queue) >= QUEUE_MAX:
             self.dropped += 1
             return
-        try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                client = await self._client()
-                await client.publish(topic, payload)
-        except AWAY:
-            self.dropped += 1
-            self._rest_until = now + PUBLISH_SECONDS + REST_SECONDS
-        else:
-            self._rest_until = 0.0
+        self._queue.append((topic, payload))
+        self._queued.set()
+        self._run("bus-send", self._send)
 
     def subscribe(self, topic: str, receive: Receive) -> ValkeySubscription:
         subscription = ValkeySubscription(self, topic, receive)
         self._subscriptions.append(subscription)
         self._changed.set()
-        if self._reader is None:
-            self._reader = asyncio.get_running_loop().create_task(self._read(), name="bus")
+        self._run("bus-read", self._read)
         return subscription
 
     def forget(self, subscription: ValkeySubscription) -> None:
@@ -89,47 +80,67 @@ class ValkeyBus:
             self._changed.set()
 
     async def close(self) -> None:
-        """End the reader and the connections."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
-            self._reader = None
-        if self._publisher is not None:
-            await self._publisher[1].aclose()
-            self._publisher = None
+        """End the connections; what is still queued is dropped."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        self._drop_queue()
 
-    async def _client(self) -> aioredis.Redis:
-        endpoint = self._current.get()
-        if self._publisher is None or self._publisher[0] != endpoint:
-            old, self._publisher = self._publisher, (endpoint, client_of(endpoint))
-            if old is not None:
-                await old[1].aclose()
-        return self._publisher[1]
+    def _run(
+        self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
+    ) -> None:
+        if name not in self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks[name] = loop.create_task(self._keep(name, session), name=name)
 
-    async def _read(self) -> None:
-        """Read until cancelled; after a failure come back, each time later up to the maximum."""
+    async def _keep(
+        self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Run sessions until cancelled; after a failure the next comes later, up to the maximum."""
         backoff = BACKOFF_SECONDS_MIN
+        loop = asyncio.get_running_loop()
         while True:
-            started = asyncio.get_running_loop().time()
+            started = loop.time()
             try:
-                async with client_of(self._current.get()) as client, client.pubsub() as pubsub:
-                    await self._read_once(pubsub)
+                async with client_of(self.endpoint.get()) as client:
+                    await session(client)
             except* AWAY as reasons:
-                log.info("bus_away", reason=type(reasons.exceptions[0]).__name__)
-            if asyncio.get_running_loop().time() - started > BACKOFF_SECONDS_MAX:
+                log.info("bus_away", task=name, reason=type(reasons.exceptions[0]).__name__)
+            if loop.time() - started > BACKOFF_SECONDS_MAX:
                 backoff = BACKOFF_SECONDS_MIN
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
 
-    async def _read_once(self, pubsub: PubSub) -> None:
+    async def _send(self, client: aioredis.Redis) -> None:
+        """Until a batch fails: then it and all that comes during the pause is dropped."""
+        self._resting = False
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+                try:
+                    await send_batch(client, batch)
+                except AWAY:
+                    self._resting = True
+                    self.dropped += len(batch)
+                    self._drop_queue()
+                    raise
+
+    def _drop_queue(self) -> None:
+        self.dropped += len(self._queue)
+        self._queue.clear()
+
+    async def _read(self, client: aioredis.Redis) -> None:
         """Over one connection, until it is lost; then one of AWAY is raised."""
         self._changed.set()
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await pubsub.subscribe(OWN_TOPIC)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._follow(pubsub))
-            both.create_task(self._deliver(pubsub))
+        async with client.pubsub() as pubsub:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await pubsub.subscribe(OWN_TOPIC)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._follow(pubsub))
+                both.create_task(self._deliver(pubsub))
 
     async def _follow(self, pubsub: PubSub) -> None:
         """Keep the connection's topics equal to what is wanted, and make it answer now and then."""
@@ -153,7 +164,10 @@ class ValkeyBus:
             async with asyncio.timeout(SILENCE_SECONDS):
                 message = await pubsub.get_message(timeout=None)
             if message is not None and message["type"] == "message":
-                self._hand_over(message["channel"].decode(), message["data"])
+                topic, payload = message["channel"], message["data"]
+                assert isinstance(topic, bytes)
+                assert isinstance(payload, bytes)
+                self._hand_over(topic.decode(), payload)
 
     def _hand_over(self, topic: str, payload: bytes) -> None:
         for subscription in [s for s in self._subscriptions if s.topic == topic]:
@@ -165,12 +179,10 @@ class ValkeyBus:
                 log.exception("bus_receiver_failed", topic=topic)
 
 
-def client_of(endpoint: ValkeyEndpoint) -> aioredis.Redis:
-    """A client that tries each thing once: coming back is the caller's, with its own back-off."""
-    return aioredis.Redis.from_url(
-        endpoint.url,
-        max_connections=CONNECTIONS_MAX,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+async def send_batch(client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:
+    """All in one round trip, with a deadline."""
+    async with asyncio.timeout(CONNECT_SECONDS):
+        pipeline = client.pipeline(transaction=False)
+        for topic, payload in batch:
+            pipeline.publish(topic, payload)
+        await pipeline.execute()

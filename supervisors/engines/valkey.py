@@ -81,12 +81,7 @@ class EmbeddedValkey(Engine[ValkeyEndpoint]):
 
 async def process_at(endpoint: ValkeyEndpoint) -> int | None:
     """The process that answers there, after it has read its file; None while nobody does."""
-    client = aioredis.Redis.from_url(
-        endpoint.url,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = client_of(endpoint)
     try:
         server = await client.info("server")
     except (RedisError, OSError, TimeoutError):
@@ -94,3 +89,13 @@ async def process_at(endpoint: ValkeyEndpoint) -> int | None:
     finally:
         await client.aclose()
     return int(server["process_id"])
+
+
+def client_of(endpoint: ValkeyEndpoint) -> aioredis.Redis:
+    """A client that tries each thing once: coming back is the caller's, with its own back-off."""
+    return aioredis.Redis.from_url(
+        endpoint.url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=CONNECT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
