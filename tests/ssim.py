@@ -35,12 +35,11 @@ def _blur(picture: Picture) -> Picture:
     reach = WINDOW // 2
     weights = np.array([math.exp(-(i**2) / (2 * SIGMA**2)) for i in range(-reach, reach + 1)])
     weights /= weights.sum()
-    across = sum(
-        weight * picture[:, i : picture.shape[1] - WINDOW + 1 + i]
-        for i, weight in enumerate(weights)
-    )
-    down: Picture = sum(  # type: ignore[assignment]
-        weight * across[i : picture.shape[0] - WINDOW + 1 + i]  # type: ignore[index]
-        for i, weight in enumerate(weights)
-    )
+    height, width = picture.shape[0] - WINDOW + 1, picture.shape[1] - WINDOW + 1
+    across: Picture = np.zeros((picture.shape[0], width))
+    down: Picture = np.zeros((height, width))
+    for i, weight in enumerate(weights):
+        across += weight * picture[:, i : width + i]
+    for i, weight in enumerate(weights):
+        down += weight * across[i : height + i]
     return down
