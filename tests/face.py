@@ -29,6 +29,7 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.twins.objects import TwinObjects
 from web.gateway import Gateway
+from web.listener import make_runner
 from web.passwords import Passwords
 from web.rates import Rates
 from web.site import build_site
@@ -125,6 +126,17 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     return load(overrides=base)
 
 
+class FaceServer(TestServer):
+    """Serves over the gateway's own connections, with their deadlines."""
+
+    def __init__(self, site: web.Application, settings: Settings) -> None:
+        super().__init__(site)
+        self._settings = settings
+
+    async def _make_runner(self, **kwargs: Any) -> web.AppRunner:
+        return make_runner(self.app, self._settings)
+
+
 @asynccontextmanager
 async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
@@ -156,7 +168,7 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
     )
     await tree.start()
     try:
-        async with TestClient(TestServer(build_site(gateway))) as client:
+        async with TestClient(FaceServer(build_site(gateway), settings)) as client:
             yield Face(client, gateway, script, objects)
     finally:
         await tree.stop()

@@ -8,6 +8,7 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import Actor, Message, handles
+from config.settings import Settings
 from web.connection import Runner
 
 FIRST_PORT = 8000
@@ -47,23 +48,16 @@ class ListenerActor(Actor[Listener]):
     """Serves what ``make`` builds: anew at each start, as an application cannot run twice."""
 
     def __init__(
-        self, make: Callable[[], web.Application], place: Place, header_seconds: float
+        self, make: Callable[[], web.Application], place: Place, settings: Settings
     ) -> None:
         self._make = make
         self._place = place
-        self._header_seconds = header_seconds
+        self._settings = settings
         self._runner: Runner | None = None
 
     async def started(self) -> None:
         opened = bind(self._place)
-        self._runner = Runner(
-            self._make(),
-            header_seconds=self._header_seconds,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-        )
+        self._runner = make_runner(self._make(), self._settings)
         await self._runner.setup()
         await web.SockSite(self._runner, opened, backlog=BACKLOG).start()
 
@@ -74,6 +68,18 @@ class ListenerActor(Actor[Listener]):
     @handles(Where)
     async def where(self, message: Where) -> str:
         return self._place.url
+
+
+def make_runner(site: web.Application, settings: Settings) -> Runner:
+    """Bodies are never decompressed: no operation takes them so."""
+    return Runner(
+        site,
+        header_seconds=settings.server.header_seconds,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
 
 
 def bind(place: Place) -> socket.socket:
