@@ -66,14 +66,22 @@ _Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
 class Tokens:
     """The gateway's keys. The first signs; all of them verify, chosen by the header's ``kid``."""
 
-    def __init__(self, settings: Jwt, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, settings: Jwt, clock: Clock, random: Random, *, cached_max: int = CACHED_MAX
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._random = random
         self._kid = key_id(settings.secret)
         secrets = [settings.secret, *([settings.previous] if settings.previous else [])]
         self._verifiers: dict[str, _Verify] = {key_id(s): self._verifier(s) for s in secrets}
+        self._cached_max = cached_max
         self._cache: OrderedDict[str, Claims] = OrderedDict()
+
+    @property
+    def cached(self) -> int:
+        """How many verified tokens are remembered."""
+        return len(self._cache)
 
     def issue(self, kind: TokenType, subject: UUID, family: UUID) -> tuple[str, Claims]:
         """A signed token and what it says."""
@@ -138,7 +146,7 @@ class Tokens:
 
     def _remember(self, token: str, claims: Claims) -> None:
         self._cache[token] = claims
-        if len(self._cache) > CACHED_MAX:
+        if len(self._cache) > self._cached_max:
             self._cache.popitem(last=False)
 
 
