@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-import orjson
 
 from sql.database import Database
 
@@ -57,11 +56,6 @@ class KeptAnswer:
 _COLUMNS = tuple(field.name for field in attrs.fields(JobRow))
 
 
-def _decoded(value: Any) -> dict[str, Any]:
-    """A jsonb value, whether or not the pool decodes it."""
-    return dict(orjson.loads(value)) if isinstance(value, str) else dict(value)
-
-
 def _job(row: Any) -> JobRow:
     return JobRow(**{name: row[name] for name in _COLUMNS})
 
@@ -96,7 +90,7 @@ class Jobs:
     async def kept_answer(self, user: UUID, key: str) -> KeptAnswer | None:
         """What was answered under an idempotency key."""
         row = await self._database.one("idempotency_answer", user, key)
-        return None if row is None else KeptAnswer(row["request"], _decoded(row["answer"]))
+        return None if row is None else KeptAnswer(**row)
 
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import asyncpg
 import attrs
-import orjson
 
 from sql.database import Database
 
@@ -64,7 +63,7 @@ class Nodes:
         await self._database.execute(
             "node_insert",
             *(node.id, node.name, node.public_key, list(node.capabilities)),
-            orjson.dumps(node.metadata).decode(),
+            dict(node.metadata),
             *(challenge.challenge, challenge.owner, challenge.expires_at),
         )
 
@@ -103,7 +102,7 @@ class Nodes:
     ) -> NodeIdentity | None:
         """A sign of life: HEALTHY, unless a proof is required and missing; None: no such node."""
         row = await self._database.one(
-            "node_heartbeat", node, load, orjson.dumps(metadata).decode(), now, require_proof
+            "node_heartbeat", node, load, dict(metadata), now, require_proof
         )
         return None if row is None else NodeIdentity(**row)
 

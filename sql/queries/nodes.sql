@@ -2,7 +2,7 @@
 -- A node that nobody has proved yet, and the challenge that proves it.
 WITH created AS (
     INSERT INTO nodes (id, name, public_key, capabilities, metadata)
-    VALUES ($1, $2, $3, $4, $5::jsonb)
+    VALUES ($1, $2, $3, $4, $5)
     RETURNING id
 )
 INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at)

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from sql.database import Database, migrate
+from sql.database import Database
+from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.engines import LoopThread, execute, with_database
 from tests.face import Face, serving, settings_for_tests
