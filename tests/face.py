@@ -9,7 +9,7 @@ import attrs
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from actors.kernel import Actor, handles
+from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf
 from actors.scheduler.messages import Dispatch, DispatchOutcome, NoCapableNode, NodeSeen, Scheduler
@@ -45,6 +45,7 @@ class Script:
     outcome: Outcome = attrs.field(factory=Posted)
     dispatched: DispatchOutcome = attrs.field(factory=NoCapableNode)
     progress: Progress | None = None
+    failure: AskFailed | None = None  # what the Scheduler fails with
     open: bool = True
     seen: list[Any] = attrs.field(factory=list[Any])
 
@@ -64,8 +65,12 @@ class StandInScheduler(Actor[Scheduler], partial=True):
         self._script = script
 
     @handles(Dispatch)
-    async def dispatch(self, message: Dispatch) -> DispatchOutcome:
+    async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
         self._script.seen.append(message)
+        if self._script.failure is not None:
+            later = self.later(message)
+            later.fail(self._script.failure)
+            return later
         return self._script.dispatched
 
     @handles(NodeSeen)

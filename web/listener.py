@@ -16,6 +16,8 @@ PORTS_TRIED = 200
 BACKLOG = 1024
 KEEPALIVE_SECONDS = 75.0
 SHUTDOWN_SECONDS = 5.0
+# After an answer to a body that was not read: so long the client may finish sending.
+LINGERING_SECONDS = 2.0
 
 
 class Listener:
@@ -78,6 +80,7 @@ def make_runner(site: web.Application, settings: Settings) -> Runner:
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGERING_SECONDS,
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
 
