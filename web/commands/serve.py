@@ -8,25 +8,20 @@ from typing import Any
 import click
 import orjson
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PORT = click.IntRange(1, 65_535)
+OPTIONS = (
+    click.option("--config", type=FILE, help="A TOML file of settings."),
+    click.option("--data", type=FOLDER, help="The data folder."),
+    click.option("--host", help="The address to listen on."),
+    click.option("--port", type=PORT, help="The port; else 8000, or the next that is free."),
+)
+
 
 def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--port --host --data --config``, of every command that runs a gateway."""
-    for option in (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="A TOML file of settings.",
-        ),
-        click.option(
-            "--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder."
-        ),
-        click.option("--host", help="The address to listen on."),
-        click.option(
-            "--port",
-            type=click.IntRange(1, 65_535),
-            help="The port; by default 8000, or the next that is free.",
-        ),
-    ):
+    for option in OPTIONS:
         command = option(command)
     return command
 
@@ -64,6 +59,9 @@ def serve(
     settings = settings_from(port, host, data, config)
     configure(settings.logs.level)
 
+    def tell(why: str) -> None:
+        click.echo(f"rendertrust: {why}", err=True)
+
     async def main() -> int:
         application = build(settings)
 
@@ -71,9 +69,7 @@ def serve(
             found = {"url": application.url, "data": str(application.data)}
             click.echo(orjson.dumps(found) if as_json else f"RenderTrust serves {found['url']}")
 
-        return await run(
-            application, ready, lambda why: click.echo(f"rendertrust: {why}", err=True)
-        )
+        return await run(application, ready, tell)
 
     try:
         sys.exit(asyncio.run(main()))
