@@ -2,7 +2,9 @@
 
 import click
 
+from web.commands.database import database
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-group.add_command(serve)
+for command in (serve, database):
+    group.add_command(command)
