@@ -29,6 +29,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
     "RENDERTRUST_LIMITS_LOGIN": "10000",
+    "RENDERTRUST_LIMITS_NODE": "10000",
 }
 
 
