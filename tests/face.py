@@ -11,8 +11,15 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
-from actors.notifier.messages import Notifier, Progress, ProgressOf
-from actors.scheduler.messages import Dispatch, DispatchOutcome, NoCapableNode, NodeSeen, Scheduler
+from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.scheduler.messages import (
+    Dispatch,
+    DispatchOutcome,
+    NoCapableNode,
+    NodeSeen,
+    Scheduler,
+    UnitsChanged,
+)
 from actors.watchman.messages import IsOpen, Watchman
 from config.settings import Settings, load
 from sql.credits import Credits
@@ -77,10 +84,18 @@ class StandInScheduler(Actor[Scheduler], partial=True):
     async def node_seen(self, message: NodeSeen) -> None:
         self._script.seen.append(message)
 
+    @handles(UnitsChanged)
+    async def units_changed(self, message: UnitsChanged) -> None:
+        self._script.seen.append(message)
+
 
 class StandInNotifier(Actor[Notifier], partial=True):
     def __init__(self, script: Script) -> None:
         self._script = script
+
+    @handles(UnitsMoved)
+    async def units_moved(self, message: UnitsMoved) -> None:
+        self._script.seen.append(message)
 
     @handles(ProgressOf)
     async def progress_of(self, message: ProgressOf) -> Progress | None:

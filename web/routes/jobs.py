@@ -213,12 +213,12 @@ async def result(call: Call) -> Result | Problem:
 
 def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     """What became of a submission, as the API says it."""
-    if isinstance(outcome, Posted):
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        return replay(outcome.answer)
+    if isinstance(outcome, Posted) and outcome.units:
         unit = outcome.units[0]
         status = 200 if unit.node is not None else 202
         return Answer(status, Placed(order.job, unit.node, unit.job_status))
-    if isinstance(outcome, Replayed) and outcome.answer is not None:
-        return replay(outcome.answer)
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
