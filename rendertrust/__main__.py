@@ -10,6 +10,10 @@ NO_CHECKOUT = """\
 rendertrust: The gateway runs from a checkout, and this is the installed package.
   In a checkout of RenderTrust: pip install -e '.[gateway]', then call rendertrust again."""
 
+NO_EXTRA = """\
+rendertrust: The gateway needs the package {}, which is not installed.
+  In the checkout: pip install -e '.[gateway]'"""
+
 
 def main() -> int:
     """Run what was typed; the exit code."""
@@ -53,9 +57,14 @@ def gateway(words: list[str]) -> int:
         return complain(NO_CHECKOUT)
     # The rooms' names are plain words: in this process the checkout's own come first.
     sys.path.insert(0, str(CHECKOUT))
-    from web.commands import main as call  # noqa: PLC0415 - the wheel has no web
+    from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
 
-    return call(words)
+    try:
+        from web.commands import group  # noqa: PLC0415 - the wheel has no web
+
+        return call(front.Words(tuple(words), None, "--json" in words), group)
+    except ModuleNotFoundError as error:
+        return complain(NO_EXTRA.format(error.name))
 
 
 def complain(text: str) -> int:

@@ -24,7 +24,6 @@ from_stdin = click.option(
 )
 
 
-
 @click.command(cls=Command)
 @click.argument("email", required=False)
 @click.option("--name", help="Your name, as others see it; else what stands before the @.")

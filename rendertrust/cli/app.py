@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -16,12 +15,15 @@ from rendertrust.cli.session import Session
 ROOT = Root("rendertrust")
 
 
-def main(words: Words) -> int:
-    """Call the command that was typed; its exit code."""
+def main(words: Words, command: click.Command = ROOT) -> int:
+    """Call ``command`` with what was typed; its exit code.
+
+    Commands end by returning, by Stop, by an exception that ``failures`` knows, or by SystemExit.
+    """
     output = Output(words.json)
     session = Session(words.url, output)
     try:
-        code = ROOT.main(list(words.rest), "rendertrust", standalone_mode=False, obj=session)
+        code = command.main(list(words.rest), "rendertrust", standalone_mode=False, obj=session)
     except Exception as error:
         ending = _ending(error, session)
         if ending is None:
@@ -33,7 +35,10 @@ def main(words: Words) -> int:
 
 
 INTERRUPTED = Ending(
-    exit_codes.INTERRUPTED, "interrupted", "Interrupted", "See what was submitted: rendertrust jobs list"
+    exit_codes.INTERRUPTED,
+    "interrupted",
+    "Interrupted",
+    "See what was submitted: rendertrust jobs list",
 )
 
 
@@ -50,7 +55,7 @@ def _ending(error: Exception, session: Session) -> Ending | None:
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if isinstance(error, click.ClickException):
-        return _usage(error)
+        return _clicked(error)
     if isinstance(error, BrokenPipeError):
         _silence()
         return Ending(exit_codes.FAILURE, "pipe", "The reader of the output is gone", "")
@@ -59,13 +64,16 @@ def _ending(error: Exception, session: Session) -> Ending | None:
     return ending_of(error, session.named)
 
 
-def _usage(error: click.ClickException) -> Ending:
+def _clicked(error: click.ClickException) -> Ending:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "rendertrust"
     detail = error.format_message()
+    if not isinstance(error, click.UsageError):
+        return Ending(error.exit_code, "failure", detail, "Mend that, and call it again.")
     return Ending(exit_codes.USAGE, "usage", detail, f"See: {command} --help")
 
 
 def _silence() -> None:
     """Nobody reads: what is still buffered must not raise again when Python ends."""
-    sys.stdout = sys.stderr = Path(os.devnull).open("w")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

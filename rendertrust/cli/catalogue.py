@@ -15,7 +15,9 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
     "Rendering": (
         Listed("register", "Open an account and log in", "rendertrust.cli.account"),
         Listed("login", "Log in", "rendertrust.cli.account"),
-        Listed("submit", "Upload a .blend file and have a frame rendered", "rendertrust.cli.submit"),
+        Listed(
+            "submit", "Upload a .blend file and have a frame rendered", "rendertrust.cli.submit"
+        ),
         Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
     ),
@@ -45,7 +47,10 @@ OPTIONS: Final = """\
 
 def overview() -> str:
     """What ``rendertrust --help`` prints."""
-    parts = ["Usage: rendertrust [--url URL] [--json] COMMAND …\n", "Render frames on idle machines."]
+    parts = [
+        "Usage: rendertrust [--url URL] [--json] COMMAND …\n",
+        "Render frames on idle machines.",
+    ]
     for section, entries in SECTIONS.items():
         lines = [f"  {entry.name:<10}{entry.summary}" for entry in entries]
         parts.append("\n".join([f"\n{section}:", *lines]))

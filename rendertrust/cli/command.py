@@ -16,7 +16,8 @@ class Group(click.Group):
     """A group that says what may have been meant, and ends its help as all commands do."""
 
     def __init__(self, *args: Any, **extra: Any) -> None:
-        super().__init__(*args, **({"epilog": EPILOG, "no_args_is_help": True} | extra))
+        extra.setdefault("epilog", EPILOG)
+        super().__init__(*args, **extra)
         self.command_class = Command
 
     def resolve_command(
@@ -32,7 +33,8 @@ class Command(click.Command):
     """A command whose help ends as all do."""
 
     def __init__(self, *args: Any, **extra: Any) -> None:
-        super().__init__(*args, **({"epilog": EPILOG} | extra))
+        extra.setdefault("epilog", EPILOG)
+        super().__init__(*args, **extra)
 
 
 class Root(Group):

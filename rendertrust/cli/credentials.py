@@ -54,7 +54,7 @@ class CredentialsFile:
         return Tokens(access, refresh)
 
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
-        """Keep ``tokens``; with an ``email``, which a login has, the gateway becomes the current."""
+        """Keep ``tokens``; with an ``email``, as at a login, the gateway becomes the current one."""
         self.prepare()
         with self._locked("write"):
             book = self._book()
@@ -81,7 +81,8 @@ class CredentialsFile:
         self.prepare()
         with self._lock_file("renew") as file:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):
-                while not _take(file, wait=False):
+                # Other processes raise no event here.
+                while not _take(file, wait=False):  # noqa: ASYNC110
                     await asyncio.sleep(STEP_SECONDS)
             yield
 

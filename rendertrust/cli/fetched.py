@@ -16,6 +16,6 @@ async def fetched(
     """Save the result at ``out``, say where it is, and return that for ``--json``."""
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)
-    size = path.stat().st_size  # noqa: ASYNC240 - one system call
+    size = path.stat().st_size
     output.say(f"Saved {path} ({wording.size(size)}).")
     return {"job_id": job_id, "path": str(path), "bytes": size}

@@ -48,7 +48,7 @@ class Session:
     def run(
         self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]", email: str | None = None
     ) -> Reply:
-        """What ``work`` makes of a client. ``email``: who is going to log in, else he has already."""
+        """What ``work`` makes of a client. ``email``: who is about to log in."""
         import asyncio
 
         from rendertrust.client import AsyncClient

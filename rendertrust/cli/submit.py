@@ -117,7 +117,7 @@ class Submission:
     "--idempotency-key", "key", help="Name the submission: under one name there is one job."
 )
 @click.pass_context
-def submit(
+def submit(  # noqa: PLR0917 - click passes them all by name
     context: click.Context,
     path: Path,
     frame: int | None,
@@ -125,11 +125,12 @@ def submit(
     height: int | None,
     samples: int | None,
     format: str | None,  # noqa: A002 - the option's name
-    watch: bool,
     out: Path | None,
-    queue: bool,
     timeout: float | None,
     key: str | None,
+    *,
+    watch: bool,
+    queue: bool,
 ) -> None:
     """Upload a .blend file and have a frame rendered."""
     if timeout is not None and not watch and out is None:
