@@ -51,14 +51,19 @@ class Slot:
 
     @property
     def idle(self) -> bool:
-        """Whether it waits to be started, and nothing else is under way for it."""
-        waiting = self._runs.state in {State.NEW, State.RESTARTING}
-        return waiting and self.pending is None and not self.ended
+        """Whether it does not run, but is to."""
+        return self._runs.state in {State.NEW, State.RESTARTING}
+
+    @property
+    def awaited(self) -> bool:
+        """Whether an event about it is still to be dealt with: its end, or its restart."""
+        return self.ended or self.pending is not None
 
     async def start(self) -> Exit | None:
         """Start it; the Exit when that fails."""
+        failure = await self._runs.launch()
         self._began = asyncio.get_running_loop().time()
-        return await self._runs.launch()
+        return failure
 
     async def stop(self) -> None:
         """Stop it, if it runs; its address stays."""

@@ -123,6 +123,7 @@ class Supervisor:
             raise
         if failure is not None:
             await self._stop(self._slots)
+            self._forget(self._slots)
             self._state = State.RESTARTING
             return failure
         self._state = State.RUNNING
@@ -214,6 +215,8 @@ class Supervisor:
     async def _revive(self, slot: Slot) -> None:
         """Start, left to right, those of its group that wait to be started."""
         for each in self._strategy.affected(self._slots, slot):
+            if each.awaited:  # those after it start with it, in order
+                return
             if each.idle:
                 failure = await each.start()
                 if failure is not None:

@@ -18,19 +18,19 @@ class Actor(Generic[To]):
 
     A subclass has a ``@handles`` or ``@handles_batch`` method for every message addressed to its
     marker; TypeError at class creation otherwise. ``partial=True`` in the class line permits
-    fewer (stand-ins in tests). ``instance`` is the kernel's own.
+    fewer (stand-ins in tests).
     """
 
-    table: ClassVar[Table] = {}
+    __handlers__: ClassVar[Table] = {}
     __marker__: ClassVar[Any] = None
     ref: Ref[To]  # its own address, set before ``started``
-    instance: "Instance"
+    __instance__: "Instance"
 
     def __init_subclass__(cls, *, partial: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__marker__ = argument_of(cls, Actor, "__marker__")
-        cls.table = table_of(cls)
-        check_table(cls, cls.__marker__, cls.table, partial=partial)
+        cls.__handlers__ = table_of(cls)
+        check_table(cls, cls.__marker__, cls.__handlers__, partial=partial)
 
     async def started(self) -> None:
         """Hook: before the first message. An exception here is a crash."""
@@ -40,7 +40,7 @@ class Actor(Generic[To]):
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
         """Let another actor answer the asker of the message in hand; his deadline goes along."""
-        return self.instance.forward(ref, message)
+        return self.__instance__.forward(ref, message)
 
     @overload
     def later(self, reply: Message[Any, R]) -> Later[R]: ...
@@ -53,22 +53,22 @@ class Actor(Generic[To]):
 
         ``reply`` is that message, or the type of its reply: it is there for the type checker.
         """
-        return Later(self.instance.one_in_hand())
+        return Later(self.__instance__.one_in_hand())
 
     def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
         """Send oneself ``message`` in ``seconds`` times 1 to 1 + ``jitter``, if still alive then.
 
         It is cancelled when this instance ends. A full mailbox takes it too.
         """
-        return self.instance.after(seconds, message, jitter)
+        return self.__instance__.after(seconds, message, jitter)
 
     def watch(self, ref: Ref[Any]) -> None:
         """Receive one ``Down`` when ``ref`` is down for good, at once if it is already.
 
         A watch ends with the instance. Raises TypeError without a handler for ``Down``.
         """
-        self.instance.watch(ref)
+        self.__instance__.watch(ref)
 
     def stop(self) -> None:
         """End normally after the message in hand."""
-        self.instance.request_stop()
+        self.__instance__.request_stop()

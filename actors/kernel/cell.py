@@ -66,6 +66,7 @@ class Cell:
         try:
             actor = self.make()
         except Exception as error:
+            self.gauge.state = State.RESTARTING
             return self._note(crash(error, f"making {self.ref.name}", detail=True))
         self.kind = type(actor).__name__
         instance = Instance(actor, self.ref, self.gauge, self.system, self.stop_within)
@@ -91,11 +92,16 @@ class Cell:
             end = await instance.live()
         finally:
             self._note(end)
-            by_itself = self.gauge.state is State.RUNNING
-            self.gauge.state = State.RESTARTING
             ended.set_result(end)
-            if by_itself:
-                self.on_exit(end)
+            if self.instance is instance:  # else it was left behind, and another one runs
+                self._vacate(end)
+
+    def _vacate(self, end: Exit) -> None:
+        by_itself = self.gauge.state is State.RUNNING
+        self.instance = None
+        self.gauge.state = State.RESTARTING
+        if by_itself:
+            self.on_exit(end)
 
     async def halt(self) -> None:
         """Let the instance finish the message in hand and end; kill it after ``stop_within``."""
@@ -120,6 +126,7 @@ class Cell:
         if not task.done():
             log.error("%s does not end when it is cancelled", self.ref.name)
             instance.fail_askers(KILLED)
+            self._vacate(KILLED)
 
     @property
     def state(self) -> State:

@@ -31,6 +31,7 @@ class Instance:
         "actor",
         "downs",
         "gauge",
+        "in_batch",
         "in_hand",
         "killed",
         "loop",
@@ -49,7 +50,7 @@ class Instance:
         self, actor: Actor[Any], ref: Ref[Any], gauge: Gauge, system: System, stop_within: float
     ) -> None:
         self.actor = actor
-        self.table = actor.table
+        self.table = actor.__handlers__
         self.mailbox: Mailbox = ref.mailbox
         self.gauge = gauge
         self.system = system
@@ -57,12 +58,12 @@ class Instance:
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
         self.in_hand: list[Envelope] = []
-        self.killed = self.stopping = self.signalled = False
+        self.in_batch = self.killed = self.stopping = self.signalled = False
         self.downs: list[Down] = []  # one per watched address at most
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
         actor.ref = ref
-        actor.instance = self
+        actor.__instance__ = self
 
     # -- lanes
 
@@ -86,7 +87,7 @@ class Instance:
 
     def one_in_hand(self) -> Envelope:
         """The message in hand; RuntimeError in a batch or a hook, where there is not one."""
-        if len(self.in_hand) != 1:
+        if self.in_batch or len(self.in_hand) != 1:
             raise RuntimeError("no single message in hand")
         return self.in_hand[0]
 
@@ -210,12 +211,13 @@ class Instance:
             reply = envelope.reply
             if reply is None or not (reply.done() or envelope.deadline <= now):
                 batch.append(envelope)
-        self.in_hand = batch
+        self.in_hand, self.in_batch = batch, True
         values = await method(self.actor, [envelope.message for envelope in batch])
         if len(values) != len(batch):
             raise ValueError(f"{len(values)} replies to {len(batch)} messages")
         for envelope, value in zip(batch, values, strict=True):
             envelope.answer(value)
+        self.in_batch = False
         return len(batch)
 
     def _refuse(self, envelope: Envelope) -> None:

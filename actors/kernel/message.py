@@ -61,5 +61,6 @@ def argument_of(cls: type, generic: type, attribute: str) -> Any:
             return next(iter(get_args(base)), None)
         inherited = getattr(origin, attribute, None)
         if inherited is not None:
-            return inherited
+            parameters = getattr(origin, "__parameters__", ())
+            return dict(zip(parameters, get_args(base), strict=False)).get(inherited, inherited)
     return None

@@ -27,6 +27,7 @@ class Timer:
             self._handle.cancel()
         elif self._reminder in self._instance.mailbox.items:
             self._instance.mailbox.items.remove(self._reminder)
+            self._instance.mailbox.make_room()
 
     def _fire(self) -> None:
         self._handle = None
