@@ -67,8 +67,8 @@ async def register(
     if not isinstance(challenge, str):
         return Registered(node_id=node_id, token=token, proven=False)
     proof = identity.sign_proof(key, node_id, challenge)
-    body = {"node_id": node_id, "challenge": challenge, "signature": proof}
-    return await _verify(session, url, body, token)
+    claim = {"node_id": node_id, "challenge": challenge, "signature": proof}
+    return await _verify(session, url, claim, token)
 
 
 async def _verify(

@@ -40,11 +40,15 @@ def default_folder() -> Path:
     return Path(named) if named else platformdirs.user_state_path("rendertrust") / "node"
 
 
+def _absolute(path: Path) -> Path:
+    return path.absolute()
+
+
 @attrs.frozen
 class StateFolder:
     """The paths below one state folder, and the two small files in it."""
 
-    path: Path = attrs.field(factory=default_folder, converter=Path.absolute)
+    path: Path = attrs.field(factory=default_folder, converter=_absolute)
 
     @property
     def key(self) -> Path:
@@ -88,7 +92,7 @@ class StateFolder:
 
     def tell(self, facts: Mapping[str, Any]) -> None:
         """Leave what the running agent is doing for ``status`` to read."""
-        write_private(self.path / "agent.json", orjson.dumps(facts))
+        write_private(self.path / "agent.json", orjson.dumps(facts), durable=False)
 
     def told(self) -> Mapping[str, Any]:
         """What the agent left last; empty when none ever ran."""
@@ -116,7 +120,7 @@ class StateFolder:
         return False
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace ``path`` by ``content`` at once, readable by its owner alone."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
@@ -125,7 +129,8 @@ def write_private(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     fresh.replace(path)
 
 
