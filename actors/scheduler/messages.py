@@ -96,7 +96,7 @@ class SessionOpened(Message[Scheduler, None]):
 
 @attrs.frozen
 class SessionReady(Message[Scheduler, None]):
-    """From a NodeSession whose node said hello: how many units it takes at once, and of which types.
+    """From a NodeSession, after hello: how many units its node takes at once, and of which types.
 
     ``offered`` narrows the registered capabilities; None: it did not say.
     """
