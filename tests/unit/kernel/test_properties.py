@@ -25,7 +25,6 @@ class Model:
 
     capacity: int
     queue: list[Told] = attrs.field(factory=list[Told])
-    timers: list[int] = attrs.field(factory=list[int])  # of ``queue``, by identity
     lost: int = 0
 
     def tell(self, message: Told) -> bool:
@@ -37,9 +36,9 @@ class Model:
         if len(self.queue) >= self.capacity and message.overflow is Overflow.DROP_OLDEST:
             for position, queued in enumerate(self.queue):
                 if type(queued) is type(message):
-                    del self.queue[position]
+                    self.queue = [*self.queue[:position], *self.queue[position + 1 :], message]
                     self.lost += 1
-                    break
+                    return True
         if len(self.queue) >= self.capacity:
             self.lost += 1
             return False
