@@ -7,7 +7,7 @@ Queries are named; their text stands in ``sql/queries/``. jsonb comes and goes a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -59,7 +59,7 @@ class Database:
         await self.one("check")
 
     @asynccontextmanager
-    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncIterator[Connection]:
+    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
         """One's own for ``within`` seconds at most. Raises Unavailable, Conflict."""
         try:
             async with asyncio.timeout(within):
@@ -74,7 +74,7 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncIterator[Connection]:
+    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
         """The same inside a transaction. Unavailable: whether it was committed is unknown."""
         async with self.connection(within=within) as connection, connection.transaction():
             yield connection
@@ -110,7 +110,7 @@ class Database:
                 await asyncio.sleep(RETRY_SECONDS)
 
     @asynccontextmanager
-    async def _given_back(self, connection: Connection) -> AsyncIterator[None]:
+    async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
         """Afterwards it is back in the pool, or cut where its state is not known."""
         try:
             yield
@@ -158,6 +158,14 @@ async def _with_json(connection: Any) -> None:
         "jsonb",
         schema="pg_catalog",
         format="binary",
-        encoder=lambda value: b"\x01" + orjson.dumps(value),
-        decoder=lambda data: orjson.loads(data[1:]),
+        encoder=_encode_json,
+        decoder=_decode_json,
     )
+
+
+def _encode_json(value: Any) -> bytes:
+    return b"\x01" + orjson.dumps(value)  # the version of the format, and text
+
+
+def _decode_json(data: bytes) -> Any:
+    return orjson.loads(data[1:])

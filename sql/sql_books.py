@@ -149,13 +149,8 @@ class SqlBooks:
     async def _write_units(self, changes: Changes) -> None:
         new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
         old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
-        names = ("job_id", "number", "price", "state", "attempt", "node_id", "assigned_at")
-        await self._run("books_units_insert", _columns(new, *names))
-        columns = _columns(old, "job_id", "number", *_UNIT_UPDATED)
-        avoid = 2 + _UNIT_UPDATED.index("avoid")
-        if old:  # an array of arrays must not be ragged: each goes as text
-            columns[avoid] = ["{" + ",".join(map(str, unit.avoid)) + "}" for unit in old]
-        await self._run("books_units_update", columns)
+        await self._run("books_units_insert", _unit_columns(new, "price", *_UNIT_UPDATED))
+        await self._run("books_units_update", _unit_columns(old, *_UNIT_UPDATED))
 
     async def _write_holds(self, changes: Changes) -> None:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
@@ -191,6 +186,14 @@ class SqlBooks:
 def _columns(rows: Iterable[Any], *names: str) -> list[list[Any]]:
     rows = list(rows)
     return [[getattr(row, name) for row in rows] for name in names]
+
+
+def _unit_columns(units: Sequence[UnitRow], *names: str) -> list[list[Any]]:
+    columns = _columns(units, "job_id", "number", *names)
+    # An array of arrays must not be ragged: each goes as text.
+    avoid = 2 + names.index("avoid")
+    columns[avoid] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[avoid]]
+    return columns
 
 
 def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
