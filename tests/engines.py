@@ -19,7 +19,9 @@ import asyncpg
 import pytest
 
 from supervisors.engines.account import engine_account
+from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 
 T = TypeVar("T")
 START_SECONDS = 60.0
@@ -107,6 +109,22 @@ def engine_data() -> Iterator[Path]:
 def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[PostgresEndpoint]:
     """The run's PostgreSQL: its database ``rendertrust``, which is empty, for owner and app."""
     engine = EmbeddedPostgres(engine_data, account=engine_account(), settings=UNDURABLE)
+    yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ValkeyEndpoint]:
+    """The run's Valkey; tests share it, so each uses topics and keys of its own."""
+    engine = EmbeddedValkey(engine_data, account=engine_account())
+    yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ObjectsEndpoint]:
+    """The run's object store; tests share its bucket, so each uses keys of its own."""
+    engine = EmbeddedObjects(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
 

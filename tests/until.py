@@ -3,12 +3,16 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 STEP_SECONDS = 0.01
 
 
+@overload
+async def until(condition: Callable[[], Awaitable[T]], *, within: float = 5.0) -> T: ...
+@overload
+async def until(condition: Callable[[], T], *, within: float = 5.0) -> T: ...
 async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 5.0) -> T:
     """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
     loop = asyncio.get_running_loop()

@@ -230,3 +230,17 @@ CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entrie
 INSERT INTO accounts (name, may_overdraw) VALUES
     ('purchases', true), ('revenue', true), ('adjustments', true),
     ('payouts', true), ('disputes', true), ('suspense', true);
+
+-- The gateway's role reads everything and writes what it must; it owns nothing.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        CREATE ROLE rendertrust_app NOLOGIN;
+    END IF;
+END $$;
+GRANT USAGE ON SCHEMA public TO rendertrust_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO rendertrust_app;
+GRANT INSERT, UPDATE ON users, refresh_families, nodes, node_challenges, uploads TO rendertrust_app;
+GRANT INSERT, UPDATE ON jobs, units, accounts, holds TO rendertrust_app;
+GRANT INSERT ON transfers, entries, idempotency_keys TO rendertrust_app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO rendertrust_app;

@@ -1,6 +1,7 @@
 """What embedded engines share: start under a tether, readiness of our own child, ordered stop."""
 
 import asyncio
+import math
 import os
 import time
 from abc import ABC, abstractmethod
@@ -14,8 +15,6 @@ from supervisors.engines.tethered import Command, Tethered
 
 E = TypeVar("E")
 
-# After a kill, remains of the old process can spoil a start for some seconds.
-RECOVERY_SECONDS = 10.0
 RETRY_SECONDS = 0.25
 POLL_SECONDS = 0.02
 
@@ -24,6 +23,10 @@ class Engine(ABC, Generic[E]):
     """One engine and its endpoint ``E``. ``start`` again after it ended; not while it runs."""
 
     name: str
+    # How long one process may take to become ready before another is tried.
+    attempt_seconds: float = math.inf
+    # After a kill, remains of the old process can spoil a start for some seconds: how long to try.
+    recovery_seconds: float = 10.0
 
     def __init__(self, data: Path, *, account: Account | None) -> None:
         self.folder = EngineFolder(data, self.name, account)
@@ -52,7 +55,7 @@ class Engine(ABC, Generic[E]):
             os.close(lock)
 
     async def _start_until(self, deadline: float, lock: int) -> E:
-        recovery = min(deadline, time.monotonic() + RECOVERY_SECONDS)
+        recovery = min(deadline, time.monotonic() + self.recovery_seconds)
         while True:
             endpoint = await self._start_once(deadline, lock)
             if endpoint is not None:
@@ -62,10 +65,11 @@ class Engine(ABC, Generic[E]):
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _start_once(self, deadline: float, lock: int) -> E | None:
-        """The endpoint; None when the process ended before it was ready."""
+        """The endpoint; None when the process ended, or took too long, before it was ready."""
+        give_up = time.monotonic() + self.attempt_seconds
         running = await Tethered.launch(self.folder, await self.command(), lock)
         try:
-            while running.returncode is None:
+            while running.returncode is None and time.monotonic() < give_up:
                 endpoint = await self.ready(running.pid)
                 if endpoint is not None:
                     self._running = running

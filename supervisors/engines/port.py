@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -19,12 +20,14 @@ def is_free(port: int) -> bool:
     return True
 
 
-def keep_ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """A port for each name: those kept in ``path`` that are still free, and new ones beside."""
+def keep_ports(
+    path: Path, names: tuple[str, ...], usable: Callable[[int], bool] = is_free
+) -> dict[str, int]:
+    """A port for each name: those kept in ``path`` that are still usable, and new ones beside."""
     kept = read_ports(path)
-    ports = {name: kept[name] for name in names if name in kept and is_free(kept[name])}
+    ports = {name: kept[name] for name in names if name in kept and usable(kept[name])}
     missing = [name for name in names if name not in ports]
-    ports.update(zip(missing, free_ports(len(missing)), strict=True))
+    ports.update(zip(missing, free_ports(len(missing), usable), strict=True))
     if ports != kept:
         fresh = path.with_name(path.name + ".new")
         fresh.write_text(json.dumps(ports))
@@ -43,16 +46,16 @@ def read_ports(path: Path) -> dict[str, int]:
     return {str(name): port for name, port in kept.items() if isinstance(port, int)}
 
 
-def free_ports(count: int) -> list[int]:
-    """So many different free ports, all probed at once so that none is given twice."""
-    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for probe in probes:
+def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
+    """So many different usable ports."""
+    found: list[int] = []
+    while len(found) < count:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+            port = int(probe.getsockname()[1])
+        if port not in found and usable(port):
+            found.append(port)
+    return found
 
 
 def fits_unix_socket(path: Path) -> bool:

@@ -94,7 +94,9 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
             ports = keep_ports(self.folder.path / "ports", ("postgres",))
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
-        return Command(server_arguments(program, self.cluster, self._address, self._settings), STOP)
+        arguments = server_arguments(program, self.cluster, self._address, self._settings)
+        # Immediate shutdown: a server killed outright would leave its processes for a while.
+        return Command(arguments, STOP, death=signal.SIGQUIT)
 
     async def ready(self, pid: int) -> PostgresEndpoint | None:
         if postmaster(self.cluster) != (pid, "ready"):

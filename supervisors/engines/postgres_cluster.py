@@ -50,7 +50,7 @@ def server_arguments(
     by_unix = host.startswith("/")
     placed = {
         "listen_addresses": "" if by_unix else host,
-        "unix_socket_directories": host if by_unix else "",
+        "unix_socket_directories": f'"{host}"' if by_unix else "",
         "unix_socket_permissions": "0700",
         "port": str(port),
     }

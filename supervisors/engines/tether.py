@@ -1,14 +1,15 @@
 """A small process between the gateway and one engine: no engine outlives its gateway.
 
-Run as ``python -I -S tether.py LOCK STOP OWNER PROGRAM ARGUMENTS…``, standard library alone.
+Run, with the standard library alone, as
+``python -I -S tether.py LOCK STOP DEATH OWNER PROGRAM ARGUMENTS…``
 
 LOCK is the number of an inherited descriptor that holds the lock on the engine's folder; the
 engine inherits it in turn, so the folder stays locked until the last process of the engine ended.
 STOP is what is sent to end the engine, with seconds after which the next is tried: ``2:20,3:6``,
-then SIGKILL. OWNER is ``uid:gid`` to become, or ``-``. Standard input is a pipe whose other
-end the gateway alone holds: when it closes, however the gateway ended, the engine is stopped.
-Standard output tells the engine's process id; standard error, opened for appending, is the log of
-tether and engine.
+then SIGKILL. DEATH is the one signal that the engine gets when the tether itself is killed. OWNER
+is ``uid:gid`` to become, or ``-``. Standard input is a pipe whose other end the gateway alone
+holds: when it closes, however the gateway ended, the engine is stopped. Standard output tells the
+engine's process id; standard error, opened for appending, is the log of tether and engine.
 """
 
 import contextlib
@@ -75,7 +76,7 @@ def watch(engine: "subprocess.Popen[bytes]", steps: Steps) -> None:
     engine.kill()
 
 
-def main(lock: int, stop: str, owner: str, command: list[str]) -> int:
+def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> int:
     """Start the engine, pass signals on, and end as it ends."""
     pairs = (step.split(":") for step in stop.split(","))
     steps = [(int(number), float(grace)) for number, grace in pairs]
@@ -85,7 +86,7 @@ def main(lock: int, stop: str, owner: str, command: list[str]) -> int:
         stdout=2,
         pass_fds=[lock],
         # The tether has one thread yet.
-        preexec_fn=become(owner, steps[0][0]),  # noqa: PLW1509
+        preexec_fn=become(owner, death),  # noqa: PLW1509
     )
 
     def forward(_number: int, _frame: FrameType | None) -> None:
@@ -102,4 +103,4 @@ def main(lock: int, stop: str, owner: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:]))

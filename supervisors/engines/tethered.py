@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -21,10 +22,14 @@ StopSteps = tuple[tuple[int, float], ...]
 
 @frozen
 class Command:
-    """A program, its arguments, and how it is ended: signals, each with seconds of patience."""
+    """A program, its arguments, and how it is ended: signals, each with seconds of patience.
+
+    ``death`` is what it gets, once, should its tether be killed.
+    """
 
     arguments: Sequence[str | Path]
     stop: StopSteps
+    death: int = signal.SIGKILL
 
     @property
     def patience(self) -> float:
@@ -88,6 +93,7 @@ async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
             str(TETHER),
             str(lock),
             stop,
+            str(int(command.death)),
             owner,
             *(str(argument) for argument in command.arguments),
             stdin=PIPE,

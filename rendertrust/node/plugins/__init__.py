@@ -1,0 +1,79 @@
+"""The kinds of work this machine offers: our own plugins, and others' by entry points."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+import attrs
+
+from rendertrust.node.plugin import Plugin
+from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
+from rendertrust.node.plugins.echo import Echo
+from rendertrust.node.plugins.render import Render
+from rendertrust.node.settings import Settings
+from rendertrust.node.state import StateFolder
+
+GROUP: Final = "rendertrust.plugins"
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """``plugins`` by job type, and why each other one is left out."""
+
+    plugins: Mapping[str, Plugin]
+    not_offered: Mapping[str, str]
+
+    @property
+    def render(self) -> Render | None:
+        """The render plugin, where it is offered."""
+        plugin = self.plugins.get(Render.job_type)
+        return plugin if isinstance(plugin, Render) else None
+
+
+async def offer(folder: StateFolder, settings: Settings) -> Offer:
+    """Ask each plugin whether this machine can do its work."""
+    able: dict[str, Plugin] = {}
+    unable: dict[str, str] = {}
+    for plugin in _ours(folder, settings):
+        await _ask(plugin, able, unable)
+    for entry in entry_points(group=GROUP):
+        loaded = _load(entry)
+        if isinstance(loaded, str):
+            unable[entry.name] = loaded
+        else:
+            await _ask(loaded, able, unable)
+    return Offer(plugins=able, not_offered=unable)
+
+
+def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
+    yield Echo()
+    yield CpuBenchmark()
+    yield Render(
+        scratch=folder.work,
+        unsafe_no_sandbox=settings.unsafe_no_sandbox,
+        runtime_seconds_max=settings.runtime_seconds_max,
+    )
+
+
+def _load(entry: EntryPoint) -> Plugin | str:
+    """A third party's plugin; a broken one must not keep the node from working, so its error
+    becomes the reason why it is not offered.
+    """
+    try:
+        plugin = entry.load()()
+    except Exception as fault:
+        return f"cannot be loaded: {type(fault).__name__}: {fault}"
+    if not isinstance(plugin, Plugin):
+        return "is no plugin: it needs `job_type` and `async run(task)`"
+    return plugin
+
+
+async def _ask(plugin: Plugin, able: dict[str, Plugin], unable: dict[str, str]) -> None:
+    asked = getattr(plugin, "why_not", None)
+    answer = asked() if callable(asked) else None
+    reason = await answer if inspect.isawaitable(answer) else answer
+    if reason is None:
+        able[plugin.job_type] = plugin
+    else:
+        unable[plugin.job_type] = str(reason)

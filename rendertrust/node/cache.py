@@ -1,0 +1,152 @@
+"""Inputs by their content: fetched once, checked by SHA-256, the longest unused removed first."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from rendertrust.node.backoff import delays
+from rendertrust.node.plugin import Failed
+from rendertrust.protocol import Input
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=60)
+TRIES: Final = 4
+_CHUNK: Final = 256 * 1024
+
+
+class _Again(Exception):
+    """A download that may work when tried again."""
+
+
+class _Never(Exception):
+    """A download that will not."""
+
+
+@attrs.define
+class Cache:
+    """Files below ``folder``, together at most ``bytes_max`` long."""
+
+    folder: Path
+    bytes_max: int
+    session: aiohttp.ClientSession
+    _locks: dict[str, asyncio.Lock] = attrs.field(factory=dict[str, asyncio.Lock])
+
+    async def fetch(self, wanted: Input) -> Path | Failed:
+        """The file with ``wanted``'s content, from here or from its URL."""
+        lock = self._locks.setdefault(wanted.sha256, asyncio.Lock())
+        async with lock:
+            path = self._path(wanted.sha256)
+            if not await asyncio.to_thread(_is_whole, path, wanted.size):
+                failed = await self._download(wanted, path)
+                if failed is not None:
+                    return failed
+            os.utime(path)
+        if not lock.locked():
+            self._locks.pop(wanted.sha256, None)
+        return path
+
+    def _path(self, sha256: str) -> Path:
+        return self.folder / sha256[:2] / sha256
+
+    async def _download(self, wanted: Input, path: Path) -> Failed | None:
+        if URL(wanted.url, encoded=True).scheme not in ("http", "https"):
+            return Failed(failure="gateway", error=f"{wanted.path}: not an http or https URL")
+        if wanted.size > self.bytes_max:
+            return Failed(failure="node", error=f"{wanted.path} is larger than this node's cache")
+        await asyncio.to_thread(self.make_room, wanted.size)
+        reason = ""
+        for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
+            try:
+                await self._download_once(wanted, path)
+            except _Again as fault:
+                reason = str(fault)
+            except _Never as fault:
+                return Failed(failure="gateway", error=f"{wanted.path}: {fault}")
+            else:
+                return None
+            if attempt + 1 < TRIES:
+                await asyncio.sleep(delay)
+        return Failed(failure="network", error=f"{wanted.path} could not be fetched: {reason}")
+
+    async def _download_once(self, wanted: Input, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                await self._stream(wanted, file.write)
+                os.fchmod(file.fileno(), 0o444)
+            os.replace(part, path)  # noqa: PTH105 - one call, no need of a thread
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            raise _Again(type(fault).__name__) from fault
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)  # noqa: PTH108 - as above
+
+    async def _stream(self, wanted: Input, write: Callable[[bytes], int]) -> None:
+        sum_, size = hashlib.sha256(), 0
+        async with self.session.get(
+            URL(wanted.url, encoded=True), timeout=TIMEOUT, allow_redirects=False
+        ) as response:
+            if response.status != 200:
+                kind = _Again if response.status >= 500 or response.status == 429 else _Never
+                raise kind(f"HTTP {response.status}")
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                size += len(chunk)
+                if size > wanted.size:
+                    raise _Never("longer than announced")
+                sum_.update(chunk)
+                write(chunk)
+        if size < wanted.size:
+            raise _Again("cut off")
+        if sum_.hexdigest() != wanted.sha256:
+            raise _Never("the content is not what was announced (SHA-256 differs)")
+
+    def make_room(self, size: int) -> None:
+        """Remove the longest unused until ``size`` bytes more fit. A unit that still uses a
+        removed file keeps its own link to it.
+        """
+        files: list[tuple[float, int, Path]] = []
+        for path in self.folder.glob("??/*"):
+            with contextlib.suppress(FileNotFoundError):
+                facts = path.stat()
+                files.append((facts.st_mtime, facts.st_size, path))
+        total = sum(length for _, length, _ in files)
+        for _, length, path in sorted(files):
+            if total + size <= self.bytes_max:
+                return
+            path.unlink(missing_ok=True)
+            total -= length
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def safe_path(path: str) -> PurePosixPath | None:
+    """``path`` as a relative path that stays below its folder; None when it would not."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\\" in path:
+        return None
+    return pure
+
+
+def place(source: Path, target: Path) -> None:
+    """Give a unit ``source`` as ``target``: a link where the disk allows it, else a copy."""
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        target.chmod(0o444)

@@ -1,0 +1,208 @@
+"""The node's one WebSocket to its gateway: opened outwards, kept open, opened again.
+
+What a close means: 4001 get a new token (three refusals in a row end the node), 4003 another
+connection of this node took over (end), 1008 we sent too much (wait the longest time), anything
+else reconnect after a jittered back-off.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import aiohttp
+import attrs
+
+from rendertrust.node.backoff import delays
+from rendertrust.node.enrolment import Login
+from rendertrust.node.settings import Settings
+from rendertrust.protocol import (
+    FRAME_BYTES_MAX,
+    CloseCode,
+    FromGateway,
+    FromNode,
+    Malformed,
+    Pong,
+    Unknown,
+    decode_from_gateway,
+    encode,
+)
+
+OUTGOING_MAX: Final = 256
+SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
+PONG_SECONDS: Final = 30.0
+CONNECT_SECONDS_MAX: Final = 20.0
+REFUSALS_MAX: Final = 3
+STEADY_SECONDS: Final = 10.0  # a connection that lived this long resets the back-off
+
+
+@attrs.frozen
+class Closed:
+    """How a connection ended: ``code`` of the close, or of the refused handshake as a close."""
+
+    code: int
+    reason: str = ""
+    lived_seconds: float = 0.0
+
+
+class Connection:
+    """Frames in by ``on_frame``, out by ``send``; ``on_open`` after every connect."""
+
+    def __init__(
+        self,
+        login: Login,
+        settings: Settings,
+        *,
+        on_open: Callable[[], None],
+        on_frame: Callable[[FromGateway], Awaitable[None]],
+        narrate: Callable[[str], None],
+    ) -> None:
+        self._login = login
+        self._settings = settings
+        self._on_open = on_open
+        self._on_frame = on_frame
+        self._narrate = narrate
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(OUTGOING_MAX)
+        self._refusals = 0
+        self.is_open = False
+        self.malformed = 0
+        self.connects = 0
+
+    def send(self, frame: FromNode) -> bool:
+        """Queue a frame; False when not connected or the queue is full. What must arrive is
+        spooled by who sends it, and sent again.
+        """
+        if not self.is_open:
+            return False
+        try:
+            self._outgoing.put_nowait(encode(frame))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def flush(self) -> None:
+        """Wait until what was queued is written; give it a deadline, the connection may be gone."""
+        if self.is_open:
+            await self._outgoing.join()
+
+    async def run(self) -> str:
+        """Stay connected; the reason why this node must not connect again."""
+        waits = self._fresh_delays()
+        while True:
+            token = self._login.enrolment.token
+            closed = await self._connect_once()
+            self._narrate(f"connection to {self._login.enrolment.url} {_told(closed)}")
+            if closed.code == CloseCode.REPLACED:
+                return "another connection of this node took over"
+            if closed.code == CloseCode.AUTHENTICATION_FAILED:
+                if (refused := await self._renew(token)) is not None:
+                    return refused
+            elif closed.lived_seconds > STEADY_SECONDS:
+                waits, self._refusals = self._fresh_delays(), 0
+            wait = next(waits)
+            if closed.code == CloseCode.FLOOD:
+                wait = self._settings.backoff_seconds_most
+            await asyncio.sleep(wait)
+
+    def _fresh_delays(self) -> Iterator[float]:
+        return delays(self._settings.backoff_seconds_least, self._settings.backoff_seconds_most)
+
+    async def _renew(self, token: str) -> str | None:
+        self._refusals += 1
+        if self._refusals > REFUSALS_MAX:
+            return "the gateway does not take this node's token, though it just gave it"
+        rejected = await self._login.renew(instead_of=token)
+        if rejected is None:
+            self._narrate("got a new token")
+            return None
+        if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
+            self._refusals -= 1  # nobody refused: nobody answered
+            return None
+        return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
+
+    async def _connect_once(self) -> Closed:
+        loop = asyncio.get_running_loop()
+        enrolment = self._login.enrolment
+        url = f"{enrolment.url}/api/v1/relay/ws/{enrolment.node_id}"
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                socket = await self._login.session.ws_connect(
+                    url.replace("http", "ws", 1),
+                    headers=self._login.headers,
+                    max_msg_size=FRAME_BYTES_MAX * 2,
+                    compress=0,
+                    autoping=False,
+                )
+        except aiohttp.WSServerHandshakeError as fault:
+            refused = fault.status in (401, 403)
+            code = CloseCode.AUTHENTICATION_FAILED if refused else CloseCode.SERVICE_RESTART
+            return Closed(code, f"HTTP {fault.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            return Closed(1006, type(fault).__name__)
+        started = loop.time()
+        async with socket:
+            closed = await self._serve(socket)
+        return attrs.evolve(closed, lived_seconds=loop.time() - started)
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
+        self._outgoing = asyncio.Queue(OUTGOING_MAX)
+        self.is_open = True
+        self.connects += 1
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(socket))
+                others = [
+                    tasks.create_task(self._write(socket)),
+                    tasks.create_task(self._show_life()),
+                ]
+                self._on_open()
+                closed = await reader
+                for other in others:
+                    other.cancel()
+        finally:
+            self.is_open = False
+        return closed
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
+        """A task of its own: a client that does not sit in receive() answers no pings."""
+        while True:
+            try:
+                message = await socket.receive(timeout=SILENCE_SECONDS_MAX)
+            except TimeoutError:
+                return Closed(1006, "the gateway fell silent")
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await self._take(message.data)
+            elif message.type is aiohttp.WSMsgType.PING:
+                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                    await socket.pong(message.data)
+            elif message.type is aiohttp.WSMsgType.ERROR:
+                return Closed(1006, type(message.data).__name__)
+            elif message.type is aiohttp.WSMsgType.CLOSE:
+                return Closed(int(message.data), str(message.extra or ""))
+            elif message.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
+                return Closed(socket.close_code or 1006)
+
+    async def _take(self, text: str) -> None:
+        frame = decode_from_gateway(text)
+        if isinstance(frame, (Malformed, Unknown)):
+            self.malformed += 1
+            self._narrate(f"ignored a frame: {frame}")
+            return
+        await self._on_frame(frame)
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            while True:
+                await socket.send_str(await self._outgoing.get())
+                self._outgoing.task_done()
+
+    async def _show_life(self) -> None:
+        while True:
+            await asyncio.sleep(PONG_SECONDS)
+            self.send(Pong())
+
+
+def _told(closed: Closed) -> str:
+    if closed.lived_seconds == 0:
+        return f"failed: {closed.reason or closed.code}"
+    return f"closed: {closed.code} {closed.reason}".rstrip()

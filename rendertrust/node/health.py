@@ -1,0 +1,50 @@
+"""What the agent is doing, as JSON on a port of this machine alone."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+HOST: Final = "127.0.0.1"
+
+
+class HealthPage:
+    """``GET /`` answers ``snapshot()``: 200 while connected, 503 while not."""
+
+    def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
+        self._snapshot = snapshot
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int) -> int | None:
+        """Listen on ``port`` (0: any), or on a free one where it is taken; None: on none."""
+        app = web.Application()
+        app.router.add_get("/", self._answer)
+        app.router.add_get("/health", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        for candidate in dict.fromkeys((port, 0)):
+            site = web.TCPSite(self._runner, HOST, candidate)
+            try:
+                await site.start()
+            except OSError:
+                continue
+            address = self._runner.addresses[0]
+            return int(address[1])
+        return None
+
+    async def stop(self) -> None:
+        """Close the port, within a second."""
+        if self._runner is not None:
+            async with asyncio.timeout(1):
+                await self._runner.cleanup()
+
+    async def _answer(self, _: web.Request) -> web.Response:
+        snapshot = self._snapshot()
+        return web.Response(
+            body=orjson.dumps(snapshot),
+            status=200 if snapshot.get("connected") else 503,
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )

@@ -1,0 +1,40 @@
+"""``POST /nodes/heartbeat``: the node's sign of life beside its socket."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from rendertrust.node.enrolment import TIMEOUT, Login
+
+
+async def beat(login: Login, load: float, metadata: Mapping[str, Any]) -> int | None:
+    """Send one; the HTTP status, None when nobody answered. A 401 renews the token."""
+    token = login.enrolment.token
+    try:
+        async with login.session.post(
+            f"{login.enrolment.url}/api/v1/nodes/heartbeat",
+            json={"current_load": round(load, 3), "metadata": dict(metadata)},
+            headers=login.headers,
+            timeout=TIMEOUT,
+        ) as response:
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+    if status == 401:
+        await login.renew(instead_of=token)
+    return status
+
+
+async def keep_beating(
+    login: Login,
+    seconds: float,
+    *,
+    load: Callable[[], float],
+    metadata: Callable[[], Mapping[str, Any]],
+) -> None:
+    """One every ``seconds``, the first at once; one that fails is not made up for."""
+    while True:
+        await beat(login, load(), metadata())
+        await asyncio.sleep(seconds)

@@ -1,0 +1,108 @@
+"""How a node makes itself known: register, then prove that it holds its key."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import aiohttp
+import attrs
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import identity
+
+ANSWER_BYTES_MAX: Final = 1024 * 1024
+NO_SUCH_ROUTE: Final = (404, 405)
+
+
+@attrs.frozen(kw_only=True)
+class Registered:
+    """The gateway knows us. ``proven`` is False where it has no way to prove a key."""
+
+    node_id: str
+    token: str = attrs.field(repr=False)
+    proven: bool
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """The gateway said no: ``code`` is the HTTP status, None when nobody (or nonsense) answered."""
+
+    reason: str
+    code: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Answer:
+    status: int
+    members: Mapping[str, Any]
+
+
+async def register(
+    session: aiohttp.ClientSession,
+    url: str,
+    key: Ed25519PrivateKey,
+    *,
+    name: str,
+    capabilities: Sequence[str],
+    metadata: Mapping[str, Any],
+    user_token: str | None = None,
+) -> Registered | Rejected:
+    """``POST /nodes/register`` and ``POST /nodes/verify``; a gateway without the second (404) is
+    the plain reference, whose first token serves. A key that is known already is proven anew.
+    """
+    body = {
+        "name": name,
+        "public_key": identity.public_pem(key),
+        "capabilities": list(capabilities),
+        "metadata": dict(metadata),
+    }
+    headers = {"Authorization": f"Bearer {user_token}"} if user_token else {}
+    answer = await _post(session, f"{url}/api/v1/nodes/register", body, headers)
+    if isinstance(answer, Rejected):
+        return answer
+    node_id, token = answer.members.get("node_id"), answer.members.get("token")
+    if not isinstance(node_id, str) or not isinstance(token, str):
+        return Rejected(reason=f"{url} answered something else than a gateway does")
+    challenge = answer.members.get("challenge")
+    if not isinstance(challenge, str):
+        return Registered(node_id=node_id, token=token, proven=False)
+    proof = identity.sign_proof(key, node_id, challenge)
+    claim = {"node_id": node_id, "challenge": challenge, "signature": proof}
+    return await _verify(session, url, claim, token)
+
+
+async def _verify(
+    session: aiohttp.ClientSession, url: str, body: Mapping[str, str], token: str
+) -> Registered | Rejected:
+    answer = await _post(
+        session, f"{url}/api/v1/nodes/verify", body, {"Authorization": f"Bearer {token}"}
+    )
+    if isinstance(answer, Rejected):
+        if answer.code in NO_SUCH_ROUTE:
+            return Registered(node_id=body["node_id"], token=token, proven=False)
+        return answer
+    verified = answer.members.get("token", token)
+    return Registered(node_id=body["node_id"], token=str(verified), proven=True)
+
+
+async def _post(
+    session: aiohttp.ClientSession, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+) -> _Answer | Rejected:
+    try:
+        async with session.post(url, json=body, headers=headers) as response:
+            members = await _members(response)
+            if response.status < 300:
+                return _Answer(status=response.status, members=members)
+            reason = str(members.get("detail", response.reason))[:500]
+            return Rejected(reason=reason, code=response.status)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+        return Rejected(reason=f"cannot reach {url}: {str(fault) or type(fault).__name__}")
+
+
+async def _members(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    content = await response.content.read(ANSWER_BYTES_MAX)
+    try:
+        members = orjson.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}

@@ -1,0 +1,163 @@
+"""The units on this node: which wait, which run, each in a slot, each ending in the spool."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rendertrust.node import machine
+from rendertrust.node.cache import Cache
+from rendertrust.node.plugin import Failed, Plugin
+from rendertrust.node.settings import Settings
+from rendertrust.node.spool import Spool
+from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
+from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running
+
+
+class Slots:
+    """Takes dispatches and gives results to the spool; ``on_spooled`` is called after each."""
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        plugins: Mapping[str, Plugin],
+        *,
+        spool: Spool,
+        cache: Cache,
+        settings: Settings,
+        work: Path,
+        send: Callable[[FromNode], bool],
+        on_spooled: Callable[[], None],
+        narrate: Callable[[str], None],
+    ) -> None:
+        self._tasks = tasks
+        self._plugins = plugins
+        self._spool = spool
+        self._cache = cache
+        self._settings = settings
+        self._work = work
+        self._send = send
+        self._on_spooled = on_spooled
+        self._narrate = narrate
+        self._free = asyncio.Semaphore(settings.slots)
+        self.units: dict[Running, Unit] = {}
+        self.done = 0
+
+    @property
+    def busy(self) -> int:
+        """Slots in use."""
+        return sum(unit.is_running for unit in self.units.values())
+
+    def accept(self, frame: JobDispatch) -> None:
+        """Take a dispatch; one that is here already, running or done, is not run twice."""
+        ref = ref_of(frame)
+        if ref in self.units:
+            self.units[ref].tell()
+            return
+        if (done := self._spool.is_ready(ref)) is not None:
+            self._send(done)
+            return
+        if ref in self._spool.held():
+            return
+        plugin = self._plugins.get(frame.job_type)
+        if plugin is None:
+            self.refuse(ref, Failed(failure="gateway", error=f"no {frame.job_type} on this node"))
+        elif len(self.units) >= self._settings.queued_units_max:
+            self.refuse(ref, Failed(failure="gateway", error="this node's queue is full"))
+        else:
+            self._start(frame, plugin)
+
+    def refuse(self, ref: Running, failure: Failed) -> None:
+        """Give a unit back at once."""
+        self._spool.put(failed(ref, failure), None, None)
+        self._on_spooled()
+
+    def cancel(self, ref: Running) -> None:
+        """End a unit that is wanted no longer; one that is done is forgotten."""
+        for unit in self._matching(ref):
+            unit.cancel()
+        if self._spool.settle(ref):
+            self._on_spooled()
+
+    def pause(self, job_id: str) -> None:
+        """Give back the job's units that have not begun."""
+        for unit in self._matching(Running(job_id=job_id)):
+            if not unit.is_running:
+                unit.cancel()
+
+    def stop(self, failure: Failed) -> None:
+        """End everything, each unit failing as ``failure``."""
+        for unit in list(self.units.values()):
+            unit.cancel(failure)
+
+    def tell(self) -> None:
+        """Renew the lease of everything that runs."""
+        for unit in self.units.values():
+            if unit.is_running:
+                unit.tell()
+
+    def _matching(self, ref: Running) -> list[Unit]:
+        return [
+            unit
+            for held, unit in self.units.items()
+            if held.job_id == ref.job_id
+            and (ref.unit is None or held.unit == ref.unit)
+            and (ref.attempt is None or held.attempt == ref.attempt)
+        ]
+
+    def _start(self, frame: JobDispatch, plugin: Plugin) -> None:
+        unit = Unit(
+            dispatch=frame,
+            on_status=self._send,
+            status_seconds_least=self._settings.progress_seconds_least,
+            clock=asyncio.get_running_loop().time,
+        )
+        self.units[unit.ref] = unit
+        unit.job = self._tasks.create_task(self._carry(unit, plugin))
+
+    async def _carry(self, unit: Unit, plugin: Plugin) -> None:
+        """A unit's whole life here. Cancelling it is how it is ended, not an error."""
+        work = self._work / folder_name(unit.ref)
+        unit.has_begun = True
+        try:
+            if unit.is_cancelled:
+                raise asyncio.CancelledError
+            await self._work_on(unit, plugin, work)
+        except asyncio.CancelledError:
+            if not unit.is_cancelled:
+                raise
+            self._settle_cancelled(unit)
+        finally:
+            self.done += 1
+            del self.units[unit.ref]
+            self._on_spooled()
+            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
+        async with self._free:
+            self._narrate(f"{_name(unit)}: started")
+            result = await run(unit, plugin, self._cache, work, self._threads())
+            await keep(unit, result, self._spool)
+        self._narrate(f"{_name(unit)}: {_told(result)}")
+
+    def _settle_cancelled(self, unit: Unit) -> None:
+        if unit.failure_if_cancelled is not None:
+            self._spool.put(failed(unit.ref, unit.failure_if_cancelled), None, None)
+            return
+        self._narrate(f"{_name(unit)}: cancelled")
+        ref = unit.ref
+        self._send(
+            JobResult(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, status="cancelled")
+        )
+
+    def _threads(self) -> int:
+        return self._settings.threads or max(machine.cores() // self._settings.slots, 1)
+
+
+def _name(unit: Unit) -> str:
+    number = "" if unit.dispatch.unit is None else f" unit {unit.dispatch.unit}"
+    return f"{unit.dispatch.job_type} {unit.dispatch.job_id}{number}"
+
+
+def _told(result: object) -> str:
+    return f"failed: {result.error}" if isinstance(result, Failed) else "done"

@@ -1,0 +1,244 @@
+"""Results on disk until the gateway has them in its books, across restarts of either side.
+
+A row per unit and attempt: ``uploading`` while its file is on the way to the object store, then
+``ready`` until the gateway acks it. The files lie beside the database.
+"""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from rendertrust.protocol import JobResult, Malformed, Output, Running, Unknown, encode
+from rendertrust.protocol import decode_from_node as decode
+
+_SCHEMA: Final = """
+    create table if not exists results (
+        job_id  text not null,
+        unit    integer not null,
+        attempt integer not null,
+        state   text not null check (state in ('uploading', 'ready')),
+        file    text,
+        output  text,
+        result  text not null,
+        since   real not null,
+        primary key (job_id, unit, attempt)
+    )
+"""
+_NONE: Final = -1
+_CHUNK: Final = 1024 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Spooled:
+    """A result that awaits its upload: ``file`` goes to ``output``, then ``result`` is told."""
+
+    ref: Running
+    result: JobResult
+    file: Path
+    output: Output
+    since: float
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """A file copied into the spool."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class NotAFile(Exception):
+    """A plugin's result is missing, or no plain file of its own; never follow it elsewhere."""
+
+
+class Spool:
+    """The spool in ``folder``; opened by one agent at a time (the state folder's lock)."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._clock = clock
+        self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
+        self._rows.execute("pragma journal_mode = wal")
+        self._rows.execute("pragma synchronous = full")
+        self._rows.execute(_SCHEMA)
+        self._remove_strays()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._rows.close()
+
+    def put(self, result: JobResult, taken: Taken | None, output: Output | None) -> None:
+        """Keep a result: to be uploaded where there is an ``output``, else ready at once."""
+        is_uploading = taken is not None and output is not None
+        self._rows.execute(
+            "insert or replace into results values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *_key(_ref(result)),
+                "uploading" if is_uploading else "ready",
+                str(taken.path) if taken else None,
+                _output_text(output) if output else None,
+                encode(result),
+                self._clock(),
+            ),
+        )
+
+    def uploads(self) -> list[Spooled]:
+        """What awaits its upload, oldest first."""
+        rows = self._rows.execute(
+            "select result, file, output, since from results where state = 'uploading'"
+            " order by since"
+        )
+        return [
+            Spooled(
+                ref=_ref(result),
+                result=result,
+                file=Path(file),
+                output=Output(**orjson.loads(output)),
+                since=since,
+            )
+            for text, file, output, since in rows.fetchall()
+            if (result := _result(text)) is not None
+        ]
+
+    def ready(self) -> list[JobResult]:
+        """What the gateway is to be told, oldest first."""
+        rows = self._rows.execute("select result from results where state = 'ready' order by since")
+        results = [_result(text) for (text,) in rows.fetchall()]
+        return [result for result in results if result is not None]
+
+    def is_ready(self, ref: Running) -> JobResult | None:
+        """The result of just this unit and attempt, if it is ready."""
+        return next((result for result in self.ready() if _ref(result) == ref), None)
+
+    def held(self) -> list[Running]:
+        """Every unit that has a result here."""
+        rows = self._rows.execute("select job_id, unit, attempt from results order by since")
+        return [
+            Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt))
+            for job, unit, attempt in rows.fetchall()
+        ]
+
+    def uploaded(self, result: JobResult) -> None:
+        """The file is in the object store (or never will be): ``result`` is to be told now."""
+        self._forget_file(_ref(result))
+        self._rows.execute(
+            "update results set state = 'ready', file = null, output = null, result = ?"
+            " where job_id = ? and unit = ? and attempt = ?",
+            (encode(result), *_key(_ref(result))),
+        )
+
+    def redirect(self, ref: Running, output: Output) -> bool:
+        """Upload to ``output`` instead; False when nothing awaits that."""
+        changed = self._rows.execute(
+            "update results set output = ? where state = 'uploading'"
+            " and job_id = ? and unit = ? and attempt = ?",
+            (_output_text(output), *_key(ref)),
+        )
+        return changed.rowcount > 0
+
+    def settle(self, ref: Running) -> bool:
+        """Forget a unit's result; an ack that names no unit or attempt means any of the job."""
+        matching = [held for held in self.held() if _covers(ref, held)]
+        for held in matching:
+            self._forget_file(held)
+            self._rows.execute(
+                "delete from results where job_id = ? and unit = ? and attempt = ?", _key(held)
+            )
+        return bool(matching)
+
+    def prune(self, seconds: float) -> None:
+        """Forget what nobody acked for so long."""
+        rows = self._rows.execute(
+            "select job_id, unit, attempt from results where since < ?", (self._clock() - seconds,)
+        ).fetchall()
+        for job, unit, attempt in rows:
+            self.settle(Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)))
+
+    def _remove_strays(self) -> None:
+        """Files that no row names: an agent was killed between copying and keeping."""
+        named = {name for (name,) in self._rows.execute("select file from results").fetchall()}
+        for file in self._folder.glob("*.result"):
+            if str(file) not in named:
+                file.unlink()
+
+    def take(self, file: Path, ref: Running) -> Taken:
+        """Copy a plugin's ``file`` into the spool, hashing it on the way; for a thread.
+
+        What a sandboxed program left is not trusted: a link is not followed. Raises NotAFile.
+        """
+        unit, attempt = _key(ref)[1:]
+        name = hashlib.sha256(f"{ref.job_id}\n{unit}\n{attempt}".encode()).hexdigest()[:32]
+        target = self._folder / f"{name}.result"
+        sum_, size = hashlib.sha256(), 0
+        with _open_plain(file) as source, target.open("wb") as copy:
+            while chunk := source.read(_CHUNK):
+                sum_.update(chunk)
+                size += copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        return Taken(path=target, sha256=sum_.hexdigest(), size=size)
+
+    def _forget_file(self, ref: Running) -> None:
+        row = self._rows.execute(
+            "select file from results where job_id = ? and unit = ? and attempt = ?", _key(ref)
+        ).fetchone()
+        if row and row[0]:
+            Path(row[0]).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _open_plain(file: Path) -> Generator[Any, None, None]:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as fault:
+        raise NotAFile(f"{file.name}: {fault.strerror}") from fault
+    with os.fdopen(descriptor, "rb") as source:
+        facts = os.fstat(source.fileno())
+        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+            raise NotAFile(f"{file.name}: not a plain file")
+        yield source
+
+
+def _output_text(output: Output) -> bytes:
+    return orjson.dumps(attrs.asdict(output))
+
+
+def _result(text: str) -> JobResult | None:
+    frame = decode(text)
+    assert not isinstance(frame, (Malformed, Unknown)), "rows are written by encode()"
+    return frame if isinstance(frame, JobResult) else None
+
+
+def _ref(result: JobResult) -> Running:
+    return Running(job_id=result.job_id, unit=result.unit, attempt=result.attempt)
+
+
+def _key(ref: Running) -> tuple[str, int, int]:
+    return (
+        ref.job_id,
+        _NONE if ref.unit is None else ref.unit,
+        _NONE if ref.attempt is None else ref.attempt,
+    )
+
+
+def _or_none(number: int) -> int | None:
+    return None if number == _NONE else number
+
+
+def _covers(ref: Running, held: Running) -> bool:
+    return (
+        ref.job_id == held.job_id
+        and (ref.unit is None or held.unit is None or ref.unit == held.unit)
+        and (ref.attempt is None or held.attempt is None or ref.attempt == held.attempt)
+    )

@@ -1,0 +1,188 @@
+"""One unit on this node, from its dispatch to its result in the spool."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from rendertrust.node.cache import Cache, place, safe_path
+from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
+from rendertrust.node.spool import NotAFile, Spool, Taken
+from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Running
+
+WITHOUT_OBJECT: Final = "none:"
+
+
+def ref_of(frame: JobDispatch) -> Running:
+    """Which unit at which attempt a dispatch is about."""
+    return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+
+
+@attrs.define(eq=False)
+class Unit:
+    """A unit that waits for a slot, runs, or is being spooled; the agent holds one per dispatch."""
+
+    dispatch: JobDispatch
+    on_status: Callable[[JobStatus], object]
+    status_seconds_least: float
+    clock: Callable[[], float]
+    progress: float = 0.0
+    detail: str = ""
+    has_begun: bool = False
+    is_running: bool = False
+    is_cancelled: bool = False
+    failure_if_cancelled: Failed | None = None
+    job: asyncio.Task[None] | None = None
+    task: Task | None = None
+    _told_at: float = float("-inf")
+
+    @property
+    def ref(self) -> Running:
+        """Its fence."""
+        return ref_of(self.dispatch)
+
+    def status(self) -> JobStatus:
+        """How far it is, as a frame."""
+        return JobStatus(
+            job_id=self.dispatch.job_id,
+            unit=self.dispatch.unit,
+            attempt=self.dispatch.attempt,
+            progress=self.progress,
+            detail=self.detail or None,
+        )
+
+    def report(self, progress: float, detail: str) -> None:
+        """Take the plugin's word and pass it on, a few times a second at most."""
+        self.progress, self.detail = progress, detail
+        if self.clock() - self._told_at >= self.status_seconds_least:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the gateway now; renews the lease."""
+        self._told_at = self.clock()
+        self.on_status(self.status())
+
+    def cancel(self, failure: Failed | None = None) -> None:
+        """End it: as cancelled, or as failed when ``failure`` says why."""
+        self.is_cancelled, self.failure_if_cancelled = True, failure
+        if self.task is not None:
+            self.task.stopping.set()
+        # A task that is cancelled before its first step never runs its own clean-up.
+        if self.job is not None and self.has_begun:
+            self.job.cancel()
+
+
+async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
+    """Fetch the inputs and let the plugin do the work, in the folder ``work``."""
+    unit.is_running = True
+    unit.tell()
+    inputs = await _stage(unit.dispatch, cache, work)
+    if isinstance(inputs, Failed):
+        return inputs
+    unit.task = Task(
+        job_id=unit.dispatch.job_id,
+        job_type=unit.dispatch.job_type,
+        payload_ref=unit.dispatch.payload_ref,
+        unit=unit.dispatch.unit,
+        attempt=unit.dispatch.attempt,
+        params=unit.dispatch.params,
+        folder=work,
+        inputs=inputs,
+        threads=threads,
+        on_progress=unit.report,
+    )
+    try:
+        return await plugin.run(unit.task)
+    except Exception as fault:  # a plugin may be anybody's: its bug fails the unit, not the node
+        return Failed(
+            failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
+        )
+
+
+async def _stage(dispatch: JobDispatch, cache: Cache, work: Path) -> dict[str, Path] | Failed:
+    await asyncio.to_thread(_fresh, work)
+    placed: dict[str, Path] = {}
+    for wanted in dispatch.inputs:
+        path = safe_path(wanted.path)
+        if path is None or str(path) in placed:
+            return Failed(failure="gateway", error="the dispatch names an input's path wrongly")
+        source = await cache.fetch(wanted)
+        if isinstance(source, Failed):
+            return source
+        target = work / "in" / path
+        try:
+            await asyncio.to_thread(place, source, target)
+        except OSError as fault:
+            return Failed(failure="node", error=f"cannot place an input: {fault.strerror}")
+        placed[str(path)] = target
+    return placed
+
+
+def _fresh(work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "in").mkdir(mode=0o755, parents=True)
+
+
+def folder_name(ref: Running) -> str:
+    """A unit's work folder: short, and safe whatever the gateway calls its jobs."""
+    return sha256(f"{ref.job_id}\n{ref.unit}\n{ref.attempt}".encode()).hexdigest()[:24]
+
+
+def failed(ref: Running, failure: Failed) -> JobResult:
+    """A failure as a frame."""
+    return JobResult(
+        job_id=ref.job_id,
+        unit=ref.unit,
+        attempt=ref.attempt,
+        status="failed",
+        failure=failure.failure,
+        error=_clean(failure.error)[:500] or "failed",
+        detail=_clean(failure.detail)[-3500:] or None,
+    )
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+async def keep(unit: Unit, result: Result, spool: Spool) -> None:
+    """Put a result into the spool, its file copied and hashed."""
+    if isinstance(result, Failed):
+        spool.put(failed(unit.ref, result), None, None)
+        return
+    taken: Taken | None = None
+    if result.file is not None:
+        try:
+            taken = await asyncio.to_thread(spool.take, result.file, unit.ref)
+        except NotAFile as fault:
+            broken = Failed(failure="node", error="the result cannot be read", detail=str(fault))
+            spool.put(failed(unit.ref, broken), None, None)
+            return
+    try:
+        told = _completed(unit.dispatch, result, taken)
+    except ValueError as fault:
+        broken = Failed(
+            failure="node", error="the plugin's figures break bounds", detail=str(fault)
+        )
+        spool.put(failed(unit.ref, broken), None, None)
+    else:
+        spool.put(told, taken, unit.dispatch.output)
+
+
+def _completed(dispatch: JobDispatch, result: Completed, taken: Taken | None) -> JobResult:
+    output = dispatch.output
+    return JobResult(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        status="completed",
+        # Without a place to upload to there is no object; the reference still wants a word here.
+        result_ref=output.key if output and taken else f"{WITHOUT_OBJECT}{dispatch.job_id}",
+        sha256=taken.sha256 if taken else None,
+        size=taken.size if taken else None,
+        work=result.work or None,
+    )
