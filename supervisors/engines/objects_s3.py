@@ -24,7 +24,7 @@ MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 class S3Objects:
-    """The store at ``endpoint``, wherever it is now; ``close`` it on the loop that used it.
+    """The store at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it.
 
     ``public_url`` is scheme and host of the URLs that are handed out, when clients reach the store
     by another name than we do: through the gateway, which passes Host on as it came.
@@ -90,7 +90,7 @@ class S3Objects:
         if not await answers(self._endpoint()):
             raise ObjectsUnavailable("the object store does not answer a signed request")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections. The object can be used again after."""
         async with self._opening:
             self._opened = None
