@@ -123,11 +123,17 @@ class Objects(Protocol):
     """The object store: one bucket. Methods raise ObjectsUnavailable while it is away."""
 
     async def presign_get(
-        self, key: str, *, within: int = 3600, filename: str | None = None
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
     ) -> str:
         """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
 
-        With ``filename`` a browser saves it under that name.
+        With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
+        where a node of the plain API put its result.
         """
         ...
 
