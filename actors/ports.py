@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Units whose lease ran out by ``now``; those assigned before ``unsent_since``, never sent."""
+        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:

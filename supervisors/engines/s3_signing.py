@@ -30,9 +30,7 @@ class Presigner:
         """List one key at most: the cheapest request that proves key, clock and bucket."""
         return self._sign("GET", f"{self._prefix}?list-type=2&max-keys=1", {}, within)
 
-    def get(
-        self, key: str, *, within: int, filename: str | None, bucket: str | None = None
-    ) -> str:
+    def get(self, key: str, *, within: int, filename: str | None, bucket: str | None = None) -> str:
         url = self._url(key) if bucket is None else f"{self._base}/{bucket}/{_quoted(key)}"
         if filename is not None:
             url += "?" + urlencode({"response-content-disposition": disposition(filename)})

@@ -45,7 +45,9 @@ class TwinObjects:
         filename: str | None = None,
         bucket: str | None = None,
     ) -> str:
-        return self._sign("GET", key if bucket is None else f"//{bucket}/{key}", {}, within, filename)
+        return self._sign(
+            "GET", key if bucket is None else f"//{bucket}/{key}", {}, within, filename
+        )
 
     async def presign_put(
         self,
