@@ -5,6 +5,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from actors.kernel import AskFailed
 from actors.watchman.messages import IsOpen, Watchman
 from web.answers import refusal, success
 from web.body import digest_of, read_body, read_document
@@ -14,8 +15,8 @@ from web.gateway import Gateway
 from web.operations import Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
 
-ADMISSION_SECONDS = 1.0
-CLOSING = unavailable("The gateway is closing", retry_after=5)
+ADMISSION_SECONDS = 0.5
+CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
 class Endpoint:
@@ -66,8 +67,11 @@ class Endpoint:
                 return refused
         if self.operation.new_work:
             watchman = self._gateway.registry.ref(Watchman)
-            if not await watchman.ask(IsOpen(), within=ADMISSION_SECONDS):
-                return CLOSING
+            try:
+                is_open = await watchman.ask(IsOpen(), within=ADMISSION_SECONDS)
+            except AskFailed:
+                is_open = False  # it has not started yet, or has stopped
+            return None if is_open else CLOSING
         return None
 
     def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:

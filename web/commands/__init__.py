@@ -3,8 +3,10 @@
 import click
 
 from web.commands.database import database
+from web.commands.demo import demo
+from web.commands.fsck import fsck
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-for command in (serve, database):
+for command in (serve, demo, fsck, database):
     group.add_command(command)

@@ -8,9 +8,11 @@ import structlog
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from rendertrust import money
+from sql.database import Unavailable
 from sql.users import Family
+from web.books import commit
 from web.converter import Email
 from web.gateway import Gateway
 from web.operations import Audience, Call, Operations
@@ -19,7 +21,6 @@ from web.tokens import TokenType
 
 operations = Operations()
 log = structlog.get_logger("auth")
-GRANT_SECONDS = 2.0
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Password = Annotated[str, Meta(min_length=8, max_length=1024)]
@@ -123,11 +124,10 @@ async def grant_starter(gateway: Gateway, user: UUID) -> None:
         reference=f"starter:{user}",
         description=f"Starter credits: {money.render(gateway.starter)}",
     )
-    ledger = gateway.registry.ref(Ledger)
     try:
-        outcome = await ledger.ask(Commit(postings=(grant,)), within=GRANT_SECONDS)
-    except AskFailed as failure:
-        log.warning("starter credits not granted", user=str(user), reason=failure.reason)
+        outcome = await commit(gateway, Commit(postings=(grant,)))
+    except (AskFailed, Unavailable) as failure:
+        log.warning("starter credits not granted", user=str(user), reason=str(failure))
         return
     if isinstance(outcome, Posted):
         log.info("starter credits granted", user=str(user))

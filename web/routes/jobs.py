@@ -15,7 +15,6 @@ from actors.ledger.messages import (
     InsufficientCredits,
     JobCancel,
     KeyConflict,
-    Ledger,
     Posted,
     Replayed,
 )
@@ -30,6 +29,7 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from sql.jobs import JobRow
+from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations
 from web.parameters import parameters_of
@@ -142,7 +142,8 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         idempotency=key,
     )
     scheduler = call.gateway.registry.ref(Scheduler)
-    return placed(order, await scheduler.ask(order, within=DISPATCH_SECONDS))
+    outcome = await scheduler.ask(order, within=DISPATCH_SECONDS)
+    return placed(order, present(outcome))
 
 
 @operations.get("/api/v1/jobs", query=Page, answers={200: JobList})
@@ -177,9 +178,7 @@ async def cancel(call: Call) -> Job | Problem:
     job = call.ids["job_id"]
     if await call.gateway.jobs.by_id(job, call.caller) is None:
         return NOT_FOUND
-    commit = Commit(effects=(JobCancel(job, call.caller),))
-    ledger = call.gateway.registry.ref(Ledger)
-    outcome = await ledger.ask(commit, within=DISPATCH_SECONDS)
+    outcome = await commit(call.gateway, Commit(effects=(JobCancel(job, call.caller),)))
     if isinstance(outcome, GuardFailed):
         return Problem(400, f"Job is {outcome.found}; only QUEUED or DISPATCHED can be cancelled")
     if isinstance(outcome, Posted):

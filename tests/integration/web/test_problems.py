@@ -111,7 +111,7 @@ async def test_a_closing_gateway_takes_no_new_work_and_still_answers(face: Face)
     body = {"job_type": "echo", "payload_ref": "s3://bucket/key"}
     async with face.client.post("/api/v1/jobs/dispatch", json=body, headers=user) as answer:
         assert answer.status == 503
-        assert (await answer.json())["detail"] == "The gateway is closing"
+        assert (await answer.json())["detail"] == "The gateway is starting or closing; try again"
     async with face.client.get("/api/v1/jobs", headers=user) as answer:
         assert answer.status == 200
 
