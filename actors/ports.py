@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Units whose lease ran out by ``now``; those assigned before ``unsent_since``, never sent."""
+        """Units whose lease ran out by ``now``; those assigned before ``unsent_since`` and unsent."""
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
