@@ -38,7 +38,7 @@ class Outside:
     async def close(self) -> None:
         """After the tree has stopped."""
         await self.bus.close()
-        await self.objects.close()
+        await self.objects.aclose()
         await self.database.close()
 
     def objects_url(self) -> str | None:
