@@ -2,8 +2,8 @@
 
 Two ways in, one file:
 
-* ``pip install rendertrust`` (a wheel) brings ``rendertrust/`` alone: the client, the node agent and
-  the offline verifier. It has no top-level name but its own.
+* ``pip install rendertrust`` (a wheel) brings ``rendertrust/`` alone: the client, the node agent
+  and the offline verifier. It has no top-level name but its own.
 * ``pip install -e .[gateway]`` in a checkout (or in an image) also runs the gateway: the rooms
   ``actors/``, ``supervisors/``, ``web/``, ``sql/`` and ``config/`` are importable from the checkout
   by their own names, through one ``.pth`` line, and are never copied into site-packages.

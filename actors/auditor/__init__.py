@@ -1,0 +1,1 @@
+"""The auditor: do the books balance?"""

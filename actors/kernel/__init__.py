@@ -1,0 +1,41 @@
+"""The actor kernel: typed messages, stable addresses, bounded mailboxes, one message at a time."""
+
+from actors.kernel.actor import Actor
+from actors.kernel.dead_letter import DeadLetter, DeadLetters
+from actors.kernel.down import Down
+from actors.kernel.failure import (
+    ActorCrashed,
+    ActorStopped,
+    AskFailed,
+    DeadlineExceeded,
+    Fatal,
+    MailboxFull,
+)
+from actors.kernel.handler import handles, handles_batch
+from actors.kernel.later import Later
+from actors.kernel.message import Message, Overflow
+from actors.kernel.ref import Ref
+from actors.kernel.statistics import State, Statistics
+from actors.kernel.timer import Timer
+
+__all__ = [
+    "Actor",
+    "ActorCrashed",
+    "ActorStopped",
+    "AskFailed",
+    "DeadLetter",
+    "DeadLetters",
+    "DeadlineExceeded",
+    "Down",
+    "Fatal",
+    "Later",
+    "MailboxFull",
+    "Message",
+    "Overflow",
+    "Ref",
+    "State",
+    "Statistics",
+    "Timer",
+    "handles",
+    "handles_batch",
+]

@@ -1,0 +1,74 @@
+"""The base class of actors."""
+
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
+
+from actors.kernel.handler import Table, check_table, table_of
+from actors.kernel.later import Later
+from actors.kernel.message import Message, R, To, argument_of
+from actors.kernel.ref import Ref
+from actors.kernel.timer import Timer
+
+if TYPE_CHECKING:
+    from actors.kernel.instance import Instance
+
+
+class Actor(Generic[To]):
+    """One mailbox, one message (or one batch) at a time; ``To`` is its marker class.
+
+    A subclass has a ``@handles`` or ``@handles_batch`` method for every message addressed to its
+    marker; TypeError at class creation otherwise. ``partial=True`` in the class line permits
+    fewer (stand-ins in tests).
+    """
+
+    __handlers__: ClassVar[Table] = {}
+    __marker__: ClassVar[Any] = None
+    ref: Ref[To]  # its own address, set before ``started``
+    __instance__: "Instance"
+
+    def __init_subclass__(cls, *, partial: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__marker__ = argument_of(cls, Actor, "__marker__")
+        cls.__handlers__ = table_of(cls)
+        check_table(cls, cls.__marker__, cls.__handlers__, partial=partial)
+
+    async def started(self) -> None:
+        """Hook: before the first message. An exception here is a crash."""
+
+    async def stopped(self) -> None:
+        """Hook: after the last message, at a stop and after a crash (of ``started`` too)."""
+
+    def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
+        """Let another actor answer the asker of the message in hand; his deadline goes along."""
+        return self.__instance__.forward(ref, message)
+
+    @overload
+    def later(self, reply: Message[Any, R]) -> Later[R]: ...
+    @overload
+    def later(self, reply: type[R]) -> Later[R]: ...
+    @overload
+    def later(self, reply: UnionType) -> Later[Any]: ...
+    def later(self, reply: object) -> Later[Any]:
+        """Keep the asker of the message in hand waiting; answer him from a later handler.
+
+        ``reply`` is that message, or the type of its reply: it is there for the type checker.
+        """
+        return Later(self.__instance__.one_in_hand())
+
+    def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
+        """Send oneself ``message`` in ``seconds`` times 1 to 1 + ``jitter``, if still alive then.
+
+        It is cancelled when this instance ends. A full mailbox takes it too.
+        """
+        return self.__instance__.after(seconds, message, jitter)
+
+    def watch(self, ref: Ref[Any]) -> None:
+        """Receive one ``Down`` when ``ref`` is down for good, at once if it is already.
+
+        A watch ends with the instance. Raises TypeError without a handler for ``Down``.
+        """
+        self.__instance__.watch(ref)
+
+    def stop(self) -> None:
+        """End normally after the message in hand."""
+        self.__instance__.request_stop()

@@ -1,0 +1,160 @@
+"""What stands behind an address: it starts one instance of the actor after another."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.kernel.actor import Actor
+from actors.kernel.exit import KILLED, Exit, crash
+from actors.kernel.instance import Instance
+from actors.kernel.ref import Ref
+from actors.kernel.statistics import Gauge, State, Statistics
+from actors.kernel.system import System
+
+KILL_SECONDS = 1.0  # how long a cancelled handler may take to end before it is given up
+log = logging.getLogger(__name__)
+
+
+class Cell:
+    """Starts, stops, kills and buries; whether to start again is its supervisor's decision.
+
+    ``on_exit`` is called when a running instance ends by itself: not for an end that was asked
+    for, and not for a failed start, which ``launch`` returns.
+    """
+
+    __slots__ = (
+        "gauge",
+        "instance",
+        "kind",
+        "make",
+        "on_exit",
+        "ref",
+        "start_within",
+        "stop_within",
+        "system",
+        "task",
+    )
+
+    def __init__(
+        self,
+        ref: Ref[Any],
+        make: Callable[[], Actor[Any]],
+        *,
+        system: System,
+        on_exit: Callable[[Exit], None],
+        start_within: float,
+        stop_within: float,
+    ) -> None:
+        self.ref = ref
+        self.make = make
+        self.system = system
+        self.on_exit = on_exit
+        self.start_within = start_within
+        self.stop_within = stop_within
+        self.gauge = Gauge()
+        self.kind = ""
+        self.instance: Instance | None = None
+        self.task: asyncio.Task[None] | None = None
+        ref.mailbox.dead_letters = system.dead_letters
+
+    async def launch(self) -> Exit | None:
+        """Start an instance and wait for its ``started``; the Exit when that fails."""
+        if self.gauge.state is not State.NEW:
+            self.gauge.restarts += 1
+        self.gauge.state = State.STARTING
+        try:
+            actor = self.make()
+        except Exception as error:
+            self.gauge.state = State.RESTARTING
+            return self._note(crash(error, f"making {self.ref.name}", detail=True))
+        self.kind = type(actor).__name__
+        instance = Instance(actor, self.ref, self.gauge, self.system, self.stop_within)
+        self.instance = instance
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Exit] = loop.create_future()
+        self.task = loop.create_task(self._run(instance, ended), name=self.ref.name)
+        await asyncio.wait(
+            (instance.started, ended),
+            timeout=self.start_within,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if instance.started.done():
+            return None
+        if ended.done():
+            return ended.result()
+        await self.kill()
+        return self._note(Exit(normal=False, reason=f"not started within {self.start_within} s"))
+
+    async def _run(self, instance: Instance, ended: "asyncio.Future[Exit]") -> None:
+        end = KILLED
+        try:
+            end = await instance.live()
+        finally:
+            self._note(end)
+            ended.set_result(end)
+            if self.instance is instance:  # else it was left behind, and another one runs
+                self._vacate(end)
+
+    def _vacate(self, end: Exit) -> None:
+        by_itself = self.gauge.state is State.RUNNING
+        self.instance = None
+        self.gauge.state = State.RESTARTING
+        if by_itself:
+            self.on_exit(end)
+
+    async def halt(self) -> None:
+        """Let the instance finish the message in hand and end; kill it after ``stop_within``."""
+        task, instance = self.task, self.instance
+        if task is None or instance is None or task.done():
+            return
+        self.gauge.state = State.STOPPING
+        instance.request_stop()
+        await asyncio.wait((task,), timeout=self.stop_within)
+        if not task.done():
+            await self.kill()
+
+    async def kill(self) -> None:
+        """Cancel the handler in hand; one that does not end in a second is left behind."""
+        task, instance = self.task, self.instance
+        if task is None or instance is None or task.done():
+            return
+        self.gauge.state = State.STOPPING
+        instance.kill()
+        task.cancel()
+        await asyncio.wait((task,), timeout=KILL_SECONDS)
+        if not task.done():
+            log.error("%s does not end when it is cancelled", self.ref.name)
+            instance.fail_askers(KILLED)
+            self._vacate(KILLED)
+
+    @property
+    def state(self) -> State:
+        """Where the address stands."""
+        return self.gauge.state
+
+    def bury(self, reason: str) -> None:
+        """Down for good: what is queued is answered or counted, and the watchers are told."""
+        self.gauge.state = State.DOWN
+        self.ref.mailbox.close(reason)
+
+    def statistics(self) -> Statistics:
+        """A reading of the actor's figures."""
+        gauge, mailbox = self.gauge, self.ref.mailbox
+        return Statistics(
+            state=gauge.state,
+            depth=len(mailbox.items),
+            peak=mailbox.peak,
+            handled=gauge.handled,
+            handle_seconds=gauge.busy,
+            handle_seconds_p95=gauge.p95(),
+            restarts=gauge.restarts,
+            last_error=gauge.last_error,
+            dead_letters=mailbox.lost,
+        )
+
+    def _note(self, end: Exit) -> Exit:
+        if not end.normal:
+            self.gauge.last_error = end.reason
+            log.error("%s: %s", self.ref.name, end.reason, exc_info=end.error)
+        return end

@@ -1,0 +1,81 @@
+"""The timer wheel on which the deadlines of asks run: one loop timer, however many asks."""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from actors.kernel.failure import DeadlineExceeded
+
+TICKS_PER_SECOND = 20  # 50 ms
+Bucket = dict["asyncio.Future[Any]", str]  # a dict, not a set: expiry in order, run after run
+
+
+class Deadlines:
+    """Fails every armed future at the first tick after its deadline: never early, 50 ms late.
+
+    It keeps no reference to its loop, which would keep both alive for ever.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, Bucket] = {}
+        self._ticks: list[int] = []  # a heap of the buckets' numbers
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0  # the tick that the timer waits for
+
+    def arm(self, reply: "asyncio.Future[Any]", deadline: float, addressee: str) -> Bucket:
+        """Fail ``reply`` after ``deadline`` (loop time); pop it from the bucket when answered."""
+        tick = int(deadline * TICKS_PER_SECOND) + 1
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._open(tick)
+        bucket[reply] = addressee
+        return bucket
+
+    def _open(self, tick: int) -> Bucket:
+        bucket = self._buckets[tick] = {}
+        heapq.heappush(self._ticks, tick)
+        if self._timer is None or tick < self._due:
+            self._wait_for(tick)
+        return bucket
+
+    def _wait_for(self, tick: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = tick
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(tick / TICKS_PER_SECOND, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        # A loop may wake a little early: the tick that was waited for counts as reached.
+        now = max(self._due, int(asyncio.get_running_loop().time() * TICKS_PER_SECOND))
+        while self._ticks and self._ticks[0] <= now:
+            bucket = self._buckets.pop(heapq.heappop(self._ticks))
+            for reply, addressee in bucket.items():
+                if not reply.done():
+                    reply.set_exception(DeadlineExceeded(addressee, "no reply in time"))
+        if self._ticks:
+            self._wait_for(self._ticks[0])
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's time; of a stock loop the function behind it, at half the cost."""
+    stock = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
+    return time.monotonic if stock else loop.time
+
+
+_wheels: "WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines]" = WeakKeyDictionary()
+_recent: tuple[asyncio.AbstractEventLoop | None, Deadlines] = (None, Deadlines())
+
+
+def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:
+    """The loop's wheel; the last one is remembered, since a process mostly has one loop."""
+    global _recent  # noqa: PLW0603 - a cache of one
+    known, wheel = _recent
+    if known is not loop:
+        wheel = _wheels.setdefault(loop, Deadlines())
+        _recent = (loop, wheel)
+    return wheel

@@ -1,0 +1,84 @@
+"""Handlers: which method takes which message; checked by type checkers and at class creation."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from actors.kernel.later import Later
+from actors.kernel.message import Message, R, To, kinds_addressed_to
+
+if TYPE_CHECKING:
+    from actors.kernel.actor import Actor
+
+M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
+S = TypeVar("S", bound="Actor[Any]")
+Handler = tuple[Callable[..., Awaitable[Any]], int]  # the method, and its batch limit or 0
+Table = dict[type[Message[Any, Any]], Handler]
+
+
+class handles(Generic[M_co]):
+    """Mark a method as the handler of one message class; its signature is checked against it."""
+
+    def __init__(self, kind: type[M_co]) -> None:
+        self.kind = kind
+
+    def __call__(
+        self: "handles[Message[To, R]]", method: Callable[[S, M_co], Awaitable[R | Later[R]]]
+    ) -> Callable[[S, M_co], Awaitable[R | Later[R]]]:
+        """Leave the method as it is, with its kind noted on it."""
+        vars(method)["__handles__"] = (self.kind, 0)
+        return method
+
+
+class handles_batch(Generic[M_co]):
+    """Mark a method that takes the queued messages of one class at once, at most ``limit``.
+
+    It replies to each of them, in their order.
+    """
+
+    def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:
+        if limit < 1:
+            raise ValueError("limit must be at least 1")
+        self.kind, self.limit = kind, limit
+
+    def __call__(
+        self: "handles_batch[Message[To, R]]",
+        method: Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]],
+    ) -> Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]]:
+        """Leave the method as it is, with its kind and limit noted on it."""
+        vars(method)["__handles__"] = (self.kind, self.limit)
+        return method
+
+
+def table_of(actor: type) -> Table:
+    """Gather the handlers of an actor class and of its bases.
+
+    Raises TypeError when one class has two handlers for one message.
+    """
+    names: dict[type[Message[Any, Any]], tuple[str, int]] = {}
+    for klass in reversed(actor.__mro__):
+        own: set[type] = set()
+        for name, member in vars(klass).items():
+            mark = getattr(member, "__handles__", None)
+            if mark is None:
+                continue
+            kind, limit = mark
+            if kind in own:
+                raise TypeError(f"{klass.__name__} has two handlers for {kind.__name__}")
+            own.add(kind)
+            names[kind] = (name, limit)
+    return {kind: (getattr(actor, name), limit) for kind, (name, limit) in names.items()}
+
+
+def check_table(actor: type, marker: Any, table: Table, *, partial: bool) -> None:
+    """Raise TypeError for a handler of another actor's message, or a message nobody handles."""
+    if not isinstance(marker, type):  # a generic base class
+        return
+    for kind in table:
+        if kind.__addressee__ is not marker and kind.__addressee__ is not Any:
+            raise TypeError(
+                f"{actor.__name__} handles {kind.__name__}, which is not addressed to"
+                f" {marker.__name__}"
+            )
+    missing = [kind.__name__ for kind in kinds_addressed_to(marker) if kind not in table]
+    if missing and not partial:
+        raise TypeError(f"{actor.__name__} has no handler for {', '.join(sorted(missing))}")

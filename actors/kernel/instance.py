@@ -1,0 +1,293 @@
+"""One life of an actor, from ``started`` to ``stopped``: its lanes, timers and watches."""
+
+import asyncio
+import logging
+from typing import Any
+
+from actors.kernel.actor import Actor
+from actors.kernel.deadlines import clock_of
+from actors.kernel.down import Down
+from actors.kernel.envelope import Envelope, Item, Reminder, message_of
+from actors.kernel.exit import KILLED, STOPPED, Exit, crash
+from actors.kernel.failure import ActorCrashed, AskFailed
+from actors.kernel.handler import Handler
+from actors.kernel.later import Later
+from actors.kernel.mailbox import Mailbox
+from actors.kernel.message import Message
+from actors.kernel.ref import Ref
+from actors.kernel.statistics import SAMPLES, Gauge, State
+from actors.kernel.system import System
+from actors.kernel.timer import Timer
+
+TURN = 64  # messages in one go before other tasks get the loop
+LAST_SAMPLE = SAMPLES - 1
+log = logging.getLogger(__name__)
+
+
+async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
+    """Stand in for the handler that a partial class lacks: the ask fails, the tell is lost."""
+    instance = actor.__instance__
+    envelope = instance.one_in_hand()
+    reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
+    if envelope.reply is None:
+        instance.mailbox.bury(message, reason)
+    envelope.fail(AskFailed(instance.mailbox.name, reason))
+    return Later(envelope)
+
+
+def awaited(item: Item, now: float) -> bool:
+    """Whether it was told, or somebody still waits for the reply."""
+    if not isinstance(item, Envelope) or item.reply is None:
+        return True
+    return not item.reply.done() and item.deadline > now
+
+
+NOBODY: Handler = (refuse, 0)
+
+
+class Instance:
+    """Runs an actor. Four lanes, looked at in this order before each message:
+
+    kill (the task is cancelled), stop, death notices, messages.
+    """
+
+    __slots__ = (
+        "actor",
+        "batch",
+        "clock",
+        "current",
+        "downs",
+        "gauge",
+        "killed",
+        "loop",
+        "mailbox",
+        "signalled",
+        "started",
+        "stop_within",
+        "stopping",
+        "system",
+        "table",
+        "timers",
+        "watching",
+    )
+
+    def __init__(
+        self, actor: Actor[Any], ref: Ref[Any], gauge: Gauge, system: System, stop_within: float
+    ) -> None:
+        self.actor = actor
+        self.table = actor.__handlers__
+        self.mailbox: Mailbox = ref.mailbox
+        self.gauge = gauge
+        self.system = system
+        self.stop_within = stop_within
+        self.loop = asyncio.get_running_loop()
+        self.started: asyncio.Future[None] = self.loop.create_future()
+        self.clock = clock_of(self.loop)
+        self.current: Item | None = None  # the message in hand
+        self.batch: list[Item] = []  # or the batch in hand
+        self.killed = self.stopping = self.signalled = False
+        self.downs: list[Down] = []  # one per watched address at most
+        self.watching: dict[Ref[Any], None] = {}
+        self.timers: dict[Timer, None] = {}
+        actor.ref = ref
+        actor.__instance__ = self
+
+    # -- lanes
+
+    def request_stop(self) -> None:
+        """Stop lane: end after the message in hand."""
+        self.stopping = self.signalled = True
+        self.mailbox.wake()
+
+    def kill(self) -> None:
+        """Kill lane: end now; ``live`` must be cancelled beside this."""
+        self.killed = self.signalled = True
+
+    def notify(self, down: Down) -> None:
+        """Down lane: a death notice that no full mailbox can hold up."""
+        self.watching.pop(down.ref, None)
+        self.downs.append(down)
+        self.signalled = True
+        self.mailbox.wake()
+
+    # -- what actors call
+
+    def one_in_hand(self) -> Envelope:
+        """The message in hand; RuntimeError in a batch or a hook, where there is not one."""
+        item = self.current
+        if item is None:
+            raise RuntimeError("no single message in hand")
+        return item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
+
+    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
+        """Put a message in another mailbox with the asker and deadline of the one in hand."""
+        asked = self.one_in_hand()
+        if asked.reply is None:
+            ref.tell(message)
+        elif not ref.mailbox.ask(Envelope(message, asked.reply, asked.deadline)):
+            asked.fail(ref.mailbox.refusal())
+        return Later(asked)
+
+    def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer:
+        """Start a timer that ends with this instance."""
+        delay = seconds * (1.0 + jitter * self.system.uniform()) if jitter else seconds
+        timer = Timer(self, delay, Reminder(message, self))
+        self.timers[timer] = None
+        return timer
+
+    def watch(self, ref: Ref[Any]) -> None:
+        """Notice the end of ``ref``; watching twice is watching once."""
+        if Down not in self.table:
+            raise TypeError(f"{type(self.actor).__name__} watches but has no handler for Down")
+        if any(down.ref is ref for down in self.downs):
+            return
+        if ref.mailbox.closed is not None:
+            self.notify(Down(ref, ref.mailbox.closed))
+            return
+        self.watching[ref] = None
+        ref.mailbox.watchers[self] = lambda reason: self.notify(Down(ref, reason))
+
+    # -- its life
+
+    async def live(self) -> Exit:
+        """Run to the end and say how it ended; raises only when the loop itself is torn down."""
+        torn_down: asyncio.CancelledError | None = None
+        try:
+            await self.actor.started()
+            if self.gauge.state is State.STARTING:
+                self.gauge.state = State.RUNNING
+            self.started.set_result(None)
+            await self._serve()
+            end = STOPPED
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self.killed:
+                end = KILLED
+            elif task is not None and task.cancelling():
+                torn_down, end = error, KILLED
+            else:  # the handler awaited something that was cancelled
+                end = crash(error, self._where())
+        except Exception as error:
+            end = crash(error, self._where(), detail=not self.started.done())
+        self.fail_askers(end)
+        if not self.killed and torn_down is None:
+            end = await self._farewell(end)
+        self._release()
+        if torn_down is not None:
+            raise torn_down
+        return end
+
+    async def _serve(self) -> None:
+        mailbox = self.mailbox
+        while True:
+            while self.signalled:
+                if self.killed or self.stopping:
+                    return
+                await self._handle_down()
+            if mailbox.items:
+                if await self._turn():
+                    await asyncio.sleep(0)
+            else:
+                mailbox.waiter = self.loop.create_future()
+                await mailbox.waiter
+
+    async def _handle_down(self) -> None:
+        down = self.downs.pop(0)
+        self.signalled = bool(self.downs)
+        self.current = down
+        method, _ = self.table[Down]
+        await method(self.actor, down)
+        self.current = None
+
+    async def _turn(self) -> bool:
+        """Handle up to 64 messages; True when it stopped for the sake of others."""
+        mailbox, items, table, actor = self.mailbox, self.mailbox.items, self.table, self.actor
+        clock, gauge, samples = self.clock, self.gauge, self.gauge.samples
+        left = TURN
+        before = clock()
+        while items and not self.signalled:
+            if left <= 0:
+                return True
+            item = items.popleft()
+            if mailbox.latest or mailbox.room:
+                mailbox.taken(item)
+            if isinstance(item, Envelope):
+                message, reply = item.message, item.reply
+                if reply is not None and (reply.done() or item.deadline <= before):
+                    continue  # nobody waits for it any more
+            else:
+                message, reply = item, None
+            try:
+                method, limit = table[type(message)]
+            except KeyError:
+                method, limit = NOBODY
+            if limit:
+                left -= await self._run_batch(item, method, limit, before)
+            else:
+                left -= 1
+                self.current = item
+                value = await method(actor, message)
+                self.current = None
+                if reply is not None and type(value) is not Later and not reply.done():
+                    reply.set_result(value)
+            after = clock()
+            samples[gauge.runs & LAST_SAMPLE] = seconds = after - before
+            gauge.runs += 1
+            gauge.busy += seconds
+            before = after
+        return False
+
+    async def _run_batch(self, first: Item, method: Any, limit: int, now: float) -> int:
+        more = self.mailbox.take_more(type(message_of(first)), limit - 1)
+        self.batch = batch = [first, *(item for item in more if awaited(item, now))]
+        values = await method(self.actor, [message_of(item) for item in batch])
+        if len(values) != len(batch):
+            raise ValueError(f"{len(values)} replies to {len(batch)} messages")
+        self.batch = []
+        for item, value in zip(batch, values, strict=True):
+            if isinstance(item, Envelope):
+                item.answer(value)
+        self.gauge.batched += len(batch) - 1
+        return len(batch)
+
+    # -- its end
+
+    def _where(self) -> str:
+        actor = type(self.actor).__name__
+        if not self.started.done():
+            return f"{actor}.started"
+        in_hand = self.current or (self.batch[0] if self.batch else None)
+        if in_hand is None:
+            return actor
+        method, _ = self.table[type(message_of(in_hand))]
+        return f"{actor}.{getattr(method, '__name__', 'handler')}"
+
+    def fail_askers(self, end: Exit) -> None:
+        """Tell whoever asked for the message, or the batch, in hand; the queued ones stay."""
+        for item in (*self.batch, self.current):
+            if isinstance(item, Envelope):
+                item.fail(ActorCrashed(self.mailbox.name, end.reason))
+        self.current, self.batch = None, []
+
+    async def _farewell(self, end: Exit) -> Exit:
+        where = f"{type(self.actor).__name__}.stopped"
+        try:
+            async with asyncio.timeout(self.stop_within):
+                await self.actor.stopped()
+        except asyncio.CancelledError:
+            return KILLED
+        except Exception as error:
+            if end.normal:
+                return crash(error, where)
+            log.warning("%s failed after a crash", where, exc_info=error)
+        return end
+
+    def _release(self) -> None:
+        for timer in list(self.timers):
+            timer.cancel()
+        for ref in self.watching:
+            ref.mailbox.watchers.pop(self, None)
+        items = self.mailbox.items
+        own = [item for item in items if isinstance(item, Reminder) and item.owner is self]
+        for reminder in own:
+            items.remove(reminder)

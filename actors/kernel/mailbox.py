@@ -1,0 +1,209 @@
+"""The mailbox: a bounded queue that belongs to the address and survives the actor's restarts."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from actors.kernel.dead_letter import DeadLetter, DeadLetters
+from actors.kernel.envelope import Envelope, Item, Reminder, message_of
+from actors.kernel.failure import ActorStopped, AskFailed, MailboxFull
+from actors.kernel.message import Message, Overflow
+
+REJECT = Overflow.REJECT
+
+
+class Mailbox:
+    """A deque and one waiter; ``tell`` and ``ask`` are the ways in; the actor takes out.
+
+    ``closed`` holds the reason once the address is down for good; its capacity is 0 from then on,
+    so that the way in needs one comparison only.
+    """
+
+    __slots__ = (
+        "capacity",
+        "closed",
+        "dead_letters",
+        "items",
+        "latest",
+        "lost",
+        "name",
+        "peak",
+        "room",
+        "waiter",
+        "watchers",
+    )
+
+    def __init__(self, name: str, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("a mailbox needs room for one message at least")
+        self.name = name
+        self.capacity = capacity
+        self.closed: str | None = None
+        self.items: deque[Item] = deque()
+        self.peak = 0
+        self.waiter: asyncio.Future[None] | None = None
+        # Told messages that a newer one may replace, by kind and key.
+        self.latest: dict[tuple[type, Hashable], Envelope] = {}
+        self.room: deque[asyncio.Future[None]] | None = None  # who waits in ``offer``
+        self.watchers: dict[Hashable, Callable[[str], None]] = {}
+        self.lost = 0
+        self.dead_letters: DeadLetters | None = None
+
+    def tell(self, message: Message[Any, Any]) -> bool:
+        """Queue a message as its kind's overflow policy says; False when it is not taken."""
+        items = self.items
+        depth = len(items)
+        if depth >= self.capacity or message.overflow is not REJECT:
+            return self._tell_by_policy(message)
+        items.append(message)
+        if depth >= self.peak:
+            self.peak = depth + 1
+        if self.waiter is not None:
+            self.wake()
+        return True
+
+    def _tell_by_policy(self, message: Message[Any, Any]) -> bool:
+        if message.overflow is Overflow.COALESCE:
+            return self._coalesce(message)
+        if len(self.items) >= self.capacity and not self._give_way(message):
+            return False
+        self._append(message)
+        return True
+
+    def _coalesce(self, message: Message[Any, Any]) -> bool:
+        key = (type(message), message.coalesce_key())
+        queued = self.latest.get(key)
+        if queued is not None:
+            queued.message = message
+            return True
+        if len(self.items) >= self.capacity:
+            return False
+        # In an envelope, so that a newer one can take its place.
+        self.latest[key] = envelope = Envelope(message, None, 0.0)
+        self._append(envelope)
+        return True
+
+    def _give_way(self, message: Message[Any, Any]) -> bool:
+        """Drop the oldest told message of the kind, if the kind wants that."""
+        if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
+            return False
+        for position, queued in enumerate(self.items):
+            if type(queued) is type(message):
+                del self.items[position]
+                self.bury(message, "dropped for a newer one")
+                return True
+        return False
+
+    def ask(self, envelope: Envelope) -> bool:
+        """Queue a message with its asker; False when there is no room."""
+        items = self.items
+        depth = len(items)
+        if depth >= self.capacity and not self._give_way(envelope.message):
+            return False
+        items.append(envelope)
+        if depth >= self.peak:
+            self.peak = depth + 1
+        if self.waiter is not None:
+            self.wake()
+        return True
+
+    def remind(self, reminder: Reminder) -> None:
+        """Queue a timer's message, full or not: one that is refused would end a chain of timers."""
+        self._append(reminder)
+
+    def _append(self, item: Item) -> None:
+        self.items.append(item)
+        self.peak = max(self.peak, len(self.items))
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the instance look at its lanes."""
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def taken(self, item: Item) -> None:
+        """Keep the books after an item left ``items``; needed if ``latest`` or ``room``."""
+        message = message_of(item)
+        if message.overflow is Overflow.COALESCE:
+            key = (type(message), message.coalesce_key())
+            if self.latest.get(key) is item:
+                del self.latest[key]
+        if self.room:
+            self.make_room()
+
+    def take_more(self, kind: type, limit: int) -> list[Item]:
+        """Take up to ``limit`` messages of one kind from wherever they are queued."""
+        batch: list[Item] = []
+        others: list[Item] = []
+        while self.items and len(batch) < limit:
+            item = self.items.popleft()
+            if type(message_of(item)) is not kind:
+                others.append(item)
+                continue
+            if self.latest or self.room:
+                self.taken(item)
+            batch.append(item)
+        self.items.extendleft(reversed(others))
+        return batch
+
+    def make_room(self) -> None:
+        """Wake the one who has waited longest in ``offer``."""
+        while self.room and len(self.items) < self.capacity:
+            waiting = self.room.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
+
+    async def wait_for_room(self, *, again: bool) -> None:
+        """Wait until there may be room; ``again`` keeps one's place at the head of the line."""
+        waiting = asyncio.get_running_loop().create_future()
+        if self.room is None:
+            self.room = deque()
+        if again:
+            self.room.appendleft(waiting)
+        else:
+            self.room.append(waiting)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            if waiting in self.room:
+                self.room.remove(waiting)
+            else:  # woken, but gone: the next one's turn
+                self.make_room()
+            raise
+
+    def bury(self, message: Message[Any, Any], reason: str) -> None:
+        """Count a told message that reached nobody."""
+        self.lost += 1
+        if self.dead_letters is not None:
+            self.dead_letters.add(DeadLetter(type(message).__name__, self.name, reason))
+
+    def refusal(self) -> AskFailed:
+        """Why ``tell`` or ``ask`` said no."""
+        if self.closed is not None:
+            return ActorStopped(self.name, self.closed)
+        return MailboxFull(self.name, f"mailbox full ({self.capacity})")
+
+    def close(self, reason: str) -> None:
+        """Down for good: asks fail, tells become dead letters, watchers are told; once."""
+        if self.closed is not None:
+            return
+        self.closed = reason
+        self.capacity = 0
+        queued = list(self.items)
+        self.items.clear()
+        self.latest.clear()
+        for item in queued:
+            if isinstance(item, Envelope) and item.reply is not None:
+                item.fail(ActorStopped(self.name, reason))
+            elif not isinstance(item, Reminder):
+                self.bury(message_of(item), reason)
+        room, self.room = self.room, None
+        for waiting in room or ():
+            if not waiting.done():
+                waiting.set_result(None)
+        watchers, self.watchers = self.watchers, {}
+        for notify in watchers.values():
+            notify(reason)

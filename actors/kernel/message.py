@@ -1,0 +1,66 @@
+"""Messages: typed by the actor they are addressed to and by what it replies."""
+
+from collections.abc import Hashable
+from enum import Enum, auto
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+To = TypeVar("To")  # the marker class of the addressee
+R = TypeVar("R")  # what the addressee replies
+
+
+class Overflow(Enum):
+    """What happens to a message of a kind when the addressee's mailbox is full."""
+
+    REJECT = auto()  # refused: the teller gets False, the asker MailboxFull
+    COALESCE = auto()  # replaces, full or not, the queued one with the same key, in its place
+    DROP_OLDEST = auto()  # the oldest told message of its kind gives way
+    AWAIT_ROOM = auto()  # senders use ``Ref.offer`` and wait; a tell is refused
+
+
+class Message(Generic[To, R]):
+    """A request to the actor marked ``To`` whose reply is an ``R``; an event's ``R`` is None.
+
+    Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an empty class that stands
+    for the actor's address, so that messages can be imported without importing the actor.
+
+        @attrs.frozen
+        class Balance(Message[Ledger, int]):
+            account: str
+    """
+
+    __slots__ = ()
+    overflow: ClassVar[Overflow] = Overflow.REJECT
+    __addressee__: ClassVar[Any] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__addressee__ = argument_of(cls, Message, "__addressee__")
+        # attrs makes a class with slots twice; the second takes the first one's place by name.
+        if isinstance(cls.__addressee__, type) and not getattr(cls, "__parameters__", ()):
+            kinds = _kinds.setdefault(cls.__addressee__, {})
+            kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
+
+    def coalesce_key(self) -> Hashable:
+        """What tells queued messages of one kind apart, for ``Overflow.COALESCE``."""
+        return None
+
+
+_kinds: dict[type, dict[str, type[Message[Any, Any]]]] = {}
+
+
+def kinds_addressed_to(marker: type) -> tuple[type[Message[Any, Any]], ...]:
+    """All message classes defined so far whose addressee is ``marker``."""
+    return tuple(_kinds.get(marker, {}).values())
+
+
+def argument_of(cls: type, generic: type, attribute: str) -> Any:
+    """The first type argument that ``cls`` gave to ``generic``, itself or through a base class."""
+    for base in vars(cls).get("__orig_bases__", cls.__bases__):
+        origin = get_origin(base) or base
+        if origin is generic:
+            return next(iter(get_args(base)), None)
+        inherited = getattr(origin, attribute, None)
+        if inherited is not None:
+            parameters = getattr(origin, "__parameters__", ())
+            return dict(zip(parameters, get_args(base), strict=False)).get(inherited, inherited)
+    return None

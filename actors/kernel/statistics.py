@@ -1,0 +1,59 @@
+"""Figures of one actor: what it has done, and how it is."""
+
+from array import array
+from enum import Enum
+
+import attrs
+
+SAMPLES = 128  # a power of two: the p95 is taken over the last 128 handle times
+
+
+class State(Enum):
+    """Where an address stands."""
+
+    NEW = "new"  # -> STARTING; messages queue
+    STARTING = "starting"  # -> RUNNING | RESTARTING | DOWN
+    RUNNING = "running"  # -> STOPPING | RESTARTING | DOWN
+    STOPPING = "stopping"  # -> RESTARTING | DOWN
+    RESTARTING = "restarting"  # -> STARTING | DOWN; no instance, messages queue
+    DOWN = "down"  # for good
+
+
+@attrs.frozen
+class Statistics:
+    """A reading. Times in seconds; ``handle_seconds_p95`` is over the last 128 handlers' runs."""
+
+    state: State
+    depth: int
+    peak: int
+    handled: int
+    handle_seconds: float
+    handle_seconds_p95: float
+    restarts: int
+    last_error: str | None
+    dead_letters: int
+
+
+class Gauge:
+    """The counters behind a reading: a few additions per message, no allocation."""
+
+    __slots__ = ("batched", "busy", "last_error", "restarts", "runs", "samples", "state")
+
+    def __init__(self) -> None:
+        self.state = State.NEW
+        self.runs = 0  # of handlers: a batch is one
+        self.batched = 0  # messages in batches beyond the first of each
+        self.busy = 0.0
+        self.samples = array("f", bytes(4 * SAMPLES))
+        self.restarts = 0
+        self.last_error: str | None = None
+
+    @property
+    def handled(self) -> int:
+        """How many messages have been handled."""
+        return self.runs + self.batched
+
+    def p95(self) -> float:
+        """The handle time in seconds that 95 % of the last 128 runs did not exceed."""
+        known = sorted(self.samples[: self.runs])
+        return known[(len(known) * 95 - 1) // 100] if known else 0.0

@@ -1,0 +1,15 @@
+"""What all actors of one tree share."""
+
+from collections.abc import Callable
+
+import attrs
+
+from actors.kernel.dead_letter import DeadLetters
+
+
+@attrs.frozen
+class System:
+    """``uniform`` gives numbers in [0, 1) for jitter, from the Random port."""
+
+    uniform: Callable[[], float]
+    dead_letters: DeadLetters = attrs.field(factory=DeadLetters)

@@ -1,0 +1,348 @@
+"""What the Ledger is asked, and what it answers.
+
+A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarded row changes of
+jobs and units). Many commits share one database transaction; each gets an outcome of its own.
+"""
+
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message, Ref
+from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
+
+REVENUE: Final = "revenue"
+ADJUSTMENTS: Final = "adjustments"
+SUSPENSE: Final = "suspense"
+
+
+def user_account(user: UUID) -> str:
+    return f"user:{user}"
+
+
+def operator_account(user: UUID) -> str:
+    return f"operator:{user}"
+
+
+def work_reference(job: UUID, unit: int) -> str:
+    """The reference of everything that is booked for one unit of work."""
+    return f"job:{job}:{unit}"
+
+
+class Ledger:
+    """Marker: the address of the ledger actor."""
+
+
+# ── postings: what moves money ───────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class Transfer:
+    """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
+
+    Once per (subject, kind, reference); ``subject`` is one of the two sides.
+    """
+
+    debit: str
+    credit: str
+    subject: str
+    amount: int
+    kind: str
+    reference: str
+    description: str = ""
+
+
+@attrs.frozen
+class PlaceHold:
+    """Set ``amount`` units (> 0) of ``account`` aside under ``reference``."""
+
+    account: str
+    amount: int
+    reference: str
+
+
+@attrs.frozen
+class SettleHold:
+    """Charge ``amount`` (≤ the hold) to revenue, restore the rest, and pay the share out of it.
+
+    ``operator`` gets ``share`` units from revenue; None when nobody earns. A reference without a
+    hold settles nothing: work that costs nothing has none.
+    """
+
+    reference: str
+    amount: int | None = None  # None: the whole hold
+    operator: str | None = None
+    share_percent: int = 0  # of what is charged, rounded down
+    description: str = ""
+
+
+@attrs.frozen
+class ReleaseHold:
+    """Give a hold back whole. A reference without a hold releases nothing."""
+
+    reference: str
+
+
+Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
+
+
+# ── effects: the closed set of changes of jobs and units ─────────────────────────────────────────
+
+
+@attrs.frozen
+class JobInsert:
+    """A new job and its units, QUEUED, priced ``price`` units each.
+
+    With a price the same commit holds it for each unit (``PlaceHold``, ``work_reference``).
+    """
+
+    job: UUID
+    user: UUID
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any]
+    price: int
+    units: int = 1
+
+
+@attrs.frozen
+class UnitAssign:
+    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1)."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
+class UnitStart:
+    """DISPATCHED → RUNNING where attempt and node match; RUNNING already is no fault."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
+class UnitComplete:
+    """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
+
+    Settling is part of the effect: charge the unit's hold, and when ``verified`` pay the owner of
+    the node his share. ``attempt`` None: the attempt assigned to that node.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int | None
+    node: UUID
+    result_ref: str | None
+    sha256: bytes | None = None
+    size: int | None = None
+    verified: bool = False
+    operator: str | None = None  # the account that earns: the owner's, or suspense
+    share_percent: int = 70
+
+
+@attrs.frozen
+class UnitFail:
+    """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
+
+    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
+    failure and adds it to ``avoid``.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int | None
+    node: UUID | None
+    error_class: str
+    error: str
+    retry_at: datetime | None = None
+
+
+@attrs.frozen
+class UnitRequeue:
+    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    reason: str
+
+
+@attrs.frozen
+class JobCancel:
+    """QUEUED or DISPATCHED → CANCELLED with all its units, holds released; only by its owner."""
+
+    job: UUID
+    user: UUID
+
+
+Effect: TypeAlias = (
+    JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | JobCancel
+)
+
+
+@attrs.frozen
+class IdempotencyKey:
+    """Answer a repeated request as the first one was answered: {status, body}."""
+
+    user: UUID
+    key: str
+    request: bytes  # SHA-256 of what was asked
+    answer: dict[str, Any]
+
+
+# ── outcomes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class UnitState:
+    """What a unit is after a commit: for the Scheduler's index and the node's ack."""
+
+    job: UUID
+    unit: int
+    state: str
+    attempt: int
+    node: UUID | None
+    job_status: str
+
+
+@attrs.frozen
+class Booked:
+    """One entry as it was written, from the view of the subject's account."""
+
+    id: UUID
+    entry_id: int
+    amount: int  # signed units
+    kind: str
+    reference: str
+    description: str
+    balance_after: int
+    created_at: datetime
+
+
+@attrs.frozen
+class Posted:
+    """Done and durable: something changed.
+
+    ``entries`` are those of Transfer postings, in order, of their subject; ``units`` those that
+    the effects named, in order, as they are now.
+    """
+
+    entries: tuple[Booked, ...] = ()
+    units: tuple[UnitState, ...] = ()
+
+
+@attrs.frozen
+class Replayed:
+    """All of it was done before: the same entries, and the units as they stand.
+
+    ``answer`` is what was stored under the idempotency key, None without one.
+    """
+
+    entries: tuple[Booked, ...] = ()
+    answer: dict[str, Any] | None = None
+    units: tuple[UnitState, ...] = ()
+
+
+@attrs.frozen
+class ExistsWithOtherAmount:
+    """The reference is taken by a transfer, or a hold, of another amount or between others."""
+
+    reference: str
+
+
+@attrs.frozen
+class KeyConflict:
+    """The idempotency key was used for another request."""
+
+    key: str
+
+
+@attrs.frozen
+class InsufficientCredits:
+    available: int
+    requested: int
+
+
+@attrs.frozen
+class HoldClosed:
+    """The hold was settled or released before."""
+
+    reference: str
+
+
+@attrs.frozen
+class GuardFailed:
+    """An effect found its row in another state; nothing of the commit was done.
+
+    ``effect`` names its class. ``found`` is the unit's state (or the job's status) as it stands,
+    '' when there is no such row. ``effect`` is 'Commit' for data that the database refuses, a bug
+    of whoever sent it; then ``found`` says what was refused.
+    """
+
+    effect: str
+    found: str
+    units: tuple[UnitState, ...] = ()  # of the job in question, as they stand
+
+
+@attrs.frozen
+class BooksAway:
+    """The database is away. Nothing was done; or all of it, if the answer to COMMIT was lost.
+
+    Asking again with the same references and ids does it once in any case.
+    """
+
+
+Outcome: TypeAlias = (
+    Posted
+    | Replayed
+    | ExistsWithOtherAmount
+    | KeyConflict
+    | InsufficientCredits
+    | HoldClosed
+    | GuardFailed
+    | BooksAway
+)
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class Decided(Message[Any, None]):
+    """From the Ledger to a commit's ``observer``: what became of it, by its own ``tag``."""
+
+    tag: Any
+    outcome: Outcome
+
+
+@attrs.frozen
+class Commit(Message[Ledger, Outcome]):
+    """From anyone: do all of it or nothing. Effects first, then postings, each in order.
+
+    The observer is told beside the asker, and also when nobody asks. Repeating a commit does
+    nothing more: what was done before is found (by job id, reference, attempt and node), and when
+    all of it was, the outcome is ``Replayed``.
+    """
+
+    postings: tuple[Posting, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    idempotency: IdempotencyKey | None = None
+    observer: Ref[Any] | None = None
+    tag: Any = None
+
+
+@attrs.frozen
+class RenewLeases(Message[Ledger, int]):
+    """From a NodeSession: the node still works on these; answered by how many were renewed.
+
+    One whose attempt or node is not the unit's is not. 0 also while the database is away.
+    """
+
+    leases: tuple[Lease, ...]

@@ -1,0 +1,1 @@
+"""The lifeline: what a node left lying is taken up again."""

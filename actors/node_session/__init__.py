@@ -1,0 +1,1 @@
+"""One session per connected node: its socket, its leases, its frames."""

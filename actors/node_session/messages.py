@@ -1,0 +1,102 @@
+"""What a NodeSession is told: frames from its socket, work from the Scheduler."""
+
+from typing import ClassVar
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message, Overflow
+from actors.scheduler.messages import Assignment
+
+
+class NodeSession:
+    """Marker: the address of one node's session."""
+
+
+@attrs.frozen
+class Received(Message[NodeSession, None]):
+    """From the relay: a text frame, undecoded. The reader waits for room: TCP does the rest."""
+
+    overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
+
+    text: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PongSeen(Message[NodeSession, None]):
+    """From the relay: a WebSocket pong arrived."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+
+
+@attrs.frozen
+class Assignments(Message[NodeSession, None]):
+    """From the Scheduler, in answer to ``SessionOpened``: all that its node is to work on."""
+
+    units: tuple[Assignment, ...]
+
+
+@attrs.frozen
+class Send(Message[NodeSession, None]):
+    """From the Scheduler: give the node this unit, as soon as it has a slot."""
+
+    assignment: Assignment
+
+
+@attrs.frozen
+class Withdraw(Message[NodeSession, None]):
+    """From the web or the Scheduler: the unit is cancelled or taken away; tell the node to stop."""
+
+    job: UUID
+    unit: int
+    attempt: int
+
+
+@attrs.frozen
+class Close(Message[NodeSession, None]):
+    """From the relay (4003), the Watchman (1012), the web (revoked: 4001): close and end."""
+
+    code: int
+    reason: str = ""
+
+
+@attrs.frozen
+class Disconnected(Message[NodeSession, None]):
+    """From the relay: the socket is closed; the session ends."""
+
+
+@attrs.frozen
+class WhoAreYou(Message[NodeSession, None]):
+    """From a Scheduler that was restarted: open your session again."""
+
+
+# ── timers ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class AnnounceDue(Message[NodeSession, None]):
+    """The Scheduler has not answered yet: tell it again."""
+
+
+@attrs.frozen
+class HelloDue(Message[NodeSession, None]):
+    """No hello so far: the node is a plain client of the reference."""
+
+
+@attrs.frozen
+class PingDue(Message[NodeSession, None]):
+    """Ping, and look when the last pong was."""
+
+
+@attrs.frozen
+class RenewDue(Message[NodeSession, None]):
+    """Renew the leases of what the node works on."""
+
+
+@attrs.frozen
+class TryAgain(Message[NodeSession, None]):
+    """What could not be done for a unit, its frame or its result, is tried once more."""
+
+    job: UUID
+    unit: int
+    attempt: int

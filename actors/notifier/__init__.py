@@ -1,0 +1,1 @@
+"""The notifier: who wants to know that something happened, is told."""

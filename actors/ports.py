@@ -1,0 +1,195 @@
+"""The outside world, as actors see it: each port has a real implementation and an in-memory twin.
+
+Real ones live in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``; one conformance
+suite per port runs on both.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from attrs import field, frozen
+
+from sql.fsck import Finding
+from sql.work import Lease, NodeRow, OpenUnit
+
+if TYPE_CHECKING:
+    from sql.books import BooksTransaction
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean something."""
+        ...
+
+
+class Random(Protocol):
+    """Chance: unpredictable in production, seeded in the simulation."""
+
+    def uuid(self) -> UUID: ...
+
+    def token(self, size: int) -> bytes:
+        """``size`` bytes that nobody can guess."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float: ...
+
+
+class Store(Protocol):
+    """The database, as actors use it.
+
+    Every method raises ``sql.database.Unavailable`` within two seconds while it is away.
+    """
+
+    def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
+        """The Ledger's way to the books: lock, decide, write, commit at exit.
+
+        Raises Unavailable (whether it was committed is unknown), Conflict (nothing happened, do
+        all of it again) and Refused (nothing happened: the data breaks a rule of the schema).
+        """
+        ...
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int]]:
+        """Renew those whose attempt and node are the unit's; answers (job, unit) of these."""
+        ...
+
+    async def audit(self) -> Sequence[Finding]:
+        """Look for violations of the books' invariants, over one snapshot; may take minutes."""
+        ...
+
+    async def open_units(self) -> Sequence[OpenUnit]:
+        """Every unit that has not ended, oldest job first."""
+        ...
+
+    async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
+        """The units that are DISPATCHED or RUNNING on a node."""
+        ...
+
+    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
+        ...
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        """The nodes that may be given work."""
+        ...
+
+    async def node_seen(self, node: UUID, at: datetime) -> None:
+        """A sign of life over the socket: the node is HEALTHY."""
+        ...
+
+    async def silence(self, now: datetime) -> Sequence[UUID]:
+        """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
+        ...
+
+
+class ObjectsUnavailable(Exception):
+    """The object store is away, too slow, or refuses our key: expected, and to be tried again."""
+
+
+class ObjectMissing(LookupError):
+    """There is no object under this key."""
+
+
+class ObjectTooLarge(ValueError):
+    """The object is larger than the caller is ready to hold in memory."""
+
+
+@frozen
+class PresignedPut:
+    """Where and how to put one object: every one of ``headers`` is signed and must be sent."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
+@frozen
+class ObjectInfo:
+    """What the store knows of an object unread; ``sha256`` where it was put with one."""
+
+    key: str
+    size: int
+    sha256: bytes | None
+
+
+class Objects(Protocol):
+    """The object store: one bucket. Methods raise ObjectsUnavailable while it is away."""
+
+    async def presign_get(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
+    ) -> str:
+        """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
+
+        With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
+        where a node of the plain API put its result.
+        """
+        ...
+
+    async def presign_put(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        size: int | None = None,
+        sha256: bytes | None = None,
+        once: bool = True,
+    ) -> PresignedPut:
+        """Leave to put ``key`` for ``within`` seconds; the store is not asked.
+
+        ``once``: the second put is refused with 412. ``size`` and ``sha256``: another body is
+        refused with 403 or 400.
+        """
+        ...
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """What is under ``key``; None where nothing is."""
+        ...
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Store ``data`` with its SHA-256, in the place of what was there."""
+        ...
+
+    async def get(self, key: str, *, at_most: int = 64 * 1024 * 1024) -> bytes:
+        """The object's bytes. Raises ObjectMissing, and ObjectTooLarge above ``at_most`` bytes."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove it; nothing happens where nothing is."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ObjectsUnavailable unless a signed request works now, within 2 s."""
+        ...
+
+
+class Subscription(Protocol):
+    """Until it is closed, hints of one topic come in."""
+
+    def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    """Hints between gateways, each delivered at most once: what is lost, a poll finds too."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Send a hint. Never raises, never waits; dropped and counted where it cannot be sent."""
+        ...
+
+    def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> Subscription:
+        """Call ``receive`` for every hint of the topic, after a reconnect too; it must not block.
+
+        Hints that were published before the subscription reached the other side are not seen.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The scheduler: which node gets which unit, and when."""

@@ -1,0 +1,14 @@
+"""What the Watchman is asked."""
+
+import attrs
+
+from actors.kernel import Message
+
+
+class Watchman:
+    """Marker: the address of the watchman actor."""
+
+
+@attrs.frozen
+class IsOpen(Message[Watchman, bool]):
+    """From the web: may new work come in?"""

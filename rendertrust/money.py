@@ -1,0 +1,29 @@
+"""Credits: integers inside, decimal strings outside.
+
+One credit is 10,000 units. Every amount in the database, in memory and in the log is an ``int`` of
+units; the API speaks strings with four decimals.
+"""
+
+import re
+
+UNITS_PER_CREDIT = 10_000
+_AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
+
+
+def parse(text: str) -> int:
+    """Units of an amount above 0, written as the API takes it; ValueError says what is wrong."""
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(
+            "must be a decimal string with at most 14 digits and 4 decimals, like 10.5"
+        )
+    whole, _, fraction = text.partition(".")
+    units = int(whole) * UNITS_PER_CREDIT + int(fraction.ljust(4, "0"))
+    if units == 0:
+        raise ValueError("must be above 0")
+    return units
+
+
+def render(units: int) -> str:
+    """The amount as the API shows it: ``990.0000``, ``-0.5000``."""
+    whole, fraction = divmod(abs(units), UNITS_PER_CREDIT)
+    return f"{'-' if units < 0 else ''}{whole}.{fraction:04d}"

@@ -1,0 +1,105 @@
+"""Make a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
+
+SET is ``demo`` (the gateway and Blender) or ``dev`` (that, and what checks and tests need). Only
+the standard library is used: this runs before anything is installed.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LOCKS = CHECKOUT / "scripts" / "locks"
+LOCK_OF = {"demo": "render", "dev": "dev"}
+DOWNLOAD_MB = {"demo": 520, "dev": 640}
+LOCKED_VERSIONS = ("3.13", "3.11")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def folder_of(name: str) -> Path:
+    """Beside the sources, or in the user's cache where the checkout is not his to write."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    home = CHECKOUT / ".venv"
+    if not os.access(CHECKOUT, os.W_OK):
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        checkout = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
+        home = cache / "rendertrust" / checkout
+    return home / f"{name}-{version}"
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Two starters at once: the second waits for the first."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def requirements(name: str) -> list[str]:
+    """What pip installs: the locked set with hashes, or, on a Python without a lock, the ranges."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    if version in LOCKED_VERSIONS:
+        return ["--require-hashes", "-r", str(LOCKS / f"{LOCK_OF[name]}-{version}.txt")]
+    say(f"Python {version} has no lock file (3.13 and 3.11 have): versions are resolved now.")
+    extras = {"demo": "gateway,speed", "dev": "dev,speed"}[name]
+    return ["setuptools", f"rendertrust[{extras}] @ file://{CHECKOUT}"]
+
+
+def stamp_of(wanted: list[str]) -> str:
+    """Changes whenever the environment must be made anew."""
+    digest = hashlib.sha256(f"{sys.version}{CHECKOUT}".encode())
+    for word in wanted:
+        path = Path(word)
+        digest.update(path.read_bytes() if path.is_file() else word.encode())
+    digest.update((CHECKOUT / "setup.py").read_bytes())
+    return digest.hexdigest()
+
+
+def pip(python: Path, *words: str) -> None:
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *quiet, *words]
+    # pip's own output is not this program's answer, which is the folder alone.
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    if done.returncode:
+        raise SystemExit(f"Installing failed; run the same command again.\n  {' '.join(command)}")
+
+
+def make(name: str, folder: Path) -> None:
+    wanted = requirements(name)
+    stamp, mark = stamp_of(wanted), folder / "complete"
+    if mark.is_file() and mark.read_text() == stamp:
+        return
+    say(f"Setting up {folder} with {platform.python_implementation()} {platform.python_version()}.")
+    say(f"This downloads up to {DOWNLOAD_MB[name]} MB (from pip's cache if it is there) once.")
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pip(python, *wanted)
+    pip(python, "--no-deps", "--no-build-isolation", "-e", str(CHECKOUT))
+    mark.write_text(stamp)
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or sys.argv[1] not in LOCK_OF:
+        raise SystemExit(f"usage: environment.py {'|'.join(LOCK_OF)}")
+    name = sys.argv[1]
+    folder = folder_of(name)
+    with exclusive(folder):
+        make(name, folder)
+    print(folder)
+
+
+if __name__ == "__main__":
+    main()

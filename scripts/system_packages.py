@@ -1,0 +1,68 @@
+"""See to the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
+
+As root with apt they are installed; else the exact command is said, and nothing is changed.
+"""
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+# What Blender's module loads, and the Debian package that has it.
+LIBRARIES = {
+    "libX11.so.6": "libx11-6",
+    "libXrender.so.1": "libxrender1",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libXext.so.6": "libxext6",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libGL.so.1": "libgl1",
+}
+PROGRAMS = {"bwrap": "bubblewrap"}
+TEST_PROGRAMS = {"ip": "iproute2"}
+
+
+def loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def missing(*, for_tests: bool) -> list[str]:
+    programs = PROGRAMS | (TEST_PROGRAMS if for_tests else {})
+    lacking = [package for name, package in programs.items() if shutil.which(name) is None]
+    return lacking + [package for name, package in LIBRARIES.items() if not loads(name)]
+
+
+def install(packages: list[str]) -> bool:
+    print(f"Installing system packages: {' '.join(packages)}", file=sys.stderr, flush=True)
+    return apt("update") & apt("install", "-y", "--no-install-recommends", *packages)
+
+
+def apt(*words: str) -> bool:
+    """Run apt-get without questions; its errors are shown, its chatter is not."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-qq", *words]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
+    return done.returncode == 0
+
+
+def main() -> int:
+    lacking = missing(for_tests="--for-tests" in sys.argv)
+    if not lacking or platform.system() != "Linux":
+        return 0
+    command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
+    if os.geteuid() == 0 and shutil.which("apt-get") and install(lacking):
+        return 0
+    print(f"Rendering lacks system packages. As root:\n  {command}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

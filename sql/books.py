@@ -1,0 +1,187 @@
+"""The books as the Ledger handles them: what it locks, what it finds, what it writes.
+
+The Ledger decides in memory over ``Rows`` and hands back ``Changes``; both are plain values, so
+that the same decisions run over PostgreSQL and over the in-memory twin.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+from uuid import UUID
+
+import attrs
+
+UnitId: TypeAlias = tuple[UUID, int]
+TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
+KeyId: TypeAlias = tuple[UUID, str]  # user, key
+
+MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
+PLATFORM_ACCOUNTS = (
+    "purchases",
+    "revenue",
+    "adjustments",
+    "payouts",
+    "disputes",
+    "suspense",
+)
+
+
+@attrs.frozen
+class AccountRow:
+    id: int
+    name: str
+    balance: int = 0
+    held: int = 0
+    version: int = 0
+    may_overdraw: bool = False
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.held
+
+
+@attrs.frozen
+class HoldRow:
+    id: UUID
+    account: str
+    reference: str
+    amount: int
+    created_at: datetime
+    settled: int = 0
+    state: str = "OPEN"
+    closed_at: datetime | None = None
+
+
+@attrs.frozen
+class JobRow:
+    id: UUID
+    user_id: UUID
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any]
+    status: str
+    price: int
+    created_at: datetime
+    queued_at: datetime
+    updated_at: datetime
+    node_id: UUID | None = None
+    retry_count: int = 0
+    result_ref: str | None = None
+    error_message: str | None = None
+    dispatched_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@attrs.frozen
+class UnitRow:
+    job_id: UUID
+    number: int
+    price: int
+    state: str = "QUEUED"
+    attempt: int = 0
+    node_id: UUID | None = None
+    assigned_at: datetime | None = None
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    failures: int = 0
+    avoid: tuple[UUID, ...] = ()
+    result_key: str | None = None
+    result_sha256: bytes | None = None
+    result_size: int | None = None
+    verified: bool = False
+    error_class: str | None = None
+    error_message: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@attrs.frozen
+class TransferRow:
+    id: int
+    debit: str
+    credit: str
+    subject: str
+    amount: int
+    kind: str
+    reference: str
+    description: str
+    created_at: datetime
+
+
+@attrs.frozen
+class EntryRow:
+    entry_id: int
+    id: UUID
+    transfer_id: int
+    account: str
+    version: int
+    amount: int
+    before: int
+    after: int
+    created_at: datetime
+
+
+@attrs.frozen
+class KeyRow:
+    user_id: UUID
+    key: str
+    request: bytes
+    answer: dict[str, Any]
+    created_at: datetime
+
+
+@attrs.frozen
+class Keys:
+    """What a batch needs locked. Of a job that is named, all units and their holds are."""
+
+    accounts: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()  # by reference; their accounts come along
+    jobs: frozenset[UUID] = frozenset()
+    transfers: frozenset[TransferKey] = frozenset()
+    idempotency: frozenset[KeyId] = frozenset()
+    postings: int = 0  # how many transfers there may be at most: numbers are reserved for them
+
+
+@attrs.define
+class Rows:
+    """What was found, locked until the transaction ends."""
+
+    accounts: dict[str, AccountRow]
+    holds: dict[str, HoldRow]
+    jobs: dict[UUID, JobRow]
+    units: dict[UnitId, UnitRow]
+    transfers: dict[TransferKey, tuple[TransferRow, EntryRow]]  # with the subject's entry
+    idempotency: dict[KeyId, KeyRow]
+    transfer_ids: Iterator[int]
+    entry_ids: Iterator[int]
+
+
+@attrs.frozen
+class Changes:
+    """What to write: rows as they are from now on. New ones among jobs and the like are named."""
+
+    accounts: tuple[AccountRow, ...] = ()
+    holds: tuple[HoldRow, ...] = ()
+    jobs: tuple[JobRow, ...] = ()
+    units: tuple[UnitRow, ...] = ()
+    transfers: tuple[TransferRow, ...] = ()
+    entries: tuple[EntryRow, ...] = ()
+    idempotency: tuple[KeyRow, ...] = ()
+    new_holds: frozenset[str] = frozenset()
+    new_jobs: frozenset[UUID] = frozenset()
+
+
+class BooksTransaction(Protocol):
+    """One transaction over the books."""
+
+    async def lock(self, keys: Keys) -> Rows:
+        """Lock accounts, holds, jobs and units, each in order of its ids.
+
+        Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
+        other names that are not there are not found.
+        """
+        ...
+
+    async def write(self, changes: Changes) -> None:
+        """Write everything. Raises Refused or Conflict; then nothing of it remains."""
+        ...

@@ -1,0 +1,2 @@
+-- Whether the gateway's database was made.
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rendertrust');

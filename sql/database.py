@@ -1,0 +1,171 @@
+"""The pool of connections: bounded waits, one kind of error while the server is away.
+
+    database = Database(lambda: endpoint.app_dsn)
+    row = await database.one("user_by_email", "jane@example.org")
+
+Queries are named; their text stands in ``sql/queries/``. jsonb comes and goes as Python values.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+
+from sql.failure import AGAIN, Conflict, Refused, Unavailable, away
+from sql.loader import QUERIES, READS
+
+__all__ = ["Conflict", "Connection", "Database", "Refused", "Unavailable"]
+
+T = TypeVar("T")
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+WITHIN_SECONDS: Final = 1.8  # an answer of 503 within two seconds leaves this to the database
+STATEMENT_SECONDS: Final = 60.0  # what nobody waits for any more is ended by the server
+RETRY_SECONDS: Final = 0.05
+_NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+
+
+class Database:
+    """Connections are made when they are needed, with whatever address is current then.
+
+    While the server is away every method raises Unavailable within two seconds, and works again
+    when it is back. A query that only reads is asked once more when its connection breaks; one
+    that writes never is.
+    """
+
+    def __init__(self, dsn: Callable[[], str], *, connections: int = 8) -> None:
+        self._dsn = dsn
+        self._connections = connections
+        self._pool: Pool | None = None
+        self._closed = False
+
+    async def one(self, name: str, *args: Any) -> "asyncpg.Record | None":
+        """The first row of a named query. Raises Unavailable."""
+        return await self._ask(name, lambda c: c.fetchrow(QUERIES[name], *args))
+
+    async def all(self, name: str, *args: Any) -> "Sequence[asyncpg.Record]":
+        """All rows of a named query. Raises Unavailable."""
+        return await self._ask(name, lambda c: c.fetch(QUERIES[name], *args))
+
+    async def execute(self, name: str, *args: Any) -> None:
+        """A named query without rows. Raises Unavailable; then it may have happened or not."""
+        await self._ask(name, lambda c: c.execute(QUERIES[name], *args))
+
+    async def check(self) -> None:
+        """Raise Unavailable unless a query works now."""
+        await self.one("check")
+
+    @asynccontextmanager
+    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
+        """One's own for ``within`` seconds at most. Raises Unavailable, Conflict."""
+        try:
+            async with asyncio.timeout(within):
+                connection = await self._acquire()
+                async with self._given_back(connection):
+                    yield connection
+        except AGAIN as error:
+            raise Conflict(type(error).__name__) from error
+        except Exception as error:
+            if away(error):
+                raise Unavailable(type(error).__name__) from error
+            raise
+
+    @asynccontextmanager
+    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
+        """The same inside a transaction. Unavailable: whether it was committed is unknown."""
+        async with self.connection(within=within) as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Close every connection for good; those in use are cut."""
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _ask(self, name: str, query: Callable[[Connection], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WITHIN_SECONDS
+        try:
+            async with self.connection() as connection:
+                return await query(connection)
+        except Unavailable:
+            # Reading twice harms nobody: connections that went stale in the pool cost no error.
+            if name not in READS or self._pool is None or loop.time() >= deadline:
+                raise
+        await self._pool.expire_connections()
+        async with self.connection(within=deadline - loop.time()) as connection:
+            return await query(connection)
+
+    async def _acquire(self) -> Connection:
+        """Retries while the server refuses; the caller's deadline ends it."""
+        pool = self._pool or await self._open()
+        while True:
+            try:
+                return await pool.acquire()
+            except _NOT_YET:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    @asynccontextmanager
+    async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
+        """Afterwards it is back in the pool, or cut where its state is not known."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) or away(error):
+                connection.terminate()
+            raise
+        finally:
+            if self._pool is not None:
+                await self._pool.release(connection)
+
+    async def _open(self) -> Pool:
+        if self._closed:
+            raise Unavailable("closed")
+        if self._pool is None:  # nothing waits here: there are no connections to make yet
+            self._pool = await asyncpg.create_pool(
+                connect=self._connect,
+                init=_with_json,
+                reset=_unchanged,
+                min_size=0,
+                max_size=self._connections,
+                max_inactive_connection_lifetime=300.0,
+            )
+        return self._pool
+
+    async def _connect(self, *_: Any, **options: Any) -> Any:
+        """Called by the pool for each new connection: with the address of now."""
+        settings = {
+            "application_name": "rendertrust",
+            "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
+            "timezone": "UTC",
+        }
+        options.pop("dsn", None)
+        options["server_settings"] = settings
+        return await asyncpg.connect(self._dsn(), timeout=WITHIN_SECONDS, **options)
+
+
+async def _unchanged(_: object) -> None:
+    """Saves a round trip at each return: no query of ours changes a connection's settings."""
+
+
+async def _with_json(connection: Any) -> None:
+    """jsonb comes and goes as Python values."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=_encode_json,
+        decoder=_decode_json,
+    )
+
+
+def _encode_json(value: Any) -> bytes:
+    return b"\x01" + orjson.dumps(value)  # the version of the format, and text
+
+
+def _decode_json(data: bytes) -> Any:
+    return orjson.loads(data[1:])

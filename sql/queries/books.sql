@@ -1,0 +1,168 @@
+-- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by id.
+
+-- name: books_accounts_make
+-- Accounts come into being when they are first needed.
+INSERT INTO accounts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING;
+
+-- name: books_resolve
+-- What a batch touches beside what it names: a hold's account and a job's units never change.
+SELECT u.job_id, u.number, h.reference, a.name AS account
+FROM units u
+LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+LEFT JOIN accounts a ON a.id = h.account_id
+WHERE u.job_id = ANY($1::uuid[]);
+
+-- name: books_hold_accounts
+-- The accounts of holds that are named by their reference.
+SELECT DISTINCT a.name FROM holds h JOIN accounts a ON a.id = h.account_id
+WHERE h.reference = ANY($1::text[]);
+
+-- name: books_accounts_lock
+-- Whoever wants to change a balance waits here.
+SELECT id, name, balance, held, version, may_overdraw FROM accounts
+WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE;
+
+-- name: books_holds_lock
+-- Open and closed ones.
+SELECT h.id, a.name AS account, h.reference, h.amount, h.created_at, h.settled, h.state, h.closed_at
+FROM holds h JOIN accounts a ON a.id = h.account_id
+WHERE h.reference = ANY($1::text[]) ORDER BY h.id FOR UPDATE OF h;
+
+-- name: books_jobs_lock
+-- The jobs whose units change.
+SELECT id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at, updated_at,
+       node_id, retry_count, result_ref, error_message, dispatched_at, completed_at
+FROM jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE;
+
+-- name: books_units_lock
+-- All units of these jobs: a job's status is derived from them.
+SELECT job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
+       failures, avoid, result_key, result_sha256, result_size, verified, error_class,
+       error_message, started_at, ended_at
+FROM units WHERE job_id = ANY($1::uuid[]) ORDER BY job_id, number FOR UPDATE;
+
+-- name: books_transfers_find
+-- What was posted under these references before, with the subject's entry.
+SELECT t.id, d.name AS debit, c.name AS credit, s.name AS subject, t.amount, t.kind, t.reference,
+       t.description, t.created_at, e.entry_id, e.id AS entry_uuid, e.version,
+       e.amount AS entry_amount, e.before, e.after
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (subject, kind, reference)
+JOIN accounts s ON s.name = k.subject
+JOIN transfers t ON t.subject = s.id AND t.kind = k.kind AND t.reference = k.reference
+JOIN accounts d ON d.id = t.debit
+JOIN accounts c ON c.id = t.credit
+JOIN entries e ON e.transfer_id = t.id AND e.account_id = t.subject;
+
+-- name: books_keys_find
+-- Idempotency keys that were used before.
+SELECT i.user_id, i.key, i.request, i.answer, i.created_at
+FROM unnest($1::uuid[], $2::text[]) AS k (user_id, key)
+JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key;
+
+-- name: books_numbers
+-- Numbers for transfers and entries that may be written; gaps do no harm.
+SELECT nextval('transfers_id_seq') AS transfer,
+       nextval('entries_entry_id_seq') AS debit,
+       nextval('entries_entry_id_seq') AS credit
+FROM generate_series(1, $1::integer);
+
+-- name: books_accounts_write
+-- Balances as decided under the lock.
+UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+     AS n (id, balance, held, version)
+WHERE a.id = n.id;
+
+-- name: books_jobs_insert
+-- New jobs.
+INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
+                  updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
+                  completed_at)
+SELECT id, user_id, job_type, payload_ref, params::jsonb, status, price, created_at, queued_at,
+       updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+            $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::integer[],
+            $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[])
+     AS n (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
+           updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at);
+
+-- name: books_jobs_update
+-- What changes of a job.
+UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node_id,
+                  retry_count = n.retry_count, result_ref = n.result_ref,
+                  error_message = n.error_message, dispatched_at = n.dispatched_at,
+                  completed_at = n.completed_at
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[], $6::text[],
+            $7::text[], $8::timestamptz[], $9::timestamptz[])
+     AS n (id, status, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
+           completed_at)
+WHERE j.id = n.id;
+
+-- name: books_units_insert
+-- New units; one may have come far within its first batch.
+INSERT INTO units (job_id, number, price, state, attempt, node_id, assigned_at, lease_until,
+                   not_before, failures, avoid, result_key, result_sha256, result_size, verified,
+                   error_class, error_message, started_at, ended_at)
+SELECT job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
+       failures, avoid::uuid[], result_key, result_sha256, result_size, verified, error_class,
+       error_message, started_at, ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::uuid[],
+            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::text[],
+            $12::text[], $13::bytea[], $14::bigint[], $15::boolean[], $16::text[], $17::text[],
+            $18::timestamptz[], $19::timestamptz[])
+     AS n (job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
+           failures, avoid, result_key, result_sha256, result_size, verified, error_class,
+           error_message, started_at, ended_at);
+
+-- name: books_units_update
+-- What changes of a unit.
+UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
+                   assigned_at = n.assigned_at, lease_until = n.lease_until,
+                   not_before = n.not_before, failures = n.failures, avoid = n.avoid::uuid[],
+                   result_key = n.result_key, result_sha256 = n.result_sha256,
+                   result_size = n.result_size, verified = n.verified,
+                   error_class = n.error_class, error_message = n.error_message,
+                   started_at = n.started_at, ended_at = n.ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
+            $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
+            $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
+            $17::timestamptz[], $18::timestamptz[])
+     AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
+           avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
+           started_at, ended_at)
+WHERE u.job_id = n.job_id AND u.number = n.number;
+
+-- name: books_holds_insert
+-- New holds.
+INSERT INTO holds (id, account_id, reference, amount, created_at, settled, state, closed_at)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[],
+                     $6::bigint[], $7::text[], $8::timestamptz[]);
+
+-- name: books_holds_update
+-- Holds that are settled or released; the guard makes it happen once.
+UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[])
+     AS n (reference, state, settled, closed_at)
+WHERE h.reference = n.reference AND h.state = 'OPEN';
+
+-- name: books_transfers_insert
+-- New transfers.
+INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, created_at)
+OVERRIDING SYSTEM VALUE
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                     $6::text[], $7::text[], $8::text[], $9::timestamptz[]);
+
+-- name: books_entries_insert
+-- Two entries for each transfer.
+INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, after,
+                     created_at)
+OVERRIDING SYSTEM VALUE
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
+                     $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[]);
+
+-- name: books_keys_insert
+-- Answers to be given again.
+INSERT INTO idempotency_keys (user_id, key, request, answer, created_at)
+SELECT user_id, key, request, answer::jsonb, created_at
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
+     AS n (user_id, key, request, answer, created_at);

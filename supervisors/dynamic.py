@@ -1,0 +1,138 @@
+"""The dynamic supervisor: any number of temporary children, started while the tree runs."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.kernel import Ref, State
+from actors.kernel.cell import Cell
+from actors.kernel.exit import Exit
+from actors.kernel.system import System
+from supervisors.child import Child, StartFailed
+from supervisors.snapshot import Snapshot
+
+LIMIT = 20_000
+
+
+class Dynamic:
+    """Its children are temporary, whatever they say: one that ends is never started again.
+
+    At most ``limit`` of them at a time. They stop all at once, not one after another.
+    """
+
+    def __init__(self, name: str, *, limit: int = LIMIT) -> None:
+        self.name = name
+        self._limit = limit
+        self._cells: dict[Ref[Any], Cell] = {}
+        self._system: System | None = None
+        self._state = State.NEW
+        self._restarts = 0
+        self._last_error: str | None = None
+
+    async def start_child(self, child: Child) -> Ref[Any]:
+        """Start a child and return its address.
+
+        Raises StartFailed when its start fails, when there are ``limit`` children, or while this
+        supervisor itself is not running.
+        """
+        cell = self._place(child)
+        try:
+            failure = await cell.launch()
+        except asyncio.CancelledError:
+            await cell.kill()
+            self._lose(cell, "its start was given up")
+            raise
+        if failure is not None:
+            self._lose(cell, failure.reason)
+            raise StartFailed(f"{child.name}: {failure.reason}") from failure.error
+        return child.ref
+
+    async def terminate(self, ref: Ref[Any]) -> None:
+        """Stop a child within its limit, then by force; without effect if it is gone."""
+        cell = self._cells.get(ref)
+        if cell is not None:
+            await cell.halt()
+            self._lose(cell, "terminated")
+
+    def children(self) -> tuple[Ref[Any], ...]:
+        """The addresses of the living, oldest first."""
+        return tuple(self._cells)
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self._state
+
+    def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
+        """Take what the tree shares; it never gives up, so it has nothing to report."""
+        del on_exit
+        self._system = system
+
+    async def launch(self) -> Exit | None:
+        """Be ready for children."""
+        self._restarts += self._state is not State.NEW
+        self._state = State.RUNNING
+        return None
+
+    async def halt(self) -> None:
+        """Stop all children: they are told in one go and waited for together."""
+        if self._state is State.RUNNING:
+            self._state = State.STOPPING
+        cells = [*reversed(self._cells.values())]
+        await asyncio.gather(*(cell.halt() for cell in cells))
+        for cell in cells:
+            self._lose(cell, "stopped")
+        if self._state is State.STOPPING:
+            self._state = State.RESTARTING
+
+    def bury(self, reason: str) -> None:
+        """No children from now on."""
+        self._state = State.DOWN
+        for cell in list(self._cells.values()):
+            self._lose(cell, reason)
+
+    def snapshot(self) -> Snapshot:
+        """A reading of this supervisor and its children."""
+        return Snapshot(
+            self.name,
+            "dynamic",
+            self._state,
+            self._restarts,
+            self._last_error,
+            children=tuple(_reading(cell) for cell in self._cells.values()),
+        )
+
+    def _place(self, child: Child) -> Cell:
+        if self._system is None or self._state is not State.RUNNING:
+            raise StartFailed(f"{child.name}: {self.name} is not running")
+        if len(self._cells) >= self._limit:
+            raise StartFailed(f"{child.name}: {self.name} has {self._limit} children already")
+        if not callable(child.make):
+            raise StartFailed(f"{child.name}: {self.name} takes actors only")
+
+        def ended(end: Exit) -> None:
+            if not end.normal:
+                self._last_error = f"{child.name}: {end.reason}"
+            self._lose(cell, end.reason)
+
+        cell = Cell(
+            child.ref,
+            child.make,
+            system=self._system,
+            on_exit=ended,
+            start_within=child.start_within,
+            stop_within=child.stop_within,
+        )
+        self._cells[child.ref] = cell
+        return cell
+
+    def _lose(self, cell: Cell, reason: str) -> None:
+        self._cells.pop(cell.ref, None)
+        cell.bury(reason)
+
+
+def _reading(cell: Cell) -> Snapshot:
+    figures = cell.statistics()
+    return Snapshot(
+        cell.ref.name, cell.kind, figures.state, figures.restarts, figures.last_error, figures
+    )

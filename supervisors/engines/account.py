@@ -1,0 +1,86 @@
+"""The account that embedded engines run as when the gateway runs as root."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from supervisors.engines.errors import EngineError, FolderClosed
+
+CANDIDATES = ("rendertrust", "nobody")
+
+
+@frozen
+class Account:
+    """A user without rights of its own. No group but its primary one."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def owner(self) -> str:
+        """As the tether takes it."""
+        return f"{self.uid}:{self.gid}"
+
+    def can_enter(self, folder: Path) -> bool:
+        """Whether the permission bits let this account pass through (ACLs are not considered)."""
+        return self._allowed(folder, 0o1)
+
+    def can_run(self, program: Path) -> bool:
+        """Whether the program and the way to it are open."""
+        if self.closed_folder(program) or not self._allowed(program.resolve(), 0o5):
+            return False
+        return self._allowed(program.resolve().parent, 0o5)
+
+    def closed_folder(self, path: Path) -> Path | None:
+        """The first folder above ``path``, seen from the root, that this account cannot enter."""
+        return next((folder for folder in ways(path) if not self.can_enter(folder)), None)
+
+    def _allowed(self, path: Path, bits: int) -> bool:
+        status = path.stat()
+        if status.st_uid == self.uid:
+            shift = 6
+        elif status.st_gid == self.gid:
+            shift = 3
+        else:
+            shift = 0
+        return (status.st_mode >> shift) & bits == bits
+
+
+def ways(path: Path) -> Iterator[Path]:
+    """Every existing folder that leads to ``path``, outermost first, links resolved too."""
+    for seen in dict.fromkeys((path.absolute(), path.resolve())):
+        yield from (folder for folder in reversed(seen.parents) if folder.exists())
+
+
+def engine_account(name: str | None = None) -> Account | None:
+    """The account to drop to; None for a gateway that is not root: its engines run as itself.
+
+    ``name`` is the setting; without it ``rendertrust`` where that user exists, else ``nobody``.
+    No user is ever added.
+    """
+    if os.geteuid() != 0:
+        return None
+    for candidate in (name,) if name else CANDIDATES:
+        try:
+            entry = pwd.getpwnam(candidate)
+        except KeyError:
+            continue
+        if entry.pw_uid == 0:
+            raise EngineError(f"Engines never run as root: the user {candidate} has uid 0.")
+        return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    wanted = name or " or ".join(CANDIDATES)
+    raise EngineError(f"Engines never run as root, and there is no user {wanted} to run them as.")
+
+
+def check_way(data: Path, account: Account | None) -> None:
+    """Raise FolderClosed naming the first closed folder above the data folder."""
+    closed = account.closed_folder(data) if account else None
+    if account and closed:
+        raise FolderClosed(
+            f"{closed} is closed to the user {account.name}, whom the engines run as: "
+            f"choose a data folder elsewhere, or open it with: chmod o+x {closed}"
+        )

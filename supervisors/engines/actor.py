@@ -1,0 +1,88 @@
+"""An engine in the supervision tree."""
+
+import asyncio
+import contextlib
+from typing import Generic, Protocol, TypeVar
+
+import attrs
+
+from actors.kernel import Actor, Message, handles
+from supervisors.child import Child
+from supervisors.engines.current import Current
+from supervisors.engines.errors import EngineError
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+
+START_SECONDS = 120.0
+# The longest patience of any engine's tether, and then some.
+STOP_SECONDS = 40.0
+
+
+class RunsEngine(Protocol[E_co]):
+    """An embedded engine, or the check of a remote one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    async def start(self, *, within: float) -> E_co: ...
+
+    async def exited(self) -> int: ...
+
+    async def stop(self) -> None: ...
+
+
+class Machine:
+    """Marks the actor that runs an engine."""
+
+
+@attrs.frozen
+class EngineEnded(Message[Machine, None]):
+    """From the actor's own watch: process ``pid`` ended by itself; a crash follows."""
+
+    pid: int
+    code: int
+
+
+class EngineActor(Actor[Machine], Generic[E]):
+    """Lives as long as its engine: started with it, stopped with it, crashed by its unasked end."""
+
+    def __init__(self, engine: RunsEngine[E], current: Current[E]) -> None:
+        self._engine = engine
+        self._current = current
+        self._watch: asyncio.Task[None] | None = None
+
+    async def started(self) -> None:
+        self._current.set(await self._engine.start(within=START_SECONDS))
+        self._watch = asyncio.get_running_loop().create_task(self._until_it_ends())
+
+    async def _until_it_ends(self) -> None:
+        code = await self._engine.exited()
+        self.ref.tell(EngineEnded(pid=self._engine.pid, code=code))
+
+    @handles(EngineEnded)
+    async def ended(self, message: EngineEnded) -> None:
+        # A notice about the last instance's engine, read late, is no news.
+        if message.pid == self._engine.pid:
+            raise EngineError(f"{self._engine.name} ended by itself with {message.code}")
+
+    async def stopped(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self._engine.stop()
+
+
+def engine_child(engine: RunsEngine[E], current: Current[E]) -> Child:
+    """The engine as a supervisor's child; users read its endpoint from ``current``."""
+    return Child(
+        engine.name,
+        lambda: EngineActor(engine, current),
+        start_within=START_SECONDS + STOP_SECONDS,
+        stop_within=STOP_SECONDS,
+        capacity=16,
+    )

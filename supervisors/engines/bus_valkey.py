@@ -1,0 +1,188 @@
+"""The Bus port over Valkey or Redis: publish and forget, subscribe and come back by itself."""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from redis import asyncio as aioredis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_of
+
+QUEUE_MAX = 10_000
+BATCH_MAX = 500
+BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 5.0
+# A connection that stays silent to pings is dead.
+PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
+# So that a connection without subscriptions is one too.
+OWN_TOPIC = "rendertrust:bus"
+AWAY = (RedisError, OSError, TimeoutError, NotStarted)
+
+Receive = Callable[[bytes], None]
+log = structlog.get_logger(__name__)
+
+
+class ValkeySubscription:
+    """One receiver of one topic."""
+
+    def __init__(self, bus: "ValkeyBus", topic: str, receive: Receive) -> None:
+        self._bus = bus
+        self.topic = topic
+        self.receive = receive
+
+    def close(self) -> None:
+        self._bus.forget(self)
+
+
+class ValkeyBus:
+    """Hints through the server at ``endpoint``, wherever it is now. ``close`` it on its loop.
+
+    One connection sends, in batches of what came in while the last was under way; one receives.
+    ``dropped`` counts hints that were not sent, ``failed`` receivers that raised.
+    """
+
+    def __init__(self, endpoint: Current[ValkeyEndpoint]) -> None:
+        self.endpoint = endpoint
+        self._queue: deque[tuple[str, bytes]] = deque()
+        self._queued = asyncio.Event()
+        self._resting = False
+        self._subscriptions: list[ValkeySubscription] = []
+        self._changed = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.dropped = 0
+        self.failed = 0
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        if self._resting or len(self._queue) >= QUEUE_MAX:
+            self.dropped += 1
+            return
+        self._queue.append((topic, payload))
+        self._queued.set()
+        self._run("bus-send", self._send)
+
+    def subscribe(self, topic: str, receive: Receive) -> ValkeySubscription:
+        subscription = ValkeySubscription(self, topic, receive)
+        self._subscriptions.append(subscription)
+        self._changed.set()
+        self._run("bus-read", self._read)
+        return subscription
+
+    def forget(self, subscription: ValkeySubscription) -> None:
+        """No more hints for this receiver."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self._changed.set()
+
+    async def close(self) -> None:
+        """End the connections; what is still queued is dropped."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        self._drop_queue()
+
+    def _run(
+        self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
+    ) -> None:
+        if name not in self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks[name] = loop.create_task(self._keep(name, session), name=name)
+
+    async def _keep(
+        self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Run sessions until cancelled; after a failure the next comes later, up to the maximum."""
+        backoff = BACKOFF_SECONDS_MIN
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                async with client_of(self.endpoint.get()) as client:
+                    await session(client)
+            except* AWAY as reasons:
+                log.info("bus_away", task=name, reason=type(reasons.exceptions[0]).__name__)
+            if loop.time() - started > BACKOFF_SECONDS_MAX:
+                backoff = BACKOFF_SECONDS_MIN
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+
+    async def _send(self, client: aioredis.Redis) -> None:
+        """Until a batch fails: then it and all that comes during the pause is dropped."""
+        self._resting = False
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+                try:
+                    await send_batch(client, batch)
+                except AWAY:
+                    self._resting = True
+                    self.dropped += len(batch)
+                    self._drop_queue()
+                    raise
+
+    def _drop_queue(self) -> None:
+        self.dropped += len(self._queue)
+        self._queue.clear()
+
+    async def _read(self, client: aioredis.Redis) -> None:
+        """Over one connection, until it is lost; then one of AWAY is raised."""
+        self._changed.set()
+        async with client.pubsub() as pubsub:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await pubsub.subscribe(OWN_TOPIC)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._follow(pubsub))
+                both.create_task(self._deliver(pubsub))
+
+    async def _follow(self, pubsub: PubSub) -> None:
+        """Keep the connection's topics equal to what is wanted, and make it answer now and then."""
+        there: set[str] = set()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
+            wanted = {subscription.topic for subscription in self._subscriptions}
+            async with asyncio.timeout(CONNECT_SECONDS):
+                if wanted - there:
+                    await pubsub.subscribe(*(wanted - there))
+                if there - wanted:
+                    await pubsub.unsubscribe(*(there - wanted))
+                await pubsub.ping()
+            there = wanted
+
+    async def _deliver(self, pubsub: PubSub) -> None:
+        while True:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await pubsub.get_message(timeout=None)
+            if message is not None and message["type"] == "message":
+                topic, payload = message["channel"], message["data"]
+                assert isinstance(topic, bytes)
+                assert isinstance(payload, bytes)
+                self._hand_over(topic.decode(), payload)
+
+    def _hand_over(self, topic: str, payload: bytes) -> None:
+        for subscription in [s for s in self._subscriptions if s.topic == topic]:
+            try:
+                subscription.receive(payload)
+            except Exception:
+                # One receiver's mistake is not the others' loss.
+                self.failed += 1
+                log.exception("bus_receiver_failed", topic=topic)
+
+
+async def send_batch(client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:
+    """All in one round trip, with a deadline."""
+    async with asyncio.timeout(CONNECT_SECONDS):
+        pipeline = client.pipeline(transaction=False)
+        for topic, payload in batch:
+            pipeline.publish(topic, payload)
+        await pipeline.execute()

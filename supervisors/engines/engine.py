@@ -1,0 +1,106 @@
+"""What embedded engines share: start under a tether, readiness of our own child, ordered stop."""
+
+import asyncio
+import math
+import os
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from supervisors.engines.account import Account
+from supervisors.engines.errors import EngineError
+from supervisors.engines.folder import EngineFolder
+from supervisors.engines.tethered import Command, Tethered
+
+E = TypeVar("E")
+
+RETRY_SECONDS = 0.25
+POLL_SECONDS = 0.02
+
+
+class Engine(ABC, Generic[E]):
+    """One engine and its endpoint ``E``. ``start`` again after it ended; not while it runs."""
+
+    name: str
+    # How long one process may take to become ready before another is tried.
+    attempt_seconds: float = math.inf
+    # After a kill, remains of the old process can spoil a start for some seconds: how long to try.
+    recovery_seconds: float = 10.0
+
+    def __init__(self, data: Path, *, account: Account | None) -> None:
+        self.folder = EngineFolder(data, self.name, account)
+        self._running: Tethered | None = None
+
+    @property
+    def pid(self) -> int:
+        """The engine's process; 0 when it does not run."""
+        return self._running.pid if self._running else 0
+
+    async def start(self, *, within: float = 60.0) -> E:
+        """Start it and wait until our child, and no other, answers.
+
+        FolderBusy while another gateway's engine holds the folder; EngineError with the end of its
+        log when it is not ready within so many seconds.
+        """
+        assert self._running is None, f"{self.name} runs"
+        deadline = time.monotonic() + within
+        await asyncio.to_thread(self.folder.make)
+        lock = await self.folder.lock(within=within)
+        try:
+            await self.prepare(lock)
+            return await self._start_until(deadline, lock)
+        finally:
+            # The engine's processes hold the lock from here on, and nobody else.
+            os.close(lock)
+
+    async def _start_until(self, deadline: float, lock: int) -> E:
+        recovery = min(deadline, time.monotonic() + self.recovery_seconds)
+        while True:
+            endpoint = await self._start_once(deadline, lock)
+            if endpoint is not None:
+                return endpoint
+            if time.monotonic() >= recovery:
+                raise EngineError(f"{self.name} does not start: {self.folder.log_tail()}")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _start_once(self, deadline: float, lock: int) -> E | None:
+        """The endpoint; None when the process ended, or took too long, before it was ready."""
+        give_up = time.monotonic() + self.attempt_seconds
+        running = await Tethered.launch(self.folder, await self.command(), lock)
+        try:
+            while running.returncode is None and time.monotonic() < give_up:
+                endpoint = await self.ready(running.pid)
+                if endpoint is not None:
+                    self._running = running
+                    return endpoint
+                if time.monotonic() >= deadline:
+                    raise EngineError(f"{self.name} is not ready: {self.folder.log_tail()}")
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            if self._running is not running:
+                await running.stop()
+        return None
+
+    async def exited(self) -> int:
+        """Wait until the engine has ended, for whatever reason; its exit code."""
+        assert self._running is not None, f"{self.name} does not run"
+        return await self._running.exited()
+
+    async def stop(self) -> None:
+        """End it in order; nothing to do when it does not run."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
+
+    @abstractmethod
+    async def prepare(self, lock: int) -> None:
+        """Once per start, with the folder locked: programs, secrets, first initialisation."""
+
+    @abstractmethod
+    async def command(self) -> Command:
+        """Before each attempt: remove an old process's remains, choose ports, say what to run."""
+
+    @abstractmethod
+    async def ready(self, pid: int) -> E | None:
+        """The endpoint once the process ``pid`` answers; None while it does not."""

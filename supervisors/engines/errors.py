@@ -1,0 +1,21 @@
+"""What keeps an engine from starting, each said in one line that tells what to do."""
+
+
+class EngineError(Exception):
+    """An engine did not start, or ended by itself."""
+
+
+class FolderBusy(EngineError):
+    """Another gateway uses this data folder."""
+
+
+class FolderClosed(EngineError):
+    """The account that engines run as cannot enter a folder above the data folder."""
+
+
+class ProgramMissing(EngineError):
+    """The package that brings an engine's program is not installed."""
+
+
+class OtherMajor(EngineError):
+    """The database on disk was made by another major version of PostgreSQL."""

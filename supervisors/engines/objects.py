@@ -1,0 +1,207 @@
+"""The object store as a child of the gateway: SeaweedFS in one process, S3 on a loopback port."""
+
+import asyncio
+import json
+import signal
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+from attrs import field, frozen
+
+from supervisors.engines.account import Account
+from supervisors.engines.engine import Engine
+from supervisors.engines.objects_sockets import remove_sockets, socket_paths
+from supervisors.engines.port import LOOPBACK, is_free, keep_ports, read_ports
+from supervisors.engines.program import weed_programs
+from supervisors.engines.secret import keep_secret, write_private
+from supervisors.engines.tethered import Command
+
+if TYPE_CHECKING:
+    from supervisors.engines.s3_signing import Presigner
+
+BUCKET = "rendertrust"
+REGION = "us-east-1"
+# Each service's HTTP port, and its gRPC port.
+SERVICES = ("master", "volume", "filer", "s3")
+PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{service}.port.grpc"))
+# Its worker looks for the admin service there, whatever that one is told.
+ADMIN_GRPC_OFFSET = 10_000
+READY_SECONDS = 2.0
+PROBE_KEY, PROBE = ".ready", b"ready"
+STOP = ((signal.SIGTERM, 15.0),)
+
+
+@frozen
+class ObjectsEndpoint:
+    """An S3 endpoint, a bucket of it and the key for it."""
+
+    url: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    bucket: str = BUCKET
+    region: str = REGION
+
+
+class EmbeddedObjects(Engine[ObjectsEndpoint]):
+    """A store in ``data/objects``. Objects survive a kill; a power failure may cost the last."""
+
+    name = "objects"
+    attempt_seconds = 15.0
+    recovery_seconds = 40.0
+
+    def __init__(self, data: Path, *, account: Account | None, bucket: str = BUCKET) -> None:
+        super().__init__(data, account=account)
+        self._bucket = bucket
+        self._program = Path()
+        self._ports: dict[str, int] = {}
+        self._secrets: dict[str, str] = {}
+
+    async def prepare(self, lock: int) -> None:
+        root = weed_programs().within_reach(self.folder.account, self.folder.data)
+        self._program = root / "weed"
+        for name in ("access-key", "secret-key", "admin", "volume-jwt", "filer-jwt", "read-jwt"):
+            self._secrets[name] = keep_secret(self.folder.secrets / name)
+
+    async def command(self) -> Command:
+        self._choose_ports()
+        self._write_configuration()
+        arguments = ("-logtostderr=true", f"-config_dir={self._configuration}")
+        options = f"-options={self._configuration / 'options'}"
+        return Command([self._program, *arguments, "mini", options], STOP)
+
+    def _choose_ports(self) -> None:
+        kept, kept_admin = self.folder.path / "ports", self.folder.path / "admin-port"
+        remove_sockets(with_admin_grpc({**read_ports(kept), **read_ports(kept_admin)}))
+        ports = keep_ports(kept, PORTS, usable)
+        admin = keep_ports(kept_admin, ("admin.port",), usable_for_admin)
+        self._ports = with_admin_grpc({**ports, **admin})
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder.path / "configuration"
+
+    def _write_configuration(self) -> None:
+        self.folder.give("configuration", anew=True)
+        data = self.folder.give("store")
+        # Yesterday's flags, which it would take for its own.
+        (data / "mini.options").unlink(missing_ok=True)
+        for name, text in (
+            ("options", self._options(data, self.folder.give("run", anew=True))),
+            ("s3.json", self._identities()),
+            ("security.toml", self._security()),
+        ):
+            write_private(self._configuration / name, text, self.folder.owned())
+
+    def _options(self, data: Path, sockets: Path) -> str:
+        """Every port and socket is placed, everything that is not needed is off."""
+        options = {
+            "dir": data,
+            "ip": LOOPBACK,
+            "ip.bind": LOOPBACK,
+            "bucket": self._bucket,
+            "s3.config": self._configuration / "s3.json",
+            "s3.localSocket": sockets / "s3",
+            "filer.localSocket": sockets / "filer",
+            "s3.localFilerSocket": sockets / "filer",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.iam": "false",
+            "s3.autoCreateBucket": "false",
+            "s3.allowDeleteBucketNotEmpty": "false",
+            "webdav": "false",
+            "admin.ui": "false",
+            "admin.password": self._secrets["admin"],
+            "master.telemetry": "false",
+            "volume.preStopSeconds": 0,
+            **self._ports,
+        }
+        return "".join(f"{name}={value}\n" for name, value in options.items())
+
+    def _identities(self) -> str:
+        key = {
+            "accessKey": self._secrets["access-key"],
+            "secretKey": self._secrets["secret-key"],
+        }
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        identity = {"name": "gateway", "credentials": [key], "actions": actions}
+        return json.dumps({"identities": [identity]})
+
+    def _security(self) -> str:
+        """Other users of this machine reach the services behind S3 too: those want tokens."""
+        sections = {
+            "jwt.signing": "volume-jwt",
+            "jwt.filer_signing": "filer-jwt",
+            "jwt.filer_signing.read": "read-jwt",
+        }
+        return "".join(
+            f'[{section}]\nkey = "{self._secrets[name]}"\n' for section, name in sections.items()
+        )
+
+    async def ready(self, pid: int) -> ObjectsEndpoint | None:
+        endpoint = ObjectsEndpoint(
+            url=f"http://{LOOPBACK}:{self._ports['s3.port']}",
+            access_key=self._secrets["access-key"],
+            secret_key=self._secrets["secret-key"],
+            bucket=self._bucket,
+        )
+        return endpoint if await works(endpoint) else None
+
+    async def stop(self) -> None:
+        await super().stop()
+        remove_sockets(self._ports)
+
+
+def usable(port: int) -> bool:
+    """Free, and no socket of another store stands where ours would go."""
+    return is_free(port) and not socket_paths(port)
+
+
+def usable_for_admin(port: int) -> bool:
+    grpc = port + ADMIN_GRPC_OFFSET
+    return grpc < 65_536 and usable(port) and usable(grpc)
+
+
+def with_admin_grpc(ports: dict[str, int]) -> dict[str, int]:
+    if "admin.port" in ports:
+        ports["admin.port.grpc"] = ports["admin.port"] + ADMIN_GRPC_OFFSET
+    return ports
+
+
+async def answers(endpoint: ObjectsEndpoint) -> bool:
+    """Whether a request signed with our key is served: another store would refuse the key."""
+    signer = await presigner(endpoint)
+    return await statuses(("GET", signer.bucket(within=60))) == [200]
+
+
+async def works(endpoint: ObjectsEndpoint) -> bool:
+    """Whether old and new objects can be read: names are known sooner than where the bytes lie."""
+    signer = await presigner(endpoint)
+    read = signer.get(PROBE_KEY, within=60, filename=None)
+    write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
+    old, *new = await statuses(("GET", read), ("PUT", write.url), ("GET", read))
+    return old in (200, 404) and new == [200, 200]
+
+
+async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
+    """For the endpoint itself; botocore is imported in a thread the first time."""
+    signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
+    made: Presigner = signing.Presigner(endpoint, endpoint.url)
+    return made
+
+
+async def statuses(*requests: tuple[str, str]) -> list[int]:
+    """What each request gets; 0 for no answer in time, after which the others are not sent."""
+    got = [0] * len(requests)
+    timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for number, (method, url) in enumerate(requests):
+            data = PROBE if method == "PUT" else None
+            try:
+                async with session.request(method, url, data=data) as response:
+                    await response.read()
+                    got[number] = response.status
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                break
+    return got

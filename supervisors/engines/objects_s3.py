@@ -1,0 +1,156 @@
+"""The Objects port over S3: URLs are signed here, objects move through aiobotocore."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.objects import ObjectsEndpoint, answers
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+
+    from supervisors.engines.s3_signing import Presigner
+
+CALL_SECONDS = 60.0
+MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+class S3Objects:
+    """The store at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it.
+
+    ``public_url`` is scheme and host of the URLs that are handed out, when clients reach the store
+    by another name than we do: through the gateway, which passes Host on as it came. It may be
+    asked for late, as the gateway's port is known once it listens.
+    """
+
+    def __init__(
+        self,
+        endpoint: Current[ObjectsEndpoint],
+        public_url: str | Callable[[], str] | None = None,
+    ) -> None:
+        self._current = endpoint
+        self._public_url = public_url
+        self._opened: tuple[ObjectsEndpoint, S3Client] | None = None
+        self._signer: tuple[ObjectsEndpoint, Presigner] | None = None
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def presign_get(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
+    ) -> str:
+        presigner = await self._presigner()
+        return presigner.get(key, within=within, filename=filename, bucket=bucket)
+
+    async def presign_put(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        size: int | None = None,
+        sha256: bytes | None = None,
+        once: bool = True,
+    ) -> PresignedPut:
+        presigner = await self._presigner()
+        return presigner.put(key, within=within, size=size, sha256=sha256, once=once)
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        try:
+            async with self._call() as (s3, bucket):
+                found = await s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except ObjectMissing:
+            return None
+        checksum = found.get("ChecksumSHA256")
+        return ObjectInfo(
+            key=key,
+            size=found["ContentLength"],
+            sha256=base64.b64decode(checksum) if checksum else None,
+        )
+
+    async def put(self, key: str, data: bytes) -> None:
+        checksum = base64.b64encode(hashlib.sha256(data).digest()).decode("ascii")
+        async with self._call() as (s3, bucket):
+            await s3.put_object(Bucket=bucket, Key=key, Body=data, ChecksumSHA256=checksum)
+
+    async def get(self, key: str, *, at_most: int = 64 * 1024 * 1024) -> bytes:
+        async with self._call() as (s3, bucket):
+            answer = await s3.get_object(Bucket=bucket, Key=key)
+            async with answer["Body"] as body:
+                if answer["ContentLength"] > at_most:
+                    raise ObjectTooLarge(f"{answer['ContentLength']} bytes, more than {at_most}")
+                return await body.read()
+
+    async def delete(self, key: str) -> None:
+        async with self._call() as (s3, bucket):
+            await s3.delete_object(Bucket=bucket, Key=key)
+
+    async def check(self) -> None:
+        if not await answers(self._endpoint()):
+            raise ObjectsUnavailable("the object store does not answer a signed request")
+
+    async def aclose(self) -> None:
+        """Close the connections. The object can be used again after."""
+        async with self._opening:
+            self._opened = None
+            await self._stack.aclose()
+
+    def _endpoint(self) -> ObjectsEndpoint:
+        try:
+            return self._current.get()
+        except NotStarted as reason:
+            raise ObjectsUnavailable(str(reason)) from None
+
+    async def _presigner(self) -> "Presigner":
+        endpoint = self._endpoint()
+        if self._signer is None or self._signer[0] != endpoint:
+            module: Any = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
+            given = self._public_url
+            base = (given() if callable(given) else given) or endpoint.url
+            self._signer = endpoint, module.Presigner(endpoint, base)
+        return self._signer[1]
+
+    @asynccontextmanager
+    async def _call(self) -> "AsyncGenerator[tuple[S3Client, str]]":
+        """One call with its deadline; what goes wrong on the way becomes the port's errors."""
+        endpoint = self._endpoint()
+        errors: Any = await asyncio.to_thread(import_module, "botocore.exceptions")
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                yield await self._client(endpoint), endpoint.bucket
+        except errors.ClientError as error:
+            raise translated(error.response) from error
+        except (errors.BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ObjectsUnavailable(type(error).__name__) from error
+
+    async def _client(self, endpoint: ObjectsEndpoint) -> "S3Client":
+        async with self._opening:
+            if self._opened is None or self._opened[0] != endpoint:
+                await self._stack.aclose()
+                module: Any = await asyncio.to_thread(
+                    import_module, "supervisors.engines.s3_client"
+                )
+                session = await asyncio.to_thread(module.load_session)
+                client = await module.open_client(session, endpoint, self._stack)
+                self._opened = endpoint, client
+            return self._opened[1]
+
+
+def translated(response: Any) -> Exception:
+    """The port's error for an S3 error."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in MISSING:
+        return ObjectMissing(code)
+    return ObjectsUnavailable(f"the object store answered {status} {code}")

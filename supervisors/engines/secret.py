@@ -1,0 +1,43 @@
+"""Generated passwords, kept in files that their owner alone can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+BYTES = 24
+
+
+def keep_secret(path: Path) -> str:
+    """The password in ``path``; generated and stored first where there is none.
+
+    32 characters of ``[A-Za-z0-9_-]``: safe in URLs and configuration files.
+    """
+    if path.exists() and (kept := path.read_text("ascii").strip()):
+        return kept
+    fresh = secrets.token_urlsafe(BYTES)
+    write_private(path, fresh + "\n")
+    return fresh
+
+
+def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Replace ``path`` by ``text`` with mode 0600: whole or not at all, whenever we are killed."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        os.fsync(descriptor)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

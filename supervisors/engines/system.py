@@ -1,0 +1,30 @@
+"""Time and chance of this machine: the real Clock and Random."""
+
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class SystemRandom:
+    """The machine's entropy; ``uniform`` is for jitter and takes the cheap generator."""
+
+    def uuid(self) -> UUID:
+        return uuid4()
+
+    def token(self, size: int) -> bytes:
+        return secrets.token_bytes(size)
+
+    def uniform(self, low: float, high: float) -> float:
+        return random.uniform(low, high)  # noqa: S311 - jitter, not a secret

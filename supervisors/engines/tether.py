@@ -1,0 +1,106 @@
+"""A small process between the gateway and one engine: no engine outlives its gateway.
+
+Run, with the standard library alone, as
+``python -I -S tether.py LOCK STOP DEATH OWNER PROGRAM ARGUMENTS…``
+
+LOCK is the number of an inherited descriptor that holds the lock on the engine's folder; the
+engine inherits it in turn, so the folder stays locked until the last process of the engine ended.
+STOP is what is sent to end the engine, with seconds after which the next is tried: ``2:20,3:6``,
+then SIGKILL. DEATH is the one signal that the engine gets when the tether itself is killed. OWNER
+is ``uid:gid`` to become, or ``-``. Standard input is a pipe whose other end the gateway alone
+holds: when it closes, however the gateway ended, the engine is stopped. Standard output tells the
+engine's process id; standard error, opened for appending, is the log of tether and engine.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+LOG_BYTES_MAX = 16 * 1024 * 1024
+LOG_LOOK_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+
+Steps = list[tuple[int, float]]
+
+
+def become(owner: str, death_signal: int) -> Callable[[], None]:
+    """What the engine's process does before it is the engine."""
+    tether = os.getpid()
+    libc = ctypes.CDLL(None)
+
+    def drop() -> None:
+        if owner != "-":
+            uid, gid = (int(part) for part in owner.split(":"))
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+        os.umask(0o077)
+        if sys.platform == "linux":
+            # After the change of user, which clears it: a tether killed by SIGKILL ends the engine.
+            libc.prctl(PR_SET_PDEATHSIG, death_signal)
+            libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            if os.getppid() != tether:
+                os._exit(1)
+
+    return drop
+
+
+def shorten_log() -> None:
+    """The log is for reading after a failure, and has a bound: empty it when it is too long."""
+    if os.fstat(2).st_size > LOG_BYTES_MAX:
+        os.ftruncate(2, 0)
+
+
+def watch(engine: "subprocess.Popen[bytes]", steps: Steps) -> None:
+    """Wait until the gateway closes the pipe, then end the engine, by ever harder means."""
+    while True:
+        readable, _, _ = select.select([0], [], [], LOG_LOOK_SECONDS)
+        if readable and not os.read(0, 64):
+            break
+        shorten_log()
+    for number, grace in steps:
+        engine.send_signal(number)
+        try:
+            engine.wait(grace)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    engine.kill()
+
+
+def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> int:
+    """Start the engine, pass signals on, and end as it ends."""
+    pairs = (step.split(":") for step in stop.split(","))
+    steps = [(int(number), float(grace)) for number, grace in pairs]
+    engine = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        pass_fds=[lock],
+        # The tether has one thread yet.
+        preexec_fn=become(owner, death),  # noqa: PLW1509
+    )
+
+    def forward(_number: int, _frame: FrameType | None) -> None:
+        engine.send_signal(steps[0][0])
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, forward)
+    threading.Thread(target=watch, args=(engine, steps), daemon=True).start()
+    # A gateway that has gone already closed the other pipe too, and the watch ends the engine.
+    with contextlib.suppress(OSError):
+        os.write(1, b"%d\n" % engine.pid)
+    code = engine.wait()
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:]))

@@ -1,0 +1,129 @@
+"""One engine process behind its tether, as the gateway sees it."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from supervisors.engines.errors import EngineError
+from supervisors.engines.folder import EngineFolder
+
+TETHER = Path(__file__).with_name("tether.py")
+LAUNCH_SECONDS = 20.0
+SLACK_SECONDS = 3.0
+
+StopSteps = tuple[tuple[int, float], ...]
+
+
+@frozen
+class Command:
+    """A program, its arguments, and how it is ended: signals, each with seconds of patience.
+
+    ``death`` is what it gets, once, should its tether be killed.
+    """
+
+    arguments: Sequence[str | Path]
+    stop: StopSteps
+    death: int = signal.SIGKILL
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which the tether has ended it for certain."""
+        return sum(grace for _, grace in self.stop) + SLACK_SECONDS
+
+
+class Tethered:
+    """A running engine. It ends when ``stop`` is called, by itself, or when this process ends."""
+
+    def __init__(self, process: Process, command: Command, pid: int) -> None:
+        self._process = process
+        self._command = command
+        self.pid = pid
+
+    @classmethod
+    async def launch(cls, folder: EngineFolder, command: Command, lock: int) -> "Tethered":
+        """Start it; ``lock`` is inherited by all its processes."""
+        process = await spawn(folder, command, lock)
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(LAUNCH_SECONDS):
+                line = await process.stdout.readline()
+        except BaseException:
+            await cls(process, command, 0).stop()
+            raise
+        if not line:
+            await process.wait()
+            raise EngineError(f"{command.arguments[0]} cannot be run: {folder.log_tail()}")
+        return cls(process, command, int(line))
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def exited(self) -> int:
+        """Wait for its end; the exit code, 128 + n after signal n."""
+        return await self._process.wait()
+
+    async def stop(self) -> int:
+        """End it in order: its own signals with their patience, then SIGKILL."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            async with asyncio.timeout(self._command.patience):
+                return await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            return await self._process.wait()
+
+
+async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
+    stop = ",".join(f"{number:d}:{grace:g}" for number, grace in command.stop)
+    owner = folder.account.owner if folder.account else "-"
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            str(TETHER),
+            str(lock),
+            stop,
+            str(int(command.death)),
+            owner,
+            *(str(argument) for argument in command.arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=log,
+            pass_fds=[lock],
+            cwd="/",
+            env=environment(folder),
+            # A Ctrl-C at the terminal is for the gateway, which then stops its engines in order.
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def environment(folder: EngineFolder) -> dict[str, str]:
+    """Nothing of the caller's: engines take neither settings nor folders from it."""
+    home = str(folder.path)
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": home, "TMPDIR": home}
+
+
+async def run_once(folder: EngineFolder, command: Command, lock: int, *, within: float) -> None:
+    """Run a program that ends by itself, as engines are run; EngineError unless it ends with 0."""
+    tethered = await Tethered.launch(folder, command, lock)
+    try:
+        async with asyncio.timeout(within):
+            code = await tethered.exited()
+    except BaseException:
+        await tethered.stop()
+        raise
+    if code != 0:
+        name = Path(command.arguments[0]).name
+        raise EngineError(f"{name} ended with {code}: {folder.log_tail()}")

@@ -1,0 +1,30 @@
+"""Restart intensity: how many restarts in what time are still a cure."""
+
+from collections import deque
+
+import attrs
+
+
+@attrs.frozen
+class Intensity:
+    """At most ``restarts`` in any ``within`` seconds; one more and the supervisor gives up."""
+
+    restarts: int = 5
+    within: float = 30.0
+
+
+class Window:
+    """The restarts of the last ``within`` seconds."""
+
+    def __init__(self, intensity: Intensity) -> None:
+        self._intensity = intensity
+        self._times: deque[float] = deque()
+
+    def admit(self, now: float) -> bool:
+        """Count a restart at ``now`` (seconds, never decreasing); False when it is one too many."""
+        while self._times and self._times[0] <= now - self._intensity.within:
+            self._times.popleft()
+        if len(self._times) >= self._intensity.restarts:
+            return False
+        self._times.append(now)
+        return True

@@ -1,0 +1,28 @@
+"""The registry: from an actor's marker to its address."""
+
+from typing import Any, TypeVar, cast
+
+from actors.kernel import Ref
+
+To = TypeVar("To")
+
+
+class Registry:
+    """Filled when the tree is built, before its actors start: so they may refer to one another."""
+
+    def __init__(self) -> None:
+        self._refs: dict[type, Ref[Any]] = {}
+
+    def register(self, marker: type[To], ref: Ref[To]) -> Ref[To]:
+        """Note the address of the actor marked ``marker``; LookupError if there is one already."""
+        if marker in self._refs:
+            raise LookupError(f"an address is already registered for {marker.__name__}")
+        self._refs[marker] = ref
+        return ref
+
+    def ref(self, marker: type[To]) -> Ref[To]:
+        """The address of the actor marked ``marker``; LookupError if nobody registered one."""
+        if marker not in self._refs:
+            known = ", ".join(sorted(known.__name__ for known in self._refs)) or "none"
+            raise LookupError(f"no address is registered for {marker.__name__} (known: {known})")
+        return cast("Ref[To]", self._refs[marker])

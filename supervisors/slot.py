@@ -1,0 +1,104 @@
+"""A child's place in its supervisor: what runs there, and what is about to happen to it."""
+
+import asyncio
+from collections.abc import Callable
+
+from actors.kernel import State
+from actors.kernel.cell import Cell
+from actors.kernel.exit import Exit
+from actors.kernel.system import System
+from supervisors.backoff import Backoff
+from supervisors.child import Branch, Child
+from supervisors.intensity import Intensity, Window
+from supervisors.snapshot import Snapshot
+
+
+class Slot:
+    """One child. ``ended`` is true from its end until the supervisor has dealt with it."""
+
+    def __init__(
+        self,
+        child: Child,
+        system: System,
+        intensity: Intensity,
+        on_exit: "Callable[[Slot, Exit], None]",
+    ) -> None:
+        self.child = child
+        self.name = child.name
+        self.window = Window(intensity)
+        self.failures = 0  # in a row
+        self.pending: asyncio.TimerHandle | None = None  # a restart put off by back-off
+        self.ended = False
+        self._began = 0.0
+        self._runs: Cell | Branch
+        if callable(child.make):
+            self._runs = Cell(
+                child.ref,
+                child.make,
+                system=system,
+                on_exit=lambda end: on_exit(self, end),
+                start_within=child.start_within,
+                stop_within=child.stop_within,
+            )
+        else:
+            self._runs = child.make
+            child.make.adopt(system, lambda end: on_exit(self, end))
+
+    @property
+    def down(self) -> bool:
+        """Whether it is down for good."""
+        return self._runs.state is State.DOWN
+
+    @property
+    def idle(self) -> bool:
+        """Whether it does not run, but is to."""
+        return self._runs.state in {State.NEW, State.RESTARTING}
+
+    @property
+    def awaited(self) -> bool:
+        """Whether an event about it is still to be dealt with: its end, or its restart."""
+        return self.ended or self.pending is not None
+
+    async def start(self) -> Exit | None:
+        """Start it; the Exit when that fails."""
+        failure = await self._runs.launch()
+        self._began = asyncio.get_running_loop().time()
+        return failure
+
+    async def stop(self) -> None:
+        """Stop it, if it runs; its address stays."""
+        await self._runs.halt()
+
+    def bury(self, reason: str) -> None:
+        """Down for good."""
+        self.settle()
+        self._runs.bury(reason)
+
+    def settle(self) -> None:
+        """Forget its end and a restart that was put off."""
+        self.ended = False
+        if self.pending is not None:
+            self.pending.cancel()
+            self.pending = None
+
+    def delay(self, backoff: Backoff | None, uniform: Callable[[], float]) -> float:
+        """Seconds to wait before the next start, counting one more failure."""
+        if backoff is None:
+            return 0.0
+        ran = asyncio.get_running_loop().time() - self._began
+        self.failures = 1 if ran >= backoff.most else self.failures + 1
+        return backoff.delay(self.failures, uniform())
+
+    def snapshot(self) -> Snapshot:
+        """A reading of it."""
+        if not isinstance(self._runs, Cell):
+            return self._runs.snapshot()
+        figures = self._runs.statistics()
+        return Snapshot(
+            self.name,
+            self._runs.kind,
+            figures.state,
+            figures.restarts,
+            figures.last_error,
+            figures,
+        )

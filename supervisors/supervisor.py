@@ -1,0 +1,273 @@
+"""The supervisor: starts its children in order, and decides what follows when one ends."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from actors.kernel import DeadLetters, Fatal, State
+from actors.kernel.exit import Exit
+from actors.kernel.system import System
+from supervisors.backoff import Backoff
+from supervisors.child import Branch, Child, StartFailed
+from supervisors.intensity import Intensity, Window
+from supervisors.slot import Slot
+from supervisors.snapshot import Snapshot
+from supervisors.strategy import GiveUp, Strategy
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Children start left to right and stop right to left.
+
+    The root is started by ``start``; a supervisor among another one's ``children`` is started,
+    stopped and restarted by that one. ``uniform``, of the root alone, gives numbers in [0, 1) for
+    jitter in the whole tree; without it they are the same in every run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        strategy: Strategy,
+        intensity: Intensity,
+        children: Sequence[Child | Branch],
+        *,
+        backoff: Backoff | None = None,
+        give_up: GiveUp = GiveUp.ESCALATE,
+        uniform: Callable[[], float] | None = None,
+    ) -> None:
+        self.name = name
+        self._strategy = strategy
+        self._intensity = intensity
+        self._children = [c if isinstance(c, Child) else Child(c.name, c) for c in children]
+        self._backoff = backoff
+        self._give_up = give_up
+        self._system = System(uniform or random.Random(0).random)  # noqa: S311 - jitter
+        self._on_exit: Callable[[Exit], None] = self._root_gave_up
+        self._slots: list[Slot] = []
+        self._window = Window(intensity)
+        # Ends and due restarts, two for each child at most.
+        self._events: deque[tuple[Slot, Exit | None]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[str] | None = None
+        self._state = State.NEW
+        self._halting = False
+        self._restarts = 0
+        self._last_error: str | None = None
+
+    # -- the root's public face
+
+    async def start(self) -> None:
+        """Start the tree; raises StartFailed when a child fails, everything being stopped then."""
+        if self._state is not State.NEW:
+            raise RuntimeError(f"{self.name} has been started before")
+        self.adopt(self._system, self._root_gave_up)
+        failure = await self.launch()
+        if failure is not None:
+            self.bury(failure.reason)
+            raise StartFailed(f"{self.name}: {failure.reason}") from failure.error
+
+    async def stop(self) -> None:
+        """Stop the tree for good: right to left, each child within its limit, then by force."""
+        await self.halt()
+        self.bury("stopped")
+
+    async def failed(self) -> str:
+        """Wait until this root gives up; the reason names the child and its last error."""
+        return await self._failure()
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The undelivered messages of the whole tree."""
+        return self._system.dead_letters
+
+    def snapshot(self) -> Snapshot:
+        """A reading of this supervisor and all that is under it."""
+        return Snapshot(
+            self.name,
+            self._strategy.name.lower(),
+            self._state,
+            self._restarts,
+            self._last_error,
+            children=tuple(slot.snapshot() for slot in self._slots),
+        )
+
+    # -- seen from its parent
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self._state
+
+    def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
+        """Take what the tree shares, and make the children's places."""
+        self._system = system
+        self._on_exit = on_exit
+        self._slots = [
+            Slot(child, system, self._intensity, self._report) for child in self._children
+        ]
+
+    async def launch(self) -> Exit | None:
+        """Start the children left to right; when one fails, stop those that run."""
+        self._restarts += self._state is not State.NEW
+        self._state = State.STARTING
+        self._halting = False
+        self._window = Window(self._intensity)
+        try:
+            failure = await self._start_all()
+        except asyncio.CancelledError:
+            await self._stop(self._slots)
+            raise
+        if failure is not None:
+            await self._stop(self._slots)
+            self._forget(self._slots)
+            self._state = State.RESTARTING
+            return failure
+        self._state = State.RUNNING
+        self._task = asyncio.get_running_loop().create_task(self._supervise(), name=self.name)
+        return None
+
+    async def halt(self) -> None:
+        """Stop deciding, then stop the children right to left."""
+        self._halting = True
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+        if self._state is State.RUNNING:
+            self._state = State.STOPPING
+        await self._stop(self._slots)
+        self._forget(self._slots)
+        if self._state is State.STOPPING:
+            self._state = State.RESTARTING
+
+    def bury(self, reason: str) -> None:
+        """Down for good, the children too."""
+        self._state = State.DOWN
+        for slot in reversed(self._slots):
+            slot.bury(reason)
+
+    # -- its work
+
+    async def _start_all(self) -> Exit | None:
+        for slot in self._slots:
+            if slot.down:
+                continue
+            end = await slot.start()
+            if end is None and self._halting:
+                end = Exit(normal=False, reason="stopped while starting")
+            if end is not None:
+                return Exit(normal=False, reason=f"{slot.name}: {end.reason}", error=end.error)
+        return None
+
+    async def _supervise(self) -> None:
+        try:
+            while self._state is State.RUNNING:
+                if not self._events:
+                    self._waiter = asyncio.get_running_loop().create_future()
+                    await self._waiter
+                slot, end = self._events.popleft()
+                if end is None:
+                    slot.pending = None
+                    await self._revive(slot)
+                else:
+                    await self._ended(slot, end)
+        except Exception as error:
+            log.exception("%s failed itself", self.name)
+            await self._escalate(Exit(normal=False, reason="supervisor failed", error=error))
+
+    def _report(self, slot: Slot, end: Exit | None) -> None:
+        slot.ended = end is not None
+        self._events.append((slot, end))
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _ended(self, slot: Slot, end: Exit) -> None:
+        """A child ended by itself, or could not be started again."""
+        slot.ended = False
+        if not slot.child.restart.wanted(normal=end.normal):
+            slot.bury(end.reason)
+            await self._revive(slot)  # those who waited for it, in a group that restarts
+            return
+        self._last_error = f"{slot.name}: {end.reason}"
+        if isinstance(end.error, Fatal):  # at every level, up to the root, whatever the policy
+            await self._escalate(Exit(normal=False, reason=self._last_error, error=end.error))
+            return
+        window = slot.window if self._give_up is GiveUp.STAY_DOWN else self._window
+        if window.admit(asyncio.get_running_loop().time()):
+            await self._restart(slot)
+        else:
+            await self._too_many(slot, end)
+
+    async def _restart(self, slot: Slot) -> None:
+        group = self._strategy.affected(self._slots, slot)
+        await self._stop(group)
+        self._forget(group)
+        delay = slot.delay(self._backoff, self._system.uniform)
+        log.warning("%s restarts %s in %.1f s", self.name, slot.name, delay)
+        if delay > 0:
+            loop = asyncio.get_running_loop()
+            slot.pending = loop.call_later(delay, self._report, slot, None)
+        else:
+            await self._revive(slot)
+
+    async def _revive(self, slot: Slot) -> None:
+        """Start, left to right, those of its group that wait to be started."""
+        for each in self._strategy.affected(self._slots, slot):
+            if each.awaited:  # those after it start with it, in order
+                return
+            if each.idle:
+                failure = await each.start()
+                if failure is not None:
+                    self._report(each, failure)
+                    return
+
+    async def _too_many(self, slot: Slot, end: Exit) -> None:
+        limit = self._intensity
+        reason = (
+            f"{slot.name} ended more than {limit.restarts} times in {limit.within:g} s,"
+            f" the last time by: {end.reason}"
+        )
+        log.error("%s gives up: %s", self.name, reason)
+        if self._give_up is GiveUp.STAY_DOWN:
+            slot.bury(reason)
+            await self._revive(slot)
+        else:
+            await self._escalate(Exit(normal=False, reason=reason, error=end.error))
+
+    async def _escalate(self, end: Exit) -> None:
+        self._last_error = end.reason
+        await self._stop(self._slots)
+        self._forget(self._slots)
+        self._state = State.RESTARTING
+        self._on_exit(end)
+
+    async def _stop(self, slots: Sequence[Slot]) -> None:
+        for slot in reversed(slots):
+            await slot.stop()
+
+    def _forget(self, slots: Sequence[Slot]) -> None:
+        """They are stopped: drop what was about to happen to them, but for ends that are final."""
+        events, self._events = self._events, deque()
+        for slot, end in events:
+            if slot not in slots:
+                self._events.append((slot, end))
+            elif end is not None and not slot.child.restart.wanted(normal=end.normal):
+                slot.bury(end.reason)
+        for slot in slots:
+            slot.settle()
+
+    def _failure(self) -> "asyncio.Future[str]":
+        if self._failed is None:
+            self._failed = asyncio.get_running_loop().create_future()
+        return self._failed
+
+    def _root_gave_up(self, end: Exit) -> None:
+        self.bury(end.reason)
+        failure = self._failure()
+        if not failure.done():
+            failure.set_result(end.reason)

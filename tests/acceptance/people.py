@@ -1,0 +1,95 @@
+"""A creator and a node, written from the reference alone: aiohttp and nothing of ours."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Creator:
+    """Somebody with an account. Every call returns (status, body)."""
+
+    http: aiohttp.ClientSession
+    url: str
+    email: str
+    token: str = field(default="", repr=False)
+
+    async def call(
+        self, method: str, path: str, body: Json | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        headers["Authorization"] = f"Bearer {self.token}"
+        target = f"{self.url}/api/v1{path}"
+        async with self.http.request(method, target, json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def register(self) -> None:
+        body = {"email": self.email, "name": "Jane Smith", "password": "securepassword123"}
+        status, answer = await self.call("POST", "/auth/register", body)
+        assert status == 201, answer
+        self.token = answer["tokens"]["access_token"]
+
+    async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
+        body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
+        return await self.call("POST", "/jobs/dispatch", body)
+
+    async def job(self, job: str) -> Json:
+        status, answer = await self.call("GET", f"/jobs/{job}")
+        assert status == 200, answer
+        return dict(answer)
+
+
+@dataclass
+class PlainNode:
+    """A node that knows the reference and no more."""
+
+    http: aiohttp.ClientSession
+    url: str
+    capabilities: tuple[str, ...] = ("echo", "render")
+    id: str = ""
+    token: str = field(default="", repr=False)
+    socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def register(self) -> None:
+        key = Ed25519PrivateKey.generate().public_key()
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        body = {
+            "name": "plain",
+            "public_key": pem,
+            "capabilities": list(self.capabilities),
+            "metadata": {"gpu": "RTX 4090"},
+        }
+        async with self.http.post(f"{self.url}/api/v1/nodes/register", json=body) as answer:
+            found = await answer.json()
+            assert answer.status == 201, found
+        self.id, self.token = found["node_id"], found["token"]
+
+    async def heartbeat(self) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        body = {"current_load": 0.45, "metadata": {"gpu_temp": 72}}
+        target = f"{self.url}/api/v1/nodes/heartbeat"
+        async with self.http.post(target, json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def connect(self) -> None:
+        target = f"{self.url}/api/v1/relay/ws/{self.id}"
+        self.socket = await self.http.ws_connect(target, params={"token": self.token})
+
+    async def receive(self, kind: str, within: float = 20.0) -> Json:
+        """The next frame of that type; other ones are passed over."""
+        assert self.socket is not None
+        while True:
+            message = await self.socket.receive(timeout=within)
+            assert message.type is aiohttp.WSMsgType.TEXT, message
+            frame: Json = json.loads(message.data)
+            if frame["type"] == kind:
+                return frame
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        assert self.socket is not None
+        await self.socket.send_json({"type": kind, **fields})

@@ -1,0 +1,111 @@
+"""The gateway dies at the worst moments; the job is done all the same, and paid for once."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.acceptance.gateway import Gateway, alive_in
+from tests.acceptance.people import Creator, PlainNode
+from tests.until import until
+
+MakeNode = Callable[..., Awaitable[PlainNode]]
+
+
+async def check_job(gateway: Gateway, creator: Creator, job: str) -> None:
+    """COMPLETED within a minute, charged once, at the second attempt at most; the books balance."""
+
+    async def completed() -> bool:
+        return bool((await creator.job(job))["status"] == "COMPLETED")
+
+    await until(completed, within=60)
+    assert (await creator.job(job))["retry_count"] <= 1
+    _, history = await creator.call("GET", "/credits/history")
+    charges = [e for e in history["entries"] if e["source"] == "USAGE"]
+    assert [e["amount"] for e in charges] == ["10.0000"], history
+    _, balance = await creator.call("GET", "/credits/balance")
+    assert (balance["balance"], balance["held"]) == ("90.0000", "0.0000")
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+async def dispatched(creator: Creator) -> Any:
+    status, answer = await creator.dispatch("render")
+    assert (status, answer["status"]) == (200, "DISPATCHED"), answer
+    return answer["job_id"]
+
+
+async def finish(node: PlainNode, job: str) -> None:
+    result = f"s3://elsewhere/results/{job}.png"
+    await node.say("job_result", job_id=job, status="completed", result_ref=result)
+
+
+async def test_killed_before_the_frame_is_sent(
+    gateway: Gateway, creator: Creator, make_node: MakeNode
+) -> None:
+    node = await make_node()
+    job = await dispatched(creator)
+    await gateway.kill()
+    await gateway.start()
+    await node.connect()
+    assert (await node.receive("job_dispatch"))["job_id"] == job
+    await finish(node, job)
+    await node.receive("ack")
+    await check_job(gateway, creator, job)
+
+
+async def test_killed_while_the_node_works(
+    gateway: Gateway, creator: Creator, make_node: MakeNode
+) -> None:
+    node = await make_node()
+    await node.connect()
+    job = await dispatched(creator)
+    await node.receive("job_dispatch")
+    await node.say("job_status", job_id=job, status="running", progress=0.45)
+
+    async def running() -> bool:
+        return bool((await creator.job(job))["status"] == "RUNNING")
+
+    await until(running)
+    await gateway.kill()
+    await gateway.start()
+    await node.connect()
+    await finish(node, job)
+    await node.receive("ack")
+    await check_job(gateway, creator, job)
+
+
+async def test_killed_between_the_result_and_the_ack(
+    gateway: Gateway, creator: Creator, make_node: MakeNode
+) -> None:
+    node = await make_node()
+    await node.connect()
+    job = await dispatched(creator)
+    await node.receive("job_dispatch")
+    await finish(node, job)  # whether it is booked before the kill is chance: both must do
+    await gateway.kill()
+    await gateway.start()
+    await node.connect()
+    await finish(node, job)
+    await node.receive("ack")
+    await check_job(gateway, creator, job)
+
+
+async def test_a_kill_of_everything_at_once_leaves_no_orphan_and_loses_nothing(
+    gateway: Gateway, creator: Creator, make_node: MakeNode
+) -> None:
+    node = await make_node()
+    job = await dispatched(creator)
+    await gateway.kill_group()
+    await until(lambda: not alive_in(gateway.data), within=20)
+    await gateway.start()
+    await node.connect()
+    await node.receive("job_dispatch")
+    await finish(node, job)
+    await node.receive("ack")
+    await check_job(gateway, creator, job)
+
+
+async def test_a_kill_of_the_gateway_alone_leaves_no_engine_behind(gateway: Gateway) -> None:
+    assert alive_in(gateway.data)
+    await gateway.kill()
+    await until(lambda: not alive_in(gateway.data), within=20)
+    await gateway.start()

@@ -1,0 +1,145 @@
+"""The real engines, started once per test run, for every test that asks for them.
+
+They live on an event loop in a thread of its own, so that any test, with or without a loop, can
+use them. ``database`` gives each test a fresh database of its own.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from supervisors.engines.account import engine_account
+from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
+
+T = TypeVar("T")
+START_SECONDS = 60.0
+# These clusters live for one run: nothing needs to survive a power failure.
+UNDURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+_numbers = itertools.count(1)
+
+
+class LoopThread:
+    """An event loop in a thread; ``run`` a coroutine there and wait for its value."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engines", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T], *, within: float = START_SECONDS) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(within)
+
+    def close(self) -> None:
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(START_SECONDS)
+        self._loop.close()
+
+
+@contextlib.contextmanager
+def engine_folder() -> Generator[Path]:
+    """A data folder that the engines' account can reach (pytest's own are closed)."""
+    folder = Path(tempfile.mkdtemp(prefix="engines-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def with_database(dsn: str, database: str) -> str:
+    """The same address and role in another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+
+
+@contextlib.asynccontextmanager
+async def fresh_database(
+    postgres: PostgresEndpoint, template: str = "template1"
+) -> AsyncGenerator[PostgresEndpoint]:
+    """A database of its own, a copy of ``template`` (to which nobody may be connected)."""
+    name = f"test_{next(_numbers)}"
+    await execute(postgres.owner_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield PostgresEndpoint(
+            owner_dsn=with_database(postgres.owner_dsn, name),
+            app_dsn=with_database(postgres.app_dsn, name),
+        )
+    finally:
+        await execute(postgres.owner_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def execute(dsn: str, sql: str) -> None:
+    """One statement on a connection of its own."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def engine_loop() -> Iterator[LoopThread]:
+    """The loop on which the run's engines live."""
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+@pytest.fixture(scope="session")
+def engine_data() -> Iterator[Path]:
+    """The data folder of the run's engines."""
+    with engine_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[PostgresEndpoint]:
+    """The run's PostgreSQL: its database ``rendertrust``, which is empty, for owner and app."""
+    engine = EmbeddedPostgres(engine_data, account=engine_account(), settings=UNDURABLE)
+    yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ValkeyEndpoint]:
+    """The run's Valkey; tests share it, so each uses topics and keys of its own."""
+    engine = EmbeddedValkey(engine_data, account=engine_account())
+    yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ObjectsEndpoint]:
+    """The run's object store; tests share its bucket, so each uses keys of its own."""
+    engine = EmbeddedObjects(engine_data, account=engine_account())
+    yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """What ``database`` is a copy of; override it where a schema is wanted in every database."""
+    return "template1"
+
+
+@pytest.fixture
+def database(
+    engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, database_template: str
+) -> Iterator[PostgresEndpoint]:
+    """A fresh database of the test's own (some 30 ms); dropped after it, connections and all."""
+    context = fresh_database(postgres_endpoint, database_template)
+    yield engine_loop.run(context.__aenter__())
+    engine_loop.run(context.__aexit__(None, None, None))

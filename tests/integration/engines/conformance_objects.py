@@ -1,0 +1,151 @@
+"""What every implementation of the Objects port does; run on the twin and on the real store."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+
+from actors.ports import ObjectInfo, ObjectMissing, Objects, ObjectTooLarge
+from tests.until import until
+
+BODY = b"a picture, or so"
+OTHER = b"another picture!"
+DIGEST = hashlib.sha256(BODY).digest()
+
+
+class Store(ABC):
+    """An implementation, and an HTTP client for the URLs that it signs."""
+
+    objects: Objects
+
+    @abstractmethod
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, bytes]: ...
+
+    @abstractmethod
+    def let_pass(self, seconds: int) -> None:
+        """Move the clock, where it can be moved; else it moves by itself."""
+
+
+def fresh_key() -> str:
+    return f"results/{uuid4()}/Bild 1 ä+&=%.png"
+
+
+class ObjectsConformance:
+    """Inherit, and give a fixture ``store``."""
+
+    async def test_what_was_put_is_got(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        assert await store.objects.get(key) == BODY
+        assert await store.objects.head(key) == ObjectInfo(key, len(BODY), DIGEST)
+
+    async def test_put_takes_the_place_of_what_was_there(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, OTHER)
+        await store.objects.put(key, BODY)
+        assert await store.objects.get(key) == BODY
+
+    async def test_an_empty_object_is_an_object(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, b"")
+        assert await store.objects.get(key) == b""
+        assert await store.objects.head(key) is not None
+
+    async def test_nothing_under_a_key(self, store: Store) -> None:
+        key = fresh_key()
+        assert await store.objects.head(key) is None
+        with pytest.raises(ObjectMissing):
+            await store.objects.get(key)
+        await store.objects.delete(key)
+
+    async def test_deleted_is_gone(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        await store.objects.delete(key)
+        assert await store.objects.head(key) is None
+
+    async def test_more_than_the_caller_can_hold_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        with pytest.raises(ObjectTooLarge):
+            await store.objects.get(key, at_most=len(BODY) - 1)
+        assert await store.objects.get(key, at_most=len(BODY)) == BODY
+
+    async def test_the_store_answers_a_check(self, store: Store) -> None:
+        await store.objects.check()
+
+    async def test_a_presigned_put_stores_the_body(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key, size=len(BODY), sha256=DIGEST)
+        assert (await store.request("PUT", leave.url, leave.headers, BODY))[0] == 200
+        assert await store.objects.head(key) == ObjectInfo(key, len(BODY), DIGEST)
+
+    async def test_a_presigned_get_reads_it(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        url = await store.objects.presign_get(key, filename='frame "1" ä.png')
+        assert await store.request("GET", url) == (200, BODY)
+
+    async def test_a_second_put_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key)
+        assert (await store.request("PUT", leave.url, leave.headers, BODY))[0] == 200
+        assert (await store.request("PUT", leave.url, leave.headers, OTHER))[0] == 412
+        assert await store.objects.get(key) == BODY
+
+    async def test_a_put_that_may_repeat_may_repeat(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key, once=False)
+        assert leave.headers == {}
+        for body in (BODY, OTHER):
+            assert (await store.request("PUT", leave.url, leave.headers, body))[0] == 200
+        assert await store.objects.get(key) == OTHER
+
+    async def test_a_put_without_its_header_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key)
+        assert (await store.request("PUT", leave.url, {}, BODY))[0] == 403
+        assert await store.objects.head(key) is None
+
+    async def test_another_body_than_was_signed_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key, size=len(BODY), sha256=DIGEST)
+        assert (await store.request("PUT", leave.url, leave.headers, OTHER))[0] == 400
+        assert await store.objects.head(key) is None
+
+    async def test_a_longer_body_than_was_signed_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        leave = await store.objects.presign_put(key, size=len(BODY))
+        headers = {**leave.headers, "Content-Length": str(len(BODY) + 1)}
+        assert (await store.request("PUT", leave.url, headers, BODY + b"!"))[0] == 403
+        assert await store.objects.head(key) is None
+
+    @pytest.mark.parametrize("change", ["signature", "key", "method"])
+    async def test_a_tampered_url_is_refused(self, store: Store, change: str) -> None:
+        key, other = fresh_key(), fresh_key()
+        await store.objects.put(key, BODY)
+        await store.objects.put(other, OTHER)
+        url = await store.objects.presign_get(key)
+        if change == "signature":
+            assert (await store.request("GET", url[:-4] + "0000"))[0] == 403
+        elif change == "key":
+            swapped = url.replace(key.split("/")[1], other.split("/")[1])
+            assert (await store.request("GET", swapped))[0] == 403
+        else:
+            assert (await store.request("PUT", url, {}, OTHER))[0] == 403
+        assert await store.objects.get(key) == BODY
+
+    async def test_an_expired_url_is_refused(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        url = await store.objects.presign_get(key, within=1)
+        store.let_pass(1)
+
+        async def refused() -> bool:
+            return (await store.request("GET", url))[0] == 403
+
+        await until(refused, within=10.0)

@@ -1,0 +1,222 @@
+"""Gateways and engines killed at any moment: no orphan, and the next start works."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import asyncpg
+import psutil
+import pytest
+from redis import asyncio as aioredis
+
+from supervisors.engines.current import Current
+from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_s3 import S3Objects
+from tests.engines import engine_folder, execute
+from tests.integration.engines.gateway_process import (
+    GatewayProcess,
+    give_to_ordinary_user,
+    gone,
+)
+from tests.until import until
+
+ALL = ("postgres", "valkey", "objects")
+GONE_SECONDS = 20.0
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder that does not exist yet, in a folder that is removed after the test."""
+    with engine_folder() as folder:
+        yield folder / "data"
+
+
+@asynccontextmanager
+async def gateway(
+    data: Path, *engines: str, ordinary: bool = False
+) -> AsyncGenerator[GatewayProcess]:
+    """A stand-in gateway whose engines are ready; killed at the end if it still runs."""
+    running = await GatewayProcess.launch(data, *engines, ordinary=ordinary)
+    try:
+        yield running
+    finally:
+        if running.process.returncode is None:
+            await running.kill()
+
+
+def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
+    return aclosing(S3Objects(Current(ObjectsEndpoint(**endpoints["objects"]))))
+
+
+async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
+    """Leave a mark in each of the three engines."""
+    endpoints = said["endpoints"]
+    await execute(endpoints["postgres"]["owner_dsn"], "CREATE TABLE marks AS SELECT 1 AS mark")
+    client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
+    await client.set("mark", "1")
+    # So that it is on disk: the file is synced once a second.
+    await cast("Any", client).execute_command("WAITAOF", 1, 0, 5_000)
+    await client.aclose()
+    async with objects_at(endpoints) as objects:
+        await objects.put("mark", b"1")
+
+
+async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
+    """Find the marks again."""
+    endpoints = said["endpoints"]
+    connection = await asyncpg.connect(endpoints["postgres"]["owner_dsn"])
+    assert await connection.fetchval("SELECT mark FROM marks") == 1
+    await connection.close()
+    client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
+    assert await client.get("mark") == b"1"
+    await client.aclose()
+    async with objects_at(endpoints) as objects:
+        assert await objects.get("mark") == b"1"
+
+
+def stray_files() -> set[str]:
+    """What engines are known to leave outside their folder."""
+    places = (Path("/tmp").glob("seaweedfs-*.sock"), Path("/dev/shm").glob("PostgreSQL.*"))
+    mine = os.geteuid() or None  # root sees everybody's, also its own former ones
+    found = (path for place in places for path in place)
+    return {str(path) for path in found if mine is None or path.stat().st_uid == mine}
+
+
+@pytest.mark.parametrize("ordinary", [False, True], ids=["as-we-are", "as-ordinary-user"])
+async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
+    data: Path, ordinary: bool
+) -> None:
+    if ordinary:
+        give_to_ordinary_user(data.parent)
+    async with gateway(data, *ALL, ordinary=ordinary) as first:
+        await remember(await first.listen())
+        below = first.below()
+        assert {"postgres", "valkey-server", "weed"} <= {process.name() for process in below}
+        assert all(p.uids().real != 0 for p in below if p.pid in first.said["pids"])
+        await first.kill()
+        await until(lambda: gone(below), within=GONE_SECONDS)
+    async with gateway(data, *ALL, ordinary=ordinary) as second:
+        await recall(await second.listen())
+        assert await second.stop() == 0
+
+
+async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Path) -> None:
+    async with gateway(data, *ALL) as first:
+        await remember(await first.listen())
+        await first.kill()
+        async with gateway(data, *ALL) as second:
+            await recall(await second.listen())
+
+
+async def test_gateway_and_engines_killed_together(data: Path) -> None:
+    async with gateway(data, *ALL) as first:
+        await remember(await first.listen())
+        below = first.below()
+        for process in below:
+            process.kill()
+        await first.kill()
+    async with gateway(data, *ALL) as second:
+        await recall(await second.listen())
+        await second.stop()
+        await until(lambda: gone(below))
+
+
+def exists(*parts: str) -> Callable[[Path], bool]:
+    return lambda data: data.joinpath(*parts).exists()
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        exists("postgres", "lock"),
+        exists("postgres", "pg.new", "PG_VERSION"),
+        exists("postgres", "pg.new", "base", "1", "PG_VERSION"),
+        exists("postgres", "pg.new", "base", "4"),
+        exists("postgres", "pg"),
+        exists("postgres", "pg", "postmaster.pid"),
+    ],
+    ids=["locked", "initdb-begins", "initdb-bootstraps", "initdb-copies", "renamed", "starting"],
+)
+@pytest.mark.parametrize("with_all", [False, True], ids=["gateway", "gateway-and-all-below"])
+async def test_a_kill_during_the_first_start(
+    data: Path, reached: Callable[[Path], bool], with_all: bool
+) -> None:
+    async with gateway(data, "postgres") as first:
+        await until(lambda: reached(data), within=30.0)
+        below = first.below()
+        if with_all:
+            for process in below:
+                kill_if_there(process)
+        await first.kill()
+    async with gateway(data, "postgres") as second:
+        said = await second.listen()
+        await execute(said["endpoints"]["postgres"]["app_dsn"], "SELECT 1")
+        await until(lambda: gone(below), within=GONE_SECONDS)
+        assert not (data / "postgres" / "pg.new").exists()
+        assert await second.stop() == 0
+
+
+def kill_if_there(process: psutil.Process) -> None:
+    if process.is_running():
+        process.kill()
+
+
+async def test_two_gateways_side_by_side(data: Path) -> None:
+    async with gateway(data / "one", *ALL) as one, gateway(data / "two", *ALL) as two:
+        said = await asyncio.gather(one.listen(), two.listen())
+        for each in said:
+            await remember(each)
+        assert not set(said[0]["pids"]) & set(said[1]["pids"])
+        assert [await each.stop() for each in (one, two)] == [0, 0]
+
+
+async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
+    async with gateway(data, "valkey") as first:
+        await first.listen()
+        second = await GatewayProcess.launch(data, "valkey", within=0.3)
+        said = await second.listen()
+        await second.stop()
+    assert said["error"] == "FolderBusy"
+    assert str(first.process.pid) in said["text"]
+
+
+async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
+    long = data / "Daten für RenderTrust "
+    long = long.with_name(long.name + "x" * (120 - len(bytes(long))))
+    assert len(bytes(long)) == 120
+    async with gateway(long, *ALL) as first:
+        await remember(await first.listen())
+        assert first.said["endpoints"]["postgres"]["owner_dsn"].count("@127.0.0.1:") == 1
+        await first.kill()
+    async with gateway(long, *ALL) as second:
+        await recall(await second.listen())
+        assert await second.stop() == 0
+
+
+async def test_nothing_is_left_outside_the_data_folder(data: Path) -> None:
+    before = stray_files()
+    async with gateway(data, *ALL) as first:
+        await remember(await first.listen())
+        assert await first.stop() == 0
+    assert stray_files() <= before
+    assert [path.name for path in data.parent.iterdir()] == ["data"]
+
+
+def private_files(data: Path) -> list[Path]:
+    patterns = ("*/secrets/*", "*/configuration/*", "*/*.conf")
+    return [path for pattern in patterns for path in data.glob(pattern)]
+
+
+async def test_no_secret_is_on_a_command_line_or_open_to_others(data: Path) -> None:
+    async with gateway(data, *ALL) as first:
+        await first.listen()
+        private = private_files(data)
+        secrets = [path.read_text().strip() for path in private if path.parent.name == "secrets"]
+        assert len(secrets) == 10
+        lines = [" ".join(process.cmdline()) for process in first.below()]
+        assert not [line for line in lines if any(secret in line for secret in secrets)]
+        assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+        assert await first.stop() == 0

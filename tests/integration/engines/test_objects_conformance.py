@@ -1,0 +1,57 @@
+"""The Objects port: the twin and the real store, held to the same behaviour."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+import pytest
+
+from supervisors.engines.current import Current
+from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_s3 import S3Objects
+from tests.integration.engines.conformance_objects import ObjectsConformance, Store
+from tests.twins.objects import TwinObjects
+
+
+class Twin(Store):
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self.twin = self.objects = TwinObjects(lambda: self._seconds)
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, bytes]:
+        answer = await self.twin.request(method, url, headers, body)
+        return answer.status, answer.body
+
+    def let_pass(self, seconds: int) -> None:
+        self._seconds += seconds
+
+
+class Real(Store):
+    def __init__(self, objects: S3Objects, session: aiohttp.ClientSession) -> None:
+        self.objects = objects
+        self._session = session
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, bytes]:
+        async with self._session.request(method, url, headers=headers, data=body) as answer:
+            return answer.status, await answer.read()
+
+    def let_pass(self, seconds: int) -> None:
+        """The store's clock is the machine's."""
+
+
+class TestTwin(ObjectsConformance):
+    @pytest.fixture
+    def store(self) -> Store:
+        return Twin()
+
+
+class TestReal(ObjectsConformance):
+    @pytest.fixture
+    async def store(self, objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Store]:
+        objects = S3Objects(Current(objects_endpoint))
+        async with aiohttp.ClientSession() as session:
+            yield Real(objects, session)
+        await objects.aclose()

@@ -1,0 +1,246 @@
+"""Presigned URLs through the gateway's forwarding route, against the real store."""
+
+import asyncio
+import hashlib
+import tracemalloc
+from collections.abc import AsyncIterator
+from io import BytesIO
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from aiohttp import web
+from attrs import frozen
+
+from supervisors.engines.current import Current
+from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_s3 import S3Objects
+from tests.until import until
+from web import objects_route
+from web.objects_route import add_object_routes
+
+MIB = 1024 * 1024
+
+
+@frozen
+class Gateway:
+    """A server that has the object routes alone, and a client of it."""
+
+    url: str
+    objects: S3Objects
+    client: aiohttp.ClientSession
+    stores: list[str | None]
+
+
+@pytest.fixture
+async def gateway(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Gateway]:
+    stores: list[str | None] = [objects_endpoint.url]
+    app = web.Application()
+    add_object_routes(app, lambda: stores[0], objects_endpoint.bucket)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    objects = S3Objects(Current(objects_endpoint), public_url=url)
+    async with aiohttp.ClientSession() as client:
+        yield Gateway(url, objects, client, stores)
+    await objects.aclose()
+    await runner.cleanup()
+
+
+def fresh_key() -> str:
+    return f"results/{uuid4()}/Bild ä.png"
+
+
+async def put(
+    gateway: Gateway, url: str, headers: dict[str, str], body: bytes, *, expect: bool = False
+) -> int:
+    data = BytesIO(body)
+    async with gateway.client.put(url, headers=headers, data=data, expect100=expect) as answer:
+        await answer.read()
+        return answer.status
+
+
+@pytest.mark.parametrize("expect", [False, True])
+async def test_a_presigned_put_and_get_go_through(gateway: Gateway, expect: bool) -> None:
+    key, body = fresh_key(), b"x" * (3 * MIB + 1)
+    digest = hashlib.sha256(body).digest()
+    leave = await gateway.objects.presign_put(key, size=len(body), sha256=digest)
+    assert leave.url.startswith(gateway.url)
+    assert await put(gateway, leave.url, dict(leave.headers), body, expect=expect) == 200
+    async with gateway.client.get(await gateway.objects.presign_get(key)) as answer:
+        assert answer.status == 200
+        assert await answer.read() == body
+
+
+async def test_a_part_is_read_by_range(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"0123456789")
+    url = await gateway.objects.presign_get(key)
+    async with gateway.client.get(url, headers={"Range": "bytes=2-4"}) as answer:
+        assert answer.status == 206
+        assert answer.headers["Content-Range"] == "bytes 2-4/10"
+        assert await answer.read() == b"234"
+
+
+async def test_what_lies_in_the_bucket_does_not_run_on_our_origin(gateway: Gateway) -> None:
+    key = fresh_key()
+    leave = await gateway.objects.presign_put(key)
+    page = {**leave.headers, "Content-Type": "text/html"}
+    assert await put(gateway, leave.url, page, b"<script>alert(1)</script>") == 200
+    async with gateway.client.get(await gateway.objects.presign_get(key)) as answer:
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_name_for_the_download_goes_through(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"x")
+    url = await gateway.objects.presign_get(key, filename="frame 1.png")
+    async with gateway.client.get(url) as answer:
+        assert 'filename="frame 1.png"' in answer.headers["Content-Disposition"]
+
+
+async def test_a_second_put_is_refused(gateway: Gateway) -> None:
+    leave = await gateway.objects.presign_put(fresh_key())
+    headers = dict(leave.headers)
+    assert [await put(gateway, leave.url, headers, b"x") for _ in range(2)] == [200, 412]
+
+
+@pytest.mark.parametrize("expect", [False, True])
+async def test_a_put_without_the_signed_header_is_refused(gateway: Gateway, expect: bool) -> None:
+    leave = await gateway.objects.presign_put(fresh_key())
+    assert await put(gateway, leave.url, {}, b"x" * MIB, expect=expect) == 403
+
+
+async def test_another_body_than_was_signed_is_refused(gateway: Gateway) -> None:
+    digest = hashlib.sha256(b"mine").digest()
+    leave = await gateway.objects.presign_put(fresh_key(), sha256=digest)
+    assert await put(gateway, leave.url, dict(leave.headers), b"ours") == 400
+
+
+async def test_a_tampered_an_unsigned_and_another_hosts_url_are_refused(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"x")
+    url = await gateway.objects.presign_get(key)
+    for tampered in (url[:-4] + "0000", url.split("?")[0], url.replace("127.0.0.1", "localhost")):
+        async with gateway.client.get(tampered) as answer:
+            assert answer.status == 403, tampered
+
+
+async def test_a_forwarded_host_does_not_stand_in_for_the_signed_one(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"x")
+    url = await gateway.objects.presign_get(key)
+    async with gateway.client.get(url, headers={"X-Forwarded-Host": "elsewhere"}) as answer:
+        assert answer.status == 200
+
+
+async def test_an_expired_url_is_refused(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"x")
+    url = await gateway.objects.presign_get(key, within=1)
+
+    async def refused() -> bool:
+        async with gateway.client.get(url) as answer:
+            return answer.status == 403
+
+    await until(refused, within=10.0)
+
+
+@pytest.mark.parametrize("away", [None, "http://127.0.0.1:9"])
+async def test_a_store_that_is_away_is_said_in_json(gateway: Gateway, away: str | None) -> None:
+    url = await gateway.objects.presign_get(fresh_key())
+    gateway.stores[0] = away
+    async with gateway.client.get(url) as answer:
+        assert answer.status == 503
+        assert answer.headers["Retry-After"]
+        assert (await answer.json())["detail"]
+
+
+async def test_a_store_that_speaks_nonsense_is_a_bad_gateway(gateway: Gateway) -> None:
+    async def nonsense(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"nonsense\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(nonsense, "127.0.0.1", 0)
+    gateway.stores[0] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+        assert answer.status == 502
+    server.close()
+    await server.wait_closed()
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway) -> None:
+    key = fresh_key()
+    leave = await gateway.objects.presign_put(key, size=2 * MIB)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rsplit(":", 1)[1]))
+    path = leave.url.removeprefix(gateway.url)
+    host = gateway.url.removeprefix("http://")
+    head = f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {2 * MIB}\r\n"
+    writer.write(head.encode() + b"If-None-Match: *\r\n\r\n" + b"x" * MIB)
+    await writer.drain()
+    writer.transport.abort()
+    await reader.read()
+    # The same leave still works: nothing was stored under the key.
+    assert await gateway.objects.head(key) is None
+    assert await put(gateway, leave.url, dict(leave.headers), b"y" * (2 * MIB)) == 200
+
+
+async def test_a_download_that_breaks_off_at_the_store_is_cut_for_the_client(
+    gateway: Gateway,
+) -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(half, "127.0.0.1", 0)
+    gateway.stores[0] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    with pytest.raises(aiohttp.ClientError):
+        async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+            await answer.read()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_body_that_stops_coming_ends(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects_route, "IDLE_SECONDS", 0.2)
+    leave = await gateway.objects.presign_put(fresh_key(), once=False)
+
+    stop = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        yield b"x"
+        await stop.wait()
+
+    async with gateway.client.put(leave.url, data=stalls()) as answer:
+        assert answer.status == 408
+    stop.set()
+
+
+async def test_a_large_object_does_not_pass_through_memory(gateway: Gateway) -> None:
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"\0" * MIB
+
+    leave = await gateway.objects.presign_put(fresh_key(), size=64 * MIB)
+    tracemalloc.start()
+    async with gateway.client.put(leave.url, headers=leave.headers, data=large()) as answer:
+        assert answer.status == 200
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * MIB
+
+
+@pytest.mark.parametrize("path", ["/rendertrust/../etc/passwd", "/other/x", "/rendertrust/"])
+async def test_only_keys_of_the_bucket_are_forwarded(gateway: Gateway, path: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rsplit(":", 1)[1]))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert b" 404 " in (await reader.read()).splitlines()[0]
+    writer.close()
+    await writer.wait_closed()

@@ -1,0 +1,32 @@
+"""An address without an actor, for tests: what was sent to it can be looked at and answered."""
+
+from typing import Any, Generic, TypeVar
+
+from actors.kernel import Later, Message, Ref
+from actors.kernel.envelope import Envelope
+from tests.until import until
+
+To = TypeVar("To")
+M = TypeVar("M", bound=Message[Any, Any])
+
+
+class Probe(Generic[To]):
+    """Stands in for the actor marked ``To``; ``ref`` is given to whoever sends to it."""
+
+    def __init__(self, name: str = "probe", *, capacity: int = 1024) -> None:
+        self.ref: Ref[To] = Ref(name, capacity=capacity)
+
+    async def expect(self, kind: type[M], *, within: float = 5.0) -> M:
+        """Wait for the next message, which must be a ``kind``."""
+        message, _ = await self.expect_ask(kind, within=within)
+        return message
+
+    async def expect_ask(self, kind: type[M], *, within: float = 5.0) -> tuple[M, Later[Any]]:
+        """Wait for the next message, which must be a ``kind``, and for its asker, if any."""
+        await until(lambda: self.ref.depth, within=within)
+        item = self.ref.mailbox.items.popleft()
+        self.ref.mailbox.taken(item)
+        envelope = item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
+        message = envelope.message
+        assert isinstance(message, kind), f"{message} came, {kind.__name__} was expected"
+        return message, Later(envelope)

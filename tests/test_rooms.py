@@ -1,0 +1,133 @@
+"""Which room may import which, and the other house rules: the architecture, as a test."""
+
+import ast
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# room -> rooms it may import (beside itself, the standard library and third parties)
+MAY_IMPORT: dict[str, set[str]] = {
+    "rendertrust": set(),
+    "config": set(),
+    "sql": {"rendertrust"},
+    "actors": {"rendertrust", "config", "sql"},
+    "supervisors": {"rendertrust", "config", "sql", "actors"},
+    "web": {"rendertrust", "config", "sql", "actors", "supervisors"},
+}
+# The one door from the agent's package into the gateway.
+DOORS: dict[str, set[str]] = {"rendertrust/__main__.py": {"web"}}
+# The composition root and the commands that start it may see what the rest of web may not.
+COMPOSITION = ("web/app.py",)
+LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
+SQL_TEXT = re.compile(
+    r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|TRUNCATE\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def sources(room: str) -> list[tuple[str, ast.Module]]:
+    paths = sorted((ROOT / room).rglob("*.py"))
+    return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Dotted names of every module that is imported, and of what is taken from it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def rooms_of(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names} & MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_room_imports_only_what_it_may(room: str) -> None:
+    for name, tree in sources(room):
+        stray = rooms_of(imported(tree)) - MAY_IMPORT[room] - {room} - DOORS.get(name, set())
+        assert not stray, f"{name} imports {sorted(stray)}"
+
+
+def test_web_sees_of_actors_their_messages_only() -> None:
+    allowed = re.compile(r"actors(\.(kernel|ports|\w+\.messages)(\..*)?)?$")
+    for name, tree in sources("web"):
+        if name in COMPOSITION:
+            continue
+        stray = {i for i in imported(tree) if i.startswith("actors.")}
+        stray = {i for i in stray if not allowed.match(i) and not is_package(i)}
+        assert not stray, f"{name} imports {sorted(stray)}"
+
+
+def is_package(name: str) -> bool:
+    """``from actors.ledger import messages`` names the folder, which holds nothing itself."""
+    return (ROOT / name.replace(".", "/")).is_dir()
+
+
+def test_web_sees_the_tree_in_the_composition_root_only() -> None:
+    for name, tree in sources("web"):
+        if name not in COMPOSITION:
+            assert "supervisors.tree" not in imported(tree), name
+
+
+def test_an_actor_sees_of_another_its_messages_only() -> None:
+    for name, tree in sources("actors"):
+        own = ".".join(name.split("/")[:2])
+        for module in imported(tree):
+            parts = module.split(".")
+            if parts[0] != "actors" or len(parts) < 3 or module.startswith(own + "."):
+                continue
+            assert parts[1] in {"kernel", "ports"} or parts[2] == "messages", f"{name}: {module}"
+
+
+def test_no_handler_waits_for_another_actor() -> None:
+    """An actor that awaits an ask takes one message at a time, and so does everyone behind it."""
+    for name, tree in sources("actors"):
+        if name.startswith("actors/kernel/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+                called = node.value.func
+                asks = isinstance(called, ast.Attribute) and called.attr == "ask"
+                assert not asks, f"{name}:{node.lineno} awaits an ask"
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT.keys() - {"sql"}))
+def test_sql_text_is_in_its_room(room: str) -> None:
+    for name, tree in sources(room):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # The node's own spool is a file of the node, not the database of the gateway.
+                own = name.startswith("rendertrust/node/")
+                assert own or not SQL_TEXT.match(node.value), f"{name}:{node.lineno} holds SQL"
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_files_and_functions_are_short(room: str) -> None:
+    for name, tree in sources(room):
+        lines = (ROOT / name).read_text().count("\n")
+        assert lines <= LINES_PER_FILE, f"{name} has {lines} lines"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert size <= LINES_PER_FUNCTION, f"{name}:{node.lineno} {node.name}: {size} lines"
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_room_is_this_checkout(room: str) -> None:
+    """A third party that installs a top-level package of the same name must not win."""
+    module = importlib.import_module(room)
+    assert ROOT in Path(module.__file__ or "").resolve().parents
+    assert room not in sys.stdlib_module_names
+
+
+def test_docs_are_not_importable() -> None:
+    assert not list((ROOT / "docs").rglob("*.py"))

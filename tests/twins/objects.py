@@ -1,0 +1,149 @@
+"""The object store in memory, with what a store does with presigned requests."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from attrs import field, frozen
+
+from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
+
+
+@frozen
+class Answer:
+    """What an HTTP client would have got."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+
+
+@frozen
+class _Stored:
+    data: bytes
+    sha256: bytes | None
+
+
+class TwinObjects:
+    """Objects by key; ObjectsUnavailable while ``away``. ``request`` is what a client would send.
+
+    ``now`` gives seconds, by which URLs expire.
+    """
+
+    def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
+        self.away = False
+        self._now = now
+        self._secret = secret
+        self._objects: dict[str, _Stored] = {}
+
+    async def presign_get(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
+    ) -> str:
+        return self._sign(
+            "GET", key if bucket is None else f"//{bucket}/{key}", {}, within, filename
+        )
+
+    async def presign_put(
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        size: int | None = None,
+        sha256: bytes | None = None,
+        once: bool = True,
+    ) -> PresignedPut:
+        headers: dict[str, str] = {}
+        if once:
+            headers["If-None-Match"] = "*"
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        if sha256 is not None:
+            headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
+        return PresignedPut(url=self._sign("PUT", key, headers, within, None), headers=headers)
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        await self.check()
+        stored = self._objects.get(key)
+        return ObjectInfo(key, len(stored.data), stored.sha256) if stored else None
+
+    async def put(self, key: str, data: bytes) -> None:
+        await self.check()
+        self._objects[key] = _Stored(data, hashlib.sha256(data).digest())
+
+    async def get(self, key: str, *, at_most: int = 64 * 1024 * 1024) -> bytes:
+        await self.check()
+        if key not in self._objects:
+            raise ObjectMissing(key)
+        data = self._objects[key].data
+        if len(data) > at_most:
+            raise ObjectTooLarge(f"{len(data)} bytes, more than {at_most}")
+        return data
+
+    async def delete(self, key: str) -> None:
+        await self.check()
+        self._objects.pop(key, None)
+
+    async def check(self) -> None:
+        if self.away:
+            raise ObjectsUnavailable("away")
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        """What the store answers to a client that has this URL; 503 while it is away."""
+        if self.away:
+            return Answer(503)
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        sent.setdefault("content-length", str(len(body)))
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        key = unquote(parts.path.removeprefix("/twin/"))
+        if not self._genuine(method, key, query, sent):
+            return Answer(403)
+        return self._read(key) if method == "GET" else self._write(key, sent, body)
+
+    def _read(self, key: str) -> Answer:
+        stored = self._objects.get(key)
+        return Answer(200, stored.data) if stored else Answer(404)
+
+    def _write(self, key: str, sent: Mapping[str, str], body: bytes) -> Answer:
+        if sent.get("if-none-match") == "*" and key in self._objects:
+            return Answer(412)
+        sha256 = hashlib.sha256(body).digest()
+        claimed = sent.get("x-amz-checksum-sha256")
+        if claimed is not None and base64.b64decode(claimed) != sha256:
+            return Answer(400)
+        self._objects[key] = _Stored(body, sha256 if claimed is not None else None)
+        return Answer(200)
+
+    def _sign(
+        self, method: str, key: str, headers: Mapping[str, str], within: int, filename: str | None
+    ) -> str:
+        signed = ";".join(sorted(name.lower() for name in headers))
+        query = {"until": str(self._now() + within), "signed": signed}
+        if filename is not None:
+            query["filename"] = filename
+        lower = {name.lower(): value for name, value in headers.items()}
+        query["signature"] = self._signature(method, key, query, lower)
+        return f"http://twin/twin/{quote(key)}?{urlencode(query)}"
+
+    def _genuine(
+        self, method: str, key: str, query: Mapping[str, str], sent: Mapping[str, str]
+    ) -> bool:
+        wanted = self._signature(method, key, query, sent)
+        genuine = hmac.compare_digest(wanted, query.get("signature", ""))
+        return genuine and self._now() < float(query["until"])
+
+    def _signature(
+        self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> str:
+        names = [name for name in query.get("signed", "").split(";") if name]
+        lines = [method, key, query.get("until", ""), query.get("filename", "")]
+        lines += [f"{name}={headers.get(name, '')}" for name in names]
+        return hmac.new(self._secret, "\n".join(lines).encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,268 @@
+"""An actor with one handler of every sort, and a tree that runs it, for the tests of the kernel."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import attrs
+
+from actors.kernel import (
+    Actor,
+    Down,
+    Later,
+    Message,
+    Overflow,
+    Ref,
+    Timer,
+    handles,
+    handles_batch,
+)
+from actors.kernel.system import System
+from supervisors.backoff import Backoff
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+
+
+class Stage:
+    """Marker."""
+
+
+@attrs.frozen
+class Note(Message[Stage, int]):
+    """Written down; the reply is how many have been written down."""
+
+    text: str
+
+
+@attrs.frozen
+class Line(Message[Stage, str]):
+    """Handled in batches; the reply is the text in capitals."""
+
+    text: str
+
+
+@attrs.frozen
+class Hold(Message[Stage, str]):
+    """Keeps the handler busy until the gate opens."""
+
+
+@attrs.frozen
+class Boom(Message[Stage, None]):
+    """Raises an error whose text is ``secret``."""
+
+    secret: str = "hunter2"
+
+
+@attrs.frozen
+class Wait(Message[Stage, str]):
+    """The asker is kept until ``Release``."""
+
+
+@attrs.frozen
+class Release(Message[Stage, None]):
+    """Answers the askers of all ``Wait``s."""
+
+    text: str = "released"
+
+
+@attrs.frozen
+class Pass(Message[Stage, int]):
+    """Forwarded to another actor, as a Note."""
+
+    to: Ref["Stage"]
+    text: str
+
+
+@attrs.frozen
+class Load(Message[Stage, None]):
+    """Coalesces by node."""
+
+    overflow: ClassVar[Overflow] = Overflow.COALESCE
+    node: str
+    value: int
+
+    def coalesce_key(self) -> Hashable:
+        return self.node
+
+
+@attrs.frozen
+class Progress(Message[Stage, None]):
+    """The oldest is dropped."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+    value: int
+
+
+@attrs.frozen
+class Frame(Message[Stage, None]):
+    """Waits for room."""
+
+    overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
+    value: int
+
+
+@attrs.frozen
+class Do(Message[Stage, Any]):
+    """Runs a piece of the test inside the actor."""
+
+    what: Callable[["StageActor"], Any]
+
+
+class Script:
+    """What all instances of one StageActor share: a log, a gate, and what their hooks do."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        self.gate = asyncio.Event()
+        self.instances: list[StageActor] = []
+        self.on_start: Callable[[StageActor], Any] = lambda actor: None
+        self.on_stop: Callable[[StageActor], Any] = lambda actor: None
+
+    def make(self) -> "StageActor":
+        return StageActor(self)
+
+
+async def settle(value: object) -> None:
+    """Wait for it, if it can be waited for."""
+    if asyncio.iscoroutine(value):
+        await value
+
+
+class StageActor(Actor[Stage]):
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.log = script.log
+        self.waiting: list[Later[str]] = []
+        self.timers: list[Timer] = []
+        script.instances.append(self)
+
+    async def started(self) -> None:
+        self.log.append("started")
+        await settle(self.script.on_start(self))
+
+    async def stopped(self) -> None:
+        self.log.append("stopped")
+        await settle(self.script.on_stop(self))
+
+    @handles(Note)
+    async def note(self, message: Note) -> int:
+        self.log.append(message.text)
+        return len(self.log)
+
+    @handles_batch(Line, limit=4)
+    async def lines(self, messages: Sequence[Line]) -> list[str]:
+        texts = [message.text for message in messages]
+        self.log.append(texts)
+        if "boom" in texts:
+            raise RuntimeError("hunter2")
+        return [text.upper() for text in texts]
+
+    @handles(Hold)
+    async def hold(self, message: Hold) -> str:
+        self.log.append("held")
+        await self.script.gate.wait()
+        self.log.append("let go")
+        return "held"
+
+    @handles(Boom)
+    async def boom(self, message: Boom) -> None:
+        self.log.append("boom")
+        raise ValueError(message.secret)
+
+    @handles(Wait)
+    async def wait(self, message: Wait) -> Later[str]:
+        later = self.later(message)
+        self.waiting.append(later)
+        return later
+
+    @handles(Release)
+    async def release(self, message: Release) -> None:
+        for later in self.waiting:
+            later.answer(message.text)
+        self.waiting.clear()
+
+    @handles(Pass)
+    async def passed(self, message: Pass) -> Later[int]:
+        return self.forward(message.to, Note(message.text))
+
+    @handles(Load)
+    async def load(self, message: Load) -> None:
+        self.log.append((message.node, message.value))
+
+    @handles(Progress)
+    async def progress(self, message: Progress) -> None:
+        self.log.append(message.value)
+
+    @handles(Frame)
+    async def frame(self, message: Frame) -> None:
+        self.log.append(message.value)
+
+    @handles(Do)
+    async def do(self, message: Do) -> Any:
+        result = message.what(self)
+        if asyncio.iscoroutine(result):
+            result = await result
+        return result
+
+    @handles(Down)
+    async def down(self, message: Down) -> None:
+        self.log.append((message.ref.name, message.reason))
+
+
+class Play:
+    """One tree of stage actors while it runs."""
+
+    def __init__(self, root: Supervisor, children: Sequence[Child], scripts: list[Script]) -> None:
+        self.root = root
+        self.refs: list[Ref[Stage]] = [child.ref for child in children]
+        self.scripts = scripts
+        self.ref, self.script = self.refs[0], scripts[0]
+        self.log = self.script.log
+
+
+@asynccontextmanager
+async def play(
+    actors: int = 1,
+    *,
+    capacity: int = 1024,
+    script: Callable[[Script], None] = lambda script: None,
+    uniform: Callable[[], float] = lambda: 0.5,
+    backoff: Backoff | None = None,
+    restarts: int = 5,
+    stop_within: float = 5.0,
+) -> AsyncGenerator[Play, None]:
+    """Run so many stage actors, restarted one for one; they stop at the end of the block."""
+    scripts = [Script() for _ in range(actors)]
+    script(scripts[0])
+    children = [
+        Child(f"stage-{n}", each.make, capacity=capacity, stop_within=stop_within, start_within=9.0)
+        for n, each in enumerate(scripts)
+    ]
+    root = Supervisor(
+        "root",
+        Strategy.ONE_FOR_ONE,
+        Intensity(restarts=restarts, within=30.0),
+        children,
+        uniform=uniform,
+        backoff=backoff,
+    )
+    await root.start()
+    try:
+        yield Play(root, children, scripts)
+    finally:
+        for each in scripts:
+            each.gate.set()
+        await root.stop()
+
+
+async def quiet(turns: int = 20) -> None:
+    """Let everything that can run without time passing run."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def system() -> System:
+    return System(lambda: 0.5)

@@ -1,0 +1,51 @@
+"""Credits: what is written is what is counted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust import money
+
+UNITS = st.integers(min_value=1, max_value=10**18 - 1)
+
+
+@given(UNITS)
+def test_an_amount_survives_being_shown_and_read(units: int) -> None:
+    assert money.parse(money.render(units)) == units
+
+
+@given(st.integers(min_value=-(10**18), max_value=10**18))
+def test_a_shown_amount_has_four_decimals_and_the_sign_in_front(units: int) -> None:
+    whole, _, fraction = money.render(units).partition(".")
+    assert len(fraction) == 4
+    assert whole.startswith("-") == (units < 0)
+
+
+@pytest.mark.parametrize(("text", "units"), [("10", 100_000), ("0.0001", 1), ("1.5", 15_000)])
+def test_short_forms_are_read(text: str, units: int) -> None:
+    assert money.parse(text) == units
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "0.0000",
+        "-1",
+        "+1",
+        "1e3",
+        "NaN",
+        "1.",
+        ".5",
+        "1.23456",
+        "1,5",
+        " 1",
+        "1\n",
+        "१",
+        "1" * 15,
+    ],
+)
+def test_everything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"must be"):
+        money.parse(text)

@@ -1,0 +1,425 @@
+"""Strategies, kinds of restart, intensity, giving up, back-off."""
+
+import asyncio
+
+import pytest
+
+from actors.kernel import ActorStopped, State
+from supervisors.backoff import Backoff
+from supervisors.intensity import Intensity, Window
+from supervisors.strategy import GiveUp, Restart, Strategy
+from tests.unit.simulated_time import simulated
+from tests.unit.supervisors.town import Leave, Say, Town, quiet, refuse, root, states
+from tests.until import until
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@simulated
+async def test_one_for_one() -> None:
+    """One for one restarts the child that ended, and touches no other."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house(name) for name in "abc"])
+    await tree.start()
+    town.since()
+    await town.crash("b")
+    assert town.since() == "!b -b +b"
+    await tree.stop()
+
+
+@simulated
+async def test_one_for_all() -> None:
+    """One for all stops all children, right to left, and starts them again left to right."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "abc"])
+    await tree.start()
+    town.since()
+    await town.crash("b")
+    assert town.since() == "!b -b -c -a +a +b +c"
+    await tree.stop()
+
+
+@simulated
+async def test_rest_for_one() -> None:
+    """Rest for one restarts the child that ended and those started after it."""
+    town = Town()
+    tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "abcd"])
+    await tree.start()
+    town.since()
+    await town.crash("b")
+    assert town.since() == "!b -b -d -c +b +c +d"
+    await tree.stop()
+
+
+@simulated
+async def test_siblings_keep_what_is_queued() -> None:
+    """A restart, of a sibling's crash too, loses no queued message."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "ab"])
+    await tree.start()
+    town.since()
+    town.on_start["a"] = lambda: asyncio.sleep(1.0)
+    crashing = asyncio.create_task(town.crash("a"))
+    await quiet()
+    assert town.refs["a"].tell(Say("for-a"))
+    assert town.refs["b"].tell(Say("for-b"))
+    await asyncio.sleep(2.0)
+    await crashing
+    assert town.since() == "!a -a -b +a for-a +b for-b"
+    await tree.stop()
+
+
+@simulated
+async def test_permanent() -> None:
+    """A permanent child is started again after every end."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a", Restart.PERMANENT)])
+    await tree.start()
+    await town.leave("a")
+    await town.crash("a")
+    assert town.since() == "+a -a +a !a -a +a"
+    await tree.stop()
+
+
+@simulated
+async def test_transient() -> None:
+    """A transient child is started again after a crash, and is down after a normal end."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a", Restart.TRANSIENT)])
+    await tree.start()
+    await town.crash("a")
+    assert town.since() == "+a !a -a +a"
+    await town.leave("a")
+    assert town.since() == "-a"
+    assert states(tree) == {"a": State.DOWN}
+    with pytest.raises(ActorStopped, match="a: stopped"):
+        await town.refs["a"].ask(Say("x"), within=1.0)
+    await tree.stop()
+
+
+@simulated
+async def test_temporary() -> None:
+    """A temporary child is down after any end."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ALL, [town.house("a", Restart.TEMPORARY), town.house("b")])
+    await tree.start()
+    await town.crash("a")
+    assert town.since() == "+a +b !a -a"
+    assert states(tree) == {"a": State.DOWN, "b": State.RUNNING}
+    assert await town.refs["a"].down() == "ValueError in HouseActor.crash"
+    await tree.stop()
+
+
+@simulated
+async def test_child_that_is_down_is_not_restarted_with_its_siblings() -> None:
+    """A child that is down stays down when its siblings, or its supervisor, are restarted."""
+    town = Town()
+    children = [town.house("a", Restart.TRANSIENT), town.house("b")]
+    inner = root(Strategy.ONE_FOR_ALL, children, restarts=1, name="inner")
+    tree = root(Strategy.ONE_FOR_ONE, [inner])
+    await tree.start()
+    await town.leave("a")
+    await town.crash("b", times=3)
+    assert town.since() == "+a +b -a !b -b +b !b -b +b !b -b +b"
+    assert states(inner) == {"a": State.DOWN, "b": State.RUNNING}
+    await tree.stop()
+
+
+@simulated
+async def test_transient_sibling_that_ends_while_the_group_stops() -> None:
+    town = Town()
+    tree = root(
+        Strategy.ONE_FOR_ALL,
+        [town.house("a", Restart.TRANSIENT), town.house("b"), town.house("c")],
+    )
+    await tree.start()
+    town.since()
+
+    async def leave() -> None:
+        town.refs["a"].tell(Leave())
+        await quiet()
+
+    town.on_stop["c"] = leave
+    await town.crash("b")
+    await quiet(100)
+    assert town.since() == "!b -b -c -a +b +c"
+    assert states(tree)["a"] is State.DOWN
+    await tree.stop()
+
+
+@simulated
+async def test_intensity() -> None:
+    """A supervisor restarts so many times in any period; one more end, and it gives up."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], restarts=2, within=30.0)
+    await tree.start()
+    for _ in range(4):
+        await town.crash("a", times=2)
+        await asyncio.sleep(30.0)
+    assert town.since().count("+a") == 9
+    await town.crash("a", times=3)
+    assert states(tree) == {"a": State.DOWN}
+
+
+@simulated
+async def test_root_that_gives_up() -> None:
+    """A root that gives up stops all and names the child and its last error in failed."""
+    town = Town()
+    inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], restarts=1, name="in")
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner], restarts=1, within=60.0)
+    await tree.start()
+    town.since()
+    failed = asyncio.create_task(tree.failed())
+    await town.crash("c", times=4)
+    assert await failed == await tree.failed()
+    assert failed.result() == (
+        "in ended more than 1 times in 60 s, the last time by:"
+        " c ended more than 1 times in 30 s, the last time by: ValueError in HouseActor.crash"
+    )
+    assert town.since() == "!c -c +c !c -c -b +b +c !c -c +c !c -c -b -a"
+    assert tree.state is State.DOWN
+    with pytest.raises(ActorStopped, match="c ended more than 1 times"):
+        await town.refs["b"].ask(Say("x"), within=1.0)
+    await tree.stop()
+
+
+@simulated
+async def test_escalation_restarts_the_nested_supervisor() -> None:
+    """A nested supervisor that gives up counts, for its parent, as a child that crashed."""
+    town = Town()
+    inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], restarts=1, name="in")
+    tree = root(Strategy.REST_FOR_ONE, [town.house("a"), inner, town.house("d")], restarts=1)
+    await tree.start()
+    town.since()
+    await town.crash("c", times=1)
+    assert town.since() == "!c -c +c"
+    await town.crash("c", times=1)
+    await quiet()
+    assert town.since() == "!c -c -b -d +b +c +d"
+    assert tree.snapshot().children[1].restarts == 1
+    assert tree.snapshot().last_error == (
+        "in: c ended more than 1 times in 30 s, the last time by: ValueError in HouseActor.crash"
+    )
+    await tree.stop()
+
+
+@simulated
+async def test_escalation_keeps_what_is_queued() -> None:
+    """A nested supervisor starts afresh when restarted: its count at zero, its mailboxes kept."""
+    town = Town()
+    inner = root(Strategy.ONE_FOR_ONE, [town.house("b")], restarts=1, name="in")
+    tree = root(Strategy.ONE_FOR_ONE, [inner], restarts=5)
+    await tree.start()
+    town.since()
+    town.on_stop["b"] = lambda: asyncio.sleep(1.0)
+    for _ in range(3):
+        crash = asyncio.create_task(town.crash("b"))
+        await quiet()
+        town.refs["b"].tell(Say("kept"))
+        await asyncio.sleep(2.0)
+        await crash
+    assert town.since() == "!b -b +b kept !b -b +b kept !b -b +b kept"
+    assert tree.snapshot().children[0].restarts == 1
+    await tree.stop()
+
+
+@simulated
+async def test_stay_down() -> None:
+    """A child given up by STAY_DOWN is down alone, and each child has a count of its own."""
+    town = Town()
+    tree = root(
+        Strategy.ONE_FOR_ONE,
+        [town.house("a"), town.house("b")],
+        restarts=2,
+        give_up=GiveUp.STAY_DOWN,
+    )
+    await tree.start()
+    await town.crash("a", times=2)
+    await town.crash("b", times=2)
+    assert states(tree) == {"a": State.RUNNING, "b": State.RUNNING}
+    await town.crash("a")
+    assert states(tree) == {"a": State.DOWN, "b": State.RUNNING}
+    reading = tree.snapshot()
+    assert reading.state is State.RUNNING
+    assert reading.children[0].last_error == "ValueError in HouseActor.crash"
+    assert (await town.refs["a"].down()).startswith("a ended more than 2 times in 30 s")
+    await tree.stop()
+
+
+@simulated
+async def test_stay_down_in_a_group_lets_the_others_start() -> None:
+    """Those who were stopped for a child's sake start without it when it is given up."""
+    town = Town()
+    tree = root(
+        Strategy.REST_FOR_ONE,
+        [town.house("a"), town.house("b"), town.house("c")],
+        restarts=1,
+        give_up=GiveUp.STAY_DOWN,
+    )
+    await tree.start()
+    town.since()
+    town.on_start["b"] = refuse
+    await town.crash("b")
+    await quiet()
+    assert town.since() == "!b -b -c -b +c"
+    assert states(tree) == {"a": State.RUNNING, "b": State.DOWN, "c": State.RUNNING}
+    await tree.stop()
+
+
+@simulated
+async def test_restart_that_fails_counts_as_an_end() -> None:
+    """A restart whose start fails counts as one more end of that child."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], restarts=3)
+    await tree.start()
+    town.since()
+    town.on_start["a"] = refuse
+    await town.crash("a")
+    assert town.since() == "!a -a -a -a -a"
+    assert await tree.failed() == (
+        "a ended more than 3 times in 30 s, the last time by:"
+        " OSError in HouseActor.started: no water"
+    )
+
+
+@simulated
+async def test_failed_start_in_a_group_restarts_the_group() -> None:
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "abc"])
+    await tree.start()
+    town.since()
+    tries = iter((refuse, lambda: None))
+    town.on_start["b"] = lambda: next(tries)()  # noqa: PLW0108 - a new one each time
+    await town.crash("c")
+    await quiet(100)
+    assert town.since() == "!c -c -b -a +a -b -a +a +b +c"
+    await tree.stop()
+
+
+@simulated
+async def test_backoff_delays_restarts() -> None:
+    """Back-off puts a restart off, each in a row twice as long as the one before, up to a limit."""
+    town = Town()
+    tree = root(
+        Strategy.ONE_FOR_ONE,
+        [town.house("a"), town.house("b")],
+        restarts=100,
+        backoff=Backoff(first=1.0, most=60.0, jitter=0.0),
+    )
+    await tree.start()
+    starts: list[float] = []
+    town.on_start["a"] = lambda: starts.append(now())
+    for delay in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
+        before = now()
+        await town.crash("a")
+        starts.clear()
+        await until(lambda: starts, within=100.0)
+        assert starts == [pytest.approx(before + delay, abs=0.001)]
+        assert states(tree)["b"] is State.RUNNING
+    await tree.stop()
+
+
+@simulated
+async def test_backoff_begins_again() -> None:
+    """A child that has run for the longest delay begins at the shortest again."""
+    town = Town()
+    tree = root(
+        Strategy.ONE_FOR_ONE, [town.house("a")], restarts=100, backoff=Backoff(1.0, 4.0, 0.0)
+    )
+    await tree.start()
+    await town.crash("a", times=1)
+    await asyncio.sleep(1.0)
+    await town.crash("a", times=1)
+    await asyncio.sleep(2.0 + 4.0)
+    town.since()
+    await town.crash("a", times=1)
+    await asyncio.sleep(0.99)
+    assert town.since() == "!a -a"
+    await asyncio.sleep(0.02)
+    assert town.since() == "+a"
+    await tree.stop()
+
+
+def test_jitter_shortens_a_delay() -> None:
+    """Jitter shortens a delay by up to its part."""
+    backoff = Backoff(first=1.0, most=60.0, jitter=0.5)
+    assert backoff.delay(1, 0.0) == 1.0
+    assert backoff.delay(3, 0.5) == 3.0
+    assert 30.0 < backoff.delay(10_000, 0.9999) < 30.1
+
+
+@simulated
+async def test_messages_queue_while_a_restart_is_put_off() -> None:
+    """Messages to a child queue while its restart is put off."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], backoff=Backoff(first=10.0))
+    await tree.start()
+    await town.crash("a")
+    assert states(tree) == {"a": State.RESTARTING}
+    await town.refs["a"].ask(Say("queued"), within=30.0)
+    assert town.since() == "+a !a -a +a queued"
+    await tree.stop()
+
+
+@simulated
+async def test_group_waits_for_the_one_that_is_put_off() -> None:
+    """In a group, those after a child whose restart is put off wait for it."""
+    town = Town()
+    tree = root(
+        Strategy.REST_FOR_ONE,
+        [town.house("a"), town.house("b", Restart.TEMPORARY), *map(town.house, "cd")],
+        backoff=Backoff(first=10.0),
+    )
+    await tree.start()
+    town.since()
+    await town.crash("c")
+    await town.leave("b")
+    assert town.since() == "!c -c -d -b"
+    await asyncio.sleep(1.0)
+    await town.crash("a")
+    assert town.since() == "!a -a"
+    await asyncio.sleep(8.9)
+    assert town.since() == "", "the restart of c alone has been dropped"
+    await asyncio.sleep(5.0)
+    assert town.since() == "+a +c +d"
+    await tree.stop()
+
+
+@simulated
+async def test_stop_drops_a_restart_that_is_put_off() -> None:
+    """A stop drops the restarts that are put off."""
+    town = Town()
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], backoff=Backoff(first=10.0))
+    await tree.start()
+    await town.crash("a")
+    town.since()
+    await tree.stop()
+    await asyncio.sleep(100.0)
+    assert town.since() == ""
+
+
+@simulated
+async def test_supervisor_that_fails_itself_gives_up() -> None:
+    """An error in a supervisor itself makes it give up."""
+    town = Town()
+
+    def broken() -> float:
+        raise ZeroDivisionError
+
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], backoff=Backoff(), uniform=broken)
+    await tree.start()
+    await town.crash("a")
+    assert await tree.failed() == "supervisor failed"
+    assert states(tree) == {"a": State.DOWN}
+
+
+def test_window_slides() -> None:
+    window = Window(Intensity(restarts=2, within=10.0))
+    times = [0.0, 1.0, 9.9, 10.0, 10.5, 11.0, 11.1]
+    assert [window.admit(at) for at in times] == [True, True, False, True, False, True, False]
+
+
+def test_window_without_restarts() -> None:
+    assert not Window(Intensity(restarts=0, within=10.0)).admit(0.0)

@@ -1,0 +1,154 @@
+"""A tree whose actors write down what happens to them, for the tests of the supervisors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import attrs
+
+from actors.kernel import Actor, AskFailed, Message, Ref, State, handles
+from supervisors.backoff import Backoff
+from supervisors.child import Branch, Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import GiveUp, Restart, Strategy
+from supervisors.supervisor import Supervisor
+
+
+class House:
+    """Marker."""
+
+
+@attrs.frozen
+class Crash(Message[House, None]):
+    """Raises."""
+
+
+@attrs.frozen
+class Leave(Message[House, None]):
+    """Ends normally."""
+
+
+@attrs.frozen
+class Say(Message[House, None]):
+    text: str
+
+
+@attrs.frozen
+class Dawdle(Message[House, None]):
+    """Waits for ever."""
+
+
+class Town:
+    """The log of all houses, and what each does when it starts or stops."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.on_start: dict[str, Callable[[], Awaitable[None] | None]] = {}
+        self.on_stop: dict[str, Callable[[], Awaitable[None] | None]] = {}
+        self.refs: dict[str, Ref[House]] = {}
+
+    def house(
+        self, name: str, restart: Restart = Restart.PERMANENT, *, stop_within: float = 5.0
+    ) -> Child:
+        child = Child(
+            name,
+            lambda: HouseActor(self, name),
+            restart=restart,
+            stop_within=stop_within,
+            start_within=9.0,
+        )
+        self.refs[name] = child.ref
+        return child
+
+    def since(self) -> str:
+        """What has been logged, in one line, and forget it."""
+        text = " ".join(self.log)
+        self.log.clear()
+        return text
+
+    async def crash(self, name: str, times: int = 1) -> None:
+        for _ in range(times):
+            try:
+                await self.refs[name].ask(Crash(), within=1000.0)
+            except AskFailed:
+                await quiet()
+
+    async def leave(self, name: str) -> None:
+        self.refs[name].tell(Leave())
+        await quiet()
+
+
+class HouseActor(Actor[House]):
+    """Logs ``+name`` when it starts, ``-name`` when it stops, ``!name`` when it crashes."""
+
+    def __init__(self, town: Town, name: str) -> None:
+        self.town = town
+        self.name = name
+
+    async def started(self) -> None:
+        await call(self.town.on_start.get(self.name))
+        self.town.log.append(f"+{self.name}")
+
+    async def stopped(self) -> None:
+        self.town.log.append(f"-{self.name}")
+        await call(self.town.on_stop.get(self.name))
+
+    @handles(Crash)
+    async def crash(self, message: Crash) -> None:
+        self.town.log.append(f"!{self.name}")
+        raise ValueError("hunter2")
+
+    @handles(Leave)
+    async def leave(self, message: Leave) -> None:
+        self.stop()
+
+    @handles(Say)
+    async def say(self, message: Say) -> None:
+        self.town.log.append(message.text)
+
+    @handles(Dawdle)
+    async def dawdle(self, message: Dawdle) -> None:
+        await asyncio.sleep(1e9)
+
+
+async def call(hook: Callable[[], Awaitable[None] | None] | None) -> None:
+    value = hook() if hook is not None else None
+    if value is not None:
+        await value
+
+
+def refuse() -> None:
+    """A hook that fails."""
+    raise OSError("no water")
+
+
+def root(
+    strategy: Strategy,
+    children: Sequence[Child | Branch],
+    *,
+    restarts: int = 5,
+    within: float = 30.0,
+    backoff: Backoff | None = None,
+    give_up: GiveUp = GiveUp.ESCALATE,
+    name: str = "root",
+    uniform: Callable[[], float] = lambda: 0.5,
+) -> Supervisor:
+    return Supervisor(
+        name,
+        strategy,
+        Intensity(restarts=restarts, within=within),
+        children,
+        backoff=backoff,
+        give_up=give_up,
+        uniform=uniform,
+    )
+
+
+async def quiet(turns: int = 40) -> None:
+    """Let everything that can run without time passing run."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def states(supervisor: Supervisor) -> dict[str, State]:
+    """The children's states by name."""
+    return {child.name: child.state for child in supervisor.snapshot().children}
