@@ -179,11 +179,11 @@ async def cancel(call: Call) -> Job | Problem:
     if await call.gateway.jobs.by_id(job, call.caller) is None:
         return NOT_FOUND
     outcome = await commit(call.gateway, Commit(effects=(JobCancel(job, call.caller),)))
-    if isinstance(outcome, GuardFailed):
-        return Problem(400, f"Job is {outcome.found}; only QUEUED or DISPATCHED can be cancelled")
-    if isinstance(outcome, Posted):
-        call.gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
-        call.gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+    if not isinstance(outcome, Posted):
+        found = outcome.found if isinstance(outcome, GuardFailed) else "CANCELLED"
+        return Problem(400, f"Job is {found}; only QUEUED or DISPATCHED can be cancelled")
+    call.gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
+    call.gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
     row = await call.gateway.jobs.by_id(job, call.caller)
     return NOT_FOUND if row is None else await shown(call, row)
 

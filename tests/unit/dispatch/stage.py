@@ -30,6 +30,7 @@ class ShelfStore:
 
     def __init__(self) -> None:
         self.away = False
+        self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
         self.lost: list[OpenUnit] = []
@@ -40,6 +41,9 @@ class ShelfStore:
 
     def _check(self) -> None:
         self.reads += 1
+        bug, self.has_bug = self.has_bug, False
+        if bug:
+            raise ZeroDivisionError("a bug")
         if self.away:
             raise Unavailable("away")
 
