@@ -56,5 +56,3 @@ def sql_stage(database: Database) -> Stage:
             )
 
     return Stage(SqlStore(database), add_user, add_node)
-
-
