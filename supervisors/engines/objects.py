@@ -48,8 +48,9 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     """A store in ``data/objects``. Objects survive a kill; a power failure may cost the last."""
 
     name = "objects"
-    attempt_seconds = 15.0
-    recovery_seconds = 40.0
+    # Now and then it starts without ever giving out places to write to: another start helps.
+    attempt_seconds = 8.0
+    recovery_seconds = 90.0
 
     def __init__(self, data: Path, *, account: Account | None, bucket: str = BUCKET) -> None:
         super().__init__(data, account=account)
@@ -114,6 +115,8 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             "admin.ui": "false",
             "admin.password": self._secrets["admin"],
             "master.telemetry": "false",
+            # What it would resume can leave it without a leader for a while; volumes tell the rest.
+            "master.resumeState": "false",
             "volume.preStopSeconds": 0,
             **self._ports,
         }
