@@ -12,7 +12,8 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from sql.work import NodeRow, OpenUnit
+from sql.fsck import Finding
+from sql.work import Lease, NodeRow, OpenUnit
 
 if TYPE_CHECKING:
     from sql.books import BooksTransaction
@@ -43,10 +44,25 @@ class Random(Protocol):
 
 
 class Store(Protocol):
-    """The database, as actors use it. Every method raises ``sql.database.Unavailable`` while it is away."""
+    """The database, as actors use it.
+
+    Every method raises ``sql.database.Unavailable`` within two seconds while it is away.
+    """
 
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
-        """The Ledger's way to the books: lock, decide, write, commit at exit."""
+        """The Ledger's way to the books: lock, decide, write, commit at exit.
+
+        Raises Unavailable (whether it was committed is unknown), Conflict (nothing happened, do
+        all of it again) and Refused (nothing happened: the data breaks a rule of the schema).
+        """
+        ...
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int]]:
+        """Renew those whose attempt and node are the unit's; answers (job, unit) of these."""
+        ...
+
+    async def audit(self) -> Sequence[Finding]:
+        """Look for violations of the books' invariants, over one snapshot; may take minutes."""
         ...
 
     async def open_units(self) -> Sequence[OpenUnit]:
@@ -58,7 +74,7 @@ class Store(Protocol):
         ...
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Units whose lease ran out by ``now``, or that were assigned before ``unsent_since`` and never sent."""
+        """Units whose lease ran out by ``now``; those assigned before ``unsent_since`` and unsent."""
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:

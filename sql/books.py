@@ -1,7 +1,7 @@
 """The books as the Ledger handles them: what it locks, what it finds, what it writes.
 
-The Ledger decides in memory over ``Rows`` and hands back ``Changes``; both are plain values, so that
-the same decisions run over PostgreSQL and over the in-memory twin.
+The Ledger decides in memory over ``Rows`` and hands back ``Changes``; both are plain values, so
+that the same decisions run over PostgreSQL and over the in-memory twin.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
 
+MADE_WHEN_NEEDED = ("user:", "operator:", "debt:")
 PLATFORM_ACCOUNTS = (
     "purchases",
     "revenue",
@@ -174,9 +175,13 @@ class BooksTransaction(Protocol):
     """One transaction over the books."""
 
     async def lock(self, keys: Keys) -> Rows:
-        """Lock accounts, holds, jobs and units, each in order; make accounts that are missing."""
+        """Lock accounts, holds, jobs and units, each in order of its ids.
+
+        Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
+        other names that are not there are not found.
+        """
         ...
 
     async def write(self, changes: Changes) -> None:
-        """Write everything; an inconsistency raises, and nothing of the transaction remains."""
+        """Write everything. Raises Refused or Conflict; then nothing of it remains."""
         ...

@@ -3,111 +3,101 @@
     database = Database(lambda: endpoint.app_dsn)
     row = await database.one("user_by_email", "jane@example.org")
 
-Queries are named; their text stands in ``sql/queries/``.
+Queries are named; their text stands in ``sql/queries/``. jsonb comes and goes as Python values.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import orjson
 
-from sql.loader import QUERIES
+from sql.failure import AGAIN, Conflict, Refused, Unavailable, away
+from sql.loader import QUERIES, READS
+
+__all__ = ["Conflict", "Connection", "Database", "Refused", "Unavailable"]
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 WITHIN_SECONDS: Final = 1.8  # an answer of 503 within two seconds leaves this to the database
 STATEMENT_SECONDS: Final = 60.0  # what nobody waits for any more is ended by the server
 RETRY_SECONDS: Final = 0.05
-log = logging.getLogger("sql.database")
-
-
-class Unavailable(Exception):
-    """The database is away, or too slow to answer; whether a commit happened may be unknown."""
-
-
-class Conflict(Exception):
-    """A deadlock or a serialisation failure: nothing happened, and the same may be tried again."""
-
-
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InternalClientError,
-)
-_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
 class Database:
-    """Connections are made when they are needed, with whatever address is current then."""
+    """Connections are made when they are needed, with whatever address is current then.
+
+    While the server is away every method raises Unavailable within two seconds, and works again
+    when it is back. A query that only reads is asked once more when its connection breaks; one
+    that writes never is.
+    """
 
     def __init__(self, dsn: Callable[[], str], *, connections: int = 8) -> None:
         self._dsn = dsn
         self._connections = connections
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: Pool | None = None
+        self._closed = False
 
     async def one(self, name: str, *args: Any) -> "asyncpg.Record | None":
         """The first row of a named query. Raises Unavailable."""
-        return await self._read(lambda c: c.fetchrow(QUERIES[name], *args))
+        return await self._ask(name, lambda c: c.fetchrow(QUERIES[name], *args))
 
     async def all(self, name: str, *args: Any) -> "Sequence[asyncpg.Record]":
         """All rows of a named query. Raises Unavailable."""
-        return await self._read(lambda c: c.fetch(QUERIES[name], *args))
+        return await self._ask(name, lambda c: c.fetch(QUERIES[name], *args))
 
     async def execute(self, name: str, *args: Any) -> None:
         """A named query without rows. Raises Unavailable; then it may have happened or not."""
-        async with self.connection() as connection:
-            await connection.execute(QUERIES[name], *args)
+        await self._ask(name, lambda c: c.execute(QUERIES[name], *args))
+
+    async def check(self) -> None:
+        """Raise Unavailable unless a query works now."""
+        await self.one("check")
 
     @asynccontextmanager
-    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncIterator[Connection]:
+    async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
         """One's own for ``within`` seconds at most. Raises Unavailable, Conflict."""
         try:
             async with asyncio.timeout(within):
                 connection = await self._acquire()
-                try:
+                async with self._given_back(connection):
                     yield connection
-                finally:
-                    await self._release(connection)
-        except _AGAIN as error:
+        except AGAIN as error:
             raise Conflict(type(error).__name__) from error
-        except _AWAY as error:
-            raise Unavailable(type(error).__name__) from error
-        except asyncpg.InterfaceError as error:
-            if "clos" not in str(error):  # "connection is closed": the rest are mistakes of ours
-                raise
-            raise Unavailable(type(error).__name__) from error
+        except Exception as error:
+            if away(error):
+                raise Unavailable(type(error).__name__) from error
+            raise
 
     @asynccontextmanager
-    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncIterator[Connection]:
+    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
         """The same inside a transaction. Unavailable: whether it was committed is unknown."""
         async with self.connection(within=within) as connection, connection.transaction():
             yield connection
 
     async def close(self) -> None:
-        """Close every connection; those in use are cut."""
+        """Close every connection for good; those in use are cut."""
+        self._closed = True
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
 
-    async def _read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """Reading twice harms nobody: a connection that went stale in the pool costs no error."""
+    async def _ask(self, name: str, query: Callable[[Connection], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WITHIN_SECONDS
         try:
             async with self.connection() as connection:
                 return await query(connection)
-        except Unavailable as error:
-            if isinstance(error.__cause__, TimeoutError):
+        except Unavailable:
+            # Reading twice harms nobody: connections that went stale in the pool cost no error.
+            if name not in READS or self._pool is None or loop.time() >= deadline:
                 raise
-        async with self.connection() as connection:
+        await self._pool.expire_connections()
+        async with self.connection(within=deadline - loop.time()) as connection:
             return await query(connection)
 
     async def _acquire(self) -> Connection:
@@ -116,29 +106,34 @@ class Database:
         while True:
             try:
                 return await pool.acquire()
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            except _NOT_YET:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _release(self, connection: Connection) -> None:
-        """Give it back; cut it when it does not come to rest."""
-        pool = self._pool
-        if pool is None:
-            return
+    @asynccontextmanager
+    async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
+        """Afterwards it is back in the pool, or cut where its state is not known."""
         try:
-            await pool.release(connection, timeout=1.0)
-        except (*_AWAY, asyncpg.InterfaceError):
-            log.warning("a connection broke while it was given back")
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) or away(error):
+                connection.terminate()
+            raise
+        finally:
+            if self._pool is not None:
+                await self._pool.release(connection)
 
-    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
-        if self._pool is None:
-            self._pool = asyncpg.create_pool(
+    async def _open(self) -> Pool:
+        if self._closed:
+            raise Unavailable("closed")
+        if self._pool is None:  # nothing waits here: there are no connections to make yet
+            self._pool = await asyncpg.create_pool(
                 connect=self._connect,
                 init=_with_json,
+                reset=_unchanged,
                 min_size=0,
                 max_size=self._connections,
                 max_inactive_connection_lifetime=300.0,
             )
-            await self._pool
         return self._pool
 
     async def _connect(self, *_: Any, **options: Any) -> Any:
@@ -153,12 +148,24 @@ class Database:
         return await asyncpg.connect(self._dsn(), timeout=WITHIN_SECONDS, **options)
 
 
+async def _unchanged(_: object) -> None:
+    """Saves a round trip at each return: no query of ours changes a connection's settings."""
+
+
 async def _with_json(connection: Any) -> None:
     """jsonb comes and goes as Python values."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         format="binary",
-        encoder=lambda value: b"\x01" + orjson.dumps(value),
-        decoder=lambda data: orjson.loads(data[1:]),
+        encoder=_encode_json,
+        decoder=_decode_json,
     )
+
+
+def _encode_json(value: Any) -> bytes:
+    return b"\x01" + orjson.dumps(value)  # the version of the format, and text
+
+
+def _decode_json(data: bytes) -> Any:
+    return orjson.loads(data[1:])

@@ -1,6 +1,10 @@
 """The queries: files of named blocks, each ``-- name: …`` and a line that says what it is for."""
 
+import re
 from importlib import resources
+
+_WRITE = re.compile(r"\b(INSERT|UPDATE|DELETE|TRUNCATE|nextval)\b", re.IGNORECASE)
+_COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
 class BadQueryFile(Exception):
@@ -29,4 +33,13 @@ def add_blocks(found: dict[str, str], file: str, text: str) -> None:
         found[name] = body.strip()
 
 
+def only_reads(text: str) -> bool:
+    """Whether a query changes and locks nothing, so that it may be asked twice.
+
+    ``FOR UPDATE`` counts as writing.
+    """
+    return not _WRITE.search(_COMMENT.sub("", text))
+
+
 QUERIES = load()
+READS = frozenset(name for name, text in QUERIES.items() if only_reads(text))

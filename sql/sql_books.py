@@ -7,6 +7,7 @@ import attrs
 import orjson
 
 from sql.books import (
+    MADE_WHEN_NEEDED,
     AccountRow,
     Changes,
     EntryRow,
@@ -18,18 +19,23 @@ from sql.books import (
     TransferRow,
     UnitRow,
 )
-from sql.database import Connection
+from sql.database import Conflict, Connection
 from sql.loader import QUERIES
 
 Row = TypeVar("Row")
-_JOB_UPDATED = ("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message")
-_JOB_UPDATED += ("dispatched_at", "completed_at")
-_UNIT_UPDATED = ("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before")
-_UNIT_UPDATED += ("failures", "avoid", "result_key", "result_sha256", "result_size", "verified")
-_UNIT_UPDATED += ("error_class", "error_message", "started_at", "ended_at")
+_JOB_UPDATED: tuple[str, ...] = (
+    *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
+    *("dispatched_at", "completed_at"),
+)
+_UNIT_UPDATED: tuple[str, ...] = (
+    *("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before"),
+    *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
+    *("error_class", "error_message", "started_at", "ended_at"),
+)
+_PEOPLE = tuple(MADE_WHEN_NEEDED)
 
 
-class RowsMissing(Exception):
+class RowsMissing(Conflict):
     """A write touched fewer rows than were decided on: the transaction must not be committed."""
 
 
@@ -38,11 +44,13 @@ class SqlBooks:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._ids: dict[str, int] = {}
 
     async def lock(self, keys: Keys) -> Rows:
         accounts, holds = await self._resolve(keys)
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
         rows.accounts = await self._accounts(accounts)
+        self._ids = {account.name: account.id for account in rows.accounts.values()}
         if holds:
             found = await self._fetch("books_holds_lock", list(holds))
             rows.holds = {row["reference"]: HoldRow(**row) for row in found}
@@ -56,7 +64,6 @@ class SqlBooks:
         return rows
 
     async def write(self, changes: Changes) -> None:
-        self._ids = {account.name: account.id for account in changes.accounts}
         await self._write_jobs(changes)
         await self._write_units(changes)
         await self._write_holds(changes)
@@ -86,8 +93,9 @@ class SqlBooks:
         if not names:
             return {}
         found = await self._fetch("books_accounts_lock", list(names))
-        if len(found) < len(names):
-            missing = names - {row["name"] for row in found}
+        missing = names - {row["name"] for row in found}
+        missing = {name for name in missing if name.startswith(_PEOPLE)}
+        if missing:
             # In order, so that two gateways making the same accounts cannot wait for each other.
             await self._connection.execute(QUERIES["books_accounts_make"], sorted(missing))
             found = await self._fetch("books_accounts_lock", list(names))
@@ -141,13 +149,8 @@ class SqlBooks:
     async def _write_units(self, changes: Changes) -> None:
         new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
         old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
-        names = ("job_id", "number", "price", "state", "attempt", "node_id", "assigned_at")
-        await self._run("books_units_insert", _columns(new, *names))
-        columns = _columns(old, "job_id", "number", *_UNIT_UPDATED)
-        avoid = 2 + _UNIT_UPDATED.index("avoid")
-        if old:  # an array of arrays must not be ragged: each goes as text
-            columns[avoid] = ["{" + ",".join(map(str, unit.avoid)) + "}" for unit in old]
-        await self._run("books_units_update", columns)
+        await self._run("books_units_insert", _unit_columns(new, "price", *_UNIT_UPDATED))
+        await self._run("books_units_update", _unit_columns(old, *_UNIT_UPDATED))
 
     async def _write_holds(self, changes: Changes) -> None:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
@@ -185,17 +188,26 @@ def _columns(rows: Iterable[Any], *names: str) -> list[list[Any]]:
     return [[getattr(row, name) for row in rows] for name in names]
 
 
+def _unit_columns(units: Sequence[UnitRow], *names: str) -> list[list[Any]]:
+    columns = _columns(units, "job_id", "number", *names)
+    # An array of arrays must not be ragged: each goes as text.
+    avoid = 2 + names.index("avoid")
+    columns[avoid] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[avoid]]
+    return columns
+
+
 def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [[row[position] for row in rows] for position in range(width)]
 
 
 def _unit(row: Any) -> UnitRow:
-    return UnitRow(**{**row, "avoid": tuple(row["avoid"])})
+    values: dict[str, Any] = {**row, "avoid": tuple(row["avoid"])}
+    return UnitRow(**values)
 
 
 def _transfer(row: Any) -> tuple[TransferRow, EntryRow]:
-    names = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
-    transfer = TransferRow(**{n: row[n] for n in names}, created_at=row["created_at"])
+    values: dict[str, Any] = {field.name: row[field.name] for field in attrs.fields(TransferRow)}
+    transfer = TransferRow(**values)
     entry = EntryRow(
         entry_id=row["entry_id"],
         id=row["entry_uuid"],

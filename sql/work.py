@@ -28,10 +28,21 @@ class OpenUnit:
     params: dict[str, Any]
     state: str  # QUEUED, DISPATCHED or RUNNING
     attempt: int
-    node: UUID | None
+    node: UUID | None  # None while QUEUED
     avoid: frozenset[UUID]
     failures: int
     not_before: datetime | None
     assigned_at: datetime | None
     lease_until: datetime | None
     queued_at: datetime
+
+
+@attrs.frozen
+class Lease:
+    """Until when a unit may stay with its node without a sign of life."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    until: datetime

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from actors.kernel import DeadLetters, State
+from actors.kernel import DeadLetters, Fatal, State
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
 from supervisors.backoff import Backoff
@@ -194,6 +194,9 @@ class Supervisor:
             await self._revive(slot)  # those who waited for it, in a group that restarts
             return
         self._last_error = f"{slot.name}: {end.reason}"
+        if isinstance(end.error, Fatal):  # at every level, up to the root, whatever the policy
+            await self._escalate(Exit(normal=False, reason=self._last_error, error=end.error))
+            return
         window = slot.window if self._give_up is GiveUp.STAY_DOWN else self._window
         if window.admit(asyncio.get_running_loop().time()):
             await self._restart(slot)

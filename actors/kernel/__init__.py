@@ -8,6 +8,7 @@ from actors.kernel.failure import (
     ActorStopped,
     AskFailed,
     DeadlineExceeded,
+    Fatal,
     MailboxFull,
 )
 from actors.kernel.handler import handles, handles_batch
@@ -26,6 +27,7 @@ __all__ = [
     "DeadLetters",
     "DeadlineExceeded",
     "Down",
+    "Fatal",
     "Later",
     "MailboxFull",
     "Message",

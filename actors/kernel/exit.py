@@ -2,6 +2,8 @@
 
 import attrs
 
+from actors.kernel.failure import Fatal
+
 DETAIL_CHARACTERS = 200
 
 
@@ -21,8 +23,10 @@ KILLED = Exit(normal=False, reason="killed")
 def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
     """Name the error's type and the place alone: its text may hold what a message carried.
 
-    A start has no message in hand; with ``detail`` its error's text is kept, on one line.
+    A start has no message in hand; with ``detail`` its error's text is kept, on one line. So is
+    that of ``Fatal``, which is written to be shown.
     """
+    detail = detail or isinstance(error, Fatal)
     reason = f"{type(error).__name__} in {where}"
     text = " ".join(str(error).split())[:DETAIL_CHARACTERS]
     return Exit(

@@ -27,3 +27,10 @@ class DeadlineExceeded(AskFailed):
 
 class ActorStopped(AskFailed):
     """The actor is down for good, it will never handle the message."""
+
+
+class Fatal(Exception):
+    """Raised by an actor that found what no restart mends: the whole tree gives up at once.
+
+    Its text is shown and logged as the reason; it must hold no payload.
+    """

@@ -1,7 +1,7 @@
 """What the Ledger is asked, and what it answers.
 
-A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarded row changes of jobs
-and units). Many commits share one database transaction; each gets an outcome of its own.
+A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarded row changes of
+jobs and units). Many commits share one database transaction; each gets an outcome of its own.
 """
 
 from datetime import datetime
@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref
+from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
 ADJUSTMENTS: Final = "adjustments"
@@ -39,7 +40,10 @@ class Ledger:
 
 @attrs.frozen
 class Transfer:
-    """Move ``amount`` units (> 0) from ``debit`` to ``credit``; once per (subject, kind, reference)."""
+    """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
+
+    Once per (subject, kind, reference); ``subject`` is one of the two sides.
+    """
 
     debit: str
     credit: str
@@ -89,7 +93,10 @@ Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
 
 @attrs.frozen
 class JobInsert:
-    """A new job and its units, QUEUED, priced ``price`` units each."""
+    """A new job and its units, QUEUED, priced ``price`` units each.
+
+    With a price the same commit holds it for each unit (``PlaceHold``, ``work_reference``).
+    """
 
     job: UUID
     user: UUID
@@ -221,7 +228,11 @@ class Booked:
 
 @attrs.frozen
 class Posted:
-    """Done and durable. ``entries`` are those of Transfer postings, in order, of their subject."""
+    """Done and durable: something changed.
+
+    ``entries`` are those of Transfer postings, in order, of their subject; ``units`` those that
+    the effects named, in order, as they are now.
+    """
 
     entries: tuple[Booked, ...] = ()
     units: tuple[UnitState, ...] = ()
@@ -229,15 +240,19 @@ class Posted:
 
 @attrs.frozen
 class Replayed:
-    """It was done before: the same entries, or the answer stored under the idempotency key."""
+    """All of it was done before: the same entries, and the units as they stand.
+
+    ``answer`` is what was stored under the idempotency key, None without one.
+    """
 
     entries: tuple[Booked, ...] = ()
     answer: dict[str, Any] | None = None
+    units: tuple[UnitState, ...] = ()
 
 
 @attrs.frozen
 class ExistsWithOtherAmount:
-    """The reference is taken by a transfer of another amount."""
+    """The reference is taken by a transfer, or a hold, of another amount or between others."""
 
     reference: str
 
@@ -266,12 +281,22 @@ class HoldClosed:
 class GuardFailed:
     """An effect found its row in another state; nothing of the commit was done.
 
-    ``found`` is the unit's state (or the job's status) as it stands, '' when there is no such row.
+    ``effect`` names its class. ``found`` is the unit's state (or the job's status) as it stands,
+    '' when there is no such row. ``effect`` is 'Commit' for data that the database refuses, a bug
+    of whoever sent it; then ``found`` says what was refused.
     """
 
     effect: str
     found: str
     units: tuple[UnitState, ...] = ()  # of the job in question, as they stand
+
+
+@attrs.frozen
+class BooksAway:
+    """The database is away. Nothing was done; or all of it, if the answer to COMMIT was lost.
+
+    Asking again with the same references and ids does it once in any case.
+    """
 
 
 Outcome: TypeAlias = (
@@ -282,6 +307,7 @@ Outcome: TypeAlias = (
     | InsufficientCredits
     | HoldClosed
     | GuardFailed
+    | BooksAway
 )
 
 
@@ -290,7 +316,7 @@ Outcome: TypeAlias = (
 
 @attrs.frozen
 class Decided(Message[Any, None]):
-    """From the Ledger to a commit's ``observer``: what became of it. ``tag`` is the commit's own."""
+    """From the Ledger to a commit's ``observer``: what became of it. ``tag`` is the commit's."""
 
     tag: Any
     outcome: Outcome
@@ -298,7 +324,12 @@ class Decided(Message[Any, None]):
 
 @attrs.frozen
 class Commit(Message[Ledger, Outcome]):
-    """From anyone: do all of it or nothing. The observer is told after the asker is answered."""
+    """From anyone: do all of it or nothing. Effects first, then postings, each in order.
+
+    The observer is told beside the asker, and also when nobody asks. Repeating a commit does
+    nothing more: what was done before is found (by job id, reference, attempt and node), and when
+    all of it was, the outcome is ``Replayed``.
+    """
 
     postings: tuple[Posting, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -308,16 +339,10 @@ class Commit(Message[Ledger, Outcome]):
 
 
 @attrs.frozen
-class Lease:
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-    until: datetime
-
-
-@attrs.frozen
 class RenewLeases(Message[Ledger, int]):
-    """From a NodeSession: the node still works on these; answered by how many were renewed."""
+    """From a NodeSession: the node still works on these; answered by how many were renewed.
+
+    One whose attempt or node is not the unit's is not. 0 also while the database is away.
+    """
 
     leases: tuple[Lease, ...]

@@ -231,16 +231,28 @@ INSERT INTO accounts (name, may_overdraw) VALUES
     ('purchases', true), ('revenue', true), ('adjustments', true),
     ('payouts', true), ('disputes', true), ('suspense', true);
 
--- The gateway's role reads everything and writes what it must; it owns nothing.
+-- The gateway's role reads everything and writes what it must; it owns nothing. Who sets up the
+-- cluster makes it; where it is missing and the owner may not make one, a gateway that logs in as
+-- the owner works all the same, behind the triggers alone.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         CREATE ROLE rendertrust_app NOLOGIN;
     END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL; -- made by a neighbour at the same moment
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'no role rendertrust_app, and no right to make it: nothing is granted';
 END $$;
-GRANT USAGE ON SCHEMA public TO rendertrust_app;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO rendertrust_app;
-GRANT INSERT, UPDATE ON users, refresh_families, nodes, node_challenges, uploads TO rendertrust_app;
-GRANT INSERT, UPDATE ON jobs, units, accounts, holds TO rendertrust_app;
-GRANT INSERT ON transfers, entries, idempotency_keys TO rendertrust_app;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO rendertrust_app;
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        RETURN;
+    END IF;
+    GRANT USAGE ON SCHEMA public TO rendertrust_app;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO rendertrust_app;
+    GRANT INSERT, UPDATE ON users, refresh_families, nodes, node_challenges, uploads TO rendertrust_app;
+    GRANT INSERT, UPDATE ON jobs, units, accounts, holds TO rendertrust_app;
+    GRANT INSERT ON transfers, entries, idempotency_keys TO rendertrust_app; -- append-only
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO rendertrust_app;
+END $$;

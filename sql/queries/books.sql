@@ -61,9 +61,9 @@ JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key;
 
 -- name: books_numbers
 -- Numbers for transfers and entries that may be written; gaps do no harm.
-SELECT nextval(pg_get_serial_sequence('transfers', 'id')) AS transfer,
-       nextval(pg_get_serial_sequence('entries', 'entry_id')) AS debit,
-       nextval(pg_get_serial_sequence('entries', 'entry_id')) AS credit
+SELECT nextval('transfers_id_seq') AS transfer,
+       nextval('entries_entry_id_seq') AS debit,
+       nextval('entries_entry_id_seq') AS credit
 FROM generate_series(1, $1::integer);
 
 -- name: books_accounts_write
@@ -99,10 +99,20 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[]
 WHERE j.id = n.id;
 
 -- name: books_units_insert
--- New units.
-INSERT INTO units (job_id, number, price, state, attempt, node_id, assigned_at)
-SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::integer[],
-                     $6::uuid[], $7::timestamptz[]);
+-- New units; one may have come far within its first batch.
+INSERT INTO units (job_id, number, price, state, attempt, node_id, assigned_at, lease_until,
+                   not_before, failures, avoid, result_key, result_sha256, result_size, verified,
+                   error_class, error_message, started_at, ended_at)
+SELECT job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
+       failures, avoid::uuid[], result_key, result_sha256, result_size, verified, error_class,
+       error_message, started_at, ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::uuid[],
+            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::text[],
+            $12::text[], $13::bytea[], $14::bigint[], $15::boolean[], $16::text[], $17::text[],
+            $18::timestamptz[], $19::timestamptz[])
+     AS n (job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
+           failures, avoid, result_key, result_sha256, result_size, verified, error_class,
+           error_message, started_at, ended_at);
 
 -- name: books_units_update
 -- What changes of a unit.
@@ -156,11 +166,3 @@ INSERT INTO idempotency_keys (user_id, key, request, answer, created_at)
 SELECT user_id, key, request, answer::jsonb, created_at
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
      AS n (user_id, key, request, answer, created_at);
-
--- name: books_leases_renew
--- The node still works on these.
-UPDATE units u SET lease_until = n.until
-FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestamptz[])
-     AS n (job_id, number, attempt, node_id, until)
-WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
-  AND u.node_id = n.node_id AND u.ended_at IS NULL;

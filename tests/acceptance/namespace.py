@@ -3,7 +3,7 @@
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import attrs
@@ -27,7 +27,7 @@ def ip(*words: str) -> None:
 
 
 @contextmanager
-def another_host() -> Iterator[Host]:
+def another_host() -> Generator[Host]:
     """A namespace with nothing but a cable to us; needs root."""
     number = next(_numbers)
     name = f"rt{os.getpid() % 10_000}n{number}"

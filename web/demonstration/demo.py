@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -85,7 +85,7 @@ async def first_to_end(*children: Child) -> None:
 @asynccontextmanager
 async def gateway(
     options: Options, data: Path, narrator: Narrator
-) -> AsyncIterator[tuple[str, Child]]:
+) -> AsyncGenerator[tuple[str, Child]]:
     """A gateway with embedded engines, until the block ends; its address."""
     words = ["serve", "--json", "--data", str(data / "gateway")]
     words += ["--port", str(options.port)] if options.port else []
@@ -101,7 +101,7 @@ async def gateway(
 
 
 @asynccontextmanager
-async def node(url: str, data: Path, narrator: Narrator) -> AsyncIterator[Child]:
+async def node(url: str, data: Path, narrator: Narrator) -> AsyncGenerator[Child]:
     """A node of this machine that renders, until the block ends."""
     state = data / "node"
     joined = await join(url, name="demo", state=state)

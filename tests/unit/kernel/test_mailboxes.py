@@ -65,7 +65,7 @@ async def test_order_is_kept() -> None:
 
 @simulated
 async def test_one_message_at_a_time() -> None:
-    """An actor handles one message, or one batch, at a time."""
+    """An actor handles one message, or one batch, at a time: while its handler waits, all wait."""
     async with play() as it:
         await hold(it)
         it.ref.tell(Note("waits"))
@@ -299,6 +299,7 @@ async def test_busy_actor_yields() -> None:
 
 @simulated
 async def test_statistics_of_an_actor() -> None:
+    """Each actor counts its queue's depth and peak, messages, handle times, restarts and losses."""
     async with play(capacity=300) as it:
         await hold(it)
         for number in range(20):

@@ -1,0 +1,95 @@
+"""The ledger actor: what arrives while one batch is committed forms the next one."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from actors.kernel import Actor, Fatal, handles_batch
+from actors.ledger.balance import violation
+from actors.ledger.decision import decide
+from actors.ledger.keys import keys_of
+from actors.ledger.messages import (
+    BooksAway,
+    Commit,
+    Decided,
+    GuardFailed,
+    Ledger,
+    Outcome,
+    RenewLeases,
+)
+from actors.ports import Clock, Random, Store
+from sql.database import Conflict, Refused, Unavailable
+
+PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
+CONFLICTS_MAX: Final = 20  # in a row, over one batch
+log = logging.getLogger("ledger")
+
+
+class LedgerActor(Actor[Ledger]):
+    """Decides batches in memory, under locks; the database has the last word.
+
+    A batch that would break the books stops the process: nothing of it is written.
+    """
+
+    def __init__(self, store: Store, clock: Clock, random: Random) -> None:
+        self._store = store
+        self._clock = clock
+        self._random = random
+
+    @handles_batch(Commit, limit=1000)
+    async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
+        outcomes = await self._settle(commits)
+        for commit, outcome in zip(commits, outcomes, strict=True):
+            if commit.observer is not None:
+                commit.observer.tell(Decided(commit.tag, outcome))
+        return outcomes
+
+    @handles_batch(RenewLeases, limit=1000)
+    async def renew(self, requests: Sequence[RenewLeases]) -> Sequence[int]:
+        leases = [lease for request in requests for lease in request.leases]
+        try:
+            renewed = await self._store.renew_leases(leases) if leases else frozenset()
+        except (Unavailable, Conflict) as error:
+            log.warning("leases are not renewed: %s", error)
+            return [0] * len(requests)
+        return [
+            sum((lease.job, lease.unit) in renewed for lease in request.leases)
+            for request in requests
+        ]
+
+    async def _settle(self, commits: Sequence[Commit]) -> list[Outcome]:
+        """Try until it is decided, or the database has been away for too long."""
+        give_up = self._clock.monotonic() + PATIENCE_SECONDS
+        again, conflicts = False, 0
+        while True:
+            try:
+                return await self._attempt(commits, again=again)
+            except Unavailable:
+                # The answer to COMMIT may be what was lost: all is decided anew, by what is found.
+                again = True
+                if self._clock.monotonic() >= give_up:
+                    return [BooksAway() for _ in commits]
+            except Conflict:
+                conflicts += 1
+                if conflicts > CONFLICTS_MAX:
+                    raise
+            except Refused as error:
+                return await self._one_by_one(commits, error)
+
+    async def _attempt(self, commits: Sequence[Commit], *, again: bool) -> list[Outcome]:
+        async with self._store.transaction() as books:
+            rows = await books.lock(keys_of(commits))
+            now = self._clock.now()
+            changes, outcomes = decide(rows, commits, now, self._random.uuid, again=again)
+            broken = violation(rows, changes)
+            if broken is not None:
+                raise Fatal(broken)
+            await books.write(changes)
+        return outcomes
+
+    async def _one_by_one(self, commits: Sequence[Commit], error: Refused) -> list[Outcome]:
+        """One commit holds what the database refuses: it alone shall fail."""
+        if len(commits) == 1:
+            log.error("a commit was refused: %s", error)
+            return [GuardFailed("Commit", str(error))]
+        return [(await self._settle([commit]))[0] for commit in commits]

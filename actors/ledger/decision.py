@@ -1,0 +1,116 @@
+"""Decide a batch: pure, in order, each commit on what those before it left."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.effects import apply
+from actors.ledger.messages import (
+    Booked,
+    Commit,
+    GuardFailed,
+    JobInsert,
+    KeyConflict,
+    Outcome,
+    Posted,
+    Replayed,
+    Transfer,
+    work_reference,
+)
+from actors.ledger.postings import book, booked_before
+from sql.books import Changes, KeyRow, Rows
+
+
+def decide(
+    rows: Rows,
+    commits: Sequence[Commit],
+    now: datetime,
+    uuid: Callable[[], UUID],
+    *,
+    again: bool = False,
+) -> tuple[Changes, list[Outcome]]:
+    """What to write, and what to answer to each.
+
+    ``again``: these commits were decided before, and it is unknown whether that was committed.
+    Then what is found done was done by them, and is answered as the first time: ``Posted``.
+    """
+    draft = Draft(rows, now, uuid)
+    outcomes = [_attempt(draft, commit, again=again) for commit in commits]
+    return draft.changes(), outcomes
+
+
+def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
+    draft.begin()
+    outcome = _by_key(draft, commit, again=again) or _body(draft, commit, again=again)
+    if not isinstance(outcome, Posted | Replayed):
+        draft.drop()
+        return outcome
+    key = commit.idempotency
+    if key is not None and draft.answers.get((key.user, key.key)) is None:
+        kept = KeyRow(key.user, key.key, key.request, key.answer, draft.now)
+        draft.answers.put((key.user, key.key), kept)
+    draft.keep()
+    return outcome
+
+
+def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
+    """The answer that is kept under the commit's key; None when there is none."""
+    key = commit.idempotency
+    kept = None if key is None else draft.answers.get((key.user, key.key))
+    if key is None or kept is None:
+        return None
+    if kept.request != key.request:
+        return KeyConflict(key.key)
+    if again and _is_done(draft, commit):
+        return None  # the key is its own: what is found is what it did
+    return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
+
+
+def _is_done(draft: Draft, commit: Commit) -> bool:
+    """Whether it was this very commit: ids of jobs are new in each request."""
+    inserts = [effect for effect in commit.effects if isinstance(effect, JobInsert)]
+    return bool(inserts) and all(draft.jobs.get(insert.job) is not None for insert in inserts)
+
+
+def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
+    changed = False
+    for effect in commit.effects:
+        step = apply(draft, effect)
+        if isinstance(step, GuardFailed):
+            draft.drop()
+            return attrs.evolve(step, units=draft.states(effect.job))
+        if not isinstance(step, bool):
+            return step
+        changed = changed or step
+    for posting in commit.postings:
+        step = book(draft, posting)
+        if not isinstance(step, bool):
+            return step
+        changed = changed or step
+    unheld = _unheld(draft, commit)
+    if unheld is not None:
+        return unheld
+    entries, units = tuple(draft.booked), draft.touched_states()
+    if changed or again:
+        return Posted(entries, units)
+    return Replayed(entries, units=units)
+
+
+def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
+    """A job with a price for which nobody holds the credits must not come to be."""
+    for effect in commit.effects:
+        if isinstance(effect, JobInsert) and effect.price > 0:
+            for number in range(effect.units):
+                hold = draft.holds.get(work_reference(effect.job, number))
+                if hold is None or hold.amount != effect.price:
+                    return GuardFailed("JobInsert", "no hold")
+    return None
+
+
+def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
+    transfers = [posting for posting in commit.postings if isinstance(posting, Transfer)]
+    found = [booked_before(draft, transfer) for transfer in transfers]
+    return tuple(entry for entry in found if entry is not None)

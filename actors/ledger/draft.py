@@ -1,0 +1,183 @@
+"""The books in memory while a batch is decided: a commit changes all that it wants, or nothing."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import Booked, UnitState
+from sql.books import (
+    AccountRow,
+    Changes,
+    EntryRow,
+    HoldRow,
+    JobRow,
+    KeyId,
+    KeyRow,
+    Rows,
+    TransferKey,
+    TransferRow,
+    UnitId,
+    UnitRow,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Layer(Generic[K, V]):
+    """Rows as they were found, as the batch has them so far, and as the commit in hand has them."""
+
+    def __init__(self, found: Mapping[K, V]) -> None:
+        self.found = found
+        self.kept: dict[K, V] = {}
+        self.tried: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """The newest of the three; None when there is no such row."""
+        for layer in (self.tried, self.kept, self.found):
+            row = layer.get(key)
+            if row is not None:
+                return row
+        return None
+
+    def put(self, key: K, row: V) -> None:
+        self.tried[key] = row
+
+    def keep(self) -> None:
+        self.kept.update(self.tried)
+        self.tried.clear()
+
+    def drop(self) -> None:
+        self.tried.clear()
+
+    def new(self) -> frozenset[K]:
+        return frozenset(self.kept.keys() - self.found.keys())
+
+
+class Draft:
+    """``uuid`` gives ids of entries and holds. ``booked`` and ``touched`` are the commit's own."""
+
+    def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:
+        self.now = now
+        self.uuid = uuid
+        self.accounts: Layer[str, AccountRow] = Layer(rows.accounts)
+        self.holds: Layer[str, HoldRow] = Layer(rows.holds)
+        self.jobs: Layer[UUID, JobRow] = Layer(rows.jobs)
+        self.units: Layer[UnitId, UnitRow] = Layer(rows.units)
+        self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
+        self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
+        self.entries: Layer[int, EntryRow] = Layer({})
+        self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
+        self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
+        self.booked: list[Booked] = []
+        self.touched: dict[UnitId, None] = {}
+
+    def begin(self) -> None:
+        """The next commit."""
+        self.booked, self.touched = [], {}
+
+    def keep(self) -> None:
+        """The commit in hand is done."""
+        for layer in self._layers():
+            layer.keep()
+
+    def drop(self) -> None:
+        """Nothing of the commit in hand is done."""
+        for layer in self._layers():
+            layer.drop()
+
+    # -- jobs
+
+    def add_job(self, job: JobRow, units: int, price: int) -> None:
+        """A job and its units, all QUEUED."""
+        self.jobs.put(job.id, job)
+        self._numbers.put(job.id, tuple(range(units)))
+        for number in range(units):
+            self.put_unit(UnitRow(job_id=job.id, number=number, price=price))
+
+    def units_of(self, job: UUID) -> list[UnitRow]:
+        found = [self.units.get((job, number)) for number in self._numbers.get(job) or ()]
+        return [unit for unit in found if unit is not None]
+
+    def put_unit(self, unit: UnitRow) -> None:
+        """A changed unit, which the outcome will name."""
+        self.units.put((unit.job_id, unit.number), unit)
+        self.touched[unit.job_id, unit.number] = None
+
+    def states(self, job: UUID) -> tuple[UnitState, ...]:
+        """A job's units as they stand."""
+        return tuple(self._state(unit) for unit in self.units_of(job))
+
+    def touched_states(self) -> tuple[UnitState, ...]:
+        """The units that the commit in hand named, as they stand."""
+        found = [self.units.get(key) for key in self.touched]
+        return tuple(self._state(unit) for unit in found if unit is not None)
+
+    def _state(self, unit: UnitRow) -> UnitState:
+        job = self.jobs.get(unit.job_id)
+        assert job is not None, "a unit has a job"
+        node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
+        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status)
+
+    # -- money
+
+    def enter(self, transfer: TransferRow) -> EntryRow:
+        """Write a transfer and its two entries; answers the subject's. Both accounts are there."""
+        debit = self._entry(transfer, transfer.debit, -transfer.amount)
+        credit = self._entry(transfer, transfer.credit, transfer.amount)
+        subjects = debit if transfer.subject == transfer.debit else credit
+        key = (transfer.subject, transfer.kind, transfer.reference)
+        self.transfers.put(key, (transfer, subjects))
+        return subjects
+
+    def next_transfer_id(self) -> int:
+        return next(self._transfer_ids)
+
+    def _entry(self, transfer: TransferRow, name: str, amount: int) -> EntryRow:
+        account = self.accounts.get(name)
+        assert account is not None, "looked up before"
+        entry = EntryRow(
+            entry_id=next(self._entry_ids),
+            id=self.uuid(),
+            transfer_id=transfer.id,
+            account=name,
+            version=account.version + 1,
+            amount=amount,
+            before=account.balance,
+            after=account.balance + amount,
+            created_at=transfer.created_at,
+        )
+        moved = attrs.evolve(account, balance=entry.after, version=entry.version)
+        self.accounts.put(name, moved)
+        self.entries.put(entry.entry_id, entry)
+        return entry
+
+    # -- at the end
+
+    def changes(self) -> Changes:
+        """All that the batch changes."""
+        return Changes(
+            accounts=tuple(self.accounts.kept.values()),
+            holds=tuple(self.holds.kept.values()),
+            jobs=tuple(self.jobs.kept.values()),
+            units=tuple(self.units.kept.values()),
+            transfers=tuple(transfer for transfer, _ in self.transfers.kept.values()),
+            entries=tuple(self.entries.kept.values()),
+            idempotency=tuple(self.answers.kept.values()),
+            new_holds=self.holds.new(),
+            new_jobs=self.jobs.new(),
+        )
+
+    def _layers(self) -> tuple[Layer[Any, Any], ...]:
+        rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
+        return (*rows, self.entries, self._numbers)
+
+
+def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:
+    found: dict[UUID, list[int]] = {}
+    for job, number in sorted(rows.units, key=lambda key: key[1]):
+        found.setdefault(job, []).append(number)
+    return {job: tuple(numbers) for job, numbers in found.items()}

@@ -1,0 +1,78 @@
+"""What a batch touches: the rows to lock before it can be decided."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from actors.ledger.messages import (
+    REVENUE,
+    Commit,
+    Effect,
+    JobInsert,
+    PlaceHold,
+    Posting,
+    ReleaseHold,
+    SettleHold,
+    Transfer,
+    UnitComplete,
+    work_reference,
+)
+from sql.books import Keys
+
+
+@attrs.define
+class _Gathered:
+    accounts: set[str] = attrs.field(factory=set[str])
+    holds: set[str] = attrs.field(factory=set[str])
+    postings: int = 0
+
+
+def keys_of(commits: Sequence[Commit]) -> Keys:
+    """Accounts, holds and jobs by name; a hold's account and a job's units and holds come along."""
+    gathered = _Gathered()
+    transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
+    effects = [effect for commit in commits for effect in commit.effects]
+    for posting in (posting for commit in commits for posting in commit.postings):
+        _add_posting(gathered, posting)
+    for effect in effects:
+        _add_effect(gathered, effect)
+    used = [commit.idempotency for commit in commits if commit.idempotency is not None]
+    return Keys(
+        accounts=frozenset(gathered.accounts),
+        holds=frozenset(gathered.holds),
+        jobs=frozenset(effect.job for effect in effects),
+        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers),
+        idempotency=frozenset((key.user, key.key) for key in used),
+        postings=gathered.postings,
+    )
+
+
+def _add_posting(gathered: _Gathered, posting: Posting) -> None:
+    if isinstance(posting, Transfer):
+        gathered.accounts |= {posting.debit, posting.credit}
+        gathered.postings += 1
+    elif isinstance(posting, PlaceHold):
+        gathered.accounts.add(posting.account)
+        gathered.holds.add(posting.reference)
+    elif isinstance(posting, SettleHold):
+        _add_settling(gathered, posting.reference, posting.operator)
+    else:
+        assert isinstance(posting, ReleaseHold)
+        gathered.holds.add(posting.reference)
+
+
+def _add_effect(gathered: _Gathered, effect: Effect) -> None:
+    if isinstance(effect, UnitComplete):
+        reference = work_reference(effect.job, effect.unit)
+        _add_settling(gathered, reference, effect.operator if effect.verified else None)
+    elif isinstance(effect, JobInsert):
+        gathered.holds |= {work_reference(effect.job, number) for number in range(effect.units)}
+
+
+def _add_settling(gathered: _Gathered, reference: str, operator: str | None) -> None:
+    gathered.holds.add(reference)
+    gathered.accounts.add(REVENUE)
+    gathered.postings += 1
+    if operator is not None:
+        gathered.accounts.add(operator)
+        gathered.postings += 1

@@ -1,0 +1,160 @@
+"""What moves money: transfers and holds, over a draft of the books.
+
+Each function answers True when it changed something, False when it was done before, or why not.
+"""
+
+from typing import TypeAlias
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    REVENUE,
+    Booked,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    HoldClosed,
+    InsufficientCredits,
+    PlaceHold,
+    Posting,
+    SettleHold,
+    Transfer,
+)
+from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
+
+Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | InsufficientCredits
+
+
+def book(draft: Draft, posting: Posting) -> bool | Refusal:
+    """Do one posting."""
+    if isinstance(posting, Transfer):
+        return _transfer(draft, posting, named=True)
+    if isinstance(posting, PlaceHold):
+        return _place(draft, posting)
+    if isinstance(posting, SettleHold):
+        return settle(draft, posting)
+    return release(draft, posting.reference)
+
+
+def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
+    """User to revenue the charge, the rest restored; revenue to operator his share of it."""
+    hold = draft.holds.get(order.reference)
+    if hold is None:
+        return False
+    charge = hold.amount if order.amount is None else order.amount
+    if hold.state == "SETTLED" and hold.settled == charge:
+        return False
+    if hold.state != "OPEN":
+        return HoldClosed(order.reference)
+    if not 0 <= charge <= hold.amount:
+        return GuardFailed("SettleHold", f"a hold of {hold.amount}")
+    _close(draft, hold, "SETTLED", charge)
+    for transfer in _settling(order, hold.account, charge):
+        moved = _transfer(draft, transfer)
+        if moved is not True:  # False: booked under this reference, but not by this hold
+            return ExistsWithOtherAmount(order.reference) if moved is False else moved
+    return True
+
+
+def release(draft: Draft, reference: str) -> bool | Refusal:
+    """Give a hold back whole."""
+    hold = draft.holds.get(reference)
+    if hold is None or hold.state == "RELEASED":
+        return False
+    if hold.state == "SETTLED":
+        return HoldClosed(reference)
+    _close(draft, hold, "RELEASED", 0)
+    return True
+
+
+def booked_before(draft: Draft, order: Transfer) -> Booked | None:
+    """The entry of a transfer that was posted under this reference before."""
+    before = draft.transfers.get((order.subject, order.kind, order.reference))
+    return None if before is None else _booked(*before)
+
+
+def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
+    reference, words = order.reference, order.description
+    transfers: list[Transfer] = []
+    if charge > 0:
+        transfers.append(Transfer(account, REVENUE, account, charge, "USAGE", reference, words))
+    share = charge * order.share_percent // 100
+    if order.operator is not None and share > 0:
+        earner = order.operator
+        transfers.append(Transfer(REVENUE, earner, earner, share, "EARNING", reference, words))
+    return transfers
+
+
+def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | Refusal:
+    """``named``: its entry belongs to the outcome."""
+    before = draft.transfers.get((order.subject, order.kind, order.reference))
+    if before is not None:
+        row, entry = before
+        if (row.amount, row.debit, row.credit) != (order.amount, order.debit, order.credit):
+            return ExistsWithOtherAmount(order.reference)
+    else:
+        refusal = _refusal(draft, order)
+        if refusal is not None:
+            return refusal
+        row = TransferRow(
+            id=draft.next_transfer_id(),
+            **attrs.asdict(order),
+            created_at=draft.now,
+        )
+        entry = draft.enter(row)
+    if named:
+        draft.booked.append(_booked(row, entry))
+    return before is None
+
+
+def _refusal(draft: Draft, order: Transfer) -> Refusal | None:
+    debit, credit = draft.accounts.get(order.debit), draft.accounts.get(order.credit)
+    if debit is None or credit is None or debit is credit:
+        return GuardFailed("Transfer", "")
+    if order.subject not in (order.debit, order.credit) or order.amount < 1:
+        return GuardFailed("Transfer", "")
+    return _short(debit, order.amount)
+
+
+def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
+    if account.may_overdraw or account.available >= amount:
+        return None
+    return InsufficientCredits(available=account.available, requested=amount)
+
+
+def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
+    before = draft.holds.get(order.reference)
+    if before is not None:  # closed perhaps: a reference is held once
+        same = (before.account, before.amount) == (order.account, order.amount)
+        return False if same else ExistsWithOtherAmount(order.reference)
+    account = draft.accounts.get(order.account)
+    if account is None or order.amount < 1:
+        return GuardFailed("PlaceHold", "")
+    short = _short(account, order.amount)
+    if short is not None:
+        return short
+    hold = HoldRow(draft.uuid(), account.name, order.reference, order.amount, draft.now)
+    draft.holds.put(hold.reference, hold)
+    draft.accounts.put(account.name, attrs.evolve(account, held=account.held + hold.amount))
+    return True
+
+
+def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:
+    account = draft.accounts.get(hold.account)
+    assert account is not None, "a hold's account is locked with it"
+    closed = attrs.evolve(hold, state=state, settled=settled, closed_at=draft.now)
+    draft.holds.put(hold.reference, closed)
+    draft.accounts.put(account.name, attrs.evolve(account, held=account.held - hold.amount))
+
+
+def _booked(transfer: TransferRow, entry: EntryRow) -> Booked:
+    return Booked(
+        id=entry.id,
+        entry_id=entry.entry_id,
+        amount=entry.amount,
+        kind=transfer.kind,
+        reference=transfer.reference,
+        description=transfer.description,
+        balance_after=entry.after,
+        created_at=entry.created_at,
+    )

@@ -1,0 +1,47 @@
+"""What can go wrong between us and the database, in the three kinds that callers tell apart."""
+
+import asyncpg
+
+
+class Unavailable(Exception):
+    """The database is away, or too slow to answer; whether a commit happened may be unknown."""
+
+
+class Conflict(Exception):
+    """A deadlock or the like: another was faster, nothing happened, the same may be tried again."""
+
+
+class Refused(Exception):
+    """The database refuses the data (CHECK, foreign key, range, characters): a caller's bug."""
+
+
+AWAY = (
+    OSError,  # refused, reset, no such socket; TimeoutError too
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting, statement timed out
+    asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full
+    asyncpg.ReadOnlySQLTransactionError,  # a standby answers
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,  # the conversation broke off in the middle
+)
+AGAIN = (
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,  # the schema moved on
+)
+DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+def away(error: BaseException) -> bool:
+    """Whether ``error`` means that the database is away."""
+    if isinstance(error, asyncpg.InterfaceError):
+        # "connection is closed", "pool is closing"; the rest are mistakes of ours, among them
+        # arguments of a wrong type, whose text may say anything.
+        return "clos" in str(error) and not isinstance(error, ValueError)
+    return isinstance(error, AWAY)
+
+
+def refused(error: Exception) -> bool:
+    """Whether the database, or asyncpg before it, refuses the data of a statement."""
+    client = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    return client or isinstance(error, DATA)

@@ -1,0 +1,3 @@
+-- name: check
+-- Whether the database answers.
+SELECT 1 AS alive;

@@ -1,0 +1,162 @@
+-- The invariants of the books. Each query finds what breaks one: a row per violation, $1 at most.
+
+-- name: fsck_unhurried
+-- A large ledger takes its time.
+SET LOCAL statement_timeout = 0;
+
+-- name: fsck_i1_transfers
+-- Each transfer has two entries: minus its amount on the debit side, its amount on the credit side.
+SELECT 'transfer ' || t.id AS subject,
+       'an amount of ' || t.amount || ' has the entries '
+           || coalesce(string_agg(e.amount || ' on account ' || e.account_id, ', '
+                                  ORDER BY e.entry_id), 'none') AS found
+FROM transfers t LEFT JOIN entries e ON e.transfer_id = t.id
+GROUP BY t.id, t.amount, t.debit, t.credit
+HAVING count(e.entry_id) <> 2
+    OR count(*) FILTER (WHERE e.account_id = t.debit AND e.amount = -t.amount) <> 1
+    OR count(*) FILTER (WHERE e.account_id = t.credit AND e.amount = t.amount) <> 1
+ORDER BY t.id LIMIT $1;
+
+-- name: fsck_i1_total
+-- The sum of all entries is 0.
+SELECT 'all entries' AS subject, 'their sum is ' || sum(amount) AS found
+FROM entries HAVING sum(amount) <> 0 LIMIT $1;
+
+-- name: fsck_i2_balances
+-- An account's balance is the sum of its entries, and its version their number.
+SELECT a.name AS subject,
+       'balance ' || a.balance || ' at version ' || a.version || ', but '
+           || coalesce(e.entries, 0) || ' entries sum up to ' || coalesce(e.sum, 0) AS found
+FROM accounts a
+LEFT JOIN (SELECT account_id, sum(amount) AS sum, count(*) AS entries
+           FROM entries GROUP BY account_id) e ON e.account_id = a.id
+WHERE a.balance <> coalesce(e.sum, 0) OR a.version <> coalesce(e.entries, 0)
+ORDER BY a.id LIMIT $1;
+
+-- name: fsck_i2_chain
+-- Each entry follows on the one before it.
+SELECT 'entry ' || entry_id AS subject,
+       'version ' || version || ' starts at ' || before || ', the one before ended at '
+           || previous || ' with version ' || previous_version AS found
+FROM (SELECT entry_id, account_id, version, before,
+             coalesce(lag(after) OVER chain, 0) AS previous,
+             coalesce(lag(version) OVER chain, 0) AS previous_version
+      FROM entries WINDOW chain AS (PARTITION BY account_id ORDER BY version)) e
+WHERE before <> previous OR version <> previous_version + 1
+ORDER BY entry_id LIMIT $1;
+
+-- name: fsck_i2_held
+-- What is held of an account is the sum of its open holds, and is there.
+SELECT a.name AS subject,
+       'held ' || a.held || ' of ' || a.balance || ', open holds sum up to '
+           || coalesce(h.sum, 0) AS found
+FROM accounts a
+LEFT JOIN (SELECT account_id, sum(amount) AS sum FROM holds WHERE state = 'OPEN'
+           GROUP BY account_id) h ON h.account_id = a.id
+WHERE a.held <> coalesce(h.sum, 0) OR (NOT a.may_overdraw AND a.balance - a.held < 0)
+ORDER BY a.id LIMIT $1;
+
+-- name: fsck_i3_live
+-- An open hold has a unit that has not ended.
+SELECT 'hold ' || h.reference AS subject,
+       CASE WHEN u.job_id IS NULL THEN 'open without a unit of work'
+            ELSE 'open, but its unit is ' || u.state END AS found
+FROM holds h
+LEFT JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
+ORDER BY h.reference LIMIT $1;
+
+-- name: fsck_i3_once
+-- A settled hold was charged once, what it says; an open or released one was not.
+SELECT 'hold ' || h.reference AS subject,
+       h.state || ' with ' || h.settled || ', charged ' || count(t.id) || ' times, '
+           || coalesce(sum(t.amount), 0) AS found
+FROM holds h
+LEFT JOIN transfers t
+       ON t.subject = h.account_id AND t.kind = 'USAGE' AND t.reference = h.reference
+GROUP BY h.id, h.reference, h.state, h.settled
+HAVING coalesce(sum(t.amount), 0) <> h.settled OR count(t.id) > 1
+ORDER BY h.reference LIMIT $1;
+
+-- name: fsck_i4_completed
+-- A COMPLETED unit with a price has exactly one settle, not above its hold.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       'COMPLETED at a price of ' || u.price || ', hold ' || coalesce(h.state, 'none')
+           || ', charged ' || count(t.id) || ' times, ' || coalesce(sum(t.amount), 0) AS found
+FROM units u
+LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+LEFT JOIN transfers t
+       ON t.subject = h.account_id AND t.kind = 'USAGE' AND t.reference = h.reference
+WHERE u.state = 'COMPLETED' AND u.price > 0
+GROUP BY u.job_id, u.number, u.price, h.state, h.amount
+HAVING h.state IS DISTINCT FROM 'SETTLED' OR count(t.id) <> 1 OR sum(t.amount) > h.amount
+ORDER BY u.job_id, u.number LIMIT $1;
+
+-- name: fsck_i4_uncharged
+-- A unit that FAILED or was CANCELLED is not charged, nor is one that is still open.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       u.state || ', but its hold is SETTLED with ' || h.settled AS found
+FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE u.state <> 'COMPLETED' AND h.state = 'SETTLED'
+ORDER BY u.job_id, u.number LIMIT $1;
+
+-- name: fsck_i4_earnings
+-- Only a verified unit has paid an operator, not above its charge.
+SELECT 'transfer ' || t.id AS subject,
+       'earned ' || t.amount || ' for ' || t.reference || ', which is '
+           || coalesce(u.state || CASE WHEN u.verified THEN ', verified' ELSE ', not verified' END,
+                       'no unit')
+           || ' and charged ' || coalesce(h.settled, 0) AS found
+FROM transfers t
+LEFT JOIN units u ON t.reference = 'job:' || u.job_id || ':' || u.number
+LEFT JOIN holds h ON h.reference = t.reference
+WHERE t.kind = 'EARNING'
+  AND (u.state IS DISTINCT FROM 'COMPLETED' OR u.verified IS DISTINCT FROM true
+       OR t.amount > coalesce(h.settled, 0))
+ORDER BY t.id LIMIT $1;
+
+-- name: fsck_i5
+-- At most one posting per account, kind and reference; an operator is paid once for a unit.
+SELECT kind || ' ' || reference AS subject, count(*) || ' transfers' AS found
+FROM transfers
+GROUP BY CASE WHEN kind = 'EARNING' THEN 0 ELSE subject END, kind, reference
+HAVING count(*) > 1
+ORDER BY kind, reference LIMIT $1;
+
+-- name: fsck_i9_results
+-- A result is that of the unit's attempt: our keys are results/{user}/{job}/{unit}/{attempt}/….
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       'its attempt is ' || u.attempt || ', its result ' || u.result_key AS found
+FROM units u
+WHERE u.result_key IS NOT NULL
+  AND substring(u.result_key FROM 'results/[^/]+/' || u.job_id || '/' || u.number || '/([0-9]{1,9})/')
+      <> u.attempt::text
+ORDER BY u.job_id, u.number LIMIT $1;
+
+-- name: fsck_i9_units
+-- Only an attempt that was given to a node completes a unit, and only a completed one has a result.
+SELECT 'unit ' || job_id || ':' || number AS subject,
+       state || ' in attempt ' || attempt || CASE WHEN node_id IS NULL THEN ', without a node' ELSE '' END
+           || CASE WHEN result_key IS NULL THEN '' ELSE ', with a result' END AS found
+FROM units
+WHERE (state = 'COMPLETED' AND (attempt = 0 OR node_id IS NULL))
+   OR (state <> 'COMPLETED' AND (result_key IS NOT NULL OR verified))
+ORDER BY job_id, number LIMIT $1;
+
+-- name: fsck_i9_jobs
+-- A job's row is what its units say.
+SELECT 'job ' || j.id AS subject,
+       j.status || ' after ' || j.retry_count || ' retries; its units are '
+           || coalesce(string_agg(u.state, ', ' ORDER BY u.number), 'none') AS found
+FROM jobs j LEFT JOIN units u ON u.job_id = j.id
+GROUP BY j.id
+HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - 1, 0)), 0)
+    OR j.status <> CASE
+           WHEN bool_and(u.ended_at IS NOT NULL) THEN
+               CASE WHEN bool_or(u.state = 'CANCELLED') THEN 'CANCELLED'
+                    WHEN bool_or(u.state = 'FAILED') THEN 'FAILED' ELSE 'COMPLETED' END
+           WHEN bool_or(u.started_at IS NOT NULL OR u.state IN ('RUNNING', 'COMPLETED')) THEN 'RUNNING'
+           WHEN bool_or(u.attempt > 0) THEN 'DISPATCHED'
+           ELSE 'QUEUED' END
+    OR count(u.number) = 0
+ORDER BY j.id LIMIT $1;

@@ -1,0 +1,95 @@
+"""The Store port over PostgreSQL."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from sql.books import BooksTransaction, UnitId
+from sql.database import Conflict, Database, Refused
+from sql.failure import refused
+from sql.fsck import Finding, run_fsck
+from sql.sql_books import SqlBooks
+from sql.work import Lease, NodeRow, OpenUnit
+
+BOOKS_SECONDS: Final = 1.8
+AUDIT_SECONDS: Final = 300.0
+
+
+class SqlStore:
+    """Every method raises Unavailable while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def transaction(
+        self, *, within: float = BOOKS_SECONDS
+    ) -> AbstractAsyncContextManager[BooksTransaction]:
+        """Committed at exit. Unavailable: it is unknown whether it was. See the port."""
+        return self._transaction(within)
+
+    @asynccontextmanager
+    async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
+        try:
+            async with self._database.transaction(within=within) as connection:
+                yield SqlBooks(connection)
+        except asyncpg.UniqueViolationError as error:  # inserted since we looked
+            raise Conflict(str(error)) from error
+        except orjson.JSONEncodeError as error:
+            raise Refused(type(error).__name__) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if refused(error):  # its text names columns and constraints; rows are in its detail
+                raise Refused(f"{type(error).__name__}: {error}") from error
+            raise
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[UnitId]:
+        columns = (
+            [lease.job for lease in leases],
+            [lease.unit for lease in leases],
+            [lease.attempt for lease in leases],
+            [lease.node for lease in leases],
+            [lease.until for lease in leases],
+        )
+        rows = await self._database.all("work_renew_leases", *columns)
+        return frozenset((row["job_id"], row["number"]) for row in rows)
+
+    async def audit(self) -> Sequence[Finding]:
+        async with self._database.connection(within=AUDIT_SECONDS) as connection:
+            return await run_fsck(connection)
+
+    async def open_units(self) -> Sequence[OpenUnit]:
+        return [_open_unit(row) for row in await self._database.all("work_open")]
+
+    async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
+        return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
+
+    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_lost", now, unsent_since)
+        return [_open_unit(row) for row in rows]
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        rows = await self._database.all("work_healthy_nodes")
+        return [_node(row) for row in rows]
+
+    async def node_seen(self, node: UUID, at: datetime) -> None:
+        await self._database.execute("work_node_seen", node, at)
+
+    async def silence(self, now: datetime) -> Sequence[UUID]:
+        rows = await self._database.all("work_silence", now)
+        return [row["id"] for row in rows if row["was"] == "HEALTHY"]
+
+
+def _node(row: Any) -> NodeRow:
+    values: dict[str, Any] = {**row, "capabilities": tuple(row["capabilities"])}
+    return NodeRow(**values)
+
+
+def _open_unit(row: Any) -> OpenUnit:
+    values: dict[str, Any] = {**row, "avoid": frozenset(row["avoid"])}
+    if values["state"] == "QUEUED":
+        values["node"] = None  # the row keeps the node of the last attempt
+    return OpenUnit(**values)

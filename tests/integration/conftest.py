@@ -1,0 +1,23 @@
+"""A migrated database for every test of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sql.migrate import migrate
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.engines import LoopThread, execute, with_database
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def database_template(
+    engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint
+) -> Iterator[str]:
+    """A database with the newest schema, to be copied."""
+    owner = postgres_endpoint.owner_dsn
+    engine_loop.run(execute(owner, f"CREATE DATABASE {TEMPLATE}"))
+    engine_loop.run(migrate(with_database(owner, TEMPLATE)))
+    yield TEMPLATE
+    engine_loop.run(execute(owner, f"DROP DATABASE {TEMPLATE} WITH (FORCE)"))

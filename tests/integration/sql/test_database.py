@@ -1,0 +1,85 @@
+"""The pool over a real PostgreSQL."""
+
+import asyncio
+
+import pytest
+
+from sql.database import Database, Unavailable
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.engines import execute
+
+
+async def test_a_query_by_name_answers(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    await pool.check()
+    row = await pool.one("check")
+    assert row is not None
+    assert row["alive"] == 1
+    await pool.close()
+
+
+async def test_a_broken_connection_is_replaced_for_a_read(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn, connections=3)
+    for _ in range(3):
+        await asyncio.gather(*(pool.check() for _ in range(3)))
+        await execute(
+            database.owner_dsn,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+    await pool.check()
+    await pool.close()
+
+
+async def test_a_closed_database_is_unavailable(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    await pool.check()
+    await pool.close()
+    with pytest.raises(Unavailable):
+        await pool.check()
+
+
+async def test_nobody_there_is_told_at_once(unused_tcp_port: int) -> None:
+    pool = Database(lambda: f"postgresql://nobody:x@127.0.0.1:{unused_tcp_port}/none")
+    with pytest.raises(Unavailable):
+        await pool.check()
+    await pool.close()
+
+
+async def test_a_server_that_never_answers_is_given_up_within_two_seconds() -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pool = Database(lambda: f"postgresql://nobody:x@127.0.0.1:{port}/none?sslmode=disable")
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable):
+        await pool.check()
+    assert asyncio.get_running_loop().time() - started < 2
+    await pool.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_transaction_is_rolled_back_by_an_error(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+
+    async def make_a_mistake() -> None:
+        async with pool.transaction() as connection:
+            await connection.execute("INSERT INTO accounts (name) VALUES ('user:x')")
+            raise KeyError("mistake")
+
+    with pytest.raises(KeyError, match="mistake"):
+        await make_a_mistake()
+    async with pool.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM accounts WHERE name = 'user:x'") == 0
+    await pool.close()
+
+
+async def test_json_comes_and_goes_as_values(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    async with pool.connection() as connection:
+        assert await connection.fetchval("SELECT $1::jsonb", {"a": [1, "ü"]}) == {"a": [1, "ü"]}
+    await pool.close()

@@ -1,0 +1,286 @@
+"""The database in memory, for the actors' tests: the same rows, the same rules, and failures."""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import attrs
+
+from sql.books import (
+    MADE_WHEN_NEEDED,
+    PLATFORM_ACCOUNTS,
+    AccountRow,
+    BooksTransaction,
+    Changes,
+    EntryRow,
+    HoldRow,
+    JobRow,
+    KeyId,
+    KeyRow,
+    Keys,
+    Rows,
+    TransferKey,
+    TransferRow,
+    UnitId,
+    UnitRow,
+)
+from sql.database import Unavailable
+from sql.fsck import Finding
+from sql.work import Lease, NodeRow, OpenUnit
+from tests.twins.store_audit import audit
+from tests.twins.store_rules import check
+
+UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
+
+
+@attrs.define
+class NodeTwin:
+    """A row of ``nodes``."""
+
+    id: UUID
+    owner: UUID | None
+    capabilities: tuple[str, ...]
+    load: float
+    verified: bool
+    status: str
+    seen_at: datetime | None
+
+
+class StoreTwin:
+    """A Store over dicts. Several ledgers may share it: transactions exclude each other.
+
+    ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
+    once. Unlike the real one it does not know users, nor whether a unit's node exists.
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, AccountRow] = {}
+        self.holds: dict[str, HoldRow] = {}
+        self.jobs: dict[UUID, JobRow] = {}
+        self.units: dict[UnitId, UnitRow] = {}
+        self.transfers: dict[TransferKey, TransferRow] = {}
+        self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
+        self.answers: dict[KeyId, KeyRow] = {}
+        self.nodes: dict[UUID, NodeTwin] = {}
+        self.away = False
+        self.commits = 0
+        self.pause: Callable[[], object] | None = None  # called at each round trip
+        self.transfer_ids, self.entry_ids = itertools.count(1), itertools.count(1)
+        self._account_ids = itertools.count(1)
+        self._failures: deque[Exception] = deque()
+        self._lost_answers = 0
+        self._locked = asyncio.Lock()
+        for name in PLATFORM_ACCOUNTS:
+            self.make_account(name, may_overdraw=True)
+
+    # -- what tests do to it
+
+    def fail_next(self, *errors: Exception) -> None:
+        """The next round trips fail with these; Unavailable when none is given."""
+        self._failures.extend(errors or (Unavailable("injected"),))
+
+    def lose_commit_answer(self, times: int = 1) -> None:
+        """The next commits happen, and Unavailable is raised all the same."""
+        self._lost_answers += times
+
+    def add_node(
+        self,
+        node: UUID,
+        capabilities: Sequence[str],
+        *,
+        owner: UUID | None = None,
+        load: float = 0.0,
+        verified: bool = True,
+        status: str = "HEALTHY",
+        seen_at: datetime | None = None,
+    ) -> None:
+        """A row of ``nodes``, as the web writes it."""
+        row = NodeTwin(node, owner, tuple(capabilities), load, verified, status, seen_at)
+        self.nodes[node] = row
+
+    def make_account(self, name: str, *, may_overdraw: bool = False) -> None:
+        number = next(self._account_ids)
+        self.accounts[name] = AccountRow(number, name, may_overdraw=may_overdraw)
+
+    # -- the port
+
+    def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[BooksTransaction]:
+        await self.round_trip()
+        async with self._locked:
+            books = BooksTwin(self)
+            yield books
+            await self.round_trip()
+            books.commit()
+            self.commits += 1
+            if self._lost_answers:
+                self._lost_answers -= 1
+                raise Unavailable("the answer to COMMIT was lost")
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[UnitId]:
+        await self.round_trip()
+        renewed: set[UnitId] = set()
+        for lease in leases:
+            unit = self.units.get((lease.job, lease.unit))
+            if unit is None or unit.state not in ("DISPATCHED", "RUNNING"):
+                continue
+            if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
+                self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
+                renewed.add((lease.job, lease.unit))
+        return frozenset(renewed)
+
+    async def audit(self) -> Sequence[Finding]:
+        await self.round_trip()
+        async with self._locked:
+            return audit(self)
+
+    async def open_units(self) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        found = [self._open_unit(unit) for unit in self.units.values() if unit.ended_at is None]
+        return sorted(found, key=lambda unit: (unit.queued_at, unit.job, unit.unit))
+
+    async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        found = [unit for unit in self._at_work() if unit.node_id == node]
+        found.sort(key=lambda unit: (unit.assigned_at, unit.job_id, unit.number))
+        return [self._open_unit(unit) for unit in found]
+
+    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        found = [unit for unit in self._at_work() if _is_lost(unit, now, unsent_since)]
+        found.sort(key=lambda unit: (unit.job_id, unit.number))
+        return [self._open_unit(unit) for unit in found]
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        await self.round_trip()
+        healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
+        return [
+            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified)
+            for n in sorted(healthy, key=lambda node: node.id)
+        ]
+
+    async def node_seen(self, node: UUID, at: datetime) -> None:
+        await self.round_trip()
+        row = self.nodes.get(node)
+        if row is not None and (row.seen_at is None or row.seen_at <= at):
+            row.seen_at, row.status = at, "HEALTHY"
+
+    async def silence(self, now: datetime) -> Sequence[UUID]:
+        await self.round_trip()
+        gone: list[UUID] = []
+        for node in self.nodes.values():
+            if node.status not in ("HEALTHY", "UNHEALTHY"):
+                continue
+            if node.seen_at is not None and node.seen_at > now - UNHEALTHY:
+                continue
+            if node.status == "HEALTHY":
+                gone.append(node.id)
+            offline = node.seen_at is None or node.seen_at <= now - OFFLINE
+            node.status = "OFFLINE" if offline else "UNHEALTHY"
+        return gone
+
+    # -- inside
+
+    async def round_trip(self) -> None:
+        """Let others run, as they would while the network is waited for; then perhaps fail."""
+        if self.pause is not None:
+            self.pause()
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unavailable("away")
+        if self._failures:
+            raise self._failures.popleft()
+
+    def _at_work(self) -> list[UnitRow]:
+        return [unit for unit in self.units.values() if unit.state in ("DISPATCHED", "RUNNING")]
+
+    def _open_unit(self, unit: UnitRow) -> OpenUnit:
+        job = self.jobs[unit.job_id]
+        return OpenUnit(
+            job=job.id,
+            unit=unit.number,
+            user=job.user_id,
+            job_type=job.job_type,
+            payload_ref=job.payload_ref,
+            params=job.params,
+            state=unit.state,
+            attempt=unit.attempt,
+            node=None if unit.state == "QUEUED" else unit.node_id,
+            avoid=frozenset(unit.avoid),
+            failures=unit.failures,
+            not_before=unit.not_before,
+            assigned_at=unit.assigned_at,
+            lease_until=unit.lease_until,
+            queued_at=job.queued_at,
+        )
+
+
+class BooksTwin:
+    """One transaction: what is written is kept back until the commit."""
+
+    def __init__(self, store: StoreTwin) -> None:
+        self._store = store
+        self._changes: list[Changes] = []
+
+    async def lock(self, keys: Keys) -> Rows:
+        await self._store.round_trip()
+        store = self._store
+        units = {key: unit for key, unit in store.units.items() if key[0] in keys.jobs}
+        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in units}
+        found = {name: hold for name, hold in store.holds.items() if name in holds}
+        names = set(keys.accounts) | {hold.account for hold in found.values()}
+        for name in sorted(names - store.accounts.keys()):
+            if name.startswith(MADE_WHEN_NEEDED):
+                store.make_account(name)
+        return Rows(
+            accounts={n: store.accounts[n] for n in sorted(names) if n in store.accounts},
+            holds=found,
+            jobs={job: store.jobs[job] for job in keys.jobs if job in store.jobs},
+            units=units,
+            transfers={
+                key: (store.transfers[key], self._entry_of_subject(store.transfers[key]))
+                for key in keys.transfers
+                if key in store.transfers
+            },
+            idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
+            transfer_ids=itertools.islice(store.transfer_ids, keys.postings),
+            entry_ids=itertools.islice(store.entry_ids, 2 * keys.postings),
+        )
+
+    async def write(self, changes: Changes) -> None:
+        await self._store.round_trip()
+        check(self._store, changes)
+        self._changes.append(changes)
+
+    def commit(self) -> None:
+        store = self._store
+        for changes in self._changes:
+            store.accounts.update({row.name: row for row in changes.accounts})
+            store.holds.update({row.reference: row for row in changes.holds})
+            store.jobs.update({row.id: row for row in changes.jobs})
+            store.units.update({(row.job_id, row.number): row for row in changes.units})
+            for row in changes.transfers:
+                store.transfers[row.subject, row.kind, row.reference] = row
+            store.entries.update({(row.account, row.version): row for row in changes.entries})
+            store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
+
+    def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:
+        entries = self._store.entries.values()
+        return next(
+            entry
+            for entry in entries
+            if entry.transfer_id == transfer.id and entry.account == transfer.subject
+        )
+
+
+def _is_lost(unit: UnitRow, now: datetime, unsent_since: datetime) -> bool:
+    if unit.lease_until is not None:
+        return unit.lease_until <= now
+    return unit.assigned_at is not None and unit.assigned_at < unsent_since

@@ -1,0 +1,130 @@
+"""The schema's CHECKs and keys, as the twin of the database holds to them."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
+from sql.database import Conflict, Refused
+
+if TYPE_CHECKING:
+    from tests.twins.store import StoreTwin
+
+BIGINT = 2**63
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
+KINDS = ("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING")
+ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
+
+
+def check(store: "StoreTwin", changes: Changes) -> None:
+    """Raise Refused for data that the schema refuses, Conflict for rows that are not as thought."""
+    for row in rows_of(changes):
+        for value in attrs.astuple(row, recurse=False):
+            _value(value)
+    for name, sound in _rules(changes):
+        if not sound:
+            raise Refused(name)
+    _keys(store, changes)
+
+
+def rows_of(changes: Changes) -> Iterator[Any]:
+    yield from changes.accounts
+    yield from changes.holds
+    yield from changes.jobs
+    yield from changes.units
+    yield from changes.transfers
+    yield from changes.entries
+    yield from changes.idempotency
+
+
+def _value(value: object) -> None:
+    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c < "\ue000" for c in value)):
+        raise Refused("text")
+    if isinstance(value, int) and not -BIGINT <= value < BIGINT:
+        raise Refused("bigint")
+    if isinstance(value, dict):
+        for each in value.values():
+            _value(each)
+
+
+def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
+    for account in changes.accounts:
+        yield "held", account.held >= 0
+        yield "balance", account.may_overdraw or account.available >= 0
+    for job in changes.jobs:
+        yield from _job(job)
+    for unit in changes.units:
+        yield from _unit(unit)
+    for hold in changes.holds:
+        yield from _hold(hold)
+    for transfer in changes.transfers:
+        yield from _transfer(transfer)
+    for entry in changes.entries:
+        yield from _entry(entry)
+    for row in changes.idempotency:
+        yield "key", 1 <= len(row.key) <= 255 and len(row.request) == 32
+
+
+def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
+    yield "job_type", 1 <= len(job.job_type) <= 100
+    yield "payload_ref", 1 <= len(job.payload_ref) <= 500
+    yield "status", job.status in JOB_STATES
+    yield "completed_at", (job.status in ENDED) == (job.completed_at is not None)
+    yield "price", job.price >= 0 and job.retry_count >= 0
+
+
+def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
+    yield "state", unit.state in JOB_STATES
+    yield "ended_at", (unit.state in ENDED) == (unit.ended_at is not None)
+    at_work = unit.state in ("DISPATCHED", "RUNNING")
+    yield "assigned", not at_work or (unit.node_id is not None and unit.attempt > 0)
+    yield "numbers", min(unit.number, unit.attempt, unit.failures, unit.price) >= 0
+    yield "sha256", unit.result_sha256 is None or len(unit.result_sha256) == 32
+    yield "result_size", unit.result_size is None or unit.result_size >= 0
+    yield "error_class", unit.error_class in ERROR_CLASSES
+
+
+def _hold(hold: HoldRow) -> Iterator[tuple[str, bool]]:
+    yield "amount", hold.amount > 0 and 0 <= hold.settled <= hold.amount
+    yield "state", hold.state in ("OPEN", "SETTLED", "RELEASED")
+    yield "closed_at", (hold.state == "OPEN") == (hold.closed_at is None)
+    yield "settled", hold.state == "SETTLED" or hold.settled == 0
+
+
+def _transfer(transfer: TransferRow) -> Iterator[tuple[str, bool]]:
+    yield "amount", transfer.amount > 0
+    yield "sides", transfer.debit != transfer.credit
+    yield "subject", transfer.subject in (transfer.debit, transfer.credit)
+    yield "kind", transfer.kind in KINDS
+    yield "reference", 1 <= len(transfer.reference) <= 255
+
+
+def _entry(entry: EntryRow) -> Iterator[tuple[str, bool]]:
+    yield "entry", entry.amount != 0 and entry.after == entry.before + entry.amount
+
+
+def _keys(store: "StoreTwin", changes: Changes) -> None:
+    for hold in changes.holds:
+        before = store.holds.get(hold.reference)
+        new = hold.reference in changes.new_holds
+        _must(before is None if new else before is not None and before.state == "OPEN")
+    for job in changes.jobs:
+        _must((job.id in store.jobs) != (job.id in changes.new_jobs))
+    for unit in changes.units:
+        known = (unit.job_id, unit.number) in store.units
+        _must(known != (unit.job_id in changes.new_jobs))
+    _must(all(account.name in store.accounts for account in changes.accounts))
+    _new(store.transfers, [(t.subject, t.kind, t.reference) for t in changes.transfers])
+    _new(store.entries, [(entry.account, entry.version) for entry in changes.entries])
+    _new(store.answers, [(row.user_id, row.key) for row in changes.idempotency])
+
+
+def _new(table: Iterable[Any], keys: list[Any]) -> None:
+    _must(len(set(keys)) == len(keys) and not set(keys) & set(table))
+
+
+def _must(sound: bool) -> None:
+    if not sound:
+        raise Conflict("rows are not as they were found")
