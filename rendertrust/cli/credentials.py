@@ -54,7 +54,7 @@ class CredentialsFile:
         return Tokens(access, refresh)
 
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
-        """Keep ``tokens``; with an ``email``, as at a login, it becomes the current one."""
+        """Keep ``tokens``; with an ``email``, as at a login, the gateway becomes current."""
         self.prepare()
         with self._locked("write"):
             book = self._book()
