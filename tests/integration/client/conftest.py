@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,23 @@ class Program:
 
     url: str
     home: Path
+    variables: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
-    async def start(self, *words: str, cwd: Path | None = None, **variables: str) -> Process:
-        environment = {
+    def environment(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "XDG_STATE_HOME": str(self.home / "state"),
             "PYTHONPATH": str(ROOT),
             "RENDERTRUST_URL": self.url,
+            **self.variables,
         }
+
+    async def start(self, *words: str, **variables: str) -> Process:
         return await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words],
-            cwd=cwd or self.home,
-            env=environment | variables,
+            cwd=self.home,
+            env=self.environment() | variables,
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

@@ -1,5 +1,6 @@
 """``rendertrust`` in a process of its own: exit codes, JSON, what is printed and what is not."""
 
+import asyncio
 import json
 import signal
 import stat
@@ -139,6 +140,16 @@ async def test_a_renewed_login_is_kept(program: Program, gateway: GatewayDouble)
     assert (await program.run("credits", "balance")).code == 0
     kept = json.loads(program.credentials.read_text())["logins"][gateway.url]
     assert (kept["access_token"], kept["email"]) == ("access-2", "jane@example.com")
+
+
+async def test_several_calls_at_once_renew_a_login_once(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    gateway.accepted = set()
+    calls = [program.run("credits", "balance") for _ in range(4)]
+    assert [told.code for told in await asyncio.gather(*calls)] == [0] * 4
+    assert gateway.seen["POST /api/v1/auth/refresh"] == 1
 
 
 async def test_submit_watch_and_save(program: Program, gateway: GatewayDouble, blend: Path) -> None:
