@@ -167,7 +167,10 @@ async def test_a_refused_connection_is_tried_again_even_for_register() -> None:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         told: list[float] = []
-        waiting = lambda _: object, pause: object: told.append(pause)  # noqa: E731
+
+        def waiting(_: object, pause: float) -> None:
+            told.append(pause)
+
         async with AsyncClient(url, retries=FAST, waiting=waiting) as client:
             with pytest.raises(NoAnswer, match="connection refused") as caught:
                 await client.register("jane@example.com", "Jane", "correct horse")
