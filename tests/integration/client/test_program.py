@@ -287,7 +287,7 @@ async def test_a_result_is_a_url_or_a_file(
     await program.log_in()
     job_id = gateway.add_job("COMPLETED")
     told = await program.run("jobs", "result", job_id)
-    assert told.out.startswith(f"{gateway.url}/store/results/{job_id}/frame.png?")
+    assert told.out.startswith(f"{gateway.url}/store/results/{job_id}/0/1/result?")
     told = await program.run("jobs", "result", job_id, "--out", str(tmp_path / "a.png"), "--json")
     assert told.document["path"] == str(tmp_path / "a.png")
 
