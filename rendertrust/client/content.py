@@ -15,7 +15,6 @@ import attrs
 from rendertrust.client.errors import FileChanged
 
 CHUNK_BYTES: Final = 1 << 20
-HEAD_BYTES: Final = 16
 
 # Told how many bytes are done, and of how many; 0 of nothing known.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -99,10 +98,10 @@ class Part:
     file: BinaryIO
     path: Path
 
-    def head(self) -> bytes:
-        """How its content begins."""
+    def head(self, count: int) -> bytes:
+        """Its first bytes."""
         self.file.seek(0)
-        return self.file.read(HEAD_BYTES)
+        return self.file.read(count)
 
     def take_place(self, place: Path) -> Path:
         """It is whole: give it the name it is wanted under, at once."""

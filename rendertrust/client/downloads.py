@@ -12,15 +12,10 @@ import aiohttp
 from rendertrust.client.answers import ResultUrl
 from rendertrust.client.content import CHUNK_BYTES, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
+from rendertrust.client.kinds import HEAD_BYTES, suffix_of
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 
-_MAGIC: Final = {
-    b"\x89PNG\r\n\x1a\n": ".png",
-    b"\xff\xd8\xff": ".jpg",
-    b"\x76\x2f\x31\x01": ".exr",
-    b"PK\x03\x04": ".zip",
-}
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
@@ -28,13 +23,6 @@ def suffix(url: str) -> str:
     """The file suffix that a URL's path ends with, or none."""
     found = Path(urlsplit(url).path).suffix
     return found.lower() if _SUFFIX.fullmatch(found) else ""
-
-
-def kind(head: bytes) -> str:
-    """The file suffix of content that begins so, as far as results have known kinds."""
-    if head[4:8] == b"ftyp":
-        return ".mp4"
-    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), "")
 
 
 async def fetch(
@@ -67,7 +55,9 @@ async def _attempt(
     with part_in(path if is_folder else path.parent) as part:
         await _stream(transport, url, part.file, progress)
         # A result's key need not tell what it is: it was made before there was a picture.
-        place = path / f"{stem}{suffix(url) or kind(part.head())}" if is_folder else path
+        place = (
+            path / f"{stem}{suffix(url) or suffix_of(part.head(HEAD_BYTES))}" if is_folder else path
+        )
         return await asyncio.to_thread(part.take_place, place)
 
 

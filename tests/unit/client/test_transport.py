@@ -3,7 +3,7 @@
 import pytest
 
 from rendertrust.client.answers import PutUrl, ResultUrl
-from rendertrust.client.downloads import kind, suffix
+from rendertrust.client.downloads import suffix
 from rendertrust.client.transport import Call, address, seconds
 
 
@@ -59,22 +59,6 @@ def test_retry_after_is_a_number_or_a_date(header: str | None, expected: float |
 )
 def test_a_result_keeps_a_harmless_suffix(url: str, expected: str) -> None:
     assert suffix(url) == expected
-
-
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        (b"\x89PNG\r\n\x1a\n\x00\x00", ".png"),
-        (b"\xff\xd8\xff\xe0", ".jpg"),
-        (b"\x76\x2f\x31\x01\x02", ".exr"),
-        (b"\x00\x00\x00\x18ftypisom", ".mp4"),
-        (b"PK\x03\x04", ".zip"),
-        (b"echo", ""),
-        (b"", ""),
-    ],
-)
-def test_a_result_without_suffix_is_known_by_its_content(head: bytes, expected: str) -> None:
-    assert kind(head) == expected
 
 
 def test_urls_and_bodies_that_open_doors_are_not_in_repr() -> None:

@@ -131,7 +131,8 @@ def order(
 def assignment(
     job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
 ) -> Assignment:
-    fields = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene", "params": {}, **other}
+    fields: dict[str, Any] = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene"}
+    fields |= {"params": {}, **other}
     return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
 
 
