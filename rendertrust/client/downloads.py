@@ -12,6 +12,7 @@ import aiohttp
 from rendertrust.client.answers import ResultUrl
 from rendertrust.client.content import CHUNK_BYTES, Progress, replacing, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
+from rendertrust.client.kinds import HEAD_BYTES, suffix_of
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 
@@ -57,7 +58,16 @@ async def _attempt(
     place = await asyncio.to_thread(target, path, stem, result.download_url)
     with replacing(place) as file:
         await _stream(transport, result.download_url, file, progress)
-    return place
+    return await asyncio.to_thread(named, place) if place != path else place
+
+
+def named(place: Path) -> Path:
+    """Give a file that was named by us, and has no suffix, the one of its kind."""
+    if place.suffix:
+        return place
+    with place.open("rb") as file:
+        kind = suffix_of(file.read(HEAD_BYTES))
+    return place.replace(place.with_name(place.name + kind))
 
 
 async def _stream(transport: Transport, url: str, file: BinaryIO, progress: Progress) -> None:
