@@ -316,7 +316,7 @@ Outcome: TypeAlias = (
 
 @attrs.frozen
 class Decided(Message[Any, None]):
-    """From the Ledger to a commit's ``observer``: what became of it, by its own ``tag``."""
+    """From the Ledger to a commit's ``observer``: what became of it. ``tag`` is the commit's."""
 
     tag: Any
     outcome: Outcome

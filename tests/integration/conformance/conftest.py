@@ -1,0 +1,58 @@
+"""``stage``: every test runs over the twin and over PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.stage import Stage
+from tests.twins.store import StoreTwin
+
+
+@pytest.fixture(params=["twin", "postgres"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """A Store with nothing in it, and the means to set it up."""
+    if request.param == "twin":
+        stage = twin_stage()
+        yield stage
+    else:
+        endpoint: PostgresEndpoint = request.getfixturevalue("database")
+        database = Database(lambda: endpoint.app_dsn)
+        stage = sql_stage(database)
+        yield stage
+        await database.close()
+
+
+def twin_stage() -> Stage:
+    store = StoreTwin()
+
+    async def add_user(user: UUID) -> None:
+        """The twin does not know users."""
+
+    async def add_node(node: UUID, seen_at: datetime | None) -> None:
+        store.add_node(node, ["render"], seen_at=seen_at)
+
+    return Stage(store, add_user, add_node)
+
+
+def sql_stage(database: Database) -> Stage:
+    async def add_user(user: UUID) -> None:
+        async with database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, 'x', 'x')",
+                *(user, f"{user}@example.org"),
+            )
+
+    async def add_node(node: UUID, seen_at: datetime | None) -> None:
+        async with database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO nodes (id, name, public_key, capabilities, status, verified_at,"
+                " seen_at) VALUES ($1, 'n', $2, '{render}', 'HEALTHY', now(), $3)",
+                *(node, node.bytes * 2, seen_at),
+            )
+
+    return Stage(SqlStore(database), add_user, add_node)

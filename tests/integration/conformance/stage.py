@@ -1,0 +1,143 @@
+"""The Store, real or twin, with a ledger over it and what the tests want to do to both."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    JobInsert,
+    Outcome,
+    PlaceHold,
+    Posted,
+    Transfer,
+    UnitAssign,
+    user_account,
+    work_reference,
+)
+from actors.ports import Store
+from sql.books import Keys, UnitRow
+
+_serial = itertools.count(1)
+
+
+def fresh_id() -> UUID:
+    """Ids in their order, so that a failure shows which is which."""
+    return UUID(int=next(_serial))
+
+
+@attrs.define
+class HandClock:
+    """Time that moves when it is told to."""
+
+    time: datetime = datetime(2026, 3, 13, 12, tzinfo=UTC)
+    seconds: float = 0.0
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+class Serial:
+    """Random, but in order."""
+
+    def uuid(self) -> UUID:
+        return fresh_id()
+
+    def token(self, size: int) -> bytes:
+        return next(_serial).to_bytes(size, "big")
+
+    def uniform(self, low: float, high: float) -> float:
+        return (low + high) / 2
+
+
+@attrs.define
+class Stage:
+    """``add_user`` and ``add_node`` write what the web writes."""
+
+    store: Store
+    add_user: Callable[[UUID], Awaitable[None]]
+    add_node: Callable[[UUID, datetime | None], Awaitable[None]]
+    clock: HandClock = attrs.field(factory=HandClock)
+
+    def ledger(self) -> LedgerActor:
+        return LedgerActor(self.store, self.clock, Serial())
+
+    async def commit(self, *commits: Commit) -> list[Outcome]:
+        """One batch."""
+        return list(await self.ledger().commit(commits))
+
+    async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
+        """One commit, alone in its batch."""
+        (outcome,) = await self.commit(Commit(postings, effects))  # type: ignore[arg-type]
+        return outcome
+
+    async def user(self, units: int = 0) -> UUID:
+        """A user with so much."""
+        user = fresh_id()
+        await self.add_user(user)
+        if units:
+            (outcome,) = await self.commit(Commit((grant(user, units),)))
+            assert isinstance(outcome, Posted), outcome
+        return user
+
+    async def node(self, seen_at: datetime | None = None) -> UUID:
+        node = fresh_id()
+        await self.add_node(node, seen_at)
+        return node
+
+    async def money(self, name: str) -> tuple[int, int]:
+        """Balance and what is held of it."""
+        async with self.store.transaction() as books:
+            account = (await books.lock(Keys(accounts=frozenset({name})))).accounts[name]
+        return account.balance, account.held
+
+    async def of_user(self, user: UUID) -> tuple[int, int]:
+        return await self.money(user_account(user))
+
+    async def unit(self, job: UUID, number: int = 0) -> UnitRow:
+        async with self.store.transaction() as books:
+            return (await books.lock(Keys(jobs=frozenset({job})))).units[job, number]
+
+    async def status(self, job: UUID) -> str:
+        async with self.store.transaction() as books:
+            return (await books.lock(Keys(jobs=frozenset({job})))).jobs[job].status
+
+    async def dispatched(self, price: int = 100, units: int = 1) -> tuple[UUID, UUID, UUID]:
+        """A user who has twice the price, a node, and his job on it: (user, node, job)."""
+        user, node = await self.user(2 * price * units), await self.node()
+        job = fresh_id()
+        order = dispatch(user, job, price, units, node)
+        (outcome,) = await self.commit(order)
+        assert isinstance(outcome, Posted), outcome
+        return user, node, job
+
+
+def grant(user: UUID, units: int, reference: str = "grant") -> Transfer:
+    account = user_account(user)
+    return Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", reference, "A gift")
+
+
+def insert(user: UUID, job: UUID, price: int = 100, units: int = 1) -> JobInsert:
+    return JobInsert(job, user, "render", "s3://bucket/scene.blend", {"frame": 1}, price, units)
+
+
+def dispatch(
+    user: UUID, job: UUID, price: int = 100, units: int = 1, node: UUID | None = None
+) -> Commit:
+    """A job with its holds, and unit 0 on a node."""
+    account = user_account(user)
+    holds = [PlaceHold(account, price, work_reference(job, n)) for n in range(units) if price]
+    assigned = () if node is None else (UnitAssign(job, 0, 1, node),)
+    return Commit(tuple(holds), (insert(user, job, price, units), *assigned))

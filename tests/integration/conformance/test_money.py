@@ -1,0 +1,196 @@
+"""Transfers, holds, keys: the same over the twin and over PostgreSQL."""
+
+import asyncio
+from collections import Counter
+
+import attrs
+
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    REVENUE,
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    HoldClosed,
+    IdempotencyKey,
+    InsufficientCredits,
+    KeyConflict,
+    PlaceHold,
+    Posted,
+    ReleaseHold,
+    Replayed,
+    SettleHold,
+    Transfer,
+    user_account,
+)
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
+
+
+async def test_a_transfer_moves_units_and_tells_its_entry(stage: Stage) -> None:
+    user = await stage.user()
+    (outcome,) = await stage.commit(Commit((grant(user, 500),)))
+    assert isinstance(outcome, Posted)
+    (entry,) = outcome.entries
+    assert (entry.amount, entry.balance_after, entry.reference) == (500, 500, "grant")
+    assert entry.created_at == stage.clock.now()
+    assert await stage.of_user(user) == (500, 0)
+    assert await stage.money(ADJUSTMENTS) == (-500, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_reference_posts_once_and_is_told_again(stage: Stage) -> None:
+    user = await stage.user()
+    first, twin = await stage.commit(Commit((grant(user, 5),)), Commit((grant(user, 5),)))
+    (later,) = await stage.commit(Commit((grant(user, 5),)))
+    assert isinstance(first, Posted)
+    assert twin == later == Replayed(entries=first.entries)
+    assert await stage.of_user(user) == (5, 0)
+
+
+async def test_a_reference_with_another_amount_or_direction_is_refused(stage: Stage) -> None:
+    user = await stage.user(5)
+    back = attrs.evolve(grant(user, 5), debit=user_account(user), credit=ADJUSTMENTS)
+    more, reversed_ = await stage.commit(Commit((grant(user, 6),)), Commit((back,)))
+    assert more == reversed_ == ExistsWithOtherAmount("grant")
+    assert await stage.of_user(user) == (5, 0)
+
+
+async def test_two_accounts_may_use_the_same_words(stage: Stage) -> None:
+    one, other = await stage.user(5), await stage.user(7)
+    assert (await stage.of_user(one), await stage.of_user(other)) == ((5, 0), (7, 0))
+
+
+async def test_what_is_held_cannot_be_spent(stage: Stage) -> None:
+    user = await stage.user(100)
+    account = user_account(user)
+    held = await stage.do(postings=(PlaceHold(account, 80, "work"),))
+    spend = Transfer(account, ADJUSTMENTS, account, 21, "ADJUSTMENT", "spend")
+    assert isinstance(held, Posted)
+    assert await stage.do(postings=(spend,)) == InsufficientCredits(available=20, requested=21)
+    assert await stage.do(postings=(PlaceHold(account, 21, "more"),)) == InsufficientCredits(20, 21)
+    assert await stage.of_user(user) == (100, 80)
+
+
+async def test_a_hold_is_settled_once_and_the_rest_restored(stage: Stage) -> None:
+    user, operator = await stage.user(100), f"operator:{fresh_id()}"
+    hold = PlaceHold(user_account(user), 80, "work")
+    settle = SettleHold("work", amount=33, operator=operator, share_percent=70)
+    held, settled = await stage.commit(Commit((hold,)), Commit((settle,)))
+    assert isinstance(held, Posted)
+    assert settled == Posted()
+    assert await stage.of_user(user) == (67, 0)
+    assert await stage.money(operator) == (23, 0)  # 70 % of 33, rounded down
+    assert await stage.money(REVENUE) == (10, 0)
+    again = await stage.commit(
+        Commit((settle,)),
+        Commit((SettleHold("work", amount=34),)),
+        Commit((ReleaseHold("work"),)),
+        Commit((hold,)),
+        Commit((attrs.evolve(hold, amount=81),)),
+    )
+    closed = HoldClosed("work")
+    assert again == [Replayed(), closed, closed, Replayed(), ExistsWithOtherAmount("work")]
+
+
+async def test_a_hold_is_released_whole(stage: Stage) -> None:
+    user = await stage.user(100)
+    await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
+    assert await stage.do(postings=(ReleaseHold("work"),)) == Posted()
+    assert await stage.do(postings=(ReleaseHold("work"),)) == Replayed()
+    assert await stage.do(postings=(SettleHold("work"),)) == HoldClosed("work")
+    assert await stage.of_user(user) == (100, 0)
+    assert await stage.do(postings=(ReleaseHold("nothing"), SettleHold("none"))) == Replayed()
+
+
+async def test_a_commit_is_done_whole_or_not_at_all(stage: Stage) -> None:
+    user = await stage.user(10)
+    account = user_account(user)
+    spend = Transfer(account, ADJUSTMENTS, account, 7, "ADJUSTMENT", "one")
+    both = Commit((spend, attrs.evolve(spend, reference="two")))
+    refused, small = await stage.commit(both, Commit((attrs.evolve(spend, amount=4),)))
+    assert refused == InsufficientCredits(available=3, requested=7)
+    assert isinstance(small, Posted)
+    assert await stage.of_user(user) == (6, 0)
+
+
+async def test_nonsense_is_refused_and_harms_no_neighbour(stage: Stage) -> None:
+    user = await stage.user()
+    good = grant(user, 5, "good")
+    nonsense = [
+        attrs.evolve(good, amount=0, reference="zero"),
+        attrs.evolve(good, amount=-5, reference="negative"),
+        attrs.evolve(good, debit="nobody", reference="unknown"),
+        attrs.evolve(good, credit=ADJUSTMENTS, reference="itself"),
+        attrs.evolve(good, kind="GIFT", reference="kind"),
+        attrs.evolve(good, amount=2**63, reference="huge"),
+        attrs.evolve(good, reference="nul\x00"),
+        attrs.evolve(good, reference="surrogate \ud800"),
+        attrs.evolve(good, reference="long" * 100),
+    ]
+    outcomes = await stage.commit(Commit((good,)), *(Commit((bad,)) for bad in nonsense))
+    assert isinstance(outcomes[0], Posted)
+    assert [type(outcome) for outcome in outcomes[1:]] == [GuardFailed] * len(nonsense)
+    assert await stage.of_user(user) == (5, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_key_answers_as_the_first_time(stage: Stage) -> None:
+    user = await stage.user(10)
+    key = IdempotencyKey(user, "k", b"r" * 32, {"status": 200, "body": {"n": "ü"}})
+    account = user_account(user)
+    spend = Transfer(account, ADJUSTMENTS, account, 7, "ADJUSTMENT", "one")
+    other = attrs.evolve(key, request=b"s" * 32, answer={"status": 500, "body": None})
+    first, twin, conflict = await stage.commit(
+        Commit((spend,), (), key), Commit((spend,), (), key), Commit((), (), other)
+    )
+    assert isinstance(first, Posted)
+    assert twin == Replayed(first.entries, answer=key.answer)
+    assert conflict == KeyConflict("k")
+    assert await stage.commit(Commit((), (), key), Commit((), (), other)) == [
+        Replayed(answer=key.answer),
+        conflict,
+    ]
+
+
+async def test_the_key_of_a_refusal_may_be_used_again(stage: Stage) -> None:
+    user = await stage.user()
+    key = IdempotencyKey(user, "k", b"r" * 32, {"status": 200, "body": {}})
+    order = attrs.evolve(dispatch(user, fresh_id()), idempotency=key)
+    refused = (await stage.commit(order))[0]
+    await stage.commit(Commit((grant(user, 100),)))
+    assert refused == InsufficientCredits(0, 100)
+    assert isinstance((await stage.commit(order))[0], Posted)
+
+
+async def test_of_32_dispatches_against_credits_for_10_exactly_10_are_posted(stage: Stage) -> None:
+    user = await stage.user(1000)
+    orders = [dispatch(user, fresh_id(), 100) for _ in range(32)]
+    one, other = stage.ledger(), stage.ledger()
+    halves = await asyncio.gather(
+        *(one.commit(orders[n : n + 4]) for n in range(0, 16, 4)),
+        *(other.commit(orders[n : n + 4]) for n in range(16, 32, 4)),
+    )
+    kinds = Counter(type(outcome) for half in halves for outcome in half)
+    assert kinds == {Posted: 10, InsufficientCredits: 22}
+    assert await stage.of_user(user) == (1000, 1000)
+    assert await stage.store.audit() == []
+
+
+async def test_two_ledgers_on_one_database_take_turns(stage: Stage) -> None:
+    users = [await stage.user(50) for _ in range(4)]
+    accounts = [user_account(user) for user in users]
+
+    def round_robin(ledger: int, step: int) -> Commit:
+        a, b = accounts[(step + ledger) % 4], accounts[(3 * step + 1) % 4]
+        b = b if a != b else ADJUSTMENTS
+        return Commit((Transfer(a, b, a, 1 + step % 7, "ADJUSTMENT", f"{ledger}-{step}"),))
+
+    ledgers = [stage.ledger(), stage.ledger()]
+    await asyncio.gather(
+        *(
+            ledgers[n % 2].commit([round_robin(n % 2, 5 * n + k) for k in range(5)])
+            for n in range(20)
+        )
+    )
+    assert await stage.store.audit() == []
+    assert all(balance >= 0 for balance, _ in [await stage.of_user(user) for user in users])
