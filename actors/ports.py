@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Units whose lease ran out by ``now``; those assigned before ``unsent_since`` and unsent."""
+        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -123,11 +123,17 @@ class Objects(Protocol):
     """The object store: one bucket. Methods raise ObjectsUnavailable while it is away."""
 
     async def presign_get(
-        self, key: str, *, within: int = 3600, filename: str | None = None
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
     ) -> str:
         """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
 
-        With ``filename`` a browser saves it under that name.
+        With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
+        where a node of the plain API put its result.
         """
         ...
 

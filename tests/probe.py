@@ -3,6 +3,7 @@
 from typing import Any, Generic, TypeVar
 
 from actors.kernel import Later, Message, Ref
+from actors.kernel.envelope import Envelope
 from tests.until import until
 
 To = TypeVar("To")
@@ -23,8 +24,9 @@ class Probe(Generic[To]):
     async def expect_ask(self, kind: type[M], *, within: float = 5.0) -> tuple[M, Later[Any]]:
         """Wait for the next message, which must be a ``kind``, and for its asker, if any."""
         await until(lambda: self.ref.depth, within=within)
-        envelope = self.ref.mailbox.items.popleft()
-        self.ref.mailbox.taken(envelope)
+        item = self.ref.mailbox.items.popleft()
+        self.ref.mailbox.taken(item)
+        envelope = item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
         message = envelope.message
         assert isinstance(message, kind), f"{message} came, {kind.__name__} was expected"
         return message, Later(envelope)

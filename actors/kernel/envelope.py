@@ -1,4 +1,4 @@
-"""A message on its way, with the asker who waits for its reply, if any."""
+"""What a mailbox holds: told messages as they are, and envelopes around the others."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from actors.kernel.message import Message
 
 
 class Envelope:
-    """What a mailbox holds. ``deadline`` is loop time in seconds and counts only with an asker."""
+    """Around a message: the asker who waits for its reply, if any, and until when (loop time)."""
 
     __slots__ = ("deadline", "message", "reply")
 
@@ -40,3 +40,11 @@ class Reminder(Envelope):
     def __init__(self, message: Message[Any, Any], owner: object) -> None:
         super().__init__(message, None, 0.0)
         self.owner = owner
+
+
+Item = Message[Any, Any] | Envelope
+
+
+def message_of(item: Item) -> Message[Any, Any]:
+    """The message, without its envelope."""
+    return item.message if isinstance(item, Envelope) else item

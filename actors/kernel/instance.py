@@ -5,20 +5,44 @@ import logging
 from typing import Any
 
 from actors.kernel.actor import Actor
+from actors.kernel.deadlines import clock_of
 from actors.kernel.down import Down
-from actors.kernel.envelope import Envelope, Reminder
+from actors.kernel.envelope import Envelope, Item, Reminder, message_of
 from actors.kernel.exit import KILLED, STOPPED, Exit, crash
 from actors.kernel.failure import ActorCrashed, AskFailed
+from actors.kernel.handler import Handler
 from actors.kernel.later import Later
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import Message
 from actors.kernel.ref import Ref
-from actors.kernel.statistics import Gauge, State
+from actors.kernel.statistics import SAMPLES, Gauge, State
 from actors.kernel.system import System
 from actors.kernel.timer import Timer
 
 TURN = 64  # messages in one go before other tasks get the loop
+LAST_SAMPLE = SAMPLES - 1
 log = logging.getLogger(__name__)
+
+
+async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
+    """Stand in for the handler that a partial class lacks: the ask fails, the tell is lost."""
+    instance = actor.__instance__
+    envelope = instance.one_in_hand()
+    reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
+    if envelope.reply is None:
+        instance.mailbox.bury(message, reason)
+    envelope.fail(AskFailed(instance.mailbox.name, reason))
+    return Later(envelope)
+
+
+def awaited(item: Item, now: float) -> bool:
+    """Whether it was told, or somebody still waits for the reply."""
+    if not isinstance(item, Envelope) or item.reply is None:
+        return True
+    return not item.reply.done() and item.deadline > now
+
+
+NOBODY: Handler = (refuse, 0)
 
 
 class Instance:
@@ -29,10 +53,11 @@ class Instance:
 
     __slots__ = (
         "actor",
+        "batch",
+        "clock",
+        "current",
         "downs",
         "gauge",
-        "in_batch",
-        "in_hand",
         "killed",
         "loop",
         "mailbox",
@@ -57,8 +82,10 @@ class Instance:
         self.stop_within = stop_within
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
-        self.in_hand: list[Envelope] = []
-        self.in_batch = self.killed = self.stopping = self.signalled = False
+        self.clock = clock_of(self.loop)
+        self.current: Item | None = None  # the message in hand
+        self.batch: list[Item] = []  # or the batch in hand
+        self.killed = self.stopping = self.signalled = False
         self.downs: list[Down] = []  # one per watched address at most
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
@@ -87,16 +114,17 @@ class Instance:
 
     def one_in_hand(self) -> Envelope:
         """The message in hand; RuntimeError in a batch or a hook, where there is not one."""
-        if self.in_batch or len(self.in_hand) != 1:
+        item = self.current
+        if item is None:
             raise RuntimeError("no single message in hand")
-        return self.in_hand[0]
+        return item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
 
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
         """Put a message in another mailbox with the asker and deadline of the one in hand."""
         asked = self.one_in_hand()
         if asked.reply is None:
             ref.tell(message)
-        elif not ref.mailbox.put(Envelope(message, asked.reply, asked.deadline)):
+        elif not ref.mailbox.ask(Envelope(message, asked.reply, asked.deadline)):
             asked.fail(ref.mailbox.refusal())
         return Later(asked)
 
@@ -166,66 +194,61 @@ class Instance:
     async def _handle_down(self) -> None:
         down = self.downs.pop(0)
         self.signalled = bool(self.downs)
-        self.in_hand = [Envelope(down, None, 0.0)]
+        self.current = down
         method, _ = self.table[Down]
         await method(self.actor, down)
-        self.in_hand = []
+        self.current = None
 
     async def _turn(self) -> bool:
         """Handle up to 64 messages; True when it stopped for the sake of others."""
         mailbox, items, table, actor = self.mailbox, self.mailbox.items, self.table, self.actor
-        clock, gauge = self.loop.time, self.gauge
+        clock, gauge, samples = self.clock, self.gauge, self.gauge.samples
         left = TURN
         before = clock()
         while items and not self.signalled:
             if left <= 0:
                 return True
-            envelope = items.popleft()
+            item = items.popleft()
             if mailbox.latest or mailbox.room:
-                mailbox.taken(envelope)
-            message, reply = envelope.message, envelope.reply
-            if reply is not None and (reply.done() or envelope.deadline <= before):
-                continue  # nobody waits for it any more
-            method, limit = table.get(type(message), (None, 0))
-            if method is None:
-                self._refuse(envelope)
-                continue
-            if limit:
-                handled = await self._batch(envelope, method, limit, before)
+                mailbox.taken(item)
+            if isinstance(item, Envelope):
+                message, reply = item.message, item.reply
+                if reply is not None and (reply.done() or item.deadline <= before):
+                    continue  # nobody waits for it any more
             else:
-                handled = 1
-                self.in_hand = [envelope]
+                message, reply = item, None
+            try:
+                method, limit = table[type(message)]
+            except KeyError:
+                method, limit = NOBODY
+            if limit:
+                left -= await self._run_batch(item, method, limit, before)
+            else:
+                left -= 1
+                self.current = item
                 value = await method(actor, message)
+                self.current = None
                 if reply is not None and type(value) is not Later and not reply.done():
                     reply.set_result(value)
-            self.in_hand = []
-            left -= handled
             after = clock()
-            gauge.add(handled, after - before)
+            samples[gauge.runs & LAST_SAMPLE] = seconds = after - before
+            gauge.runs += 1
+            gauge.busy += seconds
             before = after
         return False
 
-    async def _batch(self, first: Envelope, method: Any, limit: int, now: float) -> int:
-        batch = [first]
-        for envelope in self.mailbox.take_more(type(first.message), limit - 1):
-            reply = envelope.reply
-            if reply is None or not (reply.done() or envelope.deadline <= now):
-                batch.append(envelope)
-        self.in_hand, self.in_batch = batch, True
-        values = await method(self.actor, [envelope.message for envelope in batch])
+    async def _run_batch(self, first: Item, method: Any, limit: int, now: float) -> int:
+        more = self.mailbox.take_more(type(message_of(first)), limit - 1)
+        self.batch = batch = [first, *(item for item in more if awaited(item, now))]
+        values = await method(self.actor, [message_of(item) for item in batch])
         if len(values) != len(batch):
             raise ValueError(f"{len(values)} replies to {len(batch)} messages")
-        for envelope, value in zip(batch, values, strict=True):
-            envelope.answer(value)
-        self.in_batch = False
+        self.batch = []
+        for item, value in zip(batch, values, strict=True):
+            if isinstance(item, Envelope):
+                item.answer(value)
+        self.gauge.batched += len(batch) - 1
         return len(batch)
-
-    def _refuse(self, envelope: Envelope) -> None:
-        kind = type(envelope.message).__name__
-        reason = f"{type(self.actor).__name__} has no handler for {kind}"
-        if envelope.reply is None:
-            self.mailbox.bury(envelope.message, reason)
-        envelope.fail(AskFailed(self.mailbox.name, reason))
 
     # -- its end
 
@@ -233,16 +256,18 @@ class Instance:
         actor = type(self.actor).__name__
         if not self.started.done():
             return f"{actor}.started"
-        if not self.in_hand:
+        in_hand = self.current or (self.batch[0] if self.batch else None)
+        if in_hand is None:
             return actor
-        method, _ = self.table[type(self.in_hand[0].message)]
+        method, _ = self.table[type(message_of(in_hand))]
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:
         """Tell whoever asked for the message, or the batch, in hand; the queued ones stay."""
-        for envelope in self.in_hand:
-            envelope.fail(ActorCrashed(self.mailbox.name, end.reason))
-        self.in_hand = []
+        for item in (*self.batch, self.current):
+            if isinstance(item, Envelope):
+                item.fail(ActorCrashed(self.mailbox.name, end.reason))
+        self.current, self.batch = None, []
 
     async def _farewell(self, end: Exit) -> Exit:
         where = f"{type(self.actor).__name__}.stopped"
@@ -262,6 +287,7 @@ class Instance:
             timer.cancel()
         for ref in self.watching:
             ref.mailbox.watchers.pop(self, None)
-        own = [e for e in self.mailbox.items if type(e) is Reminder and e.owner is self]
+        items = self.mailbox.items
+        own = [item for item in items if isinstance(item, Reminder) and item.owner is self]
         for reminder in own:
-            self.mailbox.items.remove(reminder)
+            items.remove(reminder)

@@ -25,3 +25,9 @@ class Later(Generic[R]):
     def fail(self, error: AskFailed) -> None:
         """Tell the asker that no reply will come; without effect when he has gone."""
         self._envelope.fail(error)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for the reply any more: answered, given up, or told, not asked."""
+        reply = self._envelope.reply
+        return reply is None or reply.done()

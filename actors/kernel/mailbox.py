@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from actors.kernel.dead_letter import DeadLetter, DeadLetters
-from actors.kernel.envelope import Envelope, Reminder
+from actors.kernel.envelope import Envelope, Item, Reminder, message_of
 from actors.kernel.failure import ActorStopped, AskFailed, MailboxFull
 from actors.kernel.message import Message, Overflow
 
@@ -14,7 +14,7 @@ REJECT = Overflow.REJECT
 
 
 class Mailbox:
-    """A deque and one waiter; ``put`` is the only way in, the instance of the actor takes out.
+    """A deque and one waiter; ``tell`` and ``ask`` are the ways in; the actor takes out.
 
     ``closed`` holds the reason once the address is down for good; its capacity is 0 from then on,
     so that the way in needs one comparison only.
@@ -40,7 +40,7 @@ class Mailbox:
         self.name = name
         self.capacity = capacity
         self.closed: str | None = None
-        self.items: deque[Envelope] = deque()
+        self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
         # Told messages that a newer one may replace, by kind and key.
@@ -50,31 +50,37 @@ class Mailbox:
         self.lost = 0
         self.dead_letters: DeadLetters | None = None
 
-    def put(self, envelope: Envelope) -> bool:
-        """Queue the envelope as its kind's overflow policy says; False when it is not taken."""
+    def tell(self, message: Message[Any, Any]) -> bool:
+        """Queue a message as its kind's overflow policy says; False when it is not taken."""
         items = self.items
         depth = len(items)
-        if depth >= self.capacity or envelope.message.overflow is not REJECT:
-            return self._put_by_policy(envelope)
-        items.append(envelope)
+        if depth >= self.capacity or message.overflow is not REJECT:
+            return self._tell_by_policy(message)
+        items.append(message)
         if depth >= self.peak:
             self.peak = depth + 1
         if self.waiter is not None:
             self.wake()
         return True
 
-    def _put_by_policy(self, envelope: Envelope) -> bool:
-        message = envelope.message
-        coalesced = message.overflow is Overflow.COALESCE and envelope.reply is None
-        if coalesced:
-            queued = self.latest.get((type(message), message.coalesce_key()))
-            if queued is not None:
-                queued.message = message
-                return True
+    def _tell_by_policy(self, message: Message[Any, Any]) -> bool:
+        if message.overflow is Overflow.COALESCE:
+            return self._coalesce(message)
         if len(self.items) >= self.capacity and not self._give_way(message):
             return False
-        if coalesced:
-            self.latest[type(message), message.coalesce_key()] = envelope
+        self._append(message)
+        return True
+
+    def _coalesce(self, message: Message[Any, Any]) -> bool:
+        key = (type(message), message.coalesce_key())
+        queued = self.latest.get(key)
+        if queued is not None:
+            queued.message = message
+            return True
+        if len(self.items) >= self.capacity:
+            return False
+        # In an envelope, so that a newer one can take its place.
+        self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True
 
@@ -83,19 +89,31 @@ class Mailbox:
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False
         for position, queued in enumerate(self.items):
-            told = queued.reply is None and type(queued) is Envelope
-            if told and type(queued.message) is type(message):
+            if type(queued) is type(message):
                 del self.items[position]
-                self.bury(queued.message, "dropped for a newer one")
+                self.bury(message, "dropped for a newer one")
                 return True
         return False
+
+    def ask(self, envelope: Envelope) -> bool:
+        """Queue a message with its asker; False when there is no room."""
+        items = self.items
+        depth = len(items)
+        if depth >= self.capacity and not self._give_way(envelope.message):
+            return False
+        items.append(envelope)
+        if depth >= self.peak:
+            self.peak = depth + 1
+        if self.waiter is not None:
+            self.wake()
+        return True
 
     def remind(self, reminder: Reminder) -> None:
         """Queue a timer's message, full or not: one that is refused would end a chain of timers."""
         self._append(reminder)
 
-    def _append(self, envelope: Envelope) -> None:
-        self.items.append(envelope)
+    def _append(self, item: Item) -> None:
+        self.items.append(item)
         self.peak = max(self.peak, len(self.items))
         self.wake()
 
@@ -105,28 +123,28 @@ class Mailbox:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def taken(self, envelope: Envelope) -> None:
-        """Keep the books after an envelope left ``items``; needed if ``latest`` or ``room``."""
-        message = envelope.message
+    def taken(self, item: Item) -> None:
+        """Keep the books after an item left ``items``; needed if ``latest`` or ``room``."""
+        message = message_of(item)
         if message.overflow is Overflow.COALESCE:
             key = (type(message), message.coalesce_key())
-            if self.latest.get(key) is envelope:
+            if self.latest.get(key) is item:
                 del self.latest[key]
         if self.room:
             self.make_room()
 
-    def take_more(self, kind: type, limit: int) -> list[Envelope]:
-        """Take up to ``limit`` living messages of one kind from wherever they are queued."""
-        batch: list[Envelope] = []
-        others: list[Envelope] = []
+    def take_more(self, kind: type, limit: int) -> list[Item]:
+        """Take up to ``limit`` messages of one kind from wherever they are queued."""
+        batch: list[Item] = []
+        others: list[Item] = []
         while self.items and len(batch) < limit:
-            envelope = self.items.popleft()
-            if type(envelope.message) is not kind:
-                others.append(envelope)
+            item = self.items.popleft()
+            if type(message_of(item)) is not kind:
+                others.append(item)
                 continue
             if self.latest or self.room:
-                self.taken(envelope)
-            batch.append(envelope)
+                self.taken(item)
+            batch.append(item)
         self.items.extendleft(reversed(others))
         return batch
 
@@ -163,7 +181,7 @@ class Mailbox:
             self.dead_letters.add(DeadLetter(type(message).__name__, self.name, reason))
 
     def refusal(self) -> AskFailed:
-        """Why ``put`` said no."""
+        """Why ``tell`` or ``ask`` said no."""
         if self.closed is not None:
             return ActorStopped(self.name, self.closed)
         return MailboxFull(self.name, f"mailbox full ({self.capacity})")
@@ -177,11 +195,11 @@ class Mailbox:
         queued = list(self.items)
         self.items.clear()
         self.latest.clear()
-        for envelope in queued:
-            if envelope.reply is not None:
-                envelope.fail(ActorStopped(self.name, reason))
-            elif type(envelope) is Envelope:
-                self.bury(envelope.message, reason)
+        for item in queued:
+            if isinstance(item, Envelope) and item.reply is not None:
+                item.fail(ActorStopped(self.name, reason))
+            elif not isinstance(item, Reminder):
+                self.bury(message_of(item), reason)
         room, self.room = self.room, None
         for waiting in room or ():
             if not waiting.done():

@@ -29,9 +29,10 @@ class Ref(Generic[To]):
 
     def tell(self, message: Message[To, Any]) -> bool:
         """Queue the message and return at once; False (and a dead letter) if it is not taken."""
-        if self.mailbox.put(Envelope(message, None, 0.0)):
+        mailbox = self.mailbox
+        if mailbox.tell(message):
             return True
-        self.mailbox.bury(message, self.mailbox.refusal().reason)
+        mailbox.bury(message, mailbox.refusal().reason)
         return False
 
     async def ask(self, message: Message[To, R], *, within: float) -> R:
@@ -43,7 +44,7 @@ class Ref(Generic[To]):
         reply: asyncio.Future[R] = loop.create_future()
         deadline = loop.time() + within
         mailbox = self.mailbox
-        if not mailbox.put(Envelope(message, reply, deadline)):
+        if not mailbox.ask(Envelope(message, reply, deadline)):
             raise mailbox.refusal()
         bucket = deadlines_of(loop).arm(reply, deadline, self.name)
         try:
@@ -57,9 +58,8 @@ class Ref(Generic[To]):
         Not for handlers. Raises ActorStopped when the actor is down for good.
         """
         mailbox = self.mailbox
-        envelope = Envelope(message, None, 0.0)
         again = False
-        while not mailbox.put(envelope):
+        while not mailbox.tell(message):
             if mailbox.closed is not None:
                 mailbox.bury(message, mailbox.closed)
                 raise ActorStopped(self.name, mailbox.closed)

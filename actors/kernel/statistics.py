@@ -37,25 +37,23 @@ class Statistics:
 class Gauge:
     """The counters behind a reading: a few additions per message, no allocation."""
 
-    __slots__ = ("busy", "handled", "last_error", "restarts", "samples", "state", "turns")
+    __slots__ = ("batched", "busy", "last_error", "restarts", "runs", "samples", "state")
 
     def __init__(self) -> None:
         self.state = State.NEW
-        self.handled = 0  # messages
-        self.turns = 0  # handlers' runs: a batch is one
+        self.runs = 0  # of handlers: a batch is one
+        self.batched = 0  # messages in batches beyond the first of each
         self.busy = 0.0
         self.samples = array("f", bytes(4 * SAMPLES))
         self.restarts = 0
         self.last_error: str | None = None
 
-    def add(self, messages: int, seconds: float) -> None:
-        """Count one run of a handler over so many messages."""
-        self.samples[self.turns & (SAMPLES - 1)] = seconds
-        self.turns += 1
-        self.handled += messages
-        self.busy += seconds
+    @property
+    def handled(self) -> int:
+        """How many messages have been handled."""
+        return self.runs + self.batched
 
     def p95(self) -> float:
         """The handle time in seconds that 95 % of the last 128 runs did not exceed."""
-        known = sorted(self.samples[: self.turns])
+        known = sorted(self.samples[: self.runs])
         return known[(len(known) * 95 - 1) // 100] if known else 0.0

@@ -30,6 +30,13 @@ class PongSeen(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Assignments(Message[NodeSession, None]):
+    """From the Scheduler, in answer to ``SessionOpened``: all that its node is to work on."""
+
+    units: tuple[Assignment, ...]
+
+
+@attrs.frozen
 class Send(Message[NodeSession, None]):
     """From the Scheduler: give the node this unit, as soon as it has a slot."""
 
@@ -56,3 +63,40 @@ class Close(Message[NodeSession, None]):
 @attrs.frozen
 class Disconnected(Message[NodeSession, None]):
     """From the relay: the socket is closed; the session ends."""
+
+
+@attrs.frozen
+class WhoAreYou(Message[NodeSession, None]):
+    """From a Scheduler that was restarted: open your session again."""
+
+
+# ── timers ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class AnnounceDue(Message[NodeSession, None]):
+    """The Scheduler has not answered yet: tell it again."""
+
+
+@attrs.frozen
+class HelloDue(Message[NodeSession, None]):
+    """No hello so far: the node is a plain client of the reference."""
+
+
+@attrs.frozen
+class PingDue(Message[NodeSession, None]):
+    """Ping, and look when the last pong was."""
+
+
+@attrs.frozen
+class RenewDue(Message[NodeSession, None]):
+    """Renew the leases of what the node works on."""
+
+
+@attrs.frozen
+class TryAgain(Message[NodeSession, None]):
+    """What could not be done for a unit, its frame or its result, is tried once more."""
+
+    job: UUID
+    unit: int
+    attempt: int

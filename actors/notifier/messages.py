@@ -1,5 +1,7 @@
 """What the Notifier is told and asked. All of it is hints: the truth is in the database."""
 
+import asyncio
+from collections import deque
 from collections.abc import Hashable
 from typing import ClassVar
 from uuid import UUID
@@ -44,3 +46,43 @@ class ProgressOf(Message[Notifier, "Progress | None"]):
     """From the web: the newest progress of a job, if any was reported since the start."""
 
     job: UUID
+
+
+class Feed:
+    """What a subscriber reads: what happened to one job, the oldest dropped when it reads slowly.
+
+    Held by the subscriber; the Notifier writes into it for as long as it is open.
+    """
+
+    def __init__(self, *, most: int = 64) -> None:
+        self._items: deque[Progress | UnitState] = deque(maxlen=most)
+        self._filled = asyncio.Event()
+        self.is_open = True
+
+    def put(self, item: Progress | UnitState) -> None:
+        """Add one."""
+        self._items.append(item)
+        self._filled.set()
+
+    async def take(self, *, within: float) -> Progress | UnitState | None:
+        """The oldest one; None when there is none ``within`` so many seconds."""
+        if not self._items:
+            self._filled.clear()
+            try:
+                async with asyncio.timeout(within):
+                    await self._filled.wait()
+            except TimeoutError:
+                return None
+        return self._items.popleft()
+
+    def close(self) -> None:
+        """Nobody reads it any more."""
+        self.is_open = False
+
+
+@attrs.frozen
+class Subscribe(Message[Notifier, bool]):
+    """From the web: write what happens to ``job`` into ``feed``; False when there are too many."""
+
+    job: UUID
+    feed: Feed

@@ -80,25 +80,31 @@ class NodeGone(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class SessionOpened(Message[Scheduler, "tuple[Assignment, ...]"]):
-    """From a NodeSession at its start: it serves this node now. Answered by the node's open units.
+class SessionOpened(Message[Scheduler, None]):
+    """From a NodeSession, until it is answered: it serves this node now.
 
-    A later session of the same node replaces an earlier one.
+    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node: the one with the
+    greatest serves it, any other is closed with 4003.
     """
 
     node: UUID
     owner: UUID | None
     capabilities: tuple[str, ...]
     session: Ref[Any]
+    epoch: float
 
 
 @attrs.frozen
 class SessionReady(Message[Scheduler, None]):
-    """From a NodeSession: hello came: how many units the node takes at once (None: it never said)."""
+    """From a NodeSession, after hello: how many units its node takes at once, and of which types.
+
+    ``offered`` narrows the registered capabilities; None: it did not say.
+    """
 
     node: UUID
     session: Ref[Any]
     slots: int | None
+    offered: tuple[str, ...] | None = None
 
 
 @attrs.frozen
@@ -118,17 +124,24 @@ class UnitsChanged(Message[Scheduler, None]):
 
 @attrs.frozen
 class Wake(Message[Scheduler, None]):
-    """From the Lifeline, the Bus and the Scheduler's own timer: look into the queue again."""
+    """From the web and the Bus: there is something new in the database; look soon."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
-    def coalesce_key(self) -> Hashable:
-        return None
+
+@attrs.frozen
+class Poll(Message[Scheduler, None]):
+    """A timer: read what is open, and mend what is known differently here."""
+
+
+@attrs.frozen
+class PlaceDue(Message[Scheduler, None]):
+    """A timer: a unit that had to wait may be placed now."""
 
 
 @attrs.frozen
 class Assignment:
-    """One unit that a node is to work on."""
+    """One unit that a node is to work on. ``avoid`` are the nodes that failed it before."""
 
     job: UUID
     unit: int
@@ -139,3 +152,5 @@ class Assignment:
     user: UUID
     state: str = "DISPATCHED"
     assigned_at: datetime | None = None
+    failures: int = 0
+    avoid: frozenset[UUID] = frozenset()

@@ -30,6 +30,7 @@ from rendertrust.node.settings import Settings
 from rendertrust.node.slots import Slots
 from rendertrust.node.spool import Spool
 from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.status import NotJoined, Status, status
 from rendertrust.node.unit import ref_of
 from rendertrust.node.uploader import Uploader
 from rendertrust.protocol import (
@@ -47,6 +48,8 @@ from rendertrust.protocol import (
     Welcome,
 )
 
+__all__ = ["Agent", "Ended", "NotJoined", "Status", "run", "status"]
+
 STOPPED: Final = Failed(failure="network", error="the node was stopped; the unit is given back")
 DRAINING: Final = Failed(failure="network", error="the node is draining; the unit is given back")
 TELL_SECONDS: Final = 1.0
@@ -58,31 +61,6 @@ class Ended:
 
     reason: str
     ok: bool
-
-
-@attrs.frozen(kw_only=True)
-class NotJoined:
-    """There is no enrolment in the state folder."""
-
-    reason: str = "this node has not joined a gateway yet; run: rendertrust node join URL"
-
-
-@attrs.frozen(kw_only=True)
-class Status:
-    """What the agent on a state folder is doing, or was doing when it ended."""
-
-    node_id: str
-    name: str
-    url: str
-    running: bool
-    connected: bool
-    pid: int | None
-    health_port: int | None
-    capabilities: tuple[str, ...]
-    not_offered: Mapping[str, str]
-    units: tuple[Mapping[str, Any], ...]
-    waiting_results: int
-    version: str
 
 
 async def run(
@@ -117,30 +95,6 @@ async def run(
             return await agent.run(stop or asyncio.Event())
     finally:
         os.close(lock)
-
-
-def status(state: Path | None = None) -> Status | NotJoined:
-    """What the agent is doing, from what it leaves in the state folder every second."""
-    folder = StateFolder(state) if state else StateFolder()
-    enrolment = folder.enrolment()
-    if enrolment is None:
-        return NotJoined()
-    told = folder.told()
-    runs = folder.is_locked()
-    return Status(
-        node_id=enrolment.node_id,
-        name=enrolment.name,
-        url=enrolment.url,
-        running=runs,
-        connected=runs and bool(told.get("connected")),
-        pid=told.get("pid") if runs else None,
-        health_port=told.get("health_port") if runs else None,
-        capabilities=tuple(told.get("capabilities", enrolment.capabilities)),
-        not_offered=told.get("not_offered", {}),
-        units=tuple(told.get("units", ())) if runs else (),
-        waiting_results=int(told.get("waiting_results", 0)),
-        version=str(told.get("version", __version__)),
-    )
 
 
 class Agent:
@@ -328,7 +282,7 @@ class Agent:
         if self._is_draining and ref_of(frame) not in self._slots.units:
             self._slots.refuse(ref_of(frame), DRAINING)
         else:
-            self._slots.accept(frame, self._login.enrolment.node_id)
+            self._slots.accept(frame)
 
     def _redirect(self, frame: Urls) -> None:
         if frame.output is not None and self._spool.redirect(_ref(frame), frame.output):

@@ -62,7 +62,7 @@ class Cache:
             return Failed(failure="gateway", error=f"{wanted.path}: not an http or https URL")
         if wanted.size > self.bytes_max:
             return Failed(failure="node", error=f"{wanted.path} is larger than this node's cache")
-        await asyncio.to_thread(self.make_room, wanted.size)
+        await asyncio.to_thread(make_room, self.folder, bytes_max=self.bytes_max, size=wanted.size)
         reason = ""
         for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
             try:
@@ -110,21 +110,22 @@ class Cache:
         if sum_.hexdigest() != wanted.sha256:
             raise _Never("the content is not what was announced (SHA-256 differs)")
 
-    def make_room(self, size: int) -> None:
-        """Remove the longest unused until ``size`` bytes more fit. A unit that still uses a
-        removed file keeps its own link to it.
-        """
-        files: list[tuple[float, int, Path]] = []
-        for path in self.folder.glob("??/*"):
-            with contextlib.suppress(FileNotFoundError):
-                facts = path.stat()
-                files.append((facts.st_mtime, facts.st_size, path))
-        total = sum(length for _, length, _ in files)
-        for _, length, path in sorted(files):
-            if total + size <= self.bytes_max:
-                return
-            path.unlink(missing_ok=True)
-            total -= length
+
+def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
+    """Remove the longest unused until ``size`` bytes more fit. A unit that still uses a
+    removed file keeps its own link to it.
+    """
+    files: list[tuple[float, int, Path]] = []
+    for path in folder.glob("??/*"):
+        with contextlib.suppress(FileNotFoundError):
+            facts = path.stat()
+            files.append((facts.st_mtime, facts.st_size, path))
+    total = sum(length for _, length, _ in files)
+    for _, length, path in sorted(files):
+        if total + size <= bytes_max:
+            return
+        path.unlink(missing_ok=True)
+        total -= length
 
 
 def _is_whole(path: Path, size: int) -> bool:

@@ -48,7 +48,7 @@ class Slots:
         """Slots in use."""
         return sum(unit.is_running for unit in self.units.values())
 
-    def accept(self, frame: JobDispatch, node_id: str) -> None:
+    def accept(self, frame: JobDispatch) -> None:
         """Take a dispatch; one that is here already, running or done, is not run twice."""
         ref = ref_of(frame)
         if ref in self.units:
@@ -65,7 +65,7 @@ class Slots:
         elif len(self.units) >= self._settings.queued_units_max:
             self.refuse(ref, Failed(failure="gateway", error="this node's queue is full"))
         else:
-            self._start(frame, plugin, node_id)
+            self._start(frame, plugin)
 
     def refuse(self, ref: Running, failure: Failed) -> None:
         """Give a unit back at once."""
@@ -105,7 +105,7 @@ class Slots:
             and (ref.attempt is None or held.attempt == ref.attempt)
         ]
 
-    def _start(self, frame: JobDispatch, plugin: Plugin, node_id: str) -> None:
+    def _start(self, frame: JobDispatch, plugin: Plugin) -> None:
         unit = Unit(
             dispatch=frame,
             on_status=self._send,
@@ -113,17 +113,16 @@ class Slots:
             clock=asyncio.get_running_loop().time,
         )
         self.units[unit.ref] = unit
-        unit.job = self._tasks.create_task(self._carry(unit, plugin, node_id))
+        unit.job = self._tasks.create_task(self._carry(unit, plugin))
 
-    async def _carry(self, unit: Unit, plugin: Plugin, node_id: str) -> None:
+    async def _carry(self, unit: Unit, plugin: Plugin) -> None:
         """A unit's whole life here. Cancelling it is how it is ended, not an error."""
         work = self._work / folder_name(unit.ref)
+        unit.has_begun = True
         try:
-            async with self._free:
-                self._narrate(f"{_name(unit)}: started")
-                result = await run(unit, plugin, self._cache, work, self._threads())
-                await keep(unit, result, self._spool, node_id)
-            self._narrate(f"{_name(unit)}: {_told(result)}")
+            if unit.is_cancelled:
+                raise asyncio.CancelledError
+            await self._work_on(unit, plugin, work)
         except asyncio.CancelledError:
             if not unit.is_cancelled:
                 raise
@@ -133,6 +132,13 @@ class Slots:
             del self.units[unit.ref]
             self._on_spooled()
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
+        async with self._free:
+            self._narrate(f"{_name(unit)}: started")
+            result = await run(unit, plugin, self._cache, work, self._threads())
+            await keep(unit, result, self._spool)
+        self._narrate(f"{_name(unit)}: {_told(result)}")
 
     def _settle_cancelled(self, unit: Unit) -> None:
         if unit.failure_if_cancelled is not None:

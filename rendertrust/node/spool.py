@@ -203,10 +203,11 @@ def _open_plain(file: Path) -> Generator[Any, None, None]:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as fault:
         raise NotAFile(f"{file.name}: {fault.strerror}") from fault
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+        os.close(descriptor)
+        raise NotAFile(f"{file.name}: not a plain file")
     with os.fdopen(descriptor, "rb") as source:
-        facts = os.fstat(source.fileno())
-        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-            raise NotAFile(f"{file.name}: not a plain file")
         yield source
 
 

@@ -32,6 +32,7 @@ class Unit:
     clock: Callable[[], float]
     progress: float = 0.0
     detail: str = ""
+    has_begun: bool = False
     is_running: bool = False
     is_cancelled: bool = False
     failure_if_cancelled: Failed | None = None
@@ -70,7 +71,8 @@ class Unit:
         self.is_cancelled, self.failure_if_cancelled = True, failure
         if self.task is not None:
             self.task.stopping.set()
-        if self.job is not None:
+        # A task that is cancelled before its first step never runs its own clean-up.
+        if self.job is not None and self.has_begun:
             self.job.cancel()
 
 
@@ -147,7 +149,7 @@ def _clean(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
-async def keep(unit: Unit, result: Result, spool: Spool, node_id: str) -> None:
+async def keep(unit: Unit, result: Result, spool: Spool) -> None:
     """Put a result into the spool, its file copied and hashed."""
     if isinstance(result, Failed):
         spool.put(failed(unit.ref, result), None, None)

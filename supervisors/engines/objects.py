@@ -5,6 +5,7 @@ import json
 import signal
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 from attrs import field, frozen
@@ -17,6 +18,9 @@ from supervisors.engines.program import weed_programs
 from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered import Command
 
+if TYPE_CHECKING:
+    from supervisors.engines.s3_signing import Presigner
+
 BUCKET = "rendertrust"
 REGION = "us-east-1"
 # Each service's HTTP port, and its gRPC port.
@@ -25,6 +29,7 @@ PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{se
 # Its worker looks for the admin service there, whatever that one is told.
 ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
+PROBE_KEY, PROBE = ".ready", b"ready"
 STOP = ((signal.SIGTERM, 15.0),)
 
 
@@ -141,7 +146,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             secret_key=self._secrets["secret-key"],
             bucket=self._bucket,
         )
-        return endpoint if await answers(endpoint) else None
+        return endpoint if await works(endpoint) else None
 
     async def stop(self) -> None:
         await super().stop()
@@ -166,11 +171,37 @@ def with_admin_grpc(ports: dict[str, int]) -> dict[str, int]:
 
 async def answers(endpoint: ObjectsEndpoint) -> bool:
     """Whether a request signed with our key is served: another store would refuse the key."""
+    signer = await presigner(endpoint)
+    return await statuses(("GET", signer.bucket(within=60))) == [200]
+
+
+async def works(endpoint: ObjectsEndpoint) -> bool:
+    """Whether old and new objects can be read: names are known sooner than where the bytes lie."""
+    signer = await presigner(endpoint)
+    read = signer.get(PROBE_KEY, within=60, filename=None)
+    write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
+    old, *new = await statuses(("GET", read), ("PUT", write.url), ("GET", read))
+    return old in (200, 404) and new == [200, 200]
+
+
+async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
+    """For the endpoint itself; botocore is imported in a thread the first time."""
     signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
-    url = str(signing.Presigner(endpoint, endpoint.url).bucket(within=60))
+    made: Presigner = signing.Presigner(endpoint, endpoint.url)
+    return made
+
+
+async def statuses(*requests: tuple[str, str]) -> list[int]:
+    """What each request gets; 0 for no answer in time, after which the others are not sent."""
+    got = [0] * len(requests)
     timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
-            return response.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for number, (method, url) in enumerate(requests):
+            data = PROBE if method == "PUT" else None
+            try:
+                async with session.request(method, url, data=data) as response:
+                    await response.read()
+                    got[number] = response.status
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                break
+    return got

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,18 @@ MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 class S3Objects:
-    """The store at ``endpoint``, wherever it is now; ``close`` it on the loop that used it.
+    """The store at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it.
 
     ``public_url`` is scheme and host of the URLs that are handed out, when clients reach the store
-    by another name than we do: through the gateway, which passes Host on as it came.
+    by another name than we do: through the gateway, which passes Host on as it came. It may be
+    asked for late, as the gateway's port is known once it listens.
     """
 
-    def __init__(self, endpoint: Current[ObjectsEndpoint], public_url: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Current[ObjectsEndpoint],
+        public_url: str | Callable[[], str] | None = None,
+    ) -> None:
         self._current = endpoint
         self._public_url = public_url
         self._opened: tuple[ObjectsEndpoint, S3Client] | None = None
@@ -39,10 +44,15 @@ class S3Objects:
         self._stack = AsyncExitStack()
 
     async def presign_get(
-        self, key: str, *, within: int = 3600, filename: str | None = None
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
     ) -> str:
         presigner = await self._presigner()
-        return presigner.get(key, within=within, filename=filename)
+        return presigner.get(key, within=within, filename=filename, bucket=bucket)
 
     async def presign_put(
         self,
@@ -90,7 +100,7 @@ class S3Objects:
         if not await answers(self._endpoint()):
             raise ObjectsUnavailable("the object store does not answer a signed request")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections. The object can be used again after."""
         async with self._opening:
             self._opened = None
@@ -106,7 +116,8 @@ class S3Objects:
         endpoint = self._endpoint()
         if self._signer is None or self._signer[0] != endpoint:
             module: Any = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
-            base = self._public_url or endpoint.url
+            given = self._public_url
+            base = (given() if callable(given) else given) or endpoint.url
             self._signer = endpoint, module.Presigner(endpoint, base)
         return self._signer[1]
 

@@ -23,14 +23,15 @@ class Presigner:
     def __init__(self, endpoint: ObjectsEndpoint, base: str) -> None:
         self._credentials = Credentials(endpoint.access_key, endpoint.secret_key)
         self._region = endpoint.region
-        self._prefix = f"{base.rstrip('/')}/{endpoint.bucket}"
+        self._base = base.rstrip("/")
+        self._prefix = f"{self._base}/{endpoint.bucket}"
 
     def bucket(self, *, within: int) -> str:
         """List one key at most: the cheapest request that proves key, clock and bucket."""
         return self._sign("GET", f"{self._prefix}?list-type=2&max-keys=1", {}, within)
 
-    def get(self, key: str, *, within: int, filename: str | None) -> str:
-        url = self._url(key)
+    def get(self, key: str, *, within: int, filename: str | None, bucket: str | None = None) -> str:
+        url = self._url(key) if bucket is None else f"{self._base}/{bucket}/{_quoted(key)}"
         if filename is not None:
             url += "?" + urlencode({"response-content-disposition": disposition(filename)})
         return self._sign("GET", url, {}, within)
@@ -49,7 +50,7 @@ class Presigner:
         return PresignedPut(url=url, headers=headers)
 
     def _url(self, key: str) -> str:
-        return f"{self._prefix}/{quote(key, safe='/~')}"
+        return f"{self._prefix}/{_quoted(key)}"
 
     def _sign(self, method: str, url: str, headers: Mapping[str, str], within: int) -> str:
         assert 0 < within <= SECONDS_MAX, within
@@ -57,6 +58,10 @@ class Presigner:
         signer = S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=within)
         signer.add_auth(request)
         return str(request.url)
+
+
+def _quoted(key: str) -> str:
+    return quote(key, safe="/~")
 
 
 def disposition(filename: str) -> str:

@@ -2,33 +2,34 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.acceptance.gateway import Gateway, alive_in
 from tests.acceptance.people import Creator, PlainNode
+from tests.engines import engine_folder
 from tests.until import until
 
 NUMBERS = count(1)
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+async def gateway() -> AsyncIterator[Gateway]:
     """A gateway that has just started; afterwards nothing of it may be left running."""
-    tmp_path.chmod(0o711)  # engines of root run as somebody else
-    running = Gateway(tmp_path / "data", **PATIENT)
-    await running.start()
-    yield running
-    await running.stop()
-    await until(lambda: not alive_in(running.data), within=20)
+    with engine_folder() as folder:
+        running = Gateway(folder / "data", **PATIENT)
+        await running.start()
+        yield running
+        await running.stop()
+        await until(lambda: not alive_in(running.data), within=20)
 
 
 # Tests register more people in a minute than anybody should.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
     "RENDERTRUST_LIMITS_LOGIN": "10000",
+    "RENDERTRUST_LIMITS_NODE": "10000",
 }
 
 

@@ -42,7 +42,8 @@ class Gateway:
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def command(self) -> list[str]:
-        words = ["serve", "--json", "--data", str(self.data), "--port", str(self.port)]
+        words = ["serve", "--json", "--data", str(self.data)]
+        words += ["--port", str(self.port)] if self.port else []  # a restart takes the same
         return [sys.executable, "-m", "rendertrust", *words]
 
     async def kill(self) -> None:

@@ -62,7 +62,7 @@ async def test_killed_while_the_node_works(
     await node.say("job_status", job_id=job, status="running", progress=0.45)
 
     async def running() -> bool:
-        return (await creator.job(job))["status"] == "RUNNING"
+        return bool((await creator.job(job))["status"] == "RUNNING")
 
     await until(running)
     await gateway.kill()

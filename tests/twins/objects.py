@@ -38,9 +38,16 @@ class TwinObjects:
         self._objects: dict[str, _Stored] = {}
 
     async def presign_get(
-        self, key: str, *, within: int = 3600, filename: str | None = None
+        self,
+        key: str,
+        *,
+        within: int = 3600,
+        filename: str | None = None,
+        bucket: str | None = None,
     ) -> str:
-        return self._sign("GET", key, {}, within, filename)
+        return self._sign(
+            "GET", key if bucket is None else f"//{bucket}/{key}", {}, within, filename
+        )
 
     async def presign_put(
         self,

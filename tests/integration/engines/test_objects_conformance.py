@@ -54,4 +54,4 @@ class TestReal(ObjectsConformance):
         objects = S3Objects(Current(objects_endpoint))
         async with aiohttp.ClientSession() as session:
             yield Real(objects, session)
-        await objects.close()
+        await objects.aclose()

@@ -45,7 +45,7 @@ async def gateway(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Gateway]:
     objects = S3Objects(Current(objects_endpoint), public_url=url)
     async with aiohttp.ClientSession() as client:
         yield Gateway(url, objects, client, stores)
-    await objects.close()
+    await objects.aclose()
     await runner.cleanup()
 
 

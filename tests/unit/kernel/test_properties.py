@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Overflow, Ref
-from actors.kernel.envelope import Envelope, Reminder
+from actors.kernel.envelope import Reminder, message_of
 from tests.unit.kernel.stage import Frame, Load, Note, Progress, Stage
 
 Told = Note | Load | Progress | Frame
@@ -71,9 +71,9 @@ def test_mailbox_does_as_its_model(capacity: int, script: list[Told | str]) -> N
             mailbox.remind(Reminder(Note("timer"), None))
         elif not isinstance(step, str):
             assert ref.tell(step) is model.tell(step)
-        assert [envelope.message for envelope in mailbox.items] == model.queue
+        assert [message_of(item) for item in mailbox.items] == model.queue
         assert mailbox.lost == model.lost
-        queued = {id(envelope) for envelope in mailbox.items}
+        queued = {id(item) for item in mailbox.items}
         assert {id(envelope) for envelope in mailbox.latest.values()} <= queued
     assert mailbox.peak >= len(mailbox.items)
 
@@ -83,10 +83,10 @@ def test_batch_takes_the_oldest_and_keeps_the_order(kinds: list[str], limit: int
     ref: Ref[Stage] = Ref("model")
     for number, kind in enumerate(kinds):
         message = Progress(number) if kind in "ab" else Frame(number)
-        ref.mailbox.put(Envelope(message, None, 0.0))
+        ref.tell(message)
     wanted = [number for number, kind in enumerate(kinds) if kind in "ab"]
     taken = ref.mailbox.take_more(Progress, limit)
-    assert [envelope.message for envelope in taken] == [Progress(n) for n in wanted[:limit]]
-    left = [envelope.message for envelope in ref.mailbox.items]
+    assert [message_of(item) for item in taken] == [Progress(n) for n in wanted[:limit]]
+    left = [message_of(item) for item in ref.mailbox.items]
     rest = sorted(set(range(len(kinds))) - set(wanted[:limit]))
     assert left == [Progress(n) if kinds[n] in "ab" else Frame(n) for n in rest]

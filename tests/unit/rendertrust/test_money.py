@@ -28,8 +28,23 @@ def test_short_forms_are_read(text: str, units: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "0.0000", "-1", "+1", "1e3", "NaN", "1.", ".5", "1.23456", "1,5", " 1", "1\n", "१"]
-    + ["1" * 15],
+    [
+        "",
+        "0",
+        "0.0000",
+        "-1",
+        "+1",
+        "1e3",
+        "NaN",
+        "1.",
+        ".5",
+        "1.23456",
+        "1,5",
+        " 1",
+        "1\n",
+        "१",
+        "1" * 15,
+    ],
 )
 def test_everything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"must be"):

@@ -1,0 +1,295 @@
+"""The session of one node: one for each socket, gone with it.
+
+It owns the socket, sends units, hears of them, and asks the Ledger to book what it hears. Nothing
+here is durable: units come from the Scheduler, and a node repeats what was not acknowledged.
+"""
+
+import logging
+
+from actors.kernel import handles
+from actors.ledger.messages import (
+    UnitRequeue,
+    UnitStart,
+)
+from actors.node_session import failures, offers
+from actors.node_session.desk import Peers
+from actors.node_session.flood import FloodGuard
+from actors.node_session.messages import (
+    AnnounceDue,
+    Assignments,
+    Close,
+    Disconnected,
+    HelloDue,
+    PingDue,
+    PongSeen,
+    Received,
+    Send,
+    WhoAreYou,
+    Withdraw,
+)
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settlement import Settlement
+from actors.node_session.socket import Socket
+from actors.node_session.work import Held, Phase
+from actors.notifier.messages import Progress
+from actors.ports import ObjectsUnavailable
+from actors.scheduler.messages import (
+    NodeSeen,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+)
+from rendertrust.protocol import (
+    CloseCode,
+    Hello,
+    JobCancel,
+    JobResult,
+    JobStatus,
+    Malformed,
+    Pong,
+    Unknown,
+    UrlsRequest,
+    Welcome,
+    decode_from_node,
+)
+from sql.database import Unavailable
+
+EARLY_MOST = 256
+log = logging.getLogger(__name__)
+
+
+class NodeSessionActor(Settlement):
+    """``socket`` is accepted and authenticated; frames and pongs are told by whoever reads it."""
+
+    def __init__(
+        self, node: NodeIdentity, socket: Socket, peers: Peers, settings: NodeSessionSettings
+    ) -> None:
+        super().__init__(node, socket, peers, settings)
+        self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
+        self._early: list[JobResult] = []
+        self._epoch = peers.clock.monotonic()
+        self._seen_at = float("-inf")
+        self.ignored = 0
+
+    async def started(self) -> None:
+        self._announce()
+        self.after(self._settings.hello_seconds, HelloDue())
+        self.after(0.0, PingDue())
+
+    async def stopped(self) -> None:
+        self._peers.scheduler.tell(SessionClosed(self._node.id, self.ref))
+        await self._line.close(CloseCode.SERVICE_RESTART, "restart")
+
+    # -- with the Scheduler
+
+    def _announce(self) -> None:
+        node = self._node
+        opened = SessionOpened(node.id, node.owner, node.capabilities, self.ref, self._epoch)
+        self._peers.scheduler.tell(opened)
+        if self._hello is not None:
+            self._tell_ready(self._hello)
+        if not self._is_assigned:
+            self.after(self._settings.announce_seconds, AnnounceDue())
+
+    def _tell_ready(self, hello: Hello) -> None:
+        ready = SessionReady(self._node.id, self.ref, hello.slots, hello.capabilities or None)
+        self._peers.scheduler.tell(ready)
+
+    @handles(AnnounceDue)
+    async def announce_due(self, message: AnnounceDue) -> None:
+        if not self._is_assigned:
+            self._announce()
+
+    @handles(WhoAreYou)
+    async def who_are_you(self, message: WhoAreYou) -> None:
+        self._announce()
+
+    @handles(Assignments)
+    async def assignments(self, message: Assignments) -> None:
+        given = {(unit.job, unit.unit) for unit in message.units}
+        for held in self._work:
+            if held.key not in given and held.phase is not Phase.ENDING:
+                await self._forget(held)
+        for unit in message.units:
+            await self._hold(unit)
+        is_first, self._is_assigned = not self._is_assigned, True
+        early, self._early = self._early, []
+        for result in early:
+            await self._take_result(result)
+        if is_first and self._hello is not None:
+            await self._greet(self._hello)
+        await self._pump()
+
+    @handles(Send)
+    async def send(self, message: Send) -> None:
+        await self._hold(message.assignment)
+        await self._pump()
+
+    @handles(Withdraw)
+    async def withdraw(self, message: Withdraw) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is not None and held.phase is not Phase.ENDING:
+            await self._forget(held)
+            await self._pump()
+
+    # -- with the node: out
+
+    async def _close(self, code: int, reason: str) -> None:
+        await self._line.close(code, reason)
+        self.stop()
+
+    @handles(Close)
+    async def close(self, message: Close) -> None:
+        await self._close(message.code, message.reason)
+
+    @handles(Disconnected)
+    async def disconnected(self, message: Disconnected) -> None:
+        self._line.hang_up()
+        self.stop()
+
+    # -- with the node: is it alive
+
+    @handles(PingDue)
+    async def ping_due(self, message: PingDue) -> None:
+        if self._line.is_silent:
+            await self._close(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
+        elif await self._line.ping():
+            self.after(self._settings.ping_seconds, PingDue())
+            await self._note_seen()
+        else:
+            self.stop()
+
+    @handles(PongSeen)
+    async def pong_seen(self, message: PongSeen) -> None:
+        await self._pong()
+
+    async def _pong(self) -> None:
+        now = self._line.pong_at = self._peers.clock.monotonic()
+        if self._hello is None:  # its pongs are all that it says about its units
+            for held in self._work:
+                if held.is_out:
+                    held.heard_at = now
+        await self._note_seen()
+
+    async def _note_seen(self) -> None:
+        clock, node = self._peers.clock, self._node
+        if self._line.is_silent or clock.monotonic() - self._seen_at < self._settings.seen_seconds:
+            return
+        self._seen_at = clock.monotonic()
+        self._peers.scheduler.tell(NodeSeen(node.id, node.owner, node.capabilities, None))
+        try:
+            await self._peers.store.node_seen(node.id, clock.now())
+        except Unavailable:
+            self._seen_at = float("-inf")  # at the next pong
+
+    # -- with the node: in
+
+    @handles(Received)
+    async def received(self, message: Received) -> None:
+        if not self._flood.admits(self._peers.clock.monotonic()):
+            await self._close(CloseCode.FLOOD, "too many frames")
+            return
+        frame = decode_from_node(message.text)
+        if isinstance(frame, Malformed):
+            await self._close(CloseCode.MALFORMED, frame.reason[:100])
+        elif isinstance(frame, JobStatus):
+            await self._take_status(frame)
+        elif isinstance(frame, JobResult):
+            await self._take_result(frame)
+        elif isinstance(frame, Hello):
+            await self._take_hello(frame)
+        elif isinstance(frame, Pong):
+            await self._pong()
+        elif isinstance(frame, UrlsRequest):
+            await self._take_urls(frame)
+        else:
+            self.ignored += isinstance(frame, Unknown)
+
+    @handles(HelloDue)
+    async def hello_due(self, message: HelloDue) -> None:
+        if self._hello is None:
+            self._is_plain = True
+            await self._pump()
+
+    async def _take_hello(self, hello: Hello) -> None:
+        self._hello = hello
+        self._tell_ready(hello)
+        if self._is_assigned:
+            await self._greet(hello)
+            await self._pump()
+
+    async def _greet(self, hello: Hello) -> None:
+        """Compare what the node has with what it was given, and tell it the difference."""
+        now = self._peers.clock.monotonic()
+        comparison = self._work.compare(hello.running)
+        for held in comparison.keep:
+            held.heard_at = now
+            if held.phase is Phase.WAITING:
+                held.phase, held.begun_at = Phase.SENT, now
+        for held in comparison.unsent:
+            held.phase = Phase.WAITING
+        for held in comparison.lost:
+            wall = self._peers.clock.now()
+            self._end(held, failures.lost(held.assignment, self._node.id, wall))
+        self._renew_in(self._settings.first_lease_seconds)
+        keep = tuple(held.running for held in comparison.keep)
+        await self._say(Welcome(keep=keep, drop=comparison.drop))
+
+    async def _take_status(self, frame: JobStatus) -> None:
+        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
+        if held is None:
+            if self._is_assigned:
+                await self._say(
+                    JobCancel(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+                )
+            return
+        now = held.heard_at = self._peers.clock.monotonic()
+        if held.phase is Phase.ENDING:
+            return
+        if frame.status == "failed":
+            self._fail(held, "node", frame.detail or "the node says that it failed")
+            return
+        if held.begun_at is None:
+            held.begun_at = now
+        held.phase = Phase.RUNNING
+        if not held.is_started and self._may_ask(held):
+            unit = held.assignment
+            start = UnitStart(unit.job, unit.unit, unit.attempt, self._node.id)
+            self._ask(held, start, ends=False)
+        if frame.progress is not None:
+            self._tell_progress(held, frame.progress, frame.detail or "")
+
+    def _tell_progress(self, held: Held, value: float, detail: str) -> None:
+        unit = held.assignment
+        progress = Progress(unit.job, unit.unit, unit.attempt, value, detail)
+        self._peers.notifier.tell(progress)
+
+    async def _take_result(self, frame: JobResult) -> None:
+        if not self._is_assigned:
+            if len(self._early) < EARLY_MOST:  # what is dropped is sent again
+                self._early.append(frame)
+            return
+        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
+        if frame.status == "cancelled":
+            if held is not None and held.phase is not Phase.ENDING:
+                unit = held.assignment
+                back = UnitRequeue(unit.job, unit.unit, unit.attempt, "its node gave it back")
+                self._end(held, back)
+        elif held is None:
+            log.info("a result that is not awaited is dropped")
+            await self._acknowledge(frame)
+        elif held.phase is not Phase.ENDING:
+            held.result, held.phase = frame, Phase.ENDING
+            await self._finish(held)
+        elif held.result is None:
+            held.result = frame  # its end is on its way already; acknowledged when it is booked
+        await self._pump()
+
+    async def _take_urls(self, frame: UrlsRequest) -> None:
+        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
+        if held is None:
+            return
+        try:
+            await self._say(await offers.urls(held.assignment, self._peers.objects, self._settings))
+        except (ObjectsUnavailable, ValueError) as fault:
+            log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again

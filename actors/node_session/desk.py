@@ -1,0 +1,161 @@
+"""What a session keeps, and the steps that all its handlers are made of."""
+
+import logging
+
+import attrs
+
+from actors.kernel import Actor, Ref, Timer
+from actors.ledger.messages import Commit, Effect, Ledger
+from actors.node_session import failures, offers
+from actors.node_session.line import Line
+from actors.node_session.messages import NodeSession, RenewDue, TryAgain
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.socket import Socket
+from actors.node_session.work import Held, Phase, Work
+from actors.notifier.messages import Notifier
+from actors.ports import Clock, Objects, ObjectsUnavailable, Store
+from actors.scheduler.messages import Assignment, Scheduler
+from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Asked:
+    """The tag of a commit: which unit it was about, and whether it ends the unit here."""
+
+    held: Held
+    ends: bool
+
+
+@attrs.frozen
+class Peers:
+    """Whom a session talks to, beside its node."""
+
+    scheduler: Ref[Scheduler]
+    ledger: Ref[Ledger]
+    notifier: Ref[Notifier]
+    store: Store
+    objects: Objects
+    clock: Clock
+
+
+class Desk(Actor[NodeSession], partial=True):
+    """The state of a session, without its handlers."""
+
+    def __init__(
+        self, node: NodeIdentity, socket: Socket, peers: Peers, settings: NodeSessionSettings
+    ) -> None:
+        self._node = node
+        self._peers = peers
+        self._settings = settings
+        self._line = Line(socket, peers.clock, settings)
+        self._work = Work()
+        self._hello: Hello | None = None
+        self._is_plain = False  # a client of the reference: it says no hello
+        self._is_assigned = False  # the Scheduler has said what this node is to work on
+        self._renew: tuple[float, Timer] | None = None
+
+    # -- out to the node
+
+    async def _say(self, frame: FromGateway) -> bool:
+        if not await self._line.send(frame):
+            self.stop()
+            return False
+        return True
+
+    async def _acknowledge(self, result: JobResult) -> None:
+        await self._say(Ack(job_id=result.job_id, unit=result.unit, attempt=result.attempt))
+
+    async def _pump(self) -> None:
+        """Send what waits, as far as the node has slots."""
+        if not self._is_assigned or (self._hello is None and not self._is_plain):
+            return
+        slots = None if self._hello is None else self._hello.slots
+        for held in self._work.sendable(slots):
+            if not await self._dispatch(held):
+                return
+
+    async def _dispatch(self, held: Held) -> bool:
+        """Send one unit; its lease begins."""
+        try:
+            frame = await offers.dispatch(held.assignment, self._peers.objects, self._settings)
+            if not await self._say(frame):
+                return False
+        except ObjectsUnavailable:
+            self._again(held)
+            return False
+        except ValueError as fault:
+            log.error("a unit cannot be sent: %s", fault)
+            self._fail(held, "gateway", f"cannot be sent to a node: {fault}", final=True)
+            return True
+        now = self._peers.clock.monotonic()
+        held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
+        self._renew_in(self._settings.first_lease_seconds)
+        return True
+
+    # -- units
+
+    async def _hold(self, unit: Assignment) -> None:
+        known = self._work.get(unit.job, unit.unit)
+        if known is not None:
+            if known.attempt >= unit.attempt:
+                return
+            await self._forget(known)
+        held = Held(unit)
+        if unit.state == "RUNNING":
+            held.phase, held.is_started = Phase.RUNNING, True
+            held.begun_at = self._begun(unit)
+        self._work.add(held)
+        self._renew_in(self._settings.renew_seconds)
+
+    def _begun(self, unit: Assignment) -> float:
+        """When an attempt that an earlier session sent began: no earlier than it was assigned."""
+        clock = self._peers.clock
+        ago = 0.0 if unit.assigned_at is None else (clock.now() - unit.assigned_at).total_seconds()
+        return clock.monotonic() - max(ago, 0.0)
+
+    async def _forget(self, held: Held) -> None:
+        """It is this node's no more."""
+        self._work.remove(held)
+        if held.is_out:
+            said = held.running
+            await self._say(JobCancel(job_id=said.job_id, unit=said.unit, attempt=said.attempt))
+
+    # -- to the Ledger
+
+    def _ask(self, held: Held, effect: Effect, *, ends: bool) -> None:
+        held.asked_at = self._peers.clock.monotonic()
+        commit = Commit(effects=(effect,), observer=self.ref, tag=Asked(held, ends))
+        if not self._peers.ledger.tell(commit):
+            held.asked_at = None
+            self._again(held)
+
+    def _may_ask(self, held: Held) -> bool:
+        """Whether no answer about the unit is awaited, or it has been awaited for too long."""
+        now = self._peers.clock.monotonic()
+        return held.asked_at is None or now - held.asked_at > self._settings.answer_seconds
+
+    def _end(self, held: Held, effect: Effect) -> None:
+        """Ask for the unit's end here; it is held until that is booked."""
+        held.phase, held.effect = Phase.ENDING, effect
+        self._ask(held, effect, ends=True)
+
+    def _fail(self, held: Held, error_class: str, error: str, *, final: bool = False) -> None:
+        now = self._peers.clock.now()
+        unit, node = held.assignment, self._node.id
+        self._end(held, failures.failed(unit, node, error_class, error, now, final=final))
+
+    def _again(self, held: Held) -> None:
+        settings, unit = self._settings, held.assignment
+        held.tries += 1
+        wait = min(settings.retry_seconds * 2.0 ** (held.tries - 1), settings.retry_seconds_most)
+        self.after(wait, TryAgain(unit.job, unit.unit, unit.attempt), jitter=0.2)
+
+    def _renew_in(self, seconds: float) -> None:
+        due = self._peers.clock.monotonic() + seconds
+        if self._renew is not None:
+            if self._renew[0] <= due:
+                return
+            self._renew[1].cancel()
+        self._renew = (due, self.after(seconds, RenewDue()))

@@ -1,0 +1,43 @@
+"""How long a node may go on with a unit before others may have it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from actors.ledger.messages import Lease
+from actors.node_session.work import Held, Phase
+
+
+def word_of(held: Held, now: float) -> float | None:
+    """When the unit was last vouched for: by its node once it is out, until then by the session.
+
+    A unit that waits for a slot, and a result that is on its way into the books, are in our hands.
+    """
+    return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
+
+
+def renewals(
+    work: Iterable[Held], node: UUID, now: float, wall: datetime, seconds: float
+) -> tuple[Lease, ...]:
+    """The leases to renew: of units that somebody vouched for since the last time. Notes it."""
+    leases: list[Lease] = []
+    for held in work:
+        word = word_of(held, now)
+        if word is None or (held.vouched_at is not None and word <= held.vouched_at):
+            continue
+        held.vouched_at = word
+        until = wall + timedelta(seconds=seconds - (now - word))
+        unit = held.assignment
+        leases.append(Lease(unit.job, unit.unit, unit.attempt, node, until))
+    return tuple(leases)
+
+
+def overdue(work: Iterable[Held], now: float, seconds: float) -> tuple[Held, ...]:
+    """The units that are out for longer than an attempt may take."""
+    return tuple(
+        held
+        for held in work
+        if held.phase in (Phase.SENT, Phase.RUNNING)
+        and held.begun_at is not None
+        and now - held.begun_at > seconds
+    )

@@ -1,0 +1,98 @@
+"""What a ``completed`` result is worth: which object it names, and whether that is what it says."""
+
+from typing import Final, TypeAlias
+
+import attrs
+
+from actors.ledger.messages import UnitComplete
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.ports import ObjectInfo
+from actors.scheduler.messages import Assignment
+from rendertrust.protocol import JobResult
+
+SCHEME: Final = "s3://"
+REFERENCE_CHARACTERS_MOST: Final = 500
+
+
+def key_of(unit: Assignment) -> str:
+    """Where the result of one attempt goes; nobody else ever writes there."""
+    return f"results/{unit.user}/{unit.job}/{unit.unit}/{unit.attempt}/result"
+
+
+@attrs.frozen
+class Ours:
+    """It names the object at our key."""
+
+
+@attrs.frozen
+class Elsewhere:
+    """It names no object of ours: another bucket's, or none (None)."""
+
+    result_ref: str | None
+
+
+@attrs.frozen
+class Refused:
+    """It cannot be taken; the node's fault."""
+
+    error: str
+
+
+Named: TypeAlias = Ours | Elsewhere | Refused
+
+
+def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
+    """Which object a result names. Inside our bucket only the key that we derived counts."""
+    key = key_of(unit)
+    if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
+        return Ours()
+    if settings.require_object:
+        return Refused("the result is not at the place that was offered for it")
+    if result_ref is None or not result_ref.startswith(SCHEME):
+        return Elsewhere(None)
+    if result_ref.removeprefix(SCHEME).partition("/")[0] == settings.bucket:
+        return Refused("the result names an object that is not this unit's")
+    if len(result_ref) > REFERENCE_CHARACTERS_MOST:
+        return Refused(f"result_ref is longer than {REFERENCE_CHARACTERS_MOST} characters")
+    return Elsewhere(result_ref)
+
+
+def checked(
+    result: JobResult, found: ObjectInfo | None, settings: NodeSessionSettings
+) -> Ours | Elsewhere | Refused:
+    """Whether the object at our key is there and is what the node says it is."""
+    if found is None:
+        if settings.require_object:
+            return Refused("there is no object where the result should be")
+        return Elsewhere(None)
+    if result.size is not None and result.size != found.size:
+        return Refused(f"the object has {found.size} bytes, the result says {result.size}")
+    if result.sha256 and found.sha256 and bytes.fromhex(result.sha256) != found.sha256:
+        return Refused("the object has another SHA-256 than the result says")
+    return Ours()
+
+
+def completion(
+    unit: Assignment,
+    node: NodeIdentity,
+    settings: NodeSessionSettings,
+    *,
+    worth: Ours | Elsewhere,
+    found: ObjectInfo | None,
+) -> UnitComplete:
+    """The effect that settles the unit; its node earns only for an object that was checked."""
+    ours = isinstance(worth, Ours)
+    verified = ours and node.verified
+    place = f"{SCHEME}{settings.bucket}/{key_of(unit)}"
+    return UnitComplete(
+        job=unit.job,
+        unit=unit.unit,
+        attempt=unit.attempt,
+        node=node.id,
+        result_ref=worth.result_ref if isinstance(worth, Elsewhere) else place,
+        sha256=found.sha256 if found is not None and ours else None,
+        size=found.size if found is not None and ours else None,
+        verified=verified,
+        operator=node.account if verified else None,
+        share_percent=settings.share_percent,
+    )

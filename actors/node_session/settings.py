@@ -1,0 +1,48 @@
+"""What a NodeSession is told about the gateway and about its node."""
+
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import SUSPENSE, operator_account
+
+
+@attrs.frozen
+class NodeSessionSettings:
+    """``bucket`` is ours; ``require_object``: a result without our object fails its unit."""
+
+    bucket: str
+    require_object: bool = False
+    share_percent: int = 70
+    hello_seconds: float = 2.0
+    announce_seconds: float = 5.0
+    ping_seconds: float = 30.0
+    pong_seconds: float = 90.0  # without one the socket is closed
+    seen_seconds: float = 45.0  # how often a pong is noted in the database
+    lease_seconds: float = 60.0
+    renew_seconds: float = 15.0
+    first_lease_seconds: float = 2.0
+    answer_seconds: float = 10.0  # for the Ledger's answer to a commit; then it is sent again
+    retry_seconds: float = 1.0  # doubled up to
+    retry_seconds_most: float = 15.0
+    url_seconds: int = 3600
+    send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
+    close_seconds: float = 2.0
+    runtime_seconds_most: float = 6 * 3600.0  # of one attempt
+    flood_seconds: float = 10.0
+    flood_frames: int = 2000
+
+
+@attrs.frozen
+class NodeIdentity:
+    """Whose socket it is. ``verified``: it proved its key; only then its owner earns."""
+
+    id: UUID
+    owner: UUID | None
+    capabilities: tuple[str, ...]
+    verified: bool
+
+    @property
+    def account(self) -> str:
+        """The account that earns by its work."""
+        return SUSPENSE if self.owner is None else operator_account(self.owner)

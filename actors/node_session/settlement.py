@@ -1,0 +1,112 @@
+"""How what a node says gets into the books: results, leases, and the Ledger's answers."""
+
+from typing import Any
+
+from actors.kernel import handles
+from actors.ledger.messages import (
+    Decided,
+    GuardFailed,
+    HoldClosed,
+    Posted,
+    RenewLeases,
+    Replayed,
+)
+from actors.node_session import leases, results
+from actors.node_session.desk import Asked, Desk
+from actors.node_session.messages import RenewDue, TryAgain
+from actors.node_session.work import Held, Phase
+from actors.notifier.messages import UnitsMoved
+from actors.ports import ObjectsUnavailable
+from actors.scheduler.messages import UnitsChanged
+from rendertrust.protocol import JobResult
+
+FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
+
+
+class Settlement(Desk, partial=True):
+    """Asks for the effect of a result until the Ledger has decided; only then acknowledges it."""
+
+    async def _finish(self, held: Held) -> None:
+        """Turn a result into an effect, once the object was looked at, and ask for it."""
+        result = held.result
+        if held.effect is not None or result is None:
+            assert held.effect is not None, "a unit ends by a result or by an effect"
+            self._end(held, held.effect)
+        elif result.status == "failed":
+            self._fail(held, result.failure or "node", result.error or "the node says it failed")
+        else:
+            await self._complete(held, result)
+
+    async def _complete(self, held: Held, result: JobResult) -> None:
+        unit, settings = held.assignment, self._settings
+        worth = results.named(result.result_ref, unit, settings)
+        found = None
+        if isinstance(worth, results.Ours):
+            try:
+                found = await self._peers.objects.head(results.key_of(unit))
+            except ObjectsUnavailable:
+                self._again(held)
+                return
+            worth = results.checked(result, found, settings)
+        if isinstance(worth, results.Refused):
+            self._fail(held, "node", worth.error)
+        else:
+            self._end(
+                held, results.completion(unit, self._node, settings, worth=worth, found=found)
+            )
+
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        asked, outcome = message.tag, message.outcome
+        assert isinstance(asked, Asked), "every commit of a session is about a unit"
+        held = asked.held
+        held.asked_at = None
+        if isinstance(outcome, FINAL):
+            self._tell_units(outcome)
+            if self._work.exactly(*held.key, held.attempt) is held:
+                await self._settled(asked, outcome)
+        elif asked.ends:
+            self._again(held)
+
+    def _tell_units(self, outcome: Any) -> None:
+        units = getattr(outcome, "units", ())
+        if units:
+            self._peers.scheduler.tell(UnitsChanged(units))
+            self._peers.notifier.tell(UnitsMoved(units))
+
+    async def _settled(self, asked: Asked, outcome: Any) -> None:
+        held = asked.held
+        if asked.ends:
+            self._work.remove(held)
+            if held.result is not None:
+                await self._acknowledge(held.result)
+        elif not isinstance(outcome, GuardFailed):
+            held.is_started = True
+        elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
+            await self._forget(held)
+        await self._pump()
+
+    @handles(TryAgain)
+    async def try_again(self, message: TryAgain) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is not None and held.phase is Phase.ENDING and self._may_ask(held):
+            await self._finish(held)
+        await self._pump()
+
+    @handles(RenewDue)
+    async def renew_due(self, message: RenewDue) -> None:
+        self._renew = None
+        clock, settings = self._peers.clock, self._settings
+        now = clock.monotonic()
+        for held in leases.overdue(self._work, now, settings.runtime_seconds_most):
+            self._fail(held, "node", "it ran longer than an attempt may")
+        for held in self._work:
+            if held.phase is Phase.ENDING and held.asked_at is not None and self._may_ask(held):
+                await self._finish(held)
+        renewed = leases.renewals(
+            self._work, self._node.id, now, clock.now(), settings.lease_seconds
+        )
+        if renewed:
+            self._peers.ledger.tell(RenewLeases(renewed))
+        if len(self._work):
+            self._renew_in(settings.renew_seconds)

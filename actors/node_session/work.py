@@ -1,0 +1,142 @@
+"""The units that a session holds for its node, each with how far it is."""
+
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+from typing import TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import Effect
+from actors.scheduler.messages import Assignment
+from rendertrust.protocol import JobResult, Running
+
+UnitKey: TypeAlias = tuple[UUID, int]
+
+
+class Phase(Enum):
+    """How far a unit is, as this session knows."""
+
+    WAITING = auto()  # not sent: the node has no free slot, or its hello is awaited
+    SENT = auto()  # the frame left; nothing was heard of it
+    RUNNING = auto()  # the node said so
+    ENDING = auto()  # its result came, and is on its way into the books
+
+
+@attrs.define(eq=False)
+class Held:
+    """One unit. Times are seconds of the monotonic clock.
+
+    ``heard_at`` is when the node last spoke of it, ``vouched_at`` what its last lease was based on,
+    ``asked_at`` when the Ledger was last asked about it, ``begun_at`` when the attempt began.
+    """
+
+    assignment: Assignment
+    phase: Phase = Phase.WAITING
+    heard_at: float | None = None
+    vouched_at: float | None = None
+    asked_at: float | None = None
+    begun_at: float | None = None
+    is_started: bool = False  # RUNNING stands in the books
+    result: JobResult | None = None
+    effect: Effect | None = None  # what the Ledger is asked to do with it at its end
+    tries: int = 0
+
+    @property
+    def key(self) -> UnitKey:
+        return (self.assignment.job, self.assignment.unit)
+
+    @property
+    def attempt(self) -> int:
+        return self.assignment.attempt
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the node has it."""
+        return self.phase is not Phase.WAITING
+
+    @property
+    def running(self) -> Running:
+        """It, in a frame."""
+        unit = self.assignment
+        return Running(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt)
+
+
+class Work:
+    """All held units, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._held: dict[UnitKey, Held] = {}
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, held: Held) -> None:
+        self._held[held.key] = held
+
+    def remove(self, held: Held) -> None:
+        if self._held.get(held.key) is held:
+            del self._held[held.key]
+
+    def get(self, job: UUID, unit: int) -> Held | None:
+        return self._held.get((job, unit))
+
+    def exactly(self, job: UUID, unit: int, attempt: int) -> Held | None:
+        """The unit at this attempt."""
+        held = self._held.get((job, unit))
+        return held if held is not None and held.attempt == attempt else None
+
+    def named(self, job_id: str, unit: int | None, attempt: int | None) -> Held | None:
+        """The unit that a frame speaks of; what it leaves out is what this node was given."""
+        try:
+            job = UUID(job_id)
+        except ValueError:
+            return None
+        held = self._held.get((job, unit)) if unit is not None else self._only(job)
+        if held is None or attempt not in (None, held.attempt):
+            return None
+        return held
+
+    def _only(self, job: UUID) -> Held | None:
+        """The job's one unit here, or its first: the reference knows jobs of one unit only."""
+        units = [held for held in self._held.values() if held.key[0] == job]
+        return min(units, key=lambda held: held.key[1]) if units else None
+
+    def sendable(self, slots: int | None) -> list[Held]:
+        """The next units to send: as many as slots are free; all, to a node without slots."""
+        waiting = [held for held in self._held.values() if held.phase is Phase.WAITING]
+        if slots is None:
+            return waiting
+        out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
+        return waiting[: max(slots - out, 0)]
+
+    def compare(self, running: Iterable[Running]) -> "Comparison":
+        """What a node says it has against what it was given."""
+        keep: list[Held] = []
+        drop: list[Running] = []
+        for said in running:
+            held = self.named(said.job_id, said.unit, said.attempt)
+            if held is None:
+                drop.append(said)
+            elif held not in keep:
+                keep.append(held)
+        rest = [held for held in self._held.values() if held not in keep]
+        return Comparison(
+            keep=tuple(keep),
+            drop=tuple(drop),
+            lost=tuple(h for h in rest if h.phase is Phase.RUNNING),
+            unsent=tuple(h for h in rest if h.phase is Phase.SENT),
+        )
+
+
+@attrs.frozen
+class Comparison:
+    """After a hello. ``lost`` ran in the books, and the node knows nothing of them."""
+
+    keep: tuple[Held, ...]
+    drop: tuple[Running, ...]
+    lost: tuple[Held, ...]
+    unsent: tuple[Held, ...]

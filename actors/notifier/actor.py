@@ -1,0 +1,110 @@
+"""The Notifier: passes on what happens to jobs, to whoever listens here or at another gateway.
+
+All of it is hints. It keeps the newest progress of each job, which stands in no database.
+"""
+
+from collections import OrderedDict
+from uuid import UUID
+
+import attrs
+import orjson
+
+from actors.kernel import Actor, handles
+from actors.ledger.messages import UnitState
+from actors.notifier.messages import (
+    Feed,
+    Notifier,
+    Progress,
+    ProgressOf,
+    Subscribe,
+    UnitsMoved,
+)
+from actors.ports import Bus
+
+TOPIC = "jobs"
+ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+
+
+@attrs.frozen
+class NotifierSettings:
+    """Bounds on what is kept; the oldest goes first."""
+
+    progress_most: int = 20_000
+    feeds_most: int = 5_000
+
+
+class NotifierActor(Actor[Notifier]):
+    """``bus`` carries hints to the other gateways."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        settings: NotifierSettings = NotifierSettings(),
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._progress: OrderedDict[UUID, Progress] = OrderedDict()
+        self._feeds: dict[UUID, list[Feed]] = {}
+        self._feed_count = 0
+
+    @handles(Progress)
+    async def progress(self, message: Progress) -> None:
+        self._progress[message.job] = message
+        self._progress.move_to_end(message.job)
+        if len(self._progress) > self._settings.progress_most:
+            self._progress.popitem(last=False)
+        self._feed(message.job, message)
+
+    @handles(ProgressOf)
+    async def progress_of(self, message: ProgressOf) -> Progress | None:
+        return self._progress.get(message.job)
+
+    @handles(UnitsMoved)
+    async def units_moved(self, message: UnitsMoved) -> None:
+        for unit in message.units:
+            self._feed(unit.job, unit)
+            if unit.job_status in ENDED:
+                self._progress.pop(unit.job, None)
+        if message.units:
+            await self._bus.publish(TOPIC, orjson.dumps([_told(u) for u in message.units]))
+
+    @handles(Subscribe)
+    async def subscribe(self, message: Subscribe) -> bool:
+        if self._feed_count >= self._settings.feeds_most:
+            self._sweep()
+        if self._feed_count >= self._settings.feeds_most:
+            return False
+        self._feeds.setdefault(message.job, []).append(message.feed)
+        self._feed_count += 1
+        return True
+
+    def _feed(self, job: UUID, item: Progress | UnitState) -> None:
+        feeds = self._feeds.get(job)
+        if feeds is None:
+            return
+        for feed in feeds:
+            feed.put(item)
+        self._keep_open(job, feeds)
+
+    def _sweep(self) -> None:
+        for job, feeds in list(self._feeds.items()):
+            self._keep_open(job, feeds)
+
+    def _keep_open(self, job: UUID, feeds: list[Feed]) -> None:
+        living = [feed for feed in feeds if feed.is_open]
+        self._feed_count -= len(feeds) - len(living)
+        if living:
+            self._feeds[job] = living
+        else:
+            del self._feeds[job]
+
+
+def _told(unit: UnitState) -> dict[str, object]:
+    return {
+        "job": str(unit.job),
+        "unit": unit.unit,
+        "state": unit.state,
+        "attempt": unit.attempt,
+        "node": None if unit.node is None else str(unit.node),
+        "job_status": unit.job_status,
+    }

@@ -1,0 +1,290 @@
+"""The Scheduler: finds a node for every unit, and sees that the node hears of it.
+
+It books nothing itself: assignments are commits of the Ledger, and what is known here is read again
+from the database every few seconds. So it may be restarted, or miss a message, at any time.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import attrs
+
+from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
+from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
+from actors.node_session.messages import Close, NodeSession, WhoAreYou
+from actors.notifier.messages import Notifier, UnitsMoved
+from actors.ports import Clock, Store
+from actors.scheduler import bookings
+from actors.scheduler.board import Board, Booking
+from actors.scheduler.messages import (
+    AllNodesFull,
+    Dispatch,
+    DispatchOutcome,
+    NoCapableNode,
+    NodeGone,
+    NodeSeen,
+    PlaceDue,
+    Poll,
+    Scheduler,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+    UnitsChanged,
+    Wake,
+)
+from actors.scheduler.node import Node
+from rendertrust.protocol import CloseCode
+from sql.database import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class SchedulerSettings:
+    """Seconds, and how many dispatches may wait while the database has not been read yet."""
+
+    poll_seconds: float = 5.0
+    soon_seconds: float = 0.1  # from a hint to the reading that it asks for
+    retry_seconds: float = 1.0  # while the database is away
+    node_polls: int = 12  # every so many polls the nodes are read too
+    early_most: int = 1000
+
+
+class SchedulerActor(Actor[Scheduler]):
+    """``sessions`` gives the addresses of the living sessions: after a restart they are asked."""
+
+    def __init__(
+        self,
+        ledger: Ref[Ledger],
+        notifier: Ref[Notifier],
+        store: Store,
+        clock: Clock,
+        *,
+        sessions: Callable[[], Iterable[Ref[NodeSession]]],
+        settings: SchedulerSettings = SchedulerSettings(),
+    ) -> None:
+        self._ledger = ledger
+        self._notifier = notifier
+        self._store = store
+        self._clock = clock
+        self._sessions = sessions
+        self._settings = settings
+        self._board = Board(_say)
+        self._serving: dict[Ref[NodeSession], Node] = {}
+        self._early: list[tuple[Dispatch, Later[DispatchOutcome]]] = []
+        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of early dispatches, by job
+        self._loaded = False
+        self._polls = 0
+        self._poll: Timer | None = None
+        self._poll_is_soon = False
+        self._place_due: Timer | None = None
+
+    async def started(self) -> None:
+        for session in self._sessions():
+            session.tell(WhoAreYou())
+        self._poll_in(0.0)
+
+    # -- from the web
+
+    @handles(Dispatch)
+    async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
+        if not self._loaded:
+            return self._keep(message)
+        booking = self._book(message)
+        if not isinstance(booking, Booking):
+            return booking
+        commit = bookings.of_order(message, booking, self.ref)
+        return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
+
+    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull:
+        return self._board.book(order, self._clock.now(), self._clock.monotonic())
+
+    def _keep(self, order: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
+        """The nodes are not known yet: let it wait for them, as long as its asker does."""
+        self._early = [(o, later) for o, later in self._early if not later.gone]
+        if len(self._early) >= self._settings.early_most:
+            return AllNodesFull()
+        later: Later[DispatchOutcome] = self.later(order)
+        self._early.append((order, later))
+        return later
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, []
+        for order, later in early:
+            if later.gone:
+                continue
+            booking = self._book(order)
+            if not isinstance(booking, Booking):
+                later.answer(booking)
+            elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
+                self._answers[order.job] = later
+            else:
+                self._board.refuse(booking)
+                later.answer(AllNodesFull(1))
+
+    # -- from the Ledger
+
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        booking, outcome = message.tag, message.outcome
+        assert isinstance(booking, Booking), "nothing but bookings is committed here"
+        if bookings.holds(booking, outcome):
+            self._board.confirm(booking, self._clock.now())
+            self._notifier.tell(UnitsMoved(_units_of(outcome)))
+        else:
+            self._board.refuse(booking)
+            if booking.unit.state == "QUEUED":
+                self._poll_soon()
+        later = self._answers.pop(booking.unit.job, None)
+        if later is not None:
+            later.answer(outcome)
+        self._place()
+
+    # -- of nodes
+
+    @handles(NodeSeen)
+    async def node_seen(self, message: NodeSeen) -> None:
+        node = self._board.index.node(message.node)
+        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
+        node.healthy = True
+        if message.load is not None:
+            node.load = message.load
+        self._board.index.changed(node)
+        self._place()
+
+    @handles(NodeGone)
+    async def node_gone(self, message: NodeGone) -> None:
+        node = self._board.index.get(message.node)
+        if node is not None:
+            node.healthy = False
+            self._board.index.changed(node)
+
+    @handles(SessionOpened)
+    async def session_opened(self, message: SessionOpened) -> None:
+        node = self._board.index.node(message.node)
+        if node.session is not message.session and not self._serve(node, message):
+            return
+        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
+        self._board.index.changed(node)
+        if self._loaded:
+            node.behind = not _say(node, self._board.assignments(node))
+            self._place()
+
+    def _serve(self, node: Node, message: SessionOpened) -> bool:
+        """Let a new session serve the node, or close it, if there is a newer one."""
+        if message.epoch < node.epoch and node.session is not None:
+            message.session.tell(Close(CloseCode.REPLACED, "replaced"))
+            return False
+        if node.session is not None:
+            node.session.tell(Close(CloseCode.REPLACED, "replaced"))
+            self._serving.pop(node.session, None)
+        node.session, node.epoch = message.session, message.epoch
+        node.slots = node.offered = None
+        self._serving[message.session] = node
+        self.watch(message.session)
+        return True
+
+    @handles(SessionReady)
+    async def session_ready(self, message: SessionReady) -> None:
+        node = self._serving.get(message.session)
+        if node is not None:
+            node.slots = message.slots
+            node.offered = frozenset(message.offered) if message.offered else None
+            self._board.index.changed(node)
+            self._place()
+
+    @handles(SessionClosed)
+    async def session_closed(self, message: SessionClosed) -> None:
+        self._lose(message.session)
+
+    @handles(Down)
+    async def session_down(self, message: Down) -> None:
+        self._lose(message.ref)
+
+    def _lose(self, session: Ref[Any]) -> None:
+        node = self._serving.pop(session, None)
+        if node is not None:
+            node.session = node.slots = node.offered = None
+            node.behind = False
+            self._board.index.changed(node)
+
+    # -- of units
+
+    @handles(UnitsChanged)
+    async def units_changed(self, message: UnitsChanged) -> None:
+        unknown = [state for state in message.units if self._board.hear(state)]
+        if unknown:
+            self._poll_soon()
+        self._place()
+
+    @handles(Wake)
+    async def wake(self, message: Wake) -> None:
+        self._poll_soon()
+
+    @handles(PlaceDue)
+    async def place_due(self, message: PlaceDue) -> None:
+        self._place_due = None
+        self._place()
+
+    def _place(self) -> None:
+        """Find nodes for the units that wait."""
+        if not self._loaded:
+            return
+        now = self._clock.now()
+        due = self._board.queue.due(now)
+        for booking in self._board.place(now, self._clock.monotonic()):
+            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+                self._board.refuse(booking)  # the next poll queues it again
+                break
+        if due is not None and self._place_due is None:
+            self._place_due = self.after((due - now).total_seconds(), PlaceDue())
+
+    # -- from the database
+
+    @handles(Poll)
+    async def poll(self, message: Poll) -> None:
+        self._poll = None
+        wait = self._settings.poll_seconds
+        try:
+            await self._read()
+        except Unavailable as error:
+            log.warning("open units cannot be read: %s", type(error).__name__)
+            wait = self._settings.retry_seconds
+        self._board.expire(self._clock.now(), self._clock.monotonic())
+        self._answers = {job: later for job, later in self._answers.items() if not later.gone}
+        if self._loaded:
+            self._take_early()
+        self._place()
+        self._poll_in(wait)
+
+    async def _read(self) -> None:
+        if self._polls % self._settings.node_polls == 0:
+            self._board.refresh(await self._store.healthy_nodes())
+        rows = await self._store.open_units()
+        self._board.reconcile(rows, self._clock.now())
+        self._polls += 1
+        if not self._loaded:
+            self._loaded = True
+            log.info("scheduling, %d units are open", len(rows))
+            for node in self._serving.values():
+                node.behind = not _say(node, self._board.assignments(node))
+
+    def _poll_soon(self) -> None:
+        if not self._poll_is_soon:
+            self._poll_in(self._settings.soon_seconds)
+            self._poll_is_soon = True
+
+    def _poll_in(self, seconds: float) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+        self._poll_is_soon = False
+        self._poll = self.after(seconds, Poll())
+
+
+def _say(node: Node, message: Message[NodeSession, None]) -> bool:
+    return node.session is not None and node.session.tell(message)
+
+
+def _units_of(outcome: Outcome) -> tuple[UnitState, ...]:
+    return getattr(outcome, "units", ())

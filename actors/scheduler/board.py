@@ -1,0 +1,208 @@
+"""All that the Scheduler knows: nodes, open units, who works on what. It waits for nothing.
+
+The database is the truth. What is known here may be late, never ahead: a unit's age (attempt, then
+state) tells which of two pieces of knowledge is the newer.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message
+from actors.ledger.messages import UnitState
+from actors.node_session.messages import Assignments, NodeSession, Send, Withdraw
+from actors.scheduler.index import Index
+from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
+from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.policy import PENDING, age, has_ended, is_assigned, key_of
+from actors.scheduler.queue import Queue
+from actors.scheduler.unit import Placing, Unit, of_dispatch, of_row
+from sql.work import NodeRow, OpenUnit
+
+ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
+PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
+
+
+@attrs.frozen
+class Booking:
+    """The tag of a commit that assigns ``unit`` to ``node``; node None: it only queues the job."""
+
+    unit: Unit
+    node: UUID | None
+    attempt: int
+
+
+class Board:
+    """``say`` tells a node's session something, False if it was not taken."""
+
+    def __init__(self, say: Callable[[Node, Message[NodeSession, None]], bool]) -> None:
+        self.index = Index()
+        self.queue = Queue()
+        self.units: dict[UnitKey, Unit] = {}
+        self._say = say
+        self._placings: list[tuple[float, int, Unit, Placing]] = []
+        self._placed = 0
+
+    # -- placing
+
+    def book(
+        self, order: Dispatch, now: datetime, clock: float
+    ) -> Booking | NoCapableNode | AllNodesFull:
+        """Reserve a slot for a new job; no node, when it is to queue."""
+        choice = self.index.choose(order.job_type)
+        if isinstance(choice, AllNodesFull) and self.expire(now, clock):
+            choice = self.index.choose(order.job_type)
+        unit = of_dispatch(order, now)
+        if isinstance(choice, Node):
+            return self._reserve(unit, choice, clock + ORDER_SECONDS)
+        if isinstance(choice, NoCapableNode) and order.queue:
+            return Booking(unit, None, 0)
+        return choice
+
+    def place(self, now: datetime, clock: float) -> Iterator[Booking]:
+        """Reserve slots for units that wait; each booking must be committed or refused."""
+        for unit, node in self.queue.placeable(self.index.choose):
+            yield self._reserve(unit, node, clock + PLACING_SECONDS)
+
+    def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
+        self.units[unit.key] = unit
+        unit.placing = Placing(node, unit.attempt + 1, expires)
+        self._placed += 1
+        heapq.heappush(self._placings, (expires, self._placed, unit, unit.placing))
+        self.index.take(node, unit.key)
+        return Booking(unit, node.id, unit.attempt + 1)
+
+    def confirm(self, booking: Booking, now: datetime) -> None:
+        """The commit is durable. It may be one of an earlier instance, or answered very late."""
+        unit = self.units.get(booking.unit.key)
+        if unit is None:
+            unit = booking.unit
+            unit.placing, unit.node, unit.ticket = None, None, 0
+            self.units[unit.key] = unit
+        if booking.node is None:
+            if unit.state == PENDING:
+                unit.state = "QUEUED"
+                self.queue.add(unit, now)
+        elif age("DISPATCHED", booking.attempt) > unit.age:
+            unit.assigned_at = now
+            self._assign(unit, self.index.node(booking.node), "DISPATCHED", booking.attempt)
+
+    def refuse(self, booking: Booking) -> None:
+        """The commit did nothing: the slot is given back. A unit that waits is read again first."""
+        unit = self.units.get(booking.unit.key)
+        if unit is not None and unit.placing and unit.placing.attempt == booking.attempt:
+            self._give_back(unit)
+            if unit.state == PENDING:
+                del self.units[unit.key]
+
+    def expire(self, now: datetime, clock: float) -> bool:
+        """Give back the slots of commits that were never answered; whether there were any."""
+        expired = False
+        while self._placings and self._placings[0][0] <= clock:
+            _, _, unit, placing = heapq.heappop(self._placings)
+            if unit.placing is not placing:
+                continue
+            expired = True
+            self._give_back(unit)
+            if unit.state == PENDING:
+                del self.units[unit.key]
+            else:
+                self.queue.add(unit, now)
+        return expired
+
+    # -- what is heard
+
+    def hear(self, state: UnitState) -> bool:
+        """A unit changed; whether the database must be asked for the rest of it."""
+        unit = self.units.get(key_of(state))
+        if unit is None:
+            return state.state == "QUEUED"
+        if age(state.state, state.attempt) <= unit.age:
+            return False
+        if state.state == "RUNNING" and state.attempt == unit.attempt:
+            unit.state = "RUNNING"
+            return False
+        # Ended; or queued again, or assigned by another: what to know of those stands in the books.
+        self._drop(unit, finished=state.state == "COMPLETED")
+        return not has_ended(state.state)
+
+    def reconcile(self, rows: Sequence[OpenUnit], now: datetime) -> None:
+        """Take over what the database says about all open units."""
+        seen: set[UnitKey] = set()
+        for row in rows:
+            seen.add((row.job, row.unit))
+            self._compare(row, now)
+        for unit in [u for u in self.units.values() if u.key not in seen and u.state != PENDING]:
+            self._drop(unit)
+        for node in self.index:
+            if node.behind and node.session is not None:
+                node.behind = not self._say(node, self.assignments(node))
+
+    def _compare(self, row: OpenUnit, now: datetime) -> None:
+        unit = self.units.get((row.job, row.unit))
+        if unit is None:
+            self._admit(row, now)
+        elif age(row.state, row.attempt) > unit.age:
+            if row.state == "RUNNING" and row.attempt == unit.attempt:
+                unit.state = "RUNNING"
+                return
+            self._drop(unit)
+            self._admit(row, now)
+        elif unit.waits and (unit.ticket == 0 or unit.not_before != row.not_before):
+            unit.avoid, unit.failures, unit.not_before = row.avoid, row.failures, row.not_before
+            self.queue.add(unit, now)
+
+    def _admit(self, row: OpenUnit, now: datetime) -> None:
+        unit = of_row(row)
+        self.units[unit.key] = unit
+        if is_assigned(row.state) and row.node is not None:
+            self._assign(unit, self.index.node(row.node), row.state, row.attempt)
+        else:
+            self.queue.add(unit, now)
+
+    def assignments(self, node: Node) -> Assignments:
+        """Everything that a node is to work on."""
+        units = (self.units[key] for key in sorted(node.taken) if key in self.units)
+        return Assignments(tuple(u.assignment() for u in units if u.node is node))
+
+    def refresh(self, rows: Sequence[NodeRow]) -> None:
+        """Take over what the database says about healthy nodes."""
+        healthy = {row.id for row in rows}
+        for node in [n for n in self.index if n.healthy and n.id not in healthy]:
+            node.healthy = False
+            self.index.changed(node)
+        for row in rows:
+            node = self.index.node(row.id)
+            node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
+            node.load, node.healthy = row.load, True
+            self.index.changed(node)
+
+    # -- steps
+
+    def _assign(self, unit: Unit, node: Node, state: str, attempt: int) -> None:
+        if unit.placing is not None and unit.placing.node is not node:
+            self._give_back(unit)
+        unit.placing = None
+        unit.node, unit.state, unit.attempt = node, state, attempt
+        self.index.take(node, unit.key)
+        if node.session is not None:
+            node.behind |= not self._say(node, Send(unit.assignment()))
+
+    def _give_back(self, unit: Unit) -> None:
+        if unit.placing is not None:
+            self.index.release(unit.placing.node, unit.key)
+            unit.placing = None
+
+    def _drop(self, unit: Unit, *, finished: bool = False) -> None:
+        """Forget a unit; its node is told to, unless it was the one that finished it."""
+        self._give_back(unit)
+        del self.units[unit.key]
+        node = unit.node
+        if node is None:
+            return
+        self.index.release(node, unit.key)
+        if node.session is not None and not finished:
+            node.behind |= not self._say(node, Withdraw(unit.job, unit.number, unit.attempt))

@@ -1,0 +1,80 @@
+"""What the Scheduler asks the Ledger to commit, and how it reads the answer."""
+
+from typing import Any
+
+from actors.kernel import Ref
+from actors.ledger.messages import (
+    Commit,
+    Effect,
+    IdempotencyKey,
+    JobInsert,
+    Outcome,
+    PlaceHold,
+    Posted,
+    Posting,
+    Replayed,
+    UnitAssign,
+    user_account,
+    work_reference,
+)
+from actors.scheduler.board import Booking
+from actors.scheduler.messages import Dispatch
+
+
+def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
+    """The job, its hold, its key and its first assignment: all of it or nothing."""
+    insert = JobInsert(
+        job=order.job,
+        user=order.user,
+        job_type=order.job_type,
+        payload_ref=order.payload_ref,
+        params=order.params,
+        price=order.price,
+    )
+    effects: tuple[Effect, ...] = (insert,)
+    if booking.node is not None:
+        effects = (insert, UnitAssign(order.job, 0, booking.attempt, booking.node))
+    hold: tuple[Posting, ...] = ()
+    if order.price > 0:
+        hold = (PlaceHold(user_account(order.user), order.price, work_reference(order.job, 0)),)
+    return Commit(
+        postings=hold,
+        effects=effects,
+        idempotency=_key(order, booking),
+        observer=observer,
+        tag=booking,
+    )
+
+
+def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
+    """The next assignment of a unit that is in the books already."""
+    assert booking.node is not None, "a unit that waits is placed on a node"
+    unit = booking.unit
+    effect = UnitAssign(unit.job, unit.number, booking.attempt, booking.node)
+    return Commit(effects=(effect,), observer=observer, tag=booking)
+
+
+def holds(booking: Booking, outcome: Outcome) -> bool:
+    """Whether the booking is in the books now: by this commit, or by one whose answer was lost."""
+    if isinstance(outcome, Posted):
+        return True
+    if not isinstance(outcome, Replayed):
+        return False
+    if outcome.answer is not None:
+        body: Any = outcome.answer.get("body")
+        return isinstance(body, dict) and body.get("job_id") == str(booking.unit.job)
+    return True
+
+
+def _key(order: Dispatch, booking: Booking) -> IdempotencyKey | None:
+    if order.idempotency is None:
+        return None
+    key, request = order.idempotency
+    placed = booking.node is not None
+    body = {
+        "job_id": str(order.job),
+        "node_id": str(booking.node) if placed else None,
+        "status": "DISPATCHED" if placed else "QUEUED",
+    }
+    answer = {"status": 200 if placed else 202, "body": body}
+    return IdempotencyKey(order.user, key, request, answer)

@@ -1,0 +1,52 @@
+"""A node, as the Scheduler knows it."""
+
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+
+BACKLOG: Final = 32  # units that may wait for a node beyond its slots
+UnitKey: TypeAlias = tuple[UUID, int]
+
+
+def _no_units() -> set[UnitKey]:
+    return set()
+
+
+@attrs.define(eq=False)
+class Node:
+    """``taken`` are the units assigned to it, or about to be; ``slots`` None: it never said.
+
+    ``behind``: its session missed a message and must be told everything again.
+    """
+
+    id: UUID
+    owner: UUID | None = None
+    capabilities: frozenset[str] = frozenset()
+    offered: frozenset[str] | None = None
+    load: float = 0.0
+    healthy: bool = False
+    slots: int | None = None
+    session: Ref[Any] | None = None
+    epoch: float = float("-inf")
+    taken: set[UnitKey] = attrs.field(factory=_no_units)
+    behind: bool = False
+    version: int = 0  # of its entries in the index
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be given work: it lives, by heartbeat or by a session."""
+        return self.healthy or self.session is not None
+
+    @property
+    def has_room(self) -> bool:
+        return len(self.taken) < (self.slots or 0) + BACKLOG
+
+    @property
+    def does(self) -> frozenset[str]:
+        """The job types it can do now: those registered, less those its hello left out."""
+        if self.offered is None:
+            return self.capabilities
+        return self.capabilities & self.offered

@@ -1,0 +1,77 @@
+"""The Watchman: the last to start and the first to stop. While it stands, new work may come in."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from actors.kernel import Actor, Ref, handles
+from actors.node_session.messages import Close, NodeSession
+from actors.ports import Store
+from actors.watchman.messages import IsOpen, Watchman
+from rendertrust.protocol import CloseCode
+from sql.database import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class WatchmanSettings:
+    """``batch`` sockets are closed at a time; the next ones when those are, or after a while.
+
+    So many nodes do not come back all at once, and the loop is never busy with closing alone.
+    """
+
+    batch: int = 100
+    batch_seconds: float = 0.25
+    orphans_seconds: float = 1.0
+
+
+class WatchmanActor(Actor[Watchman]):
+    """``sessions`` gives the addresses of the living sessions.
+
+    Give it ``stop_within`` enough for all batches: 20,000 sessions are 200 of them.
+    """
+
+    def __init__(
+        self,
+        sessions: Callable[[], Sequence[Ref[NodeSession]]],
+        store: Store,
+        settings: WatchmanSettings = WatchmanSettings(),
+    ) -> None:
+        self._sessions = sessions
+        self._store = store
+        self._settings = settings
+
+    @handles(IsOpen)
+    async def is_open(self, message: IsOpen) -> bool:
+        # While it stops nobody answers, and who asks in vain takes that for no.
+        return True
+
+    async def stopped(self) -> None:
+        sessions, batch = self._sessions(), self._settings.batch
+        for start in range(0, len(sessions), batch):
+            await self._close(sessions[start : start + batch])
+        await self._report_orphans()
+
+    async def _close(self, sessions: Sequence[Ref[NodeSession]]) -> None:
+        for session in sessions:
+            session.tell(Close(CloseCode.SERVICE_RESTART, "the gateway stops"))
+        try:
+            async with asyncio.timeout(self._settings.batch_seconds):
+                for session in sessions:
+                    await session.down()
+        except TimeoutError:
+            log.info("some of %d sessions take long to close", len(sessions))
+
+    async def _report_orphans(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.orphans_seconds):
+                units = await self._store.open_units()
+        except (Unavailable, TimeoutError) as error:
+            log.warning("units that still run are not counted: %s", type(error).__name__)
+            return
+        running = sum(unit.state == "RUNNING" for unit in units)
+        if running:
+            log.warning("%d units still run; their nodes keep them until the next start", running)

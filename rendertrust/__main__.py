@@ -1,0 +1,77 @@
+"""``rendertrust``: the command line of creators, node operators and, in a checkout, the gateway."""
+
+import sys
+from pathlib import Path
+
+from rendertrust.cli import catalogue, exit_codes, front
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+NO_CHECKOUT = """\
+rendertrust: The gateway runs from a checkout, and this is the installed package.
+  In a checkout of RenderTrust: pip install -e '.[gateway]', then call rendertrust again."""
+
+NO_EXTRA = """\
+rendertrust: The gateway needs the package {}, which is not installed.
+  In the checkout: pip install -e '.[gateway]'"""
+
+
+def main() -> int:
+    """Run what was typed; the exit code."""
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+
+
+def run(typed: list[str]) -> int:
+    """The exit code of the command that ``typed`` names."""
+    try:
+        words = front.split(typed)
+    except front.UrlMissing:
+        return complain("rendertrust: --url needs the address of a gateway after it.")
+    if words.command is not None and words.command in catalogue.GATEWAY:
+        return gateway(moved_first(typed, words.command))
+    if words.rest[:1] == ("help",) and words.rest[1:2] and words.rest[1] in catalogue.GATEWAY:
+        return gateway([*words.rest[1:], "--help"])
+    answer = front.quick(words)
+    if answer is not None:
+        sys.stdout.write(answer + "\n")
+        return exit_codes.OK
+    if not words.rest:
+        return complain(catalogue.overview())
+    from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
+
+    return call(words)
+
+
+def moved_first(typed: list[str], command: str) -> list[str]:
+    """The command before the options that were typed before it."""
+    place = typed.index(command)
+    return [command, *typed[:place], *typed[place + 1 :]]
+
+
+def gateway(words: list[str]) -> int:
+    """The one door from this package into the gateway's rooms."""
+    # A look first: another package of the name may be installed beside the wheel.
+    if not (CHECKOUT / "web" / "commands").is_dir():
+        return complain(NO_CHECKOUT)
+    # The rooms' names are plain words: in this process the checkout's own come first.
+    sys.path.insert(0, str(CHECKOUT))
+    from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
+
+    try:
+        from web.commands import group  # noqa: PLC0415 - the wheel has no web
+
+        return call(front.Words(tuple(words), None, "--json" in words), group)
+    except ModuleNotFoundError as error:
+        return complain(NO_EXTRA.format(error.name))
+
+
+def complain(text: str) -> int:
+    """Used wrongly: say so."""
+    sys.stderr.write(text + "\n")
+    return exit_codes.USAGE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,115 @@
+"""Opening an account, and logging in. A password is never an argument: others could see it."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from rendertrust.cli import exit_codes
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.session import is_interactive, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Registered
+
+VARIABLE: Final = "RENDERTRUST_PASSWORD"
+LENGTH_MIN: Final = 8
+NO_PASSWORD: Final = (
+    f"No password: use --password-stdin or {VARIABLE}, or call this in a terminal to be asked"
+)
+from_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+@click.command(cls=Command)
+@click.argument("email", required=False)
+@click.option("--name", help="Your name, as others see it; else what stands before the @.")
+@from_stdin
+@click.pass_context
+def register(
+    context: click.Context, email: str | None, name: str | None, password_stdin: bool
+) -> None:
+    """Open an account and log in."""
+    session = session_of(context)
+    address = asked("E-mail", email)
+    password = secret(from_input=password_stdin, twice=True)
+    if len(password) < LENGTH_MIN:
+        raise click.UsageError(f"The password is too short: at least {LENGTH_MIN} characters")
+    called = name or address.split("@", 1)[0]
+    session.warn_of_plain_http()
+    session.credentials.prepare()
+    user = session.run(lambda client: _register(client, address, called, password), address).user
+    session.output.document({"url": session.url, "user": user})
+    session.output.say(f"Registered {user.email} at {session.url}, and logged in.")
+
+
+@click.command(cls=Command)
+@click.argument("email", required=False)
+@from_stdin
+@click.pass_context
+def login(context: click.Context, email: str | None, password_stdin: bool) -> None:
+    """Log in."""
+    session = session_of(context)
+    address = asked("E-mail", email, session.credentials.email(session.url))
+    password = secret(from_input=password_stdin)
+    session.warn_of_plain_http()
+    session.credentials.prepare()
+    session.run(lambda client: _login(client, address, password), address)
+    session.output.document({"url": session.url, "email": address})
+    session.output.say(f"Logged in as {address} at {session.url}.")
+
+
+async def _register(client: "AsyncClient", email: str, name: str, password: str) -> "Registered":
+    from rendertrust.client import Conflict
+
+    try:
+        return await client.register(email, name, password)
+    except Conflict as error:
+        raise Stop(
+            Ending(
+                exit_codes.FAILURE,
+                "already_registered",
+                f"{email} has an account already: {error}",
+                f"Log in: rendertrust login {email}",
+            )
+        ) from error
+
+
+async def _login(client: "AsyncClient", email: str, password: str) -> None:
+    from rendertrust.client import NotAuthenticated
+
+    try:
+        await client.login(email, password)
+    except NotAuthenticated as error:
+        raise Stop(
+            Ending(
+                exit_codes.NOT_AUTHENTICATED,
+                "not_authenticated",
+                str(error),
+                f"Check the password; rendertrust register {email} opens an account.",
+            )
+        ) from error
+
+
+def asked(what: str, given: str | None, last: str | None = None) -> str:
+    """What was given, or typed when it was asked for."""
+    if given is None and not is_interactive():
+        raise click.UsageError(f"{what} is missing")
+    answer: str = given or click.prompt(what, default=last, err=True)
+    return answer.strip()
+
+
+def secret(*, from_input: bool, twice: bool = False) -> str:
+    """The password: from stdin, the environment, or typed without being shown."""
+    if from_input:
+        return sys.stdin.readline().rstrip("\r\n")
+    kept = os.environ.get(VARIABLE)
+    if kept:
+        return kept
+    if not is_interactive():
+        raise click.UsageError(NO_PASSWORD)
+    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
+    return typed

@@ -1,0 +1,79 @@
+"""The commands that do something: called, and how their ends become exit codes."""
+
+import os
+import sys
+
+import click
+
+from rendertrust.cli import exit_codes
+from rendertrust.cli.command import Root
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.front import Words
+from rendertrust.cli.output import Output
+from rendertrust.cli.session import Session
+
+ROOT = Root("rendertrust")
+
+
+def main(words: Words, command: click.Command = ROOT) -> int:
+    """Call ``command`` with what was typed; its exit code.
+
+    Commands end by returning, by Stop, by an exception that ``failures`` knows, or by SystemExit.
+    """
+    output = Output(words.json)
+    session = Session(words.url, output)
+    try:
+        code = command.main(list(words.rest), "rendertrust", standalone_mode=False, obj=session)
+    except Exception as error:
+        ending = _ending(error, session)
+        if ending is None:
+            raise
+        code = report(ending, output)
+    except KeyboardInterrupt:
+        code = report(INTERRUPTED, output)
+    return code if isinstance(code, int) else exit_codes.OK
+
+
+INTERRUPTED = Ending(
+    exit_codes.INTERRUPTED,
+    "interrupted",
+    "Interrupted",
+    "See what was submitted: rendertrust jobs list",
+)
+
+
+def report(ending: Ending, output: Output) -> int:
+    """Say how it ended."""
+    output.document(ending.document())
+    output.note(ending.text())
+    return ending.code
+
+
+def _ending(error: Exception, session: Session) -> Ending | None:
+    if isinstance(error, Stop):
+        return error.ending
+    if isinstance(error, click.Abort):
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return _clicked(error)
+    if isinstance(error, BrokenPipeError):
+        _silence()
+        return Ending(exit_codes.FAILURE, "pipe", "The reader of the output is gone", "")
+    from rendertrust.cli.failures import ending_of  # brings the client
+
+    return ending_of(error, session.named)
+
+
+def _clicked(error: click.ClickException) -> Ending:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context is not None else "rendertrust"
+    detail = error.format_message()
+    if not isinstance(error, click.UsageError):
+        return Ending(error.exit_code, "failure", detail, "Mend that, and call it again.")
+    return Ending(exit_codes.USAGE, "usage", detail, f"See: {command} --help")
+
+
+def _silence() -> None:
+    """Nobody reads: what is still buffered must not raise again when Python ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

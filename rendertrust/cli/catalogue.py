@@ -1,0 +1,58 @@
+"""All commands, by name: what each is for, and where its code is found when it is called."""
+
+from typing import Final, NamedTuple
+
+
+class Listed(NamedTuple):
+    """A command. ``module`` is empty for those that live in the gateway's checkout."""
+
+    name: str
+    summary: str
+    module: str = ""
+
+
+SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
+    "Rendering": (
+        Listed("register", "Open an account and log in", "rendertrust.cli.account"),
+        Listed("login", "Log in", "rendertrust.cli.account"),
+        Listed(
+            "submit", "Upload a .blend file and have a frame rendered", "rendertrust.cli.submit"
+        ),
+        Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
+        Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
+    ),
+    "Operating a node": (
+        Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
+    ),
+    "Running a gateway (from a checkout)": (
+        Listed("serve", "Start the gateway"),
+        Listed("demo", "Gateway, node and a rendered picture on this machine"),
+        Listed("fsck", "Check the books"),
+        Listed("db", "Migrate the database, or see where it stands"),
+    ),
+    "Else": (
+        Listed("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.topics"),
+        Listed("version", "Print the version", "rendertrust.cli.version"),
+    ),
+}
+COMMANDS: Final = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
+GATEWAY: Final = frozenset(name for name, entry in COMMANDS.items() if not entry.module)
+
+OPTIONS: Final = """\
+  --url URL   The gateway (RENDERTRUST_URL; else where you logged in last;
+              else http://localhost:8000)
+  --json      One JSON document, or one line per event
+  --help      Explain the command"""
+
+
+def overview() -> str:
+    """What ``rendertrust --help`` prints."""
+    parts = [
+        "Usage: rendertrust [--url URL] [--json] COMMAND …\n",
+        "Render frames on idle machines.",
+    ]
+    for section, entries in SECTIONS.items():
+        lines = [f"  {entry.name:<10}{entry.summary}" for entry in entries]
+        parts.append("\n".join([f"\n{section}:", *lines]))
+    parts.append(f"\nWith every command:\n{OPTIONS}")
+    return "\n".join(parts)

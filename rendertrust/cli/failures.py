@@ -1,0 +1,130 @@
+"""What the client's exceptions mean at the command line: exit code, words, and what to do next."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.client import errors
+
+
+def ending_of(error: Exception, url: str) -> Ending | None:
+    """The end that an exception means; None: it is a bug."""
+    if isinstance(error, Stop):
+        return error.ending
+    if isinstance(error, errors.Refused):
+        return _refused(error)
+    for kind, words in _OTHERS.items():
+        if isinstance(error, kind):
+            return words(error, url)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        detail = f"{place}{error.strerror or error}"
+        return Ending(exit_codes.FAILURE, "file", detail, "Mend that, and call it again.")
+    return None
+
+
+def _refused(error: errors.Refused) -> Ending:
+    code, name, hint = _REFUSALS.get(type(error), _REFUSALS[errors.Refused])(error)
+    faults = [attrs.asdict(fault) for fault in error.errors]
+    facts = {"status": error.status, "request_id": error.request_id, "errors": faults or None}
+    return Ending(code, name, error.detail, hint, {**error.extra, **facts})
+
+
+_Words = tuple[int, str, str]
+
+
+def _insufficient(error: errors.Refused) -> _Words:
+    assert isinstance(error, errors.InsufficientCredits)
+    hint = "See what is set aside for open jobs: rendertrust credits balance"
+    if error.available is not None and error.requested is not None:
+        known = f"Available: {error.available} credits. This takes: {error.requested} credits."
+        hint = f"{wording.harmless(known)}\n{hint}"
+    return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
+
+
+def _later(error: errors.Refused, name: str) -> _Words:
+    when = "later" if error.retry_after is None else f"in {wording.duration(error.retry_after)}"
+    return exit_codes.UNAVAILABLE, name, f"Try again {when}."
+
+
+_REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
+    errors.NotAuthenticated: lambda _: (
+        exit_codes.NOT_AUTHENTICATED,
+        "not_authenticated",
+        "Log in: rendertrust login EMAIL (or open an account: rendertrust register EMAIL)",
+    ),
+    errors.InsufficientCredits: _insufficient,
+    errors.NotFound: lambda _: (
+        exit_codes.NOT_FOUND,
+        "not_found",
+        "See what there is: rendertrust jobs list",
+    ),
+    errors.Invalid: lambda _: (
+        exit_codes.USAGE,
+        "invalid",
+        "Change what the gateway objects to, and call it again.",
+    ),
+    errors.RateLimited: lambda error: _later(error, "rate_limited"),
+    errors.Unavailable: lambda error: _later(error, "unavailable"),
+    errors.GatewayFault: lambda _: (
+        exit_codes.FAILURE,
+        "gateway_fault",
+        "The fault is the gateway's. Try again; if it stays, tell who runs the gateway.",
+    ),
+    errors.Refused: lambda _: (
+        exit_codes.FAILURE,
+        "refused",
+        "The gateway does not do that as things stand: rendertrust jobs list shows them.",
+    ),
+}
+
+
+def _no_answer(_: Exception, url: str) -> tuple[int, str, str]:
+    hint = (
+        "Is it running? 'rendertrust serve' starts a gateway in a checkout.\n"
+        f"Another one is named by --url (this is {url})."
+    )
+    return exit_codes.UNAVAILABLE, "no_answer", hint
+
+
+def _other(words: Callable[[Exception, str], _Words]) -> Callable[[Exception, str], Ending]:
+    def ending(error: Exception, url: str) -> Ending:
+        code, name, hint = words(error, url)
+        return Ending(code, name, str(error), hint)
+
+    return ending
+
+
+_OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
+    errors.NoAnswer: _other(_no_answer),
+    errors.StillRunning: _other(
+        lambda error, _: (
+            exit_codes.STILL_RUNNING,
+            "still_running",
+            f"Watch again: rendertrust jobs watch {getattr(error, 'job_id', '')}",
+        )
+    ),
+    errors.FileChanged: _other(
+        lambda _, __: (
+            exit_codes.FAILURE,
+            "file_changed",
+            "Let the program that writes it finish, and submit again.",
+        )
+    ),
+    errors.TransferFailed: _other(
+        lambda _, __: (
+            exit_codes.UNAVAILABLE,
+            "transfer_failed",
+            "Try again; a file that arrived whole is not sent twice.",
+        )
+    ),
+    errors.BadAnswer: _other(
+        lambda _, url: (
+            exit_codes.FAILURE,
+            "bad_answer",
+            f"Check that {url} is a RenderTrust gateway; --url names another.",
+        )
+    ),
+}

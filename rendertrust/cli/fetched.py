@@ -1,0 +1,21 @@
+"""A result on its way to this disk."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rendertrust.cli import transfer, wording
+from rendertrust.cli.output import Output
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient
+
+
+async def fetched(
+    output: Output, client: "AsyncClient", job_id: str, out: Path, stem: str | None = None
+) -> dict[str, Any]:
+    """Save the result at ``out``, say where it is, and return that for ``--json``."""
+    with transfer.shown(output, "Downloaded") as progress:
+        path = await client.download(job_id, out, stem=stem, progress=progress)
+    size = path.stat().st_size
+    output.say(f"Saved {path} ({wording.size(size)}).")
+    return {"job_id": job_id, "path": str(path), "bytes": size}

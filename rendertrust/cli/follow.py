@@ -1,0 +1,111 @@
+"""A job while it runs: a bar on a terminal, lines in a pipe, JSON lines for programs."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from rendertrust.cli import wording
+from rendertrust.cli.output import Output
+from rendertrust.cli.pace import Pace
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Job
+
+# Told a job and the seconds that are left, if they can be told.
+Show: TypeAlias = "Callable[[Job, float | None], None]"
+LINE_STEP: Final = 0.1
+LINE_SECONDS: Final = 10.0
+
+
+async def followed(
+    output: Output, client: "AsyncClient", job_id: str, within: float | None = None
+) -> "Job":
+    """The job as it ended, shown until then. Raises as ``AsyncClient.watch``."""
+    pace = Pace()
+    with screen(output) as show:
+        async for job in client.watch(job_id, within=within):
+            show(job, pace.add(time.monotonic(), job.progress if not job.ended else None))
+            if job.ended:
+                return job
+    raise AssertionError("a watch ends with the job")
+
+
+def screen(output: Output) -> AbstractContextManager[Show]:
+    """What fits whoever reads."""
+    if output.json:
+        return _documents(output)
+    return _bar(output) if output.terminal else _lines(output)
+
+
+@contextmanager
+def _documents(output: Output) -> "Generator[Show]":
+    def show(job: "Job", left: float | None) -> None:
+        output.document(
+            {
+                "event": "ended" if job.ended else "progress",
+                "job": job,
+                "eta_seconds": None if left is None else round(left, 1),
+            }
+        )
+
+    yield show
+
+
+@contextmanager
+def _lines(output: Output) -> "Generator[Show]":
+    """A line when the status or the node changes, at each tenth, and every ten seconds."""
+    last: tuple[object, ...] = ()
+    told_at = 0.0
+
+    def show(job: "Job", left: float | None) -> None:
+        nonlocal last, told_at
+        tenth = None if job.progress is None else int(job.progress / LINE_STEP)
+        now, key = time.monotonic(), (job.status, job.node_id, tenth)
+        if key != last or now - told_at >= LINE_SECONDS:
+            output.say(line(job, left))
+            last, told_at = key, now
+
+    yield show
+
+
+def line(job: "Job", left: float | None) -> str:
+    """``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
+    words = [job.status]
+    if job.progress is not None and not job.ended:
+        words.append(wording.percent(job.progress))
+    if job.node_id is not None:
+        words.append(f"node {wording.short(job.node_id)}")
+    if job.retry_count:
+        words.append(f"attempt {job.retry_count + 1}")
+    if left is not None:
+        words.append(f"eta {wording.duration(left)}")
+    return " ".join(words)
+
+
+@contextmanager
+def _bar(output: Output) -> "Generator[Show]":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[words]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(file=output.results)) as bar:
+        task = bar.add_task("", total=None, words="")
+
+        def show(job: "Job", left: float | None) -> None:
+            # Without a total the bar swings: something is under way, and nobody knows how far.
+            done = 1.0 if job.status == "COMPLETED" else job.progress
+            bar.update(
+                task,
+                description=job.status,
+                completed=done or 0.0,
+                total=None if done is None and not job.ended else 1.0,
+                words=line(job, left).removeprefix(job.status).strip(),
+            )
+
+        yield show

@@ -1,0 +1,177 @@
+"""``rendertrust jobs``: what became of what was submitted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import attrs
+import click
+
+from rendertrust.cli import exit_codes, follow, scene, verdict, wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.fetched import fetched
+from rendertrust.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Job, JobList
+
+STATUSES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+COLUMNS: Final = ("ID", "STATUS", "TYPE", "DONE", "PRICE", "NODE", "SUBMITTED")
+job_argument = click.argument("job", type=click.UUID)
+
+
+@click.group(cls=Group)
+def jobs() -> None:
+    """List, show, watch and cancel jobs, fetch results."""
+
+
+@jobs.command("list")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@click.pass_context
+def list_jobs(context: click.Context, status: str | None, limit: int, offset: int) -> None:
+    """Your jobs, newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.jobs(status, limit=limit, offset=offset))
+    session.output.document(found)
+    if not found.jobs:
+        session.output.note("No jobs. Submit one: rendertrust submit SCENE.blend --watch")
+        return
+    _table(session, found)
+    if offset + len(found.jobs) < found.count:
+        more = f"{offset + len(found.jobs)} of {found.count}"
+        session.output.note(f"{more}; more: --offset {offset + len(found.jobs)}")
+
+
+def _table(session: Session, found: "JobList") -> None:
+    people = session.output.terminal
+    rows = [
+        (
+            job.id,
+            job.status,
+            wording.harmless(job.job_type),
+            wording.percent(job.progress),
+            job.price or "-",
+            wording.short(job.node_id) if people else job.node_id or "-",
+            wording.ago(job.created_at) if people else wording.stamp(job.created_at),
+        )
+        for job in found.jobs
+    ]
+    session.output.table(COLUMNS, rows)
+
+
+@jobs.command()
+@job_argument
+@click.pass_context
+def show(context: click.Context, job: UUID) -> None:
+    """All about one job."""
+    session = session_of(context)
+    found = session.run(lambda client: client.job(job))
+    session.output.document(found)
+    session.output.facts(facts(found))
+
+
+def facts(job: "Job") -> dict[str, str | None]:
+    """What there is to say about a job, by name."""
+    times = {
+        "submitted": job.created_at,
+        "dispatched": job.dispatched_at,
+        "ended": job.completed_at,
+    }
+    return {
+        "job": job.id,
+        "status": job.status,
+        "progress": None if job.progress is None else wording.percent(job.progress),
+        "error": None if not job.error_message else wording.harmless(job.error_message),
+        "type": wording.harmless(job.job_type),
+        "payload": wording.harmless(job.payload_ref),
+        "node": job.node_id,
+        "retries": str(job.retry_count),
+        "price": job.price,
+        "charged": job.charged,
+        "result": None if job.result_ref is None else wording.harmless(job.result_ref),
+        **{name: None if at is None else wording.stamp(at) for name, at in times.items()},
+    }
+
+
+@jobs.command()
+@job_argument
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Do not watch longer (exit 8)."
+)
+@click.pass_context
+def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
+    """Show how far a job is, until it has ended."""
+    session = session_of(context)
+    try:
+        ended = session.run(
+            lambda client: follow.followed(session.output, client, str(job), timeout)
+        )
+    except KeyboardInterrupt:
+        raise Stop(verdict.interrupted(str(job))) from None
+    verdict.require_completed(ended)
+    if (charged := verdict.charge(ended)) is not None:
+        session.output.say(charged)
+    session.output.note(f"Fetch the result: rendertrust jobs result {job} --out .")
+
+
+@jobs.command()
+@job_argument
+@click.pass_context
+def cancel(context: click.Context, job: UUID) -> None:
+    """Cancel a job that no node has begun; what was set aside for it is yours again."""
+    session = session_of(context)
+    cancelled = session.run(lambda client: _cancel(client, job))
+    session.output.document(cancelled)
+    session.output.say(f"Job {job} is {cancelled.status}.")
+
+
+async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
+    from rendertrust.client import BadRequest
+
+    try:
+        return await client.cancel(job)
+    except BadRequest as error:
+        hint = f"See how it is: rendertrust jobs show {job}"
+        ending = Ending(exit_codes.FAILURE, "not_cancellable", str(error), hint, {"status": 400})
+        raise Stop(ending) from error
+
+
+@jobs.command()
+@job_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Save it there, a file or a folder; else its URL is printed, good for an hour.",
+)
+@click.pass_context
+def result(context: click.Context, job: UUID, out: Path | None) -> None:
+    """Fetch what a job made."""
+    session = session_of(context)
+    place = None if out is None else scene.placed(out)
+    session.run(lambda client: _result(session, client, job, place))
+
+
+async def _result(session: Session, client: "AsyncClient", job: UUID, out: Path | None) -> None:
+    from rendertrust.client import NotFound
+
+    try:
+        if out is not None:
+            session.output.document(await fetched(session.output, client, str(job), out))
+            return
+        found = await client.result(job)
+    except NotFound as error:
+        raise _without_result(await client.job(job), str(error)) from error
+    session.output.document(attrs.asdict(found))
+    session.output.say(found.download_url)
+
+
+def _without_result(job: "Job", detail: str) -> Exception:
+    if not job.ended:
+        hint = f"Watch it: rendertrust jobs watch {job.id}"
+        return Stop(Ending(exit_codes.STILL_RUNNING, "still_running", detail, hint, {"job": job}))
+    verdict.require_completed(job)
+    hint = f"See what it left: rendertrust jobs show {job.id}"
+    return Stop(Ending(exit_codes.NOT_FOUND, "no_result", detail, hint, {"job": job}))

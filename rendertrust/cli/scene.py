@@ -1,0 +1,84 @@
+"""Looking at what is to be submitted before anything is sent."""
+
+import zlib
+from pathlib import Path
+from typing import Final
+
+import click
+
+HEAD: Final = b"BLENDER"
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
+PIXELS: Final = click.IntRange(4, 16_384)
+SAMPLES: Final = click.IntRange(1, 65_536)
+FRAME: Final = click.IntRange(-FRAME_MAX, FRAME_MAX)
+FORMATS: Final = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "jpg": "JPEG",
+    "exr": "OPEN_EXR",
+    "open_exr": "OPEN_EXR",
+}
+
+
+def checked(path: Path) -> Path:
+    """A .blend file that can be read, plain or compressed by Blender; else a usage error."""
+    try:
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a folder; name the .blend file in it")
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if not head:
+        raise click.UsageError(f"{path} is empty; save it in Blender again")
+    if not is_blend(head):
+        raise click.UsageError(f"{path} is not a .blend file; save it in Blender as one")
+    return path
+
+
+def is_blend(head: bytes) -> bool:
+    """Whether a file that begins so was written by Blender.
+
+    Blender compressed by gzip until 2.9 and compresses by zstd since 3.0. There is no zstd in
+    Python yet: such a file is believed, and the node finds out.
+    """
+    if head.startswith(GZIP):
+        return _unzipped(head).startswith(HEAD)
+    return head.startswith((HEAD, ZSTD))
+
+
+def _unzipped(head: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, len(HEAD))
+    except zlib.error:
+        return b""
+
+
+def parameters(
+    frame: int | None,
+    width: int | None,
+    height: int | None,
+    samples: int | None,
+    format: str | None,  # noqa: A002 - the option's name
+) -> dict[str, int | str]:
+    """What a render job is told; what was not given is as the artist set it."""
+    if (width is None) != (height is None):
+        raise click.UsageError("--width and --height must be given together")
+    given = {
+        "frame": frame,
+        "width": width,
+        "height": height,
+        "samples": samples,
+        "format": None if format is None else FORMATS[format],
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def placed(out: Path) -> Path:
+    """Where the picture can go: a folder, or a file in a folder that is there."""
+    folder = out if out.is_dir() else out.parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{folder} is no folder; make it, or name another by --out")
+    return out

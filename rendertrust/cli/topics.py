@@ -1,0 +1,28 @@
+"""``rendertrust help``: the same as ``--help`` of the command that is named."""
+
+import click
+
+from rendertrust.cli import catalogue, exit_codes
+from rendertrust.cli.command import Command
+from rendertrust.cli.session import session_of
+
+
+@click.command("help", cls=Command)
+@click.argument("topic", nargs=-1)
+@click.pass_context
+def help(context: click.Context, topic: tuple[str, ...]) -> None:  # noqa: A001 - its name
+    """Explain a command, or 'exit-codes'."""
+    session = session_of(context)
+    if topic[:1] == ("exit-codes",):
+        session.output.document(exit_codes.TABLE)
+        session.output.say(exit_codes.text())
+        return
+    explained(context.find_root(), topic)
+
+
+def explained(root: click.Context, topic: tuple[str, ...]) -> None:
+    """Print the help of the command that the words of ``topic`` lead to."""
+    if not topic:
+        click.echo(catalogue.overview())
+        return
+    root.command.main([*topic, "--help"], "rendertrust", standalone_mode=False)

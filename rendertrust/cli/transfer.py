@@ -1,0 +1,59 @@
+"""How far a file is on its way: a bar on a terminal, one line at its end elsewhere."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rendertrust.cli import wording
+from rendertrust.cli.output import Output
+
+
+@contextmanager
+def shown(output: Output, what: str) -> Generator[Callable[[int, int], None]]:
+    """``progress(done, total)`` for the client. What ends well at 0 bytes was not sent at all."""
+    if output.json or not sys.stderr.isatty():
+        with _counted(output, what) as progress:
+            yield progress
+        return
+    with _bar(what) as progress:
+        yield progress
+
+
+@contextmanager
+def _counted(output: Output, what: str) -> Generator[Callable[[int, int], None]]:
+    last = [0]
+
+    def progress(done: int, total: int) -> None:
+        last[0] = done
+
+    yield progress
+    if last[0]:
+        output.note(f"{what}: {wording.size(last[0])}")
+
+
+@contextmanager
+def _bar(what: str) -> Generator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None, visible=True)
+
+        yield progress

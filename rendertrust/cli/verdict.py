@@ -1,0 +1,44 @@
+"""What the end of a job means for whoever waits for it."""
+
+from typing import TYPE_CHECKING
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.ending import Ending, Stop
+
+if TYPE_CHECKING:
+    from rendertrust.client import Job
+
+
+def require_completed(job: "Job") -> "Job":
+    """The job, if it ended well; else Stop."""
+    if job.status == "COMPLETED":
+        return job
+    reason = f": {job.error_message}" if job.error_message else ""
+    detail = f"Job {job.id} is {job.status}{reason}"
+    raise Stop(Ending(exit_codes.JOB_FAILED, "job_failed", detail, _hint(job), {"job": job}))
+
+
+def charge(job: "Job") -> str | None:
+    """What was charged, in words; None where the gateway does not say."""
+    if job.charged is None:
+        return None
+    nothing = not job.charged.strip("0.")
+    return "Nothing was charged." if nothing else f"Charged: {job.charged} credits."
+
+
+def _hint(job: "Job") -> str:
+    known = charge(job)
+    more = "Mend what the message names, and submit again." if job.status == "FAILED" else ""
+    return "\n".join(words for words in (known, more) if words) or "Submit again when you like."
+
+
+def interrupted(job_id: str) -> Ending:
+    """Ctrl-C ends the watch, and nothing else."""
+    return Ending(
+        exit_codes.INTERRUPTED,
+        "interrupted",
+        f"Interrupted; job {wording.short(job_id)} goes on",
+        f"Watch again: rendertrust jobs watch {job_id}\n"
+        f"End it:      rendertrust jobs cancel {job_id}",
+        {"job_id": job_id},
+    )

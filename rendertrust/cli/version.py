@@ -1,0 +1,17 @@
+"""``rendertrust version``, where it was called with more than that: help, or a wrong option."""
+
+import click
+
+from rendertrust import __version__
+from rendertrust.cli import front
+from rendertrust.cli.command import Command
+from rendertrust.cli.session import session_of
+
+
+@click.command(cls=Command)
+@click.pass_context
+def version(context: click.Context) -> None:
+    """Print the version."""
+    output = session_of(context).output
+    output.document(front.version())
+    output.say(f"rendertrust {__version__}")

@@ -1,0 +1,63 @@
+"""How values are put into words: harmless on a terminal, short, the same everywhere."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+_STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_SIZES: Final = ("B", "kB", "MB", "GB", "TB")
+
+
+def harmless(text: str) -> str:
+    """``text`` in one line, without what steers a terminal: a node may have written it."""
+    flat = " ".join(text.split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if _steers(c) else c for c in flat)
+
+
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s"
+    whole = round(seconds)
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, rest = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next(i for i, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def ago(time: datetime, now: datetime | None = None) -> str:
+    """``just now``, ``5 min ago``, ``3 d ago``."""
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    for size, unit in _STEPS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def stamp(time: datetime) -> str:
+    """The time in UTC, to the second: ``2026-03-13T12:00:00Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def size(count: int) -> str:
+    """``812 B``, ``1.4 MB``."""
+    value, step = float(count), 0
+    while value >= 999.5 and step < len(_SIZES) - 1:
+        value, step = value / 1000, step + 1
+    return f"{count} B" if step == 0 else f"{value:.1f} {_SIZES[step]}"
+
+
+def short(identifier: str | None) -> str:
+    """Enough of an id to tell it from another; ``-`` for none."""
+    return identifier.split("-")[0] if identifier else "-"
+
+
+def percent(progress: float | None) -> str:
+    """``45 %``; ``-`` when it is not known."""
+    return "-" if progress is None else f"{int(progress * 100)} %"

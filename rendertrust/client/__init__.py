@@ -1,0 +1,91 @@
+"""The client library: ``AsyncClient`` for asyncio, ``Client`` for everybody else.
+
+from rendertrust.client import Client
+
+with Client("http://localhost:8000") as client:
+    client.login("jane@example.com", password)
+    upload = client.upload("scene.blend")
+    placed = client.dispatch("render", upload.payload_ref, {"frame": 1})
+    if client.wait(placed.job_id).status == "COMPLETED":
+        client.download(placed.job_id, "frame.png")
+"""
+
+from rendertrust.client.answers import (
+    Balance,
+    Entry,
+    History,
+    Job,
+    JobList,
+    Placed,
+    PutUrl,
+    Registered,
+    ResultUrl,
+    Tokens,
+    Upload,
+    User,
+)
+from rendertrust.client.asynchronous import AsyncClient
+from rendertrust.client.backoff import NEVER, Retries
+from rendertrust.client.blocking import Client
+from rendertrust.client.errors import (
+    BadAnswer,
+    BadRequest,
+    Conflict,
+    Fault,
+    FileChanged,
+    Forbidden,
+    GatewayFault,
+    InsufficientCredits,
+    Invalid,
+    NoAnswer,
+    NotAuthenticated,
+    NotFound,
+    RateLimited,
+    Refused,
+    RenderTrustError,
+    StillRunning,
+    TransferFailed,
+    Unavailable,
+)
+from rendertrust.client.login import Keeper, Memory
+from rendertrust.client.transport import address
+
+__all__ = [
+    "NEVER",
+    "AsyncClient",
+    "BadAnswer",
+    "BadRequest",
+    "Balance",
+    "Client",
+    "Conflict",
+    "Entry",
+    "Fault",
+    "FileChanged",
+    "Forbidden",
+    "GatewayFault",
+    "History",
+    "InsufficientCredits",
+    "Invalid",
+    "Job",
+    "JobList",
+    "Keeper",
+    "Memory",
+    "NoAnswer",
+    "NotAuthenticated",
+    "NotFound",
+    "Placed",
+    "PutUrl",
+    "RateLimited",
+    "Refused",
+    "Registered",
+    "RenderTrustError",
+    "ResultUrl",
+    "Retries",
+    "StillRunning",
+    "Tokens",
+    "TransferFailed",
+    "Unavailable",
+    "Upload",
+    "User",
+    "address",
+]

@@ -1,0 +1,146 @@
+"""What a gateway answers, as frozen values. Amounts are strings with four decimals; times are UTC.
+
+Fields that a newer gateway adds are ignored; the fields that are not in the reference itself have
+a default, so an older or another gateway is understood too.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+
+
+@attrs.frozen
+class Tokens:
+    """What a login gives; single-use is the refresh token."""
+
+    access_token: str = attrs.field(repr=False)
+    refresh_token: str = attrs.field(repr=False)
+    token_type: str = "bearer"  # noqa: S105 - the scheme, no secret
+
+
+@attrs.frozen
+class User:
+    id: str
+    email: str
+    name: str
+    is_active: bool
+
+
+@attrs.frozen
+class Registered:
+    """A new account, logged in."""
+
+    user: User
+    tokens: Tokens
+
+
+@attrs.frozen
+class Balance:
+    """``balance`` is booked, ``held`` of it is set aside for open jobs, ``available`` the rest."""
+
+    balance: str
+    user_id: str
+    held: str | None = None
+    available: str | None = None
+
+
+@attrs.frozen
+class Entry:
+    """One movement of credits: ``amount`` is above 0, ``direction`` is CREDIT or DEBIT."""
+
+    id: str
+    amount: str
+    direction: str
+    source: str
+    reference_id: str | None
+    balance_after: str
+    description: str | None
+    created_at: datetime
+    entry_id: int | None = None
+
+
+@attrs.frozen
+class History:
+    """Newest first; ``count`` is how many there are, not how many are here."""
+
+    entries: tuple[Entry, ...]
+    count: int
+
+
+@attrs.frozen
+class Placed:
+    """A submitted job. ``node_id`` is None while it waits for a node."""
+
+    job_id: str
+    node_id: str | None
+    status: str
+
+
+@attrs.frozen
+class Job:
+    """A job. ``progress`` is 0 to 1 or unknown; ``price`` was held, ``charged`` was taken of it."""
+
+    id: str
+    node_id: str | None
+    job_type: str
+    payload_ref: str
+    status: str
+    result_ref: str | None
+    error_message: str | None
+    retry_count: int
+    queued_at: datetime | None
+    dispatched_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    price: str | None = None
+    charged: str | None = None
+    progress: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will change any more."""
+        return self.status in ENDED
+
+
+@attrs.frozen
+class JobList:
+    """Newest first; ``count`` is how many match, not how many are here."""
+
+    jobs: tuple[Job, ...]
+    count: int
+
+
+@attrs.frozen
+class ResultUrl:
+    """Where the finished work lies. Whoever has the URL may fetch it for ``expires_in`` s."""
+
+    job_id: str
+    download_url: str = attrs.field(repr=False)
+    expires_in: int
+
+
+@attrs.frozen
+class PutUrl:
+    """PUT the content here, with exactly these headers."""
+
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    expires_in: int
+
+
+@attrs.frozen
+class Upload:
+    """Content that was announced. ``put`` is None when the gateway has it already."""
+
+    id: str
+    payload_ref: str
+    sha256: str
+    size: int
+    filename: str
+    status: str
+    put: PutUrl | None = None

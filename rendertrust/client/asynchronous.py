@@ -1,0 +1,209 @@
+"""The client for asyncio."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from rendertrust.client.answers import (
+    Balance,
+    History,
+    Job,
+    JobList,
+    Placed,
+    Registered,
+    ResultUrl,
+    Tokens,
+    Upload,
+)
+from rendertrust.client.backoff import Retries
+from rendertrust.client.content import Progress, unheard
+from rendertrust.client.downloads import fetch
+from rendertrust.client.errors import BadRequest
+from rendertrust.client.login import Keeper, Login, Memory
+from rendertrust.client.reading import read
+from rendertrust.client.transport import Call, Transport, Waiting
+from rendertrust.client.uploads import Uploads
+from rendertrust.client.watching import Watch
+
+RETRIES = Retries()
+
+
+class AsyncClient:
+    """A creator's view of one gateway; ``async with AsyncClient(url) as client: …``.
+
+    Every method raises a ``RenderTrustError``: ``Refused`` and its kinds when the gateway said no,
+    ``NoAnswer`` when nobody answered after all tries. Job ids are UUIDs, else ValueError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        tokens: Tokens | None = None,
+        keeper: Keeper | None = None,
+        retries: Retries = RETRIES,
+        waiting: Waiting | None = None,
+    ) -> None:
+        """``keeper`` keeps tokens between runs; ``waiting`` is told before a pause."""
+        self._transport = Transport(url, retries, waiting)
+        self._keeper = Memory(tokens) if keeper is None else keeper
+        self._login = Login(self._transport, self._keeper)
+        self._uploads = Uploads(self._login)
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self._transport.url
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def register(self, email: str, name: str, password: str) -> Registered:
+        """Open an account, and be logged in. Conflict: the address has one already."""
+        body = {"email": email, "name": name, "password": password}
+        call = Call("POST", "/api/v1/auth/register", body, repeatable=False)
+        registered = read(Registered, await self._transport.send(call))
+        self._keeper.write(registered.tokens)
+        return registered
+
+    async def login(self, email: str, password: str) -> Tokens:
+        """Log in. NotAuthenticated: the address or the password is wrong."""
+        body = {"email": email, "password": password}
+        call = Call("POST", "/api/v1/auth/login", body)
+        tokens = read(Tokens, await self._transport.send(call))
+        self._keeper.write(tokens)
+        return tokens
+
+    async def access_token(self) -> str:
+        """A token that the gateway took just now, for one who speaks to it by other means."""
+        await self.balance()
+        kept = self._keeper.read()
+        assert kept is not None, "a request with a token has just been answered"
+        return kept.access_token
+
+    async def balance(self) -> Balance:
+        """Credits: booked, held, available."""
+        return read(Balance, await self._get("/api/v1/credits/balance"))
+
+    async def history(self, *, limit: int = 50, offset: int = 0) -> History:
+        """How credits came and went, newest first; ``limit`` 1 to 100."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        return read(History, await self._get("/api/v1/credits/history", query))
+
+    async def upload(self, path: Path | str, *, progress: Progress = unheard) -> Upload:
+        """Send a file; nothing is sent that the gateway has from this user already.
+
+        ``progress(done, total)`` counts bytes. OSError: it cannot be read. FileChanged: somebody
+        wrote to it meanwhile. TransferFailed: the object store did not take it.
+        """
+        return await self._uploads.send(Path(path), progress)
+
+    async def dispatch(
+        self,
+        job_type: str,
+        payload_ref: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        queue: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Placed:
+        """Submit a job. However often it is tried, there is one job for one ``idempotency_key``.
+
+        ``queue``: wait for a node instead of being refused. BadRequest: no node can do it now.
+        InsufficientCredits: the price is more than what is available.
+        """
+        body: dict[str, Any] = {"job_type": job_type, "payload_ref": payload_ref}
+        if params:
+            body["params"] = dict(params)
+        if queue:
+            body["queue"] = True
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        call = Call("POST", "/api/v1/jobs/dispatch", body, headers=headers)
+        return read(Placed, await self._login.send(call))
+
+    async def jobs(self, status: str | None = None, *, limit: int = 50, offset: int = 0) -> JobList:
+        """One's own jobs, newest first; of one ``status`` alone when it is given."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        if status is not None:
+            query["status"] = status
+        return read(JobList, await self._get("/api/v1/jobs", query))
+
+    async def job(self, job_id: str | UUID) -> Job:
+        """One job. NotFound: it does not exist, or is another's."""
+        return read(Job, await self._get(_path(job_id)))
+
+    async def cancel(self, job_id: str | UUID) -> Job:
+        """Cancel a job that no node has begun. BadRequest: too late. A cancelled one stays so."""
+        try:
+            return read(Job, await self._login.send(Call("POST", _path(job_id) + "/cancel")))
+        except BadRequest:
+            # The answer to an earlier try may have been lost on its way.
+            job = await self.job(job_id)
+            if job.status == "CANCELLED":
+                return job
+            raise
+
+    async def result(self, job_id: str | UUID) -> ResultUrl:
+        """Where the result can be fetched without a token. NotFound: there is none (yet)."""
+        return read(ResultUrl, await self._get(_path(job_id) + "/result"))
+
+    async def download(
+        self,
+        job_id: str | UUID,
+        path: Path | str,
+        *,
+        stem: str | None = None,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch the result to ``path``, whole or not at all, and return where it is.
+
+        In a folder it is named ``stem``, else the job's id, with the result's own suffix.
+        OSError: it cannot be written. TransferFailed: the object store does not give it.
+        """
+        return await fetch(
+            self._transport,
+            lambda: self.result(job_id),
+            Path(path),
+            stem=stem or str(job_id),
+            progress=progress,
+        )
+
+    def watch(self, job_id: str | UUID, *, within: float | None = None) -> AsyncIterator[Job]:
+        """The job as it is now, then at each change, until it has ended.
+
+        Raises StillRunning after ``within`` s. A gateway that restarts meanwhile is waited for.
+        """
+        path = _path(job_id)
+
+        async def look() -> Job:
+            return read(Job, await self._get(path))
+
+        return Watch(str(job_id), look, self._transport.sleep, within).changes()
+
+    async def wait(self, job_id: str | UUID, *, within: float | None = None) -> Job:
+        """The job as it ended, well or not. Raises StillRunning after ``within`` s."""
+        async for job in self.watch(job_id, within=within):
+            if job.ended:
+                return job
+        raise AssertionError("a watch ends with the job")
+
+    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        return await self._login.send(Call("GET", path, query=query or {}))
+
+
+def _path(job_id: str | UUID) -> str:
+    return f"/api/v1/jobs/{UUID(str(job_id))}"

@@ -1,0 +1,106 @@
+"""Files on their way to the object store and back: in pieces, counted, never half."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+import attrs
+
+from rendertrust.client.errors import FileChanged
+
+CHUNK_BYTES: Final = 1 << 20
+
+# Told how many bytes are done, and of how many; 0 of nothing known.
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """The progress of one who does not ask."""
+
+
+@attrs.frozen
+class Stamp:
+    """What changes when somebody writes to a file."""
+
+    size: int
+    modified_ns: int
+    inode: int
+
+
+@attrs.define
+class Source:
+    """A file that is read twice: for its hash, and to be sent; unchanged between, or not at all."""
+
+    file: BinaryIO
+    name: str
+    stamp: Stamp
+
+    @property
+    def size(self) -> int:
+        """Bytes, as it was opened."""
+        return self.stamp.size
+
+    @property
+    def changed(self) -> bool:
+        """Somebody wrote to it since it was opened."""
+        return _stamp(self.file) != self.stamp
+
+    async def sha256(self, progress: Progress = unheard) -> str:
+        """Its SHA-256, in hex."""
+        digest = hashlib.sha256()
+        async for chunk in self.chunks(progress):
+            await asyncio.to_thread(digest.update, chunk)
+        return digest.hexdigest()
+
+    async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
+        """Its content from the start; FileChanged when it is not as long as it was."""
+        done = 0
+        await asyncio.to_thread(self.file.seek, 0)
+        while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
+            done += len(chunk)
+            self._count(done)
+            yield chunk
+            progress(done, self.size)
+        if done != self.size:
+            raise self.fault()
+
+    def _count(self, done: int) -> None:
+        if done > self.size:
+            raise self.fault()
+
+    def fault(self) -> FileChanged:
+        """Says what happened to the file."""
+        return FileChanged(f"{self.name} was written to while it was being sent")
+
+
+@contextmanager
+def opened(path: Path) -> Generator[Source]:
+    """The file at ``path``; OSError when it cannot be read."""
+    with path.open("rb") as file:
+        yield Source(file, path.name, _stamp(file))
+
+
+def _stamp(file: BinaryIO) -> Stamp:
+    found = os.fstat(file.fileno())
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """A new file that takes the place of ``path`` when the block ends well, and else vanishes."""
+    fresh = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with fresh.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()

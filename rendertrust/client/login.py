@@ -1,0 +1,97 @@
+"""Being logged in: who keeps the tokens, and how an access token that ran out is renewed."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import attrs
+
+from rendertrust.client.answers import Tokens
+from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
+from rendertrust.client.reading import read
+from rendertrust.client.transport import Call, Transport
+
+NOT_LOGGED_IN = "Not logged in"
+LOGIN_IS_OVER = "The login is over"
+
+
+class Keeper(Protocol):
+    """Who keeps the tokens of one gateway: this process alone, or a file that several share."""
+
+    def read(self) -> Tokens | None:
+        """The newest tokens there are."""
+        ...
+
+    def write(self, tokens: Tokens) -> None:
+        """Keep these from now on."""
+        ...
+
+    def renewing(self) -> AbstractAsyncContextManager[None]:
+        """Only one at a time may renew: a refresh token works once."""
+        ...
+
+
+@attrs.define
+class Memory:
+    """Tokens that end with the process."""
+
+    tokens: Tokens | None = attrs.field(default=None, repr=False)
+    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
+
+    def read(self) -> Tokens | None:
+        """What was written last."""
+        return self.tokens
+
+    def write(self, tokens: Tokens) -> None:
+        """Remember."""
+        self.tokens = tokens
+
+    @asynccontextmanager
+    async def renewing(self) -> AsyncGenerator[None]:
+        """One task at a time."""
+        async with self._lock:
+            yield
+
+
+@attrs.define
+class Login:
+    """Requests in the name of whoever is logged in."""
+
+    transport: Transport
+    keeper: Keeper
+
+    async def send(self, call: Call) -> Any:
+        """As ``Transport.send``, with a token; NotAuthenticated when there is none that works."""
+        tokens = self._kept()
+        try:
+            return await self.transport.send(call, tokens.access_token)
+        except NotAuthenticated as refused:
+            fresh = await self.renewed(tokens, refused)
+        return await self.transport.send(call, fresh.access_token)
+
+    async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
+        """Tokens newer than ``stale``: somebody else's renewal, or our own."""
+        async with self.keeper.renewing():
+            kept = self._kept()
+            if kept != stale:
+                return kept
+            tokens = await self._refresh(stale, refused)
+            self.keeper.write(tokens)
+            return tokens
+
+    def _kept(self) -> Tokens:
+        tokens = self.keeper.read()
+        if tokens is None:
+            raise NotAuthenticated(401, NOT_LOGGED_IN)
+        return tokens
+
+    async def _refresh(self, stale: Tokens, refused: Refused | None) -> Tokens:
+        body = {"refresh_token": stale.refresh_token}
+        call = Call("POST", "/api/v1/auth/refresh", body, repeatable=False)
+        try:
+            return read(Tokens, await self.transport.send(call))
+        except (NotAuthenticated, NotFound) as error:
+            # 404: this gateway does not renew at all.
+            request = (refused or error).request_id
+            raise NotAuthenticated(401, LOGIN_IS_OVER, request_id=request) from error

@@ -1,0 +1,166 @@
+"""JSON over HTTP to one gateway: deadlines, tries again, refusals as exceptions."""
+
+import asyncio
+import email.utils
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+import attrs
+import orjson
+
+from rendertrust import __version__
+from rendertrust.client.backoff import Retries
+from rendertrust.client.errors import BadAnswer, NoAnswer, Refused, Unavailable, refusal
+
+AGENT: Final = f"rendertrust/{__version__}"
+ANSWER_BYTES_MAX: Final = 16 << 20
+API_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+# Content may take hours, but not stand still.
+CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+
+# Told before a pause: why, and for how many seconds.
+Waiting: TypeAlias = Callable[[NoAnswer | Unavailable, float], None]
+
+
+def address(text: str) -> str:
+    """A gateway's address as it is used: no slash at the end; ValueError when it is none."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must begin with http:// or https:// and name a host")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must hold neither a user, nor a query, nor a fragment")
+    _ = parts.port  # raises ValueError when it is no number
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+@attrs.frozen
+class Call:
+    """One request. ``repeatable``: doing it twice is as good as once."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    repeatable: bool = True
+
+
+@attrs.define
+class Transport:
+    """The connections to one gateway; open from the first request until ``close``."""
+
+    url: str = attrs.field(converter=address)
+    retries: Retries = attrs.field(factory=Retries)
+    waiting: Waiting | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _session: aiohttp.ClientSession | None = None
+
+    def session(self) -> aiohttp.ClientSession:
+        """The pool of connections, for content too."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(headers={"User-Agent": AGENT})
+        return self._session
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, call: Call, token: str | None = None) -> Any:
+        """The answer's JSON. Raises Refused, NoAnswer, BadAnswer.
+
+        Tries again where nobody answered or the answer was 503, and only where that is harmless.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for delay in self.retries.delays():
+            try:
+                return await self._once(call, token)
+            except (NoAnswer, Unavailable) as error:
+                asked = error.retry_after if isinstance(error, Unavailable) else None
+                pause = self.retries.pause(delay, asked, clock() - began)
+                if pause is None or not may_repeat(call, error):
+                    raise
+                if self.waiting is not None:
+                    self.waiting(error, pause)
+                await self.sleep(pause)
+        return await self._once(call, token)
+
+    async def _once(self, call: Call, token: str | None) -> Any:
+        headers = dict(call.headers)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self.session().request(
+                call.method,
+                self.url + call.path,
+                params=dict(call.query),
+                data=None if call.body is None else orjson.dumps(call.body),
+                headers=headers,
+                timeout=API_TIMEOUT,
+                allow_redirects=False,  # the token is for this host alone
+            ) as answer:
+                return await _read(answer)
+        except aiohttp.InvalidURL as error:
+            raise BadAnswer(f"{self.url} is no address") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unanswered(self.url, error) from error
+
+
+async def _read(answer: aiohttp.ClientResponse) -> Any:
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) > ANSWER_BYTES_MAX:
+            raise BadAnswer(f"The answer is longer than {ANSWER_BYTES_MAX} bytes")
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if answer.status < 300:
+            raise BadAnswer("The answer is not JSON: is this a RenderTrust gateway?") from None
+        body = None
+    if answer.status >= 300:
+        raise refusal(answer.status, body, retry_after=seconds(answer.headers.get("Retry-After")))
+    return body
+
+
+def unanswered(url: str, error: BaseException) -> NoAnswer:
+    """Why nobody answered, for people; a refused connection has certainly delivered nothing."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return NoAnswer(f"Nothing answers at {url} ({_reason(error)})", delivered=False)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return NoAnswer(f"{url} cannot be reached in time", delivered=False)
+    if isinstance(error, TimeoutError):
+        return NoAnswer(f"{url} did not answer in time", delivered=True)
+    return NoAnswer(f"The connection to {url} was lost", delivered=True)
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    return str(error.os_error.strerror or error.os_error).lower()
+
+
+def may_repeat(call: Call, error: NoAnswer | Refused) -> bool:
+    """Whether the same request may be sent again after this."""
+    if call.repeatable:
+        return True
+    return isinstance(error, NoAnswer) and not error.delivered
+
+
+def seconds(header: str | None, now: Callable[[], float] = time.time) -> float | None:
+    """Retry-After in seconds: a number, or a date of HTTP; None when it says nothing usable."""
+    if header is None:
+        return None
+    if header.strip().isdecimal() and header.isascii():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now())
+    except ValueError:
+        return None

@@ -1,0 +1,85 @@
+"""Following a job to its end by looking again and again, less often as time goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import attrs
+
+from rendertrust.client.answers import Job
+from rendertrust.client.backoff import polling
+from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
+
+OUTAGE_SECONDS_MAX = 120.0
+
+
+@attrs.define
+class Watch:
+    """What was seen of one job, and until when to look.
+
+    A gateway that restarts in the meantime is waited for, up to OUTAGE_SECONDS_MAX.
+    """
+
+    job_id: str
+    look: Callable[[], Awaitable[Job]]
+    sleep: Callable[[float], Awaitable[None]]
+    within: float | None = None
+    _seen: Job | None = None
+    _deadline: float | None = None
+    _away_since: float | None = None
+
+    async def changes(self) -> AsyncIterator[Job]:
+        """The job as it is, then each time it moves, to its end; StillRunning at the deadline."""
+        if self.within is not None:
+            self._deadline = _now() + self.within
+        pauses = polling()
+        while True:
+            job = await self._look()
+            if job is not None and self._moved(job):
+                if self._seen is None or job.status != self._seen.status:
+                    pauses = polling()
+                self._seen = job
+                yield job
+                if job.ended:
+                    return
+            await self._pause(next(pauses))
+
+    def _moved(self, job: Job) -> bool:
+        return self._seen is None or _essence(job) != _essence(self._seen)
+
+    async def _look(self) -> Job | None:
+        """None: the gateway is away, and may come back."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                job = await self.look()
+        except TimeoutError:
+            raise self._over() from None
+        except (NoAnswer, Unavailable):
+            self._away_since = self._away_since or _now()
+            # One who was never reached is more likely a wrong address than a restart.
+            if self._seen is None or _now() - self._away_since > OUTAGE_SECONDS_MAX:
+                raise
+            return None
+        self._away_since = None
+        return job
+
+    async def _pause(self, pause: float) -> None:
+        if self._deadline is None:
+            return await self.sleep(pause)
+        left = self._deadline - _now()
+        if left <= 0:
+            raise self._over()
+        return await self.sleep(min(pause, left))
+
+    def _over(self) -> StillRunning | NoAnswer:
+        within = self.within or 0.0
+        if self._seen is None:
+            return NoAnswer(f"The gateway did not answer within {within:g} s", delivered=True)
+        return StillRunning(self.job_id, self._seen.status, within)
+
+
+def _essence(job: Job) -> tuple[object, ...]:
+    return (job.status, job.progress, job.node_id, job.retry_count, job.error_message)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,59 @@
+"""What an agent says about itself to other processes of this machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from rendertrust import __version__
+from rendertrust.node.state import StateFolder
+
+
+@attrs.frozen(kw_only=True)
+class NotJoined:
+    """There is no enrolment in the state folder."""
+
+    reason: str = "this node has not joined a gateway yet; run: rendertrust node join URL"
+
+
+@attrs.frozen(kw_only=True)
+class Status:
+    """What the agent on a state folder is doing, or was doing when it ended."""
+
+    node_id: str
+    name: str
+    url: str
+    running: bool
+    connected: bool
+    pid: int | None
+    health_port: int | None
+    capabilities: tuple[str, ...]
+    not_offered: Mapping[str, str]
+    units: tuple[Mapping[str, Any], ...]
+    waiting_results: int
+    version: str
+
+
+def status(state: Path | None = None) -> Status | NotJoined:
+    """What the agent is doing, from what it leaves in the state folder every second."""
+    folder = StateFolder(state) if state else StateFolder()
+    enrolment = folder.enrolment()
+    if enrolment is None:
+        return NotJoined()
+    told = folder.told()
+    runs = folder.is_locked()
+    return Status(
+        node_id=enrolment.node_id,
+        name=enrolment.name,
+        url=enrolment.url,
+        running=runs,
+        connected=runs and bool(told.get("connected")),
+        pid=told.get("pid") if runs else None,
+        health_port=told.get("health_port") if runs else None,
+        capabilities=tuple(told.get("capabilities", enrolment.capabilities)),
+        not_offered=told.get("not_offered", {}),
+        units=tuple(told.get("units", ())) if runs else (),
+        waiting_results=int(told.get("waiting_results", 0)),
+        version=str(told.get("version", __version__)),
+    )

@@ -1,0 +1,262 @@
+"""A fake node, to test a gateway (or what is built on one) without a machine that renders.
+
+It registers, proves its key, opens the relay and speaks the real protocol over a real socket; what
+it does with a dispatch is a function of yours.
+
+    async with FakeNode(url, behave=completes(b"a picture")) as node:
+        ...submit a job...
+        dispatch = await node.next(JobDispatch, within=5)
+        ack = await node.next(Ack, within=5)
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from yarl import URL
+
+from rendertrust import __version__, identity
+from rendertrust.node import registration
+from rendertrust.protocol import (
+    FromGateway,
+    FromNode,
+    Hello,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Malformed,
+    Running,
+    Unknown,
+    decode_from_gateway,
+    encode,
+)
+
+RECEIVED_MAX: Final = 10_000
+Kind = TypeVar("Kind", bound=FromGateway)
+Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
+
+
+class FakeNode:
+    """One node, connected while inside ``async with``. Raises ConnectionError when refused.
+
+    ``received`` holds every frame the gateway sent, ``close_code`` how it ended the socket.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "fake-node",
+        capabilities: Sequence[str] = ("echo", "render"),
+        slots: int = 1,
+        user_token: str | None = None,
+        key: Ed25519PrivateKey | None = None,
+        behave: Behaviour | None = None,
+        greet: bool = True,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.name = name
+        self.capabilities = tuple(capabilities)
+        self.slots = slots
+        self.key = key or identity.generate_key()
+        self.received: list[FromGateway] = []
+        self.running: list[Running] = []
+        self.close_code: int | None = None
+        self.node_id = ""
+        self.token = ""
+        self._user_token = user_token
+        self._behave = behave or completes()
+        self._greet = greet
+        self._taken = 0
+        self._arrived = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession
+        self._socket: aiohttp.ClientWebSocketResponse
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        try:
+            await self._register()
+            await self.connect()
+        except BaseException:
+            await self._session.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+        await self._session.close()
+
+    async def _register(self) -> None:
+        answer = await registration.register(
+            self._session,
+            self.url,
+            self.key,
+            name=self.name,
+            capabilities=self.capabilities,
+            metadata={},
+            user_token=self._user_token,
+        )
+        if isinstance(answer, registration.Rejected):
+            raise ConnectionError(f"{answer.code}: {answer.reason}")
+        self.node_id, self.token = answer.node_id, answer.token
+
+    async def connect(self) -> None:
+        """Open the relay (again) and say hello."""
+        self.close_code = None
+        self._socket = await self._session.ws_connect(
+            f"{self.url}/api/v1/relay/ws/{self.node_id}".replace("http", "ws", 1),
+            headers={"Authorization": f"Bearer {self.token}"},
+            compress=0,
+        )
+        self._start(self._read())
+        if self._greet:
+            await self.send(
+                Hello(
+                    version=__version__,
+                    slots=self.slots,
+                    capabilities=self.capabilities,
+                    running=tuple(self.running),
+                )
+            )
+
+    async def disconnect(self) -> None:
+        """Close the socket and end what the behaviour still does."""
+        await self._socket.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def send(self, frame: FromNode) -> None:
+        """Send one frame."""
+        await self._socket.send_str(encode(frame))
+
+    async def send_text(self, text: str) -> None:
+        """Send anything, be it no frame at all."""
+        await self._socket.send_str(text)
+
+    async def next(self, kind: type[Kind], *, within: float) -> Kind:
+        """The next frame of ``kind``, also one that came already but was not yet asked for.
+
+        Frames of other kinds before it are passed over. Raises TimeoutError.
+        """
+        async with asyncio.timeout(within), self._arrived:
+            while True:
+                for position in range(self._taken, len(self.received)):
+                    frame = self.received[position]
+                    if isinstance(frame, kind):
+                        self._taken = position + 1
+                        return frame
+                await self._arrived.wait()
+
+    async def closed(self, *, within: float) -> int:
+        """Wait until the gateway closes the socket; the close code. Raises TimeoutError."""
+        async with asyncio.timeout(within), self._arrived:
+            while self.close_code is None:
+                await self._arrived.wait()
+            return self.close_code
+
+    async def upload(self, dispatch: JobDispatch, content: bytes) -> int | None:
+        """PUT ``content`` where the dispatch says; the HTTP status, None where it says nothing."""
+        if dispatch.output is None:
+            return None
+        async with self._session.put(
+            URL(dispatch.output.url, encoded=True),
+            data=content,
+            headers=dict(dispatch.output.headers),
+            skip_auto_headers=("Content-Type",),
+        ) as response:
+            return response.status
+
+    def _start(self, work: "Awaitable[None]") -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            frame = decode_from_gateway(message.data)
+            assert not isinstance(frame, Malformed), f"the gateway sent {frame}"
+            if not isinstance(frame, Unknown):
+                await self._take(frame)
+        async with self._arrived:
+            self.close_code = self._socket.close_code or 1006
+            self._arrived.notify_all()
+
+    async def _take(self, frame: FromGateway) -> None:
+        async with self._arrived:
+            assert len(self.received) < RECEIVED_MAX, "the gateway floods its node"
+            self.received.append(frame)
+            self._arrived.notify_all()
+        if isinstance(frame, JobDispatch):
+            self._start(self._behave(self, frame))
+
+
+def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0.5,)) -> Behaviour:
+    """Report ``progress``, upload ``content`` where there is a place for it, and complete."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        for share in progress:
+            await node.send(_status(dispatch, share))
+        await node.upload(dispatch, content)
+        await node.send(
+            JobResult(
+                job_id=dispatch.job_id,
+                unit=dispatch.unit,
+                attempt=dispatch.attempt,
+                status="completed",
+                result_ref=dispatch.output.key if dispatch.output else f"none:{dispatch.job_id}",
+                sha256=hashlib.sha256(content).hexdigest(),
+                size=len(content),
+            )
+        )
+
+    return behave
+
+
+def fails(failure: str = "node", error: str = "it failed") -> Behaviour:
+    """Fail every dispatch, as class ``failure``."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        await node.send(
+            JobResult(
+                job_id=dispatch.job_id,
+                unit=dispatch.unit,
+                attempt=dispatch.attempt,
+                status="failed",
+                failure=failure,
+                error=error,
+            )
+        )
+
+    return behave
+
+
+def hangs(progress: float | None = None) -> Behaviour:
+    """Never answer; with ``progress``, report it once first."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        if progress is not None:
+            await node.send(_status(dispatch, progress))
+
+    return behave
+
+
+def _status(dispatch: JobDispatch, progress: float) -> JobStatus:
+    return JobStatus(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        progress=progress,
+    )

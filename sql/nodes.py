@@ -1,0 +1,111 @@
+"""Rows of nodes and of the challenges that prove them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import attrs
+
+from sql.database import Database
+
+
+@attrs.frozen
+class NodeIdentity:
+    """A node as the relay and the heartbeat see it."""
+
+    id: UUID
+    owner_id: UUID | None
+    capabilities: tuple[str, ...] = attrs.field(converter=tuple)
+    status: str
+    verified_at: datetime | None
+
+
+@attrs.frozen
+class NodeChallenge:
+    """A challenge, and the key that must answer it."""
+
+    owner_id: UUID | None
+    expires_at: datetime
+    used_at: datetime | None
+    public_key: bytes
+
+
+@attrs.frozen
+class NewNode:
+    """A node as it is registered; ``public_key`` are the 32 bytes of an Ed25519 key."""
+
+    id: UUID
+    name: str
+    public_key: bytes
+    capabilities: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
+@attrs.frozen
+class NewChallenge:
+    """A challenge as it is kept; ``owner`` owns the node once it is answered."""
+
+    challenge: bytes
+    owner: UUID | None
+    expires_at: datetime
+
+
+class Nodes:
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, node: NewNode, challenge: NewChallenge) -> None:
+        """A node that is REGISTERED, with its challenge."""
+        await self._database.execute(
+            "node_insert",
+            *(node.id, node.name, node.public_key, list(node.capabilities)),
+            dict(node.metadata),
+            *(challenge.challenge, challenge.owner, challenge.expires_at),
+        )
+
+    async def by_verified_key(self, public_key: bytes) -> UUID | None:
+        """The node that proved this key before."""
+        row = await self._database.one("node_by_verified_key", public_key)
+        return None if row is None else row["id"]
+
+    async def insert_challenge(self, node: UUID, challenge: NewChallenge) -> None:
+        """A further challenge for a known node."""
+        await self._database.execute(
+            "challenge_insert", challenge.challenge, node, challenge.owner, challenge.expires_at
+        )
+
+    async def challenge(self, challenge: bytes, node: UUID) -> NodeChallenge | None:
+        """What a proof is checked against; None when this node was never given it."""
+        row = await self._database.one("node_challenge", challenge, node)
+        return None if row is None else NodeChallenge(**row)
+
+    async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
+        """Bind key and owner, once; None when another was faster, with challenge or key."""
+        try:
+            row = await self._database.one("node_verify", challenge, node, now)
+        except asyncpg.UniqueViolationError:
+            return None
+        return None if row is None else NodeIdentity(**row)
+
+    async def heartbeat(
+        self,
+        node: UUID,
+        load: float,
+        metadata: Mapping[str, Any],
+        now: datetime,
+        *,
+        require_proof: bool,
+    ) -> NodeIdentity | None:
+        """A sign of life: HEALTHY, unless a proof is required and missing; None: no such node."""
+        row = await self._database.one(
+            "node_heartbeat", node, load, dict(metadata), now, require_proof
+        )
+        return None if row is None else NodeIdentity(**row)
+
+    async def by_id(self, node: UUID) -> NodeIdentity | None:
+        row = await self._database.one("node_by_id", node)
+        return None if row is None else NodeIdentity(**row)

@@ -1,0 +1,3 @@
+-- name: database_answers
+-- For the readiness probe.
+SELECT 1 AS one;

@@ -1,0 +1,34 @@
+-- name: job_terms
+-- The price of a job of this type, and whether the user may order it.
+SELECT coalesce((SELECT units FROM prices WHERE job_type = $2),
+                (SELECT units FROM prices WHERE job_type = '*'), 0) AS price,
+       coalesce((SELECT is_active FROM users WHERE id = $1), false) AS active;
+
+-- name: jobs_of_user
+-- A page of a user's jobs, newest first.
+SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
+             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+             WHERE u.job_id = j.id)::bigint AS charged
+FROM jobs j
+WHERE j.user_id = $1 AND ($2::text IS NULL OR j.status = $2)
+ORDER BY j.created_at DESC, j.id DESC
+LIMIT $3 OFFSET $4;
+
+-- name: jobs_count
+-- How many match, whatever the page.
+SELECT count(*) FROM jobs WHERE user_id = $1 AND ($2::text IS NULL OR status = $2);
+
+-- name: job_of_user
+-- A job, for its owner alone.
+SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
+             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+             WHERE u.job_id = j.id)::bigint AS charged
+FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
+
+-- name: job_units
+-- The state of a job's units.
+SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
+
+-- name: idempotency_answer
+-- What was answered under this key before.
+SELECT request, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2;

@@ -1,0 +1,61 @@
+"""Rows of uploads: content that a user announced, and whether it is there."""
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+
+@attrs.frozen
+class UploadRow:
+    id: UUID
+    sha256: bytes
+    size: int
+    filename: str
+    object_key: str
+    completed_at: datetime | None
+    created_at: datetime
+
+
+@attrs.frozen
+class NewUpload:
+    """Content as it is announced."""
+
+    id: UUID
+    sha256: bytes
+    size: int
+    filename: str
+    object_key: str
+
+
+class Uploads:
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def announce(self, user: UUID, content: NewUpload) -> UploadRow:
+        """The row for this content of this user: the one there is, else a new one."""
+        row = await self._database.one(
+            "upload_announce",
+            *(content.id, user, content.sha256, content.size),
+            *(content.filename, content.object_key),
+        )
+        assert row is not None, "an upsert returns its row"
+        return UploadRow(**row)
+
+    async def by_id(self, upload: UUID, user: UUID) -> UploadRow | None:
+        row = await self._database.one("upload_by_id", upload, user)
+        return None if row is None else UploadRow(**row)
+
+    async def complete(self, upload: UUID, user: UUID, now: datetime) -> UploadRow | None:
+        """The object was seen in the store."""
+        row = await self._database.one("upload_complete", upload, user, now)
+        return None if row is None else UploadRow(**row)
+
+    async def by_key(self, user: UUID, object_key: str) -> UploadRow | None:
+        """A completed upload of the user's own under this key."""
+        row = await self._database.one("upload_by_key", user, object_key)
+        return None if row is None else UploadRow(**row)

@@ -1,0 +1,53 @@
+"""The database for a command: of the gateway that runs now, or started for as long as it takes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from supervisors.engines.account import engine_account
+from supervisors.engines.port import LOOPBACK, fits_unix_socket, read_ports
+from supervisors.engines.postgres import (
+    APPLICATION,
+    DATABASE,
+    OWNER,
+    UNIX_PORT,
+    EmbeddedPostgres,
+    PostgresEndpoint,
+)
+from supervisors.engines.postgres_cluster import dsn
+from supervisors.engines.remote import check_postgres
+
+
+@asynccontextmanager
+async def embedded_database(data: Path) -> AsyncGenerator[PostgresEndpoint]:
+    """The database in ``data``. Raises EngineError when it neither runs nor starts."""
+    running = kept_endpoint(data)
+    if running is not None and await check_postgres(running) is None:
+        yield running
+        return
+    engine = EmbeddedPostgres(data, account=engine_account())
+    endpoint = await engine.start()
+    try:
+        yield endpoint
+    finally:
+        await engine.stop()
+
+
+def kept_endpoint(data: Path) -> PostgresEndpoint | None:
+    """Where a gateway with this data folder has its database, if it runs; None: it never ran."""
+    folder = data / "postgres"
+    try:
+        passwords = {
+            role: (folder / "secrets" / role).read_text("ascii").strip()
+            for role in (OWNER, APPLICATION)
+        }
+    except FileNotFoundError:
+        return None
+    sockets = folder.absolute() / "run"
+    address = (str(sockets), UNIX_PORT)
+    if not fits_unix_socket(sockets / f".s.PGSQL.{UNIX_PORT}.lock"):
+        address = (LOOPBACK, read_ports(folder / "ports").get("postgres", 0))
+    return PostgresEndpoint(
+        owner_dsn=dsn(address, OWNER, passwords[OWNER], DATABASE),
+        app_dsn=dsn(address, APPLICATION, passwords[APPLICATION], DATABASE),
+    )

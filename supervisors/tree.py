@@ -1,0 +1,148 @@
+"""The whole tree, as data: who supervises whom, and what each is given."""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, TypeVar
+
+import attrs
+
+from actors.auditor.actor import AuditorActor
+from actors.auditor.messages import Auditor
+from actors.kernel import Actor, Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import Ledger
+from actors.lifeline.actor import LifelineActor
+from actors.lifeline.messages import Lifeline
+from actors.node_session.actor import NodeSessionActor
+from actors.node_session.desk import Peers
+from actors.node_session.messages import NodeSession
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.socket import Socket
+from actors.notifier.actor import NotifierActor
+from actors.notifier.messages import Notifier
+from actors.ports import Bus, Clock, Objects, Random, Store
+from actors.scheduler.actor import SchedulerActor
+from actors.scheduler.messages import Scheduler
+from actors.watchman.actor import WatchmanActor
+from actors.watchman.messages import Watchman
+from supervisors.child import Child
+from supervisors.dynamic import Dynamic
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+
+To = TypeVar("To")
+# In messages. A full Ledger or Scheduler refuses, and the API answers 503.
+LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
+    20_000,
+    10_000,
+    10_000,
+    64,
+)
+STOP_SECONDS = 5.0
+WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
+
+
+@attrs.frozen
+class Ports:
+    """The outside world, as the actors see it."""
+
+    store: Store
+    objects: Objects
+    bus: Bus
+    clock: Clock
+    random: Random
+
+
+class Tree:
+    """Built and not started; ``root`` is what to start, ``registry`` knows the addresses."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        registry: Registry,
+        session_settings: NodeSessionSettings,
+        *,
+        engines: Sequence[Child],
+        web: Child,
+    ) -> None:
+        self._ports, self._registry, self._session_settings = ports, registry, session_settings
+        self._numbers = count(1)
+        self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
+        self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
+        self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
+        self.nodes = Dynamic("Nodes")
+        self.root = Supervisor(
+            "Root",
+            Strategy.REST_FOR_ONE,
+            Intensity(3, 60),
+            [
+                Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30), engines),
+                Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
+                self.nodes,
+                Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
+                Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web)),
+            ],
+            uniform=lambda: ports.random.uniform(0.0, 1.0),
+        )
+
+    def _books(self) -> list[Child]:
+        store, clock, random = self._ports.store, self._ports.clock, self._ports.random
+        auditor = self._address(Auditor, "auditor")
+        return [
+            child(self._ledger, lambda: LedgerActor(store, clock, random)),
+            child(auditor, lambda: AuditorActor(store, clock)),
+        ]
+
+    def _dispatch(self) -> list[Child]:
+        ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
+        store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
+        lifeline = self._address(Lifeline, "lifeline")
+        return [
+            child(
+                scheduler,
+                lambda: SchedulerActor(ledger, notifier, store, clock, sessions=sessions),
+            ),
+            child(lifeline, lambda: LifelineActor(ledger, scheduler, notifier, store, clock)),
+        ]
+
+    def _edge(self, web: Child) -> list[Child]:
+        bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
+        watchman = self._address(Watchman, "watchman")
+        return [
+            child(self._notifier, lambda: NotifierActor(bus)),
+            web,
+            child(
+                watchman,
+                lambda: WatchmanActor(sessions, store),
+                stop_within=WATCHMAN_STOP_SECONDS,
+            ),
+        ]
+
+    async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
+        """A session for a node on its socket. Raises StartFailed."""
+        peers = Peers(
+            scheduler=self._scheduler,
+            ledger=self._ledger,
+            notifier=self._notifier,
+            store=self._ports.store,
+            objects=self._ports.objects,
+            clock=self._ports.clock,
+        )
+        ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
+        settings = self._session_settings
+        await self.nodes.start_child(
+            child(ref, lambda: NodeSessionActor(node, socket, peers, settings))
+        )
+        return ref
+
+    def _address(self, marker: type[To], name: str, capacity: int = 1024) -> Ref[To]:
+        return self._registry.register(marker, Ref[To](name, capacity=capacity))
+
+
+def child(
+    ref: Ref[Any], make: Callable[[], Actor[Any]], *, stop_within: float = STOP_SECONDS
+) -> Child:
+    """An actor under the address that others were given."""
+    return Child(ref.name, make, ref=ref, stop_within=stop_within)

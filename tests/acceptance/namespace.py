@@ -1,0 +1,46 @@
+"""Another host on this machine: a network namespace that reaches ours over one cable."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import attrs
+
+_numbers = itertools.count(1)
+
+
+@attrs.frozen
+class Host:
+    """``here`` is our address on the cable; ``command`` runs a program over there."""
+
+    name: str
+    here: str
+
+    def command(self, *words: str) -> list[str]:
+        return ["ip", "netns", "exec", self.name, *words]
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@contextmanager
+def another_host() -> Generator[Host]:
+    """A namespace with nothing but a cable to us; needs root."""
+    number = next(_numbers)
+    name = f"rt{os.getpid() % 10_000}n{number}"
+    third = os.getpid() % 250 + 1
+    here, there = f"10.213.{third}.{number * 2 + 1}", f"10.213.{third}.{number * 2 + 2}"
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
+        ip("addr", "add", f"{here}/24", "dev", f"{name}a")
+        ip("link", "set", f"{name}a", "up")
+        ip("-n", name, "addr", "add", f"{there}/24", "dev", f"{name}b")
+        ip("-n", name, "link", "set", f"{name}b", "up")
+        ip("-n", name, "link", "set", "lo", "up")
+        yield Host(name, here)
+    finally:
+        ip("netns", "del", name)

@@ -1,0 +1,199 @@
+"""The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from actors.kernel import Actor, AskFailed, Later, handles
+from actors.ledger.messages import Commit, Ledger, Outcome, Posted
+from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.scheduler.messages import (
+    Dispatch,
+    DispatchOutcome,
+    NoCapableNode,
+    NodeSeen,
+    Scheduler,
+    UnitsChanged,
+)
+from actors.watchman.messages import IsOpen, Watchman
+from config.settings import Settings, load
+from sql.credits import Credits
+from sql.database import Database
+from sql.jobs import Jobs
+from sql.nodes import Nodes
+from sql.uploads import Uploads
+from sql.users import Users
+from supervisors.child import Child
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.twins.objects import TwinObjects
+from web.gateway import Gateway
+from web.listener import make_runner
+from web.passwords import Passwords
+from web.rates import Rates
+from web.site import build_site
+from web.tokens import Tokens
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@attrs.define
+class Script:
+    """What the actors that stand in answer, and what they were asked."""
+
+    outcome: Outcome = attrs.field(factory=Posted)
+    dispatched: DispatchOutcome = attrs.field(factory=NoCapableNode)
+    progress: Progress | None = None
+    failure: AskFailed | None = None  # what the Scheduler fails with
+    open: bool = True
+    seen: list[Any] = attrs.field(factory=list[Any])
+
+
+class StandInLedger(Actor[Ledger], partial=True):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(Commit)
+    async def commit(self, message: Commit) -> Outcome:
+        self._script.seen.append(message)
+        return self._script.outcome
+
+
+class StandInScheduler(Actor[Scheduler], partial=True):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(Dispatch)
+    async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
+        self._script.seen.append(message)
+        if self._script.failure is not None:
+            later = self.later(message)
+            later.fail(self._script.failure)
+            return later
+        return self._script.dispatched
+
+    @handles(NodeSeen)
+    async def node_seen(self, message: NodeSeen) -> None:
+        self._script.seen.append(message)
+
+    @handles(UnitsChanged)
+    async def units_changed(self, message: UnitsChanged) -> None:
+        self._script.seen.append(message)
+
+
+class StandInNotifier(Actor[Notifier], partial=True):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(UnitsMoved)
+    async def units_moved(self, message: UnitsMoved) -> None:
+        self._script.seen.append(message)
+
+    @handles(ProgressOf)
+    async def progress_of(self, message: ProgressOf) -> Progress | None:
+        return self._script.progress
+
+
+class StandInWatchman(Actor[Watchman]):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(IsOpen)
+    async def is_open(self, message: IsOpen) -> bool:
+        return self._script.open
+
+
+STAND_INS: Mapping[type, Callable[[Script], Actor[Any]]] = {
+    Ledger: StandInLedger,
+    Scheduler: StandInScheduler,
+    Notifier: StandInNotifier,
+    Watchman: StandInWatchman,
+}
+
+
+@attrs.frozen
+class Face:
+    """A running site: ``client`` talks to it."""
+
+    client: TestClient[web.Request, web.Application]
+    gateway: Gateway
+    script: Script
+    objects: TwinObjects
+
+    async def user(self, email: str = "jane@example.org") -> dict[str, str]:
+        """Register a user; the headers with his token."""
+        body = {"email": email, "name": "Jane", "password": "a long password"}
+        async with self.client.post("/api/v1/auth/register", json=body) as answer:
+            assert answer.status == 201, await answer.text()
+            tokens = (await answer.json())["tokens"]
+        return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
+    """Development's settings with a key and without rate limits, unless ``sections`` say so."""
+    many = dict.fromkeys(("login", "register", "refresh", "node"), 1000000)
+    base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
+    for name, section in sections.items():
+        base[name] = {**base.get(name, {}), **section}
+    return load(overrides=base)
+
+
+class FaceServer(TestServer):
+    """Serves over the gateway's own connections, with their deadlines."""
+
+    def __init__(self, site: web.Application, settings: Settings) -> None:
+        super().__init__(site)
+        self._settings = settings
+
+    async def _make_runner(self, **kwargs: Any) -> web.AppRunner:
+        return make_runner(self.app, self._settings)
+
+
+@asynccontextmanager
+async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face]:
+    """A site on a free port, until the block ends."""
+    script, registry = Script(), Registry()
+    clock, random = SystemClock(), SystemRandom()
+    children = [Child(m.__name__, partial(make, script)) for m, make in STAND_INS.items()]
+    for marker, child in zip(STAND_INS, children, strict=True):
+        registry.register(marker, child.ref)
+    tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
+    objects = TwinObjects(lambda: clock.now().timestamp())
+    passwords = Passwords()
+    gateway = Gateway(
+        settings=settings,
+        clock=clock,
+        random=random,
+        registry=registry,
+        database=database,
+        objects=objects,
+        tokens=Tokens(settings.jwt, clock, random),
+        passwords=passwords,
+        rates=Rates(settings.limits, clock),
+        users=Users(database),
+        nodes=Nodes(database),
+        uploads=Uploads(database),
+        jobs=Jobs(database),
+        credits=Credits(database),
+        starter=1_000_000,
+        probes={"database": _yes, "redis": _yes, "objects": _yes},
+    )
+    await tree.start()
+    try:
+        async with TestClient(FaceServer(build_site(gateway), settings)) as client:
+            yield Face(client, gateway, script, objects)
+    finally:
+        await tree.stop()
+        passwords.close()
+
+
+async def _yes() -> bool:
+    return True

@@ -1,0 +1,83 @@
+"""A gateway, and agents of our own enrolled at it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust.node import agent
+from rendertrust.node.settings import Settings
+from rendertrust.node.state import Enrolment, StateFolder
+from tests.integration.node.gateway import Gateway, gateway
+
+QUICK = Settings(
+    health_port=None,
+    lease_seconds=0.2,
+    heartbeat_seconds=0.2,
+    resend_seconds=0.3,
+    stop_seconds=0.5,
+    progress_seconds_least=0.0,
+    backoff_seconds_least=0.05,
+    backoff_seconds_most=0.2,
+)
+
+
+@attrs.define
+class Running:
+    """An agent under test: what it narrated, how to stop it, how it ended."""
+
+    folder: StateFolder
+    told: list[str]
+    stop: asyncio.Event
+    task: asyncio.Task[agent.Ended]
+
+    async def ended(self, within: float = 10) -> agent.Ended:
+        async with asyncio.timeout(within):
+            return await asyncio.shield(self.task)
+
+
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+async def peer() -> AsyncGenerator[Gateway, None]:
+    async with gateway() as double:
+        yield double
+
+
+@pytest.fixture(autouse=True)
+def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Tests that do not render need no trial of Blender."""
+    node: pytest.Item = request.node
+    if node.get_closest_marker("render") is None:
+        monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+
+
+@pytest.fixture
+def start(tmp_path: Path, peer: Gateway) -> Start:
+    """Start an agent on a state folder of this test; the same folder each time."""
+
+    @asynccontextmanager
+    async def run(settings: Settings = QUICK, *, kill: bool = False) -> AsyncGenerator[Running]:
+        folder = StateFolder(tmp_path / "state")
+        if folder.enrolment() is None:
+            token = "first-token"
+            folder.enrol(Enrolment(url=peer.url, node_id="n1", name="test", token=token))
+        told: list[str] = []
+        stop = asyncio.Event()
+        work: Awaitable[agent.Ended] = agent.run(
+            folder.path, settings=settings, narrator=told.append, stop=stop
+        )
+        task = asyncio.ensure_future(work)
+        try:
+            yield Running(folder, told, stop, task)
+        finally:
+            if kill:
+                task.cancel()
+            stop.set()
+            await asyncio.wait((task,), timeout=10)
+
+    return run

@@ -1,0 +1,189 @@
+"""A gateway for the node's tests: an external peer that speaks the protocol over real sockets.
+
+It also plays the object store: ``/store/{name}`` takes one PUT per name and serves what it has.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+
+from rendertrust import identity
+from rendertrust.protocol import (
+    FromGateway,
+    FromNode,
+    Input,
+    JobDispatch,
+    JobResult,
+    Malformed,
+    Output,
+    Unknown,
+    decode_from_node,
+    encode,
+)
+
+Kind = TypeVar("Kind", bound=FromNode)
+
+
+class Gateway:
+    """State of the double; every list grows only."""
+
+    def __init__(self) -> None:
+        self.server: TestServer
+        self.frames: list[FromNode] = []
+        self.beats: list[dict[str, Any]] = []
+        self.registrations: list[dict[str, Any]] = []
+        self.objects: dict[str, bytes] = {}
+        self.puts: list[tuple[str, dict[str, str]]] = []
+        self.fetches: list[str] = []
+        self.sockets: list[web.WebSocketResponse] = []
+        self.tokens = {"first-token"}
+        self.has_verify = True
+        self.refuses_registration: int | None = None
+        self.store_answers: list[int] = []
+        self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
+        self._arrived = asyncio.Condition()
+        self._taken = 0
+
+    @property
+    def url(self) -> str:
+        return str(self.server.make_url("/")).rstrip("/")
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/api/v1/nodes/register", self._register)
+        app.router.add_post("/api/v1/nodes/verify", self._verify)
+        app.router.add_post("/api/v1/nodes/heartbeat", self._beat)
+        app.router.add_get("/api/v1/relay/ws/{node_id}", self._relay)
+        app.router.add_put("/store/{name}", self._put)
+        app.router.add_get("/store/{name}", self._get)
+        return app
+
+    async def _register(self, request: web.Request) -> web.Response:
+        if self.refuses_registration is not None:
+            return web.json_response({"detail": "no"}, status=self.refuses_registration)
+        self.registrations.append(
+            {**await request.json(), "authorization": request.headers.get("Authorization")}
+        )
+        token = "first-token" if not self.has_verify else "for-verify-alone"
+        answer = {"node_id": "n1", "challenge": "c" * 64, "token": token, "status": "REGISTERED"}
+        return web.json_response(answer, status=201)
+
+    async def _verify(self, request: web.Request) -> web.Response:
+        if not self.has_verify:
+            raise web.HTTPNotFound
+        body = await request.json()
+        pem = self.registrations[-1]["public_key"]
+        if not identity.proof_holds(pem, body["node_id"], body["challenge"], body["signature"]):
+            return web.json_response({"detail": "bad signature"}, status=401)
+        token = f"token-{len(self.registrations)}"
+        self.tokens = {token}
+        return web.json_response({"node_id": "n1", "token": token, "status": "HEALTHY"})
+
+    def _knows(self, request: web.Request) -> bool:
+        return request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens
+
+    async def _beat(self, request: web.Request) -> web.Response:
+        if not self._knows(request):
+            return web.json_response({"detail": "unauthorized"}, status=401)
+        self.beats.append(await request.json())
+        return web.json_response({"node_id": "n1", "status": "HEALTHY", "acknowledged": True})
+
+    async def _relay(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False, compress=False)
+        await socket.prepare(request)
+        if not self._knows(request):
+            await socket.close(code=4001, message=b"authentication failed")
+            return socket
+        self.sockets.append(socket)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                await self._take(socket, message.data)
+        return socket
+
+    async def _take(self, socket: web.WebSocketResponse, text: str) -> None:
+        frame = decode_from_node(text)
+        assert not isinstance(frame, (Malformed, Unknown)), f"the node sent {frame}"
+        async with self._arrived:
+            self.frames.append(frame)
+            self._arrived.notify_all()
+        if (answer := self.answer(frame)) is not None:
+            await socket.send_str(encode(answer))
+
+    async def _put(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.puts.append((name, dict(request.headers)))
+        content = await request.read()
+        if self.store_answers:
+            return web.Response(status=self.store_answers.pop(0))
+        if name in self.objects:
+            return web.Response(status=412)
+        self.objects[name] = content
+        return web.Response()
+
+    async def _get(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.fetches.append(name)
+        if name not in self.objects:
+            raise web.HTTPNotFound
+        return web.Response(body=self.objects[name])
+
+    # ---------------------------------------------------------------- what tests use
+
+    async def send(self, frame: FromGateway) -> None:
+        await self.sockets[-1].send_str(encode(frame))
+
+    async def next(self, kind: type[Kind], *, within: float = 10) -> Kind:
+        """The next frame of ``kind`` that was not asked for yet; others are passed over."""
+        async with asyncio.timeout(within), self._arrived:
+            while True:
+                for position in range(self._taken, len(self.frames)):
+                    frame = self.frames[position]
+                    if isinstance(frame, kind):
+                        self._taken = position + 1
+                        return frame
+                await self._arrived.wait()
+
+    async def result(self, job_id: str, *, within: float = 10) -> JobResult:
+        while True:
+            result = await self.next(JobResult, within=within)
+            if result.job_id == job_id:
+                return result
+
+    def input(self, path: str, content: bytes) -> Input:
+        """Put ``content`` into the store, as an input."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.objects[sha256] = content
+        url = f"{self.url}/store/{sha256}"
+        return Input(path=path, url=url, sha256=sha256, size=len(content))
+
+    def output(self, name: str) -> Output:
+        url = f"{self.url}/store/{name}"
+        return Output(url=url, headers={"If-None-Match": "*"}, key=f"results/{name}")
+
+    def dispatch(self, job_type: str, job_id: str = "j1", **more: Any) -> JobDispatch:
+        fields: dict[str, Any] = {
+            "payload_ref": "s3://inputs/x",
+            "unit": 0,
+            "attempt": 1,
+            "lease_seconds": 60,
+        }
+        return JobDispatch(job_id=job_id, job_type=job_type, **{**fields, **more})
+
+
+@asynccontextmanager
+async def gateway(double: Gateway | None = None, port: int = 0) -> AsyncGenerator[Gateway, None]:
+    """A gateway that listens; closed with everything on it at the end."""
+    double = double or Gateway()
+    double.server = TestServer(double.app(), port=port)
+    await double.server.start_server()
+    try:
+        yield double
+    finally:
+        for socket in double.sockets:
+            await socket.close(code=1012)
+        await double.server.close()

@@ -1,0 +1,424 @@
+"""The agent against a gateway over a real socket."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import attrs
+import orjson
+
+from rendertrust import identity
+from rendertrust.node import agent, enrolment
+from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.protocol import (
+    Ack,
+    Drain,
+    FromGateway,
+    FromNode,
+    Hello,
+    JobCancel,
+    JobPause,
+    JobResult,
+    JobStatus,
+    Running,
+    TokenRenewal,
+    Urls,
+    UrlsRequest,
+    Welcome,
+)
+from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.gateway import Gateway, gateway
+from tests.until import until
+
+LONG = {"rows": 10_000}
+
+
+def ack_of(frame: FromNode) -> FromGateway | None:
+    if isinstance(frame, JobResult):
+        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+    return None
+
+
+def children() -> set[str]:
+    """Our child processes, by the kernel's word."""
+    files = Path("/proc/self/task").glob("*/children")
+    return {pid for file in files for pid in file.read_text().split()}
+
+
+def spooled(folder: StateFolder) -> int:
+    return int(folder.told().get("waiting_results", -1))
+
+
+async def test_echo_is_uploaded_told_and_forgotten_when_acked(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        hello = await peer.next(Hello)
+        assert (hello.slots, hello.running) == (1, ())
+        assert set(hello.capabilities) == {"echo", "cpu_benchmark"}
+        words = peer.input("in.txt", b"hello")
+        await peer.send(
+            peer.dispatch("echo", inputs=(words,), output=peer.output("o1"), params={"a": [1]})
+        )
+        assert (await peer.next(JobStatus)).progress == 0
+        result = await peer.result("j1")
+        assert (result.status, result.unit, result.attempt) == ("completed", 0, 1)
+        assert result.result_ref == "results/o1"
+        content = peer.objects["o1"]
+        assert result.size == len(content)
+        echoed = orjson.loads(content)
+        assert echoed["params"] == {"a": [1]}
+        assert echoed["inputs"] == {"in.txt": 5}
+        await until(lambda: spooled(node.folder) == 0)
+    headers = dict(peer.puts)["o1"]
+    assert headers["If-None-Match"] == "*"
+    assert "Content-Type" not in headers
+
+
+async def test_minimal_dispatch_of_the_reference_completes(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.sockets[-1].send_str(
+            '{"type":"job_dispatch","job_id":"j9","job_type":"echo","payload_ref":"s3://b/k"}'
+        )
+        result = await peer.result("j9")
+        assert (result.status, result.result_ref, result.unit) == ("completed", "none:j9", None)
+
+
+async def test_unacked_result_is_sent_again_after_a_restart_of_the_node(
+    peer: Gateway, start: Start
+) -> None:
+    async with start(kill=True):
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        first = await peer.result("j1")
+    async with start() as node:
+        hello = await peer.next(Hello)
+        assert hello.running == (Running(job_id="j1", unit=0, attempt=1),)
+        assert await peer.result("j1") == first
+        await peer.send(Ack(job_id="j1", unit=0, attempt=1))
+        await until(lambda: spooled(node.folder) == 0)
+    assert len([name for name, _ in peer.puts if name == "o1"]) == 1
+
+
+async def test_unacked_result_is_sent_again_to_a_gateway_that_restarted(
+    peer: Gateway, start: Start
+) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        first = await peer.result("j1")
+        port = peer.server.port
+        for socket in peer.sockets:
+            await socket.close(code=1012)
+        await peer.server.close()
+        successor = Gateway()
+        successor.answer = ack_of
+        assert port is not None
+        async with gateway(successor, port):
+            await successor.next(Hello)
+            assert await successor.result("j1") == first
+            await until(lambda: spooled(node.folder) == 0)
+
+
+async def test_killed_node_leaves_the_unit_to_the_gateway(peer: Gateway, start: Start) -> None:
+    async with start(kill=True):
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await peer.next(JobStatus)
+    async with start():
+        assert (await peer.next(Hello)).running == ()
+
+
+async def test_leases_are_renewed_while_a_unit_runs(peer: Gateway, start: Start) -> None:
+    settings = attrs.evolve(QUICK, progress_seconds_least=60.0)
+    async with start(settings):
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        for _ in range(3):
+            assert (await peer.next(JobStatus)).status == "running"
+
+
+async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await until(lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames))
+        running = children()
+        assert running
+        await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
+        assert (await peer.result("j1")).status == "cancelled"
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
+        assert spooled(node.folder) <= 0
+
+
+async def test_other_attempts_are_not_cancelled(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", attempt=2, params={"rows": 50}))
+        await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
+        assert (await peer.result("j1")).status == "completed"
+
+
+async def test_welcome_drops_what_the_gateway_wants_no_longer(peer: Gateway, start: Start) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await peer.next(JobStatus)
+        await peer.sockets[-1].close(code=1012)
+        hello = await peer.next(Hello)
+        assert hello.running == (Running(job_id="j1", unit=0, attempt=1),)
+        await peer.send(Welcome(drop=hello.running))
+        assert (await peer.result("j1")).status == "cancelled"
+        await until(lambda: node.folder.told().get("units") == [])
+
+
+async def test_same_dispatch_twice_runs_once(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        for _ in range(3):
+            await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        assert (await peer.result("j1")).status == "completed"
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        assert (await peer.result("j1")).status == "completed"
+    assert len(peer.puts) == 1
+
+
+async def test_unknown_job_type_fails_as_the_gateways_fault(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("inference"))
+        result = await peer.result("j1")
+        assert (result.status, result.failure) == ("failed", "gateway")
+
+
+async def test_input_with_another_content_is_refused(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        wanted = peer.input("x", b"good")
+        peer.objects[wanted.sha256] = b"evil"
+        await peer.send(peer.dispatch("echo", inputs=(wanted,)))
+        result = await peer.result("j1")
+        assert result.failure == "gateway"
+        assert "SHA-256" in (result.error or "")
+
+
+async def test_input_path_outside_the_folder_is_refused(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", inputs=(peer.input("../../x", b"good"),)))
+        assert (await peer.result("j1")).failure == "gateway"
+
+
+async def test_input_is_fetched_once(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        words = peer.input("x", b"good")
+        for job in ("j1", "j2"):
+            await peer.send(peer.dispatch("echo", job, inputs=(words,)))
+            assert (await peer.result(job)).status == "completed"
+    assert peer.fetches == [words.sha256]
+
+
+async def test_upload_that_meets_its_own_first_try_counts_as_stored(
+    peer: Gateway, start: Start
+) -> None:
+    peer.objects["o1"] = b"there already"
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        assert (await peer.result("j1")).status == "completed"
+
+
+async def test_upload_is_tried_again_and_an_expired_url_is_replaced(
+    peer: Gateway, start: Start
+) -> None:
+    peer.store_answers = [503, 403]
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        asked = await peer.next(UrlsRequest)
+        assert (asked.job_id, asked.unit, asked.attempt) == ("j1", 0, 1)
+        await peer.send(Urls(job_id="j1", unit=0, attempt=1, output=peer.output("o2")))
+        assert (await peer.result("j1")).status == "completed"
+    assert set(peer.objects) == {"o2"}
+
+
+async def test_upload_that_is_refused_fails_the_unit(peer: Gateway, start: Start) -> None:
+    peer.store_answers = [400]
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        result = await peer.result("j1")
+        assert (result.status, result.failure) == ("failed", "gateway")
+
+
+async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await peer.next(JobStatus)
+        node.stop.set()
+        result = await peer.result("j1")
+        assert (result.status, result.failure) == ("failed", "network")
+        assert await node.ended(within=3) == agent.Ended(reason="stopped", ok=True)
+
+
+async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.next(JobStatus)
+        await peer.send(Drain())
+        await peer.send(peer.dispatch("echo", "j2"))
+        assert (await peer.result("j2")).status == "failed"
+        assert (await peer.result("j1")).status == "completed"
+        assert await node.ended() == agent.Ended(reason="drained", ok=True)
+
+
+async def test_pause_gives_back_what_has_not_begun(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.next(JobStatus)
+        await peer.send(peer.dispatch("echo", "j2"))
+        await peer.send(JobPause(job_id="j2"))
+        assert (await peer.result("j2")).status == "cancelled"
+        assert (await peer.result("j1")).status == "completed"
+
+
+async def test_replaced_node_stops_for_good(peer: Gateway, start: Start) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.sockets[-1].close(code=4003)
+        ended = await node.ended()
+        assert not ended.ok
+        assert "took over" in ended.reason
+
+
+async def test_refused_token_is_replaced_by_proving_the_key(peer: Gateway, start: Start) -> None:
+    peer.tokens = set()
+    async with start() as node:
+        identity.load_or_create_key(node.folder.key)
+        await peer.next(Hello)
+        kept = node.folder.enrolment()
+        assert kept is not None
+        assert kept.proven
+        assert kept.token in peer.tokens
+
+
+async def test_node_that_is_refused_for_good_says_so(peer: Gateway, start: Start) -> None:
+    peer.tokens, peer.refuses_registration = set(), 403
+    async with start() as node:
+        identity.load_or_create_key(node.folder.key)
+        ended = await node.ended()
+        assert not ended.ok
+        assert "join" in ended.reason
+
+
+async def test_renewed_token_is_kept(peer: Gateway, start: Start) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(TokenRenewal(token="newer"))
+        await until(lambda: node.folder.enrolment() is not None and _token(node.folder) == "newer")
+
+
+def _token(folder: StateFolder) -> str:
+    enrolled = folder.enrolment()
+    return enrolled.token if enrolled else ""
+
+
+async def test_heartbeats_tell_the_load(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await until(lambda: bool(peer.beats) and peer.beats[-1]["current_load"] == 1.0)
+
+
+async def test_malformed_frames_are_ignored(peer: Gateway, start: Start) -> None:
+    async with start():
+        await peer.next(Hello)
+        for text in ("{", "[]", '{"type":"job_dispatch"}', '{"type":"of_tomorrow"}'):
+            await peer.sockets[-1].send_str(text)
+        await peer.send(peer.dispatch("echo"))
+        assert (await peer.result("j1")).status == "completed"
+
+
+async def test_health_page_tells_what_runs(peer: Gateway, start: Start) -> None:
+    async with start(attrs.evolve(QUICK, health_port=0)) as node:
+        await peer.next(Hello)
+        await until(lambda: bool(node.folder.told().get("connected")))
+        port = node.folder.told()["health_port"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/") as response,
+        ):
+            page = await response.json()
+        assert response.status == 200
+        assert (page["node_id"], page["connected"]) == ("n1", True)
+        seen = agent.status(node.folder.path)
+        assert isinstance(seen, agent.Status)
+        assert (seen.running, seen.connected, seen.health_port) == (True, True, port)
+    after = agent.status(node.folder.path)
+    assert isinstance(after, agent.Status)
+    assert not after.running
+
+
+async def test_second_agent_on_one_folder_does_not_start(peer: Gateway, start: Start) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        second = await agent.run(node.folder.path, settings=QUICK)
+        assert not second.ok
+        assert "another agent" in second.reason
+
+
+async def test_agent_without_enrolment_says_how_to_join(tmp_path: Path) -> None:
+    ended = await agent.run(tmp_path, settings=QUICK)
+    assert "rendertrust node join" in ended.reason
+    assert isinstance(agent.status(tmp_path), agent.NotJoined)
+
+
+async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
+    joined = await enrolment.join(f"{peer.url}/", name="box", state=tmp_path, token="of-a-user")
+    assert isinstance(joined, enrolment.Joined)
+    assert (joined.node_id, joined.owned, joined.proven) == ("n1", True, True)
+    assert "pip install" in joined.not_offered["render"]
+    assert peer.registrations[0]["authorization"] == "Bearer of-a-user"
+    assert peer.registrations[0]["capabilities"] == ["cpu_benchmark", "echo"]
+    for file in ("key.pem", "enrolment.json"):
+        assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
+
+
+async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_path: Path) -> None:
+    peer.has_verify = False
+    joined = await enrolment.join(peer.url, name="box", state=tmp_path)
+    assert isinstance(joined, enrolment.Joined)
+    assert not joined.proven
+    assert StateFolder(tmp_path).enrolment() == Enrolment(
+        url=peer.url,
+        node_id="n1",
+        name="box",
+        token="first-token",
+        capabilities=("cpu_benchmark", "echo"),
+    )
+
+
+async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> None:
+    peer.refuses_registration = 429
+    assert await enrolment.join(peer.url, state=tmp_path) == enrolment.JoinRefused(
+        reason="no", code=429
+    )
+    nobody = await enrolment.join("http://127.0.0.1:9", state=tmp_path)
+    assert isinstance(nobody, enrolment.JoinRefused)
+    assert nobody.code is None
+
+
+async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:
+    before = asyncio.all_tasks()
+    async with start() as node:
+        await peer.next(Hello)
+        node.stop.set()
+        await node.ended()
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    assert not {task for task in left if "agent" in repr(task)}

@@ -1,0 +1,340 @@
+"""Blender in its sandbox, for real."""
+
+import asyncio
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+from PIL import Image
+
+from rendertrust.node import blender
+from rendertrust.node.plugin import Completed, Failed, Task
+from rendertrust.node.plugins.render import Render
+from rendertrust.node.sandbox import Sandbox, make_parts
+from rendertrust.protocol import Hello, JobCancel, JobStatus
+from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.gateway import Gateway
+from tests.until import until
+
+pytestmark = pytest.mark.render
+
+# Built outside of the sandbox by Blender itself; the argument after -- is where to save.
+SMALL = """
+import bpy, sys
+scene = bpy.context.scene
+scene.render.engine = "CYCLES"
+scene.cycles.device = "CPU"
+scene.cycles.samples = 8
+scene.render.resolution_x, scene.render.resolution_y = 64, 36
+"""
+SAVE = "\nbpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], compress=True)\n"
+NO_CAMERA = "\nscene.camera = None\n"
+MOVIE = """
+if hasattr(scene.render.image_settings, "media_type"):
+    scene.render.image_settings.media_type = "VIDEO"
+scene.render.image_settings.file_format = "FFMPEG"
+"""
+SLOW = """
+scene.cycles.samples = 20000
+scene.cycles.use_adaptive_sampling = False
+scene.render.resolution_x, scene.render.resolution_y = 640, 360
+"""
+# A driver, a text block that registers itself, and a handler: the three ways to run at load.
+HOSTILE = """
+import pathlib
+code = "import pathlib; pathlib.Path('/job/out/owned').write_text('x')"
+text = bpy.data.texts.new("evil.py")
+text.write(code)
+text.use_module = True
+bpy.app.driver_namespace["x"] = 1
+cube = bpy.data.objects["Cube"]
+driver = cube.driver_add("location", 0).driver
+driver.type = "SCRIPTED"
+driver.expression = "__import__('pathlib').Path('/job/out/owned').write_text('x')"
+"""
+
+
+def build(path: Path, *parts: str) -> Path:
+    """A scene saved at ``path``, made by a Blender of its own."""
+    program = "".join((SMALL, *parts, SAVE))
+    subprocess.run(
+        [sys.executable, "-c", program, str(path)], check=True, capture_output=True, timeout=60
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    plugin = Render(scratch=tmp_path_factory.mktemp("scratch"))
+    assert asyncio.run(plugin.why_not()) is None
+    return plugin
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("scene") / "small.blend")
+
+
+def task(folder: Path, scene: Path, params: Mapping[str, Any], told: list[float]) -> Task:
+    (folder / "in").mkdir()
+    placed = folder / "in" / "scene.blend"
+    os.link(scene, placed)
+    return Task(
+        job_id="j",
+        job_type="render",
+        payload_ref="x",
+        unit=0,
+        attempt=1,
+        params=params,
+        folder=folder,
+        inputs={"scene.blend": placed},
+        threads=2,
+        on_progress=lambda share, _: told.append(share),
+    )
+
+
+def picture(result: object) -> Image.Image:
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    return Image.open(io.BytesIO(result.file.read_bytes()))
+
+
+async def test_a_frame_is_rendered_and_progress_is_told(
+    render: Render, scene: Path, tmp_path: Path
+) -> None:
+    told: list[float] = []
+    result = await render.run(task(tmp_path, scene, {"samples": 16}, told))
+    image = picture(result)
+    assert (image.format, image.size) == ("PNG", (64, 36))
+    assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 100
+    assert told
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert isinstance(result, Completed)
+    assert result.work["samples"] == 16
+
+
+async def test_parameters_change_what_they_name_alone(
+    render: Render, scene: Path, tmp_path: Path
+) -> None:
+    params = {"resolution": [80, 40], "format": "JPEG", "frame": 7, "samples": 4}
+    result = await render.run(task(tmp_path, scene, params, []))
+    assert picture(result).format == "JPEG"
+    assert picture(result).size == (80, 40)
+    assert isinstance(result, Completed)
+    assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
+
+
+async def test_two_renders_are_the_same_picture(
+    render: Render, scene: Path, tmp_path: Path
+) -> None:
+    pictures: list[bytes] = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        result = await render.run(task(tmp_path / name, scene, {}, []))
+        pictures.append(picture(result).tobytes())
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [((NO_CAMERA,), "no camera"), ((MOVIE,), "FFMPEG")],
+    ids=["no camera", "a movie"],
+)
+async def test_what_is_wrong_with_the_scene_is_said(
+    render: Render, tmp_path: Path, parts: tuple[str, ...], words: str
+) -> None:
+    broken = build(tmp_path / "broken.blend", *parts)
+    result = await render.run(task(tmp_path, broken, {}, []))
+    assert isinstance(result, Failed)
+    assert result.failure == "scene"
+    assert words in result.error
+
+
+async def test_a_file_that_is_no_scene_is_said(render: Render, tmp_path: Path) -> None:
+    (tmp_path / "no.blend").write_bytes(b"not a scene at all")
+    result = await render.run(task(tmp_path, tmp_path / "no.blend", {}, []))
+    assert isinstance(result, Failed)
+    assert result.failure == "scene"
+    assert "cannot open" in result.error
+
+
+async def test_scripts_in_a_scene_do_not_run(render: Render, tmp_path: Path) -> None:
+    hostile = build(tmp_path / "hostile.blend", HOSTILE)
+    result = await render.run(task(tmp_path, hostile, {}, []))
+    assert isinstance(result, Completed)
+    assert not (tmp_path / "out" / "owned").exists()
+
+
+# What a scene could do if its scripts did run: the same command line, with this in Blender's place.
+ESCAPE = """
+import json, os, socket, subprocess, sys
+caps = [line for line in open("/proc/self/status") if line.startswith("CapEff")]
+found = {"uid": os.getuid(), "caps": caps}
+def tries(name, action):
+    try:
+        action()
+        found[name] = "worked"
+    except OSError as fault:
+        found[name] = type(fault).__name__
+tries("secret", lambda: open(SECRET).read())
+tries("shadow", lambda: open("/etc/shadow").read())
+tries("write_usr", lambda: open("/usr/x", "w"))
+tries("write_root", lambda: open("/x", "w"))
+tries("write_input", lambda: open("/job/in/x", "w"))
+tries("write_renderer", lambda: open(sys.prefix + "/x", "w"))
+tries("write_out", lambda: open("/job/out/x", "w"))
+tries("network", lambda: socket.create_connection(("1.1.1.1", 53), timeout=2))
+tries("loopback", lambda: socket.create_connection(("127.0.0.1", PORT), timeout=2))
+remount = "mount -o remount,bind,rw /job/in && touch /job/in/y"
+found["remount"] = subprocess.run(
+    ["unshare", "-Urm", "sh", "-c", remount], capture_output=True
+).returncode
+found["processes"] = len([name for name in os.listdir("/proc") if name.isdigit()])
+found["environment"] = sorted(os.environ)
+print(json.dumps(found))
+"""
+
+
+async def test_code_in_the_sandbox_reaches_nothing(
+    render: Render, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o666)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    assert render.found is not None
+    program = f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}"
+    worker = tmp_path / "escape.py"
+    worker.write_text(program)
+    monkeypatch.setattr(blender, "WORKER", worker)
+    task(tmp_path, scene, {}, [])
+    render.found.box.prepare(tmp_path)
+    ending = await render.found.obey({}, tmp_path, within=30, hear=lambda _: None)
+    server.close()
+    found = dict(ending.last)
+    assert found, ending
+    assert found["uid"] == 65534
+    assert found["caps"] == ["CapEff:\t0000000000000000\n"]
+    assert found["write_out"] == "worked"
+    reached = {name for name, how in found.items() if how == "worked"}
+    assert reached == {"write_out"}
+    assert found["remount"] != 0
+    assert found["processes"] <= 6
+    assert not any("SECRET" in name for name in found["environment"])
+
+
+def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
+    """What root's tests cannot show: the same without root, in a user namespace."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        work.chmod(0o755)
+        make_parts(work)
+        (work / "worker.py").write_text("")
+        (work / "secret").write_text("secret")
+        box = Sandbox(bwrap=shutil.which("bwrap") or "", readable=(), as_root=False)
+        script = (
+            f"cat {work}/secret; ls /root; touch /job/in/x; touch /usr/x; touch /job/out/yes;"
+            "unshare -U true && echo namespaces; id -u; ls /sys/class/net; ls /proc | grep -c '^1'"
+        )
+        command = box.command(["/bin/sh", "-c", script], work, work / "worker.py")
+        if os.getuid() == 0:
+            os.chown(work / "out", 65534, 65534)
+            drop = ("--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all")
+            command = ["setpriv", *drop, *command]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert ran.stdout.split()[0] == "65534", ran
+        assert "namespaces" not in ran.stdout
+        assert "secret" not in ran.stdout
+        assert sorted(path.name for path in (work / "out").iterdir()) == ["yes"]
+        assert not list((work / "in").iterdir())
+
+
+async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path) -> None:
+    slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
+    async with start() as node:
+        await peer.next(Hello, within=60)
+        await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
+        await until(lambda: _progress(peer) > 0, within=60)
+        pids = _descendants()
+        assert pids
+        await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
+        assert (await peer.result("j1")).status == "cancelled"
+        await until(lambda: not any(_is_alive(pid) for pid in pids))
+        await until(lambda: not list(node.folder.work.glob("*")))
+
+
+async def test_crash_of_blender_fails_the_unit_and_nothing_else(
+    peer: Gateway, start: Start, tmp_path: Path, scene: Path
+) -> None:
+    slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
+    small = peer.input("s.blend", _content(scene))
+    async with start():
+        await peer.next(Hello, within=60)
+        await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
+        await until(lambda: _progress(peer) > 0, within=60)
+        os.kill(max(_descendants()), signal.SIGSEGV)
+        result = await peer.result("j1")
+        assert (result.status, result.failure) == ("failed", "node")
+        assert "SIG" in (result.error or ""), result
+        await peer.send(peer.dispatch("render", "j2", inputs=(small,), output=peer.output("p")))
+        assert (await peer.result("j2", within=60)).status == "completed"
+        assert Image.open(io.BytesIO(peer.objects["p"])).size == (64, 36)
+
+
+async def test_a_frame_that_takes_too_long_is_stopped(render: Render, tmp_path: Path) -> None:
+    slow = build(tmp_path / "slow.blend", SLOW)
+    hasty = attrs.evolve(render, runtime_seconds_max=4.0)
+    result = await hasty.run(task(tmp_path, slow, {}, []))
+    assert isinstance(result, Failed)
+    assert "longer than this node allows" in result.error
+
+
+async def test_hello_tells_which_blender_renders(peer: Gateway, start: Start) -> None:
+    async with start(QUICK):
+        hello = await peer.next(Hello, within=60)
+    assert "render" in hello.capabilities
+    assert hello.blender
+    assert hello.build
+    assert hello.device_class == f"cpu/{hello.isa}/{hello.build}"
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _progress(peer: Gateway) -> float:
+    shares = [frame.progress or 0 for frame in peer.frames if isinstance(frame, JobStatus)]
+    return max(shares, default=0)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _descendants() -> set[int]:
+    found: set[int] = set()
+    level = {os.getpid()}
+    while level:
+        below: set[int] = set()
+        for pid in level:
+            for file in Path(f"/proc/{pid}/task").glob("*/children"):
+                below |= {int(child) for child in file.read_text().split()}
+        found |= below
+        level = below
+    return found

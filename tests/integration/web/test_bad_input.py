@@ -1,0 +1,220 @@
+"""Each route with each kind of bad input: a listed 4xx whose ``detail`` says what is wrong."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from rendertrust.identity import generate_key, public_pem
+from tests.face import Face
+
+SHA = "ab" * 32
+UUID = "550e8400-e29b-41d4-a716-446655440000"
+MIB = 1 << 20
+
+
+@attrs.frozen
+class Route:
+    """A POST with a body that is good, and the field that the bad ones break."""
+
+    path: str
+    body: dict[str, Any]
+    field: str
+    audience: str = "user"
+
+    def __str__(self) -> str:
+        return self.path
+
+
+ROUTES = [
+    Route(
+        "/api/v1/auth/register",
+        {"email": "bob@example.org", "name": "Bob", "password": "long enough"},
+        "name",
+        "public",
+    ),
+    Route(
+        "/api/v1/auth/login",
+        {"email": "bob@example.org", "password": "long enough"},
+        "password",
+        "public",
+    ),
+    Route("/api/v1/uploads", {"sha256": SHA, "size": 5, "filename": "a.blend"}, "filename"),
+    Route(
+        "/api/v1/jobs/dispatch",
+        {"job_type": "echo", "payload_ref": "s3://bucket/input/scene.blend"},
+        "job_type",
+    ),
+    Route(
+        "/api/v1/nodes/register",
+        {"name": "n", "public_key": public_pem(generate_key()), "capabilities": ["echo"]},
+        "name",
+        "public",
+    ),
+    Route(
+        "/api/v1/nodes/verify",
+        {"node_id": UUID, "challenge": SHA, "signature": SHA * 2},
+        "challenge",
+        "public",
+    ),
+    Route("/api/v1/nodes/heartbeat", {"current_load": 0.5}, "current_load", "node"),
+]
+WITHOUT_FIELDS = [
+    f"/api/v1/jobs/{UUID}/cancel",
+    f"/api/v1/uploads/{UUID}/complete",
+]
+
+
+def dumped(route: Route, **broken: Any) -> bytes:
+    return json.dumps({**route.body, **broken}).encode()
+
+
+def without(route: Route) -> bytes:
+    return json.dumps({k: v for k, v in route.body.items() if k != route.field}).encode()
+
+
+def deep(route: Route) -> bytes:
+    return b'{"deep":' * 65 + b"1" + b"}" * 65
+
+
+def too_large(route: Route) -> bytes:
+    head = dumped(route)[:-1] + b', "padding": "'
+    return head + b"x" * (MIB + 1 - len(head) - 2) + b'"}'
+
+
+def huge(route: Route) -> bytes:
+    return dumped(route)[:-1] + b', "huge": ' + b"9" * 400 + b"}"
+
+
+def twice(route: Route) -> bytes:
+    return dumped(route)[:-1] + f', "{route.field}": "again"}}'.encode()
+
+
+# name: (body, status, what the detail says)
+BAD: dict[str, tuple[Callable[[Route], bytes], int, str]] = {
+    "missing field": (without, 422, "is required"),
+    "wrong type": (lambda r: dumped(r, **{r.field: [1]}), 422, "must be a"),
+    "NUL": (lambda r: dumped(r, **{r.field: "a\0b"}), 422, "NUL"),
+    "lone surrogate": (lambda r: dumped(r, **{r.field: "a\ud800b"}), 422, "lone surrogates"),
+    "unknown field": (lambda r: dumped(r, other=1), 422, "other: is not a field"),
+    "null": (lambda r: dumped(r, **{r.field: None}), 422, "must be a"),
+    "depth 65": (deep, 422, "deeper than 64"),
+    "1 MiB + 1": (too_large, 413, "larger than 1048576 bytes"),
+    "huge integer": (huge, 422, "integer outside 64 bits"),
+    "key twice": (twice, 422, "stands twice"),
+    "an array": (lambda r: b"[]", 422, "must be a JSON object"),
+    "no JSON": (lambda r: b"{", 422, "is not JSON"),
+    "NaN": (lambda r: b'{"a": NaN}', 422, "NaN is no JSON number"),
+    "no UTF-8": (lambda r: b'{"a": "\xff"}', 422, "is not UTF-8"),
+    "byte order mark": (lambda r: b"\xef\xbb\xbf" + dumped(r), 422, "is not JSON"),
+}
+
+
+async def token(face: Face, audience: str) -> dict[str, str]:
+    if audience == "user":
+        return await face.user()
+    if audience == "public":
+        return {}
+    body = {"name": "n", "public_key": public_pem(generate_key()), "capabilities": ["echo"]}
+    async with face.client.post("/api/v1/nodes/register", json=body) as answer:
+        return {"Authorization": f"Bearer {(await answer.json())['token']}"}
+
+
+async def refused(
+    face: Face, path: str, raw: bytes, headers: dict[str, str]
+) -> tuple[int, dict[str, Any]]:
+    async with face.client.post(path, data=io.BytesIO(raw), headers=headers) as answer:
+        assert answer.content_type == "application/json"
+        body: dict[str, Any] = await answer.json()
+        assert body["status"] == answer.status
+        assert isinstance(body["detail"], str)
+        assert body["title"]
+        assert answer.headers["X-Request-ID"] == body["request_id"]
+        return answer.status, body
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+async def test_bad_bodies_are_refused_with_what_is_wrong(face: Face, route: Route) -> None:
+    headers = {"Content-Type": "application/json", **await token(face, route.audience)}
+    for name, (make, status, said) in BAD.items():
+        found, body = await refused(face, route.path, make(route), headers)
+        assert (found, said in body["detail"]) == (status, True), f"{name}: {found} {body}"
+        if status == 422:
+            assert {"field", "code", "message"} == set(body["errors"][0]), name
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+async def test_only_plain_json_is_read(face: Face, route: Route) -> None:
+    headers = await token(face, route.audience)
+    raw = dumped(route)
+    wrong: list[dict[str, str]] = [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json", "Content-Encoding": "identity"},
+    ]
+    for kind in wrong:
+        status, _ = await refused(face, route.path, raw, {**headers, **kind})
+        assert status == 415, kind
+
+
+@pytest.mark.parametrize("path", WITHOUT_FIELDS)
+async def test_a_body_that_nobody_asked_for_is_read_as_strictly(face: Face, path: str) -> None:
+    headers = {"Content-Type": "application/json", **await face.user()}
+    for raw, status in (
+        (b'{"a": 1}', 422),
+        (b"[]", 422),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, 422),
+        (b"x" * (MIB + 1), 413),
+        (b"{}", 404),
+        (b"", 404),
+    ):
+        found, _ = await refused(face, path, raw, headers)
+        assert found == status, raw[:20]
+
+
+async def test_all_faults_of_a_body_are_told_at_once(face: Face) -> None:
+    raw = json.dumps({"email": "nobody", "password": "short", "other": 1}).encode()
+    headers = {"Content-Type": "application/json"}
+    status, body = await refused(face, "/api/v1/auth/register", raw, headers)
+    assert status == 422
+    assert {(fault["field"], fault["code"]) for fault in body["errors"]} == {
+        ("email", "value"),
+        ("name", "missing"),
+        ("password", "value"),
+        ("other", "unknown"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/v1/jobs", "limit=0"),
+        ("/api/v1/jobs", "limit=101"),
+        ("/api/v1/jobs", "limit=x"),
+        ("/api/v1/jobs", "offset=-1"),
+        ("/api/v1/jobs", f"offset={'9' * 400}"),
+        ("/api/v1/jobs", "status=LOST"),
+        ("/api/v1/jobs", "status=%00"),
+        ("/api/v1/jobs", "limit="),
+        ("/api/v1/credits/history", "limit=1.5"),
+        ("/api/v1/credits/history", "offset=%D9%A3"),
+        ("/api/v1/credits/history", "a=%00"),
+    ],
+)
+async def test_bad_queries_are_refused(face: Face, path: str, query: str) -> None:
+    async with face.client.get(f"{path}?{query}", headers=await face.user()) as answer:
+        assert answer.status == 422, await answer.text()
+        assert (await answer.json())["errors"]
+
+
+async def test_what_is_no_uuid_names_nothing(face: Face) -> None:
+    headers = await face.user()
+    for path in ("/api/v1/jobs/1", "/api/v1/jobs/%00", f"/api/v1/jobs/{UUID}/result"):
+        async with face.client.get(path, headers=headers) as answer:
+            assert answer.status == 404, path
+            assert (await answer.json())["detail"] == "Job not found"

@@ -1,0 +1,359 @@
+"""Jobs at the HTTP face: what is asked of the actors, and how their answers are told."""
+
+import hashlib
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import jwt
+import pytest
+
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    InsufficientCredits,
+    JobCancel,
+    KeyConflict,
+    Posted,
+    Replayed,
+    UnitState,
+)
+from actors.notifier.messages import Progress
+from actors.scheduler.messages import AllNodesFull, Dispatch, UnitsChanged
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.web.test_uploads import CONTENT, announce, complete
+
+ORDER = {"job_type": "render", "payload_ref": "s3://bucket/input/scene.blend"}
+NODE = uuid4()
+
+
+async def dispatch(
+    face: Face, user: dict[str, str], **changes: Any
+) -> tuple[int, dict[str, Any], Any]:
+    async with face.client.post(
+        "/api/v1/jobs/dispatch", json={**ORDER, **changes}, headers=user
+    ) as answer:
+        return answer.status, await answer.json(), answer.headers
+
+
+def asked(face: Face) -> Dispatch:
+    return next(m for m in reversed(face.script.seen) if isinstance(m, Dispatch))
+
+
+def posted(node: UUID | None, status: str) -> Posted:
+    return Posted(units=(UnitState(uuid4(), 0, status, 1, node, status),))
+
+
+async def test_a_dispatch_carries_the_price_and_names_the_node(face: Face) -> None:
+    user = await face.user()
+    face.script.dispatched = posted(NODE, "DISPATCHED")
+    status, body, _ = await dispatch(face, user)
+    order = asked(face)
+    assert status == 200
+    assert body == {"job_id": str(order.job), "node_id": str(NODE), "status": "DISPATCHED"}
+    assert (order.price, order.params, order.queue, order.idempotency) == (100_000, {}, False, None)
+    assert order.user == UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
+
+
+UNVERIFIED: Any = {"verify_signature": False}
+
+
+@pytest.mark.parametrize(
+    ("job_type", "price"),
+    [
+        ("render", 100_000),
+        ("inference", 50_000),
+        ("cpu_benchmark", 10_000),
+        ("echo", 0),
+        ("x", 10_000),
+    ],
+)
+async def test_the_price_is_of_the_table(face: Face, job_type: str, price: int) -> None:
+    await dispatch(face, await face.user(), job_type=job_type)
+    assert asked(face).price == price * 10_000
+
+
+async def test_what_becomes_of_an_order_is_told_as_the_contract_says(face: Face) -> None:
+    user = await face.user()
+    status, body, _ = await dispatch(face, user)
+    assert (status, body["detail"]) == (400, "No healthy nodes with matching capability")
+    face.script.dispatched = InsufficientCredits(25_000, 100_000)
+    status, body, _ = await dispatch(face, user)
+    assert status == 402
+    assert (body["available"], body["requested"]) == ("2.5000", "10.0000")
+    face.script.dispatched = AllNodesFull(7)
+    status, _, headers = await dispatch(face, user)
+    assert (status, headers["Retry-After"]) == (503, "7")
+    face.script.dispatched = posted(None, "QUEUED")
+    status, body, _ = await dispatch(face, user, queue=True)
+    assert (status, body["node_id"], body["status"]) == (202, None, "QUEUED")
+    assert asked(face).queue
+    face.script.dispatched = GuardFailed("job_insert", "")
+    assert (await dispatch(face, user))[0] == 503
+
+
+async def test_parameters_of_a_render_are_checked_and_kept(face: Face) -> None:
+    user = await face.user()
+    params = {"frame": 12, "width": 640, "height": 360, "samples": 16, "format": "PNG"}
+    await dispatch(face, user, params=params)
+    assert asked(face).params == params
+    for wrong, field in (
+        ({"frame": "1"}, "params.frame"),
+        ({"width": 640}, "params"),
+        ({"width": 99_999, "height": 1}, "params.width"),
+        ({"format": "GIF"}, "params.format"),
+        ({"samples": True}, "params.samples"),
+        ({"_input": {}}, "params._input"),
+    ):
+        status, body, _ = await dispatch(face, user, params=wrong)
+        assert status == 422
+        assert field in [fault["field"] for fault in body["errors"]]
+
+
+async def test_parameters_of_other_types_are_free_but_for_ours(face: Face) -> None:
+    user = await face.user()
+    await dispatch(face, user, job_type="echo", params={"a": [1, {"b": None}]})
+    assert asked(face).params == {"a": [1, {"b": None}]}
+    for wrong in ({"_input": {"key": "k"}}, {"a": "b" * 10_240}):
+        assert (await dispatch(face, user, job_type="echo", params=wrong))[0] == 422
+
+
+async def completed_upload(face: Face, user: dict[str, str]) -> dict[str, Any]:
+    upload = await announce(face, user)
+    put = upload["put"]
+    await face.objects.request("PUT", put["url"], put["headers"], CONTENT)
+    await complete(face, user, upload["id"])
+    return upload
+
+
+async def test_an_upload_of_ones_own_becomes_the_input(face: Face) -> None:
+    user = await face.user()
+    upload = await completed_upload(face, user)
+    await dispatch(face, user, payload_ref=upload["payload_ref"], params={"frame": 1})
+    assert asked(face).params == {
+        "frame": 1,
+        "_input": {
+            "key": upload["payload_ref"].removeprefix("s3://rendertrust/"),
+            "path": "My Scene.BLEND",
+            "sha256": hashlib.sha256(CONTENT).hexdigest(),
+            "size": len(CONTENT),
+        },
+    }
+
+
+async def test_in_our_bucket_only_completed_uploads_of_ones_own_are_taken(face: Face) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    theirs = await completed_upload(face, bob)
+    pending = await announce(face, jane, sha256="cd" * 32)
+    for reference in (
+        theirs["payload_ref"],
+        pending["payload_ref"],
+        theirs["payload_ref"] + "/../x",
+        "s3://rendertrust/results/a",
+        "s3://rendertrust/",
+        "https://example.org/scene.blend",
+        "s3://UPPER/key",
+        "scene.blend",
+        "s3://bucket/" + "k" * 500,
+    ):
+        status, body, _ = await dispatch(face, jane, payload_ref=reference)
+        assert status == 422, reference
+        assert body["errors"][0]["field"] == "payload_ref"
+
+
+async def test_other_buckets_are_taken_by_a_setting_alone(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(payloads={"external_buckets": "known, other"})
+    async with serving(pool, settings) as face:
+        user = await face.user()
+        for bucket, status in (("known", 400), ("other", 400), ("bucket", 422)):
+            found, _, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
+            assert found == status, bucket
+    await pool.close()
+
+
+async def test_an_inactive_user_orders_nothing(face: Face, database: PostgresEndpoint) -> None:
+    user = await face.user()
+    await sql(database, "UPDATE users SET is_active = false")
+    assert (await dispatch(face, user))[0] == 401
+
+
+# ── idempotency keys ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_key_and_the_digest_of_the_request_go_along(face: Face) -> None:
+    user = {**await face.user(), "Idempotency-Key": "once-1"}
+    await dispatch(face, user)
+    first = asked(face).idempotency
+    await dispatch(face, user)
+    assert first == asked(face).idempotency
+    await dispatch(face, user, queue=True)
+    again = asked(face).idempotency
+    assert first is not None
+    assert again is not None
+    assert (first[0], again[0]) == ("once-1", "once-1")
+    assert first[1] != again[1]
+
+
+async def test_the_first_answer_is_given_again_whatever_has_changed(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user = {**await face.user(), "Idempotency-Key": "once-1"}
+    await dispatch(face, user)
+    order = asked(face)
+    assert order.idempotency is not None
+    kept = '{"status": 200, "body": {"job_id": "1", "node_id": "2", "status": "DISPATCHED"}}'
+    await sql(
+        database,
+        "INSERT INTO idempotency_keys VALUES ($1, $2, $3, $4, now())",
+        *(order.user, *order.idempotency, kept),
+    )
+    status, body, headers = await dispatch(face, user)
+    assert (status, body["job_id"]) == (200, "1")
+    assert headers["Idempotency-Replayed"] == "true"
+    status, body, _ = await dispatch(face, user, queue=True)
+    assert status == 422
+    assert "another request" in body["detail"]
+
+
+async def test_two_at_once_are_told_apart_by_the_books(face: Face) -> None:
+    user = {**await face.user(), "Idempotency-Key": "once-1"}
+    face.script.dispatched = Replayed(answer={"status": 202, "body": {"job_id": "1"}})
+    assert (await dispatch(face, user))[:2] == (202, {"job_id": "1"})
+    face.script.dispatched = KeyConflict("once-1")
+    assert (await dispatch(face, user))[0] == 422
+
+
+async def test_a_key_is_visible_ascii(face: Face) -> None:
+    user = await face.user()
+    for key in ("", "a b", "a" * 256, "k\u00e9"):
+        status, body, _ = await dispatch(face, {**user, "Idempotency-Key": key})
+        assert status == 422, key
+        assert body["errors"][0]["field"] == "Idempotency-Key"
+
+
+# ── jobs as they are shown ───────────────────────────────────────────────────────────────────────
+
+
+async def sql(database: PostgresEndpoint, text: str, *args: Any) -> None:
+    connection = await asyncpg.connect(database.owner_dsn)
+    try:
+        await connection.execute(text, *args)
+    finally:
+        await connection.close()
+
+
+async def made(
+    database: PostgresEndpoint, user: dict[str, str], status: str, result: str | None = None
+) -> UUID:
+    """A job in the books."""
+    job = uuid4()
+    owner = UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
+    ended = "now()" if status in ("COMPLETED", "FAILED", "CANCELLED") else "NULL"
+    await sql(
+        database,
+        "INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, result_ref,"
+        " created_at, queued_at, updated_at, completed_at)"
+        f" VALUES ($1, $2, 'render', 's3://b/k', $3, 100000, $4, now(), now(), now(), {ended})",
+        *(job, owner, status, result),
+    )
+    return job
+
+
+async def show(face: Face, user: dict[str, str], path: str) -> tuple[int, dict[str, Any]]:
+    async with face.client.get(f"/api/v1/jobs{path}", headers=user) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_jobs_are_listed_newest_first_and_counted_beyond_the_page(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user, stranger = await face.user(), await face.user("bob@example.org")
+    jobs = [await made(database, user, status) for status in ("QUEUED", "COMPLETED", "QUEUED")]
+    await made(database, stranger, "QUEUED")
+    _, listed = await show(face, user, "?limit=2")
+    assert [job["id"] for job in listed["jobs"]] == [str(jobs[2]), str(jobs[1])]
+    assert listed["count"] == 3
+    _, rest = await show(face, user, "?limit=2&offset=2")
+    assert [job["id"] for job in rest["jobs"]] == [str(jobs[0])]
+    _, queued = await show(face, user, "?status=QUEUED")
+    assert (len(queued["jobs"]), queued["count"]) == (2, 2)
+
+
+async def test_progress_and_amounts_stand_beside_what_the_reference_shows(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user = await face.user()
+    job = await made(database, user, "RUNNING")
+    _, shown = await show(face, user, f"/{job}")
+    assert (shown["price"], shown["charged"], shown["progress"]) == ("10.0000", "0.0000", None)
+    face.script.progress = Progress(job, 0, 1, 0.45)
+    assert (await show(face, user, f"/{job}"))[1]["progress"] == 0.45
+    for status, progress in (("QUEUED", None), ("COMPLETED", 1.0)):
+        other = await made(database, user, status)
+        assert (await show(face, user, f"/{other}"))[1]["progress"] == progress
+
+
+async def test_a_cancel_is_judged_by_the_books_and_told_to_the_scheduler(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user = await face.user()
+    job = await made(database, user, "DISPATCHED")
+    units = (UnitState(job, 0, "CANCELLED", 1, NODE, "CANCELLED"),)
+    face.script.outcome = Posted(units=units)
+    async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=user) as answer:
+        assert answer.status == 200
+        assert (await answer.json())["id"] == str(job)
+    commit = next(m for m in face.script.seen if isinstance(m, Commit) and m.effects)
+    assert isinstance(commit.effects[0], JobCancel)
+    assert UnitsChanged(units) in face.script.seen
+    face.script.outcome = GuardFailed("job_cancel", "RUNNING")
+    async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=user) as answer:
+        assert answer.status == 400
+        assert "RUNNING" in (await answer.json())["detail"]
+
+
+async def test_a_result_is_presigned_where_it_may_be(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user = await face.user()
+    owner = jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"]
+    for reference, said in (
+        (f"s3://rendertrust/results/{owner}/j/0/1/frame.png", "frame.png"),
+        ("s3://results/frame.png", "results/frame.png"),
+    ):
+        job = await made(database, user, "COMPLETED", reference)
+        status, body = await show(face, user, f"/{job}/result")
+        assert status == 200
+        assert (body["job_id"], body["expires_in"]) == (str(job), 3600)
+        assert said in body["download_url"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reference"),
+    [
+        ("RUNNING", None),
+        ("COMPLETED", None),
+        ("COMPLETED", "nowhere"),
+        ("COMPLETED", "s3://rendertrust/results/550e8400-e29b-41d4-a716-446655440000/frame.png"),
+        ("COMPLETED", "s3://rendertrust/uploads/somebody/scene.blend"),
+        ("FAILED", "s3://results/frame.png"),
+    ],
+)
+async def test_there_is_no_result_of_anything_else(
+    face: Face, database: PostgresEndpoint, status: str, reference: str | None
+) -> None:
+    user = await face.user()
+    job = await made(database, user, status, reference)
+    assert (await show(face, user, f"/{job}/result"))[0] == 404
+
+
+async def test_what_is_not_ones_own_is_not_there(face: Face, database: PostgresEndpoint) -> None:
+    user, stranger = await face.user(), await face.user("bob@example.org")
+    job = await made(database, user, "COMPLETED", "s3://results/frame.png")
+    for path in (f"/{job}", f"/{job}/result"):
+        assert (await show(face, stranger, path))[1]["detail"] == "Job not found"
+    async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=stranger) as answer:
+        assert answer.status == 404

@@ -1,0 +1,201 @@
+"""Nodes: registered, proved, alive."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from actors.scheduler.messages import NodeSeen
+from rendertrust.identity import generate_key, public_pem, sign_proof
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.engines import execute
+from tests.face import Face, serving, settings_for_tests
+
+KEY = generate_key()
+
+
+def described(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "gpu-node-east-1",
+        "public_key": public_pem(KEY),
+        "capabilities": ["render", "inference", "render"],
+        "metadata": {"gpu": "RTX 4090"},
+        **changes,
+    }
+
+
+async def post(
+    face: Face, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
+    async with face.client.post(f"/api/v1/nodes/{path}", json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def prove(face: Face, node: dict[str, Any], key: Any = KEY) -> tuple[int, dict[str, Any]]:
+    proof = {
+        "node_id": node["node_id"],
+        "challenge": node["challenge"],
+        "signature": sign_proof(key, node["node_id"], node["challenge"]),
+    }
+    return await post(face, "verify", proof)
+
+
+async def beat(face: Face, token: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}"}
+    return await post(face, "heartbeat", {"current_load": 0.45, **body}, headers)
+
+
+def told(face: Face) -> list[NodeSeen]:
+    return [message for message in face.script.seen if isinstance(message, NodeSeen)]
+
+
+async def test_registering_and_a_heartbeat_answer_as_the_reference_shows(face: Face) -> None:
+    status, node = await post(face, "register", described())
+    assert status == 201
+    assert set(node) == {"node_id", "challenge", "token", "status"}
+    assert node["status"] == "REGISTERED"
+    assert len(bytes.fromhex(node["challenge"])) == 32
+    payload = jwt.decode(node["token"], options={"verify_signature": False})
+    assert payload["token_type"] == "node"
+    assert payload["exp"] - payload["iat"] == 24 * 3600
+    status, seen = await beat(face, node["token"], metadata={"gpu_temp": 72})
+    assert status == 200
+    assert seen == {"node_id": node["node_id"], "status": "HEALTHY", "acknowledged": True}
+    (message,) = told(face)
+    assert (message.capabilities, message.load) == (("render", "inference"), 0.45)
+
+
+async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
+    jane = await face.user()
+    _, node = await post(face, "register", described(), jane)
+    status, verified = await prove(face, node)
+    assert status == 200
+    assert set(verified) == {"node_id", "token", "status"}
+    assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
+    (message,) = told(face)
+    subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
+    assert message.owner == UUID(subject)
+
+
+async def test_a_challenge_is_answered_once(face: Face) -> None:
+    _, node = await post(face, "register", described())
+    assert (await prove(face, node))[0] == 200
+    assert (await prove(face, node))[0] == 410
+
+
+async def test_a_challenge_is_too_old_after_five_minutes(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    _, node = await post(face, "register", described())
+    await execute(
+        database.owner_dsn, "UPDATE node_challenges SET expires_at = now() - interval '1 second'"
+    )
+    assert (await prove(face, node))[0] == 410
+
+
+async def test_a_signature_by_another_key_does_not_hold(face: Face) -> None:
+    _, node = await post(face, "register", described())
+    assert (await prove(face, node, generate_key()))[0] == 401
+    assert (await prove(face, node))[0] == 200
+
+
+async def test_a_challenge_is_of_one_node(face: Face) -> None:
+    _, one = await post(face, "register", described())
+    _, two = await post(face, "register", described())
+    assert (await prove(face, {**one, "challenge": two["challenge"]}))[0] == 404
+
+
+async def test_of_two_nodes_with_one_key_the_first_proof_counts(face: Face) -> None:
+    _, one = await post(face, "register", described())
+    _, two = await post(face, "register", described())
+    assert (await prove(face, one))[0] == 200
+    assert (await prove(face, two))[0] == 409
+
+
+async def test_a_known_key_gets_a_challenge_and_a_token_that_opens_nothing(face: Face) -> None:
+    _, first = await post(face, "register", described())
+    await prove(face, first)
+    status, again = await post(face, "register", described())
+    assert status == 201
+    assert set(again) == {"node_id", "challenge", "token", "status"}
+    assert again["node_id"] == first["node_id"]
+    assert (await beat(face, again["token"]))[0] == 401
+    status, verified = await prove(face, again)
+    assert status == 200
+    assert (await beat(face, verified["token"]))[0] == 200
+
+
+async def test_what_a_node_says_is_laid_over_what_it_said(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    _, node = await post(face, "register", described())
+    await beat(face, node["token"], metadata={"gpu_temp": 72})
+    connection = await asyncpg.connect(database.owner_dsn)
+    found = await connection.fetchval("SELECT metadata FROM nodes")
+    await connection.close()
+    assert json.loads(found) == {"gpu": "RTX 4090", "gpu_temp": 72}
+
+
+async def test_where_a_proof_is_required_a_heartbeat_before_it_is_no_health(
+    database: PostgresEndpoint,
+) -> None:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(nodes={"require_proof": True})
+    async with serving(pool, settings) as face:
+        _, node = await post(face, "register", described())
+        assert (await beat(face, node["token"]))[1]["status"] == "REGISTERED"
+        assert not told(face)
+        _, verified = await prove(face, node)
+        assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
+        assert len(told(face)) == 1
+    await pool.close()
+
+
+def wrong_keys() -> list[str]:
+    other = generate_private_key(SECP256R1()).public_key()
+    return [
+        other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        "-----BEGIN PUBLIC KEY-----\nMCow...",
+        "ssh-ed25519 AAAA",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        *[({"public_key": key}, "public_key") for key in wrong_keys()],
+        ({"capabilities": []}, "capabilities"),
+        ({"capabilities": ["a"] * 65}, "capabilities"),
+        ({"capabilities": [""]}, "capabilities[0]"),
+        ({"capabilities": "render"}, "capabilities"),
+        ({"name": "n" * 256}, "name"),
+        ({"metadata": {"a": "b" * 10_240}}, "metadata"),
+        ({"metadata": []}, "metadata"),
+    ],
+)
+async def test_what_cannot_be_a_node_is_refused(
+    face: Face, changes: dict[str, Any], field: str
+) -> None:
+    status, problem = await post(face, "register", described(**changes))
+    assert status == 422
+    assert [fault["field"] for fault in problem["errors"]] == [field]
+
+
+@pytest.mark.parametrize("load", [-0.1, 1.1, "0.5", True, None])
+async def test_a_load_is_between_0_and_1(face: Face, load: Any) -> None:
+    _, node = await post(face, "register", described())
+    assert (await beat(face, node["token"], current_load=load))[0] == 422
+
+
+async def test_a_node_that_is_gone_is_not_authenticated(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    _, node = await post(face, "register", described())
+    await execute(database.owner_dsn, "DELETE FROM node_challenges; DELETE FROM nodes")
+    assert (await beat(face, node["token"]))[0] == 401

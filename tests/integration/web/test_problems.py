@@ -1,0 +1,228 @@
+"""What goes wrong is answered in one shape, and says no more than it should."""
+
+import asyncio
+import logging
+
+import pytest
+
+from actors.kernel import ActorCrashed, MailboxFull
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests
+from web.middleware.headers import ALWAYS
+
+DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+async def test_an_unknown_path_is_404_without_a_token(face: Face) -> None:
+    for path in ("/", "/api/v1/nothing", "/api/v1/jobs/", "/api/v2/jobs", "/api/v1//jobs"):
+        async with face.client.get(path) as answer:
+            assert answer.status == 404, path
+            body = await answer.json()
+    assert body["detail"] == "Not Found"
+    assert body["status"] == 404
+
+
+async def test_a_wrong_method_is_405_and_names_the_right_ones(face: Face) -> None:
+    async with face.client.delete("/api/v1/jobs") as answer:
+        assert answer.status == 405
+        assert "GET" in answer.headers["Allow"]
+        assert (await answer.json())["detail"] == "Method Not Allowed"
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "BearerX abc", "Bearer a b", "bearer x"]
+)
+async def test_without_a_good_token_it_is_401(face: Face, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    async with face.client.get("/api/v1/credits/balance", headers=headers) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="rendertrust"')
+        expected = "Not authenticated" if header is None else "Invalid or expired token"
+        assert (await answer.json())["detail"] == expected
+
+
+async def test_a_token_opens_its_own_kind_of_operation_alone(face: Face) -> None:
+    user = await face.user()
+    async with face.client.post(
+        "/api/v1/nodes/heartbeat", json={"current_load": 0}, headers=user
+    ) as answer:
+        assert answer.status == 401
+
+
+async def test_problem_json_is_for_those_who_ask_for_it(face: Face) -> None:
+    for accept, kind in (
+        ("*/*", "application/json"),
+        ("application/problem+json, */*", "application/problem+json"),
+    ):
+        async with face.client.get("/nothing", headers={"Accept": accept}) as answer:
+            assert answer.content_type == kind
+
+
+async def test_every_answer_carries_the_headers_and_a_name(face: Face) -> None:
+    for path in ("/health", "/nothing", "/metrics", "/api/v1/jobs"):
+        async with face.client.get(path) as answer:
+            for name, value in ALWAYS.items():
+                assert answer.headers[name] == value
+            assert answer.headers["X-Request-ID"]
+            assert answer.headers["Server"] == "rendertrust"
+
+
+async def test_a_harmless_request_id_is_kept_and_another_is_not(face: Face) -> None:
+    async with face.client.get("/health", headers={"X-Request-ID": "proxy-1.a"}) as answer:
+        assert answer.headers["X-Request-ID"] == "proxy-1.a"
+    async with face.client.get("/health", headers={"X-Request-ID": "a b"}) as answer:
+        assert answer.headers["X-Request-ID"] != "a b"
+
+
+async def test_a_bug_is_a_500_that_says_nothing_and_is_logged_under_its_id(
+    face: Face, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = await face.user()
+    face.gateway.probes["broken"] = _broken
+    with caplog.at_level(logging.ERROR):
+        async with face.client.get("/api/v1/health/ready", headers=user) as answer:
+            assert answer.status == 500
+            text = await answer.text()
+    assert "secret detail" not in text
+    assert '"detail":"Internal server error"' in text
+    logged = capsys.readouterr().out + caplog.text
+    assert answer.headers["X-Request-ID"] in logged
+    assert "secret detail" in logged
+
+
+async def _broken() -> bool:
+    raise ZeroDivisionError("secret detail")
+
+
+async def test_an_actor_that_does_not_answer_is_a_503(face: Face) -> None:
+    user = await face.user()
+    body = {"job_type": "echo", "payload_ref": "s3://bucket/key"}
+    for failure in (MailboxFull("Scheduler", "full"), ActorCrashed("Scheduler", "crashed")):
+        face.script.failure = failure
+        async with face.client.post("/api/v1/jobs/dispatch", json=body, headers=user) as answer:
+            assert answer.status == 503
+            assert answer.headers["Retry-After"] == "1"
+
+
+async def test_a_closing_gateway_takes_no_new_work_and_still_answers(face: Face) -> None:
+    user = await face.user()
+    face.script.open = False
+    body = {"job_type": "echo", "payload_ref": "s3://bucket/key"}
+    async with face.client.post("/api/v1/jobs/dispatch", json=body, headers=user) as answer:
+        assert answer.status == 503
+        assert (await answer.json())["detail"] == "The gateway is starting or closing; try again"
+    async with face.client.get("/api/v1/jobs", headers=user) as answer:
+        assert answer.status == 200
+
+
+async def test_without_a_database_it_is_503_within_two_seconds(face: Face) -> None:
+    user = await face.user()
+    database = Database(lambda: DEAD)
+    loop = asyncio.get_running_loop()
+    async with serving(database, settings_for_tests()) as other:
+        for path in ("/api/v1/credits/balance", "/api/v1/jobs"):
+            begun = loop.time()
+            async with other.client.get(path, headers=user) as answer:
+                assert answer.status == 503
+                assert answer.headers["Retry-After"] == "1"
+            assert loop.time() - begun < 2.2
+        async with other.client.get("/health") as answer:
+            assert await answer.json() == {"status": "healthy"}
+
+
+async def test_readiness_names_what_is_missing_and_is_200(face: Face) -> None:
+    async with face.client.get("/api/v1/health/ready") as answer:
+        assert answer.status == 200
+        assert await answer.json() == {
+            "status": "ready",
+            "checks": {"database": "connected", "redis": "connected", "objects": "connected"},
+        }
+    face.gateway.probes["redis"] = _no
+    async with face.client.get("/api/v1/health/ready") as answer:
+        assert answer.status == 200
+        body = await answer.json()
+    assert body["status"] == "degraded"
+    assert body["checks"]["redis"] == "unavailable"
+
+
+async def _no() -> bool:
+    return False
+
+
+async def test_health_and_version_answer_as_the_reference_shows(face: Face) -> None:
+    for path in ("/health", "/api/v1/health"):
+        async with face.client.get(path) as answer:
+            assert await answer.json() == {"status": "healthy"}
+    async with face.client.get("/version") as answer:
+        body = await answer.json()
+    assert set(body) == {"name", "version", "environment"}
+    assert body["environment"] == "development"
+
+
+async def test_metrics_count_by_route_and_never_by_path(face: Face) -> None:
+    for path in ("/secret-path-1", "/api/v1/jobs/not-a-uuid"):
+        await face.client.get(path, headers=await face.user(f"{len(path)}@example.org"))
+    async with face.client.get("/metrics") as answer:
+        assert answer.content_type == "text/plain"
+        text = await answer.text()
+    assert 'route="unknown",status="404"' in text
+    assert 'route="/api/v1/jobs/{job_id}",status="404"' in text
+    assert "secret-path" not in text
+    assert "not-a-uuid" not in text
+
+
+async def test_too_many_logins_are_429_with_retry_after(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    body = {"email": "jane@example.org", "password": "wrong"}
+    async with serving(pool, settings_for_tests(limits={"login": 2})) as face:
+        for status in (401, 401, 429):
+            async with face.client.post("/api/v1/auth/login", json=body) as answer:
+                assert answer.status == status
+                detail = (await answer.json())["detail"]
+        assert 1 <= int(answer.headers["Retry-After"]) <= 61
+        assert detail == "Too many requests: at most 2 per minute"
+    await pool.close()
+
+
+async def raw_exchange(face: Face, sent: bytes, within: float = 5.0) -> bytes:
+    host, port = face.client.server.host, face.client.server.port
+    assert port is not None
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(within):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_what_is_no_http_is_a_400_in_json_that_quotes_nothing(
+    face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    for sent in (b"GET /a?token=hush HTTP/9.9.9\r\n\r\n", b"\x16\x03\x01hush\r\n\r\n"):
+        answer = await raw_exchange(face, sent)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+        assert b'"detail":"The request is not valid HTTP"' in body
+        assert b"hush" not in answer
+    assert "hush" not in caplog.text
+
+
+async def test_headers_and_bodies_that_drip_are_cut(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(server={"header_seconds": 0.3, "body_seconds": 0.3})
+    async with serving(pool, settings) as face:
+        assert await raw_exchange(face, b"GET /health HTTP/1.1\r\nHost: a\r\n") == b""
+        assert await raw_exchange(face, b"") == b""
+        late = await raw_exchange(
+            face,
+            b"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"
+            b"Content-Type: application/json\r\n\r\n{",
+        )
+        assert late.startswith(b"HTTP/1.1 408")
+        async with face.client.get("/health") as answer:
+            assert answer.status == 200
+    await pool.close()

@@ -1,0 +1,64 @@
+"""A node's socket in memory: what the session sent can be looked at, and it may fail."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from rendertrust.protocol import FromGateway, Malformed, Unknown, decode_from_gateway
+from tests.until import until
+
+F = TypeVar("F", bound=FromGateway)
+
+
+def _nothing() -> None:
+    """Nobody listens."""
+
+
+class TwinSocket:
+    """``sent`` are the frames that arrived; ``closed`` the code and reason, once it is closed.
+
+    ``broken``: writing raises, as to a peer that is gone. ``on_ping`` and ``on_frame`` are called
+    after each.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_frame: Callable[[FromGateway], None] | None = None,
+        on_ping: Callable[[], None] = _nothing,
+    ) -> None:
+        self.sent: deque[FromGateway] = deque()
+        self.pings = 0
+        self.closed: tuple[int, str] | None = None
+        self.broken = False
+        self._on_frame = on_frame
+        self._on_ping = on_ping
+
+    async def send(self, text: str) -> None:
+        self._check()
+        frame = decode_from_gateway(text)
+        assert not isinstance(frame, (Malformed, Unknown)), f"the gateway sent {frame}"
+        if self._on_frame is None:
+            self.sent.append(frame)
+        else:
+            self._on_frame(frame)
+
+    async def ping(self) -> None:
+        self._check()
+        self.pings += 1
+        self._on_ping()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        if self.closed is None:
+            self.closed = (int(code), reason)
+
+    def _check(self) -> None:
+        if self.broken or self.closed is not None:
+            raise ConnectionResetError("the peer is gone")
+
+    async def expect(self, kind: type[F], *, within: float = 5.0) -> F:
+        """Wait for the next frame, which must be a ``kind``."""
+        await until(lambda: self.sent, within=within)
+        frame = self.sent.popleft()
+        assert isinstance(frame, kind), f"{frame} came, {kind.__name__} was expected"
+        return frame

@@ -1,0 +1,112 @@
+"""Where settings come from, and which are refused."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from config.data_folder import FOR_ROOT, data_folder
+from config.settings import SettingsError, load
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "settings.toml"
+
+
+def test_development_is_the_default_and_production_is_strict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    development = load()
+    assert development.environment == "development"
+    assert not development.nodes.require_proof
+    assert not development.results.require_object
+    assert development.payloads.allows("any-bucket")
+    assert development.credits.starter == "100"
+    monkeypatch.setenv("RENDERTRUST_JWT_SECRET", SECRET)
+    production = load(overrides={"environment": "production"})
+    assert production.nodes.require_proof
+    assert production.results.require_object
+    assert not production.payloads.allows("any-bucket")
+    assert production.credits.starter == "0"
+
+
+def test_a_later_source_wins(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[server]\nhost = 'file'\nport = 1\n[limits]\nlogin = 7\n")
+    monkeypatch.setenv("RENDERTRUST_SERVER_PORT", "2")
+    monkeypatch.setenv("RENDERTRUST_LIMITS_LOGIN", "8")
+    read = load(file, {"limits": {"login": 9}})
+    assert (read.server.host, read.server.port, read.limits.login) == ("file", 2, 9)
+
+
+def test_the_file_may_name_the_environment(file: Path) -> None:
+    file.write_text(f"environment = 'production'\n[jwt]\nsecret = '{SECRET}'\n")
+    assert load(file).production
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\nprt = 1\n", "server.prt"),
+        ("[sever]\nport = 1\n", "sever"),
+        ("[server\n", "settings.toml"),
+        ("environment = 'test'\n", "must be development or production"),
+        ("[server]\nport = 70000\n", "server.port is 70000"),
+        ("[limits]\nlogin = 0\n", "limits.login is 0"),
+        ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load(file)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENDERTRUST_DATABASE_URI", "postgresql://x")
+    with pytest.raises(SettingsError, match="RENDERTRUST_DATABASE_URI is no setting"):
+        load()
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({}, "jwt.secret"),
+        ({"jwt": {"secret": "short"}}, "jwt.secret"),
+        ({"jwt": {"secret": "change-me-" * 5}}, "jwt.secret"),
+        ({"jwt": {"secret": SECRET, "previous": "short"}}, "jwt.previous"),
+        ({"jwt": {"secret": SECRET}, "objects": {"url": "http://s3"}}, "objects.access_key"),
+        ({"jwt": {"secret": SECRET}, "nodes": {"require_proof": False}}, "nodes.require_proof"),
+        ({"jwt": {"secret": SECRET}, "results": {"require_object": False}}, "require_object"),
+        ({"jwt": {"secret": SECRET}, "payloads": {"external_buckets": "*"}}, "external_buckets"),
+    ],
+)
+def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], said: str) -> None:
+    with pytest.raises(SettingsError, match="production refuses to start") as refused:
+        load(overrides={"environment": "production", **overrides})
+    assert said in str(refused.value)
+
+
+def test_settings_show_no_secrets() -> None:
+    urls = {"database": {"url": "postgresql://a:hush@b/c"}, "redis": {"url": "redis://:hush@b"}}
+    keys = {"jwt": {"secret": "hush" * 9}, "objects": {"secret_key": "hush", "access_key": "hush"}}
+    assert "hush" not in repr(load(overrides={**urls, **keys}))
+
+
+def test_the_data_folder_is_outside_homes_for_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert data_folder(settings) == FOR_ROOT
+    assert data_folder(attrs.evolve(settings, data="/srv/x")) == Path("/srv/x")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/jane/data")
+    assert data_folder(settings) == Path("/home/jane/data/rendertrust")

@@ -1,0 +1,167 @@
+"""The working actors on stage: real ones under a real supervisor, with probes for their peers."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from actors.kernel import Actor, Ref
+from actors.ledger.messages import Commit, Decided, Outcome, UnitState
+from actors.scheduler.messages import Assignment, Dispatch
+from sql.books import BooksTransaction
+from sql.database import Unavailable
+from sql.fsck import Finding
+from sql.work import Lease, NodeRow, OpenUnit
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.probe import Probe
+from tests.twins.clock import EPOCH
+
+NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
+USER, OWNER = UUID(int=100), UUID(int=101)
+JOB, JOB2 = UUID(int=1000), UUID(int=1001)
+
+
+class ShelfStore:
+    """What the database would answer, laid out beforehand; Unavailable while ``away``."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.units: list[OpenUnit] = []
+        self.nodes: list[NodeRow] = []
+        self.lost: list[OpenUnit] = []
+        self.silent: list[UUID] = []
+        self.seen: list[UUID] = []
+        self.asked: list[tuple[datetime, datetime]] = []
+        self.reads = 0
+
+    def _check(self) -> None:
+        self.reads += 1
+        if self.away:
+            raise Unavailable("away")
+
+    def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
+        raise AssertionError("nobody but the Ledger writes")
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int]]:
+        raise AssertionError("nobody but the Ledger writes")
+
+    async def audit(self) -> Sequence[Finding]:
+        raise AssertionError("nobody but the Auditor audits")
+
+    async def open_units(self) -> Sequence[OpenUnit]:
+        self._check()
+        return list(self.units)
+
+    async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
+        self._check()
+        return [unit for unit in self.units if unit.node == node]
+
+    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+        self._check()
+        self.asked.append((now, unsent_since))
+        return list(self.lost)
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        self._check()
+        return list(self.nodes)
+
+    async def node_seen(self, node: UUID, at: datetime) -> None:
+        self._check()
+        self.seen.append(node)
+
+    async def silence(self, now: datetime) -> Sequence[UUID]:
+        self._check()
+        return list(self.silent)
+
+
+def node_row(node: UUID = NODE, *capabilities: str, load: float = 0.0) -> NodeRow:
+    return NodeRow(node, OWNER, capabilities or ("echo",), load, verified=True)
+
+
+def open_unit(
+    job: UUID = JOB,
+    *,
+    state: str = "QUEUED",
+    attempt: int = 0,
+    node: UUID | None = None,
+    job_type: str = "echo",
+    avoid: frozenset[UUID] = frozenset(),
+    not_before: datetime | None = None,
+    lease_until: datetime | None = None,
+    queued_at: datetime = EPOCH,
+) -> OpenUnit:
+    return OpenUnit(
+        job=job,
+        unit=0,
+        user=USER,
+        job_type=job_type,
+        payload_ref="s3://elsewhere/scene",
+        params={},
+        state=state,
+        attempt=attempt,
+        node=node,
+        avoid=avoid,
+        failures=len(avoid),
+        not_before=not_before,
+        assigned_at=None if node is None else EPOCH,
+        lease_until=lease_until,
+        queued_at=queued_at,
+    )
+
+
+def order(
+    job: UUID = JOB,
+    *,
+    job_type: str = "echo",
+    price: int = 0,
+    queue: bool = False,
+    idempotency: tuple[str, bytes] | None = None,
+) -> Dispatch:
+    return Dispatch(job, USER, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
+
+
+def assignment(
+    job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
+) -> Assignment:
+    fields = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene", "params": {}, **other}
+    return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
+
+
+def state_of(
+    state: str, job: UUID = JOB, *, attempt: int = 1, node: UUID | None = NODE
+) -> UnitState:
+    return UnitState(job, 0, state, attempt, node, state)
+
+
+def decide(commit: Commit, outcome: Outcome) -> None:
+    """Answer the observer of a commit, as the Ledger does."""
+    assert commit.observer is not None
+    assert commit.observer.tell(Decided(commit.tag, outcome))
+
+
+class Cast:
+    """Probes for everybody; ``crash`` names are set by tests."""
+
+    def __init__(self) -> None:
+        self.ledger: Probe[Any] = Probe("ledger")
+        self.scheduler: Probe[Any] = Probe("scheduler")
+        self.notifier: Probe[Any] = Probe("notifier")
+        self.session: Probe[Any] = Probe("session")
+        self.second: Probe[Any] = Probe("second")
+        self.store = ShelfStore()
+
+
+@asynccontextmanager
+async def on_stage(name: str, make: Callable[[], Actor[Any]]) -> AsyncGenerator[Ref[Any], None]:
+    """Run one actor, restarted when it crashes."""
+    child = Child(name, make)
+    root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [child])
+    await root.start()
+    try:
+        yield child.ref
+    finally:
+        await root.stop()

@@ -1,0 +1,227 @@
+"""What the Scheduler knows, and how it takes over what it is told and what it reads."""
+
+from datetime import timedelta
+from typing import Any
+
+from actors.kernel import Ref
+from actors.node_session.messages import Assignments, Send, Withdraw
+from actors.scheduler.board import ORDER_SECONDS, Board, Booking
+from actors.scheduler.messages import AllNodesFull, NoCapableNode
+from actors.scheduler.node import BACKLOG, Node
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, node_row, open_unit, order, state_of
+
+SESSION: Ref[Any] = Ref("session")
+
+
+class Hearing(list[Any]):
+    """What was said to sessions; ``deaf``: they do not take it."""
+
+    deaf = False
+
+    def say(self, node: Node, message: Any) -> bool:
+        if not self.deaf:
+            self.append((node.id, message))
+        return not self.deaf
+
+
+def board_with(*nodes: Any, session: bool = True) -> tuple[Board, Hearing]:
+    heard = Hearing()
+    board = Board(heard.say)
+    board.refresh(nodes or (node_row(),))
+    for node in board.index:
+        node.session = SESSION if session else None
+        board.index.changed(node)
+    return board, heard
+
+
+def booked(board: Board, **changes: Any) -> Booking:
+    booking = board.book(order(**changes), EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    return booking
+
+
+def taken(board: Board, node: Any = NODE) -> int:
+    found = board.index.get(node)
+    assert found is not None
+    return len(found.taken)
+
+
+def test_a_booking_takes_a_slot_and_is_sent_when_it_is_confirmed() -> None:
+    board, heard = board_with()
+    booking = booked(board)
+    assert (taken(board), heard) == (1, [])
+    board.confirm(booking, EPOCH)
+    [(node, sent)] = heard
+    assert node == NODE
+    assert isinstance(sent, Send)
+    assert (sent.assignment.job, sent.assignment.attempt) == (JOB, 1)
+
+
+def test_a_refused_booking_gives_its_slot_back() -> None:
+    board, heard = board_with()
+    board.refuse(booked(board))
+    assert (taken(board), board.units, heard) == (0, {}, [])
+
+
+def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
+    board, _ = board_with()
+    for number in range(BACKLOG):
+        booked(board, job=type(JOB)(int=number))
+    assert board.book(order(), EPOCH, 1.0) == AllNodesFull()
+    assert isinstance(board.book(order(), EPOCH, ORDER_SECONDS), Booking)
+    assert taken(board) == 1
+
+
+def test_a_confirmation_that_comes_after_all_is_taken() -> None:
+    board, heard = board_with()
+    booking = booked(board)
+    board.expire(EPOCH, ORDER_SECONDS)
+    board.confirm(booking, EPOCH)
+    assert taken(board) == 1
+    assert isinstance(heard[0][1], Send)
+
+
+def test_a_confirmation_of_an_earlier_instance_is_taken() -> None:
+    before, _ = board_with()
+    booking = booked(before)
+    after, heard = board_with()
+    after.confirm(booking, EPOCH)
+    assert taken(after) == 1
+    assert isinstance(heard[0][1], Send)
+
+
+def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
+    board, _ = board_with(node_row(NODE, "render"))
+    assert board.book(order(), EPOCH, 0.0) == NoCapableNode()
+    booking = booked(board, queue=True)
+    assert booking.node is None
+    board.confirm(booking, EPOCH)
+    board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")])
+    [placed] = list(board.place(EPOCH, 0.0))
+    assert (placed.node, placed.attempt) == (OTHER, 1)
+
+
+def test_full_nodes_are_not_for_queueing() -> None:
+    board, _ = board_with()
+    board.index.node(NODE).taken |= {(JOB2, n) for n in range(BACKLOG)}
+    board.index.changed(board.index.node(NODE))
+    assert board.book(order(queue=True), EPOCH, 0.0) == AllNodesFull()
+
+
+def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
+    board, heard = board_with()
+    board.confirm(booked(board), EPOCH)
+    assert not board.hear(state_of("RUNNING"))
+    assert not board.hear(state_of("COMPLETED"))
+    assert (taken(board), board.units, len(heard)) == (0, {}, 1)
+
+
+def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
+    board, heard = board_with()
+    board.confirm(booked(board), EPOCH)
+    board.hear(state_of("CANCELLED"))
+    assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
+
+
+def test_a_late_hint_changes_nothing() -> None:
+    board, _ = board_with()
+    board.reconcile([open_unit(state="DISPATCHED", attempt=2, node=NODE)], EPOCH)
+    assert not board.hear(state_of("RUNNING", attempt=1))
+    assert not board.hear(state_of("QUEUED", attempt=1))
+    assert board.units[JOB, 0].state == "DISPATCHED"
+
+
+def test_a_unit_that_is_queued_again_is_read_before_it_is_placed() -> None:
+    board, heard = board_with(node_row(NODE), node_row(OTHER))
+    board.confirm(booked(board), EPOCH)
+    assert board.hear(state_of("QUEUED"))
+    assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
+    assert list(board.place(EPOCH, 0.0)) == []
+    later = EPOCH + timedelta(seconds=2)
+    row = open_unit(attempt=1, avoid=frozenset({NODE}), not_before=later)
+    board.reconcile([row], EPOCH)
+    assert board.queue.due(EPOCH) == later
+    assert list(board.place(EPOCH, 0.0)) == []
+    assert board.queue.due(later) is None
+    [placed] = list(board.place(later, 2.0))
+    assert (placed.node, placed.attempt) == (OTHER, 2)
+
+
+def test_the_database_is_right_about_units_whose_hints_were_lost() -> None:
+    board, heard = board_with(node_row(NODE), node_row(OTHER))
+    board.confirm(booked(board), EPOCH)
+    there = {n.id: len(n.taken) for n in board.index}
+    assert there == {NODE: 1, OTHER: 0}
+    board.reconcile([open_unit(state="RUNNING", attempt=2, node=OTHER)], EPOCH)
+    assert {n.id: len(n.taken) for n in board.index} == {NODE: 0, OTHER: 1}
+    assert heard[-2] == (NODE, Withdraw(JOB, 0, 1))
+    assert heard[-1][0] == OTHER
+    board.reconcile([], EPOCH)
+    assert heard[-1] == (OTHER, Withdraw(JOB, 0, 2))
+    assert board.units == {}
+
+
+def test_reading_that_a_unit_runs_does_not_withdraw_it() -> None:
+    board, heard = board_with()
+    board.confirm(booked(board), EPOCH)
+    board.reconcile([open_unit(state="RUNNING", attempt=1, node=NODE)], EPOCH)
+    assert len(heard) == 1
+    assert board.units[JOB, 0].state == "RUNNING"
+
+
+def test_a_booking_under_way_outlives_a_reading_without_it() -> None:
+    board, _ = board_with()
+    booking = booked(board)
+    board.reconcile([], EPOCH)
+    assert taken(board) == 1
+    board.confirm(booking, EPOCH)
+    assert board.units[JOB, 0].state == "DISPATCHED"
+
+
+def test_a_booking_that_is_read_before_it_is_confirmed_is_known_once() -> None:
+    board, heard = board_with()
+    booking = booked(board)
+    board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
+    board.confirm(booking, EPOCH)
+    assert taken(board) == 1
+    assert [type(message) for _, message in heard] == [Send]
+
+
+def test_a_session_that_missed_a_message_is_told_everything_at_the_next_reading() -> None:
+    board, heard = board_with()
+    heard.deaf = True
+    board.confirm(booked(board), EPOCH)
+    heard.deaf = False
+    board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
+    [(node, told)] = heard
+    assert node == NODE
+    assert isinstance(told, Assignments)
+    assert [unit.job for unit in told.units] == [JOB]
+
+
+def test_waiting_units_are_placed_oldest_first_and_none_hides_those_behind_it() -> None:
+    board, _ = board_with()
+    old = open_unit(JOB2, queued_at=EPOCH)
+    young = open_unit(JOB, queued_at=EPOCH + timedelta(seconds=1))
+    board.reconcile([young, old], EPOCH)
+    assert [b.unit.job for b in board.place(EPOCH, 0.0)] == [JOB2, JOB]
+
+
+def test_a_placing_that_is_refused_waits_for_the_next_reading() -> None:
+    board, _ = board_with()
+    board.reconcile([open_unit()], EPOCH)
+    [booking] = list(board.place(EPOCH, 0.0))
+    board.refuse(booking)
+    assert taken(board) == 0
+    assert list(board.place(EPOCH, 0.0)) == []
+    board.reconcile([open_unit()], EPOCH)
+    assert len(list(board.place(EPOCH, 0.0))) == 1
+
+
+def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> None:
+    board, _ = board_with(session=False)
+    board.confirm(booked(board), EPOCH)
+    board.refresh([])
+    assert taken(board) == 1
+    assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()

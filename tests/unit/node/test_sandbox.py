@@ -1,0 +1,108 @@
+"""The sandbox's command line, and what is said where there is none."""
+
+from pathlib import Path
+
+import pytest
+
+from rendertrust.node import libraries, sandbox
+
+READABLE = (Path("/home/u/venv"), Path("/home/u/venv/lib"), Path("/usr/lib/python3"))
+
+
+def box(*, as_root: bool) -> sandbox.Sandbox:
+    return sandbox.Sandbox(bwrap="bwrap", readable=(Path("/home/u/venv"),), as_root=as_root)
+
+
+def _in_usr_bin(name: str) -> str | None:
+    return f"/usr/bin/{name}"
+
+
+def _nowhere(_: str) -> str | None:
+    return None
+
+
+def words(*, as_root: bool) -> str:
+    return " ".join(box(as_root=as_root).command(["blender"], Path("/w"), Path("/worker.py")))
+
+
+def test_user_becomes_nobody_in_a_namespace_that_allows_no_other() -> None:
+    line = words(as_root=False)
+    assert "--unshare-user --disable-userns --uid 65534" in line
+    assert "setpriv" not in line
+    assert line.endswith("-- blender")
+
+
+def test_root_drops_to_nobody_before_the_program_starts() -> None:
+    line = words(as_root=True)
+    assert "--cap-drop ALL" in line
+    assert "--reuid 65534" in line
+    assert line.index("--cap-drop ALL") < line.index("--cap-add") < line.index("setpriv")
+    assert line.endswith("--bounding-set=-all --no-new-privs blender")
+
+
+@pytest.mark.parametrize("as_root", [True, False])
+def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
+    command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/worker.py"))
+    writable = [command[i + 1] for i, word in enumerate(command) if word == "--bind"]
+    assert writable == ["/w/out", "/w/home", "/w/tmp"]
+    assert "--unshare-net" in command
+    assert "--clearenv" in command
+    assert "--die-with-parent" in command
+    assert command.index("/") > command.index("/worker.py")  # remounted read-only last
+
+
+def test_parents_of_what_is_shown_are_open_to_nobody() -> None:
+    line = words(as_root=True)
+    assert "--dir /home --dir /home/u --ro-bind /home/u/venv /home/u/venv" in line
+
+
+def test_folder_inside_another_or_the_system_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", _in_usr_bin)
+    found = sandbox.find(READABLE)
+    assert isinstance(found, sandbox.Sandbox)
+    assert found.readable == (Path("/home/u/venv"),)
+
+
+def test_missing_bubblewrap_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", _nowhere)
+    refused = sandbox.find(())
+    assert isinstance(refused, sandbox.Refused)
+    assert "apt-get install bubblewrap" in refused.reason
+
+
+def test_root_never_renders_without_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert sandbox.find((), unsafe=True) == sandbox.Refused(sandbox.UNSAFE_AS_ROOT)
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    assert isinstance(sandbox.find((), unsafe=True), sandbox.Bare)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("bwrap: setting up uid map: Permission denied", "sysctl"),
+        ("bwrap: Creating new namespace failed: No space left on device", "sysctl"),
+        ("bwrap: Can't find source path /x: No such file", "cannot start"),
+        ("setpriv: failed to execute /v/bin/python: Permission denied", "chmod -R go+rX"),
+    ],
+)
+def test_sandbox_that_does_not_start_is_explained(said: str, words: str) -> None:
+    assert words in (sandbox.explain(said) or "")
+
+
+def test_other_words_are_not_explained() -> None:
+    assert sandbox.explain("Segmentation fault") is None
+
+
+def test_missing_library_is_named_with_the_packages() -> None:
+    said = "ImportError: libXrender.so.1: cannot open shared object file: No such file or directory"
+    library = libraries.missing_library(said)
+    assert library == "libXrender.so.1"
+    assert "apt-get install" in libraries.advice(library)
+    assert libraries.missing_library("ImportError: no such module") is None
+
+
+def test_package_list_of_the_scripts_is_the_one_that_is_told() -> None:
+    lines = Path("scripts/system_packages.txt").read_text(encoding="ascii").splitlines()
+    packages = {line for line in lines if line and not line.startswith("#")}
+    assert packages == {"bubblewrap", *libraries.PACKAGES}

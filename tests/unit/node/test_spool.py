@@ -1,0 +1,104 @@
+"""Results that wait for the gateway."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rendertrust.node.spool import NotAFile, Spool
+from rendertrust.protocol import JobResult, Output, Running
+
+REF = Running(job_id="j", unit=0, attempt=1)
+OUTPUT = Output(url="http://x/", headers={"If-None-Match": "*"}, key="k")
+
+
+def result(attempt: int = 1, status: str = "completed") -> JobResult:
+    return JobResult(job_id="j", unit=0, attempt=attempt, status=status, result_ref="k")
+
+
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+def taken_by(kept: Spool, tmp_path: Path, content: bytes = b"picture") -> Path:
+    (tmp_path / "out.png").write_bytes(content)
+    taken = kept.take(tmp_path / "out.png", REF)
+    kept.put(result(), taken, OUTPUT)
+    return taken.path
+
+
+def test_result_waits_for_its_upload_then_for_its_ack(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    file = taken_by(kept, tmp_path)
+    assert [s.output for s in kept.uploads()] == [OUTPUT]
+    assert kept.ready() == []
+    kept.uploaded(result())
+    assert not file.exists()
+    assert kept.ready() == [result()]
+    assert kept.held() == [REF]
+    assert kept.settle(REF)
+    assert kept.held() == []
+    assert not kept.settle(REF)
+    kept.close()
+
+
+def test_result_survives_a_restart(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    file = taken_by(kept, tmp_path)
+    kept.close()
+    again = spool(tmp_path)
+    (waiting,) = again.uploads()
+    assert (waiting.ref, waiting.result, waiting.file) == (REF, result(), file)
+    assert file.read_bytes() == b"picture"
+    again.close()
+
+
+def test_file_without_a_row_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    (tmp_path / "out.png").write_bytes(b"x")
+    stray = kept.take(tmp_path / "out.png", REF).path
+    kept.close()
+    spool(tmp_path).close()
+    assert not stray.exists()
+
+
+def test_fresh_url_replaces_the_old_one(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    taken_by(kept, tmp_path)
+    fresh = Output(url="http://y/", headers={}, key="k2")
+    assert kept.redirect(REF, fresh)
+    assert kept.uploads()[0].output == fresh
+    assert not kept.redirect(Running(job_id="other"), fresh)
+    kept.close()
+
+
+def test_ack_of_another_attempt_settles_nothing(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    kept.put(result(attempt=2), None, None)
+    assert not kept.settle(REF)
+    assert kept.settle(Running(job_id="j"))
+    kept.close()
+
+
+def test_result_that_nobody_acks_is_forgotten_at_last(tmp_path: Path) -> None:
+    now = [1000.0]
+    kept = Spool(tmp_path / "spool", clock=lambda: now[0])
+    kept.put(result(), None, None)
+    kept.prune(60)
+    assert kept.ready()
+    now[0] += 61
+    kept.prune(60)
+    assert not kept.ready()
+    kept.close()
+
+
+def test_link_left_by_a_sandboxed_program_is_not_followed(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe")
+    os.link(tmp_path / "secret", tmp_path / "hard")
+    for name in ("link", "pipe", "hard", "missing", "spool"):
+        with pytest.raises(NotAFile):
+            kept.take(tmp_path / name, REF)
+    kept.close()

@@ -1,0 +1,143 @@
+"""The composition root: from settings to a gateway that can be run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+from aiohttp import web
+
+from actors.kernel import Ref
+from actors.node_session.messages import NodeSession
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from config.data_folder import data_folder
+from config.settings import Settings, SettingsError
+from rendertrust import money
+from sql.credits import Credits
+from sql.jobs import Jobs
+from sql.nodes import NodeIdentity as NodeRow
+from sql.nodes import Nodes
+from sql.store import SqlStore
+from sql.uploads import Uploads
+from sql.users import Users
+from supervisors.child import Child
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.registry import Registry
+from supervisors.supervisor import Supervisor
+from supervisors.tree import Ports, Tree
+from web.gateway import Gateway
+from web.keys import with_key
+from web.listener import Listener, ListenerActor, Place
+from web.objects_route import add_object_routes
+from web.outside import Outside, build_outside
+from web.passwords import Passwords
+from web.rates import Rates
+from web.relay import PATH, Relay
+from web.site import build_site
+from web.socket import NodeSocket
+from web.tokens import Tokens
+
+# Requests under way are given some seconds to end.
+LISTENER_STOP_SECONDS = 20.0
+
+
+@attrs.frozen
+class Application:
+    """A gateway, built and not started; it can be run once."""
+
+    settings: Settings
+    data: Path
+    root: Supervisor
+    place: Place
+    outside: Outside
+    gateway: Gateway
+
+    @property
+    def url(self) -> str:
+        """Where others reach it, once it listens."""
+        return self.settings.server.public_url or self.place.url
+
+    async def close(self) -> None:
+        """Let go of what the tree does not hold, after it has stopped."""
+        self.gateway.passwords.close()
+        await self.outside.close()
+
+
+def build(given: Settings) -> Application:
+    """Everything wired, nothing started. Raises SettingsError, EngineError."""
+    data = data_folder(given)
+    settings = with_key(given, data)
+    place = Place(settings.server.host, settings.server.port)
+    outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
+    registry = Registry()
+    gateway = build_gateway(settings, outside, registry)
+    ports = Ports(
+        SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
+    )
+
+    async def open_session(row: NodeRow, socket: NodeSocket) -> Ref[NodeSession]:
+        known = row.verified_at is not None
+        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known)
+        return await tree.open_session(node, socket)
+
+    relay = Relay(gateway, open_session)
+    listener = listener_child(settings, place, registry, lambda: site_of(gateway, relay, outside))
+    session = NodeSessionSettings(
+        bucket=settings.objects.bucket, require_object=settings.results.require_object
+    )
+    tree = Tree(ports, registry, session, engines=outside.engines, web=listener)
+    return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:
+    """A fresh aiohttp application with everything in it."""
+    site = build_site(gateway)
+    site.router.add_get(PATH, relay.handle)
+    if not gateway.settings.objects.public_url:
+        add_object_routes(site, outside.objects_url, gateway.settings.objects.bucket)
+    return site
+
+
+def listener_child(
+    settings: Settings, place: Place, registry: Registry, make: Callable[[], web.Application]
+) -> Child:
+    """What serves ``make()`` at ``place``, for the tree."""
+    ref = registry.register(Listener, Ref[Listener]("web"))
+    return Child(
+        "web",
+        lambda: ListenerActor(make, place, settings),
+        ref=ref,
+        stop_within=LISTENER_STOP_SECONDS,
+    )
+
+
+def build_gateway(settings: Settings, outside: Outside, registry: Registry) -> Gateway:
+    """What the handlers can reach."""
+    clock, random, database = SystemClock(), SystemRandom(), outside.database
+    return Gateway(
+        settings=settings,
+        clock=clock,
+        random=random,
+        registry=registry,
+        database=database,
+        objects=outside.objects,
+        tokens=Tokens(settings.jwt, clock, random),
+        passwords=Passwords(),
+        rates=Rates(settings.limits, clock),
+        users=Users(database),
+        nodes=Nodes(database),
+        uploads=Uploads(database),
+        jobs=Jobs(database),
+        credits=Credits(database),
+        starter=starter_units(settings),
+        probes=outside.probes,
+    )
+
+
+def starter_units(settings: Settings) -> int:
+    """The starter credits in units; '0' is none."""
+    if settings.credits.starter.strip("0.") == "":
+        return 0
+    try:
+        return money.parse(settings.credits.starter)
+    except ValueError as error:
+        raise SettingsError(f"credits.starter {error}") from error

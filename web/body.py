@@ -1,0 +1,66 @@
+"""Reading a request's body: bounded in size and time, JSON alone."""
+
+import asyncio
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from web.converter import structure
+from web.document import BYTES_MAX, Document, parse
+from web.problem import Fault, Problem, invalid
+
+TOO_LARGE = Problem(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    f"The body is larger than {BYTES_MAX} bytes",
+    headers={"Connection": "close"},
+)
+TOO_SLOW = Problem(
+    HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time", headers={"Connection": "close"}
+)
+
+
+async def read_bytes(request: web.Request, within: float) -> bytes | Problem:
+    """The body as it was sent; 413, 415 or 408 when it must not be read or does not arrive."""
+    if request.headers.get("Content-Encoding"):
+        return Problem(415, "The body must be sent without Content-Encoding")
+    if request.content_length is not None and request.content_length > BYTES_MAX:
+        return TOO_LARGE
+    try:
+        async with asyncio.timeout(within):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return TOO_LARGE
+    except TimeoutError:
+        return TOO_SLOW
+
+
+async def read_document(request: web.Request, within: float) -> Document | Problem:
+    """The JSON object of the body; no body at all reads as ``{}``."""
+    raw = await read_bytes(request, within)
+    if isinstance(raw, Problem):
+        return raw
+    if not raw:
+        return {}
+    if request.content_type != "application/json":
+        return Problem(415, "The body must be application/json")
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+        return Problem(415, "The body must be UTF-8")
+    document = parse(raw)
+    return invalid([document]) if isinstance(document, Fault) else document
+
+
+def read_body(document: Document, kind: Any) -> Any:
+    """The document as the attrs class ``kind``; without a class nothing may stand in it."""
+    if kind is None:
+        faults = [Fault(name, "unknown", "is not a field of this request") for name in document]
+        return invalid(faults) if faults else None
+    read = structure(document, kind)
+    return invalid(read) if isinstance(read, list) else read
+
+
+async def digest_of(request: web.Request) -> bytes:
+    """SHA-256 of what is asked: the same request sent again has the same one."""
+    head = f"{request.method} {request.path}\n".encode()
+    return hashlib.sha256(head + await request.read()).digest()

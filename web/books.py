@@ -1,0 +1,22 @@
+"""Asking the Ledger, for handlers: books that are away are a database that is away."""
+
+from typing import TypeVar
+
+from actors.ledger.messages import BooksAway, Commit, Ledger, Outcome
+from sql.database import Unavailable
+from web.gateway import Gateway
+
+O = TypeVar("O")
+ASK_SECONDS = 2.0
+
+
+async def commit(gateway: Gateway, order: Commit) -> Outcome:
+    """What became of the order. Raises AskFailed, Unavailable."""
+    return present(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
+
+
+def present(outcome: O) -> O:
+    """The outcome, unless the books could not be reached. Raises Unavailable."""
+    if isinstance(outcome, BooksAway):
+        raise Unavailable("the books are away")
+    return outcome

@@ -1,0 +1,12 @@
+"""The gateway's commands; ``group`` holds them for ``rendertrust``."""
+
+import click
+
+from web.commands.database import database
+from web.commands.demo import demo
+from web.commands.fsck import fsck
+from web.commands.serve import serve
+
+group = click.Group("gateway")
+for command in (serve, demo, fsck, database):
+    group.add_command(command)

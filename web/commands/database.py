@@ -1,0 +1,95 @@
+"""``rendertrust db migrate|status``: the schema, by hand."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from web.commands.serve import FILE, FOLDER, settings_from
+
+if TYPE_CHECKING:
+    from supervisors.engines.postgres import PostgresEndpoint
+
+
+@asynccontextmanager
+async def database_of(settings: Any) -> "AsyncGenerator[PostgresEndpoint]":
+    """The database that the settings name: by URL, or in the data folder."""
+    from config.data_folder import data_folder
+    from supervisors.engines.postgres import PostgresEndpoint
+    from supervisors.engines.postgres_at_hand import embedded_database
+
+    url = settings.database.url
+    if url:
+        yield PostgresEndpoint(settings.database.owner_url or url, url)
+        return
+    async with embedded_database(data_folder(settings)) as endpoint:
+        yield endpoint
+
+
+def said(work: Any) -> Any:
+    """Run a coroutine; what can be expected to go wrong is one line and exit code 1."""
+    import asyncpg
+
+    from sql.migrate import MigrationError
+    from supervisors.engines.errors import EngineError
+
+    try:
+        return asyncio.run(work)
+    except (EngineError, MigrationError) as error:
+        raise click.ClickException(str(error)) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise click.ClickException(
+            f"The database does not answer: {type(error).__name__}"
+        ) from error
+
+
+@click.group("db")
+def database() -> None:
+    """The database's schema."""
+
+
+@database.command
+@click.option("--config", type=FILE, help="A TOML file of settings.")
+@click.option("--data", type=FOLDER, help="The data folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
+    """Bring the schema up to date; `serve` does it too."""
+    from sql.migrate import migrate as apply
+
+    async def work() -> list[str]:
+        async with database_of(settings_from(None, None, data, config)) as endpoint:
+            return await apply(endpoint.owner_dsn)
+
+    applied = said(work())
+    if as_json:
+        click.echo(orjson.dumps({"applied": applied}))
+    else:
+        click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+
+
+@database.command
+@click.option("--config", type=FILE, help="A TOML file of settings.")
+@click.option("--data", type=FOLDER, help="The data folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
+    """What is applied and what is pending; exit code 1 when something is."""
+    from sql.migrate import status as read
+
+    async def work() -> Any:
+        async with database_of(settings_from(None, None, data, config)) as endpoint:
+            return await read(endpoint.owner_dsn)
+
+    found = said(work())
+    if as_json:
+        click.echo(orjson.dumps({"applied": found.applied, "pending": found.pending}))
+    else:
+        for name in found.applied:
+            click.echo(f"applied {name}")
+        for name in found.pending:
+            click.echo(f"pending {name}")
+    sys.exit(1 if found.pending else 0)

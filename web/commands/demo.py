@@ -1,0 +1,52 @@
+"""``rendertrust demo``: one picture from end to end on this machine."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command
+@click.option("--exit", "leave", is_flag=True, help="End after the job, with its exit code.")
+@click.option(
+    "--blend",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True),
+    help="A scene of your own.",
+)
+@click.option("--frame", type=click.IntRange(0, 1_048_574), default=1, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    help="Where the picture goes; by default into the data folder.",
+)
+@click.option("--port", type=click.IntRange(1, 65_535), help="By default a free one from 8000 on.")
+@click.option("--host", help="The address that the gateway listens on.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    help="The data folder.",
+)
+def demo(
+    *,
+    leave: bool,
+    blend: Path | None,
+    frame: int,
+    out: Path | None,
+    port: int | None,
+    host: str | None,
+    data: Path | None,
+) -> None:
+    """Show the whole way of a job: gateway, node and creator on this machine, and a picture."""
+    import asyncio
+
+    from config.data_folder import data_folder
+    from config.settings import load
+    from web.demonstration.demo import Options, demonstrate
+    from web.demonstration.narrator import Narrator
+
+    options = Options(data_folder(load()), data, out, blend, frame, port, host, stay=not leave)
+    try:
+        code = asyncio.run(demonstrate(options, Narrator()))
+    except KeyboardInterrupt:
+        code = 0 if not leave else 130
+    sys.exit(code)

@@ -1,0 +1,82 @@
+"""The demo's children: the gateway and the node, as programs of their own."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+STOP_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1
+LOG_TAIL_BYTES = 2_000
+
+
+class ChildFailed(Exception):
+    """A child ended before it was asked to; the text says which, and what it said last."""
+
+
+def die_with_parent() -> None:
+    """Between fork and exec: a demo that is killed leaves nobody behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """``rendertrust WORDS`` in a process of its own; its messages go to a log file."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *words: str, settings: Mapping[str, str]) -> None:
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "rendertrust", *words),
+                env=os.environ | settings,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is the demo's, which stops them in order
+                preexec_fn=die_with_parent,
+            )
+
+    async def first_line(self, within: float) -> str:
+        """What it prints when it is ready. Raises ChildFailed."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(within):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise ChildFailed(f"The {self.name} was not ready within {within:.0f} s") from None
+        if not line:
+            raise ChildFailed(f"The {self.name} did not start:\n{self.last_words()}")
+        return line.decode()
+
+    async def ended(self) -> int:
+        """Its exit code, when it ends; what it prints meanwhile is not kept."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(65_536):
+            pass
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """SIGTERM; SIGKILL if that is not heard."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.ended()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()

@@ -1,0 +1,118 @@
+"""Starts the household, sends the creator on the way, and tidies up."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+
+from rendertrust.client import AsyncClient, RenderTrustError
+from rendertrust.node.enrolment import JoinRefused, join
+from supervisors.engines.system import SystemRandom
+from web.demonstration.child import Child, ChildFailed
+from web.demonstration.folder import FolderTaken, claim
+from web.demonstration.journey import JobFailed, Order, travel
+from web.demonstration.narrator import Narrator
+from web.demonstration.scene import SceneFailed, build_scene
+
+READY_SECONDS = 120.0
+EXPECTED = (ChildFailed, FolderTaken, JobFailed, SceneFailed, RenderTrustError, OSError)
+
+
+@attrs.frozen
+class Options:
+    """As given on the command line; None: not given."""
+
+    base: Path
+    data: Path | None = None
+    out: Path | None = None
+    blend: Path | None = None
+    frame: int = 1
+    port: int | None = None
+    host: str | None = None
+    stay: bool = True
+
+
+class NodeRefused(Exception):
+    """The node cannot do what the demo needs; the text says why."""
+
+
+async def demonstrate(options: Options, narrator: Narrator) -> int:
+    """The whole demo; answers its exit code."""
+    try:
+        claimed = claim(options.base, options.data)
+        with claimed.lock:
+            return await live(options, claimed.path, narrator)
+    except (*EXPECTED, NodeRefused) as error:
+        narrator.say("error", str(error))
+        return 1
+
+
+async def live(options: Options, data: Path, narrator: Narrator) -> int:
+    async with gateway(options, data, narrator) as (url, served), node(url, data, narrator) as runs:
+        out = options.out or data / "out"
+        out.mkdir(parents=True, exist_ok=True)
+        scene = options.blend or await build_scene(data / "scene.blend")
+        async with AsyncClient(url) as client:
+            creator = SystemRandom().uuid()
+            await travel(client, creator, Order(scene, options.frame, out), narrator)
+        for path, what in (("", "the gateway"), ("/metrics", "its metrics")):
+            narrator.say("open" if not path else "", f"{url}{path} {what}")
+        if options.stay:
+            narrator.say("", "Ctrl-C stops it all.")
+            await first_to_end(served, runs)
+            raise ChildFailed("The gateway or the node ended; see their logs in " + str(data))
+    return 0
+
+
+async def first_to_end(*children: Child) -> None:
+    """Wait until one of them ends."""
+    ended = asyncio.Event()
+
+    async def wait(child: Child) -> None:
+        await child.ended()
+        ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(wait(child)) for child in children]
+        await ended.wait()
+        for task in waiting:
+            task.cancel()
+
+
+@asynccontextmanager
+async def gateway(
+    options: Options, data: Path, narrator: Narrator
+) -> AsyncGenerator[tuple[str, Child]]:
+    """A gateway with embedded engines, until the block ends; its address."""
+    words = ["serve", "--json", "--data", str(data / "gateway")]
+    words += ["--port", str(options.port)] if options.port else []
+    words += ["--host", options.host] if options.host else []
+    child = Child("gateway", data / "gateway.log")
+    await child.start(*words, settings={})
+    try:
+        url = json.loads(await child.first_line(READY_SECONDS))["url"]
+        narrator.say("gateway", f"{url}, data in {data}")
+        yield url, child
+    finally:
+        await child.stop()
+
+
+@asynccontextmanager
+async def node(url: str, data: Path, narrator: Narrator) -> AsyncGenerator[Child]:
+    """A node of this machine that renders, until the block ends."""
+    state = data / "node"
+    joined = await join(url, name="demo", state=state)
+    if isinstance(joined, JoinRefused):
+        raise NodeRefused(f"The gateway did not take the node: {joined.reason}")
+    if "render" not in joined.capabilities:
+        raise NodeRefused(f"This machine cannot render: {joined.not_offered.get('render')}")
+    child = Child("node", data / "node.log")
+    await child.start("node", "run", settings={"RENDERTRUST_STATE": str(state)})
+    narrator.say("node", f"{joined.name}, offers {', '.join(sorted(joined.capabilities))}")
+    try:
+        yield child
+    finally:
+        await child.stop()

@@ -1,0 +1,51 @@
+"""Where a demo keeps its things: two demos at once have a folder each."""
+
+import fcntl
+import os
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+DEMOS_MAX = 100
+
+
+class FolderTaken(Exception):
+    """Another demo runs on this folder."""
+
+
+@attrs.frozen
+class Claimed:
+    """A folder that is this demo's until it ends."""
+
+    path: Path
+    lock: IO[bytes]
+
+
+def claim(base: Path, given: Path | None) -> Claimed:
+    """``given``, or the first of demo, demo-2, … under ``base`` that nobody uses."""
+    if given is not None:
+        claimed = _try(given.absolute())
+        if claimed is None:
+            raise FolderTaken(f"Another demo runs on {given}; give another --data")
+        return claimed
+    for number in count(1):
+        claimed = _try(base / ("demo" if number == 1 else f"demo-{number}"))
+        if claimed is not None:
+            return claimed
+        if number == DEMOS_MAX:
+            break
+    raise FolderTaken(f"{DEMOS_MAX} demos run already")
+
+
+def _try(path: Path) -> Claimed | None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o711)  # the engines of root run as somebody else
+    lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return Claimed(path, lock)

@@ -1,0 +1,58 @@
+"""The way of one job, as a creator goes it, with the public client and nothing else."""
+
+from pathlib import Path
+from uuid import UUID
+
+import attrs
+
+from rendertrust.client import AsyncClient, Job
+from web.demonstration.narrator import Narrator
+
+JOB_SECONDS = 1800.0
+
+
+@attrs.frozen
+class Order:
+    """What is to be rendered, and where the picture goes."""
+
+    scene: Path
+    frame: int
+    out: Path
+
+
+class JobFailed(Exception):
+    """The job ended without a picture; the text is its error."""
+
+
+async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Narrator) -> Path:
+    """Register, upload, dispatch, watch, download. Raises JobFailed, RenderTrustError."""
+    email = f"demo-{creator.hex[:12]}@example.org"
+    await client.register(email, "Demo", creator.hex)
+    before = await client.balance()
+    narrator.say("creator", f"{email}, {before.balance} credits to begin with")
+    upload = await client.upload(order.scene)
+    narrator.say("upload", f"{order.scene.name}, {upload.size / 1e6:.2f} MB")
+    placed = await client.dispatch("render", upload.payload_ref, {"frame": order.frame}, queue=True)
+    job = await watch(client, placed.job_id, narrator)
+    picture = await client.download(job.id, order.out, stem=f"frame-{order.frame:04d}")
+    narrator.say("picture", str(picture))
+    after = await client.balance()
+    narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")
+    narrator.say("balance", f"{before.balance} before, {after.balance} after")
+    return picture
+
+
+async def watch(client: AsyncClient, job_id: str, narrator: Narrator) -> Job:
+    """Tell of the job until it is completed. Raises JobFailed."""
+    told = ""
+    job = await client.job(job_id)
+    narrator.say("job", f"{job.id}, {job.price} credits held")
+    async for job in client.watch(job_id, within=JOB_SECONDS):
+        if job.status != told:
+            told = job.status
+            narrator.say("", told.lower())
+        if job.progress is not None:
+            narrator.progress("rendering", job.progress)
+    if job.status != "COMPLETED":
+        raise JobFailed(job.error_message or f"The job ended as {job.status}")
+    return job

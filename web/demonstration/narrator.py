@@ -1,0 +1,44 @@
+"""What the demo says: labelled lines, and on a terminal a bar that moves."""
+
+import sys
+from typing import TextIO
+
+BAR_WIDTH = 30
+
+
+class Narrator:
+    """Writes to one stream; in a pipe every line is whole and progress comes in steps of ten."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._terminal = self._stream.isatty()
+        self._open_line = False
+        self._last_step = -1
+
+    def say(self, label: str, text: str) -> None:
+        """``label   text``; further lines of the text stand under the first."""
+        self._end_line()
+        lines = text.splitlines() or [""]
+        self._write(f"  {label:<10}{lines[0]}\n")
+        for line in lines[1:]:
+            self._write(f"  {'':<10}{line}\n")
+
+    def progress(self, label: str, fraction: float) -> None:
+        """How far something is, 0 to 1."""
+        percent = int(fraction * 100)
+        if self._terminal:
+            bar = "█" * round(fraction * BAR_WIDTH)
+            self._write(f"\r  {label:<10}{bar:<{BAR_WIDTH}} {percent:3d} %")
+            self._open_line = True
+        elif percent // 10 > self._last_step:
+            self._last_step = percent // 10
+            self._write(f"  {label:<10}{percent} %\n")
+
+    def _end_line(self) -> None:
+        if self._open_line:
+            self._write("\n")
+        self._open_line = False
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

@@ -1,0 +1,98 @@
+"""From a request to an operation's handler and back: the steps that every operation shares."""
+
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from actors.kernel import AskFailed
+from actors.watchman.messages import IsOpen, Watchman
+from web.answers import refusal, success
+from web.body import digest_of, read_body, read_document
+from web.converter import structure_query, uuid_of
+from web.fence import identify
+from web.gateway import Gateway
+from web.operations import Answer, Call, Operation
+from web.problem import Problem, invalid, unavailable
+
+ADMISSION_SECONDS = 0.5
+CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
+
+
+class Endpoint:
+    """One operation as aiohttp calls it."""
+
+    def __init__(self, operation: Operation, gateway: Gateway) -> None:
+        self.operation = operation
+        self._gateway = gateway
+        self._success = next(iter(operation.answers))
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Admit, identify, validate, handle, answer."""
+        outcome = await self._outcome(request)
+        if isinstance(outcome, Problem):
+            return refusal(request, outcome)
+        if isinstance(outcome, web.StreamResponse):
+            return outcome
+        if isinstance(outcome, Answer):
+            return success(outcome.status, outcome.value, outcome.headers)
+        return success(self._success, outcome)
+
+    async def _outcome(self, request: web.Request) -> Any:
+        refused = await self._refuse(request)
+        if refused is not None:
+            return refused
+        claims = await identify(self._gateway.tokens, request, self.operation.audience)
+        if isinstance(claims, Problem):
+            return claims
+        ids = self._ids(request)
+        if isinstance(ids, Problem):
+            return ids
+        query = self._query(request)
+        if isinstance(query, Problem):
+            return query
+        body = await self._body(request)
+        if isinstance(body, Problem):
+            return body
+        digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
+        call = Call(self._gateway, request, claims, ids, body, query, digest)
+        return await self.operation.handler(call)
+
+    async def _refuse(self, request: web.Request) -> Problem | None:
+        """Before anything is read: too many requests, or a gateway that is closing."""
+        rate = self.operation.rate
+        if rate is not None:
+            refused = await self._gateway.rates.refuse(rate, request.remote or "")
+            if refused is not None:
+                return refused
+        if self.operation.new_work:
+            watchman = self._gateway.registry.ref(Watchman)
+            try:
+                is_open = await watchman.ask(IsOpen(), within=ADMISSION_SECONDS)
+            except AskFailed:
+                is_open = False  # it has not started yet, or has stopped
+            return None if is_open else CLOSING
+        return None
+
+    def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
+        ids: dict[str, UUID] = {}
+        for name, text in request.match_info.items():
+            uuid = uuid_of(text)
+            if uuid is None:
+                return Problem(404, self.operation.absent)
+            ids[name] = uuid
+        return ids
+
+    def _query(self, request: web.Request) -> Any:
+        if self.operation.query is None:
+            return None
+        read = structure_query(request.query, self.operation.query)
+        return invalid(read) if isinstance(read, list) else read
+
+    async def _body(self, request: web.Request) -> Any:
+        if self.operation.method == "GET":
+            return None
+        document = await read_document(request, self._gateway.settings.server.body_seconds)
+        if isinstance(document, Problem):
+            return document
+        return read_body(document, self.operation.body)

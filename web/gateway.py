@@ -1,0 +1,49 @@
+"""What an operation's handler can reach: the ports, the actors' addresses, the rows."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+from aiohttp import web
+
+from actors.ports import Clock, Objects, Random
+from config.settings import Settings
+from sql.credits import Credits
+from sql.jobs import Jobs
+from sql.nodes import Nodes
+from sql.uploads import Uploads
+from sql.users import Users
+from supervisors.registry import Registry
+from web.passwords import Passwords
+from web.rates import Rates
+from web.tokens import Tokens
+
+if TYPE_CHECKING:
+    from sql.database import Database
+
+Probe: TypeAlias = Callable[[], Awaitable[bool]]
+
+
+@attrs.frozen
+class Gateway:
+    """Built once by the composition root."""
+
+    settings: Settings
+    clock: Clock
+    random: Random
+    registry: Registry
+    database: "Database"
+    objects: Objects
+    tokens: Tokens
+    passwords: Passwords
+    rates: Rates
+    users: Users
+    nodes: Nodes
+    uploads: Uploads
+    jobs: Jobs
+    credits: Credits
+    starter: int  # units that a new user is given
+    probes: dict[str, Probe]  # what readiness names, and how each is asked
+
+
+GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -1,0 +1,25 @@
+"""A name for each request: in the answer, in problems and in the log."""
+
+import re
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from actors.ports import Random
+from web.answers import REQUEST_ID
+
+HEADER = "X-Request-ID"
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def request_ids(random: Random) -> Middleware:
+    """Keep the name that a proxy gave, if it is harmless, else make one."""
+
+    @web.middleware
+    async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(HEADER)
+        kept = given if given is not None and _GIVEN.fullmatch(given) else None
+        request[REQUEST_ID] = kept or random.token(8).hex()
+        return await handler(request)
+
+    return request_id

@@ -1,0 +1,121 @@
+"""The registry of operations: what each route takes and answers, declared beside its handler."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from enum import Enum, auto
+from typing import Any, Final, Generic, Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+from typing_extensions import TypeVar
+
+from web.gateway import Gateway
+from web.problem import Problem
+from web.tokens import Claims
+
+B = TypeVar("B", default=None)
+Q = TypeVar("Q", default=None)
+
+
+class Audience(Enum):
+    """Who may call an operation, and with which token."""
+
+    PUBLIC = auto()
+    ANYONE = auto()  # with a user's token the answer concerns him; without one it is anonymous
+    USER = auto()
+    NODE = auto()
+
+
+@attrs.frozen
+class Call(Generic[B, Q]):
+    """One request, validated: what a handler gets.
+
+    ``ids`` are the UUIDs of the path by name. ``digest`` is the SHA-256 of method, path and body,
+    for idempotency keys.
+    """
+
+    gateway: Gateway
+    request: web.Request
+    claims: Claims | None
+    ids: Mapping[str, UUID]
+    body: B
+    query: Q
+    digest: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def caller(self) -> UUID:
+        """The user or node whose token came with the request."""
+        assert self.claims is not None, "this operation is open to callers without a token"
+        return self.claims.subject
+
+
+@attrs.frozen
+class Answer:
+    """A success with another status than the operation's first, or with headers."""
+
+    status: int
+    value: Any
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+
+# A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
+Outcome: TypeAlias = Any
+Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
+Rate: TypeAlias = Literal["login", "refresh", "register", "node"]
+
+
+@attrs.frozen
+class Operation:
+    """One method of one path. The first of ``answers`` is the status of a plain value."""
+
+    method: str
+    path: str
+    handler: Handler
+    answers: Mapping[int, Any]
+    audience: Audience = Audience.USER
+    body: Any = None  # an attrs class; None: no fields, the body may be left out
+    query: Any = None
+    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])  # beside 401, 422, 429, 503
+    absent: str = "Not found"  # the detail when an id of the path is no UUID
+    rate: Rate | None = None  # counted against this limit, per IP
+    new_work: bool = False  # refused while the gateway is closing
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").strip().splitlines()[0]
+
+
+class Operations:
+    """Operations of one noun, or of all of them."""
+
+    def __init__(self, parts: Iterable["Operations"] = ()) -> None:
+        self._all: list[Operation] = [operation for part in parts for operation in part]
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._all)
+
+    def get(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("GET", path, declared)
+
+    def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("POST", path, declared)
+
+    def _declare(
+        self, method: str, path: str, declared: Mapping[str, Any]
+    ) -> Callable[[Handler], Handler]:
+        def note(handler: Handler) -> Handler:
+            self._all.append(Operation(method=method, path=path, handler=handler, **declared))
+            return handler
+
+        return note
+
+
+NOT_AUTHENTICATED: Final = Problem(
+    401, "Not authenticated", headers={"WWW-Authenticate": 'Bearer realm="rendertrust"'}
+)
+TOKEN_REFUSED: Final = Problem(
+    401,
+    "Invalid or expired token",
+    headers={"WWW-Authenticate": 'Bearer realm="rendertrust", error="invalid_token"'},
+)

@@ -1,0 +1,133 @@
+"""The outside world of a gateway: engines of its own or elsewhere, and the ports over them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from actors.ports import ObjectsUnavailable
+from config.settings import Settings
+from sql.database import Database, Unavailable
+from supervisors.child import Child
+from supervisors.engines.account import Account, engine_account
+from supervisors.engines.actor import RunsEngine, engine_child
+from supervisors.engines.bus_valkey import ValkeyBus
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.objects_s3 import S3Objects
+from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
+from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
+from supervisors.schema import SchemaActor
+from web.gateway import Probe
+
+
+@attrs.frozen
+class Outside:
+    """Ports that outlive their engines; ``engines`` are the children that run or check these."""
+
+    engines: Sequence[Child]
+    postgres: Current[PostgresEndpoint]
+    stored: Current[ObjectsEndpoint]
+    database: Database
+    objects: S3Objects
+    bus: ValkeyBus
+    probes: dict[str, Probe]
+
+    async def close(self) -> None:
+        """After the tree has stopped."""
+        await self.bus.close()
+        await self.objects.aclose()
+        await self.database.close()
+
+    def objects_url(self) -> str | None:
+        """Where the object store is, for the route that forwards to it; None: not yet."""
+        try:
+            return self.stored.get().url
+        except NotStarted:
+            return None
+
+
+def build_outside(settings: Settings, data: Path, public_url: Callable[[], str]) -> Outside:
+    """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
+
+    ``public_url`` is the gateway's own, under which clients reach its object store.
+    """
+    account = engine_account()
+    postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
+    stored = Current[ObjectsEndpoint]()
+    database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
+    objects = S3Objects(stored, lambda: settings.objects.public_url or public_url())
+    return Outside(
+        engines=[
+            engine_child(_postgres(settings, data, account), postgres),
+            Child("schema", lambda: SchemaActor(lambda: postgres.get().owner_dsn)),
+            engine_child(_objects(settings, data, account), stored),
+            engine_child(_valkey(settings, data, account), valkey),
+        ],
+        postgres=postgres,
+        stored=stored,
+        database=database,
+        objects=objects,
+        bus=ValkeyBus(valkey),
+        probes={
+            "database": lambda: _database_answers(database),
+            "redis": lambda: _valkey_answers(valkey),
+            "objects": lambda: _objects_answer(objects),
+        },
+    )
+
+
+def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
+    """The application's address of the database; before it was ever up nobody answers there."""
+    try:
+        return postgres.get().app_dsn
+    except NotStarted as reason:
+        raise ConnectionRefusedError(str(reason)) from None
+
+
+def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    url = settings.database.url
+    if url:
+        return remote_postgres(settings.database.owner_url or url, url)
+    return EmbeddedPostgres(data, account=account)
+
+
+def _objects(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    given = settings.objects
+    if given.url:
+        return remote_objects(
+            ObjectsEndpoint(
+                given.url, given.access_key, given.secret_key, given.bucket, given.region
+            )
+        )
+    return EmbeddedObjects(data, account=account, bucket=given.bucket)
+
+
+def _valkey(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    url = settings.redis.url
+    return remote_valkey(url) if url else EmbeddedValkey(data, account=account)
+
+
+async def _database_answers(database: Database) -> bool:
+    try:
+        await database.one("database_answers")
+    except Unavailable:
+        return False
+    return True
+
+
+async def _valkey_answers(valkey: Current[ValkeyEndpoint]) -> bool:
+    try:
+        return await process_at(valkey.get()) is not None
+    except NotStarted:
+        return False
+
+
+async def _objects_answer(objects: S3Objects) -> bool:
+    try:
+        await objects.check()
+    except ObjectsUnavailable:
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""What went wrong, as the API says it: ``detail``, and RFC 9457's members beside it."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Fault:
+    """One thing that is wrong with a request: where, a code for programs, a sentence for people."""
+
+    field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the body as a whole
+    code: str  # missing | unknown | type | value | duplicate | syntax | depth
+    message: str
+
+
+@attrs.frozen
+class Problem:
+    """An answer that is no success. Handlers return it; it is not raised."""
+
+    status: int
+    detail: str
+    errors: tuple[Fault, ...] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The members of the JSON answer."""
+        members: dict[str, Any] = {
+            "detail": self.detail,
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "request_id": request_id,
+            **self.extra,
+        }
+        if self.errors:
+            members["errors"] = [attrs.asdict(fault) for fault in self.errors]
+        return members
+
+
+def invalid(faults: Sequence[Fault]) -> Problem:
+    """422 with every fault that was found; ``detail`` says them in one line, ten at most."""
+    lines = [f"{f.field}: {f.message}" if f.field else f.message for f in faults[:10]]
+    return Problem(422, "; ".join(lines), tuple(faults))
+
+
+def unavailable(detail: str, retry_after: int = 1) -> Problem:
+    """503 with Retry-After, in seconds."""
+    return Problem(503, detail, headers={"Retry-After": str(retry_after)})

@@ -1,0 +1,110 @@
+"""``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import structlog
+from aiohttp import WSMessage, WSMsgType, web
+
+from actors.kernel import ActorStopped, Ref
+from actors.node_session.messages import Close, Disconnected, NodeSession, PongSeen, Received
+from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
+from sql.nodes import NodeIdentity
+from supervisors.child import StartFailed
+from web.converter import uuid_of
+from web.fence import bearer
+from web.gateway import Gateway
+from web.socket import NodeSocket
+from web.tokens import TokenType
+
+PATH: Final = "/api/v1/relay/ws/{node_id}"
+log = structlog.get_logger("relay")
+
+# Starts a session for a node on a socket: the composition root knows how.
+OpenSession: TypeAlias = Callable[[NodeIdentity, NodeSocket], Awaitable[Ref[NodeSession]]]
+
+
+class Relay:
+    """The sockets of this gateway's nodes: one each, a newer one takes the place of an older."""
+
+    def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
+        self._gateway = gateway
+        self._open_session = open_session
+        self._serving: dict[UUID, Ref[NodeSession]] = {}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
+        response = web.WebSocketResponse(
+            autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
+        )
+        node = await self._identify(request)
+        await response.prepare(request)
+        socket = NodeSocket(response, request)
+        if node is None:
+            await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
+            return response
+        try:
+            session = await self._open_session(node, socket)
+        except StartFailed as failure:
+            log.warning("no session", node=str(node.id), reason=str(failure))
+            await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
+            return response
+        await self._serve(node.id, session, response)
+        return response
+
+    async def _serve(
+        self, node: UUID, session: Ref[NodeSession], response: web.WebSocketResponse
+    ) -> None:
+        older = self._serving.get(node)
+        self._serving[node] = session
+        if older is not None:
+            older.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
+        try:
+            await read(response, session)
+        finally:
+            if self._serving.get(node) is session:
+                del self._serving[node]
+            session.tell(Disconnected())
+
+    async def _identify(self, request: web.Request) -> NodeIdentity | None:
+        """The node whose token came, if it is the one of the path and may connect."""
+        token = request.query.get("token") or bearer(request)
+        node = uuid_of(request.match_info["node_id"])
+        if not token or node is None:
+            return None
+        claims = await self._gateway.tokens.verify(token, TokenType.NODE)
+        if claims is None or claims.subject != node:
+            return None
+        row = await self._gateway.nodes.by_id(node)
+        if row is None:
+            return None
+        unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None
+        return None if unproved else row
+
+
+async def read(response: web.WebSocketResponse, session: Ref[NodeSession]) -> None:
+    """Pass frames on until the socket or the session ends; a full session slows its node down."""
+    async for message in response:
+        try:
+            if not await passed_on(message, response, session):
+                return
+        except (ActorStopped, OSError):
+            return
+
+
+async def passed_on(
+    message: WSMessage, response: web.WebSocketResponse, session: Ref[NodeSession]
+) -> bool:
+    """Whether reading goes on."""
+    if message.type is WSMsgType.TEXT:
+        await session.offer(Received(message.data))
+    elif message.type is WSMsgType.PONG:
+        session.tell(PongSeen())
+    elif message.type is WSMsgType.PING:
+        await response.pong(message.data)
+    elif message.type is WSMsgType.BINARY:
+        session.tell(Close(CloseCode.MALFORMED, "Frames are text"))
+    else:
+        return False
+    return True

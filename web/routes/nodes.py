@@ -1,0 +1,197 @@
+"""Nodes: registered with a key, verified by a proof, alive by heartbeats."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import attrs
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec import Meta
+
+from actors.scheduler.messages import NodeSeen, Scheduler
+from rendertrust.identity import KeyRefused, proof_holds, read_public_key
+from sql.nodes import NewChallenge, NodeIdentity
+from sql.nodes import NewNode as NodeRow
+from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.problem import Fault, Problem, invalid
+from web.tokens import TokenType
+
+operations = Operations()
+CHALLENGE_SECONDS = 300
+METADATA_BYTES_MAX = 10_240
+
+Capability = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+@attrs.frozen
+class NewNode:
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    public_key: Annotated[str, Meta(min_length=1, max_length=4096)]
+    capabilities: Annotated[list[Capability], Meta(min_length=1, max_length=64)]
+    metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen
+class RegisteredNode:
+    """``challenge``: sign it within five minutes and post it to ``/nodes/verify``."""
+
+    node_id: UUID
+    challenge: str
+    token: str = attrs.field(repr=False)
+    status: str
+
+
+@attrs.frozen
+class Proof:
+    """``signature``: Ed25519, hex, over ``rendertrust-node-v1\\n{node_id}\\n{challenge}``."""
+
+    node_id: UUID
+    challenge: Annotated[str, Meta(pattern="[0-9a-f]{64}")]
+    signature: Annotated[str, Meta(pattern="[0-9a-f]{128}")]
+
+
+@attrs.frozen
+class VerifiedNode:
+    node_id: UUID
+    token: str = attrs.field(repr=False)
+    status: str
+
+
+@attrs.frozen
+class Heartbeat:
+    """``current_load`` is 0 (idle) to 1."""
+
+    current_load: Annotated[float, Meta(ge=0, le=1)]
+    metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen
+class HeartbeatSeen:
+    node_id: UUID
+    status: str
+    acknowledged: Literal[True]
+
+
+@operations.post(
+    "/api/v1/nodes/register",
+    audience=Audience.ANYONE,
+    body=NewNode,
+    answers={201: RegisteredNode},
+    rate="node",
+    new_work=True,
+)
+async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
+    """Register a node; with a user's token it will be his once its key is proved."""
+    key = read_public_key(call.body.public_key)
+    faults = [*_metadata_faults(call.body.metadata)]
+    if isinstance(key, KeyRefused):
+        faults.append(Fault("public_key", "value", f"is {key.reason}"))
+    if faults or isinstance(key, KeyRefused):
+        return invalid(faults)
+    raw = key.public_bytes_raw()
+    known = await call.gateway.nodes.by_verified_key(raw)
+    challenge = _challenge(call)
+    if known is None:
+        node, kind = call.gateway.random.uuid(), TokenType.NODE
+        await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
+    else:
+        # Whoever asks has proved nothing: the token is good for nothing but to be replaced.
+        node, kind = known, TokenType.UNPROVED
+        await call.gateway.nodes.insert_challenge(node, challenge)
+    token = _token(call, kind, node)
+    return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
+
+
+@operations.post(
+    "/api/v1/nodes/verify",
+    audience=Audience.PUBLIC,
+    body=Proof,
+    answers={200: VerifiedNode},
+    refusals={
+        401: "The signature does not hold",
+        404: "No such node or challenge",
+        409: "The key belongs to another node",
+        410: "The challenge was used or is too old",
+    },
+    rate="node",
+)
+async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
+    """Prove possession of the key: it and the owner are bound to the node."""
+    body, now = call.body, call.gateway.clock.now()
+    challenge = bytes.fromhex(body.challenge)
+    asked = await call.gateway.nodes.challenge(challenge, body.node_id)
+    if asked is None:
+        return Problem(404, "Node or challenge not found")
+    if asked.used_at is not None or asked.expires_at <= now:
+        return Problem(410, "The challenge was used or is too old; register again for a new one")
+    if not proof_holds(_pem(asked.public_key), str(body.node_id), body.challenge, body.signature):
+        return Problem(401, "The signature does not hold")
+    node = await call.gateway.nodes.verify(challenge, body.node_id, now)
+    if node is None:
+        return Problem(409, "The key was proved for another node, or the challenge used meanwhile")
+    _tell_scheduler(call, node, None)
+    return VerifiedNode(node.id, _token(call, TokenType.NODE, node.id), node.status)
+
+
+@operations.post(
+    "/api/v1/nodes/heartbeat",
+    audience=Audience.NODE,
+    body=Heartbeat,
+    answers={200: HeartbeatSeen},
+)
+async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:
+    """Say that the node lives, and how busy it is."""
+    faults = _metadata_faults(call.body.metadata)
+    if faults:
+        return invalid(faults)
+    node = await call.gateway.nodes.heartbeat(
+        call.caller,
+        call.body.current_load,
+        call.body.metadata,
+        call.gateway.clock.now(),
+        require_proof=call.gateway.settings.nodes.require_proof,
+    )
+    if node is None:
+        return TOKEN_REFUSED
+    _tell_scheduler(call, node, call.body.current_load)
+    return HeartbeatSeen(node.id, node.status, True)
+
+
+def _pem(raw: bytes) -> str:
+    key = Ed25519PublicKey.from_public_bytes(raw)
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _row(node: UUID, raw: bytes, body: NewNode) -> NodeRow:
+    capabilities = tuple(dict.fromkeys(body.capabilities))
+    return NodeRow(node, body.name, raw, capabilities, body.metadata)
+
+
+def _challenge(call: Call[NewNode]) -> NewChallenge:
+    gateway = call.gateway
+    owner = None if call.claims is None else call.claims.subject
+    expires = gateway.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
+    return NewChallenge(gateway.random.token(32), owner, expires)
+
+
+def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
+    token, _ = call.gateway.tokens.issue(kind, node, call.gateway.random.uuid())
+    return token
+
+
+def _tell_scheduler(call: Call[Any, Any], node: NodeIdentity, load: float | None) -> None:
+    """A healthy node may get work; one that must be proved first may not."""
+    if node.status != "HEALTHY":
+        return
+    if call.gateway.settings.nodes.require_proof and node.verified_at is None:
+        return
+    seen = NodeSeen(node.id, node.owner_id, node.capabilities, load)
+    call.gateway.registry.ref(Scheduler).tell(seen)
+
+
+def _metadata_faults(metadata: dict[str, Any]) -> list[Fault]:
+    if len(orjson.dumps(metadata)) <= METADATA_BYTES_MAX:
+        return []
+    return [Fault("metadata", "value", f"must not be larger than {METADATA_BYTES_MAX} bytes")]

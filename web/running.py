@@ -1,0 +1,85 @@
+"""Running a gateway until it is told to stop, or gives up."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from supervisors.child import StartFailed
+from web.app import Application
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+log = structlog.get_logger("gateway")
+
+
+class Stop:
+    """The first signal asks for an orderly stop; the second ends the process at once.
+
+    The engines' tethers see the process end, and stop the engines in order all the same.
+    """
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    def install(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self.asked.is_set():
+            os._exit(128 + number)
+        log.info("stopping", signal=number.name)
+        self.asked.set()
+
+
+async def run(
+    application: Application, ready: Callable[[], None], tell: Callable[[str], None]
+) -> int:
+    """Start, serve, stop; the exit code: 0 when it was asked to stop, 1 when it could not go on.
+
+    ``ready`` is called once it serves; ``tell`` gets the one line that says why it ends with 1.
+    """
+    stop = Stop()
+    stop.install()
+    try:
+        reason = await _run(application, ready, stop)
+    finally:
+        await application.close()
+    if reason is not None:
+        tell(reason)
+    return 0 if reason is None else 1
+
+
+async def _run(application: Application, ready: Callable[[], None], stop: Stop) -> str | None:
+    """Why it gave up; None when it was asked to stop."""
+    root = application.root
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(stop.asked.wait())
+        start = group.create_task(_start(application))
+        await asyncio.wait((asked, start), return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            start.cancel()
+            return None
+        if (failure := start.result()) is not None:
+            asked.cancel()
+            return failure
+        ready()
+        failed = group.create_task(root.failed())
+        await asyncio.wait((asked, failed), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if failed.done():
+            return failed.result()
+        failed.cancel()
+    await root.stop()
+    return None
+
+
+async def _start(application: Application) -> str | None:
+    try:
+        await application.root.start()
+    except StartFailed as failure:
+        return str(failure)
+    return None

@@ -1,0 +1,30 @@
+"""The aiohttp application: every operation behind the middleware."""
+
+from aiohttp import web
+
+from web.document import BYTES_MAX
+from web.endpoint import Endpoint
+from web.gateway import GATEWAY, Gateway
+from web.middleware.headers import add_headers
+from web.middleware.measures import measures
+from web.middleware.problems import problems
+from web.middleware.request_id import request_ids
+from web.routes import OPERATIONS
+
+
+def build_site(gateway: Gateway) -> web.Application:
+    """A fresh application; it can be started and stopped once."""
+    site = web.Application(
+        middlewares=[
+            request_ids(gateway.random),
+            measures(gateway.clock, logged=gateway.settings.logs.access),
+            problems,
+        ],
+        client_max_size=BYTES_MAX,
+    )
+    site[GATEWAY] = gateway
+    site.on_response_prepare.append(add_headers)
+    for operation in OPERATIONS:
+        endpoint = Endpoint(operation, gateway)
+        site.router.add_route(operation.method, operation.path, endpoint.serve)
+    return site

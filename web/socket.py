@@ -1,0 +1,56 @@
+"""A node's WebSocket as its session uses it: every write has a deadline."""
+
+import asyncio
+
+from aiohttp import web
+
+SEND_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+
+
+class NodeSocket:
+    """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed."""
+
+    def __init__(self, response: web.WebSocketResponse, request: web.Request) -> None:
+        self._response = response
+        self._request = request
+
+    async def send(self, text: str) -> None:
+        """Write one text frame; a peer that takes none within 10 s is cut off."""
+        self._check()
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._response.send_str(text)
+        except TimeoutError:
+            self.abort()
+            raise ConnectionResetError("the node does not read") from None
+
+    async def ping(self) -> None:
+        """Write one ping."""
+        self._check()
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._response.ping()
+        except TimeoutError:
+            self.abort()
+            raise ConnectionResetError("the node does not read") from None
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye; a peer that does not answer it within 2 s is cut off."""
+        if self._response.closed:
+            return
+        message = reason.encode()[:100]
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._response.close(code=code, message=message, drain=True)
+        except (TimeoutError, OSError):
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection without a word."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _check(self) -> None:
+        if self._response.closed:
+            raise ConnectionResetError("the socket is closed")

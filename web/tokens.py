@@ -1,0 +1,176 @@
+"""JSON web tokens: issuing, and verifying with a cache of what was verified before."""
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import attrs
+import jwt
+from aiohttp import web
+from aiohttp_jwt import JWTMiddleware
+
+from actors.ports import Clock, Random
+from config.settings import Jwt
+from web.converter import uuid_of
+
+ALGORITHM = "HS256"
+CACHED_MAX = 10_000
+TOKEN_BYTES_MAX = 4_096
+
+# It logs every refused token with a traceback: refusing is our daily work.
+logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
+
+
+class TokenType(Enum):
+    ACCESS = "access"
+    REFRESH = "refresh"
+    NODE = "node"
+    UNPROVED = "node_unproved"  # of a known key that was registered again: opens nothing
+
+
+@attrs.frozen
+class Claims:
+    """What a token says, verified."""
+
+    subject: UUID  # the user or the node
+    family: UUID  # sid: all tokens of one login
+    identity: UUID  # jti: this token
+    type: TokenType
+    issued: datetime
+    expires: datetime
+
+
+class _Presented(dict[str, Any]):
+    """As much of a request as the middleware looks at: so a token can come from anywhere.
+
+    Its own parsing of headers is not relied on: the scheme was checked before.
+    """
+
+    method = "POST"
+    path = "/"
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+
+_Behind: TypeAlias = Callable[[_Presented], Awaitable[None]]
+_Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
+
+
+class Tokens:
+    """The gateway's keys. The first signs; all of them verify, chosen by the header's ``kid``."""
+
+    def __init__(
+        self, settings: Jwt, clock: Clock, random: Random, *, cached_max: int = CACHED_MAX
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+        self._kid = key_id(settings.secret)
+        secrets = [settings.secret, *([settings.previous] if settings.previous else [])]
+        self._verifiers: dict[str, _Verify] = {key_id(s): self._verifier(s) for s in secrets}
+        self._cached_max = cached_max
+        self._cache: OrderedDict[str, Claims] = OrderedDict()
+
+    @property
+    def cached(self) -> int:
+        """How many verified tokens are remembered."""
+        return len(self._cache)
+
+    def issue(self, kind: TokenType, subject: UUID, family: UUID) -> tuple[str, Claims]:
+        """A signed token and what it says."""
+        now = self._clock.now().replace(microsecond=0)
+        claims = Claims(subject, family, self._random.uuid(), kind, now, now + self._lifetime(kind))
+        payload = {
+            "sub": str(subject),
+            "iat": int(now.timestamp()),
+            "exp": int(claims.expires.timestamp()),
+            "jti": str(claims.identity),
+            "sid": str(family),
+            "token_type": kind.value,
+            "aud": self._settings.audience,
+            "iss": self._settings.issuer,
+        }
+        headers = {"kid": self._kid}
+        return jwt.encode(payload, self._settings.secret, ALGORITHM, headers=headers), claims
+
+    async def verify(self, token: str, kind: TokenType) -> Claims | None:
+        """What the token says; None unless it is ours, of this type and not expired."""
+        claims = self._cache.get(token)
+        if claims is None:
+            claims = await self._verified(token)
+            if claims is None:
+                return None
+            self._remember(token, claims)
+        if claims.expires <= self._clock.now():
+            self._cache.pop(token, None)
+            return None
+        return claims if claims.type is kind else None
+
+    def _lifetime(self, kind: TokenType) -> timedelta:
+        if kind is TokenType.ACCESS:
+            return timedelta(minutes=self._settings.access_minutes)
+        if kind is TokenType.REFRESH:
+            return timedelta(days=self._settings.refresh_days)
+        return timedelta(hours=self._settings.node_hours)
+
+    def _verifier(self, secret: str) -> _Verify:
+        verifier: _Verify = JWTMiddleware(
+            secret,
+            request_property="claims",
+            algorithms=[ALGORITHM],
+            auth_scheme="Bearer$",
+            audience=self._settings.audience,
+            issuer=self._settings.issuer,
+        )
+        return verifier
+
+    async def _verified(self, token: str) -> Claims | None:
+        if not token.isascii() or len(token) > TOKEN_BYTES_MAX or any(c in token for c in " ="):
+            return None
+        try:
+            verifier = self._verifiers.get(str(jwt.get_unverified_header(token).get("kid")))
+            if verifier is None:
+                return None
+            presented = _Presented(token)
+            await verifier(presented, _accept)
+        except (jwt.InvalidTokenError, web.HTTPException):
+            return None
+        return claims_of(presented["claims"])
+
+    def _remember(self, token: str, claims: Claims) -> None:
+        self._cache[token] = claims
+        if len(self._cache) > self._cached_max:
+            self._cache.popitem(last=False)
+
+
+def key_id(secret: str) -> str:
+    """A name for a key that tells nothing about it."""
+    return hashlib.sha256(b"rendertrust-kid\n" + secret.encode()).hexdigest()[:16]
+
+
+def claims_of(payload: dict[str, Any]) -> Claims | None:
+    """The claims of a payload whose signature holds; None unless all are there and well-formed."""
+    subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
+    issued, expires = payload.get("iat"), payload.get("exp")
+    kinds = {kind.value: kind for kind in TokenType}
+    kind = kinds.get(str(payload.get("token_type")))
+    if type(issued) is not int or type(expires) is not int or kind is None:
+        return None
+    if subject is None or family is None or identity is None:
+        return None
+    try:
+        times = datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(expires, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return Claims(subject, family, identity, kind, *times)
+
+
+async def _accept(_: _Presented) -> None:
+    """What stands behind the middleware: nothing, it has noted the claims by then."""
