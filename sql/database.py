@@ -56,7 +56,7 @@ class Database:
 
     async def check(self) -> None:
         """Raise Unavailable unless a query works now."""
-        await self.one("check")
+        await self.one("database_answers")
 
     @asynccontextmanager
     async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:

@@ -48,14 +48,11 @@ class LedgerActor(Actor[Ledger]):
     async def renew(self, requests: Sequence[RenewLeases]) -> Sequence[int]:
         leases = [lease for request in requests for lease in request.leases]
         try:
-            renewed = await self._store.renew_leases(leases) if leases else frozenset()
+            renewed = await self._store.renew_leases(leases)
         except (Unavailable, Conflict) as error:
             log.warning("leases are not renewed: %s", error)
             return [0] * len(requests)
-        return [
-            sum((lease.job, lease.unit) in renewed for lease in request.leases)
-            for request in requests
-        ]
+        return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
     async def _settle(self, commits: Sequence[Commit]) -> list[Outcome]:
         """Try until it is decided, or the database has been away for too long."""

@@ -30,7 +30,7 @@ from sql.books import (
 )
 from sql.database import Unavailable
 from sql.fsck import Finding
-from sql.work import Lease, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit
 from tests.twins.store_audit import audit
 from tests.twins.store_rules import check
 
@@ -124,16 +124,16 @@ class StoreTwin:
                 self._lost_answers -= 1
                 raise Unavailable("the answer to COMMIT was lost")
 
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[UnitId]:
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         await self.round_trip()
-        renewed: set[UnitId] = set()
+        renewed: set[LeaseId] = set()
         for lease in leases:
             unit = self.units.get((lease.job, lease.unit))
             if unit is None or unit.state not in ("DISPATCHED", "RUNNING"):
                 continue
             if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
                 self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
-                renewed.add((lease.job, lease.unit))
+                renewed.add(lease.id)
         return frozenset(renewed)
 
     async def audit(self) -> Sequence[Finding]:
