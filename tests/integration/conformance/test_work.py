@@ -8,6 +8,7 @@ import attrs
 from actors.ledger.messages import (
     REVENUE,
     Commit,
+    Effect,
     GuardFailed,
     InsufficientCredits,
     JobCancel,
@@ -105,7 +106,7 @@ async def test_work_that_costs_nothing_moves_nothing(stage: Stage) -> None:
 async def test_only_the_attempt_and_the_node_of_the_unit_count(stage: Stage) -> None:
     user, node, job = await stage.dispatched()
     stranger = await stage.node()
-    stale = [
+    stale: list[Effect] = [
         complete(job, node, 2),
         complete(job, stranger, 1),
         complete(job, stranger, None),
@@ -235,7 +236,7 @@ async def test_a_whole_life_in_one_batch(stage: Stage) -> None:
 async def test_a_job_that_the_schema_refuses_harms_no_neighbour(stage: Stage) -> None:
     user, node = await stage.user(200), await stage.node()
     good, bad = dispatch(user, fresh_id(), 100, 1, node), dispatch(user, fresh_id(), 100, 1, node)
-    broken = attrs.evolve(bad.effects[0], job_type="r" * 101)  # type: ignore[arg-type,call-arg]
+    broken = attrs.evolve(bad.effects[0], job_type="r" * 101)  # type: ignore[arg-type]
     bad = attrs.evolve(bad, effects=(broken, *bad.effects[1:]))
     outcomes = await stage.commit(bad, good)
     assert [type(outcome) for outcome in outcomes] == [GuardFailed, Posted]

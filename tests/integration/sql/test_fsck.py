@@ -28,14 +28,22 @@ BREAKS = {
     "an entry that is missing": ("i1_transfers", "DELETE FROM entries WHERE version = 2"),
     "an entry on a third account": (
         "i1_transfers",
-        "UPDATE entries SET account_id = (SELECT id FROM accounts WHERE name = 'disputes'),"
-        " version = 1 WHERE entry_id = 1",
+        (
+            "UPDATE entries SET account_id = (SELECT id FROM accounts WHERE name = 'disputes'),"
+            " version = 1 WHERE entry_id = 1"
+        ),
     ),
-    "a balance": ("i2_balances", "UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'"),
+    "a balance": (
+        "i2_balances",
+        "UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'",
+    ),
     "a version": ("i2_balances", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
     "a chain": ("i2_chain", "UPDATE entries SET before = before + 1, after = after + 1"),
     "what is held": ("i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
-    "a hold without work": ("i3_live", "UPDATE holds SET reference = reference || 'x' WHERE state = 'OPEN'"),
+    "a hold without work": (
+        "i3_live",
+        "UPDATE holds SET reference = reference || 'x' WHERE state = 'OPEN'",
+    ),
     "a hold of ended work": (
         "i3_live",
         "UPDATE units SET state = 'FAILED', ended_at = now() WHERE state = 'RUNNING'",
@@ -58,8 +66,10 @@ BREAKS = {
     ),
     "a charge for failed work": (
         "i4_uncharged",
-        "UPDATE units SET state = 'FAILED', verified = false, result_key = NULL"
-        " WHERE state = 'COMPLETED'",
+        (
+            "UPDATE units SET state = 'FAILED', verified = false, result_key = NULL"
+            " WHERE state = 'COMPLETED'"
+        ),
     ),
     "a pay for unverified work": ("i4_earnings", "UPDATE units SET verified = false"),
     "a pay above the charge": (
@@ -68,22 +78,28 @@ BREAKS = {
     ),
     "a posting that is there twice": (
         "i5",
-        "ALTER TABLE transfers DROP CONSTRAINT transfers_subject_kind_reference_key;"
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT debit, credit, subject, amount, kind, reference, created_at FROM transfers"
-        " WHERE kind = 'USAGE'",
+        (
+            "ALTER TABLE transfers DROP CONSTRAINT transfers_subject_kind_reference_key;"
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT debit, credit, subject, amount, kind, reference, created_at FROM transfers"
+            " WHERE kind = 'USAGE'"
+        ),
     ),
     "an operator who is paid as two": (
         "i5",
-        "INSERT INTO accounts (name) VALUES ('operator:other');"
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT debit, o.id, o.id, amount, kind, reference, created_at FROM transfers,"
-        " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'",
+        (
+            "INSERT INTO accounts (name) VALUES ('operator:other');"
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT debit, o.id, o.id, amount, kind, reference, created_at FROM transfers,"
+            " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'"
+        ),
     ),
     "a result of another attempt": (
         "i9_results",
-        "UPDATE units SET result_key = 'results/u/' || job_id || '/' || number || '/7/x.png'"
-        " WHERE state = 'COMPLETED'",
+        (
+            "UPDATE units SET result_key = 'results/u/' || job_id || '/' || number || '/7/x.png'"
+            " WHERE state = 'COMPLETED'"
+        ),
     ),
     "a result without an attempt": (
         "i9_units",

@@ -23,8 +23,10 @@ FORBIDDEN = [
     "UPDATE idempotency_keys SET answer = '{}'",
     "UPDATE schema_migrations SET sha256 = ''",
     "UPDATE prices SET units = 0",
-    "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
-    " 'BEGIN RETURN NEW; END'",
+    (
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN NEW; END'"
+    ),
 ]
 
 

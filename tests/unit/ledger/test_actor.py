@@ -18,6 +18,7 @@ from actors.ledger.messages import (
     JobCancel,
     Lease,
     Ledger,
+    Outcome,
     Posted,
     RenewLeases,
     Replayed,
@@ -59,7 +60,8 @@ async def test_what_arrives_during_a_commit_is_the_next_batch() -> None:
     user, before = await stage.user(10), twin(stage).commits
     root, ledger = tree(twin(stage))
     await root.start()
-    asks = [ledger.ask(Commit((grant(user, 1, str(n)),)), within=2.0) for n in range(100)]
+    orders = [Commit((grant(user, 1, str(n)),)) for n in range(100)]
+    asks = [ledger.ask(each, within=2.0) for each in orders]
     outcomes = await asyncio.gather(*asks)
     assert all(isinstance(outcome, Posted) for outcome in outcomes)
     assert twin(stage).commits - before <= 2
@@ -137,11 +139,13 @@ async def test_a_database_that_is_away_is_told_in_time() -> None:
     assert await ledger.ask(order, within=2.0) == BooksAway()
     assert asyncio.get_running_loop().time() - started < 2
     assert await probe.expect(Decided) == Decided(1, BooksAway())
-    asks = [ledger.ask(Commit((grant(user, 1, str(n)),)), within=2.0) for n in range(3)]
+    orders = [Commit((grant(user, 1, str(n)),)) for n in range(3)]
+    asks = [ledger.ask(each, within=2.0) for each in orders]
     await asyncio.gather(*asks, return_exceptions=True)
     twin(stage).away = False
-    assert isinstance(await ledger.ask(order, within=2.0), Posted)
-    assert root.snapshot().children[0].children[0].restarts == 0  # type: ignore[union-attr]
+    outcome = await ledger.ask(order, within=2.0)
+    assert isinstance(outcome, Posted)
+    assert root.snapshot().children[0].children[0].restarts == 0
     await root.stop()
 
 
@@ -203,13 +207,16 @@ async def test_an_ask_that_nobody_waits_for_is_not_done() -> None:
     root, ledger = tree(twin(stage))
     await root.start()
     twin(stage).away = True
-    first = asyncio.ensure_future(ledger.ask(Commit((grant(user, 1, "a"),)), within=1.0))
-    second = asyncio.ensure_future(ledger.ask(Commit((grant(user, 1, "b"),)), within=1.0))
+
+    async def ask(word: str) -> Outcome:
+        order = Commit((grant(user, 1, word),))
+        return await ledger.ask(order, within=1.0)
+
+    asks = [asyncio.create_task(ask(word)) for word in "ab"]
     await asyncio.sleep(0.5)
-    late = asyncio.ensure_future(ledger.ask(Commit((grant(user, 1, "c"),)), within=1.0))
-    results = await asyncio.gather(first, second, late, return_exceptions=True)
+    results = await asyncio.gather(*asks, ask("c"), return_exceptions=True)
     assert [type(result) for result in results] == [DeadlineExceeded] * 3
     twin(stage).away = False
-    assert isinstance(await ledger.ask(Commit((grant(user, 1, "d"),)), within=2.0), Posted)
+    assert isinstance(await ask("d"), Posted)
     assert "c" not in {transfer.reference for transfer in twin(stage).transfers.values()}
     await root.stop()

@@ -27,7 +27,7 @@ class JudgeActor(Actor[Judge]):
 @simulated
 @pytest.mark.parametrize("give_up", list(GiveUp))
 async def test_fatal_passes_every_supervisor(give_up: GiveUp) -> None:
-    """It restarts nothing, and its words are the reason, whatever the policies say."""
+    """Fatal restarts nothing: every supervisor gives up, whatever its policy, with its words."""
     child = Child("judge", JudgeActor)
     inner = Supervisor("inner", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child], give_up=give_up)
     outer = Supervisor("outer", Strategy.ONE_FOR_ALL, Intensity(5, 30.0), [inner], give_up=give_up)
@@ -35,7 +35,5 @@ async def test_fatal_passes_every_supervisor(give_up: GiveUp) -> None:
     await root.start()
     with pytest.raises(ActorCrashed):
         await child.ref.ask(Look(), within=1.0)
-    assert (
-        await root.failed() == "outer: inner: judge: Fatal in JudgeActor.look: nothing adds up"
-    )
+    assert await root.failed() == "outer: inner: judge: Fatal in JudgeActor.look: nothing adds up"
     await root.stop()
