@@ -3,8 +3,8 @@
     python -m bench.kernel [--rounds 5] [--messages 20000]
 
 All contestants run in turns, round after round, so that a machine that slows down slows all of
-them; the table shows medians. Goals: ≥ 200,000 asks/s by 100 askers on asyncio, tell at 3 times
-and ask at 2.5 times the rate of Pykka.
+them; the table shows medians. Goals: ≥ 200,000 asks/s by 100 askers on plain asyncio, tell at 3
+times and ask at 2.5 times the rate of Pykka.
 """
 
 import argparse

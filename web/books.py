@@ -6,7 +6,7 @@ from actors.ledger.messages import BooksAway, Commit, Ledger, Outcome
 from sql.database import Unavailable
 from web.gateway import Gateway
 
-O = TypeVar("O")
+Reply = TypeVar("Reply")
 ASK_SECONDS = 2.0
 
 
@@ -15,7 +15,7 @@ async def commit(gateway: Gateway, order: Commit) -> Outcome:
     return present(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
 
 
-def present(outcome: O) -> O:
+def present(outcome: Reply) -> Reply:
     """The outcome, unless the books could not be reached. Raises Unavailable."""
     if isinstance(outcome, BooksAway):
         raise Unavailable("the books are away")

@@ -1,5 +1,6 @@
 """From a request to an operation's handler and back: the steps that every operation shares."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from web.operations import Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
 
 ADMISSION_SECONDS = 0.5
+# All that a handler waits for, one after another: whoever asks is answered within two seconds.
+HANDLER_SECONDS = 1.85
+LATE = unavailable("The gateway did not finish in time; try again")
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -56,7 +60,15 @@ class Endpoint:
             return body
         digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
         call = Call(self._gateway, request, claims, ids, body, query, digest)
-        return await self.operation.handler(call)
+        return await self._handled(call)
+
+    async def _handled(self, call: Call[Any, Any]) -> Any:
+        """The handler's answer; 503 when it takes longer than anybody should wait."""
+        try:
+            async with asyncio.timeout(HANDLER_SECONDS):
+                return await self.operation.handler(call)
+        except TimeoutError:
+            return LATE
 
     async def _refuse(self, request: web.Request) -> Problem | None:
         """Before anything is read: too many requests, or a gateway that is closing."""

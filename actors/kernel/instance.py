@@ -154,7 +154,7 @@ class Instance:
         torn_down: asyncio.CancelledError | None = None
         try:
             await self.actor.started()
-            if self.gauge.state is State.STARTING:
+            if self.gauge.state is State.STARTING and not self.killed:
                 self.gauge.state = State.RUNNING
             self.started.set_result(None)
             await self._serve()
@@ -256,10 +256,10 @@ class Instance:
         actor = type(self.actor).__name__
         if not self.started.done():
             return f"{actor}.started"
-        in_hand = self.current or (self.batch[0] if self.batch else None)
-        if in_hand is None:
+        in_hand = self.batch[:1] if self.current is None else [self.current]
+        if not in_hand:
             return actor
-        method, _ = self.table[type(message_of(in_hand))]
+        method, _ = self.table[type(message_of(in_hand[0]))]
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:

@@ -12,7 +12,7 @@ from rendertrust.protocol import Input, JobDispatch, Output, Urls
 INPUT: Final = "_input"
 
 
-class Unsendable(Exception):
+class Unsendable(ValueError):
     """The unit cannot be put into a frame: it will never be sent."""
 
 

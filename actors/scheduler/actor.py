@@ -167,9 +167,9 @@ class SchedulerActor(Actor[Scheduler]):
             return
         node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
         self._board.index.changed(node)
-        if self._loaded:
-            node.behind = not _say(node, self._board.assignments(node))
-            self._place()
+        # Before the first reading nothing is known to tell it; the reading sees to it.
+        node.behind = not self._loaded or not _say(node, self._board.assignments(node))
+        self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
         """Let a new session serve the node, or close it, if there is a newer one."""
@@ -267,8 +267,6 @@ class SchedulerActor(Actor[Scheduler]):
         if not self._loaded:
             self._loaded = True
             log.info("scheduling, %d units are open", len(rows))
-            for node in self._serving.values():
-                node.behind = not _say(node, self._board.assignments(node))
 
     def _poll_soon(self) -> None:
         if not self._poll_is_soon:

@@ -188,8 +188,7 @@ class Board:
         unit.placing = None
         unit.node, unit.state, unit.attempt = node, state, attempt
         self.index.take(node, unit.key)
-        if node.session is not None:
-            node.behind |= not self._say(node, Send(unit.assignment()))
+        self._tell(node, Send(unit.assignment()))
 
     def _give_back(self, unit: Unit) -> None:
         if unit.placing is not None:
@@ -204,5 +203,10 @@ class Board:
         if node is None:
             return
         self.index.release(node, unit.key)
-        if node.session is not None and not finished:
-            node.behind |= not self._say(node, Withdraw(unit.job, unit.number, unit.attempt))
+        if not finished:
+            self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
+
+    def _tell(self, node: Node, message: Message[NodeSession, None]) -> None:
+        """Tell its session; one that is behind will be told everything at once."""
+        if node.session is not None and not node.behind:
+            node.behind = not self._say(node, message)

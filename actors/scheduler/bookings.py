@@ -19,6 +19,7 @@ from actors.ledger.messages import (
 )
 from actors.scheduler.board import Booking
 from actors.scheduler.messages import Dispatch
+from actors.scheduler.policy import key_of
 
 
 def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
@@ -63,7 +64,8 @@ def holds(booking: Booking, outcome: Outcome) -> bool:
     if outcome.answer is not None:
         body: Any = outcome.answer.get("body")
         return isinstance(body, dict) and body.get("job_id") == str(booking.unit.job)
-    return True
+    key, wanted = booking.unit.key, (booking.attempt, booking.node)
+    return any(key_of(u) == key and (u.attempt, u.node) == wanted for u in outcome.units)
 
 
 def _key(order: Dispatch, booking: Booking) -> IdempotencyKey | None:

@@ -26,6 +26,11 @@ class Index:
     def __iter__(self) -> Iterator[Node]:
         return iter(self._nodes.values())
 
+    @property
+    def entries(self) -> int:
+        """How many entries the heaps hold, those out of date too."""
+        return sum(len(heap) for heap in self._heaps.values())
+
     def get(self, node: UUID) -> Node | None:
         return self._nodes.get(node)
 

@@ -38,7 +38,7 @@ INTERRUPTED = Ending(
     exit_codes.INTERRUPTED,
     "interrupted",
     "Interrupted",
-    "See what was submitted: rendertrust jobs list",
+    "Call it again when you like.",
 )
 
 
@@ -54,6 +54,8 @@ def _ending(error: Exception, session: Session) -> Ending | None:
         return error.ending
     if isinstance(error, click.Abort):
         return INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return Ending(exit_codes.USAGE, "usage", "", error.format_message())
     if isinstance(error, click.ClickException):
         return _clicked(error)
     if isinstance(error, BrokenPipeError):

@@ -1,6 +1,5 @@
 """Where logins are kept between calls: one file in the XDG state folder, its owner's alone."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -54,7 +53,7 @@ class CredentialsFile:
         return Tokens(access, refresh)
 
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
-        """Keep ``tokens``; with an ``email``, as at a login, it becomes the current one."""
+        """Keep ``tokens``; with an ``email``, as at a login, the gateway becomes current."""
         self.prepare()
         with self._locked("write"):
             book = self._book()
@@ -78,6 +77,8 @@ class CredentialsFile:
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
         """One process at a time: another's renewal would make our refresh token void."""
+        import asyncio
+
         self.prepare()
         with self._lock_file("renew") as file:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):

@@ -26,6 +26,8 @@ class Ending:
 
     def text(self) -> str:
         """What people read."""
+        if not self.detail:
+            return self.hint
         lines = [f"rendertrust: {wording.harmless(self.detail)}"]
         lines += [f"  {line}" for line in self.hint.splitlines()]
         request = self.facts.get("request_id")

@@ -81,12 +81,19 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 }
 
 
-def _no_answer(_: Exception, url: str) -> tuple[int, str, str]:
+def _no_answer(_: Exception, url: str) -> _Words:
     hint = (
         "Is it running? 'rendertrust serve' starts a gateway in a checkout.\n"
         f"Another one is named by --url (this is {url})."
     )
     return exit_codes.UNAVAILABLE, "no_answer", hint
+
+
+def _transfer(error: Exception, _: str) -> _Words:
+    status = error.status if isinstance(error, errors.TransferFailed) else None
+    lasting = status is not None and 400 <= status < 500 and status not in (403, 408, 429)
+    code = exit_codes.FAILURE if lasting else exit_codes.UNAVAILABLE
+    return code, "transfer_failed", "Try again; a file that arrived whole is not sent twice."
 
 
 def _other(words: Callable[[Exception, str], _Words]) -> Callable[[Exception, str], Ending]:
@@ -113,13 +120,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
             "Let the program that writes it finish, and submit again.",
         )
     ),
-    errors.TransferFailed: _other(
-        lambda _, __: (
-            exit_codes.UNAVAILABLE,
-            "transfer_failed",
-            "Try again; a file that arrived whole is not sent twice.",
-        )
-    ),
+    errors.TransferFailed: _other(_transfer),
     errors.BadAnswer: _other(
         lambda _, url: (
             exit_codes.FAILURE,

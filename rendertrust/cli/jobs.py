@@ -1,5 +1,7 @@
 """``rendertrust jobs``: what became of what was submitted."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList
 
 STATUSES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
-COLUMNS: Final = ("ID", "STATUS", "TYPE", "DONE", "PRICE", "NODE", "SUBMITTED")
+# 80 columns hold the first; programs get all.
+COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
+ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
 job_argument = click.argument("job", type=click.UUID)
 
 
@@ -47,19 +51,21 @@ def list_jobs(context: click.Context, status: str | None, limit: int, offset: in
 
 def _table(session: Session, found: "JobList") -> None:
     people = session.output.terminal
-    rows = [
-        (
-            job.id,
-            job.status,
-            wording.harmless(job.job_type),
-            wording.percent(job.progress),
-            job.price or "-",
-            wording.short(job.node_id) if people else job.node_id or "-",
-            wording.ago(job.created_at) if people else wording.stamp(job.created_at),
-        )
-        for job in found.jobs
-    ]
-    session.output.table(COLUMNS, rows)
+    rows = [_row(job, wording.ago if people else wording.stamp) for job in found.jobs]
+    columns = COLUMNS if people else ALL_COLUMNS
+    session.output.table(columns, [row[: len(columns)] for row in rows])
+
+
+def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    return (
+        job.id,
+        job.status,
+        wording.percent(job.progress),
+        job.price or "-",
+        time(job.created_at),
+        wording.harmless(job.job_type),
+        job.node_id or "-",
+    )
 
 
 @jobs.command()

@@ -69,12 +69,11 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, name in enumerate(columns):
         table.add_column(name, no_wrap=number == 0, overflow="fold")
     for row in rows:

@@ -1,5 +1,6 @@
 """Looking at what is to be submitted before anything is sent."""
 
+import os
 import zlib
 from pathlib import Path
 from typing import Final
@@ -10,9 +11,17 @@ HEAD: Final = b"BLENDER"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
-PIXELS: Final = click.IntRange(4, 16_384)
-SAMPLES: Final = click.IntRange(1, 65_536)
-FRAME: Final = click.IntRange(-FRAME_MAX, FRAME_MAX)
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, and called so when it is none."""
+
+    name = "whole number"
+
+
+PIXELS: Final = Whole(4, 16_384)
+SAMPLES: Final = Whole(1, 65_536)
+FRAME: Final = Whole(-FRAME_MAX, FRAME_MAX)
 FORMATS: Final = {
     "png": "PNG",
     "jpeg": "JPEG",
@@ -81,4 +90,6 @@ def placed(out: Path) -> Path:
     folder = out if out.is_dir() else out.parent
     if not folder.is_dir():
         raise click.UsageError(f"{folder} is no folder; make it, or name another by --out")
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"{folder} cannot be written to; name another by --out")
     return out

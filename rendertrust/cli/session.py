@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -67,6 +66,8 @@ class Session:
 
     def warn_of_plain_http(self) -> None:
         """A password or token that crosses a network in the clear is worth a word."""
+        from urllib.parse import urlsplit
+
         parts = urlsplit(self.url)
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             self.output.note(

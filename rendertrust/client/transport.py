@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -144,7 +145,10 @@ def unanswered(url: str, error: BaseException) -> NoAnswer:
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
-    return str(error.os_error.strerror or error.os_error).lower()
+    number = error.os_error.errno
+    # asyncio's own words only repeat the address. A resolver's numbers are below 0, its words good.
+    known = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+    return str(known or error.os_error).lower()
 
 
 def may_repeat(call: Call, error: NoAnswer | Refused) -> bool:

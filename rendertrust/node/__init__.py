@@ -12,12 +12,13 @@ What the command line calls:
 
     rendertrust.node.agent
         async run(state: Path | None = None, *, settings: Settings | None = None,
-                  narrator: Callable[[str], None] | None = None) -> Ended
+                  narrator: Callable[[str], None] | None = None,
+                  stop: asyncio.Event | None = None) -> Ended
             until drained, stopped by SIGTERM or SIGINT, replaced or refused.
             Ended(reason: str, ok: bool)      ok is False when somebody must act
         status(state: Path | None = None) -> Status | NotJoined
-            Status(node_id, name, url, running: bool, connected: bool, pid, capabilities,
-                   not_offered, units, waiting_results, version)
+            Status(node_id, name, url, running: bool, connected: bool, pid, health_port,
+                   capabilities, not_offered, units, waiting_results, version)
 
     rendertrust.node.settings
         Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)

@@ -18,6 +18,7 @@ FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # below this Blender does not start
 NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
+_NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker.py")
 
 
@@ -81,7 +82,13 @@ async def find(scratch: Path, *, unsafe: bool = False) -> Blender | NoBlender:
     folder = _trial_folder(scratch)
     try:
         box.prepare(folder)
-        return await _try_out(Blender(renderer=program, box=box), folder)
+        found = await _try_out(Blender(renderer=program, box=box), folder)
+        is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
+        if is_limit and isinstance(box, sandbox.Sandbox):
+            # Inside a container that switch may be out of reach; the rest of the sandbox is not.
+            weaker = attrs.evolve(box, forbids_namespaces=False)
+            found = await _try_out(Blender(renderer=program, box=weaker), folder)
+        return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

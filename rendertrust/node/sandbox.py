@@ -2,8 +2,8 @@
 
 Inside there is a read-only system, the renderer, and a work folder of which ``in`` is read-only and
 ``out``, ``home`` and ``/tmp`` are writable; no network, no capability, no other process, nothing of
-/etc but fonts and the loader's cache, and an empty environment. Bounds on time, memory and files
-are set by the worker itself before it opens a scene.
+/etc but fonts, the loader's cache and links, and an empty environment. Bounds on time, memory
+and files are set by the worker itself before it opens a scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
 without one, because only root can bind folders that lie under its own closed home, and drops to
@@ -11,7 +11,9 @@ the host's nobody (65534) inside, before Blender starts: Blender never runs with
 """
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +29,18 @@ INSTALL_BWRAP: Final = (
 UNSAFE_AS_ROOT: Final = (
     "rendering without the sandbox is never allowed as root; run the node as an ordinary user"
 )
-_SYSTEM: Final = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/fonts", "/etc/ld.so.cache")
+# /etc/alternatives holds links alone; some distributions' libraries are found through it.
+_SYSTEM: Final = (
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/bin",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+)
+_FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
 
 
@@ -54,6 +67,7 @@ class Sandbox:
     bwrap: str
     readable: tuple[Path, ...]
     as_root: bool
+    forbids_namespaces: bool = True
 
     def view(self, folder: Path, worker: Path) -> View:
         """Where the worker finds its files."""
@@ -104,10 +118,10 @@ class Sandbox:
         yield from ("--setenv", "HOME", "/job/home", "--setenv", "PATH", "/usr/bin:/bin")
         yield from ("--setenv", "LANG", "C.UTF-8", "--hostname", "render", "--chdir", "/job/out")
 
-    @staticmethod
-    def _as_user() -> tuple[Sequence[str], Sequence[str]]:
+    def _as_user(self) -> tuple[Sequence[str], Sequence[str]]:
         nobody = str(NOBODY)
-        return ("--unshare-user", "--disable-userns", "--uid", nobody, "--gid", nobody), ()
+        forbid = ("--disable-userns",) if self.forbids_namespaces else ()
+        return ("--unshare-user", *forbid, "--uid", nobody, "--gid", nobody), ()
 
     @staticmethod
     def _as_root() -> tuple[Sequence[str], Sequence[str]]:
@@ -169,7 +183,19 @@ def find(readable: tuple[Path, ...], *, unsafe: bool = False) -> Sandbox | Bare 
         bwrap=bwrap,
         readable=tuple(path for path in _outermost(readable) if not _is_system(path)),
         as_root=is_root,
+        forbids_namespaces=_version(bwrap) >= _FORBIDS_NAMESPACES,
     )
+
+
+def _version(bwrap: str) -> tuple[int, ...]:
+    """bubblewrap's version; () when it does not say."""
+    try:
+        asked = subprocess.run(
+            [bwrap, "--version"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(int(part) for part in re.findall(r"\d+", asked.stdout)[:3])
 
 
 def explain(stderr: str) -> str | None:

@@ -74,10 +74,13 @@ class Slots:
 
     def cancel(self, ref: Running) -> None:
         """End a unit that is wanted no longer; one that is done is forgotten."""
-        for unit in self._matching(ref):
+        running = self._matching(ref)
+        for unit in running:
             unit.cancel()
         if self._spool.settle(ref):
             self._on_spooled()
+        if not running:  # the gateway may wait for the slot
+            self._say_cancelled(ref)
 
     def pause(self, job_id: str) -> None:
         """Give back the job's units that have not begun."""
@@ -145,7 +148,9 @@ class Slots:
             self._spool.put(failed(unit.ref, unit.failure_if_cancelled), None, None)
             return
         self._narrate(f"{_name(unit)}: cancelled")
-        ref = unit.ref
+        self._say_cancelled(unit.ref)
+
+    def _say_cancelled(self, ref: Running) -> None:
         self._send(
             JobResult(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, status="cancelled")
         )

@@ -5,7 +5,7 @@ whatever Blender itself prints goes to standard error. It imports nothing of thi
 it runs where only the standard library and Blender are. Lines it writes:
 
     {"event": "ready", "blender": "5.2.3", "build": "e13b728c6880"}
-    {"event": "progress", "progress": 0.25, "detail": "Sample 16/64"}
+    {"event": "progress", "progress": 0.25, "remaining": 9.3, "detail": "Sample 16/64"}
     {"event": "done", "file": "frame.png", "seconds": 3.1, …}
     {"event": "failed", "failure": "scene", "error": "…"}
 """
@@ -32,6 +32,7 @@ SUFFIXES = {
 }
 CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
+REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
 
 
@@ -83,6 +84,14 @@ def share_of(text: str) -> float | None:
         # While a tile is written the count of tiles is one ahead of the samples shown.
         return min((int(tile[1]) + sample) / max(int(tile[2]), 1), 1.0)
     return sample
+
+
+def remaining_of(text: str) -> float | None:
+    """Seconds that Blender thinks are left; None: it does not say."""
+    found = REMAINING.search(text)
+    if not found:
+        return None
+    return int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
 
 
 def open_scene(bpy: Any, path: str) -> Any:
@@ -196,7 +205,8 @@ def watch(bpy: Any, pipe: int) -> None:
         share = share_of(text) if isinstance(text, str) else None
         if share is not None and share > done:
             done = share
-            say(pipe, "progress", progress=round(share, 4), detail=text.split("|")[-1].strip())
+            detail, left = text.split("|")[-1].strip(), remaining_of(text)
+            say(pipe, "progress", progress=round(share, 4), remaining=left, detail=detail)
 
     bpy.app.handlers.render_stats.append(stats)
 

@@ -23,7 +23,7 @@ class Engine(ABC, Generic[E]):
     """One engine and its endpoint ``E``. ``start`` again after it ended; not while it runs."""
 
     name: str
-    # How long one process may take to become ready before another is tried.
+    # How long the first process may take to become ready before another is tried, with twice that.
     attempt_seconds: float = math.inf
     # After a kill, remains of the old process can spoil a start for some seconds: how long to try.
     recovery_seconds: float = 10.0
@@ -56,17 +56,19 @@ class Engine(ABC, Generic[E]):
 
     async def _start_until(self, deadline: float, lock: int) -> E:
         recovery = min(deadline, time.monotonic() + self.recovery_seconds)
+        patience = self.attempt_seconds
         while True:
-            endpoint = await self._start_once(deadline, lock)
+            endpoint = await self._start_once(deadline, patience, lock)
             if endpoint is not None:
                 return endpoint
             if time.monotonic() >= recovery:
                 raise EngineError(f"{self.name} does not start: {self.folder.log_tail()}")
+            patience *= 2
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _start_once(self, deadline: float, lock: int) -> E | None:
+    async def _start_once(self, deadline: float, patience: float, lock: int) -> E | None:
         """The endpoint; None when the process ended, or took too long, before it was ready."""
-        give_up = time.monotonic() + self.attempt_seconds
+        give_up = time.monotonic() + patience
         running = await Tethered.launch(self.folder, await self.command(), lock)
         try:
             while running.returncode is None and time.monotonic() < give_up:

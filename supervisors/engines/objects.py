@@ -13,7 +13,7 @@ from attrs import field, frozen
 from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
 from supervisors.engines.objects_sockets import remove_sockets, socket_paths
-from supervisors.engines.port import LOOPBACK, is_free, keep_ports, read_ports
+from supervisors.engines.port import LOOPBACK, fits_unix_socket, is_free, keep_ports, read_ports
 from supervisors.engines.program import weed_programs
 from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered import Command
@@ -48,8 +48,9 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     """A store in ``data/objects``. Objects survive a kill; a power failure may cost the last."""
 
     name = "objects"
-    attempt_seconds = 15.0
-    recovery_seconds = 40.0
+    # Now and then it starts without ever giving out places to write to: another start helps.
+    attempt_seconds = 8.0
+    recovery_seconds = 90.0
 
     def __init__(self, data: Path, *, account: Account | None, bucket: str = BUCKET) -> None:
         super().__init__(data, account=account)
@@ -102,9 +103,6 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             "ip.bind": LOOPBACK,
             "bucket": self._bucket,
             "s3.config": self._configuration / "s3.json",
-            "s3.localSocket": sockets / "s3",
-            "filer.localSocket": sockets / "filer",
-            "s3.localFilerSocket": sockets / "filer",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "s3.iam": "false",
@@ -114,7 +112,10 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             "admin.ui": "false",
             "admin.password": self._secrets["admin"],
             "master.telemetry": "false",
+            # What it would resume can leave it without a leader for a while; volumes tell the rest.
+            "master.resumeState": "false",
             "volume.preStopSeconds": 0,
+            **placed_sockets(sockets),
             **self._ports,
         }
         return "".join(f"{name}={value}\n" for name, value in options.items())
@@ -151,6 +152,14 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     async def stop(self) -> None:
         await super().stop()
         remove_sockets(self._ports)
+
+
+def placed_sockets(folder: Path) -> dict[str, Path]:
+    """Flags for the sockets that can be placed; none where the path is too long."""
+    s3, filer = folder / "s3", folder / "filer"
+    if not fits_unix_socket(filer):
+        return {}
+    return {"s3.localSocket": s3, "filer.localSocket": filer, "s3.localFilerSocket": filer}
 
 
 def usable(port: int) -> bool:

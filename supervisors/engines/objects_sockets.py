@@ -1,7 +1,8 @@
-"""The unix sockets that SeaweedFS puts into /tmp, where no flag moves them.
+"""The unix sockets that SeaweedFS puts into /tmp: those for gRPC are moved by no flag.
 
-They carry its gRPC port in their names. It removes them when it stops in order; after a kill they
-stay, and one of another user under a port that we chose would make it hang.
+Two others can be placed, unless the data folder's path is too long for a socket. All carry a port
+in their names. It removes them when it stops in order; after a kill they stay, and one of another
+user under a port that we chose would make it hang.
 """
 
 import contextlib
@@ -13,15 +14,15 @@ SERVICES = ("master", "volume", "filer", "s3", "admin")
 
 
 def socket_paths(port: int) -> list[Path]:
-    """The sockets that exist for a gRPC port, of whichever user."""
-    paths = (FOLDER / f"seaweedfs-{service}-grpc-{port}.sock" for service in SERVICES)
+    """The sockets that exist for a port, of whichever user."""
+    names = (f"seaweedfs-{service}{kind}" for service in SERVICES for kind in ("", "-grpc"))
+    paths = (FOLDER / f"{name}-{port}.sock" for name in names)
     return [path for path in paths if path.is_socket()]
 
 
 def remove_sockets(ports: Mapping[str, int]) -> None:
     """Remove what a killed store of ours left; another user's stays, and its port is not used."""
-    for name, port in ports.items():
-        if name.endswith(".grpc"):
-            for path in socket_paths(port):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+    for port in ports.values():
+        for path in socket_paths(port):
+            with contextlib.suppress(OSError):
+                path.unlink()

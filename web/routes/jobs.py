@@ -40,6 +40,7 @@ operations = Operations()
 DISPATCH_SECONDS = 2.0
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
+CANCELLABLE = ("QUEUED", "DISPATCHED")
 NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
@@ -176,11 +177,14 @@ async def show(call: Call) -> Job | Problem:
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
     job = call.ids["job_id"]
-    if await call.gateway.jobs.by_id(job, call.caller) is None:
+    row = await call.gateway.jobs.by_id(job, call.caller)
+    if row is None:
         return NOT_FOUND
+    if row.status not in CANCELLABLE:
+        return not_cancellable(row.status)
     outcome = await commit(call.gateway, Commit(effects=(JobCancel(job, call.caller),)))
     if isinstance(outcome, GuardFailed):
-        return Problem(400, f"Job is {outcome.found}; only QUEUED or DISPATCHED can be cancelled")
+        return not_cancellable(outcome.found)  # it has begun since we looked
     if isinstance(outcome, Posted):
         call.gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
         call.gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
@@ -227,6 +231,10 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
     return CHANGED
+
+
+def not_cancellable(status: str) -> Problem:
+    return Problem(400, f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled")
 
 
 def own_result(user: UUID, key: str) -> bool:

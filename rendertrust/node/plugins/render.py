@@ -1,6 +1,8 @@
 """``render``: one frame of a Blender scene, rendered in the sandbox."""
 
+import asyncio
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -8,9 +10,11 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.node import blender
+from rendertrust.node.estimate import Estimate
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.process import Ending
 
+TICK_SECONDS: Final = 1.0
 FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 PIXELS_MAX: Final = 16_384
 SAMPLES_MAX: Final = 65_536
@@ -49,19 +53,46 @@ class Render:
         if isinstance(scene, Failed):
             return scene
         self.found.box.prepare(task.folder)
-        ending = await self.found.obey(
-            {**order, "scene": scene},
-            task.folder,
-            threads=task.threads,
-            within=self.runtime_seconds_max,
-            hear=lambda line: _report(task, line),
-        )
+        progress = _Progress(task=task)
+        ticker = asyncio.ensure_future(progress.tick())
+        try:
+            ending = await self.found.obey(
+                {**order, "scene": scene},
+                task.folder,
+                threads=task.threads,
+                within=self.runtime_seconds_max,
+                hear=progress.hear,
+            )
+        finally:
+            ticker.cancel()
         return result_of(ending, task.folder)
 
 
-def _report(task: Task, line: Mapping[str, Any]) -> None:
-    if line.get("event") == "progress" and isinstance(line.get("progress"), (int, float)):
-        task.report(float(line["progress"]), str(line.get("detail", "")))
+@attrs.define
+class _Progress:
+    """Reports what Blender says at once, and an estimate every second between."""
+
+    task: Task
+    estimate: Estimate = attrs.field(factory=Estimate)
+    detail: str = ""
+
+    def hear(self, line: Mapping[str, Any]) -> None:
+        share, left = line.get("progress"), line.get("remaining")
+        if line.get("event") != "progress" or not isinstance(share, (int, float)):
+            return
+        self.detail = str(line.get("detail", ""))
+        remaining = float(left) if isinstance(left, (int, float)) else None
+        self.estimate.hear(float(share), remaining, time.monotonic())
+        self.report()
+
+    async def tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.report()
+
+    def report(self) -> None:
+        if (share := self.estimate.share(time.monotonic())) > 0:
+            self.task.report(share, self.detail)
 
 
 def _refused(error: str) -> Failed:

@@ -1,6 +1,7 @@
 """The agent against a gateway over a real socket."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import aiohttp
@@ -8,8 +9,8 @@ import attrs
 import orjson
 
 from rendertrust import identity
-from rendertrust.node import agent, enrolment
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node import agent
+from rendertrust.node.state import StateFolder
 from rendertrust.protocol import (
     Ack,
     Drain,
@@ -28,6 +29,7 @@ from rendertrust.protocol import (
 )
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway, gateway
+from tests.integration.node.processes import descendants, is_alive
 from tests.until import until
 
 LONG = {"rows": 10_000}
@@ -37,12 +39,6 @@ def ack_of(frame: FromNode) -> FromGateway | None:
     if isinstance(frame, JobResult):
         return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
     return None
-
-
-def children() -> set[str]:
-    """Our child processes, by the kernel's word."""
-    files = Path("/proc/self/task").glob("*/children")
-    return {pid for file in files for pid in file.read_text().split()}
 
 
 def spooled(folder: StateFolder) -> int:
@@ -143,11 +139,11 @@ async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) 
         await peer.next(Hello)
         await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
         await until(lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames))
-        running = children()
+        running = descendants(os.getpid())
         assert running
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
         assert (await peer.result("j1")).status == "cancelled"
-        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
+        await until(lambda: not any(is_alive(pid) for pid in running))
         assert spooled(node.folder) <= 0
 
 
@@ -156,7 +152,8 @@ async def test_other_attempts_are_not_cancelled(peer: Gateway, start: Start) -> 
         await peer.next(Hello)
         await peer.send(peer.dispatch("cpu_benchmark", attempt=2, params={"rows": 50}))
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
-        assert (await peer.result("j1")).status == "completed"
+        answers = [await peer.result("j1"), await peer.result("j1")]
+        assert [(a.status, a.attempt) for a in answers] == [("cancelled", 1), ("completed", 2)]
 
 
 async def test_welcome_drops_what_the_gateway_wants_no_longer(peer: Gateway, start: Start) -> None:
@@ -377,41 +374,6 @@ async def test_agent_without_enrolment_says_how_to_join(tmp_path: Path) -> None:
     ended = await agent.run(tmp_path, settings=QUICK)
     assert "rendertrust node join" in ended.reason
     assert isinstance(agent.status(tmp_path), agent.NotJoined)
-
-
-async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
-    joined = await enrolment.join(f"{peer.url}/", name="box", state=tmp_path, token="of-a-user")
-    assert isinstance(joined, enrolment.Joined)
-    assert (joined.node_id, joined.owned, joined.proven) == ("n1", True, True)
-    assert "pip install" in joined.not_offered["render"]
-    assert peer.registrations[0]["authorization"] == "Bearer of-a-user"
-    assert peer.registrations[0]["capabilities"] == ["cpu_benchmark", "echo"]
-    for file in ("key.pem", "enrolment.json"):
-        assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
-
-
-async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_path: Path) -> None:
-    peer.has_verify = False
-    joined = await enrolment.join(peer.url, name="box", state=tmp_path)
-    assert isinstance(joined, enrolment.Joined)
-    assert not joined.proven
-    assert StateFolder(tmp_path).enrolment() == Enrolment(
-        url=peer.url,
-        node_id="n1",
-        name="box",
-        token="first-token",
-        capabilities=("cpu_benchmark", "echo"),
-    )
-
-
-async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> None:
-    peer.refuses_registration = 429
-    assert await enrolment.join(peer.url, state=tmp_path) == enrolment.JoinRefused(
-        reason="no", code=429
-    )
-    nobody = await enrolment.join("http://127.0.0.1:9", state=tmp_path)
-    assert isinstance(nobody, enrolment.JoinRefused)
-    assert nobody.code is None
 
 
 async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:

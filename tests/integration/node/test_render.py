@@ -24,6 +24,7 @@ from rendertrust.node.sandbox import Sandbox, make_parts
 from rendertrust.protocol import Hello, JobCancel, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
+from tests.integration.node.processes import descendants, is_alive
 from tests.until import until
 
 pytestmark = pytest.mark.render
@@ -268,11 +269,11 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
         await peer.next(Hello, within=60)
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0, within=60)
-        pids = _descendants()
+        pids = descendants(os.getpid())
         assert pids
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
         assert (await peer.result("j1")).status == "cancelled"
-        await until(lambda: not any(_is_alive(pid) for pid in pids))
+        await until(lambda: not any(is_alive(pid) for pid in pids))
         await until(lambda: not list(node.folder.work.glob("*")))
 
 
@@ -285,7 +286,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
         await peer.next(Hello, within=60)
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0, within=60)
-        os.kill(max(_descendants()), signal.SIGSEGV)
+        os.kill(max(descendants(os.getpid())), signal.SIGSEGV)
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "node")
         assert "SIG" in (result.error or ""), result
@@ -318,23 +319,3 @@ def _content(path: Path) -> bytes:
 def _progress(peer: Gateway) -> float:
     shares = [frame.progress or 0 for frame in peer.frames if isinstance(frame, JobStatus)]
     return max(shares, default=0)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def _descendants() -> set[int]:
-    found: set[int] = set()
-    level = {os.getpid()}
-    while level:
-        below: set[int] = set()
-        for pid in level:
-            for file in Path(f"/proc/{pid}/task").glob("*/children"):
-                below |= {int(child) for child in file.read_text().split()}
-        found |= below
-        level = below
-    return found

@@ -14,6 +14,7 @@ class Proxy:
         self._behind = urlsplit(behind)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.dsn = ""
         self.swallow_commit = False  # pass the next COMMIT on, then break off before its answer
         self.silent = False  # pass nothing on
@@ -27,7 +28,7 @@ class Proxy:
         await self.close()
 
     async def listen(self, port: int) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
         port = self._server.sockets[0].getsockname()[1]
         login = self._behind.netloc.rpartition("@")[0]
         place = self._behind._replace(netloc=f"{login}@127.0.0.1:{port}", query="sslmode=disable")
@@ -37,7 +38,11 @@ class Proxy:
         """Nobody is there any more."""
         assert self._server is not None
         self._server.close()
-        self.break_off()
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        if serving:
+            await asyncio.wait(serving)
         await self._server.wait_closed()
 
     async def reopen(self) -> None:
@@ -48,16 +53,24 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await self._connect()
-        ends = {writer, back_writer}
-        self._writers |= ends
-        forth = asyncio.create_task(self._pass_on(reader, back_writer, forth=True))
+        ends = {writer}
         try:
-            await self._pass_on(back_reader, writer, forth=False)
+            back_reader, back_writer = await self._connect()
+            ends.add(back_writer)
+            self._writers |= ends
+            forth = asyncio.create_task(self._pass_on(reader, back_writer, forth=True))
+            try:
+                await self._pass_on(back_reader, writer, forth=False)
+            finally:
+                forth.cancel()
+                await asyncio.wait((forth,))
         finally:
-            forth.cancel()
-            await asyncio.wait((forth,))
             for end in ends:
                 end.transport.abort()
             self._writers -= ends

@@ -30,6 +30,7 @@ class ShelfStore:
 
     def __init__(self) -> None:
         self.away = False
+        self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
         self.lost: list[OpenUnit] = []
@@ -40,6 +41,9 @@ class ShelfStore:
 
     def _check(self) -> None:
         self.reads += 1
+        bug, self.has_bug = self.has_bug, False
+        if bug:
+            raise ZeroDivisionError("a bug")
         if self.away:
             raise Unavailable("away")
 
@@ -127,7 +131,8 @@ def order(
 def assignment(
     job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
 ) -> Assignment:
-    fields = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene", "params": {}, **other}
+    fields: dict[str, Any] = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene"}
+    fields |= {"params": {}, **other}
     return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
 
 

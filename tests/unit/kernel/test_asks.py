@@ -297,6 +297,20 @@ async def test_later_can_fail() -> None:
 
 
 @simulated
+async def test_later_whose_asker_has_gone() -> None:
+    """A handler sees by Later.gone that nobody waits any more."""
+    async with play() as it:
+        asker = asyncio.create_task(it.ref.ask(Wait(), within=2.0))
+        it.ref.tell(Wait())
+        await quiet()
+        told, asked = sorted(it.script.instances[0].waiting, key=lambda later: not later.gone)
+        assert (told.gone, asked.gone) == (True, False)
+        with pytest.raises(DeadlineExceeded):
+            await asker
+        assert asked.gone
+
+
+@simulated
 async def test_dropped_later_lets_the_deadline_run_out() -> None:
     """A reply that is promised and then dropped lets the asker's deadline run out."""
     async with play() as it:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendertrust.node.worker import one_line, share_of
+from rendertrust.node.worker import one_line, remaining_of, share_of
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,12 @@ from rendertrust.node.worker import one_line, share_of
 )
 def test_share_is_read_from_what_blender_says(text: str, share: float | None) -> None:
     assert share_of(text) == share
+
+
+def test_time_left_is_read_from_what_blender_says() -> None:
+    assert remaining_of("Remaining: 01:02.50 | Mem: 1M | Sample 1/2") == 62.5
+    assert remaining_of("Remaining: 1:00:01.00 | Sample 1/2") == 3601
+    assert remaining_of("Sample 1/2") is None
 
 
 def test_error_is_told_in_one_line() -> None:

@@ -9,7 +9,7 @@ from supervisors.backoff import Backoff
 from supervisors.intensity import Intensity, Window
 from supervisors.strategy import GiveUp, Restart, Strategy
 from tests.unit.simulated_time import simulated
-from tests.unit.supervisors.town import Leave, Say, Town, quiet, refuse, root, states
+from tests.unit.supervisors.town import Leave, Ruin, Say, Town, quiet, refuse, root, states
 from tests.until import until
 
 
@@ -183,6 +183,19 @@ async def test_root_that_gives_up() -> None:
     with pytest.raises(ActorStopped, match="c ended more than 1 times"):
         await town.refs["b"].ask(Say("x"), within=1.0)
     await tree.stop()
+
+
+@simulated
+async def test_fatal_error_makes_the_tree_give_up() -> None:
+    """An actor that raises Fatal makes the whole tree give up at once, with its text as reason."""
+    town = Town()
+    inner = root(Strategy.ONE_FOR_ONE, [town.house("b")], give_up=GiveUp.STAY_DOWN, name="in")
+    tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner, town.house("c")])
+    await tree.start()
+    town.since()
+    town.refs["b"].tell(Ruin())
+    assert await tree.failed() == "in: b: Fatal in HouseActor.ruin: the ground has gone"
+    assert town.since() == "-b -c -a"
 
 
 @simulated

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
-from actors.kernel import Actor, AskFailed, Message, Ref, State, handles
+from actors.kernel import Actor, AskFailed, Fatal, Message, Ref, State, handles
 from supervisors.backoff import Backoff
 from supervisors.child import Branch, Child
 from supervisors.intensity import Intensity
@@ -20,6 +20,11 @@ class House:
 @attrs.frozen
 class Crash(Message[House, None]):
     """Raises."""
+
+
+@attrs.frozen
+class Ruin(Message[House, None]):
+    """Finds what no restart mends."""
 
 
 @attrs.frozen
@@ -96,6 +101,10 @@ class HouseActor(Actor[House]):
     async def crash(self, message: Crash) -> None:
         self.town.log.append(f"!{self.name}")
         raise ValueError("hunter2")
+
+    @handles(Ruin)
+    async def ruin(self, message: Ruin) -> None:
+        raise Fatal("the ground has gone")
 
     @handles(Leave)
     async def leave(self, message: Leave) -> None:

@@ -1,0 +1,110 @@
+"""A gateway's double, and the real program in processes of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.integration.client.double import GatewayDouble
+
+ROOT = Path(__file__).resolve().parents[3]
+ENDED_WITHIN = 60.0
+
+
+@attrs.frozen
+class Finished:
+    """How a call of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@attrs.frozen
+class Program:
+    """``rendertrust``, with a state folder of its own."""
+
+    url: str
+    home: Path
+    variables: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "PYTHONPATH": str(ROOT),
+            "RENDERTRUST_URL": self.url,
+            **self.variables,
+        }
+
+    async def start(self, *words: str, **variables: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "rendertrust", *words],
+            cwd=self.home,
+            env=self.environment() | variables,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+
+    async def run(self, *words: str, typed: str = "", **variables: str) -> Finished:
+        process = await self.start(*words, **variables)
+        return await ended(process, typed)
+
+    async def log_in(self) -> None:
+        words = ("login", "jane@example.com", "--password-stdin")
+        finished = await self.run(*words, typed="correct horse\n")
+        assert finished.code == 0, finished
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "state" / "rendertrust" / "credentials.json"
+
+
+async def ended(process: Process, typed: str = "") -> Finished:
+    """What the process printed and how it ended; killed when that takes too long."""
+    try:
+        async with asyncio.timeout(ENDED_WITHIN):
+            out, err = await process.communicate(typed.encode())
+    except TimeoutError:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[GatewayDouble]:
+    async with GatewayDouble() as double:
+        yield double
+
+
+@pytest.fixture
+async def program(gateway: GatewayDouble, tmp_path: Path) -> Program:
+    return Program(gateway.url, tmp_path)
+
+
+@pytest.fixture
+def blend(tmp_path: Path) -> Path:
+    """What looks like a scene, in several pieces' length."""
+    path = tmp_path / "scene.blend"
+    path.write_bytes(b"BLENDER-v405" + bytes(3 << 20))
+    return path

@@ -1,0 +1,277 @@
+"""A gateway's double over a real socket: it speaks the reference's shapes, and fails on order.
+
+The object store is part of it: presigned URLs point to ``/store/…`` of the same server.
+"""
+
+import base64
+import hashlib
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import attrs
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+NOW = "2026-03-13T12:00:00Z"
+USER = "550e8400-e29b-41d4-a716-446655440000"
+NODE = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9000
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse] | web.StreamResponse]
+
+
+@attrs.define
+class GatewayDouble:
+    """``script`` answers the next requests of a route instead of the double's own answers."""
+
+    server: TestServer | None = None
+    requests: list[tuple[str, str]] = attrs.Factory(list[tuple[str, str]])
+    seen: Counter[str] = attrs.Factory(Counter[str])
+    scripted: dict[str, deque[Answer]] = attrs.Factory(dict[str, deque[Answer]])
+    bodies: list[dict[str, Any]] = attrs.Factory(list[dict[str, Any]])
+    jobs: dict[str, dict[str, Any]] = attrs.Factory(dict[str, dict[str, Any]])
+    keys: dict[str, str] = attrs.Factory(dict[str, str])
+    uploads: dict[str, dict[str, Any]] = attrs.Factory(dict[str, dict[str, Any]])
+    objects: dict[str, bytes] = attrs.Factory(dict[str, bytes])
+    accepted: set[str] = attrs.Factory(lambda: {"access-1"})
+    refresh: str | None = "refresh-1"
+    life: deque[dict[str, Any]] = attrs.Factory(deque[dict[str, Any]])
+    picture: bytes = PICTURE
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=1 << 30, middlewares=[self._script])
+        app.add_routes(
+            [
+                web.post("/api/v1/auth/register", self._register),
+                web.post("/api/v1/auth/login", self._log_in),
+                web.post("/api/v1/auth/refresh", self._refresh),
+                web.get("/api/v1/credits/balance", self._balance),
+                web.get("/api/v1/credits/history", self._history),
+                web.post("/api/v1/uploads", self._announce),
+                web.post("/api/v1/uploads/{id}/complete", self._complete),
+                web.post("/api/v1/jobs/dispatch", self._dispatch),
+                web.get("/api/v1/jobs", self._list),
+                web.get("/api/v1/jobs/{id}", self._job),
+                web.post("/api/v1/jobs/{id}/cancel", self._cancel),
+                web.get("/api/v1/jobs/{id}/result", self._result),
+                web.put("/store/{key:.+}", self._put),
+                web.get("/store/{key:.+}", self._get),
+            ]
+        )
+        self.server = TestServer(app)
+        await self.server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self.server is not None
+        await self.server.close()
+
+    @property
+    def url(self) -> str:
+        assert self.server is not None
+        return str(self.server.make_url("")).rstrip("/")
+
+    def script(self, route: str, *answers: Answer) -> None:
+        """``route`` is ``METHOD /path``, as the client sends it, without the query."""
+        self.scripted.setdefault(route, deque()).extend(answers)
+
+    def add_job(self, status: str = "DISPATCHED", **fields: Any) -> str:
+        job_id = str(uuid4())
+        self.jobs[job_id] = job(job_id, status=status, **fields)
+        return job_id
+
+    @web.middleware
+    async def _script(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        route = f"{request.method} {request.path}"
+        self.requests.append((request.method, request.path))
+        self.seen[route] += 1
+        waiting = self.scripted.get(route)
+        if waiting:
+            answer = waiting.popleft()(request)
+            return answer if isinstance(answer, web.StreamResponse) else await answer
+        open_to_all = request.path.startswith(("/api/v1/auth/", "/store/"))
+        if not open_to_all and self._token(request) not in self.accepted:
+            return problem(401, "Invalid or expired token")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    def _token(self, request: web.Request) -> str:
+        return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    async def _register(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        if body["email"] == "taken@example.com":
+            return problem(409, "Email already registered")
+        user = {"id": USER, "email": body["email"], "name": body["name"], "is_active": True}
+        return web.json_response({"user": user, "tokens": self._pair()}, status=201)
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        if body["password"] != "correct horse":
+            return problem(401, "Invalid credentials or inactive account")
+        return web.json_response(self._pair())
+
+    async def _refresh(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        if self.refresh is None or body["refresh_token"] != self.refresh:
+            return problem(401, "Invalid, expired, or wrong token type")
+        number = int(self.refresh.split("-")[1]) + 1
+        self.accepted, self.refresh = {f"access-{number}"}, f"refresh-{number}"
+        return web.json_response(self._pair())
+
+    def _pair(self) -> dict[str, Any]:
+        access = next(iter(self.accepted), "access-0")
+        refresh = self.refresh or "refresh-0"
+        return {"access_token": access, "refresh_token": refresh, "token_type": "bearer", "new": 1}
+
+    async def _balance(self, request: web.Request) -> web.Response:
+        amounts = {"balance": "1000.0000", "held": "10.0000", "available": "990.0000"}
+        return web.json_response({**amounts, "user_id": USER, "added_later": {"x": 1}})
+
+    async def _history(self, request: web.Request) -> web.Response:
+        entry = {
+            "id": str(UUID(int=1)),
+            "amount": "10.0000",
+            "direction": "DEBIT",
+            "source": "USAGE",
+            "reference_id": "job-abc123",
+            "balance_after": "990.0000",
+            "description": "Job execution: \x1b[31mrender",
+            "created_at": NOW,
+        }
+        return web.json_response({"entries": [entry], "count": 42})
+
+    async def _announce(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        upload_id = body["sha256"][:32]
+        known = self.uploads.get(upload_id)
+        if known is not None and known["status"] == "COMPLETED":
+            return web.json_response(known)
+        checksum = base64.b64encode(bytes.fromhex(body["sha256"])).decode()
+        signed = {"Content-Length": str(body["size"]), "x-amz-checksum-sha256": checksum}
+        key = f"uploads/{USER}/{body['sha256']}.blend"
+        url = f"{self.url}/store/{key}?X-Amz-Signature=secret"
+        self.uploads[upload_id] = {
+            "id": upload_id,
+            "payload_ref": f"s3://rendertrust/{key}",
+            **body,
+            "status": "PENDING",
+            "created_at": NOW,
+            "completed_at": None,
+            "put": {"url": url, "headers": signed, "expires_in": 3600},
+        }
+        return web.json_response(self.uploads[upload_id], status=201)
+
+    async def _put(self, request: web.Request) -> web.Response:
+        content = await request.read()
+        assert "Transfer-Encoding" not in request.headers, "S3 takes no chunks of unknown length"
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        if request.headers.get("x-amz-checksum-sha256") != checksum:
+            return web.Response(status=400, text="<Error>BadDigest</Error>")
+        self.objects[request.match_info["key"]] = content
+        return web.Response()
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        upload = self.uploads[request.match_info["id"]]
+        key = upload["payload_ref"].removeprefix("s3://rendertrust/")
+        if key not in self.objects:
+            return problem(409, "The content has not arrived in the store")
+        upload |= {"status": "COMPLETED", "completed_at": NOW, "put": None}
+        return web.json_response(upload)
+
+    async def _dispatch(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        key = request.headers.get("Idempotency-Key", "")
+        job_id = self.keys.get(key)
+        if job_id is None:
+            job_id = self.keys[key] = self.add_job(job_type=body["job_type"])
+        return web.json_response({"job_id": job_id, "node_id": NODE, "status": "DISPATCHED"})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("status")
+        found = [one for one in self.jobs.values() if wanted in (None, one["status"])]
+        return web.json_response(
+            {"jobs": found[: int(request.query["limit"])], "count": len(found)}
+        )
+
+    async def _job(self, request: web.Request) -> web.Response:
+        found = self.jobs.get(request.match_info["id"])
+        if found is None:
+            return problem(404, "Job not found")
+        if self.life:
+            found |= self.life.popleft()
+        return web.json_response(found)
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        found = self.jobs.get(request.match_info["id"])
+        if found is None:
+            return problem(404, "Job not found")
+        if found["status"] not in ("QUEUED", "DISPATCHED"):
+            return problem(400, f"Job is {found['status']}; only QUEUED or DISPATCHED …")
+        found |= {"status": "CANCELLED", "completed_at": NOW}
+        return web.json_response(found)
+
+    async def _result(self, request: web.Request) -> web.Response:
+        found = self.jobs.get(request.match_info["id"])
+        if found is None or found["status"] != "COMPLETED":
+            return problem(404, "Job not found or not COMPLETED")
+        url = f"{self.url}/store/results/{found['id']}/0/1/result?X-Amz-Signature=secret"
+        return web.json_response({"job_id": found["id"], "download_url": url, "expires_in": 3600})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.picture, content_type="image/png")
+
+    async def _body(self, request: web.Request) -> dict[str, Any]:
+        body: dict[str, Any] = await request.json()
+        self.bodies.append(body)
+        return body
+
+
+def job(job_id: str, **fields: Any) -> dict[str, Any]:
+    """A job as the API shows it."""
+    shown = {
+        "id": job_id,
+        "node_id": NODE,
+        "job_type": "render",
+        "payload_ref": "s3://rendertrust/uploads/scene.blend",
+        "status": "DISPATCHED",
+        "result_ref": None,
+        "error_message": None,
+        "retry_count": 0,
+        "queued_at": NOW,
+        "dispatched_at": NOW,
+        "completed_at": None,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "price": "10.0000",
+        "charged": "0.0000",
+        "progress": None,
+        "a_field_of_tomorrow": [1, 2],
+    }
+    return shown | fields
+
+
+def problem(status: int, detail: str, headers: Any = None, **extra: Any) -> web.Response:
+    """A refusal as the gateway writes it."""
+    body = {"detail": detail, "status": status, "request_id": "req-1", **extra}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def refuse(status: int, detail: str = "no", headers: Any = None, **extra: Any) -> Answer:
+    """For ``script``."""
+    return lambda _: problem(status, detail, headers, **extra)
+
+
+def hang_up(request: web.Request) -> web.StreamResponse:
+    """For ``script``: the connection is cut instead of an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def completing(*progress: float) -> deque[dict[str, Any]]:
+    """How a job looks from one request to the next until it is COMPLETED."""
+    running = [{"status": "RUNNING", "progress": value} for value in progress]
+    last = {"status": "COMPLETED", "progress": 1.0, "charged": "10.0000", "completed_at": NOW}
+    return deque([{"status": "DISPATCHED"}, *running, last])

@@ -1,0 +1,56 @@
+"""The sync client: the same over its own loop, wherever it is called from."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rendertrust.client import Client, NotFound, Retries, StillRunning, Tokens
+from tests.integration.client.double import PICTURE, GatewayDouble, completing
+
+FAST = Retries(times=3, first=0.001, most=0.002)
+
+
+def client_of(gateway: GatewayDouble) -> Client:
+    return Client(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
+
+
+async def test_a_whole_job_without_asyncio(gateway: GatewayDouble, blend: Path) -> None:
+    def work() -> list[str]:
+        with client_of(gateway) as client:
+            upload = client.upload(blend)
+            placed = client.dispatch("render", upload.payload_ref)
+            gateway.life = completing(0.5)
+            statuses = [job.status for job in client.watch(placed.job_id)]
+            path = client.download(placed.job_id, blend.parent / "frame.png")
+            assert path.read_bytes() == PICTURE
+            assert client.jobs().count == 1
+            assert client.balance().held == "10.0000"
+            assert client.wait(placed.job_id).ended
+            return statuses
+
+    assert await asyncio.to_thread(work) == ["DISPATCHED", "RUNNING", "COMPLETED"]
+
+
+async def test_exceptions_arrive_in_the_caller(gateway: GatewayDouble) -> None:
+    job_id = gateway.add_job()
+
+    def work() -> None:
+        with client_of(gateway) as client:
+            with pytest.raises(NotFound):
+                client.job("7c9e6679-7425-40de-944b-e07fc1f90ae7")
+            with pytest.raises(StillRunning):
+                client.wait(job_id, within=0.1)
+
+    await asyncio.to_thread(work)
+
+
+async def test_a_closed_client_says_so_and_closes_twice(gateway: GatewayDouble) -> None:
+    def work() -> None:
+        client = client_of(gateway)
+        client.close()
+        client.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            client.balance()
+
+    await asyncio.to_thread(work)

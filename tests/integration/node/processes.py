@@ -1,0 +1,25 @@
+"""What the kernel says about processes."""
+
+from pathlib import Path
+
+
+def is_alive(pid: int) -> bool:
+    """Whether ``pid`` runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below ``pid``."""
+    found: set[int] = set()
+    level = {pid}
+    while level:
+        below: set[int] = set()
+        for parent in level:
+            for file in Path(f"/proc/{parent}/task").glob("*/children"):
+                below |= {int(child) for child in file.read_text().split()}
+        found |= below
+        level = below
+    return found

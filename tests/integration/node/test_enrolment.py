@@ -1,0 +1,42 @@
+"""Joining a gateway."""
+
+from pathlib import Path
+
+from rendertrust.node import enrolment
+from rendertrust.node.state import Enrolment, StateFolder
+from tests.integration.node.gateway import Gateway
+
+
+async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
+    joined = await enrolment.join(f"{peer.url}/", name="box", state=tmp_path, token="of-a-user")
+    assert isinstance(joined, enrolment.Joined)
+    assert (joined.node_id, joined.owned, joined.proven) == ("n1", True, True)
+    assert "pip install" in joined.not_offered["render"]
+    assert peer.registrations[0]["authorization"] == "Bearer of-a-user"
+    assert peer.registrations[0]["capabilities"] == ["cpu_benchmark", "echo"]
+    for file in ("key.pem", "enrolment.json"):
+        assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
+
+
+async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_path: Path) -> None:
+    peer.has_verify = False
+    joined = await enrolment.join(peer.url, name="box", state=tmp_path)
+    assert isinstance(joined, enrolment.Joined)
+    assert not joined.proven
+    assert StateFolder(tmp_path).enrolment() == Enrolment(
+        url=peer.url,
+        node_id="n1",
+        name="box",
+        token="first-token",
+        capabilities=("cpu_benchmark", "echo"),
+    )
+
+
+async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> None:
+    peer.refuses_registration = 429
+    assert await enrolment.join(peer.url, state=tmp_path) == enrolment.JoinRefused(
+        reason="no", code=429
+    )
+    nobody = await enrolment.join("http://127.0.0.1:9", state=tmp_path)
+    assert isinstance(nobody, enrolment.JoinRefused)
+    assert nobody.code is None

@@ -1,0 +1,68 @@
+"""What exceptions mean at the command line."""
+
+import pytest
+
+from rendertrust.cli import exit_codes
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.failures import ending_of
+from rendertrust.client import errors
+
+URL = "http://localhost:8000"
+CODES = {
+    400: exit_codes.FAILURE,
+    401: exit_codes.NOT_AUTHENTICATED,
+    402: exit_codes.INSUFFICIENT_CREDITS,
+    403: exit_codes.FAILURE,
+    404: exit_codes.NOT_FOUND,
+    409: exit_codes.FAILURE,
+    410: exit_codes.FAILURE,
+    422: exit_codes.USAGE,
+    429: exit_codes.UNAVAILABLE,
+    500: exit_codes.FAILURE,
+    503: exit_codes.UNAVAILABLE,
+}
+
+
+@pytest.mark.parametrize(("status", "code"), CODES.items())
+def test_each_refusal_has_its_code_and_says_what_to_do(status: int, code: int) -> None:
+    ending = ending_of(errors.refusal(status, {"detail": "no"}), URL)
+    assert ending is not None
+    assert ending.code == code
+    assert ending.detail == "no"
+    assert ending.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.NoAnswer("nobody", delivered=False), exit_codes.UNAVAILABLE),
+        (errors.StillRunning("j", "RUNNING", 5), exit_codes.STILL_RUNNING),
+        (errors.FileChanged("changed"), exit_codes.FAILURE),
+        (errors.TransferFailed("refused", 503), exit_codes.UNAVAILABLE),
+        (errors.TransferFailed("refused", 400), exit_codes.FAILURE),
+        (errors.BadAnswer("html"), exit_codes.FAILURE),
+        (PermissionError(13, "Permission denied", "frame.png"), exit_codes.FAILURE),
+    ],
+)
+def test_each_other_failure_too(error: Exception, code: int) -> None:
+    ending = ending_of(error, URL)
+    assert ending is not None
+    assert ending.code == code
+    assert ending.hint
+
+
+def test_a_bug_stays_a_bug() -> None:
+    assert ending_of(ZeroDivisionError(), URL) is None
+
+
+def test_a_commands_own_end_is_taken_as_it_is() -> None:
+    ending = Ending(6, "job_failed", "detail", "hint")
+    assert ending_of(Stop(ending), URL) is ending
+
+
+def test_the_request_id_of_a_gateways_fault_is_told() -> None:
+    fault = errors.refusal(500, {"detail": "no", "request_id": "req-7"})
+    ending = ending_of(fault, URL)
+    assert ending is not None
+    assert "req-7" in ending.text()
+    assert ending.document()["error"]["request_id"] == "req-7"

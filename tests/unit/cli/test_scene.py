@@ -1,0 +1,63 @@
+"""What is found out before anything is sent."""
+
+import gzip
+import os
+from pathlib import Path
+
+import click
+import pytest
+
+from rendertrust.cli import scene
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"BLENDER-v405RENDH",
+        b"BLENDER17-01v0500",
+        gzip.compress(b"BLENDER-v279" + bytes(5000)),
+        b"\x28\xb5\x2f\xfd\x60\x19\x05",
+    ],
+)
+def test_blend_files_are_known_plain_and_compressed(head: bytes) -> None:
+    assert scene.is_blend(head[:4096])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"PK\x03\x04", b"\x89PNG", b"blender", b"BLEND", gzip.compress(b"other"), b"\x1f\x8bBLENDER"],
+)
+def test_other_files_are_not(head: bytes) -> None:
+    assert not scene.is_blend(head)
+
+
+def test_parameters_hold_what_was_given_alone() -> None:
+    assert scene.parameters(0, None, None, None, None) == {"frame": 0}
+    assert scene.parameters(None, 64, 32, 4, "jpg") == {
+        "width": 64,
+        "height": 32,
+        "samples": 4,
+        "format": "JPEG",
+    }
+
+
+def test_a_width_alone_is_refused() -> None:
+    with pytest.raises(click.UsageError, match="together"):
+        scene.parameters(1, None, 32, None, None)
+
+
+def test_a_picture_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
+    assert scene.placed(tmp_path) == tmp_path
+    assert scene.placed(tmp_path / "frame.png") == tmp_path / "frame.png"
+    with pytest.raises(click.UsageError, match="no folder"):
+        scene.placed(tmp_path / "absent" / "frame.png")
+
+
+def test_a_folder_that_is_closed_is_found_before(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    if os.access(closed, os.W_OK):  # root may write everywhere
+        assert scene.placed(closed) == closed
+        return
+    with pytest.raises(click.UsageError, match="cannot be written"):
+        scene.placed(closed)

@@ -1,0 +1,145 @@
+"""One real session with a socket in memory, and probes for the Scheduler, Ledger and Notifier."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+
+from actors.kernel import Message, Ref
+from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
+from actors.node_session.actor import NodeSessionActor
+from actors.node_session.desk import Peers
+from actors.node_session.messages import Assignments, Received, Send
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.scheduler.messages import Assignment, SessionOpened
+from rendertrust.protocol import (
+    FromNode,
+    Hello,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Running,
+    Welcome,
+    encode,
+)
+from supervisors.child import Child
+from supervisors.dynamic import Dynamic
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.twins.clock import TwinClock
+from tests.twins.objects import TwinObjects
+from tests.twins.socket import TwinSocket
+from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
+from tests.until import until
+
+BUCKET = "rendertrust"
+
+
+@attrs.frozen
+class Play:
+    """A session on stage; ``opened`` is how it announced itself."""
+
+    cast: Cast
+    ref: Ref[Any]
+    socket: TwinSocket
+    objects: TwinObjects
+    clock: TwinClock
+    opened: SessionOpened
+
+    def hear(self, frame: FromNode) -> None:
+        """The node sends a frame."""
+        assert self.ref.tell(Received(encode(frame)))
+
+    def hear_text(self, text: str) -> None:
+        assert self.ref.tell(Received(text))
+
+    def assign(self, *units: Assignment) -> None:
+        assert self.ref.tell(Assignments(units))
+
+    def send(self, *units: Assignment) -> None:
+        for unit in units:
+            assert self.ref.tell(Send(unit))
+
+    async def greeted(self, *units: Assignment, slots: int = 1) -> None:
+        """Past hello: the node has been told about ``units``, which it does not have."""
+        self.hear(Hello(version="1", slots=slots))
+        self.assign(*units)
+        await self.welcome()
+
+    async def welcome(self) -> Welcome:
+        return await self.socket.expect(Welcome)
+
+    async def told(self, kind: type[Any]) -> Any:
+        """The next message of a kind that the Scheduler is told; others are let through."""
+        while True:
+            message = await self.cast.scheduler.expect(Message)
+            if isinstance(message, kind):
+                return message
+
+    async def working(self, unit: Assignment | None = None) -> JobDispatch:
+        """A greeted node has been sent the unit."""
+        await self.greeted(unit or assignment())
+        return await self.socket.expect(JobDispatch)
+
+    async def commit(self, *, within: float = 5.0) -> Commit:
+        """The next commit; leases on the way are let through."""
+        await until(lambda: self.cast.ledger.ref.depth, within=within)
+        head = self.cast.ledger.ref.mailbox.items[0]
+        if isinstance(getattr(head, "message", head), RenewLeases):
+            await self.cast.ledger.expect(RenewLeases)
+            return await self.commit(within=within)
+        return await self.cast.ledger.expect(Commit)
+
+    async def effect(self, outcome: Outcome | None = None, *, within: float = 5.0) -> Any:
+        """The one effect of the next commit, which is decided so."""
+        commit = await self.commit(within=within)
+        [effect] = commit.effects
+        decide(commit, outcome or Posted(units=(state_of("COMPLETED"),)))
+        return effect
+
+
+@asynccontextmanager
+async def session(*, verified: bool = True, **settings: Any) -> AsyncGenerator[Play]:
+    """A session that has just opened."""
+    cast, clock, socket = Cast(), TwinClock(), TwinSocket()
+    objects = TwinObjects(clock.monotonic)
+    peers = Peers(
+        scheduler=cast.scheduler.ref,
+        ledger=cast.ledger.ref,
+        notifier=cast.notifier.ref,
+        store=cast.store,
+        objects=objects,
+        clock=clock,
+    )
+    identity = NodeIdentity(NODE, OWNER, ("echo",), verified)
+    nodes = Dynamic("nodes")
+    root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [nodes])
+    await root.start()
+    try:
+        ref = await nodes.start_child(
+            Child(
+                "session",
+                lambda: NodeSessionActor(
+                    identity, socket, peers, NodeSessionSettings(bucket=BUCKET, **settings)
+                ),
+            )
+        )
+        opened = await cast.scheduler.expect(SessionOpened)
+        yield Play(cast, ref, socket, objects, clock, opened)
+    finally:
+        await root.stop()
+
+
+def running(unit: int = 0, attempt: int = 1) -> Running:
+    return Running(job_id=str(JOB), unit=unit, attempt=attempt)
+
+
+def status(**fields: Any) -> JobStatus:
+    return JobStatus(job_id=str(JOB), **fields)
+
+
+def result(**fields: Any) -> JobResult:
+    status: str = fields.pop("status", "completed")
+    return JobResult(job_id=str(JOB), status=status, **fields)

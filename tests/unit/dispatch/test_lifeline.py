@@ -1,0 +1,112 @@
+"""The Lifeline takes units from nodes that fell silent."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from actors.ledger.messages import Commit, GuardFailed, Posted, UnitFail, UnitRequeue
+from actors.lifeline.actor import LifelineActor
+from actors.lifeline.policy import ATTEMPTS_MOST, rescue
+from actors.notifier.messages import UnitsMoved
+from actors.scheduler.messages import NodeGone, UnitsChanged
+from tests.twins.clock import EPOCH, TwinClock
+from tests.unit.dispatch.stage import JOB, NODE, Cast, decide, on_stage, open_unit, state_of
+from tests.unit.simulated_time import simulated
+
+LOST = open_unit(state="RUNNING", attempt=1, node=NODE, lease_until=EPOCH)
+
+
+@asynccontextmanager
+async def sweeping() -> AsyncGenerator[Cast]:
+    cast = Cast()
+    ledger, scheduler, notifier = cast.ledger.ref, cast.scheduler.ref, cast.notifier.ref
+
+    def make() -> LifelineActor:
+        return LifelineActor(ledger, scheduler, notifier, cast.store, TwinClock())
+
+    async with on_stage("lifeline", make):
+        yield cast
+
+
+@simulated
+async def test_a_lost_unit_is_queued_again_and_everybody_hears_of_it() -> None:
+    async with sweeping() as cast:
+        cast.store.lost = [LOST]
+        commit = await cast.ledger.expect(Commit, within=25.0)
+        [effect] = commit.effects
+        assert isinstance(effect, UnitRequeue)
+        assert (effect.job, effect.attempt) == (JOB, 1)
+        cast.store.lost = []
+        state = state_of("QUEUED")
+        decide(commit, Posted(units=(state,)))
+        assert (await cast.scheduler.expect(UnitsChanged)).units == (state,)
+        assert (await cast.notifier.expect(UnitsMoved)).units == (state,)
+
+
+@simulated
+async def test_a_unit_that_came_back_meanwhile_is_left_alone() -> None:
+    async with sweeping() as cast:
+        cast.store.lost = [LOST]
+        commit = await cast.ledger.expect(Commit, within=25.0)
+        cast.store.lost = []
+        decide(commit, GuardFailed("UnitRequeue", "COMPLETED"))
+        await asyncio.sleep(20)
+        assert cast.scheduler.ref.depth == 0
+
+
+@simulated
+async def test_after_a_start_nodes_get_time_to_come_back() -> None:
+    async with sweeping() as cast:
+        cast.store.lost = [LOST]
+        await asyncio.sleep(19)
+        assert (cast.store.reads, cast.ledger.ref.depth) == (0, 0)
+
+
+@simulated
+async def test_after_the_database_was_away_nodes_get_time_to_renew_their_leases() -> None:
+    async with sweeping() as cast:
+        cast.store.lost = [LOST]
+        cast.store.away = True
+        await asyncio.sleep(61)
+        cast.store.away = False
+        await asyncio.sleep(15)
+        assert cast.ledger.ref.depth == 0
+        await cast.ledger.expect(Commit, within=20.0)
+
+
+@simulated
+async def test_a_silent_node_is_reported() -> None:
+    async with sweeping() as cast:
+        cast.store.silent = [NODE]
+        await asyncio.sleep(21)
+        cast.store.silent = []
+        assert (await cast.scheduler.expect(NodeGone)).node == NODE
+
+
+@simulated
+async def test_units_that_were_never_sent_have_two_minutes() -> None:
+    async with sweeping() as cast:
+        await asyncio.sleep(22)
+        [(now, unsent_since)] = cast.store.asked
+        assert now - unsent_since == timedelta(seconds=120)
+
+
+@simulated
+async def test_more_lost_units_than_the_ledger_takes_are_left_for_the_next_sweep() -> None:
+    async with sweeping() as cast:
+        cast.store.lost = [LOST] * 2000
+        await asyncio.sleep(22)
+        assert cast.ledger.ref.depth == 1024
+
+
+def test_a_unit_that_was_lost_too_often_fails() -> None:
+    often = open_unit(state="RUNNING", attempt=ATTEMPTS_MOST, node=NODE, lease_until=EPOCH)
+    effect = rescue(often)
+    assert isinstance(effect, UnitFail)
+    assert effect.retry_at is None
+
+
+def test_a_unit_that_was_never_sent_may_be_moved_as_often_as_it_takes() -> None:
+    unsent = open_unit(state="DISPATCHED", attempt=ATTEMPTS_MOST + 9, node=NODE)
+    assert isinstance(rescue(unsent), UnitRequeue)

@@ -1,0 +1,96 @@
+"""The Notifier keeps the newest progress and passes on what happens."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from actors.kernel import Ref
+from actors.notifier.actor import NotifierActor, NotifierSettings
+from actors.notifier.messages import Feed, Progress, ProgressOf, Subscribe, UnitsMoved
+from tests.twins.bus import TwinBus
+from tests.unit.dispatch.stage import JOB, JOB2, NODE, on_stage, state_of
+from tests.unit.simulated_time import simulated
+from tests.until import until
+
+
+@asynccontextmanager
+async def notifying(bus: TwinBus | None = None, **settings: Any) -> AsyncGenerator[Ref[Any]]:
+    def make() -> NotifierActor:
+        return NotifierActor(bus or TwinBus(), NotifierSettings(**settings))
+
+    async with on_stage("notifier", make) as ref:
+        yield ref
+
+
+def progress(value: float, job: UUID = JOB) -> Progress:
+    return Progress(job, 0, 1, value)
+
+
+@simulated
+async def test_the_newest_progress_is_kept_until_the_job_ends() -> None:
+    async with notifying() as ref:
+        assert await ref.ask(ProgressOf(JOB), within=1.0) is None
+        ref.tell(progress(0.1))
+        ref.tell(progress(0.2))
+        assert await ref.ask(ProgressOf(JOB), within=1.0) == progress(0.2)
+        ref.tell(UnitsMoved((state_of("COMPLETED"),)))
+        assert await ref.ask(ProgressOf(JOB), within=1.0) is None
+
+
+@simulated
+async def test_the_progress_of_the_longest_silent_job_gives_way() -> None:
+    async with notifying(progress_most=2) as ref:
+        for number in range(3):
+            ref.tell(progress(0.1, UUID(int=number)))
+        kept = [await ref.ask(ProgressOf(UUID(int=n)), within=1.0) for n in range(3)]
+        assert [found is not None for found in kept] == [False, True, True]
+
+
+@simulated
+async def test_moved_units_are_published_to_other_gateways() -> None:
+    bus, heard = TwinBus(), list[bytes]()
+    bus.subscribe("jobs", heard.append)
+    async with notifying(bus) as ref:
+        ref.tell(UnitsMoved((state_of("RUNNING"),)))
+        await until(lambda: heard)
+    [told] = orjson.loads(heard[0])
+    assert told["job"] == str(JOB)
+    assert (told["state"], told["node"], told["attempt"]) == ("RUNNING", str(NODE), 1)
+
+
+@simulated
+async def test_a_feed_gets_what_happens_to_its_job_alone() -> None:
+    feed = Feed()
+    async with notifying() as ref:
+        assert await ref.ask(Subscribe(JOB, feed), within=1.0)
+        ref.tell(progress(0.5, JOB2))
+        ref.tell(progress(0.25))
+        ref.tell(UnitsMoved((state_of("COMPLETED"),)))
+        assert await feed.take(within=1.0) == progress(0.25)
+        assert await feed.take(within=1.0) == state_of("COMPLETED")
+        assert await feed.take(within=1.0) is None
+
+
+@simulated
+async def test_a_feed_that_is_read_slowly_loses_the_oldest() -> None:
+    feed = Feed(most=2)
+    async with notifying() as ref:
+        await ref.ask(Subscribe(JOB, feed), within=1.0)
+        for value in (0.1, 0.2, 0.3):
+            ref.tell(progress(value))
+            await asyncio.sleep(0.1)
+        assert await feed.take(within=1.0) == progress(0.2)
+
+
+@simulated
+async def test_there_is_room_for_so_many_feeds_and_closed_ones_give_way() -> None:
+    first = Feed()
+    async with notifying(feeds_most=1) as ref:
+        assert await ref.ask(Subscribe(JOB, first), within=1.0)
+        assert not await ref.ask(Subscribe(JOB2, Feed()), within=1.0)
+        first.close()
+        assert await ref.ask(Subscribe(JOB2, Feed()), within=1.0)

@@ -1,0 +1,336 @@
+"""The Scheduler with probes for the Ledger and the sessions."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from actors.kernel import DeadlineExceeded, Ref
+from actors.ledger.messages import (
+    Commit,
+    InsufficientCredits,
+    JobInsert,
+    PlaceHold,
+    Posted,
+    Replayed,
+    UnitAssign,
+    user_account,
+    work_reference,
+)
+from actors.node_session.messages import Assignments, Close, Send, WhoAreYou, Withdraw
+from actors.scheduler.actor import SchedulerActor
+from actors.scheduler.messages import (
+    AllNodesFull,
+    NoCapableNode,
+    NodeGone,
+    NodeSeen,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+    UnitsChanged,
+    Wake,
+)
+from tests.twins.clock import TwinClock
+from tests.unit.dispatch.stage import (
+    JOB,
+    JOB2,
+    NODE,
+    OTHER,
+    OWNER,
+    USER,
+    Cast,
+    decide,
+    node_row,
+    on_stage,
+    open_unit,
+    order,
+    state_of,
+)
+from tests.unit.simulated_time import simulated
+from tests.until import until
+
+
+@attrs.frozen
+class Play:
+    cast: Cast
+    ref: Ref[Any]
+    clock: TwinClock
+
+    def dispatch(self, **changes: Any) -> "asyncio.Task[Any]":
+        return asyncio.create_task(self.ref.ask(order(**changes), within=2.0))
+
+    async def commit(self) -> Commit:
+        return await self.cast.ledger.expect(Commit)
+
+    def open(self, session: Any = None, *, epoch: float = 1.0, node: Any = NODE) -> None:
+        ref = (session or self.cast.session).ref
+        assert self.ref.tell(SessionOpened(node, OWNER, ("echo",), ref, epoch))
+
+
+@asynccontextmanager
+async def scheduling(*, nodes: Any = None, units: Any = (), **state: Any) -> AsyncGenerator[Play]:
+    cast_, clock = Cast(), TwinClock()
+    cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
+    cast_.store.units = list(units)
+    for name, value in state.items():
+        setattr(cast_.store, name, value)
+
+    def make() -> SchedulerActor:
+        return SchedulerActor(
+            cast_.ledger.ref,
+            cast_.notifier.ref,
+            cast_.store,
+            clock,
+            sessions=lambda: [cast_.session.ref],
+        )
+
+    async with on_stage("scheduler", make) as ref:
+        await cast_.session.expect(WhoAreYou)
+        yield Play(cast_, ref, clock)
+
+
+@simulated
+async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
+    async with scheduling() as play:
+        answer = play.dispatch(price=100_000, idempotency=("key", b"x" * 32))
+        message, later = await play.cast.ledger.expect_ask(Commit)
+        assert message.postings == (PlaceHold(user_account(USER), 100_000, work_reference(JOB, 0)),)
+        insert, assign = message.effects
+        assert isinstance(insert, JobInsert)
+        assert insert.price == 100_000
+        assert assign == UnitAssign(JOB, 0, 1, NODE)
+        assert message.idempotency is not None
+        assert message.idempotency.answer == {
+            "status": 200,
+            "body": {"job_id": str(JOB), "node_id": str(NODE), "status": "DISPATCHED"},
+        }
+        outcome = Posted(units=(state_of("DISPATCHED"),))
+        later.answer(outcome)
+        assert await answer == outcome
+
+
+@simulated
+async def test_a_free_job_holds_nothing() -> None:
+    async with scheduling() as play:
+        answer = play.dispatch(price=0)
+        assert (await play.commit()).postings == ()
+        answer.cancel()
+
+
+@simulated
+async def test_the_node_is_told_once_the_assignment_is_booked() -> None:
+    async with scheduling() as play:
+        play.open()
+        assert (await play.cast.session.expect(Assignments)).units == ()
+        answer = play.dispatch()
+        commit = await play.commit()
+        assert play.cast.session.ref.depth == 0
+        decide(commit, Posted(units=(state_of("DISPATCHED"),)))
+        sent = await play.cast.session.expect(Send)
+        assert (sent.assignment.job, sent.assignment.attempt) == (JOB, 1)
+        answer.cancel()
+
+
+@simulated
+async def test_a_refused_or_replayed_booking_is_not_sent_and_frees_its_slot() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        first_answer = {"status": 200, "body": {"job_id": str(JOB2)}}
+        for outcome in (InsufficientCredits(0, 1), Replayed(answer=first_answer)):
+            for _ in range(40):  # more than there are slots
+                answer = play.dispatch()
+                decide(await play.commit(), outcome)
+                answer.cancel()
+        assert play.cast.session.ref.depth == 0
+
+
+@simulated
+async def test_a_replayed_answer_that_is_our_own_counts_as_booked() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        answer = play.dispatch()
+        own = {"status": 200, "body": {"job_id": str(JOB)}}
+        decide(await play.commit(), Replayed(answer=own))
+        await play.cast.session.expect(Send)
+        answer.cancel()
+
+
+@simulated
+async def test_no_capable_node() -> None:
+    async with scheduling(nodes=[]) as play:
+        assert await play.dispatch() == NoCapableNode()
+
+
+@simulated
+async def test_every_node_full() -> None:
+    async with scheduling() as play:
+        answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(32)]
+        for _ in answers:
+            await play.commit()
+        assert isinstance(await play.dispatch(), AllNodesFull)
+        for answer in answers:
+            answer.cancel()
+
+
+@simulated
+async def test_a_job_that_may_queue_waits_until_a_node_appears() -> None:
+    async with scheduling(nodes=[]) as play:
+        answer = play.dispatch(queue=True)
+        commit = await play.commit()
+        assert [type(effect) for effect in commit.effects] == [JobInsert]
+        queued = state_of("QUEUED", attempt=0, node=None)
+        decide(commit, Posted(units=(queued,)))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.0))
+        assert (await play.commit()).effects == (UnitAssign(JOB, 0, 1, NODE),)
+        answer.cancel()
+
+
+@simulated
+async def test_before_the_database_was_read_dispatches_wait() -> None:
+    async with scheduling(away=True) as play:
+        answer = play.dispatch()
+        await asyncio.sleep(0.5)
+        assert not answer.done()
+        play.cast.store.away = False
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
+        assert await answer == Posted(units=(state_of("DISPATCHED"),))
+
+
+@simulated
+async def test_a_dispatch_whose_asker_gave_up_waiting_never_happens() -> None:
+    async with scheduling(away=True) as play:
+        with pytest.raises(DeadlineExceeded):
+            await play.dispatch()
+        play.cast.store.away = False
+        await until(lambda: play.cast.store.reads > 4)
+        await asyncio.sleep(5)
+        assert play.cast.ledger.ref.depth == 0
+
+
+@simulated
+async def test_a_session_is_told_what_its_node_is_to_do() -> None:
+    mine = open_unit(state="RUNNING", attempt=2, node=NODE)
+    others = open_unit(JOB2, state="DISPATCHED", attempt=1, node=OTHER)
+    async with scheduling(units=[mine, others]) as play:
+        play.open()
+        [unit] = (await play.cast.session.expect(Assignments)).units
+        assert (unit.job, unit.attempt, unit.state) == (JOB, 2, "RUNNING")
+
+
+@simulated
+async def test_a_session_that_opens_before_the_database_was_read_is_answered_after() -> None:
+    mine = open_unit(state="DISPATCHED", attempt=1, node=NODE)
+    async with scheduling(units=[mine], away=True) as play:
+        play.open()
+        await asyncio.sleep(1.5)
+        assert play.cast.session.ref.depth == 0
+        play.cast.store.away = False
+        assert len((await play.cast.session.expect(Assignments)).units) == 1
+
+
+@simulated
+async def test_a_newer_session_replaces_the_older_one() -> None:
+    async with scheduling() as play:
+        play.open(epoch=1.0)
+        await play.cast.session.expect(Assignments)
+        play.open(play.cast.second, epoch=2.0)
+        await play.cast.second.expect(Assignments)
+        assert (await play.cast.session.expect(Close)).code == 4003
+        play.open(epoch=1.0)  # the old one had not heard yet
+        assert (await play.cast.session.expect(Close)).code == 4003
+        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
+        answer = play.dispatch()
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
+        await play.cast.second.expect(Send)
+        answer.cancel()
+
+
+@simulated
+async def test_slots_and_types_of_a_hello_count() -> None:
+    async with scheduling(nodes=[]) as play:
+        play.open()
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render",)))
+        assert await play.dispatch() == NoCapableNode()
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render", "echo")))
+        answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(34)]
+        for _ in answers:
+            await play.commit()
+        assert isinstance(await play.dispatch(), AllNodesFull)
+        for answer in answers:
+            answer.cancel()
+
+
+@simulated
+async def test_a_node_that_fell_silent_gets_nothing() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeGone(NODE))
+        assert await play.dispatch() == NoCapableNode()
+
+
+@simulated
+async def test_a_freed_slot_goes_to_a_unit_that_waits() -> None:
+    running = [
+        open_unit(type(JOB)(int=n), state="RUNNING", attempt=1, node=NODE) for n in range(32)
+    ]
+    async with scheduling(units=[*running, open_unit(JOB2)]) as play:
+        await until(lambda: play.cast.store.reads)
+        assert play.cast.ledger.ref.depth == 0
+        play.ref.tell(UnitsChanged((state_of("COMPLETED", running[3].job),)))
+        assert (await play.commit()).effects == (UnitAssign(JOB2, 0, 1, NODE),)
+
+
+@simulated
+async def test_a_failed_unit_is_placed_when_its_time_has_come() -> None:
+    assigned = open_unit(state="RUNNING", attempt=1, node=NODE)
+    async with scheduling(nodes=[node_row(NODE), node_row(OTHER)], units=[assigned]) as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        start = play.clock.now()
+        play.cast.store.units = [
+            open_unit(attempt=1, avoid=frozenset({NODE}), not_before=start + timedelta(seconds=2))
+        ]
+        play.ref.tell(UnitsChanged((state_of("QUEUED"),)))
+        assert (await play.cast.session.expect(Withdraw)).attempt == 1
+        assert (await play.commit()).effects == (UnitAssign(JOB, 0, 2, OTHER),)
+        assert 2.0 <= (play.clock.now() - start).total_seconds() < 2.2
+
+
+@simulated
+async def test_a_hint_that_there_is_something_new_is_followed() -> None:
+    async with scheduling() as play:
+        await until(lambda: play.cast.store.reads >= 2)
+        play.cast.store.units = [open_unit()]
+        play.ref.tell(Wake())
+        before = play.clock.now()
+        await play.commit()
+        assert play.clock.now() - before < timedelta(seconds=1)
+
+
+@simulated
+async def test_without_any_hint_a_poll_finds_it_too() -> None:
+    async with scheduling() as play:
+        await until(lambda: play.cast.store.reads >= 2)
+        play.cast.store.units = [open_unit()]
+        await play.cast.ledger.expect(Commit, within=6.0)
+
+
+@simulated
+async def test_a_crashed_scheduler_asks_the_sessions_and_knows_all_again() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        answer = play.dispatch()
+        commit = await play.commit()
+        play.cast.store.has_bug = True
+        await play.cast.session.expect(WhoAreYou, within=6.0)
+        play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]
+        decide(commit, Posted(units=(state_of("DISPATCHED"),)))
+        play.open()
+        assert [unit.job for unit in (await play.cast.session.expect(Assignments)).units] == [JOB]
+        answer.cancel()

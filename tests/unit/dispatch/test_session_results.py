@@ -1,0 +1,287 @@
+"""A session and the results of its node: judged, booked, and only then acknowledged."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import (
+    BooksAway,
+    GuardFailed,
+    Replayed,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    operator_account,
+)
+from actors.notifier.messages import UnitsMoved
+from actors.scheduler.messages import UnitsChanged
+from rendertrust.protocol import Ack, JobDispatch
+from tests.unit.dispatch.session_stage import Play, result, session
+from tests.unit.dispatch.stage import (
+    JOB,
+    NODE,
+    OTHER,
+    OWNER,
+    THIRD,
+    USER,
+    assignment,
+    decide,
+    state_of,
+)
+from tests.unit.simulated_time import simulated
+
+KEY = f"results/{USER}/{JOB}/0/1/result"
+DATA = b"a picture"
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+async def nothing_sent(play: Play, seconds: float = 1.0) -> None:
+    await asyncio.sleep(seconds)
+    assert not play.socket.sent
+
+
+@simulated
+async def test_a_result_is_acknowledged_once_it_is_booked_and_not_before() -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, DATA)
+        play.hear(result(unit=0, attempt=1, result_ref=KEY, sha256=SHA256, size=len(DATA)))
+        commit = await play.commit()
+        await nothing_sent(play)
+        assert commit.effects == (
+            UnitComplete(
+                JOB,
+                0,
+                1,
+                NODE,
+                f"s3://rendertrust/{KEY}",
+                bytes.fromhex(SHA256),
+                len(DATA),
+                verified=True,
+                operator=operator_account(OWNER),
+                share_percent=70,
+            ),
+        )
+        state = state_of("COMPLETED")
+        decide(commit, Replayed(units=(state,)))
+        ack = await play.socket.expect(Ack)
+        assert (ack.job_id, ack.unit, ack.attempt) == (str(JOB), 0, 1)
+        assert (await play.told(UnitsChanged)).units == (state,)
+        assert (await play.cast.notifier.expect(UnitsMoved)).units == (state,)
+
+
+@simulated
+async def test_the_minimal_result_of_the_reference_completes_without_earning() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(result_ref="s3://results/out.png"))
+        effect = await play.effect()
+        assert isinstance(effect, UnitComplete)
+        assert effect.result_ref == "s3://results/out.png"
+        assert (effect.verified, effect.operator) == (False, None)
+        ack = await play.socket.expect(Ack)
+        assert (ack.unit, ack.attempt) == (None, None)
+
+
+@simulated
+async def test_the_object_of_an_unproved_node_completes_without_earning() -> None:
+    async with session(verified=False) as play:
+        await play.working()
+        await play.objects.put(KEY, DATA)
+        play.hear(result(result_ref=f"s3://rendertrust/{KEY}"))
+        effect = await play.effect()
+        assert effect.result_ref == f"s3://rendertrust/{KEY}"
+        assert (effect.verified, effect.operator) == (False, None)
+
+
+@pytest.mark.parametrize("reference", ["s3://results/out.png", None, "none:1", "elsewhere"])
+def test_where_objects_are_required_a_result_without_ours_is_the_nodes_failure(
+    reference: str | None,
+) -> None:
+    @simulated
+    async def play_it() -> None:
+        async with session(require_object=True) as play:
+            await play.working()
+            play.hear(result(result_ref=reference))
+            effect = await play.effect()
+            assert isinstance(effect, UnitFail)
+            assert effect.error_class == "node"
+            await play.socket.expect(Ack)
+
+    play_it()
+
+
+@simulated
+async def test_another_key_in_our_bucket_is_the_nodes_failure_everywhere() -> None:
+    async with session() as play:
+        await play.working()
+        stolen = f"results/{USER}/{OTHER}/0/1/result"
+        await play.objects.put(stolen, DATA)
+        play.hear(result(result_ref=f"s3://rendertrust/{stolen}"))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert effect.error_class == "node"
+
+
+@pytest.mark.parametrize("claim", [{"size": 3}, {"sha256": "00" * 32}])
+def test_an_object_that_is_not_what_the_node_says_is_its_failure(claim: dict[str, Any]) -> None:
+    @simulated
+    async def play_it() -> None:
+        async with session() as play:
+            await play.working()
+            await play.objects.put(KEY, DATA)
+            play.hear(result(result_ref=KEY, **claim))
+            effect = await play.effect()
+            assert isinstance(effect, UnitFail)
+            assert effect.error_class == "node"
+
+    play_it()
+
+
+@simulated
+async def test_an_object_that_is_not_there_is_not_named_in_the_result() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert (effect.result_ref, effect.verified) == (None, False)
+
+
+@simulated
+async def test_while_the_object_store_is_away_a_result_is_kept_and_tried_again() -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, DATA)
+        play.objects.away = True
+        play.hear(result(result_ref=KEY))
+        await nothing_sent(play, 5.0)
+        play.objects.away = False
+        effect = await play.effect(within=20.0)
+        assert effect.verified
+        await play.socket.expect(Ack)
+
+
+@simulated
+async def test_while_the_books_are_away_a_result_is_kept_and_tried_again() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result())
+        for _ in range(3):
+            await play.effect(BooksAway(), within=20.0)
+            assert not play.socket.sent
+        await play.effect(within=20.0)
+        await play.socket.expect(Ack)
+
+
+@simulated
+async def test_a_commit_that_nobody_answers_is_asked_for_again() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result())
+        first = await play.commit()
+        second = await play.commit(within=40.0)
+        assert first.effects == second.effects
+
+
+@simulated
+async def test_a_repeated_result_is_booked_once_and_acknowledged_once_it_is() -> None:
+    async with session() as play:
+        await play.working()
+        for _ in range(3):
+            play.hear(result())
+        await play.effect()
+        await play.socket.expect(Ack)
+        assert play.cast.ledger.ref.depth == 0
+        play.hear(result())
+        await play.socket.expect(Ack)  # it ended long ago
+        assert play.cast.ledger.ref.depth == 0
+
+
+@simulated
+async def test_a_result_that_came_too_late_is_acknowledged_and_dropped() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result())
+        await play.effect(GuardFailed("UnitComplete", "QUEUED", (state_of("QUEUED"),)))
+        await play.socket.expect(Ack)
+
+
+@simulated
+async def test_a_result_of_another_attempt_is_acknowledged_and_dropped() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=2))
+        play.hear(result(unit=0, attempt=1, result_ref=KEY))
+        assert (await play.socket.expect(Ack)).attempt == 1
+        assert play.cast.ledger.ref.depth == 0
+
+
+@simulated
+async def test_a_result_that_comes_before_the_assignments_waits_for_them() -> None:
+    async with session() as play:
+        play.hear(result(unit=0, attempt=1))
+        await nothing_sent(play)
+        play.assign(assignment(state="RUNNING"))
+        assert isinstance(await play.effect(), UnitComplete)
+        await play.socket.expect(Ack)
+
+
+@simulated
+async def test_a_failure_is_tried_again_after_a_while() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=2))
+        play.hear(result(status="failed", error="out of memory"))
+        heard = play.clock.now()
+        commit = await play.commit()
+        [effect] = commit.effects
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.error) == ("node", "out of memory")
+        assert effect.retry_at == heard + timedelta(seconds=2)
+
+
+@simulated
+async def test_a_failure_of_the_scene_is_final() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        effect = await play.effect()
+        assert (effect.error_class, effect.retry_at) == ("scene", None)
+
+
+@simulated
+async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=3, failures=2, avoid=frozenset({OTHER, THIRD})))
+        play.hear(result(status="failed", error="crashed"))
+        effect = await play.effect()
+        assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert effect.error == "failed on 3 nodes, last by: crashed"
+
+
+@simulated
+async def test_a_unit_that_its_node_gives_back_is_queued_again() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(status="cancelled"))
+        assert isinstance(await play.effect(), UnitRequeue)
+
+
+@simulated
+async def test_a_job_of_one_unit_needs_neither_unit_nor_attempt() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=7))
+        play.hear(result())
+        assert (await play.effect()).attempt == 7
+
+
+@simulated
+async def test_the_slot_of_a_result_is_free_before_it_is_booked() -> None:
+    async with session() as play:
+        second = assignment(UUID(int=77))
+        await play.greeted(assignment(), second, slots=1)
+        await play.socket.expect(JobDispatch)
+        play.hear(result())
+        assert (await play.socket.expect(JobDispatch)).job_id == str(second.job)
