@@ -21,7 +21,8 @@ from actors.ports import Clock, Random, Store
 from sql.database import Conflict, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
-CONFLICTS_MAX: Final = 20  # in a row, over one batch
+TRIES_MAX: Final = 5  # of one batch; a server that resets at once is not hammered
+CONFLICTS_MAX: Final = 20  # of one batch
 log = logging.getLogger("ledger")
 
 
@@ -48,26 +49,23 @@ class LedgerActor(Actor[Ledger]):
     async def renew(self, requests: Sequence[RenewLeases]) -> Sequence[int]:
         leases = [lease for request in requests for lease in request.leases]
         try:
-            renewed = await self._store.renew_leases(leases) if leases else frozenset()
+            renewed = await self._store.renew_leases(leases)
         except (Unavailable, Conflict) as error:
             log.warning("leases are not renewed: %s", error)
             return [0] * len(requests)
-        return [
-            sum((lease.job, lease.unit) in renewed for lease in request.leases)
-            for request in requests
-        ]
+        return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
     async def _settle(self, commits: Sequence[Commit]) -> list[Outcome]:
         """Try until it is decided, or the database has been away for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
-        again, conflicts = False, 0
+        tries, conflicts = 0, 0
         while True:
             try:
-                return await self._attempt(commits, again=again)
+                return await self._attempt(commits, again=tries > 0)
             except Unavailable:
                 # The answer to COMMIT may be what was lost: all is decided anew, by what is found.
-                again = True
-                if self._clock.monotonic() >= give_up:
+                tries += 1
+                if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [BooksAway() for _ in commits]
             except Conflict:
                 conflicts += 1
