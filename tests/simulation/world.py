@@ -21,6 +21,7 @@ from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
+ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 
 
 @attrs.frozen
@@ -53,14 +54,21 @@ class InjectedBug(Exception):
     """What an actor may run into at any round trip to the database."""
 
 
+class FarStore(StoreTwin):
+    """A database that takes its time, all the more to say that it is away."""
+
+    async def round_trip(self) -> None:
+        await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
+        await super().round_trip()
+
+
 class World:
     """Everything in it follows from the seed."""
 
     def __init__(self, seed: int, plan: Plan) -> None:
         self.plan = plan
         self.chance = TwinRandom(seed)
-        self.store = StoreTwin()
-        self.store.latency = 0.003
+        self.store = FarStore()
         self.objects = TwinObjects(lambda: asyncio.get_running_loop().time())
         self.gateway = SimulatedGateway(self.store, self.objects, TwinRandom(seed + 1))
         self.faults = Faults(

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -204,6 +204,10 @@ class StoreTwin:
         if self._failures:
             raise self._failures.popleft()
 
+    def numbers_of(self, job: UUID) -> Iterator[UnitId]:
+        """The ids of a job's units, which are numbered from 0."""
+        return itertools.takewhile(self.units.__contains__, ((job, n) for n in itertools.count()))
+
     def _at_work(self) -> list[UnitRow]:
         return [unit for unit in self.units.values() if unit.state in ("DISPATCHED", "RUNNING")]
 
@@ -238,7 +242,7 @@ class BooksTwin:
     async def lock(self, keys: Keys) -> Rows:
         await self._store.round_trip()
         store = self._store
-        units = {key: unit for key, unit in store.units.items() if key[0] in keys.jobs}
+        units = {key: store.units[key] for job in keys.jobs for key in store.numbers_of(job)}
         holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in units}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}

@@ -3,9 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from actors.ledger.messages import work_reference
 from actors.ledger.status import status_of
+from sql.books import UnitRow
 from sql.fsck import Finding
 
 if TYPE_CHECKING:
@@ -71,8 +73,11 @@ def _i4(store: "StoreTwin") -> Iterator[Finding]:
 
 
 def _i9(store: "StoreTwin") -> Iterator[Finding]:
+    units_of: defaultdict[UUID, list[UnitRow]] = defaultdict(list)
+    for unit in store.units.values():
+        units_of[unit.job_id].append(unit)
     for job in store.jobs.values():
-        units = [unit for unit in store.units.values() if unit.job_id == job.id]
+        units = units_of[job.id]
         retries = sum(max(unit.attempt - 1, 0) for unit in units)
         if (job.status, job.retry_count) != (status_of(units), retries):
             yield Finding("I9", f"job {job.id}", f"{job.status} {job.retry_count} but {units}")
