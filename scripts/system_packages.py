@@ -10,18 +10,8 @@ import shutil
 import subprocess
 import sys
 
-# What Blender's module loads, and the Debian package that has it.
-LIBRARIES = {
-    "libX11.so.6": "libx11-6",
-    "libXrender.so.1": "libxrender1",
-    "libXfixes.so.3": "libxfixes3",
-    "libXi.so.6": "libxi6",
-    "libXext.so.6": "libxext6",
-    "libSM.so.6": "libsm6",
-    "libICE.so.6": "libice6",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libGL.so.1": "libgl1",
-}
+from rendertrust.node.libraries import LIBRARIES
+
 PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2"}
 

@@ -171,7 +171,7 @@ class AsyncClient:
     ) -> Path:
         """Fetch the result to ``path``, whole or not at all, and return where it is.
 
-        In a folder it is named ``stem``, else the job's id, with the result's own suffix.
+        In a folder it is named ``stem``, else the job's id, with the suffix of its kind.
         OSError: it cannot be written. TransferFailed: the object store does not give it.
         """
         return await fetch(

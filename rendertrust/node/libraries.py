@@ -3,18 +3,18 @@
 import re
 from typing import Final
 
-# Blender's module needs these even without a screen (`ldd bpy/__init__.so`).
-PACKAGES: Final = (
-    "libgl1",
-    "libice6",
-    "libsm6",
-    "libx11-6",
-    "libxext6",
-    "libxfixes3",
-    "libxi6",
-    "libxkbcommon0",
-    "libxrender1",
-)
+# What Blender's module needs even without a screen (`ldd bpy/__init__.so`), and who has it.
+LIBRARIES: Final = {
+    "libGL.so.1": "libgl1",
+    "libICE.so.6": "libice6",
+    "libSM.so.6": "libsm6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libXrender.so.1": "libxrender1",
+}
 _MISSING: Final = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object file")
 
 
@@ -28,5 +28,5 @@ def advice(library: str) -> str:
     """What to do about a missing ``library``, as one line for people."""
     return (
         f"Blender needs the library {library}, which is missing here; on Debian or Ubuntu run: "
-        f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
+        f"apt-get install --no-install-recommends {' '.join(LIBRARIES.values())}"
     )

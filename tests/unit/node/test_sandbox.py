@@ -100,9 +100,3 @@ def test_missing_library_is_named_with_the_packages() -> None:
     assert library == "libXrender.so.1"
     assert "apt-get install" in libraries.advice(library)
     assert libraries.missing_library("ImportError: no such module") is None
-
-
-def test_package_list_of_the_scripts_is_the_one_that_is_told() -> None:
-    lines = Path("scripts/system_packages.txt").read_text(encoding="ascii").splitlines()
-    packages = {line for line in lines if line and not line.startswith("#")}
-    assert packages == {"bubblewrap", *libraries.PACKAGES}

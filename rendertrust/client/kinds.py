@@ -1,0 +1,25 @@
+"""What kind of file a result is, by how it begins: whoever made it need not be believed."""
+
+from typing import Final
+
+HEAD_BYTES: Final = 16
+# The first bytes of the formats that Blender writes, of archives, and of JSON.
+_BEGINNINGS: Final = {
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"\x76\x2f\x31\x01": ".exr",
+    b"II*\x00": ".tif",
+    b"MM\x00*": ".tif",
+    b"#?RADIANCE": ".hdr",
+    b"BM": ".bmp",
+    b"PK\x03\x04": ".zip",
+    b"{": ".json",
+}
+
+
+def suffix_of(head: bytes) -> str:
+    """The suffix for a file that begins with ``head``; '' when the kind is not known."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return ".webp"
+    known = (suffix for start, suffix in _BEGINNINGS.items() if head.startswith(start))
+    return next(known, "")
