@@ -100,3 +100,8 @@ def test_missing_library_is_named_with_the_packages() -> None:
     assert library == "libXrender.so.1"
     assert "apt-get install" in libraries.advice(library)
     assert libraries.missing_library("ImportError: no such module") is None
+
+
+def test_a_renderer_below_tmp_is_not_hidden_by_the_work_folders_own_tmp() -> None:
+    line = words(as_root=False)
+    assert line.index("/w/tmp /tmp") < line.index("--ro-bind /home/u/venv")
