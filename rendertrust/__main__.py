@@ -43,9 +43,9 @@ def run(typed: list[str]) -> int:
 
 
 def moved_first(typed: list[str], command: str) -> list[str]:
-    """The command before the options that were typed before it."""
+    """The command first, the options that were typed before it last: they are its own."""
     place = typed.index(command)
-    return [command, *typed[:place], *typed[place + 1 :]]
+    return [*typed[place:], *typed[:place]]
 
 
 def gateway(words: list[str]) -> int:

@@ -24,9 +24,10 @@ from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Ports, Tree
+from web.claim import claim
 from web.gateway import Gateway
 from web.keys import with_key
-from web.listener import Listener, ListenerActor, Place
+from web.listener import Listener, ListenerActor, Place, bind
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
@@ -63,10 +64,13 @@ class Application:
 
 
 def build(given: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError."""
+    """Everything wired, nothing started. Raises SettingsError, EngineError, PortTaken."""
     data = data_folder(given)
+    claim(data)
     settings = with_key(given, data)
     place = Place(settings.server.host, settings.server.port)
+    if place.port:
+        bind(place).close()  # what is wrong with it is better told before the engines start
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
     gateway = build_gateway(settings, outside, registry)

@@ -91,16 +91,32 @@ def _stamp(file: BinaryIO) -> Stamp:
     return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
+@attrs.frozen
+class Part:
+    """A file on its way, under a name that nobody looks for."""
+
+    file: BinaryIO
+    path: Path
+
+    def head(self, count: int) -> bytes:
+        """Its first bytes."""
+        self.file.seek(0)
+        return self.file.read(count)
+
+    def take_place(self, place: Path) -> Path:
+        """It is whole: give it the name it is wanted under, at once."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        return self.path.replace(place)
+
+
 @contextmanager
-def replacing(path: Path) -> Generator[BinaryIO]:
-    """A new file that takes the place of ``path`` when the block ends well, and else vanishes."""
-    fresh = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+def part_in(folder: Path) -> Generator[Part]:
+    """A new file in ``folder``, which is gone after the block unless it took its place."""
+    path = folder / f".rendertrust-{secrets.token_hex(8)}.part"
     try:
-        with fresh.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        with path.open("x+b") as file:
+            yield Part(file, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
+            path.unlink()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from rendertrust.client.answers import ResultUrl
-from rendertrust.client.content import CHUNK_BYTES, Progress, replacing, unheard
+from rendertrust.client.content import CHUNK_BYTES, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.kinds import HEAD_BYTES, suffix_of
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
@@ -23,11 +23,6 @@ def suffix(url: str) -> str:
     """The file suffix that a URL's path ends with, or none."""
     found = Path(urlsplit(url).path).suffix
     return found.lower() if _SUFFIX.fullmatch(found) else ""
-
-
-def target(path: Path, stem: str, url: str) -> Path:
-    """Where to write: ``path`` itself, or in it when it is a folder, named after ``stem``."""
-    return path / f"{stem}{suffix(url)}" if path.is_dir() else path
 
 
 async def fetch(
@@ -55,19 +50,15 @@ async def fetch(
 async def _attempt(
     transport: Transport, result: ResultUrl, path: Path, stem: str, progress: Progress
 ) -> Path:
-    place = await asyncio.to_thread(target, path, stem, result.download_url)
-    with replacing(place) as file:
-        await _stream(transport, result.download_url, file, progress)
-    return await asyncio.to_thread(named, place) if place != path else place
-
-
-def named(place: Path) -> Path:
-    """Give a file that was named by us, and has no suffix, the one of its kind."""
-    if place.suffix:
-        return place
-    with place.open("rb") as file:
-        kind = suffix_of(file.read(HEAD_BYTES))
-    return place.replace(place.with_name(place.name + kind))
+    url = result.download_url
+    is_folder = await asyncio.to_thread(path.is_dir)
+    with part_in(path if is_folder else path.parent) as part:
+        await _stream(transport, url, part.file, progress)
+        # A result's key need not tell what it is: it was made before there was a picture.
+        place = (
+            path / f"{stem}{suffix(url) or suffix_of(part.head(HEAD_BYTES))}" if is_folder else path
+        )
+        return await asyncio.to_thread(part.take_place, place)
 
 
 async def _stream(transport: Transport, url: str, file: BinaryIO, progress: Progress) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 HEAD_BYTES: Final = 16
-# The first bytes of the formats that Blender writes, and of JSON.
+# The first bytes of the formats that Blender writes, of archives, and of JSON.
 _BEGINNINGS: Final = {
     b"\x89PNG\r\n\x1a\n": ".png",
     b"\xff\xd8\xff": ".jpg",
@@ -12,6 +12,7 @@ _BEGINNINGS: Final = {
     b"MM\x00*": ".tif",
     b"#?RADIANCE": ".hdr",
     b"BM": ".bmp",
+    b"PK\x03\x04": ".zip",
     b"{": ".json",
 }
 

@@ -155,7 +155,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
 
 
 def placed_sockets(folder: Path) -> dict[str, Path]:
-    """Flags for the sockets that can be placed; none where the path is too long."""
+    """Flags for the sockets that can be placed; none where the path is too long: /tmp then."""
     s3, filer = folder / "s3", folder / "filer"
     if not fits_unix_socket(filer):
         return {}

@@ -5,8 +5,11 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from supervisors.engines.errors import EngineError
+
 LOOPBACK = "127.0.0.1"
 UNIX_PATH_BYTES_MAX = 107
+TRIES_MAX = 1_000
 
 
 def is_free(port: int) -> bool:
@@ -47,15 +50,17 @@ def read_ports(path: Path) -> dict[str, int]:
 
 
 def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
-    """So many different usable ports."""
+    """So many different usable ports; EngineError when there seem to be none."""
     found: list[int] = []
-    while len(found) < count:
+    for _ in range(count + TRIES_MAX):
+        if len(found) == count:
+            return found
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((LOOPBACK, 0))
             port = int(probe.getsockname()[1])
         if port not in found and usable(port):
             found.append(port)
-    return found
+    raise EngineError(f"no {count} free ports on {LOOPBACK}")
 
 
 def fits_unix_socket(path: Path) -> bool:

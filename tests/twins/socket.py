@@ -17,8 +17,8 @@ def _nothing() -> None:
 class TwinSocket:
     """``sent`` are the frames that arrived; ``closed`` the code and reason, once it is closed.
 
-    ``broken``: writing raises, as to a peer that is gone. ``on_ping`` and ``on_frame`` are called
-    after each.
+    ``broken``: writing raises, as to a peer that is gone. ``on_frame``,
+    ``on_ping`` and ``on_close`` are called when that happens.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class TwinSocket:
         *,
         on_frame: Callable[[FromGateway], None] | None = None,
         on_ping: Callable[[], None] = _nothing,
+        on_close: Callable[[], None] = _nothing,
     ) -> None:
         self.sent: deque[FromGateway] = deque()
         self.pings = 0
@@ -33,6 +34,7 @@ class TwinSocket:
         self.broken = False
         self._on_frame = on_frame
         self._on_ping = on_ping
+        self._on_close = on_close
 
     async def send(self, text: str) -> None:
         self._check()
@@ -51,6 +53,7 @@ class TwinSocket:
     async def close(self, code: int, reason: str = "") -> None:
         if self.closed is None:
             self.closed = (int(code), reason)
+            self._on_close()
 
     def _check(self) -> None:
         if self.broken or self.closed is not None:

@@ -67,6 +67,7 @@ class StoreTwin:
         self.answers: dict[KeyId, KeyRow] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.away = False
+        self.latency = 0.0  # seconds of each round trip, one that fails too
         self.commits = 0
         self.pause: Callable[[], object] | None = None  # called at each round trip
         self.transfer_ids, self.entry_ids = itertools.count(1), itertools.count(1)
@@ -192,7 +193,7 @@ class StoreTwin:
         """Let others run, as they would while the network is waited for; then perhaps fail."""
         if self.pause is not None:
             self.pause()
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.latency)
         if self.away:
             raise Unavailable("away")
         if self._failures:

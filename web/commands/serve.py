@@ -51,8 +51,10 @@ def serve(
     """Run the gateway until it is told to stop."""
     import asyncio
 
+    from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
+    from web.listener import PortTaken
     from web.logs import configure
     from web.running import run
 
@@ -73,5 +75,8 @@ def serve(
 
     try:
         sys.exit(asyncio.run(main()))
-    except EngineError as error:
-        raise click.ClickException(str(error)) from error
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    except (EngineError, PortTaken, OSError) as error:
+        tell(str(error))
+        sys.exit(1)

@@ -216,7 +216,7 @@ class GatewayDouble:
         found = self.jobs.get(request.match_info["id"])
         if found is None or found["status"] != "COMPLETED":
             return problem(404, "Job not found or not COMPLETED")
-        url = f"{self.url}/store/results/{found['id']}/frame.png?X-Amz-Signature=secret"
+        url = f"{self.url}/store/results/{found['id']}/0/1/result?X-Amz-Signature=secret"
         return web.json_response({"job_id": found["id"], "download_url": url, "expires_in": 3600})
 
     async def _get(self, request: web.Request) -> web.Response:

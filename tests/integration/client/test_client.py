@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import socket
 import stat
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,7 +116,7 @@ async def test_503_is_tried_again_after_what_retry_after_says(gateway: GatewayDo
     assert pauses[1] < 1
 
 
-def _recording(pauses: list[float]):  # type: ignore[no-untyped-def]
+def _recording(pauses: list[float]) -> Callable[[float], Awaitable[None]]:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
@@ -355,7 +356,7 @@ async def test_a_cut_download_leaves_the_old_file_or_the_whole_new_one(
         request.transport.abort()
         return response
 
-    route = f"GET /store/results/{job_id}/frame.png"
+    route = f"GET /store/results/{job_id}/0/1/result"
     gateway.script(route, *[cut] * 4)
     async with client_of(gateway) as client:
         with pytest.raises(NoAnswer):

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program, ended
@@ -287,7 +288,7 @@ async def test_a_result_is_a_url_or_a_file(
     await program.log_in()
     job_id = gateway.add_job("COMPLETED")
     told = await program.run("jobs", "result", job_id)
-    assert told.out.startswith(f"{gateway.url}/store/results/{job_id}/frame.png?")
+    assert told.out.startswith(f"{gateway.url}/store/results/{job_id}/0/1/result?")
     told = await program.run("jobs", "result", job_id, "--out", str(tmp_path / "a.png"), "--json")
     assert told.document["path"] == str(tmp_path / "a.png")
 
@@ -368,3 +369,32 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
     told = await program.run("serve", PYTHONPATH=str(tmp_path / "site"))
     assert told.code == exit_codes.USAGE
     assert "runs from a checkout" in told.err
+
+
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        ("POST /api/v1/uploads", "nothing was submitted"),
+        (DISPATCH, "Interrupted while submitting"),
+    ],
+)
+async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
+    program: Program, gateway: GatewayDouble, blend: Path, route: str, says: str
+) -> None:
+    await program.log_in()
+    reached, ever = asyncio.Event(), asyncio.Event()
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        reached.set()
+        await ever.wait()
+        return web.Response()
+
+    gateway.script(route, never)
+    process = await program.start("submit", str(blend), "--watch")
+    async with asyncio.timeout(30):
+        await reached.wait()
+    process.send_signal(signal.SIGINT)
+    told = await ended(process)
+    ever.set()
+    assert told.code == exit_codes.INTERRUPTED
+    assert says in told.err

@@ -1,0 +1,112 @@
+"""``rendertrust serve`` as a process: side by side, stopped, and refused with one line."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.acceptance.gateway import ROOT, Gateway, alive_in
+from tests.engines import engine_folder
+from tests.until import until
+
+REFUSED_WITHIN = 60.0
+
+
+async def refused(*words: str, **settings: str) -> tuple[int, str]:
+    """Exit code and what was said by a ``serve`` that does not serve."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rendertrust", "serve", *words),
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    async with asyncio.timeout(REFUSED_WITHIN):
+        out, err = await process.communicate()
+    assert out == b""
+    assert process.returncode is not None
+    # The log is JSON, line by line; what is left is for people.
+    said = [line for line in err.decode().splitlines() if not line.startswith("{")]
+    return process.returncode, "\n".join(said)
+
+
+async def test_two_gateways_without_port_flags_run_side_by_side(
+    http: aiohttp.ClientSession,
+) -> None:
+    with engine_folder() as folder:
+        gateways = [Gateway(folder / "one"), Gateway(folder / "two")]
+        await asyncio.gather(*(gateway.start() for gateway in gateways))
+        assert gateways[0].port != gateways[1].port
+        for gateway in gateways:
+            async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:
+                assert (await answer.json())["status"] == "ready"
+        assert [await gateway.stop() for gateway in gateways] == [0, 0]
+        await until(lambda: not alive_in(folder), within=20)
+
+
+async def test_a_stop_is_orderly(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    assert gateway.process is not None
+    async with http.get(f"{gateway.url}/health") as answer:
+        assert answer.status == 200
+    gateway.process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        assert await gateway.process.wait() == 0
+    await until(lambda: not alive_in(gateway.data), within=20)
+
+
+async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
+    with engine_folder() as folder:
+        data = folder / "data"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rendertrust", "serve", "--data", str(data)),
+            cwd=ROOT,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        await until((data / "postgres").exists, within=30)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+        assert (process.returncode, out) == (0, b"")
+        await until(lambda: not alive_in(data), within=20)
+
+
+async def test_a_port_that_was_asked_for_and_is_taken_is_told_in_one_line() -> None:
+    with socket.socket() as taken, engine_folder() as folder:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, said = await refused("--port", port, "--data", str(folder / "data"))
+    assert code == 1
+    assert said.startswith(f"rendertrust: Port {port} on 127.0.0.1 is in use")
+    assert "\n" not in said
+
+
+async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> None:
+    code, said = await refused("--data", str(gateway.data))
+    assert code == 1
+    assert "is in use by another gateway" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"RENDERTRUST_ENVIRONMENT": "production"}, "production refuses to start: jwt.secret"),
+        ({"RENDERTRUST_SERVER_PORT": "x"}, "server.port"),
+        ({"RENDERTRUST_SERVER_PROT": "1"}, "RENDERTRUST_SERVER_PROT is no setting"),
+        ({"RENDERTRUST_CREDITS_STARTER": "lots"}, "credits.starter"),
+    ],
+)
+async def test_settings_that_are_wrong_are_a_wrong_use(
+    tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    code, found = await refused("--data", str(tmp_path / "data"), **settings)
+    assert code == 2
+    assert said in found

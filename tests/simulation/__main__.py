@@ -1,0 +1,47 @@
+"""``python -m tests.simulation --seed N --seeds K``: K worlds, and what went wrong in them."""
+
+import argparse
+import logging
+import sys
+import time
+
+from tests.simulation.world import Plan, run_seed
+
+
+def main() -> int:
+    """0 when nothing went wrong in any of them."""
+    options = arguments()
+    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.CRITICAL)
+    plan = Plan(options.nodes, options.customers, options.hours, options.trouble)
+    bad = 0
+    for seed in range(options.seed, options.seed + options.seeds):
+        began = time.monotonic()
+        report = run_seed(seed, plan)
+        took = time.monotonic() - began
+        ends = (report.completed, report.failed, report.cancelled)
+        print(  # noqa: T201
+            f"seed {seed}: {report.jobs} jobs (completed, failed, cancelled: {ends})"
+            f" in {report.attempts} attempts,"
+            f" {report.events} blows, {report.starts} starts, {report.trace}, {took:.2f} s",
+            *(f"  {line}" for line in report.wrong),
+            sep="\n",
+        )
+        bad += bool(report.wrong)
+    return 1 if bad else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    default = Plan()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=default.nodes)
+    parser.add_argument("--customers", type=int, default=default.customers)
+    parser.add_argument("--hours", type=float, default=default.hours)
+    parser.add_argument("--trouble", type=float, default=default.trouble)
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

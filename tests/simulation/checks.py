@@ -1,0 +1,81 @@
+"""What must hold when the dust has settled."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from actors.ledger.messages import user_account, work_reference
+from tests.simulation.customer import Customer
+from tests.simulation.node import SimulatedNode
+from tests.twins.store import StoreTwin
+
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+
+
+def violations(
+    store: StoreTwin, customers: Sequence[Customer], nodes: Sequence[SimulatedNode]
+) -> list[str]:
+    """Everything that is wrong, each in one line."""
+    return [
+        *promises(store, customers),
+        *ends(store),
+        *settlements(store),
+        *fences(store, nodes),
+    ]
+
+
+def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
+    """Every acknowledged job exists; every key made one job at most."""
+    wrong: list[str] = []
+    for customer in customers:
+        for key, job in customer.acknowledged.items():
+            if job not in store.jobs:
+                wrong.append(f"{key} of {customer.user}: {job} was promised and is not there")
+    made = Counter(job.user_id for job in store.jobs.values())
+    kept = Counter(user for user, _ in store.answers)
+    wrong += [
+        f"{user}: {made[user]} jobs for {kept[user]} keys"
+        for user in made
+        if made[user] != kept[user]
+    ]
+    return wrong
+
+
+def ends(store: StoreTwin) -> list[str]:
+    """Every job has ended."""
+    open_ones = [unit for unit in store.units.values() if unit.state not in ENDED]
+    return [f"{unit.job_id}: still {unit.state}, attempt {unit.attempt}" for unit in open_ones]
+
+
+def settlements(store: StoreTwin) -> list[str]:
+    """What is complete was paid once and in full, what is not was given back whole."""
+    wrong: list[str] = []
+    charges = Counter(
+        (transfer.debit, transfer.reference)
+        for transfer in store.transfers.values()
+        if transfer.kind == "USAGE"
+    )
+    for unit in store.units.values():
+        reference = work_reference(unit.job_id, unit.number)
+        hold = store.holds.get(reference)
+        charged = charges[user_account(store.jobs[unit.job_id].user_id), reference]
+        expected = 1 if unit.state == "COMPLETED" and unit.price else 0
+        if charged != expected:
+            wrong.append(f"{reference}: {unit.state}, charged {charged} times")
+        state = "SETTLED" if unit.state == "COMPLETED" else "RELEASED"
+        if unit.price and (hold is None or hold.state != state):
+            wrong.append(f"{reference}: {unit.state}, its hold is {hold and hold.state}")
+        if hold is not None and hold.settled != (unit.price if expected else 0):
+            wrong.append(f"{reference}: {hold.settled} of {unit.price} were settled")
+    return wrong
+
+
+def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
+    """What counts was produced by the node of the last attempt, for that attempt."""
+    produced = {node.identity.id: node.produced for node in nodes}
+    return [
+        f"{unit.job_id}: attempt {unit.attempt} is complete, its node never finished it"
+        for unit in store.units.values()
+        if unit.state == "COMPLETED"
+        and (unit.job_id, unit.number, unit.attempt)
+        not in (produced.get(unit.node_id, set()) if unit.node_id else set())
+    ]

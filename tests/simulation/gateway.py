@@ -1,0 +1,138 @@
+"""The gateway in the simulation: the real tree over twins, started, stopped and killed."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import attrs
+
+from actors.kernel import Actor, Message, Ref, State, handles
+from actors.ledger.messages import Ledger
+from actors.node_session.messages import Close, NodeSession
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.scheduler.messages import Scheduler
+from rendertrust.protocol import CloseCode
+from supervisors.child import Child, StartFailed
+from supervisors.registry import Registry
+from supervisors.tree import Ports, Tree
+from tests.twins.bus import TwinBus
+from tests.twins.clock import TwinClock
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.twins.socket import TwinSocket
+from tests.twins.store import StoreTwin
+
+BUCKET = "rendertrust"
+
+
+class Idle:
+    """Marker: stands where the web server stands in the tree."""
+
+
+@attrs.frozen
+class Nothing(Message[Idle, None]):
+    """Never sent."""
+
+
+class IdleActor(Actor[Idle]):
+    @handles(Nothing)
+    async def nothing(self, message: Nothing) -> None:
+        """Never called."""
+
+
+class SimulatedGateway:
+    """One gateway process after another, over one database and one object store."""
+
+    def __init__(self, store: StoreTwin, objects: TwinObjects, chance: TwinRandom) -> None:
+        self.store = store
+        self.objects = objects
+        self.clock = TwinClock()
+        self.starts = 0
+        self.failures = 0  # how often it gave up by itself
+        self._dying = 0
+        self._is_cut_off = False
+        self._chance = chance
+        self._tree: Tree | None = None
+        self._registry = Registry()
+        self._sockets: list[TwinSocket] = []
+        self._serving: dict[Any, Ref[NodeSession]] = {}
+
+    @property
+    def is_up(self) -> bool:
+        return self._tree is not None
+
+    @property
+    def scheduler(self) -> Ref[Scheduler]:
+        return self._registry.ref(Scheduler)
+
+    @property
+    def ledger(self) -> Ref[Ledger]:
+        return self._registry.ref(Ledger)
+
+    async def start(self) -> None:
+        """A new process."""
+        self.starts += 1
+        self._registry = Registry()
+        ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance)
+        settings = NodeSessionSettings(bucket=BUCKET, runtime_seconds_most=600.0)
+        web = Child("web", IdleActor)
+        tree = Tree(ports, self._registry, settings, engines=[], web=web)
+        await tree.root.start()
+        self._tree = tree
+
+    async def run(self) -> None:
+        """As the service manager does: start it again whenever it gave up."""
+        while True:
+            await asyncio.sleep(2.0)
+            if self._tree is not None and self._tree.root.state is State.DOWN:
+                self.failures += 1
+                await self.kill()
+            if self._tree is None:
+                await self.start()
+
+    async def stop(self) -> None:
+        """In good order, as for an upgrade."""
+        tree, self._tree = self._tree, None
+        self._sockets.clear()
+        if tree is not None:
+            await tree.root.stop()
+
+    async def kill(self) -> None:
+        """All at once: nothing of it reaches the database or a node any more."""
+        tree, self._tree = self._tree, None
+        sockets, self._sockets = self._sockets, []
+        for socket in sockets:
+            socket.broken = True
+        self._dying += 1
+        self._update()
+        if tree is not None:
+            await tree.root.stop()
+        self._dying -= 1
+        self._update()
+        for socket in sockets:
+            await socket.close(1006)
+
+    def cut_off(self, *, away: bool) -> None:
+        """The database is away, or back."""
+        self._is_cut_off = away
+        self._update()
+
+    def _update(self) -> None:
+        self.store.away = self._is_cut_off or self._dying > 0
+
+    async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
+        """What the relay does with an accepted socket; None when there is nobody to serve it."""
+        if self._tree is None:
+            return None
+        self._sockets = [s for s in self._sockets if s.closed is None]
+        self._sockets.append(socket)
+        ref: Ref[NodeSession] | None = None
+        with contextlib.suppress(StartFailed):
+            ref = await self._tree.open_session(node, socket)
+        if ref is None:
+            return None
+        older = self._serving.get(node.id)
+        self._serving[node.id] = ref
+        if older is not None:
+            older.tell(Close(CloseCode.REPLACED, "replaced"))
+        return ref

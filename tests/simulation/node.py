@@ -1,0 +1,274 @@
+"""Nodes in the simulation: they work, and everything that can go wrong at a node does."""
+
+import asyncio
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import ActorStopped, Ref
+from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
+from actors.node_session.settings import NodeIdentity
+from rendertrust.protocol import (
+    Ack,
+    FromGateway,
+    FromNode,
+    Hello,
+    JobCancel,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Running,
+    Welcome,
+    encode,
+)
+from tests.simulation.gateway import SimulatedGateway
+from tests.twins.random import TwinRandom
+from tests.twins.socket import TwinSocket
+
+QUEUE_MOST = 1000
+
+
+@attrs.define
+class Faults:
+    """How often things go wrong, 0 to 1; all at 0 is a calm day."""
+
+    lost: float = 0.0  # a frame, either way
+    repeated: float = 0.0  # a frame from the node
+    failing: float = 0.0  # a unit
+    hanging: float = 0.0  # a unit: nothing is heard of it for minutes
+    deaf: float = 0.0  # a ping is not answered
+
+    def calm(self) -> None:
+        self.lost = self.repeated = self.failing = self.hanging = self.deaf = 0.0
+
+
+class Connection:
+    """One socket and its session. Frames keep their order both ways."""
+
+    def __init__(self, node: "SimulatedNode") -> None:
+        self.node = node
+        self.incoming: asyncio.Queue[FromGateway | None] = asyncio.Queue(QUEUE_MOST)
+        self.outgoing: asyncio.Queue[FromNode] = asyncio.Queue(QUEUE_MOST)
+        self.socket = TwinSocket(
+            on_frame=self._hear, on_ping=self._ping, on_close=lambda: self.incoming.put_nowait(None)
+        )
+        self.session: Ref[NodeSession] | None = None
+
+    def say(self, frame: FromNode) -> None:
+        node = self.node
+        if node.happens(node.faults.lost):
+            return
+        times = 2 if node.happens(node.faults.repeated) else 1
+        for _ in range(times):
+            if not self.outgoing.full():
+                self.outgoing.put_nowait(frame)
+
+    def _hear(self, frame: FromGateway) -> None:
+        if not self.node.happens(self.node.faults.lost) and not self.incoming.full():
+            self.incoming.put_nowait(frame)
+
+    def _ping(self) -> None:
+        if self.session is not None and not self.node.happens(self.node.faults.deaf):
+            self.session.tell(PongSeen())
+
+    async def write(self) -> None:
+        """Carry frames to the gateway until the session is gone."""
+        assert self.session is not None
+        while True:
+            frame = await self.outgoing.get()
+            await asyncio.sleep(self.node.chance.uniform(0.001, 0.2))
+            try:
+                await self.session.offer(Received(encode(frame)))
+            except ActorStopped:
+                return
+
+    def drop(self) -> None:
+        """The line is cut; the gateway hears of it, or finds out by the next ping."""
+        self.socket.broken = True
+        self.incoming.put_nowait(None)
+        if self.session is not None and self.node.happens(0.8):
+            self.session.tell(Disconnected())
+
+
+class SimulatedNode:
+    """``plain``: a client of the reference, without hello, spool, attempts or objects.
+
+    ``produced`` is every (job, unit, attempt) that it ever finished: only those may count.
+    """
+
+    def __init__(
+        self,
+        identity: NodeIdentity,
+        gateway: SimulatedGateway,
+        chance: TwinRandom,
+        faults: Faults,
+        *,
+        plain: bool,
+        slots: int,
+    ) -> None:
+        self.identity = identity
+        self.gateway = gateway
+        self.chance = chance
+        self.faults = faults
+        self.plain = plain
+        self.slots = slots
+        self.produced: set[tuple[UUID, int, int]] = set()
+        self._units: dict[Running, asyncio.Task[None]] = {}
+        self._spool: dict[Running, JobResult] = {}
+        self._line: Connection | None = None
+        self._free = asyncio.Semaphore(slots)
+
+    def happens(self, odds: float) -> bool:
+        return odds > 0 and self.chance.uniform(0.0, 1.0) < odds
+
+    # -- its life
+
+    async def live(self) -> None:
+        """Connect, serve, and connect again, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await asyncio.sleep(self.chance.uniform(0.1, 5.0))
+                await self._connect(tasks)
+
+    async def _connect(self, tasks: asyncio.TaskGroup) -> None:
+        line = Connection(self)
+        line.session = await self.gateway.open_session(self.identity, line.socket)
+        if line.session is None:
+            return
+        self._line = line
+        writer = tasks.create_task(line.write())
+        resender = tasks.create_task(self._resend())
+        if not self.plain:
+            here = (*self._units, *self._spool)
+            line.say(Hello(version="sim", slots=self.slots, running=here[:256]))
+        while (frame := await line.incoming.get()) is not None:
+            self._take(frame, tasks)
+        self._line = None
+        for task in (writer, resender):
+            task.cancel()
+
+    async def _resend(self) -> None:
+        """A frame may be lost without the line being cut: what has no ack is sent again."""
+        while True:
+            for result in list(self._spool.values()):
+                self._say(result)
+            await asyncio.sleep(30.0)
+
+    def disconnect(self) -> None:
+        if self._line is not None:
+            self._line.drop()
+
+    def crash(self) -> None:
+        """The process is gone, with all that ran; what was spooled is on its disk."""
+        for task in self._units.values():
+            task.cancel()
+        self._units.clear()
+        if self.plain:
+            self._spool.clear()
+        self.disconnect()
+
+    def _say(self, frame: FromNode) -> None:
+        if self._line is not None:
+            self._line.say(frame)
+
+    # -- frames
+
+    def _take(self, frame: FromGateway, tasks: asyncio.TaskGroup) -> None:
+        if isinstance(frame, JobDispatch):
+            self._accept(frame, tasks)
+        elif isinstance(frame, JobCancel):
+            self._cancel(_ref(frame))
+        elif isinstance(frame, Ack):
+            self._spool = {r: s for r, s in self._spool.items() if not _matches(r, frame)}
+        elif isinstance(frame, Welcome):
+            for dropped in frame.drop:
+                self._cancel(dropped)
+
+    def _accept(self, frame: JobDispatch, tasks: asyncio.TaskGroup) -> None:
+        ref = _ref(frame)
+        if ref in self._units:
+            return
+        if ref in self._spool:
+            self._say(self._spool[ref])
+            return
+        self._units[ref] = tasks.create_task(self._work(frame))
+
+    def _cancel(self, ref: Running) -> None:
+        self._spool.pop(ref, None)
+        task = self._units.pop(ref, None)
+        if task is not None:
+            task.cancel()
+            if not self.plain:
+                said = {"job_id": ref.job_id, "unit": ref.unit, "attempt": ref.attempt}
+                self._say(JobResult(status="cancelled", **said))  # type: ignore[arg-type]
+
+    # -- work
+
+    async def _work(self, frame: JobDispatch) -> None:
+        ref = _ref(frame)
+        async with self._free:
+            await self._render(frame)
+            result = await self._finish(frame)
+        self._spool[ref] = result
+        self._units.pop(ref, None)
+        self._say(result)
+        if self.plain and self.happens(0.5):
+            self._spool.pop(ref, None)  # it says so once, and never again
+
+    async def _render(self, frame: JobDispatch) -> None:
+        left = self.chance.uniform(0.5, 60.0)
+        silent = 0.0
+        if self.happens(self.faults.hanging):
+            silent = self.chance.uniform(30.0, 400.0)
+        while left > 0:
+            if silent <= 0:
+                self._say(self._status(frame, left))
+            await asyncio.sleep(min(left, 10.0))
+            left, silent = left - 10.0, silent - 10.0
+        await asyncio.sleep(max(silent, 0.0))
+
+    def _status(self, frame: JobDispatch, left: float) -> JobStatus:
+        progress = max(0.0, 1.0 - left / 60.0)
+        if self.plain:
+            return JobStatus(job_id=frame.job_id, progress=progress)
+        return JobStatus(
+            job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt, progress=progress
+        )
+
+    async def _finish(self, frame: JobDispatch) -> JobResult:
+        said: dict[str, Any] = {"job_id": frame.job_id}
+        if not self.plain:
+            said |= {"unit": frame.unit, "attempt": frame.attempt}
+        if self.happens(self.faults.failing):
+            failure = ("node", "node", "network", "scene")[int(self.chance.uniform(0, 4))]
+            return JobResult(status="failed", error="simulated", failure=failure, **said)
+        assert frame.unit is not None
+        assert frame.attempt is not None
+        self.produced.add((UUID(frame.job_id), frame.unit, frame.attempt))
+        if self.plain:
+            return JobResult(status="completed", result_ref="s3://results/out", **said)
+        return await self._upload(frame, said)
+
+    async def _upload(self, frame: JobDispatch, said: dict[str, Any]) -> JobResult:
+        assert frame.output is not None
+        data = f"{frame.job_id}:{frame.unit}:{frame.attempt}".encode()
+        while True:
+            answer = await self.gateway.objects.request(
+                "PUT", frame.output.url, frame.output.headers, data
+            )
+            if answer.status in (200, 412):
+                break
+            await asyncio.sleep(5.0)
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = frame.output.key
+        return JobResult(status="completed", result_ref=key, sha256=sha256, size=len(data), **said)
+
+
+def _ref(frame: JobDispatch | JobCancel) -> Running:
+    return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+
+
+def _matches(ref: Running, ack: Ack) -> bool:
+    return ref.job_id == ack.job_id and ack.attempt in (None, ref.attempt)

@@ -1,0 +1,131 @@
+"""The tether, with small programs in the engine's place."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+
+from supervisors.engines import tether
+from supervisors.engines.errors import EngineError
+from supervisors.engines.folder import EngineFolder, try_lock
+from supervisors.engines.tethered import Command, Tethered, run_once
+from tests.until import until
+
+# Says that it is there, and ends by the signals that it is told not to hear only when killed.
+STUBBORN = """
+import signal, sys, time
+for number in sys.argv[2:]: signal.signal(int(number), signal.SIG_IGN)
+open(sys.argv[1], "w").close()
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> EngineFolder:
+    made = EngineFolder(tmp_path / "data", "dummy", None)
+    made.make()
+    return made
+
+
+async def launch(
+    folder: EngineFolder, *ignored: int, stop: tuple[tuple[int, float], ...]
+) -> tuple[Tethered, int]:
+    """The stubborn program under its tether, and the descriptor of the lock."""
+    lock = await folder.lock(within=1.0)
+    there = folder.path / "there"
+    numbers = [str(int(number)) for number in ignored]
+    command = Command([sys.executable, "-c", STUBBORN, str(there), *numbers], stop)
+    running = await Tethered.launch(folder, command, lock)
+    await until(there.exists, within=10.0)
+    return running, lock
+
+
+async def test_a_stop_sends_the_first_signal(folder: EngineFolder) -> None:
+    running, lock = await launch(folder, stop=((signal.SIGINT, 10.0),))
+    assert await running.stop() in (1, 128 + signal.SIGINT)
+    os.close(lock)
+
+
+async def test_harder_signals_follow_and_the_last_is_a_kill(folder: EngineFolder) -> None:
+    deaf = (signal.SIGTERM, signal.SIGINT)
+    running, lock = await launch(folder, *deaf, stop=((signal.SIGTERM, 0.1), (signal.SIGINT, 0.1)))
+    assert await running.stop() == 128 + signal.SIGKILL
+    os.close(lock)
+
+
+async def test_the_folder_stays_locked_until_the_engine_has_gone(folder: EngineFolder) -> None:
+    running, lock = await launch(folder, stop=((signal.SIGTERM, 10.0),))
+    os.close(lock)
+    again = os.open(folder.path / "lock", os.O_RDWR)
+    assert not try_lock(again)
+    await running.stop()
+    assert try_lock(again)
+    os.close(again)
+
+
+async def test_a_program_that_cannot_be_run_is_an_error(folder: EngineFolder) -> None:
+    lock = await folder.lock(within=1.0)
+    with pytest.raises(EngineError, match="cannot be run"):
+        await Tethered.launch(folder, Command([folder.path / "nothing"], ((15, 1.0),)), lock)
+    os.close(lock)
+
+
+async def test_a_program_that_fails_is_an_error_with_the_end_of_its_log(
+    folder: EngineFolder,
+) -> None:
+    lock = await folder.lock(within=1.0)
+    command = Command([sys.executable, "-c", "raise SystemExit('no room')"], ((15, 1.0),))
+    with pytest.raises(EngineError, match="ended with 1: no room"):
+        await run_once(folder, command, lock, within=10.0)
+    os.close(lock)
+
+
+async def test_the_engine_takes_nothing_from_our_environment(folder: EngineFolder) -> None:
+    lock = await folder.lock(within=1.0)
+    text = "import os, sys; sys.exit(' '.join(sorted(os.environ)))"
+    with pytest.raises(EngineError, match=r": (LC_CTYPE )?HOME LC_ALL PATH TMPDIR TZ$"):
+        await run_once(folder, Command([sys.executable, "-c", text], ((15, 1.0),)), lock, within=9)
+    os.close(lock)
+
+
+async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -> None:
+    """Started by hand: the pipe closes without any word."""
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    arguments = [str(lock), "15:5", "9", "-", sys.executable, "-c", STUBBORN]
+    process: Process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", tether.__file__, *arguments, str(tmp_path / "there")),
+        stdin=PIPE,
+        stdout=PIPE,
+        pass_fds=[lock],
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    pid = int(await process.stdout.readline())
+    await until((tmp_path / "there").exists, within=10.0)
+    os.kill(pid, 0)
+    process.stdin.close()
+    assert await process.wait() == 128 + signal.SIGTERM
+    os.close(lock)
+
+
+def test_a_log_that_is_too_long_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log"
+    log.write_text("x" * 100)
+    kept = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            tether.shorten_log()
+            untouched = log.stat().st_size
+            monkeypatch.setattr(tether, "LOG_BYTES_MAX", 99)
+            tether.shorten_log()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    assert (untouched, log.stat().st_size) == (100, 0)

@@ -1,0 +1,31 @@
+"""One gateway per data folder: a second one is told at once, and not by engines that wait."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from supervisors.engines.errors import FolderBusy
+
+
+def claim(data: Path) -> int:
+    """Hold the folder until this process ends, however it ends. Raises FolderBusy.
+
+    The descriptor is not inherited: what a killed gateway left running does not hold the claim,
+    and whoever comes next waits for it at each engine's own lock.
+    """
+    folder = data / "gateway"
+    data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise FolderBusy(
+            f"{data} is in use by another gateway (process {holder or 'unknown'}): "
+            "stop it, or choose another folder by --data"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    return descriptor
