@@ -1,10 +1,10 @@
 """The ledger actor: what arrives while one batch is committed forms the next one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from actors.kernel import Actor, Fatal, handles_batch
+from actors.kernel import Actor, Fatal, fail_point, handles_batch
 from actors.ledger.balance import violation
 from actors.ledger.decision import decide
 from actors.ledger.keys import keys_of
@@ -12,6 +12,7 @@ from actors.ledger.messages import (
     BooksAway,
     Commit,
     Decided,
+    Effect,
     GuardFailed,
     Ledger,
     Outcome,
@@ -83,6 +84,8 @@ class LedgerActor(Actor[Ledger]):
             if broken is not None:
                 raise Fatal(broken)
             await books.write(changes)
+            fail_point.reach("before_commit", effects_of(commits))
+        fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
     async def _one_by_one(self, commits: Sequence[Commit], error: Refused) -> list[Outcome]:
@@ -91,3 +94,8 @@ class LedgerActor(Actor[Ledger]):
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
         return [(await self._settle([commit]))[0] for commit in commits]
+
+
+def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
+    """All changes of jobs and units in a batch, in order."""
+    return (effect for commit in commits for effect in commit.effects)
