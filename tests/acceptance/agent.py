@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 from tests.acceptance.gateway import ROOT, alive_in
+from tests.until import until
 
-JOIN_SECONDS = 90.0
+JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
 STOP_SECONDS = 20.0
 
 
@@ -45,7 +46,7 @@ class Agent:
         self.id = joined["node_id"]
 
     async def start(self) -> None:
-        """Begin to take work."""
+        """Begin to take work; back when it is connected."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command("run", "--health-port", "-1", "--threads", "1"),
@@ -55,6 +56,7 @@ class Agent:
                 stderr=log,
                 start_new_session=True,
             )
+        await until(lambda: "connected to" in self.log.read_text(), within=CONNECT_SECONDS)
 
     @property
     def log(self) -> Path:
@@ -88,11 +90,11 @@ def here(*words: str) -> Sequence[str]:
 async def running_agent(
     url: str, state: Path, place: Callable[..., Sequence[str]] = here
 ) -> AsyncGenerator[Agent]:
-    """A node that has joined, and is on its way to connect."""
+    """A node that has joined and is connected."""
     agent = Agent(state, place)
     await agent.join(url)
-    await agent.start()
     try:
+        await agent.start()
         yield agent
     finally:
         await agent.stop()

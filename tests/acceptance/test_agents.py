@@ -44,9 +44,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 async def placed(creator: Creator, scene: bytes, params: dict[str, int]) -> str:
     payload = await creator.upload(scene)
-    order = {"payload_ref": payload, "params": params, "queue": True}  # nodes are on their way
-    status, answer = await creator.dispatch("render", **order)
-    assert status in {200, 202}, answer
+    status, answer = await creator.dispatch("render", payload_ref=payload, params=params)
+    assert status == 200, answer
     return str(answer["job_id"])
 
 
