@@ -13,7 +13,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from sql.fsck import Finding
-from sql.work import Lease, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit
 
 if TYPE_CHECKING:
     from sql.books import BooksTransaction
@@ -57,8 +57,8 @@ class Store(Protocol):
         """
         ...
 
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int]]:
-        """Renew those whose attempt and node are the unit's; answers (job, unit) of these."""
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
+        """Renew those whose attempt and node are the unit's; answers which."""
         ...
 
     async def audit(self) -> Sequence[Finding]:

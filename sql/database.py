@@ -8,7 +8,7 @@ Queries are named; their text stands in ``sql/queries/``. jsonb comes and goes a
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -56,7 +56,7 @@ class Database:
 
     async def check(self) -> None:
         """Raise Unavailable unless a query works now."""
-        await self.one("check")
+        await self.one("database_answers")
 
     @asynccontextmanager
     async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
@@ -116,7 +116,8 @@ class Database:
             yield
         except BaseException as error:
             if not isinstance(error, Exception) or away(error):
-                connection.terminate()
+                with suppress(asyncpg.InterfaceError):  # it broke, and is gone from the pool
+                    connection.terminate()
             raise
         finally:
             if self._pool is not None:

@@ -35,9 +35,11 @@ DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 def away(error: BaseException) -> bool:
     """Whether ``error`` means that the database is away."""
     if isinstance(error, asyncpg.InterfaceError):
-        # "connection is closed", "pool is closing"; the rest are mistakes of ours, among them
-        # arguments of a wrong type, whose text may say anything.
-        return "clos" in str(error) and not isinstance(error, ValueError)
+        # "connection is closed", "pool is closing", "has been released back to the pool" (when it
+        # broke); the rest are mistakes of ours, among them arguments of a wrong type, whose text
+        # may say anything.
+        gone = "clos" in str(error) or "released" in str(error)
+        return gone and not isinstance(error, ValueError)
     return isinstance(error, AWAY)
 
 

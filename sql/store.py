@@ -9,12 +9,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from sql.books import BooksTransaction, UnitId
+from sql.books import BooksTransaction
 from sql.database import Conflict, Database, Refused
 from sql.failure import refused
 from sql.fsck import Finding, run_fsck
 from sql.sql_books import SqlBooks
-from sql.work import Lease, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit
 
 BOOKS_SECONDS: Final = 1.8
 AUDIT_SECONDS: Final = 300.0
@@ -46,7 +46,7 @@ class SqlStore:
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise
 
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[UnitId]:
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         columns = (
             [lease.job for lease in leases],
             [lease.unit for lease in leases],
@@ -55,7 +55,7 @@ class SqlStore:
             [lease.until for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
-        return frozenset((row["job_id"], row["number"]) for row in rows)
+        return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
     async def audit(self) -> Sequence[Finding]:
         async with self._database.connection(within=AUDIT_SECONDS) as connection:

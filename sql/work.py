@@ -1,7 +1,7 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -37,6 +37,9 @@ class OpenUnit:
     queued_at: datetime
 
 
+LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
+
+
 @attrs.frozen
 class Lease:
     """Until when a unit may stay with its node without a sign of life."""
@@ -46,3 +49,7 @@ class Lease:
     attempt: int
     node: UUID
     until: datetime
+
+    @property
+    def id(self) -> LeaseId:
+        return self.job, self.unit, self.attempt, self.node

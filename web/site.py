@@ -26,5 +26,8 @@ def build_site(gateway: Gateway) -> web.Application:
     site.on_response_prepare.append(add_headers)
     for operation in OPERATIONS:
         endpoint = Endpoint(operation, gateway)
-        site.router.add_route(operation.method, operation.path, endpoint.serve)
+        if operation.method == "GET":
+            site.router.add_get(operation.path, endpoint.serve)  # HEAD too
+        else:
+            site.router.add_route(operation.method, operation.path, endpoint.serve)
     return site

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
+from actors.kernel import fail_point
 from actors.kernel.actor import Actor
 from actors.kernel.deadlines import clock_of
 from actors.kernel.down import Down
@@ -75,7 +76,7 @@ class Instance:
         self, actor: Actor[Any], ref: Ref[Any], gauge: Gauge, system: System, stop_within: float
     ) -> None:
         self.actor = actor
-        self.table = actor.__handlers__
+        self.table = fail_point.laced(ref.name, actor.__handlers__)
         self.mailbox: Mailbox = ref.mailbox
         self.gauge = gauge
         self.system = system

@@ -1,10 +1,10 @@
 """The ledger actor: what arrives while one batch is committed forms the next one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from actors.kernel import Actor, Fatal, handles_batch
+from actors.kernel import Actor, Fatal, fail_point, handles_batch
 from actors.ledger.balance import violation
 from actors.ledger.decision import decide
 from actors.ledger.keys import keys_of
@@ -12,6 +12,7 @@ from actors.ledger.messages import (
     BooksAway,
     Commit,
     Decided,
+    Effect,
     GuardFailed,
     Ledger,
     Outcome,
@@ -21,7 +22,8 @@ from actors.ports import Clock, Random, Store
 from sql.database import Conflict, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
-CONFLICTS_MAX: Final = 20  # in a row, over one batch
+TRIES_MAX: Final = 5  # of one batch; a server that resets at once is not hammered
+CONFLICTS_MAX: Final = 20  # of one batch
 log = logging.getLogger("ledger")
 
 
@@ -48,26 +50,23 @@ class LedgerActor(Actor[Ledger]):
     async def renew(self, requests: Sequence[RenewLeases]) -> Sequence[int]:
         leases = [lease for request in requests for lease in request.leases]
         try:
-            renewed = await self._store.renew_leases(leases) if leases else frozenset()
+            renewed = await self._store.renew_leases(leases)
         except (Unavailable, Conflict) as error:
             log.warning("leases are not renewed: %s", error)
             return [0] * len(requests)
-        return [
-            sum((lease.job, lease.unit) in renewed for lease in request.leases)
-            for request in requests
-        ]
+        return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
     async def _settle(self, commits: Sequence[Commit]) -> list[Outcome]:
         """Try until it is decided, or the database has been away for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
-        again, conflicts = False, 0
+        tries, conflicts = 0, 0
         while True:
             try:
-                return await self._attempt(commits, again=again)
+                return await self._attempt(commits, again=tries > 0)
             except Unavailable:
                 # The answer to COMMIT may be what was lost: all is decided anew, by what is found.
-                again = True
-                if self._clock.monotonic() >= give_up:
+                tries += 1
+                if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [BooksAway() for _ in commits]
             except Conflict:
                 conflicts += 1
@@ -85,6 +84,8 @@ class LedgerActor(Actor[Ledger]):
             if broken is not None:
                 raise Fatal(broken)
             await books.write(changes)
+            fail_point.reach("before_commit", effects_of(commits))
+        fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
     async def _one_by_one(self, commits: Sequence[Commit], error: Refused) -> list[Outcome]:
@@ -93,3 +94,8 @@ class LedgerActor(Actor[Ledger]):
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
         return [(await self._settle([commit]))[0] for commit in commits]
+
+
+def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
+    """All changes of jobs and units in a batch, in order."""
+    return (effect for commit in commits for effect in commit.effects)

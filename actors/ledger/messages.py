@@ -316,7 +316,7 @@ Outcome: TypeAlias = (
 
 @attrs.frozen
 class Decided(Message[Any, None]):
-    """From the Ledger to a commit's ``observer``: what became of it. ``tag`` is the commit's."""
+    """From the Ledger to a commit's ``observer``: what became of it, by its own ``tag``."""
 
     tag: Any
     outcome: Outcome

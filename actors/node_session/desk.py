@@ -4,7 +4,7 @@ import logging
 
 import attrs
 
-from actors.kernel import Actor, Ref, Timer
+from actors.kernel import Actor, Ref, Timer, fail_point
 from actors.ledger.messages import Commit, Effect, Ledger
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
@@ -59,9 +59,11 @@ class Desk(Actor[NodeSession], partial=True):
     # -- out to the node
 
     async def _say(self, frame: FromGateway) -> bool:
+        fail_point.reach("before_send", (frame,))
         if not await self._line.send(frame):
             self.stop()
             return False
+        fail_point.reach("after_send", (frame,))
         return True
 
     async def _acknowledge(self, result: JobResult) -> None:

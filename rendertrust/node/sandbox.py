@@ -75,7 +75,9 @@ class Sandbox:
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         """``program`` as a command line that runs it inside, on the work folder ``folder``."""
-        mounts = [*self._system(), *self._work(folder), "--ro-bind", str(worker), "/worker.py"]
+        # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
+        mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
+        mounts += [*self._system(), *self._work(folder), "--ro-bind", str(worker), "/worker.py"]
         mounts += ["--remount-ro", "/dev", "--remount-ro", "/"]
         identity, drop = self._as_root() if self.as_root else self._as_user()
         return [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
@@ -109,7 +111,6 @@ class Sandbox:
         yield from ("--dir", "/job", "--ro-bind", str(folder / "in"), "/job/in")
         for part in ("out", "home"):
             yield from ("--bind", str(folder / part), f"/job/{part}")
-        yield from ("--bind", str(folder / "tmp"), "/tmp")  # noqa: S108 - the sandbox's own
 
     @staticmethod
     def _rest() -> Iterator[str]:

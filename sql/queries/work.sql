@@ -36,7 +36,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestampt
      AS n (job_id, number, attempt, node_id, until)
 WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
   AND u.node_id = n.node_id AND u.state IN ('DISPATCHED', 'RUNNING')
-RETURNING u.job_id, u.number;
+RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 
 -- name: work_healthy_nodes
 -- The nodes that may be given work.

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
-from supervisors.engines.objects_sockets import remove_sockets, socket_paths
+from supervisors.engines.objects_sockets import possible_sockets, remove_sockets, socket_paths
 from supervisors.engines.port import LOOPBACK, fits_unix_socket, is_free, keep_ports, read_ports
 from supervisors.engines.program import weed_programs
 from supervisors.engines.secret import keep_secret, write_private
@@ -70,7 +70,8 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
         self._write_configuration()
         arguments = ("-logtostderr=true", f"-config_dir={self._configuration}")
         options = f"-options={self._configuration / 'options'}"
-        return Command([self._program, *arguments, "mini", options], STOP)
+        run: list[str | Path] = [self._program, *arguments, "mini", options]
+        return Command(run, STOP, leavings=possible_sockets(self._ports))
 
     def _choose_ports(self) -> None:
         kept, kept_admin = self.folder.path / "ports", self.folder.path / "admin-port"

@@ -1,7 +1,7 @@
 """The unix sockets that SeaweedFS puts into /tmp: those for gRPC are moved by no flag.
 
 Two others can be placed, unless the data folder's path is too long for a socket. All carry a port
-in their names. It removes them when it stops in order; after a kill they stay, and one of another
+in their names. Not all are removed when it stops, and none when it is killed; and one of another
 user under a port that we chose would make it hang.
 """
 
@@ -18,6 +18,13 @@ def socket_paths(port: int) -> list[Path]:
     names = (f"seaweedfs-{service}{kind}" for service in SERVICES for kind in ("", "-grpc"))
     paths = (FOLDER / f"{name}-{port}.sock" for name in names)
     return [path for path in paths if path.is_socket()]
+
+
+def possible_sockets(ports: Mapping[str, int]) -> list[Path]:
+    """Where the sockets of a store with these ports would be."""
+    names = [f"{service}-grpc-{ports[f'{service}.port.grpc']}" for service in SERVICES]
+    names += [f"{service}-{ports[f'{service}.port']}" for service in ("filer", "s3")]
+    return [FOLDER / f"seaweedfs-{name}.sock" for name in names]
 
 
 def remove_sockets(ports: Mapping[str, int]) -> None:

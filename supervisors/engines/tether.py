@@ -1,15 +1,17 @@
 """A small process between the gateway and one engine: no engine outlives its gateway.
 
 Run, with the standard library alone, as
-``python -I -S tether.py LOCK STOP DEATH OWNER PROGRAM ARGUMENTS…``
+``python -I -S tether.py LOCK STOP DEATH OWNER LEAVINGS PROGRAM ARGUMENTS…``
 
 LOCK is the number of an inherited descriptor that holds the lock on the engine's folder; the
 engine inherits it in turn, so the folder stays locked until the last process of the engine ended.
 STOP is what is sent to end the engine, with seconds after which the next is tried: ``2:20,3:6``,
 then SIGKILL. DEATH is the one signal that the engine gets when the tether itself is killed. OWNER
-is ``uid:gid`` to become, or ``-``. Standard input is a pipe whose other end the gateway alone
-holds: when it closes, however the gateway ended, the engine is stopped. Standard output tells the
-engine's process id; standard error, opened for appending, is the log of tether and engine.
+is ``uid:gid`` to become, or ``-``. LEAVINGS are files, with colons between them, that the engine
+may leave outside its folder and that are removed after its end. Standard input is a pipe whose
+other end the gateway alone holds: when it closes, however the gateway ended, the engine is
+stopped. Standard output tells the engine's process id; standard error, opened for appending, is
+the log of tether and engine.
 """
 
 import contextlib
@@ -102,5 +104,13 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     return code if code >= 0 else 128 - code
 
 
+def remove(leavings: str) -> None:
+    for path in filter(None, leavings.split(":")):
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 - the tether does without pathlib, which is slow to load
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:]))
+    code = main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[6:])
+    remove(sys.argv[5])
+    sys.exit(code)

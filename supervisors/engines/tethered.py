@@ -24,12 +24,14 @@ StopSteps = tuple[tuple[int, float], ...]
 class Command:
     """A program, its arguments, and how it is ended: signals, each with seconds of patience.
 
-    ``death`` is what it gets, once, should its tether be killed.
+    ``death`` is what it gets, once, should its tether be killed; ``leavings`` are files outside its
+    folder, without colons in their names, that the tether removes after its end.
     """
 
     arguments: Sequence[str | Path]
     stop: StopSteps
     death: int = signal.SIGKILL
+    leavings: Sequence[Path] = ()
 
     @property
     def patience(self) -> float:
@@ -95,6 +97,7 @@ async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
             stop,
             str(int(command.death)),
             owner,
+            ":".join(str(path) for path in command.leavings),
             *(str(argument) for argument in command.arguments),
             stdin=PIPE,
             stdout=PIPE,

@@ -1,6 +1,7 @@
 """A real gateway in its own process, on embedded engines: started, killed and started again."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -55,9 +56,10 @@ class Gateway:
     async def kill_group(self) -> None:
         """SIGKILL to the gateway and whatever it started, at once."""
         assert self.process is not None
-        for pid in descendants(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
-        await self.kill()
+        for pid in (self.process.pid, *descendants(self.process.pid)):
+            with contextlib.suppress(ProcessLookupError):  # one takes others along
+                os.kill(pid, signal.SIGKILL)
+        await self.process.wait()
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""

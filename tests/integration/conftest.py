@@ -1,4 +1,4 @@
-"""A migrated database for every test of this folder."""
+"""A migrated database for the tests that want one: ``database_template`` returns its name."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ TEMPLATE = "migrated"
 
 
 @pytest.fixture(scope="session")
-def database_template(
+def migrated_template(
     engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint
 ) -> Iterator[str]:
     """A database with the newest schema, to be copied."""

@@ -30,10 +30,11 @@ from sql.books import (
 )
 from sql.database import Unavailable
 from sql.fsck import Finding
-from sql.work import Lease, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit
 from tests.twins.store_audit import audit
 from tests.twins.store_rules import check
 
+AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
 UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
 
 
@@ -73,7 +74,7 @@ class StoreTwin:
         self.transfer_ids, self.entry_ids = itertools.count(1), itertools.count(1)
         self._account_ids = itertools.count(1)
         self._failures: deque[Exception] = deque()
-        self._lost_answers = 0
+        self.lost_answers = 0
         self._locked = asyncio.Lock()
         for name in PLATFORM_ACCOUNTS:
             self.make_account(name, may_overdraw=True)
@@ -86,7 +87,7 @@ class StoreTwin:
 
     def lose_commit_answer(self, times: int = 1) -> None:
         """The next commits happen, and Unavailable is raised all the same."""
-        self._lost_answers += times
+        self.lost_answers = times
 
     def add_node(
         self,
@@ -121,20 +122,20 @@ class StoreTwin:
             await self.round_trip()
             books.commit()
             self.commits += 1
-            if self._lost_answers:
-                self._lost_answers -= 1
+            if self.lost_answers:
+                self.lost_answers -= 1
                 raise Unavailable("the answer to COMMIT was lost")
 
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[UnitId]:
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         await self.round_trip()
-        renewed: set[UnitId] = set()
+        renewed: set[LeaseId] = set()
         for lease in leases:
             unit = self.units.get((lease.job, lease.unit))
             if unit is None or unit.state not in ("DISPATCHED", "RUNNING"):
                 continue
             if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
                 self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
-                renewed.add((lease.job, lease.unit))
+                renewed.add(lease.id)
         return frozenset(renewed)
 
     async def audit(self) -> Sequence[Finding]:
@@ -194,6 +195,10 @@ class StoreTwin:
         if self.pause is not None:
             self.pause()
         await asyncio.sleep(self.latency)
+        for _ in range(AWAY_STEPS):
+            if not self.away:
+                break
+            await asyncio.sleep(AWAY_SECONDS / AWAY_STEPS)
         if self.away:
             raise Unavailable("away")
         if self._failures:

@@ -1,14 +1,12 @@
 """What is counted and logged of each request: by route, never by raw path; no query, no token."""
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import Counter, Histogram
 
 from actors.ports import Clock
 from web.answers import REQUEST_ID
-
-log = structlog.get_logger("access")
+from web.logs import redact, write_line
 
 REQUESTS = Counter("rendertrust_requests", "Answers by route.", ["method", "route", "status"])
 SECONDS = Histogram("rendertrust_request_seconds", "Time to the answer, by route.", ["route"])
@@ -43,14 +41,17 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
             method = request.method if request.method in METHODS else UNKNOWN
             count(method, route_of(request), status, seconds)
             if logged:
-                log.info(
-                    "request",
-                    request_id=request[REQUEST_ID],
-                    method=method,
-                    path=request.path[:200],
-                    status=status,
-                    ms=round(seconds * 1000, 1),
-                    ip=request.remote,
+                write_line(
+                    {
+                        "timestamp": clock.now(),
+                        "logger": "access",
+                        "request_id": request[REQUEST_ID],
+                        "method": method,
+                        "path": redact(request.path[:200]),
+                        "status": status,
+                        "ms": round(seconds * 1000, 1),
+                        "ip": request.remote,
+                    }
                 )
 
     return measure

@@ -56,3 +56,9 @@ def sql_stage(database: Database) -> Stage:
             )
 
     return Stage(SqlStore(database), add_user, add_node)
+
+
+@pytest.fixture(scope="session")
+def database_template(migrated_template: str) -> str:
+    """The newest schema."""
+    return migrated_template

@@ -143,7 +143,7 @@ async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) 
         assert running
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
         assert (await peer.result("j1")).status == "cancelled"
-        await until(lambda: not any(is_alive(pid) for pid in running))
+        await until(lambda: not any(is_alive(pid) for pid in running), within=20)
         assert spooled(node.folder) <= 0
 
 

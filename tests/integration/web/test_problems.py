@@ -1,6 +1,7 @@
 """What goes wrong is answered in one shape, and says no more than it should."""
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -226,3 +227,19 @@ async def test_headers_and_bodies_that_drip_are_cut(database: PostgresEndpoint) 
         async with face.client.get("/health") as answer:
             assert answer.status == 200
     await pool.close()
+
+
+async def test_a_request_is_one_line_of_the_log_without_query_and_tokens(
+    database: PostgresEndpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = Database(lambda: database.app_dsn)
+    token = "eyJhbGciOiJIUzI1NiIs.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    async with serving(pool, settings_for_tests(logs={"access": True})) as face:
+        await face.client.get(f"/api/v1/{token}/x?token={token}")
+    await pool.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    logged = json.loads(line)
+    assert logged["path"] == "/api/v1/[hidden]/x"
+    assert (logged["status"], logged["method"], logged["logger"]) == (404, "GET", "access")
+    assert logged["request_id"]
+    assert token not in line

@@ -50,7 +50,7 @@ class ShelfStore:
     def transaction(self) -> AbstractAsyncContextManager[BooksTransaction]:
         raise AssertionError("nobody but the Ledger writes")
 
-    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int]]:
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
         raise AssertionError("nobody but the Ledger writes")
 
     async def audit(self) -> Sequence[Finding]:

@@ -97,7 +97,9 @@ async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -
     """Started by hand: the pipe closes without any word."""
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    arguments = [str(lock), "15:5", "9", "-", sys.executable, "-c", STUBBORN]
+    left = tmp_path / "left"
+    left.touch()
+    arguments = [str(lock), "15:5", "9", "-", str(left), sys.executable, "-c", STUBBORN]
     process: Process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", tether.__file__, *arguments, str(tmp_path / "there")),
         stdin=PIPE,
@@ -111,6 +113,7 @@ async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -
     os.kill(pid, 0)
     process.stdin.close()
     assert await process.wait() == 128 + signal.SIGTERM
+    assert not left.exists()
     os.close(lock)
 
 

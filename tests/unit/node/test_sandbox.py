@@ -44,7 +44,7 @@ def test_root_drops_to_nobody_before_the_program_starts() -> None:
 def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
     command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/worker.py"))
     writable = [command[i + 1] for i, word in enumerate(command) if word == "--bind"]
-    assert writable == ["/w/out", "/w/home", "/w/tmp"]
+    assert sorted(writable) == ["/w/home", "/w/out", "/w/tmp"]
     assert "--unshare-net" in command
     assert "--clearenv" in command
     assert "--die-with-parent" in command
@@ -100,3 +100,8 @@ def test_missing_library_is_named_with_the_packages() -> None:
     assert library == "libXrender.so.1"
     assert "apt-get install" in libraries.advice(library)
     assert libraries.missing_library("ImportError: no such module") is None
+
+
+def test_a_renderer_below_tmp_is_not_hidden_by_the_work_folders_own_tmp() -> None:
+    line = words(as_root=False)
+    assert line.index("/w/tmp /tmp") < line.index("--ro-bind /home/u/venv")

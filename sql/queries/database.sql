@@ -1,3 +1,0 @@
--- name: check
--- Whether the database answers.
-SELECT 1 AS alive;

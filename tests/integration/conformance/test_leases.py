@@ -1,0 +1,128 @@
+"""Open units, leases and living nodes: the same over the twin and over PostgreSQL."""
+
+from datetime import timedelta
+
+import pytest
+
+from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
+from sql.books import Changes, Keys
+from sql.database import Conflict
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+
+
+async def test_open_units_come_oldest_job_first(stage: Stage) -> None:
+    user = await stage.user(300)
+    jobs = [fresh_id() for _ in range(3)]
+    for job in reversed(jobs):
+        await stage.commit(dispatch(user, job))
+        stage.clock.pass_by(1)
+    assert [unit.job for unit in await stage.store.open_units()] == jobs[::-1]
+
+
+async def test_the_units_of_a_node_are_those_at_work(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    second, waiting = fresh_id(), fresh_id()
+    stage.clock.pass_by(1)
+    await stage.commit(dispatch(user, second, 0, 1, node), dispatch(user, waiting, 0))
+    assert [unit.job for unit in await stage.store.open_units_of(node)] == [job, second]
+    assert await stage.store.open_units_of(fresh_id()) == []
+
+
+async def test_a_lease_is_renewed_for_attempt_and_node_alone(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    until = stage.clock.now() + timedelta(seconds=60)
+    good = Lease(job, 0, 1, node, until)
+    wrong = [Lease(job, 0, 2, node, until), Lease(job, 0, 1, fresh_id(), until)]
+    wrong += [Lease(fresh_id(), 0, 1, node, until), Lease(job, 1, 1, node, until)]
+    renewed = await stage.ledger().renew([RenewLeases(tuple(wrong)), RenewLeases((good,))])
+    assert renewed == [0, 1]
+    assert (await stage.unit(job)).lease_until == until
+
+
+async def test_a_unit_is_lost_when_its_lease_ran_out_or_it_was_never_sent(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    start = stage.clock.now()
+
+    async def lost(after: float, unsent: float) -> bool:
+        now, since = start + timedelta(seconds=after), start + timedelta(seconds=unsent)
+        return [unit.job for unit in await stage.store.lost_units(now, since)] == [job]
+
+    assert not await lost(100, 0)
+    assert await lost(100, 1)
+    lease = Lease(job, 0, 1, node, start + timedelta(seconds=60))
+    await stage.ledger().renew([RenewLeases((lease,))])
+    assert not await lost(59, 100)
+    assert await lost(60, 0)
+    await stage.commit(Commit((), (UnitStart(job, 0, 1, node),)))
+    assert await lost(60, 0)
+
+
+async def test_the_lease_of_one_attempt_is_not_that_of_the_next(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    lease = Lease(job, 0, 1, node, stage.clock.now())
+    await stage.ledger().renew([RenewLeases((lease,))])
+    await stage.do(UnitRequeue(job, 0, 1, "lost"))
+    await stage.do(UnitAssign(job, 0, 2, node))
+    assert (await stage.unit(job)).lease_until is None
+    assert await stage.ledger().renew([RenewLeases((lease,))]) == [0]
+
+
+async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
+    start = stage.clock.now()
+    node = await stage.node(start)
+    other = await stage.node(start + timedelta(seconds=1000))
+
+    async def silent(after: float) -> list[object]:
+        return list(await stage.store.silence(start + timedelta(seconds=after)))
+
+    async def healthy() -> set[object]:
+        return {row.id for row in await stage.store.healthy_nodes()}
+
+    assert await silent(89) == []
+    assert await healthy() == {node, other}
+    assert await silent(90) == [node]
+    assert await healthy() == {other}
+    assert await silent(300) == []
+    await stage.store.node_seen(node, start + timedelta(seconds=400))
+    assert await healthy() == {node, other}
+    await stage.store.node_seen(node, start)  # an older sign of life changes nothing
+    assert await silent(489) == []
+    assert await silent(2000) == [node, other]
+
+
+async def test_a_healthy_node_is_told_with_what_it_can_do(stage: Stage) -> None:
+    node = await stage.node(stage.clock.now())
+    (row,) = await stage.store.healthy_nodes()
+    assert (row.id, row.capabilities, row.owner, row.load, row.verified) == (
+        *(node, ("render",), None, 0.0),
+        True,
+    )
+
+
+async def test_rows_that_were_written_meanwhile_are_a_conflict(stage: Stage) -> None:
+    user, job = await stage.user(), fresh_id()
+    await stage.commit(dispatch(user, job, 0))
+    async with stage.store.transaction() as books:
+        rows = await books.lock(Keys(jobs=frozenset({job})))
+    changes = Changes(jobs=tuple(rows.jobs.values()), new_jobs=frozenset({job}))
+
+    async def write() -> None:
+        async with stage.store.transaction() as books:
+            await books.write(changes)
+
+    with pytest.raises(Conflict):
+        await write()
+
+
+async def test_an_error_leaves_nothing_behind(stage: Stage) -> None:
+    user, job = await stage.user(), fresh_id()
+
+    async def stumble() -> None:
+        async with stage.store.transaction() as books:
+            await books.lock(Keys(accounts=frozenset({f"user:{user}"})))
+            raise KeyError(job)
+
+    with pytest.raises(KeyError):
+        await stumble()
+    await stage.commit(dispatch(user, job, 0))
+    assert await stage.status(job) == "QUEUED"

@@ -1,0 +1,243 @@
+"""Jobs and units, their guards and what they charge: the same over the twin and over PostgreSQL."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import (
+    REVENUE,
+    Commit,
+    Effect,
+    GuardFailed,
+    InsufficientCredits,
+    JobCancel,
+    Posted,
+    Replayed,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+    UnitState,
+)
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
+
+
+def complete(job: UUID, node: UUID, attempt: int | None = 1, unit: int = 0) -> UnitComplete:
+    return UnitComplete(job, unit, attempt, node, "results/x.png", b"s" * 32, 9)
+
+
+def earning(job: UUID, node: UUID, operator: str) -> UnitComplete:
+    return attrs.evolve(complete(job, node), verified=True, operator=operator)
+
+
+async def test_a_dispatch_holds_the_price_and_names_the_node(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100)
+    assert await stage.of_user(user) == (200, 100)
+    again = await stage.commit(dispatch(user, job, 100, 1, node))
+    state = UnitState(job, 0, "DISPATCHED", 1, node, "DISPATCHED")
+    assert again == [Replayed(units=(state,))]
+    (open_unit,) = await stage.store.open_units()
+    assert (open_unit.job, open_unit.params, open_unit.node) == (job, {"frame": 1}, node)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_without_a_node_waits(stage: Stage) -> None:
+    user, job = await stage.user(100), fresh_id()
+    (outcome,) = await stage.commit(dispatch(user, job))
+    assert outcome == Posted(units=(UnitState(job, 0, "QUEUED", 0, None, "QUEUED"),))
+    assert await stage.of_user(user) == (100, 100)
+
+
+async def test_a_dispatch_without_credits_leaves_nothing(stage: Stage) -> None:
+    user, job = await stage.user(99), fresh_id()
+    assert await stage.commit(dispatch(user, job)) == [InsufficientCredits(99, 100)]
+    assert await stage.store.open_units() == []
+
+
+async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
+    user = await stage.user(100)
+    assert await stage.do(insert(user, fresh_id())) == GuardFailed("JobInsert", "no hold")
+    assert isinstance(await stage.do(insert(user, fresh_id(), price=0)), Posted)
+
+
+async def test_another_job_under_the_same_id_is_refused(stage: Stage) -> None:
+    user, _, job = await stage.dispatched()
+    other = attrs.evolve(insert(user, job), payload_ref="s3://bucket/other.blend")
+    outcome = await stage.do(other)
+    assert isinstance(outcome, GuardFailed)
+    assert (outcome.effect, outcome.found) == ("JobInsert", "DISPATCHED")
+
+
+async def test_verified_work_is_charged_once_and_pays_the_operator(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(101)
+    operator = f"operator:{fresh_id()}"
+    started = await stage.do(UnitStart(job, 0, 1, node))
+    assert started == Posted(units=(UnitState(job, 0, "RUNNING", 1, node, "RUNNING"),))
+    done = await stage.commit(*[Commit((), (earning(job, node, operator),))] * 2)
+    state = UnitState(job, 0, "COMPLETED", 1, node, "COMPLETED")
+    assert done == [Posted(units=(state,)), Replayed(units=(state,))]
+    assert await stage.do(earning(job, node, operator)) == done[1]
+    assert await stage.of_user(user) == (101, 0)
+    assert await stage.money(operator) == (70, 0)
+    assert await stage.money(REVENUE) == (31, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_unverified_work_is_charged_and_pays_nobody(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100)
+    operator = f"operator:{fresh_id()}"
+    order = attrs.evolve(complete(job, node, attempt=None), operator=operator)
+    assert isinstance(await stage.do(order), Posted)
+    assert await stage.of_user(user) == (100, 0)
+    assert await stage.money(REVENUE) == (100, 0)
+    assert await stage.money(operator) == (0, 0)
+
+
+async def test_work_that_costs_nothing_moves_nothing(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(0)
+    operator = f"operator:{fresh_id()}"
+    assert isinstance(await stage.do(earning(job, node, operator)), Posted)
+    assert await stage.of_user(user) == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_only_the_attempt_and_the_node_of_the_unit_count(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    stranger = await stage.node()
+    stale: list[Effect] = [
+        complete(job, node, 2),
+        complete(job, stranger, 1),
+        complete(job, stranger, None),
+        UnitStart(job, 0, 2, node),
+        UnitStart(job, 0, 1, stranger),
+        UnitFail(job, 0, 2, node, "node", "died"),
+        UnitFail(job, 0, None, stranger, "node", "died"),
+        UnitRequeue(job, 0, 2, "lease"),
+        UnitAssign(job, 0, 2, node),
+        UnitAssign(job, 0, 1, stranger),
+    ]
+    outcomes = await stage.commit(*(Commit((), (effect,)) for effect in stale))
+    units = (UnitState(job, 0, "DISPATCHED", 1, node, "DISPATCHED"),)
+    names = [type(effect).__name__ for effect in stale]
+    assert outcomes == [GuardFailed(name, "DISPATCHED", units) for name in names]
+    unknown = await stage.do(UnitStart(fresh_id(), 0, 1, node))
+    assert unknown == GuardFailed("UnitStart", "")
+    assert await stage.of_user(user) == (200, 100)
+
+
+async def test_a_lost_attempt_goes_to_the_next_node(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    other = await stage.node()
+    lost = UnitRequeue(job, 0, 1, "the lease ran out")
+    once, twice = await stage.commit(Commit((), (lost,)), Commit((), (lost,)))
+    waiting = (UnitState(job, 0, "QUEUED", 1, None, "DISPATCHED"),)
+    assert (once, twice) == (Posted(units=waiting), Replayed(units=waiting))
+    assert (await stage.store.open_units())[0].node is None
+    assert isinstance(await stage.do(UnitAssign(job, 0, 2, other)), Posted)
+    assert isinstance(await stage.do(complete(job, node, 1)), GuardFailed)
+    assert isinstance(await stage.do(complete(job, other, 2)), Posted)
+    assert await stage.store.audit() == []
+
+
+async def test_a_failed_attempt_waits_and_avoids_the_node(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    retry_at = stage.clock.now() + timedelta(seconds=2)
+    failed = UnitFail(job, 0, 1, node, "node", "out of memory \x00", retry_at)
+    outcomes = await stage.commit(Commit((), (failed,)), Commit((), (failed,)))
+    assert [type(outcome) for outcome in outcomes] == [Posted, Replayed]
+    unit = await stage.unit(job)
+    assert (unit.state, unit.attempt, unit.not_before) == ("QUEUED", 1, retry_at)
+    assert (unit.failures, unit.avoid, unit.error_class) == (1, (node,), "node")
+    assert await stage.of_user(user) == (200, 100)
+
+
+async def test_other_failures_are_not_the_nodes(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    await stage.do(UnitFail(job, 0, 1, node, "network", "reset", stage.clock.now()))
+    unit = await stage.unit(job)
+    assert (unit.failures, unit.avoid) == (0, ())
+
+
+async def test_the_last_failure_gives_the_credits_back(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    failed = UnitFail(job, 0, 1, node, "scene", "no camera")
+    outcome = await stage.do(UnitStart(job, 0, 1, node), failed)
+    state = UnitState(job, 0, "FAILED", 1, node, "FAILED")
+    assert outcome == Posted(units=(state,))
+    assert await stage.do(failed) == Replayed(units=(state,))
+    assert await stage.of_user(user) == (200, 0)
+    assert await stage.store.open_units() == []
+    assert isinstance(await stage.do(complete(job, node)), GuardFailed)
+    assert await stage.store.audit() == []
+
+
+async def test_the_gateway_may_give_up_a_unit_that_waits(stage: Stage) -> None:
+    user, job = await stage.user(100), fresh_id()
+    await stage.commit(dispatch(user, job))
+    assert isinstance(await stage.do(UnitFail(job, 0, 0, None, "gateway", "nobody")), Posted)
+    assert await stage.of_user(user) == (100, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_that_never_ran_can_be_cancelled_by_its_owner(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    stranger = await stage.do(JobCancel(job, fresh_id()))
+    assert isinstance(stranger, GuardFailed)
+    assert stranger.found == ""
+    state = UnitState(job, 0, "CANCELLED", 1, node, "CANCELLED")
+    assert await stage.do(JobCancel(job, user)) == Posted(units=(state,))
+    assert await stage.do(JobCancel(job, user)) == Replayed(units=(state,))
+    assert await stage.of_user(user) == (200, 0)
+    assert isinstance(await stage.do(UnitStart(job, 0, 1, node)), GuardFailed)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_that_ran_cannot_be_cancelled(stage: Stage) -> None:
+    user, node, job = await stage.dispatched()
+    await stage.do(UnitStart(job, 0, 1, node))
+    outcome = await stage.do(JobCancel(job, user))
+    assert isinstance(outcome, GuardFailed)
+    assert outcome.found == "RUNNING"
+    await stage.do(UnitRequeue(job, 0, 1, "the node went away"))
+    assert await stage.status(job) == "RUNNING"
+
+
+async def test_a_job_of_many_units_follows_them(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100, units=3)
+    assert await stage.of_user(user) == (600, 300)
+    for number in (1, 2):
+        await stage.do(UnitAssign(job, number, 1, node))
+    await stage.do(complete(job, node, unit=0))
+    assert await stage.status(job) == "RUNNING"
+    await stage.do(UnitFail(job, 1, 1, node, "scene", "no camera"))
+    assert await stage.status(job) == "RUNNING"
+    await stage.do(complete(job, node, unit=2))
+    assert await stage.status(job) == "FAILED"
+    assert await stage.of_user(user) == (400, 0)  # what is finished stays paid
+    assert await stage.store.audit() == []
+
+
+async def test_a_whole_life_in_one_batch(stage: Stage) -> None:
+    user, node, job = await stage.user(100), await stage.node(), fresh_id()
+    outcomes = await stage.commit(
+        dispatch(user, job, 100, 1, node),
+        Commit((), (UnitStart(job, 0, 1, node),)),
+        Commit((), (UnitFail(job, 0, 1, node, "network", "reset", stage.clock.now()),)),
+        Commit((), (UnitAssign(job, 0, 2, node),)),
+        Commit((), (complete(job, node, 2),)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Posted] * 5
+    assert await stage.of_user(user) == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_that_the_schema_refuses_harms_no_neighbour(stage: Stage) -> None:
+    user, node = await stage.user(200), await stage.node()
+    good, bad = dispatch(user, fresh_id(), 100, 1, node), dispatch(user, fresh_id(), 100, 1, node)
+    broken = attrs.evolve(bad.effects[0], job_type="r" * 101)  # type: ignore[arg-type]
+    bad = attrs.evolve(bad, effects=(broken, *bad.effects[1:]))
+    outcomes = await stage.commit(bad, good)
+    assert [type(outcome) for outcome in outcomes] == [GuardFailed, Posted]
+    assert await stage.of_user(user) == (200, 100)

@@ -1,0 +1,82 @@
+"""Every named query against the real schema, as the application's role."""
+
+import ast
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from sql.loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
+from supervisors.engines.postgres import PostgresEndpoint
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+async def test_the_schema_knows_every_query(database: PostgresEndpoint) -> None:
+    connection = await asyncpg.connect(database.app_dsn)
+    for name, text in QUERIES.items():
+        try:
+            await connection.prepare(text)
+        except asyncpg.PostgresError as error:
+            pytest.fail(f"{name}: {error}")
+    await connection.close()
+
+
+async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:
+    """Rights are checked when a plan is executed: EXPLAIN plans it and checks them."""
+    connection = await asyncpg.connect(database.app_dsn)
+    for name, text in QUERIES.items():
+        statement = await connection.prepare(text)
+        nulls = [None] * len(statement.get_parameters())
+        if re.match(r"(--.*\n)*\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", text):
+            try:
+                await connection.execute("BEGIN")
+                await connection.fetch("EXPLAIN " + text, *nulls)
+            except asyncpg.InsufficientPrivilegeError as error:
+                pytest.fail(f"{name}: {error}")
+            finally:
+                await connection.execute("ROLLBACK")
+    await connection.close()
+
+
+def test_every_name_that_is_used_is_there() -> None:
+    for path in sorted((ROOT / "sql").glob("*.py")):
+        if path.name == "migrate.py":  # what it asks comes before the schema
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in _query_names(node):
+                assert name in QUERIES, f"{path.name} asks for {name}"
+
+
+def _query_names(node: ast.AST) -> list[str]:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return []
+    first = node.args[0]
+    asks = node.func.attr in ("one", "all", "execute", "_fetch", "_run")
+    named = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return [str(first.value)] if asks and named and isinstance(first, ast.Constant) else []
+
+
+def test_every_query_is_used() -> None:
+    paths = [path for room in ("sql", "web") for path in (ROOT / room).rglob("*.py")]
+    text = "".join(path.read_text() for path in paths)
+    unused = {name for name in QUERIES if not name.startswith("fsck_i") and f'"{name}"' not in text}
+    assert unused == set()
+
+
+def test_a_query_that_writes_or_locks_is_no_read() -> None:
+    assert "work_open" in READS
+    assert "database_answers" in READS
+    assert "books_accounts_lock" not in READS
+    assert "books_numbers" not in READS
+    assert only_reads("SELECT updated_at FROM jobs -- UPDATE")
+    assert not only_reads("WITH a AS (INSERT INTO b VALUES (1)) SELECT 1")
+
+
+def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
+    with pytest.raises(BadQueryFile, match="lacks the line"):
+        add_blocks({}, "x.sql", "-- name: a\nSELECT 1;")
+    block = "-- name: a\n-- What it is.\nSELECT 1;\n"
+    with pytest.raises(BadQueryFile, match="twice"):
+        add_blocks({}, "x.sql", block + block)

@@ -1,0 +1,47 @@
+"""What the application's role can do to the books, and what nobody can."""
+
+import asyncpg
+import pytest
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.engines import execute
+
+FORBIDDEN = [
+    "UPDATE entries SET amount = 1",
+    "DELETE FROM entries",
+    "TRUNCATE entries",
+    "UPDATE transfers SET amount = 1",
+    "DELETE FROM transfers",
+    "TRUNCATE transfers CASCADE",
+    "ALTER TABLE entries DISABLE TRIGGER ALL",
+    "DROP TRIGGER entries_append_only ON entries",
+    "DROP TABLE entries",
+    "CREATE TABLE mine (id integer)",
+    "DELETE FROM accounts",
+    "DELETE FROM holds",
+    "DELETE FROM jobs",
+    "UPDATE idempotency_keys SET answer = '{}'",
+    "UPDATE schema_migrations SET sha256 = ''",
+    "UPDATE prices SET units = 0",
+    (
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN NEW; END'"
+    ),
+]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+async def test_the_application_cannot(database: PostgresEndpoint, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(database.app_dsn, statement)
+
+
+@pytest.mark.parametrize("table", ["entries", "transfers"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET amount = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
+)
+async def test_even_the_owner_cannot_change_the_books(
+    database: PostgresEndpoint, table: str, statement: str
+) -> None:
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+        await execute(database.owner_dsn, statement.format(table))

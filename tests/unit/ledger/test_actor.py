@@ -1,0 +1,222 @@
+"""The ledger actor over the twin: batches, lost answers, a database that is away."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import pytest
+
+from actors.kernel import DeadlineExceeded, Ref
+from actors.ledger import actor as ledger_module
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import (
+    BooksAway,
+    Commit,
+    Decided,
+    IdempotencyKey,
+    JobCancel,
+    Lease,
+    Ledger,
+    Outcome,
+    Posted,
+    RenewLeases,
+    Replayed,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+)
+from sql.books import Changes, Rows
+from sql.database import Conflict, Unavailable
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.integration.conformance.conftest import twin_stage
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
+from tests.probe import Probe
+from tests.twins.clock import TwinClock
+from tests.twins.random import TwinRandom
+from tests.twins.store import StoreTwin
+from tests.unit.simulated_time import simulated
+
+
+def twin(stage: Stage) -> StoreTwin:
+    assert isinstance(stage.store, StoreTwin)
+    return stage.store
+
+
+def tree(store: StoreTwin) -> tuple[Supervisor, Ref[Ledger]]:
+    child = Child("ledger", lambda: LedgerActor(store, TwinClock(), TwinRandom()))
+    inner = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child])
+    return Supervisor("root", Strategy.REST_FOR_ONE, Intensity(3, 60.0), [inner]), child.ref
+
+
+@simulated
+async def test_what_arrives_during_a_commit_is_the_next_batch() -> None:
+    stage = twin_stage()
+    user, before = await stage.user(10), twin(stage).commits
+    root, ledger = tree(twin(stage))
+    await root.start()
+    orders = [Commit((grant(user, 1, str(n)),)) for n in range(100)]
+    asks = [ledger.ask(each, within=2.0) for each in orders]
+    outcomes = await asyncio.gather(*asks)
+    assert all(isinstance(outcome, Posted) for outcome in outcomes)
+    assert twin(stage).commits - before <= 2
+    assert await stage.of_user(user) == (110, 0)
+    await root.stop()
+
+
+@simulated
+async def test_the_observer_is_told_by_the_tag_of_the_commit() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    probe: Probe[Any] = Probe()
+    order = Commit((grant(user, 5, "x"),), observer=probe.ref, tag=("slot", 7))
+    (outcome,) = await stage.commit(order)
+    assert await probe.expect(Decided) == Decided(("slot", 7), outcome)
+
+
+@simulated
+async def test_a_lost_answer_to_commit_is_found_out() -> None:
+    """Every kind of commit is answered as if its first answer had come, and done once."""
+    stage = twin_stage()
+    store = twin(stage)
+    user, node = await stage.user(1000), await stage.node()
+    job, gone = fresh_id(), fresh_id()
+    key = IdempotencyKey(user, "k", b"r" * 32, {"status": 200, "body": {"job_id": str(job)}})
+    lost = UnitFail(job, 0, 2, node, "node", "died", stage.clock.now())
+    result = UnitComplete(job, 0, 3, node, "x", verified=True, operator=f"operator:{user}")
+    orders: list[Commit] = [
+        Commit((grant(user, 5, "x"),)),
+        attrs.evolve(dispatch(user, job, 100, 1, node), idempotency=key),
+        dispatch(user, gone, 100, 1, node),
+        Commit((), (JobCancel(gone, user),)),
+        Commit((), (UnitRequeue(job, 0, 1, "lost"),)),
+        Commit((), (UnitAssign(job, 0, 2, node),)),
+        Commit((), (lost,)),
+        Commit((), (UnitAssign(job, 0, 3, node),)),
+        Commit((), (UnitStart(job, 0, 3, node),)),
+        Commit((), (result,)),
+    ]
+    for order in orders:
+        store.lose_commit_answer()
+        (outcome,) = await stage.commit(order)
+        assert isinstance(outcome, Posted), order
+        (again,) = await stage.commit(order)
+        assert isinstance(again, Replayed), order
+    assert await stage.of_user(user) == (905, 0)
+    assert await store.audit() == []
+
+
+@simulated
+async def test_another_request_under_the_key_of_a_lost_commit_is_replayed() -> None:
+    """A client that repeats a dispatch has a new job id: he gets the first answer."""
+    stage = twin_stage()
+    user, node = await stage.user(1000), await stage.node()
+    key = IdempotencyKey(user, "k", b"r" * 32, {"status": 200, "body": {"n": 1}})
+    first = attrs.evolve(dispatch(user, fresh_id(), 100, 1, node), idempotency=key)
+    second = attrs.evolve(dispatch(user, fresh_id(), 100, 1, node), idempotency=key)
+    twin(stage).lose_commit_answer()
+    outcomes = await stage.commit(first, second)
+    assert isinstance(outcomes[0], Posted)
+    assert outcomes[1] == Replayed(answer=key.answer)
+    assert await stage.of_user(user) == (1000, 100)
+
+
+@simulated
+async def test_a_database_that_is_away_is_told_in_time() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    probe: Probe[Any] = Probe()
+    root, ledger = tree(twin(stage))
+    await root.start()
+    twin(stage).away = True
+    started = asyncio.get_running_loop().time()
+    order = Commit((grant(user, 5, "x"),), observer=probe.ref, tag=1)
+    assert await ledger.ask(order, within=2.0) == BooksAway()
+    assert asyncio.get_running_loop().time() - started < 2
+    assert await probe.expect(Decided) == Decided(1, BooksAway())
+    orders = [Commit((grant(user, 1, str(n)),)) for n in range(3)]
+    asks = [ledger.ask(each, within=2.0) for each in orders]
+    await asyncio.gather(*asks, return_exceptions=True)
+    twin(stage).away = False
+    outcome = await ledger.ask(order, within=2.0)
+    assert isinstance(outcome, Posted)
+    assert root.snapshot().children[0].children[0].restarts == 0
+    await root.stop()
+
+
+@simulated
+async def test_a_short_absence_is_not_seen() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    for errors in ((Unavailable("reset"),), (Conflict("deadlock"), Conflict("deadlock"))):
+        twin(stage).fail_next(*errors)
+        (outcome,) = await stage.commit(Commit((grant(user, 1, str(errors)),)))
+        assert isinstance(outcome, Posted)
+
+
+@simulated
+async def test_a_server_that_resets_at_once_is_not_hammered() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    twin(stage).fail_next(*[Unavailable("reset")] * 5)
+    assert await stage.commit(Commit((grant(user, 1, "x"),))) == [BooksAway()]
+
+
+@simulated
+async def test_leases_of_a_database_that_is_away_are_not_renewed() -> None:
+    stage = twin_stage()
+    _, node, job = await stage.dispatched()
+    lease = Lease(job, 0, 1, node, stage.clock.now())
+    twin(stage).fail_next()
+    renew = RenewLeases((lease,))
+    assert await stage.ledger().renew([renew, renew]) == [0, 0]
+    assert await stage.ledger().renew([renew]) == [1]
+
+
+@simulated
+async def test_a_batch_that_breaks_the_books_stops_the_tree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = twin_stage()
+    user, other = await stage.user(10), await stage.user(10)
+    root, ledger = tree(twin(stage))
+    await root.start()
+
+    def miscount(rows: Rows, commits: Sequence[Commit], *_: Any, **__: Any) -> Any:
+        (account,) = (a for name, a in rows.accounts.items() if name.startswith("user:"))
+        return Changes(accounts=(attrs.evolve(account, balance=11),)), [Posted() for _ in commits]
+
+    monkeypatch.setattr(ledger_module, "decide", miscount)
+    with pytest.raises(Exception, match="Fatal"):
+        await ledger.ask(Commit((grant(user, 1, "x"),)), within=2.0)
+    reason = await root.failed()
+    assert "Fatal in LedgerActor.commit: I2: the balance of user:" in reason
+    assert await stage.of_user(user) == await stage.of_user(other) == (10, 0)
+    await root.stop()
+
+
+@simulated
+async def test_an_ask_that_nobody_waits_for_is_not_done() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    root, ledger = tree(twin(stage))
+    await root.start()
+    twin(stage).away = True
+
+    async def ask(word: str) -> Outcome:
+        order = Commit((grant(user, 1, word),))
+        return await ledger.ask(order, within=1.0)
+
+    asks = [asyncio.create_task(ask(word)) for word in "ab"]
+    await asyncio.sleep(0.5)
+    results = await asyncio.gather(*asks, ask("c"), return_exceptions=True)
+    assert [type(result) for result in results] == [DeadlineExceeded] * 3
+    twin(stage).away = False
+    assert isinstance(await ask("d"), Posted)
+    assert "c" not in {transfer.reference for transfer in twin(stage).transfers.values()}
+    await root.stop()

@@ -1,0 +1,44 @@
+"""``docs/ownership.md`` and the queries say the same."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+WRITE = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)")
+LOCK = re.compile(r"\bFOR (?:NO KEY )?UPDATE\b|DO UPDATE\b")
+COMMENT = re.compile(r"--.*$", re.MULTILINE)
+
+
+def written() -> dict[str, set[str]]:
+    """The files that write a table."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in sorted((ROOT / "sql" / "queries").glob("*.sql")):
+        text = LOCK.sub("", COMMENT.sub("", path.read_text("utf-8")))
+        for table in WRITE.findall(text):
+            found[table].add(path.name)
+    return dict(found)
+
+
+def owned() -> dict[str, set[str]]:
+    """What the document says of it."""
+    rows = re.findall(
+        r"^\| ([a-z_]+) \| (.*)$", (ROOT / "docs/ownership.md").read_text(), re.MULTILINE
+    )
+    return {table: set(re.findall(r"`(\w+\.sql)`", rest)) for table, rest in rows}
+
+
+def test_only_its_owner_writes_a_table() -> None:
+    documented = owned()
+    for table, files in written().items():
+        assert files <= documented[table], f"{table} is written in {sorted(files)}"
+
+
+def test_the_document_names_no_file_that_does_not_write() -> None:
+    assert {table: files for table, files in owned().items() if files} == written()
+
+
+def test_every_table_has_a_writer() -> None:
+    schema = "".join(path.read_text() for path in (ROOT / "sql" / "migrations").glob("*.sql"))
+    tables = set(re.findall(r"^CREATE TABLE (\w+)", schema, re.MULTILINE)) | {"schema_migrations"}
+    assert tables == owned().keys() - {"table"}
