@@ -116,6 +116,14 @@ class SessionClosed(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class NodeDeclined(Message[Scheduler, None]):
+    """From a NodeSession: its node gave a unit back, by nobody's fault: it drains, or stops."""
+
+    node: UUID
+    session: Ref[Any]
+
+
+@attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From whoever committed a change of units: what they are now."""
 
@@ -137,6 +145,18 @@ class Poll(Message[Scheduler, None]):
 @attrs.frozen
 class PlaceDue(Message[Scheduler, None]):
     """A timer: a unit that had to wait may be placed now."""
+
+
+@attrs.frozen
+class PauseOver(Message[Scheduler, None]):
+    """A timer: a node that gave units back may be tried again."""
+
+    node: UUID
+
+
+@attrs.frozen
+class CatchUp(Message[Scheduler, None]):
+    """A timer: tell sessions that missed a message everything again."""
 
 
 @attrs.frozen

@@ -30,6 +30,8 @@ def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
         for key, job in customer.acknowledged.items():
             if job not in store.jobs:
                 wrong.append(f"{key} of {customer.user}: {job} was promised and is not there")
+        if customer.newest not in customer.acknowledged:
+            wrong.append(f"{customer.newest} of {customer.user}: refused, on a calm day")
     made = Counter(job.user_id for job in store.jobs.values())
     kept = Counter(user for user, _ in store.answers)
     wrong += [

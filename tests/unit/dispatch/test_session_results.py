@@ -18,7 +18,7 @@ from actors.ledger.messages import (
     operator_account,
 )
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import UnitsChanged
+from actors.scheduler.messages import NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, JobDispatch
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
@@ -285,3 +285,18 @@ async def test_the_slot_of_a_result_is_free_before_it_is_booked() -> None:
         await play.socket.expect(JobDispatch)
         play.hear(result())
         assert (await play.socket.expect(JobDispatch)).job_id == str(second.job)
+
+
+@pytest.mark.parametrize("failure", ["network", "gateway"])
+def test_a_unit_that_is_given_back_without_fault_pauses_the_node(failure: str) -> None:
+    @simulated
+    async def play_it() -> None:
+        async with session() as play:
+            await play.working()
+            play.hear(result(status="failed", failure=failure, error="draining"))
+            effect = await play.effect()
+            assert effect.error_class == failure
+            assert effect.retry_at is not None
+            assert (await play.told(NodeDeclined)).session is play.ref
+
+    play_it()
