@@ -96,6 +96,7 @@ def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application
     """A fresh aiohttp application with everything in it."""
     site = build_site(gateway)
     site.router.add_get(PATH, relay.handle)
+    site.on_shutdown.append(relay.close)
     if not gateway.settings.objects.public_url:
         add_object_routes(site, outside.objects_url, gateway.settings.objects.bucket)
     return site

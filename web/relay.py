@@ -53,6 +53,11 @@ class Relay:
         await self._serve(node.id, session, response)
         return response
 
+    async def close(self, _site: web.Application) -> None:
+        """When the site stops: some whose sockets the Watchman closed are back already."""
+        for session in self._serving.values():
+            session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
+
     async def _serve(
         self, node: UUID, session: Ref[NodeSession], response: web.WebSocketResponse
     ) -> None:

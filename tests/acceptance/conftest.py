@@ -2,44 +2,41 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
+from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
+from pytest_asyncio import is_async_test
 
-from tests.acceptance.gateway import Gateway, alive_in
+from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.people import Creator, PlainNode
-from tests.engines import engine_folder
-from tests.until import until
 
 NUMBERS = count(1)
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All on one loop: a module may keep one gateway for several tests."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway() -> AsyncIterator[Gateway]:
-    """A gateway that has just started; afterwards nothing of it may be left running."""
-    with engine_folder() as folder:
-        running = Gateway(folder / "data", **PATIENT)
-        await running.start()
+    """A gateway that has just started; a module may put one of its own in its place."""
+    async with running_gateway() as running:
         yield running
-        await running.stop()
-        await until(lambda: not alive_in(running.data), within=20)
 
 
-# Tests register more people in a minute than anybody should.
-PATIENT = {
-    "RENDERTRUST_LIMITS_REGISTER": "10000",
-    "RENDERTRUST_LIMITS_LOGIN": "10000",
-    "RENDERTRUST_LIMITS_NODE": "10000",
-}
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def creator(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
     person = Creator(http, gateway.url, f"jane{next(NUMBERS)}@example.org")
     await person.register()

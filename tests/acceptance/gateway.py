@@ -5,11 +5,24 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from itertools import count
 from pathlib import Path
 
+from tests.engines import engine_folder
+from tests.until import until
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+# Tests register more people in a minute than anybody should.
+PATIENT = {
+    "RENDERTRUST_LIMITS_REGISTER": "10000",
+    "RENDERTRUST_LIMITS_LOGIN": "10000",
+    "RENDERTRUST_LIMITS_NODE": "10000",
+}
+NUMBERS = count(1)
 READY_WITHIN = 90.0
 STOPPED_WITHIN = 30.0
 
@@ -22,15 +35,15 @@ class Gateway:
         self.settings = settings
         self.process: Process | None = None
         self.url = ""
-        self.port = 0
+        self.port = free_port()
 
-    async def start(self) -> None:
-        log = self.data.parent / f"{self.data.name}.log"
-        with log.open("ab") as err:
+    async def start(self, **more: str) -> None:
+        """``more`` settings are for this one life."""
+        with self.log.open("ab") as err:
             self.process = await asyncio.create_subprocess_exec(
                 *self.command(),
                 cwd=ROOT,
-                env=os.environ | self.settings,
+                env=os.environ | self.settings | more,
                 stdout=PIPE,
                 stderr=err,
                 start_new_session=True,
@@ -38,13 +51,28 @@ class Gateway:
         assert self.process.stdout is not None
         async with asyncio.timeout(READY_WITHIN):
             line = await self.process.stdout.readline()
-        assert line, f"the gateway ended: {log.read_text()[-3000:]}"
+        assert line, f"the gateway ended: {self.log.read_text()[-3000:]}"
         self.url = json.loads(line)["url"]
-        self.port = int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def log(self) -> Path:
+        """What it said on stderr, in all its lives."""
+        return self.data.parent / f"{self.data.name}.log"
+
+    async def ended(self, within: float = STOPPED_WITHIN) -> int:
+        """Wait until it has ended by itself; its exit code, minus n after signal n."""
+        assert self.process is not None
+        async with asyncio.timeout(within):
+            return await self.process.wait()
+
+    async def restart(self, **more: str) -> None:
+        """An orderly stop and a start."""
+        await self.stop()
+        await self.start(**more)
 
     def command(self) -> list[str]:
         words = ["serve", "--json", "--data", str(self.data)]
-        words += ["--port", str(self.port)] if self.port else []  # a restart takes the same
+        words += ["--port", str(self.port)]
         return [sys.executable, "-m", "rendertrust", *words]
 
     async def kill(self) -> None:
@@ -82,6 +110,32 @@ class Gateway:
             output, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, output.decode()
+
+
+def free_port() -> int:
+    """Nobody's, and likely to be free again after a kill: systems give out those from 32768 on."""
+    for number in NUMBERS:
+        port = 18_000 + (os.getpid() * 37 + number) % 12_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there are always more numbers")
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerator[Gateway]:
+    """A gateway that has just started; afterwards nothing of it may be left running.
+
+    ``folder``: its data folder, under one of its own.
+    """
+    with engine_folder() as base:
+        gateway = Gateway(base / folder, **PATIENT | settings)
+        gateway.data.parent.mkdir(parents=True, exist_ok=True)
+        await gateway.start()
+        yield gateway
+        await gateway.stop()
+        await until(lambda: not alive_in(gateway.data), within=20)
 
 
 def children_of() -> dict[int, list[int]]:

@@ -1,12 +1,18 @@
 """A creator and a node, written from the reference alone: aiohttp and nothing of ours."""
 
+import asyncio
+import contextlib
 import json
+from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.until import until
 
 Json = dict[str, Any]
 
@@ -37,6 +43,20 @@ class Creator:
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
         return await self.call("POST", "/jobs/dispatch", body)
+
+    async def job_within(self, job: str, status: str, within: float = 60.0) -> Json:
+        """The job, once it has that status; a gateway that is away meanwhile is asked again."""
+
+        async def reached() -> bool:
+            try:
+                found.update(await self.job(job))
+            except aiohttp.ClientError:
+                return False
+            return bool(found["status"] == status)
+
+        found: Json = {}
+        await until(reached, within=within)
+        return found
 
     async def job(self, job: str) -> Json:
         status, answer = await self.call("GET", f"/jobs/{job}")
@@ -93,3 +113,69 @@ class PlainNode:
     async def say(self, kind: str, **fields: Any) -> None:
         assert self.socket is not None
         await self.socket.send_json({"type": kind, **fields})
+
+
+@dataclass
+class FaithfulNode(PlainNode):
+    """Does its work at once, and keeps a result until it is acknowledged, whatever happens.
+
+    ``sockets`` counts its connections, ``closes`` are the codes with which they ended, ``sent``
+    counts the frames of each job that came. Stopped by cancelling ``serve``.
+    """
+
+    results: dict[str, Json] = field(default_factory=dict[str, Json])
+    sockets: int = 0
+    closes: list[int | None] = field(default_factory=list[int | None])
+    sent: Counter[str] = field(default_factory=Counter[str])
+
+    async def serve(self) -> None:
+        while True:
+            await until(self.is_connected, within=60)
+            self.sockets += 1
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                for result in self.results.values():
+                    await self.say("job_result", **result)
+                await self._answer_all()
+            assert self.socket is not None
+            self.closes.append(self.socket.close_code)
+
+    async def is_connected(self) -> bool:
+        """Try once."""
+        try:
+            await self.connect()
+        except aiohttp.ClientError:
+            return False
+        return True
+
+    async def _answer_all(self) -> None:
+        assert self.socket is not None
+        async for message in self.socket:
+            frame: Json = json.loads(message.data)
+            if frame["type"] == "ack":
+                self.results.pop(frame["job_id"], None)
+            elif frame["type"] == "job_dispatch":
+                await self._work(frame["job_id"])
+
+    async def _work(self, job: str) -> None:
+        self.sent[job] += 1
+        await self.say("job_status", job_id=job, status="running", progress=0.5)
+        place = f"s3://elsewhere/results/{job}.png"
+        result = {"job_id": job, "status": "completed", "result_ref": place}
+        self.results[job] = result
+        await self.say("job_result", **result)
+
+
+@contextlib.asynccontextmanager
+async def faithful_node(
+    http: aiohttp.ClientSession, url: str, *capabilities: str
+) -> AsyncGenerator[FaithfulNode]:
+    """One that is registered and works."""
+    node = FaithfulNode(http, url, capabilities or ("render",))
+    await node.register()
+    await node.heartbeat()
+    serving = asyncio.ensure_future(node.serve())
+    try:
+        yield node
+    finally:
+        serving.cancel()
+        await asyncio.wait((serving,))

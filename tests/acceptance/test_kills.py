@@ -1,10 +1,13 @@
 """The gateway dies at the worst moments; the job is done all the same, and paid for once."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
+
 from tests.acceptance.gateway import Gateway, alive_in
-from tests.acceptance.people import Creator, PlainNode
+from tests.acceptance.people import Creator, PlainNode, faithful_node
 from tests.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
@@ -109,3 +112,14 @@ async def test_a_kill_of_the_gateway_alone_leaves_no_engine_behind(gateway: Gate
     await gateway.kill()
     await until(lambda: not alive_in(gateway.data), within=20)
     await gateway.start()
+
+
+async def test_an_orderly_stop_does_not_wait_for_a_node_that_comes_back_at_once(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    async with faithful_node(http, gateway.url, "echo") as node:
+        await until(lambda: node.sockets == 1)
+        start = time.perf_counter()
+        assert await gateway.stop() == 0
+        assert time.perf_counter() - start < 8
+        assert set(node.closes) == {1012}

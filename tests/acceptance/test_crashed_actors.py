@@ -1,0 +1,119 @@
+"""An exception in an actor: its supervisor restarts it, and nobody outside is cut off for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator, FaithfulNode, faithful_node
+from tests.until import until
+
+RESTART, ABNORMAL = 1012, 1
+JOBS = 5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """Started anew for each exception."""
+    async with running_gateway() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def node(gateway: Gateway) -> AsyncIterator[FaithfulNode]:
+    async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as faithful:
+        yield faithful
+
+
+async def restart(gateway: Gateway, node: FaithfulNode, point: str) -> None:
+    """With the exception to come; the node is connected again."""
+    before = node.sockets
+    await gateway.restart(RENDERTRUST_RAISE_AT=point)
+    await until(lambda: node.sockets > before, within=30)
+
+
+async def acknowledged(creator: Creator) -> list[str]:
+    """Dispatch some jobs one after another; those that were taken."""
+    jobs: list[str] = []
+    for _ in range(JOBS):
+        status, answer = await creator.dispatch("render")
+        assert status in {200, 503}, answer
+        if status == 200:
+            jobs.append(answer["job_id"])
+    return jobs
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "scheduler.Dispatch:2",
+        "scheduler.Decided:2",
+        "scheduler.UnitsChanged:1",
+        "ledger.Commit:3",
+        "before_commit.UnitStart:1",
+        "after_commit.UnitComplete:1",
+        "after_commit.JobInsert:2",
+    ],
+)
+async def test_a_crash_of_scheduler_or_ledger_closes_no_socket_and_loses_nothing(
+    gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
+) -> None:
+    await restart(gateway, node, point)
+    sockets = node.sockets
+    jobs = await acknowledged(creator)
+    assert len(jobs) >= JOBS - 1
+    for job in jobs:
+        await creator.job_within(job, "COMPLETED")
+    await until(lambda: not node.results, within=30)
+    assert node.sockets == sockets
+    assert "FailPointReached" in gateway.log.read_text()
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+async def test_a_crash_of_a_session_closes_its_own_socket_with_1012_and_the_work_goes_on(
+    gateway: Gateway, creator: Creator, node: FaithfulNode, http: aiohttp.ClientSession
+) -> None:
+    await restart(gateway, node, "node.Received:2")  # the first says that it runs
+    async with faithful_node(http, gateway.url, "inference") as other:
+        await until(lambda: other.sockets == 1)
+        sockets, closes = node.sockets, len(node.closes)
+        status, answer = await creator.dispatch("render")
+        assert status == 200, answer
+        found = await creator.job_within(answer["job_id"], "COMPLETED")
+        assert found["retry_count"] == 0
+        assert node.sockets == sockets + 1
+        assert node.closes[closes:] == [RESTART]
+        assert (other.sockets, other.closes) == (1, [])
+
+
+async def test_more_crashes_than_the_intensity_end_the_process_which_says_why(
+    gateway: Gateway, creator: Creator, node: FaithfulNode
+) -> None:
+    await restart(gateway, node, "scheduler.Dispatch:1-10000")
+    said_before = len(gateway.log.read_text())
+    ended = asyncio.ensure_future(gateway.ended(within=90))
+
+    async def one_more() -> bool:
+        try:
+            status, _ = await creator.dispatch("render")
+            assert status == 503
+        except aiohttp.ClientError:  # the listener is restarted, too
+            pass
+        return ended.done()
+
+    await until(one_more, within=90)
+    assert await ended == ABNORMAL
+    last = [
+        line
+        for line in gateway.log.read_text()[said_before:].splitlines()
+        if line.startswith("rendertrust: ")
+    ]
+    assert len(last) == 1, last
+    assert "scheduler" in last[0]
+    assert "FailPointReached" in last[0]
+    await gateway.start()
+    await until(lambda: creator.dispatch("render"))
