@@ -76,7 +76,7 @@ def test_no_more_than_the_slots_are_out(work: Work, slots: int | None) -> None:
         assert len(sendable) <= max(slots - out, 0)
 
 
-@given(works(), st.floats(100, 200))
+@given(works(), st.floats(101, 200))
 def test_a_lease_lasts_from_the_word_it_is_based_on(work: Work, now: float) -> None:
     words = {held.key: leases.word_of(held, now) for held in work}
     vouched = {held.key: held.vouched_at for held in work}
