@@ -19,7 +19,8 @@ import asyncpg
 import pytest
 
 from supervisors.engines.account import engine_account
-from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 

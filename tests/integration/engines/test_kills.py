@@ -12,7 +12,8 @@ import pytest
 from redis import asyncio as aioredis
 
 from supervisors.engines.current import Current
-from supervisors.engines.objects import ObjectsEndpoint, with_admin_grpc
+from supervisors.engines.objects import with_admin_grpc
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.objects_sockets import socket_paths
 from supervisors.engines.port import read_ports

@@ -13,7 +13,7 @@ from aiohttp import web
 from attrs import frozen
 
 from supervisors.engines.current import Current
-from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from tests.until import until
 from web import objects_route
