@@ -72,6 +72,17 @@ class Nodes:
 
 
 @attrs.frozen
+class Leases:
+    """Seconds: how long a unit stays with a node that says nothing, and when that is looked at."""
+
+    seconds: float
+    renew_seconds: float
+    unsent_seconds: float
+    grace_seconds: float
+    sweep_seconds: float
+
+
+@attrs.frozen
 class Results:
     require_object: bool
 
@@ -113,6 +124,7 @@ class Settings:
     jwt: Jwt
     credits: Credits
     nodes: Nodes
+    leases: Leases
     results: Results
     payloads: Payloads
     limits: Limits
@@ -201,6 +213,11 @@ _BOUNDS = {
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (1, 8_760),
+    "leases.seconds": (1, 3_600),
+    "leases.renew_seconds": (0.1, 1_200),
+    "leases.unsent_seconds": (1, 3_600),
+    "leases.grace_seconds": (0.1, 600),
+    "leases.sweep_seconds": (0.1, 600),
     "limits.login": (1, 1_000_000),
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),
@@ -214,6 +231,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         value = getattr(getattr(settings, section), option)
         if not low <= value <= high:
             raise SettingsError(f"{name} is {value}; it must be {low} to {high}")
+    if settings.leases.renew_seconds * 2 > settings.leases.seconds:
+        raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
 
 
 def _refuse_weak(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from actors.auditor.messages import Auditor
 from actors.kernel import Actor, Ref
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
-from actors.lifeline.actor import LifelineActor
+from actors.lifeline.actor import LifelineActor, LifelineSettings
 from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
@@ -41,6 +41,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     64,
 )
 STOP_SECONDS = 5.0
+UNCHANGED = LifelineSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -64,10 +65,12 @@ class Tree:
         registry: Registry,
         session_settings: NodeSessionSettings,
         *,
+        lifeline: LifelineSettings = UNCHANGED,
         engines: Sequence[Child],
         web: Child,
     ) -> None:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
+        self._lifeline_settings = lifeline
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
@@ -98,13 +101,17 @@ class Tree:
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
+        settings = self._lifeline_settings
         lifeline = self._address(Lifeline, "lifeline")
         return [
             child(
                 scheduler,
                 lambda: SchedulerActor(ledger, notifier, store, clock, sessions=sessions),
             ),
-            child(lifeline, lambda: LifelineActor(ledger, scheduler, notifier, store, clock)),
+            child(
+                lifeline,
+                lambda: LifelineActor(ledger, scheduler, notifier, store, clock, settings=settings),
+            ),
         ]
 
     def _edge(self, web: Child) -> list[Child]:

@@ -7,6 +7,7 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import Ref
+from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from config.data_folder import data_folder
@@ -85,11 +86,26 @@ def build(given: Settings) -> Application:
 
     relay = Relay(gateway, open_session)
     listener = listener_child(settings, place, registry, lambda: site_of(gateway, relay, outside))
-    session = NodeSessionSettings(
-        bucket=settings.objects.bucket, require_object=settings.results.require_object
-    )
-    tree = Tree(ports, registry, session, engines=outside.engines, web=listener)
+    session, lifeline = actor_settings(settings)
+    tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
     return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:
+    """What the settings say to the actors that see to nodes."""
+    leases = settings.leases
+    session = NodeSessionSettings(
+        bucket=settings.objects.bucket,
+        require_object=settings.results.require_object,
+        lease_seconds=leases.seconds,
+        renew_seconds=leases.renew_seconds,
+    )
+    lifeline = LifelineSettings(
+        sweep_seconds=leases.sweep_seconds,
+        grace_seconds=leases.grace_seconds,
+        unsent_seconds=leases.unsent_seconds,
+    )
+    return session, lifeline
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:

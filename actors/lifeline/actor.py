@@ -26,7 +26,7 @@ class LifelineSettings:
 
     sweep_seconds: float = 5.0
     grace_seconds: float = 20.0
-    unsent_seconds: float = 120.0
+    unsent_seconds: float = 45.0
 
 
 class LifelineActor(Actor[Lifeline]):

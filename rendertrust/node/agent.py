@@ -119,6 +119,8 @@ class Agent:
         self._health_port: int | None = None
         self._is_draining = False
         self._changed = asyncio.Event()
+        self._leased = asyncio.Event()  # a unit came, perhaps with a shorter lease
+        self._renew_seconds = settings.lease_seconds
         self._spool = Spool(folder.spool)
         self._cache = Cache(folder.cache, settings.cache_bytes_max, session)
         self._login = Login(folder, enrolment, session, tuple(sorted(offer.plugins)))
@@ -282,6 +284,8 @@ class Agent:
         if self._is_draining and ref_of(frame) not in self._slots.units:
             self._slots.refuse(ref_of(frame), DRAINING)
         else:
+            self._renew_seconds = renewal_seconds(frame, self._settings)
+            self._leased.set()
             self._slots.accept(frame)
 
     def _redirect(self, frame: Urls) -> None:
@@ -302,7 +306,10 @@ class Agent:
     async def _renew_leases(self) -> None:
         """A task of its own; the workers run at a lower priority, so it is always in time."""
         while True:
-            await asyncio.sleep(self._settings.lease_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._renew_seconds):
+                    await self._leased.wait()
+            self._leased.clear()
             self._slots.tell()
             for ref in self._uploader.uploading():
                 self._connection.send(
@@ -331,6 +338,12 @@ class Agent:
             load=lambda: min(self._slots.busy / self._settings.slots, 1.0),
             metadata=lambda: {"cpu_load": round(machine.load(), 3), "version": __version__},
         )
+
+
+def renewal_seconds(frame: JobDispatch, settings: Settings) -> float:
+    """How often to speak of units: four times in the lease that the gateway gives to the newest."""
+    given = frame.lease_seconds
+    return settings.lease_seconds if given is None else min(settings.lease_seconds, given / 4)
 
 
 def _silence(_: str) -> None:

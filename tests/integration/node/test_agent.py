@@ -134,6 +134,15 @@ async def test_leases_are_renewed_while_a_unit_runs(peer: Gateway, start: Start)
             assert (await peer.next(JobStatus)).status == "running"
 
 
+async def test_a_short_lease_is_renewed_in_time(peer: Gateway, start: Start) -> None:
+    settings = attrs.evolve(QUICK, progress_seconds_least=60.0, lease_seconds=60.0)
+    async with start(settings):
+        await peer.next(Hello)
+        await peer.send(attrs.evolve(peer.dispatch("cpu_benchmark", params=LONG), lease_seconds=2))
+        for _ in range(4):
+            assert (await peer.next(JobStatus, within=5)).status == "running"
+
+
 async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) -> None:
     async with start() as node:
         await peer.next(Hello)

@@ -85,11 +85,11 @@ async def test_a_silent_node_is_reported() -> None:
 
 
 @simulated
-async def test_units_that_were_never_sent_have_two_minutes() -> None:
+async def test_units_that_were_never_sent_have_45_seconds() -> None:
     async with sweeping() as cast:
         await asyncio.sleep(22)
         [(now, unsent_since)] = cast.store.asked
-        assert now - unsent_since == timedelta(seconds=120)
+        assert now - unsent_since == timedelta(seconds=45)
 
 
 @simulated
