@@ -7,10 +7,7 @@ here is durable: units come from the Scheduler, and a node repeats what was not 
 import logging
 
 from actors.kernel import handles
-from actors.ledger.messages import (
-    UnitRequeue,
-    UnitStart,
-)
+from actors.ledger.messages import UnitStart
 from actors.node_session import failures, offers
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
@@ -272,9 +269,8 @@ class NodeSessionActor(Settlement):
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                unit = held.assignment
-                back = UnitRequeue(unit.job, unit.unit, unit.attempt, "its node gave it back")
-                self._end(held, back)
+                now = self._peers.clock.now()
+                self._end(held, failures.given_back(held.assignment, self._node.id, now))
         elif held is None:
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)

@@ -270,6 +270,17 @@ async def test_a_unit_that_its_node_gives_back_is_queued_again() -> None:
 
 
 @simulated
+async def test_a_node_that_gives_a_unit_back_again_and_again_is_blamed_and_avoided() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=4))
+        play.hear(result(attempt=4, status="cancelled"))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.attempt, effect.error_class) == (4, "node")
+        assert effect.retry_at is not None
+
+
+@simulated
 async def test_a_job_of_one_unit_needs_neither_unit_nor_attempt() -> None:
     async with session() as play:
         await play.working(assignment(attempt=7))
