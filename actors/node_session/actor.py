@@ -6,6 +6,8 @@ here is durable: units come from the Scheduler, and a node repeats what was not 
 
 import logging
 
+import attrs
+
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
 from actors.node_session import failures, offers
@@ -19,6 +21,7 @@ from actors.node_session.messages import (
     HelloDue,
     PingDue,
     PongSeen,
+    Proved,
     Received,
     Send,
     WhoAreYou,
@@ -100,6 +103,10 @@ class NodeSessionActor(Settlement):
     @handles(WhoAreYou)
     async def who_are_you(self, message: WhoAreYou) -> None:
         self._announce()
+
+    @handles(Proved)
+    async def proved(self, message: Proved) -> None:
+        self._node = attrs.evolve(self._node, owner=message.owner, verified=True)
 
     @handles(Assignments)
     async def assignments(self, message: Assignments) -> None:

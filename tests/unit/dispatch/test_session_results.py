@@ -17,6 +17,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
+from actors.node_session.messages import Proved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import UnitsChanged
 from rendertrust.protocol import Ack, JobDispatch
@@ -72,6 +73,17 @@ async def test_a_result_is_acknowledged_once_it_is_booked_and_not_before() -> No
         assert (ack.job_id, ack.unit, ack.attempt) == (str(JOB), 0, 1)
         assert (await play.told(UnitsChanged)).units == (state,)
         assert (await play.cast.notifier.expect(UnitsMoved)).units == (state,)
+
+
+@simulated
+async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() -> None:
+    async with session(verified=False) as play:
+        await play.working()
+        assert play.ref.tell(Proved(OTHER))
+        await play.objects.put(KEY, DATA)
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert (effect.verified, effect.operator) == (True, operator_account(OTHER))
 
 
 @simulated
