@@ -76,6 +76,17 @@ async def test_a_result_is_acknowledged_once_it_is_booked_and_not_before() -> No
 
 
 @simulated
+async def test_nobody_is_paid_for_an_empty_object() -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, b"")
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.error) == ("node", "the object of the result is empty")
+
+
+@simulated
 async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() -> None:
     async with session(verified=False) as play:
         await play.working()
