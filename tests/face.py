@@ -16,6 +16,7 @@ from actors.scheduler.messages import (
     Dispatch,
     DispatchOutcome,
     NoCapableNode,
+    NodeProved,
     NodeSeen,
     Scheduler,
     UnitsChanged,
@@ -82,6 +83,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(NodeSeen)
     async def node_seen(self, message: NodeSeen) -> None:
+        self._script.seen.append(message)
+
+    @handles(NodeProved)
+    async def node_proved(self, message: NodeProved) -> None:
         self._script.seen.append(message)
 
     @handles(UnitsChanged)

@@ -12,7 +12,7 @@ import attrs
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
 from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
-from actors.node_session.messages import Close, NodeSession, WhoAreYou
+from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
@@ -25,6 +25,7 @@ from actors.scheduler.messages import (
     NoCapableNode,
     NodeDeclined,
     NodeGone,
+    NodeProved,
     NodeSeen,
     PauseOver,
     PlaceDue,
@@ -157,6 +158,12 @@ class SchedulerActor(Actor[Scheduler]):
             node.load = message.load
         self._board.index.changed(node)
         self._place()
+
+    @handles(NodeProved)
+    async def node_proved(self, message: NodeProved) -> None:
+        node = self._board.index.get(message.node)
+        if node is not None:
+            _say(node, Proved(message.owner))
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:

@@ -58,6 +58,14 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
 
 @attrs.frozen
+class NodeProved(Message[Scheduler, None]):
+    """From the web: the node's key was proved, and who owns it now; its session is to know."""
+
+    node: UUID
+    owner: UUID | None
+
+
+@attrs.frozen
 class NodeSeen(Message[Scheduler, None]):
     """From the web (heartbeat, verify) and NodeSession (pong, hello): the node lives."""
 

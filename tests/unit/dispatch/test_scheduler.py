@@ -21,13 +21,14 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.node_session.messages import Assignments, Close, Send, WhoAreYou, Withdraw
+from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
     NoCapableNode,
     NodeDeclined,
     NodeGone,
+    NodeProved,
     NodeSeen,
     SessionClosed,
     SessionOpened,
@@ -272,6 +273,15 @@ async def test_a_node_that_fell_silent_gets_nothing() -> None:
     async with scheduling() as play:
         play.ref.tell(NodeGone(NODE))
         assert await play.dispatch() == NoCapableNode()
+
+
+@simulated
+async def test_the_session_hears_who_proved_its_node() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.ref.tell(NodeProved(NODE, OTHER))
+        assert await play.cast.session.expect(Proved) == Proved(OTHER)
 
 
 @simulated

@@ -17,6 +17,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
+from actors.node_session.messages import Proved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, JobDispatch
@@ -72,6 +73,28 @@ async def test_a_result_is_acknowledged_once_it_is_booked_and_not_before() -> No
         assert (ack.job_id, ack.unit, ack.attempt) == (str(JOB), 0, 1)
         assert (await play.told(UnitsChanged)).units == (state,)
         assert (await play.cast.notifier.expect(UnitsMoved)).units == (state,)
+
+
+@simulated
+async def test_nobody_is_paid_for_an_empty_object() -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, b"")
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.error) == ("node", "the object of the result is empty")
+
+
+@simulated
+async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() -> None:
+    async with session(verified=False) as play:
+        await play.working()
+        assert play.ref.tell(Proved(OTHER))
+        await play.objects.put(KEY, DATA)
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert (effect.verified, effect.operator) == (True, operator_account(OTHER))
 
 
 @simulated
@@ -267,6 +290,17 @@ async def test_a_unit_that_its_node_gives_back_is_queued_again() -> None:
         await play.working()
         play.hear(result(status="cancelled"))
         assert isinstance(await play.effect(), UnitRequeue)
+
+
+@simulated
+async def test_a_node_that_gives_a_unit_back_again_and_again_is_blamed_and_avoided() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=4))
+        play.hear(result(attempt=4, status="cancelled"))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.attempt, effect.error_class) == (4, "node")
+        assert effect.retry_at is not None
 
 
 @simulated
