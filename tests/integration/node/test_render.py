@@ -25,6 +25,7 @@ from rendertrust.protocol import Hello, JobCancel, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
+from tests.listening import listening
 from tests.until import until
 
 pytestmark = pytest.mark.render
@@ -207,6 +208,10 @@ print(json.dumps(found))
 """
 
 
+async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello")
+
+
 async def test_code_in_the_sandbox_reaches_nothing(
     render: Render, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,17 +219,14 @@ async def test_code_in_the_sandbox_reaches_nothing(
     secret = tmp_path / "secret"
     secret.write_text("secret")
     secret.chmod(0o666)
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     assert render.found is not None
-    program = f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}"
     worker = tmp_path / "escape.py"
-    worker.write_text(program)
     monkeypatch.setattr(blender, "WORKER", worker)
     task(tmp_path, scene, {}, [])
     render.found.box.prepare(tmp_path)
-    ending = await render.found.obey({}, tmp_path, within=30, hear=lambda _: None)
-    server.close()
+    async with listening(greet) as port:
+        worker.write_text(f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}")
+        ending = await render.found.obey({}, tmp_path, within=60, hear=lambda _: None)
     found = dict(ending.last)
     assert found, ending
     assert found["uid"] == 65534
