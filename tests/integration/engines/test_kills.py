@@ -92,7 +92,13 @@ def sockets_of(data: Path) -> list[Path]:
     return [path for port in ports.values() for path in socket_paths(port)]
 
 
-@pytest.mark.parametrize("ordinary", [False, True], ids=["as-we-are", "as-ordinary-user"])
+@pytest.mark.parametrize(
+    "ordinary",
+    [
+        pytest.param(False, id="as-we-are"),
+        pytest.param(True, id="as-ordinary-user", marks=pytest.mark.heavy),
+    ],
+)
 async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
     data: Path, ordinary: bool
 ) -> None:
@@ -110,6 +116,7 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
         assert await second.stop() == 0
 
 
+@pytest.mark.heavy
 async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Path) -> None:
     async with gateway(data, *ALL) as first:
         await remember(await first.listen())
@@ -118,6 +125,7 @@ async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Pa
             await recall(await second.listen())
 
 
+@pytest.mark.heavy
 async def test_gateway_and_engines_killed_together(data: Path) -> None:
     async with gateway(data, *ALL) as first:
         await remember(await first.listen())
@@ -146,6 +154,7 @@ MOMENTS = {
 KILLS = [(moment, False) for moment in MOMENTS] + [("initdb-copies", True), ("starting", True)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("moment", "with_all"), KILLS)
 async def test_a_kill_during_the_first_start(data: Path, moment: str, with_all: bool) -> None:
     reached = MOMENTS[moment]
@@ -169,6 +178,7 @@ def kill_if_there(process: psutil.Process) -> None:
         process.kill()
 
 
+@pytest.mark.heavy
 async def test_two_gateways_side_by_side(data: Path) -> None:
     async with gateway(data / "one", *ALL) as one, gateway(data / "two", *ALL) as two:
         said = await asyncio.gather(one.listen(), two.listen())
@@ -188,6 +198,7 @@ async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
     assert str(first.process.pid) in said["text"]
 
 
+@pytest.mark.heavy
 async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
     long = data / "Daten für RenderTrust "
     long = long.with_name(long.name + "x" * (120 - len(bytes(long))))
@@ -201,6 +212,7 @@ async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
         assert await second.stop() == 0
 
 
+@pytest.mark.heavy
 async def test_nothing_is_left_outside_the_data_folder(data: Path) -> None:
     before = shared_memory()
     async with gateway(data, *ALL) as first:
@@ -215,6 +227,7 @@ async def test_nothing_is_left_outside_the_data_folder(data: Path) -> None:
     await until(lambda: shared_memory() <= before)
 
 
+@pytest.mark.heavy
 async def test_sockets_that_a_killed_store_left_are_removed(data: Path) -> None:
     async with gateway(data, "objects") as first:
         await first.listen()

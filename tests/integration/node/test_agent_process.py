@@ -72,6 +72,7 @@ async def test_result_of_a_killed_process_is_sent_by_the_next(
         assert await peer.result("j1") == first
 
 
+@pytest.mark.heavy
 @pytest.mark.render
 async def test_blender_dies_with_a_killed_agent(peer: Gateway, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW).read_bytes()

@@ -137,6 +137,7 @@ async def test_parameters_change_what_they_name_alone(
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
 
 
+@pytest.mark.heavy
 async def test_two_renders_are_the_same_picture(
     render: Render, scene: Path, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ async def test_two_renders_are_the_same_picture(
     assert pictures[0] == pictures[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("parts", "words"),
     [((NO_CAMERA,), "no camera"), ((MOVIE,), "FFMPEG")],
@@ -279,6 +281,7 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
         await until(lambda: not list(node.folder.work.glob("*")))
 
 
+@pytest.mark.heavy
 async def test_crash_of_blender_fails_the_unit_and_nothing_else(
     peer: Gateway, start: Start, tmp_path: Path, scene: Path
 ) -> None:
@@ -297,6 +300,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
         assert Image.open(io.BytesIO(peer.objects["p"])).size == (64, 36)
 
 
+@pytest.mark.heavy
 async def test_a_frame_that_takes_too_long_is_stopped(render: Render, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW)
     hasty = attrs.evolve(render, runtime_seconds_max=4.0)
