@@ -17,7 +17,8 @@ from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.objects_sockets import socket_paths
 from supervisors.engines.port import read_ports
-from tests.engines import engine_folder, execute
+from tests.databases import execute
+from tests.engines import engine_folder
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
     give_to_ordinary_user,
@@ -26,7 +27,7 @@ from tests.integration.engines.gateway_process import (
 from tests.until import until
 
 ALL = ("postgres", "valkey", "objects")
-GONE_SECONDS = 20.0
+GONE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -40,13 +41,16 @@ def data() -> Iterator[Path]:
 async def gateway(
     data: Path, *engines: str, ordinary: bool = False
 ) -> AsyncGenerator[GatewayProcess]:
-    """A stand-in gateway whose engines are ready; killed at the end if it still runs."""
+    """A stand-in gateway; killed at the end if it still runs, and its engines with it."""
     running = await GatewayProcess.launch(data, *engines, ordinary=ordinary)
     try:
         yield running
     finally:
         if running.process.returncode is None:
+            below = running.below()
             await running.kill()
+            # They tidy up in the folder while they end, which is in the way of removing it.
+            await until(lambda: gone(below), within=GONE_SECONDS)
 
 
 def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:

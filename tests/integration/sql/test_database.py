@@ -6,7 +6,7 @@ import pytest
 
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import execute
+from tests.databases import execute
 from tests.listening import listening
 
 
