@@ -22,7 +22,8 @@ from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.engines import engine_folder, execute
+from tests.databases import execute
+from tests.engines import engine_folder
 from tests.until import until
 
 KINDS = (EmbeddedPostgres, EmbeddedValkey, EmbeddedObjects)

@@ -14,7 +14,7 @@ from actors.scheduler.messages import NodeProved, NodeSeen
 from rendertrust.identity import generate_key, public_pem, sign_proof
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import execute
+from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
 
 KEY = generate_key()
