@@ -3,9 +3,7 @@
 import asyncio
 import json
 import signal
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiohttp
 from attrs import field, frozen
@@ -15,11 +13,9 @@ from supervisors.engines.engine import Engine
 from supervisors.engines.objects_sockets import possible_sockets, remove_sockets, socket_paths
 from supervisors.engines.port import LOOPBACK, fits_unix_socket, is_free, keep_ports, read_ports
 from supervisors.engines.program import weed_programs
+from supervisors.engines.s3_signing import Presigner
 from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered import Command
-
-if TYPE_CHECKING:
-    from supervisors.engines.s3_signing import Presigner
 
 BUCKET = "rendertrust"
 REGION = "us-east-1"
@@ -181,24 +177,17 @@ def with_admin_grpc(ports: dict[str, int]) -> dict[str, int]:
 
 async def answers(endpoint: ObjectsEndpoint) -> bool:
     """Whether a request signed with our key is served: another store would refuse the key."""
-    signer = await presigner(endpoint)
+    signer = Presigner(endpoint, endpoint.url)
     return await statuses(("GET", signer.bucket(within=60))) == [200]
 
 
 async def works(endpoint: ObjectsEndpoint) -> bool:
     """Whether old and new objects can be read: names are known sooner than where the bytes lie."""
-    signer = await presigner(endpoint)
+    signer = Presigner(endpoint, endpoint.url)
     read = signer.get(PROBE_KEY, within=60, filename=None)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
     old, *new = await statuses(("GET", read), ("PUT", write.url), ("GET", read))
     return old in (200, 404) and new == [200, 200]
-
-
-async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
-    """For the endpoint itself; botocore is imported in a thread the first time."""
-    signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
-    made: Presigner = signing.Presigner(endpoint, endpoint.url)
-    return made
 
 
 async def statuses(*requests: tuple[str, str]) -> list[int]:

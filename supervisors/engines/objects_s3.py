@@ -13,11 +13,11 @@ import aiohttp
 from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
 from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.objects import ObjectsEndpoint, answers
+from supervisors.engines.s3_signing import Presigner
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-    from supervisors.engines.s3_signing import Presigner
 
 CALL_SECONDS = 60.0
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -51,8 +51,7 @@ class S3Objects:
         filename: str | None = None,
         bucket: str | None = None,
     ) -> str:
-        presigner = await self._presigner()
-        return presigner.get(key, within=within, filename=filename, bucket=bucket)
+        return self._presigner().get(key, within=within, filename=filename, bucket=bucket)
 
     async def presign_put(
         self,
@@ -63,8 +62,7 @@ class S3Objects:
         sha256: bytes | None = None,
         once: bool = True,
     ) -> PresignedPut:
-        presigner = await self._presigner()
-        return presigner.put(key, within=within, size=size, sha256=sha256, once=once)
+        return self._presigner().put(key, within=within, size=size, sha256=sha256, once=once)
 
     async def head(self, key: str) -> ObjectInfo | None:
         try:
@@ -112,13 +110,12 @@ class S3Objects:
         except NotStarted as reason:
             raise ObjectsUnavailable(str(reason)) from None
 
-    async def _presigner(self) -> "Presigner":
+    def _presigner(self) -> Presigner:
         endpoint = self._endpoint()
         if self._signer is None or self._signer[0] != endpoint:
-            module: Any = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
             given = self._public_url
             base = (given() if callable(given) else given) or endpoint.url
-            self._signer = endpoint, module.Presigner(endpoint, base)
+            self._signer = endpoint, Presigner(endpoint, base)
         return self._signer[1]
 
     @asynccontextmanager
