@@ -190,6 +190,7 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
         credits=Credits(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
+        snapshot=tree.snapshot,
     )
     await tree.start()
     try:

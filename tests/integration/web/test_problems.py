@@ -170,6 +170,8 @@ async def test_metrics_count_by_route_and_never_by_path(face: Face) -> None:
         text = await answer.text()
     assert 'route="unknown",status="404"' in text
     assert 'route="/api/v1/jobs/{job_id}",status="404"' in text
+    assert "rendertrust_mailbox_depth{actor=" in text
+    assert "rendertrust_restarts{actor=" in text
     assert "secret-path" not in text
     assert "not-a-uuid" not in text
 
