@@ -160,5 +160,7 @@ class Crowd:
         return float(values.get(f"{name}_sum", 0)), float(values.get(f"{name}_count", 0))
 
     def close(self) -> None:
-        for line in (*self._nodes, *(line for line, _ in self._creators)):
+        for node in self._nodes:
+            node.close()
+        for line, _ in self._creators:
             line.close()

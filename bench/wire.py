@@ -41,7 +41,7 @@ class HttpLine(asyncio.Protocol):
     async def open(cls, url: str) -> "HttpLine":
         parts = urlsplit(url)
         loop = asyncio.get_running_loop()
-        return (await loop.create_connection(cls, parts.hostname, parts.port))[1]
+        return (await loop.create_connection(cls, parts.hostname or "", parts.port or 80))[1]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -91,7 +91,7 @@ class NodeLine(asyncio.Protocol):
         )
         loop = asyncio.get_running_loop()
         _, line = await loop.create_connection(
-            lambda: cls(upgrade, heard), parts.hostname, parts.port
+            lambda: cls(upgrade, heard), parts.hostname or "", parts.port or 80
         )
         await line.opened
         return line
