@@ -2,7 +2,11 @@
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import quantiles
+
+from tests.acceptance.gateway import descendants
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -11,6 +15,48 @@ def cpu_seconds(pid: int) -> float:
     """User and system time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds used so far: by a gateway, by its engines, by this process."""
+
+    gateway: float
+    engines: float
+    load: float
+
+    @classmethod
+    def of(cls, gateway: int, load: int) -> "Cost":
+        engines = 0.0
+        for pid in descendants(gateway):
+            try:
+                engines += cpu_seconds(pid)
+            except OSError:
+                continue  # it has just ended
+        return cls(cpu_seconds(gateway), engines, cpu_seconds(load))
+
+    def since(self, before: "Cost", jobs: int) -> "tuple[float, float, float]":
+        """Microseconds per job of each."""
+        each = (
+            self.gateway - before.gateway,
+            self.engines - before.engines,
+            self.load - before.load,
+        )
+        gateway, engines, load = (used * 1e6 / max(jobs, 1) for used in each)
+        return gateway, engines, load
+
+
+def percentiles(values: list[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    if len(values) < 2:
+        return (values or [float("nan")])[0], (values or [float("nan")])[0]
+    cuts = quantiles(values, n=100)
+    return cuts[49], cuts[98]
+
+
+def load_average() -> str:
+    """What else the machine does: runnable processes over the last minute, and its cores."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def fdatasync_rate(folder: Path, *, writes: int = 100) -> float:

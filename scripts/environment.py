@@ -68,11 +68,19 @@ def stamp_of(wanted: list[str]) -> str:
 
 
 def pip(python: Path, *words: str) -> None:
-    quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *quiet, *words]
-    # pip's own output is not this program's answer, which is the folder alone.
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
-    if done.returncode:
+    """Run pip; on a terminal one line tells which package it has come to."""
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        collected = 0
+        for line in process.stdout:
+            if line.startswith("Collecting ") and sys.stderr.isatty():
+                collected += 1
+                name = line.split()[1].partition("==")[0]
+                print(f"\r\x1b[K  package {collected}: {name}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if process.returncode:
         raise SystemExit(f"Installing failed; run the same command again.\n  {' '.join(command)}")
 
 

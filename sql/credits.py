@@ -7,14 +7,15 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.gathering import Gathering
 
 
 @attrs.frozen
 class Balance:
     """In units; ``held`` is part of ``balance``."""
 
-    balance: int = 0
-    held: int = 0
+    balance: int
+    held: int
 
 
 @attrs.frozen
@@ -36,10 +37,13 @@ class Credits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._balances = Gathering(self._balances_of)
 
     async def balance(self, user: UUID) -> Balance:
-        row = await self._database.one("balance_of_user", user)
-        return Balance() if row is None else Balance(row["balance"], row["held"])
+        return await self._balances.get(user)
+
+    async def _balances_of(self, users: Sequence[UUID]) -> Sequence[Balance]:
+        return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[EntryRow]:
         """A page of the user's entries, newest first."""

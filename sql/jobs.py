@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.gathering import Gathering
 
 
 @attrs.frozen
@@ -30,14 +31,6 @@ class JobRow:
 
 
 @attrs.frozen
-class Terms:
-    """What a job costs, in units, and whether the user may order it."""
-
-    price: int
-    active: bool
-
-
-@attrs.frozen
 class UnitRow:
     number: int
     state: str
@@ -53,6 +46,24 @@ class KeptAnswer:
     answer: dict[str, Any]
 
 
+@attrs.frozen
+class Order:
+    """A job that somebody wants done, as far as its terms depend on it."""
+
+    user: UUID
+    job_type: str
+    key: str | None  # of idempotency
+
+
+@attrs.frozen
+class Terms:
+    """What a job costs, in units, whether the user may order it, and what he was told before."""
+
+    price: int
+    active: bool
+    before: KeptAnswer | None
+
+
 _COLUMNS = tuple(field.name for field in attrs.fields(JobRow))
 
 
@@ -60,16 +71,24 @@ def _job(row: Any) -> JobRow:
     return JobRow(**{name: row[name] for name in _COLUMNS})
 
 
+def _terms(row: Any) -> Terms:
+    before = None if row["request"] is None else KeptAnswer(row["request"], row["answer"])
+    return Terms(row["price"], row["active"], before)
+
+
 class Jobs:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._terms = Gathering(self._terms_of)
 
-    async def terms(self, user: UUID, job_type: str) -> Terms:
-        row = await self._database.one("job_terms", user, job_type)
-        assert row is not None, "a query without FROM has one row"
-        return Terms(row["price"], row["active"])
+    async def terms(self, order: Order) -> Terms:
+        return await self._terms.get(order)
+
+    async def _terms_of(self, orders: Sequence[Order]) -> Sequence[Terms]:
+        columns = ([o.user for o in orders], [o.job_type for o in orders], [o.key for o in orders])
+        return [_terms(row) for row in await self._database.all("job_terms", *columns)]
 
     async def page(
         self, user: UUID, status: str | None, limit: int, offset: int
@@ -86,11 +105,6 @@ class Jobs:
     async def by_id(self, job: UUID, user: UUID) -> JobRow | None:
         row = await self._database.one("job_of_user", job, user)
         return None if row is None else _job(row)
-
-    async def kept_answer(self, user: UUID, key: str) -> KeptAnswer | None:
-        """What was answered under an idempotency key."""
-        row = await self._database.one("idempotency_answer", user, key)
-        return None if row is None else KeptAnswer(**row)
 
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)

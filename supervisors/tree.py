@@ -33,12 +33,14 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 
 To = TypeVar("To")
-# In messages. A full Ledger or Scheduler refuses, and the API answers 503.
+# In messages. A full Ledger or Scheduler refuses, and the API answers 503. A session has room for
+# a Send and two answers of the Ledger for each unit that its node may hold, beside an eighth for
+# the node's own frames.
 LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     20_000,
     10_000,
     10_000,
-    64,
+    1_024,
 )
 STOP_SECONDS = 5.0
 UNCHANGED = LifelineSettings()

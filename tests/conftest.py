@@ -1,3 +1,12 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and how properties are looked for."""
+
+import os
+
+from hypothesis import settings
 
 pytest_plugins = ["tests.engines"]
+
+# A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns
+# red is the change; on a desk new ones are.
+settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("ours")

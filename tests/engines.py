@@ -6,29 +6,26 @@ use them. ``database`` gives each test a fresh database of its own.
 
 import asyncio
 import contextlib
-import itertools
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 
 from supervisors.engines.account import engine_account
-from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
+from tests.databases import Databases
 
 T = TypeVar("T")
 START_SECONDS = 60.0
 # These clusters live for one run: nothing needs to survive a power failure.
 UNDURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-
-_numbers = itertools.count(1)
 
 
 class LoopThread:
@@ -58,36 +55,6 @@ def engine_folder() -> Generator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-def with_database(dsn: str, database: str) -> str:
-    """The same address and role in another database."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
-
-
-@contextlib.asynccontextmanager
-async def fresh_database(
-    postgres: PostgresEndpoint, template: str = "template1"
-) -> AsyncGenerator[PostgresEndpoint]:
-    """A database of its own, a copy of ``template`` (to which nobody may be connected)."""
-    name = f"test_{next(_numbers)}"
-    await execute(postgres.owner_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield PostgresEndpoint(
-            owner_dsn=with_database(postgres.owner_dsn, name),
-            app_dsn=with_database(postgres.app_dsn, name),
-        )
-    finally:
-        await execute(postgres.owner_dsn, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def execute(dsn: str, sql: str) -> None:
-    """One statement on a connection of its own."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -135,11 +102,19 @@ def database_template() -> str:
     return "template1"
 
 
+@pytest.fixture(scope="session")
+def databases(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> Iterator[Databases]:
+    """Where ``database`` comes from."""
+    made = Databases(postgres_endpoint)
+    yield made
+    engine_loop.run(made.close())
+
+
 @pytest.fixture
 def database(
-    engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, database_template: str
+    engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> Iterator[PostgresEndpoint]:
-    """A fresh database of the test's own (some 30 ms); dropped after it, connections and all."""
-    context = fresh_database(postgres_endpoint, database_template)
-    yield engine_loop.run(context.__aenter__())
-    engine_loop.run(context.__aexit__(None, None, None))
+    """A fresh database of the test's own; dropped after it, connections and all."""
+    fresh = engine_loop.run(databases.take(database_template))
+    yield fresh
+    engine_loop.run(databases.drop(fresh))

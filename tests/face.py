@@ -16,6 +16,7 @@ from actors.scheduler.messages import (
     Dispatch,
     DispatchOutcome,
     NoCapableNode,
+    NodeProved,
     NodeSeen,
     Scheduler,
     UnitsChanged,
@@ -82,6 +83,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(NodeSeen)
     async def node_seen(self, message: NodeSeen) -> None:
+        self._script.seen.append(message)
+
+    @handles(NodeProved)
+    async def node_proved(self, message: NodeProved) -> None:
         self._script.seen.append(message)
 
     @handles(UnitsChanged)
@@ -185,6 +190,7 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
         credits=Credits(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
+        snapshot=tree.snapshot,
     )
     await tree.start()
     try:

@@ -10,10 +10,10 @@ STEP_SECONDS = 0.01
 
 
 @overload
-async def until(condition: Callable[[], Awaitable[T]], *, within: float = 5.0) -> T: ...
+async def until(condition: Callable[[], Awaitable[T]], *, within: float = 20.0) -> T: ...
 @overload
-async def until(condition: Callable[[], T], *, within: float = 5.0) -> T: ...
-async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 5.0) -> T:
+async def until(condition: Callable[[], T], *, within: float = 20.0) -> T: ...
+async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 20.0) -> T:
     """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within

@@ -23,6 +23,7 @@ from sql.users import Users
 from supervisors.child import Child
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Ports, Tree
 from web.claim import claim
@@ -74,7 +75,8 @@ def build(given: Settings) -> Application:
         bind(place).close()  # what is wrong with it is better told before the engines start
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
-    gateway = build_gateway(settings, outside, registry)
+    # The tree, which is made of what the gateway holds, comes below.
+    gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
     ports = Ports(
         SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
     )
@@ -131,7 +133,9 @@ def listener_child(
     )
 
 
-def build_gateway(settings: Settings, outside: Outside, registry: Registry) -> Gateway:
+def build_gateway(
+    settings: Settings, outside: Outside, registry: Registry, snapshot: Callable[[], Snapshot]
+) -> Gateway:
     """What the handlers can reach."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     return Gateway(
@@ -151,6 +155,7 @@ def build_gateway(settings: Settings, outside: Outside, registry: Registry) -> G
         credits=Credits(database),
         starter=starter_units(settings),
         probes=outside.probes,
+        snapshot=snapshot,
     )
 
 

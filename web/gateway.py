@@ -14,6 +14,7 @@ from sql.nodes import Nodes
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from web.passwords import Passwords
 from web.rates import Rates
 from web.tokens import Tokens
@@ -44,6 +45,7 @@ class Gateway:
     credits: Credits
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
+    snapshot: Callable[[], Snapshot]  # a reading of the whole tree
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

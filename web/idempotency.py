@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from sql.jobs import KeptAnswer
 from web.operations import Answer, Call
 from web.problem import Fault, Problem, invalid
 
@@ -21,14 +22,11 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
     return key, call.digest
 
 
-async def answered_before(call: Call[Any, Any], key: tuple[str, bytes]) -> Answer | Problem | None:
-    """What was answered under the key, whatever has changed since; None when it is new.
+def answered_before(kept: KeptAnswer, key: tuple[str, bytes]) -> Answer | Problem:
+    """What was answered under the key, whatever has changed since.
 
     Two requests under a new key at the same time are told apart by the books' transaction.
     """
-    kept = await call.gateway.jobs.kept_answer(call.caller, key[0])
-    if kept is None:
-        return None
     return replay(kept.answer) if kept.request == key[1] else OTHER_REQUEST
 
 

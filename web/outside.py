@@ -14,7 +14,8 @@ from supervisors.engines.account import Account, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
 from supervisors.engines.bus_valkey import ValkeyBus
 from supervisors.engines.current import Current, NotStarted
-from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey

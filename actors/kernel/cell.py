@@ -147,10 +147,10 @@ class Cell:
             peak=mailbox.peak,
             handled=gauge.handled,
             handle_seconds=gauge.busy,
-            handle_seconds_p95=gauge.p95(),
             restarts=gauge.restarts,
             last_error=gauge.last_error,
             dead_letters=mailbox.lost,
+            samples=gauge.samples[: gauge.runs],
         )
 
     def _note(self, end: Exit) -> Exit:

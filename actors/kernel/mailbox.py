@@ -66,10 +66,16 @@ class Mailbox:
     def _tell_by_policy(self, message: Message[Any, Any]) -> bool:
         if message.overflow is Overflow.COALESCE:
             return self._coalesce(message)
-        if len(self.items) >= self.capacity and not self._give_way(message):
+        capacity = self.offered if message.overflow is Overflow.AWAIT_ROOM else self.capacity
+        if len(self.items) >= capacity and not self._give_way(message):
             return False
         self._append(message)
         return True
+
+    @property
+    def offered(self) -> int:
+        """How full offers may make it: an eighth, lest a busy sender lock everybody else out."""
+        return (self.capacity + 7) // 8
 
     def _coalesce(self, message: Message[Any, Any]) -> bool:
         key = (type(message), message.coalesce_key())
@@ -150,7 +156,7 @@ class Mailbox:
 
     def make_room(self) -> None:
         """Wake the one who has waited longest in ``offer``."""
-        while self.room and len(self.items) < self.capacity:
+        while self.room and len(self.items) < self.offered:
             waiting = self.room.popleft()
             if not waiting.done():
                 waiting.set_result(None)

@@ -14,7 +14,7 @@ class Overflow(Enum):
     REJECT = auto()  # refused: the teller gets False, the asker MailboxFull
     COALESCE = auto()  # replaces, full or not, the queued one with the same key, in its place
     DROP_OLDEST = auto()  # the oldest told message of its kind gives way
-    AWAIT_ROOM = auto()  # senders use ``Ref.offer`` and wait; a tell is refused
+    AWAIT_ROOM = auto()  # senders use ``Ref.offer`` and wait at an eighth full; a tell is refused
 
 
 class Message(Generic[To, R]):

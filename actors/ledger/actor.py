@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from prometheus_client import Histogram
+
 from actors.kernel import Actor, Fatal, fail_point, handles_batch
 from actors.ledger.balance import violation
 from actors.ledger.decision import decide
@@ -23,6 +25,11 @@ from sql.database import Conflict, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
 TRIES_MAX: Final = 5  # of one batch; a server that resets at once is not hammered
+BATCH: Final = Histogram(
+    "rendertrust_ledger_batch_size",
+    "Commits that shared one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
 CONFLICTS_MAX: Final = 20  # of one batch
 log = logging.getLogger("ledger")
 
@@ -40,6 +47,7 @@ class LedgerActor(Actor[Ledger]):
 
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
+        BATCH.observe(len(commits))
         outcomes = await self._settle(commits)
         for commit, outcome in zip(commits, outcomes, strict=True):
             if commit.observer is not None:

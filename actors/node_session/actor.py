@@ -6,11 +6,10 @@ here is durable: units come from the Scheduler, and a node repeats what was not 
 
 import logging
 
+import attrs
+
 from actors.kernel import handles
-from actors.ledger.messages import (
-    UnitRequeue,
-    UnitStart,
-)
+from actors.ledger.messages import UnitStart
 from actors.node_session import failures, offers
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
@@ -22,6 +21,7 @@ from actors.node_session.messages import (
     HelloDue,
     PingDue,
     PongSeen,
+    Proved,
     Received,
     Send,
     WhoAreYou,
@@ -103,6 +103,10 @@ class NodeSessionActor(Settlement):
     @handles(WhoAreYou)
     async def who_are_you(self, message: WhoAreYou) -> None:
         self._announce()
+
+    @handles(Proved)
+    async def proved(self, message: Proved) -> None:
+        self._node = attrs.evolve(self._node, owner=message.owner, verified=True)
 
     @handles(Assignments)
     async def assignments(self, message: Assignments) -> None:
@@ -272,9 +276,8 @@ class NodeSessionActor(Settlement):
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                unit = held.assignment
-                back = UnitRequeue(unit.job, unit.unit, unit.attempt, "its node gave it back")
-                self._end(held, back)
+                now = self._peers.clock.now()
+                self._end(held, failures.given_back(held.assignment, self._node.id, now))
         elif held is None:
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)

@@ -11,6 +11,7 @@ NODE_FAILURES_MOST: Final = 3
 ATTEMPTS_MOST: Final = 12  # however they failed
 RETRY_SECONDS: Final = (1, 2, 4)
 NODES_FOR_SCENE: Final = 3
+GIVEN_BACK_MOST: Final = 3  # attempts that a node may hand back without blame
 ERROR_CHARACTERS_MOST: Final = 500
 
 
@@ -54,3 +55,13 @@ def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     if unit.attempt >= ATTEMPTS_MOST:
         return failed(unit, node, "network", f"lost by its node {unit.attempt} times", now)
     return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node does not have it any more")
+
+
+def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
+    """The node does not want the unit: it stops perhaps. Who always says so would get it for ever,
+    at once and before all others: from the fourth attempt on it is the node's failure.
+    """
+    reason = "its node gave it back"
+    if unit.attempt > GIVEN_BACK_MOST:
+        return failed(unit, node, "node", reason, now)
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason)

@@ -66,6 +66,13 @@ class Disconnected(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Proved(Message[NodeSession, None]):
+    """From the Scheduler: the node's key was proved while it is connected; its owner earns."""
+
+    owner: UUID | None
+
+
+@attrs.frozen
 class WhoAreYou(Message[NodeSession, None]):
     """From a Scheduler that was restarted: open your session again."""
 

@@ -65,6 +65,8 @@ def checked(
         if settings.require_object:
             return Refused("there is no object where the result should be")
         return Elsewhere(None)
+    if found.size == 0:
+        return Refused("the object of the result is empty")
     if result.size is not None and result.size != found.size:
         return Refused(f"the object has {found.size} bytes, the result says {result.size}")
     if result.sha256 and found.sha256 and bytes.fromhex(result.sha256) != found.sha256:

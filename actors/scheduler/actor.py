@@ -12,18 +12,22 @@ import attrs
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
 from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
-from actors.node_session.messages import Close, NodeSession, WhoAreYou
+from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import Board, Booking
 from actors.scheduler.messages import (
     AllNodesFull,
+    CatchUp,
     Dispatch,
     DispatchOutcome,
     NoCapableNode,
+    NodeDeclined,
     NodeGone,
+    NodeProved,
     NodeSeen,
+    PauseOver,
     PlaceDue,
     Poll,
     Scheduler,
@@ -34,6 +38,7 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.node import Node
+from actors.scheduler.policy import pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
@@ -79,6 +84,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll: Timer | None = None
         self._poll_is_soon = False
         self._place_due: Timer | None = None
+        self._catch_up_due: Timer | None = None
 
     async def started(self) -> None:
         for session in self._sessions():
@@ -153,6 +159,12 @@ class SchedulerActor(Actor[Scheduler]):
         self._board.index.changed(node)
         self._place()
 
+    @handles(NodeProved)
+    async def node_proved(self, message: NodeProved) -> None:
+        node = self._board.index.get(message.node)
+        if node is not None:
+            _say(node, Proved(message.owner))
+
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
         node = self._board.index.get(message.node)
@@ -167,8 +179,8 @@ class SchedulerActor(Actor[Scheduler]):
             return
         node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
         self._board.index.changed(node)
-        # Before the first reading nothing is known to tell it; the reading sees to it.
-        node.behind = not self._loaded or not _say(node, self._board.assignments(node))
+        self._board.fall_behind(node)
+        self._catch_up()
         self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
@@ -180,7 +192,7 @@ class SchedulerActor(Actor[Scheduler]):
             node.session.tell(Close(CloseCode.REPLACED, "replaced"))
             self._serving.pop(node.session, None)
         node.session, node.epoch = message.session, message.epoch
-        node.slots = node.offered = None
+        node.slots, node.offered, node.declines, node.is_paused = None, None, 0, False
         self._serving[message.session] = node
         self.watch(message.session)
         return True
@@ -202,11 +214,43 @@ class SchedulerActor(Actor[Scheduler]):
     async def session_down(self, message: Down) -> None:
         self._lose(message.ref)
 
+    @handles(NodeDeclined)
+    async def node_declined(self, message: NodeDeclined) -> None:
+        node = self._serving.get(message.session)
+        if node is None or node.is_paused:
+            return
+        node.declines += 1
+        node.is_paused = True
+        self._board.index.changed(node)
+        self.after(pause_seconds(node.declines), PauseOver(node.id))
+
+    @handles(PauseOver)
+    async def pause_over(self, message: PauseOver) -> None:
+        node = self._board.index.node(message.node)
+        node.is_paused = False
+        self._board.index.changed(node)
+        self._place()
+
+    @handles(CatchUp)
+    async def catch_up(self, message: CatchUp) -> None:
+        self._catch_up_due = None
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Tell sessions what they missed; before the first reading nothing is known to tell."""
+        if self._loaded and self._board.is_behind:
+            self._board.catch_up()
+        self._see_who_is_behind()
+
+    def _see_who_is_behind(self) -> None:
+        if self._board.is_behind and self._catch_up_due is None and self._loaded:
+            self._catch_up_due = self.after(self._settings.soon_seconds, CatchUp())
+
     def _lose(self, session: Ref[Any]) -> None:
         node = self._serving.pop(session, None)
         if node is not None:
             node.session = node.slots = node.offered = None
-            node.behind = False
+            node.declines, node.is_paused = 0, False
             self._board.index.changed(node)
 
     # -- of units
@@ -239,6 +283,7 @@ class SchedulerActor(Actor[Scheduler]):
                 break
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())
+        self._see_who_is_behind()
 
     # -- from the database
 
@@ -255,6 +300,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         if self._loaded:
             self._take_early()
+            self._catch_up()
         self._place()
         self._poll_in(wait)
 

@@ -43,6 +43,7 @@ class Board:
         self.queue = Queue()
         self.units: dict[UnitKey, Unit] = {}
         self._say = say
+        self._behind: dict[UUID, Node] = {}
         self._placings: list[tuple[float, int, Unit, Placing]] = []
         self._placed = 0
 
@@ -126,7 +127,10 @@ class Board:
             unit.state = "RUNNING"
             return False
         # Ended; or queued again, or assigned by another: what to know of those stands in the books.
-        self._drop(unit, finished=state.state == "COMPLETED")
+        finished = state.state == "COMPLETED"
+        if finished and unit.node is not None:
+            unit.node.declines = 0
+        self._drop(unit, finished=finished)
         return not has_ended(state.state)
 
     def reconcile(self, rows: Sequence[OpenUnit], now: datetime) -> None:
@@ -137,9 +141,6 @@ class Board:
             self._compare(row, now)
         for unit in [u for u in self.units.values() if u.key not in seen and u.state != PENDING]:
             self._drop(unit)
-        for node in self.index:
-            if node.behind and node.session is not None:
-                node.behind = not self._say(node, self.assignments(node))
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
         unit = self.units.get((row.job, row.unit))
@@ -163,7 +164,25 @@ class Board:
         else:
             self.queue.add(unit, now)
 
-    def assignments(self, node: Node) -> Assignments:
+    def fall_behind(self, node: Node) -> None:
+        """Its session must be told everything again: at the next ``catch_up``."""
+        node.behind = True
+        self._behind[node.id] = node
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a session misses something."""
+        return bool(self._behind)
+
+    def catch_up(self) -> None:
+        """Tell the sessions that missed something everything again."""
+        behind, self._behind = self._behind, {}
+        for node in behind.values():
+            node.behind = node.session is not None and not self._say(node, self._assignments(node))
+            if node.behind:
+                self._behind[node.id] = node
+
+    def _assignments(self, node: Node) -> Assignments:
         """Everything that a node is to work on."""
         units = (self.units[key] for key in sorted(node.taken) if key in self.units)
         return Assignments(tuple(u.assignment() for u in units if u.node is node))
@@ -208,5 +227,5 @@ class Board:
 
     def _tell(self, node: Node, message: Message[NodeSession, None]) -> None:
         """Tell its session; one that is behind will be told everything at once."""
-        if node.session is not None and not node.behind:
-            node.behind = not self._say(node, message)
+        if node.session is not None and not node.behind and not self._say(node, message):
+            self.fall_behind(node)

@@ -58,6 +58,14 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
 
 @attrs.frozen
+class NodeProved(Message[Scheduler, None]):
+    """From the web: the node's key was proved, and who owns it now; its session is to know."""
+
+    node: UUID
+    owner: UUID | None
+
+
+@attrs.frozen
 class NodeSeen(Message[Scheduler, None]):
     """From the web (heartbeat, verify) and NodeSession (pong, hello): the node lives."""
 
@@ -116,6 +124,14 @@ class SessionClosed(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class NodeDeclined(Message[Scheduler, None]):
+    """From a NodeSession: its node gave a unit back, by nobody's fault: it drains, or stops."""
+
+    node: UUID
+    session: Ref[Any]
+
+
+@attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From whoever committed a change of units: what they are now."""
 
@@ -137,6 +153,18 @@ class Poll(Message[Scheduler, None]):
 @attrs.frozen
 class PlaceDue(Message[Scheduler, None]):
     """A timer: a unit that had to wait may be placed now."""
+
+
+@attrs.frozen
+class PauseOver(Message[Scheduler, None]):
+    """A timer: a node that gave units back may be tried again."""
+
+    node: UUID
+
+
+@attrs.frozen
+class CatchUp(Message[Scheduler, None]):
+    """A timer: tell sessions that missed a message everything again."""
 
 
 @attrs.frozen

@@ -19,7 +19,8 @@ def _no_units() -> set[UnitKey]:
 class Node:
     """``taken`` are the units assigned to it, or about to be; ``slots`` None: it never said.
 
-    ``behind``: its session missed a message and must be told everything again.
+    ``behind``: its session missed a message and must be told everything again. ``declines`` are
+    the units that it gave back in a row; while ``is_paused`` it gets none.
     """
 
     id: UUID
@@ -33,6 +34,8 @@ class Node:
     epoch: float = float("-inf")
     taken: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
+    declines: int = 0
+    is_paused: bool = False
     version: int = 0  # of its entries in the index
 
     @property
@@ -42,7 +45,7 @@ class Node:
 
     @property
     def has_room(self) -> bool:
-        return len(self.taken) < (self.slots or 0) + BACKLOG
+        return not self.is_paused and len(self.taken) < (self.slots or 0) + BACKLOG
 
     @property
     def does(self) -> frozenset[str]:

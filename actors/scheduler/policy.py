@@ -14,6 +14,8 @@ Age: TypeAlias = tuple[int, int]
 # How far a unit is within one attempt: nothing but the next attempt brings it back.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
 _ENDED: Final = 4
+PAUSE_SECONDS: Final = 15.0
+PAUSE_SECONDS_MOST: Final = 600.0
 PENDING: Final = "PENDING"  # not in the books yet: its first commit is under way
 
 
@@ -46,6 +48,11 @@ def choose(
         return NoCapableNode()
     free = [node for node in capable if node.has_room]
     return min(free, key=rank) if free else AllNodesFull()
+
+
+def pause_seconds(declines: int) -> float:
+    """How long a node gets nothing after it gave back so many units in a row."""
+    return min(PAUSE_SECONDS * 2.0 ** (declines - 1), PAUSE_SECONDS_MOST)
 
 
 def age(state: str, attempt: int) -> Age:

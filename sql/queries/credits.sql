@@ -1,6 +1,9 @@
--- name: balance_of_user
--- What the user has, and what of it is held; no row before anything was ever booked.
-SELECT balance, held FROM accounts WHERE name = 'user:' || $1::uuid;
+-- name: balance_of_users
+-- What each user has, and what of it is held; nothing before anything was ever booked.
+SELECT coalesce(a.balance, 0) AS balance, coalesce(a.held, 0) AS held
+FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
+LEFT JOIN accounts a ON a.name = 'user:' || u.id
+ORDER BY u.place;
 
 -- name: entries_of_user
 -- A page of a user's entries, newest first.

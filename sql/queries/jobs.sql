@@ -1,8 +1,14 @@
 -- name: job_terms
--- The price of a job of this type, and whether the user may order it.
-SELECT coalesce((SELECT units FROM prices WHERE job_type = $2),
-                (SELECT units FROM prices WHERE job_type = '*'), 0) AS price,
-       coalesce((SELECT is_active FROM users WHERE id = $1), false) AS active;
+-- Of each order: the price of such a job, whether the user may order it, and what was answered
+-- under its idempotency key before.
+SELECT coalesce((SELECT units FROM prices p WHERE p.job_type = o.job_type),
+                (SELECT units FROM prices p WHERE p.job_type = '*'), 0) AS price,
+       coalesce((SELECT is_active FROM users u WHERE u.id = o.user_id), false) AS active,
+       k.request, k.answer
+FROM unnest($1::uuid[], $2::text[], $3::text[])
+     WITH ORDINALITY AS o (user_id, job_type, key, place)
+LEFT JOIN idempotency_keys k ON k.user_id = o.user_id AND k.key = o.key
+ORDER BY o.place;
 
 -- name: jobs_of_user
 -- A page of a user's jobs, newest first.
@@ -28,7 +34,3 @@ FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 -- name: job_units
 -- The state of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
-
--- name: idempotency_answer
--- What was answered under this key before.
-SELECT request, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2;

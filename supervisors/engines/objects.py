@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-from attrs import field, frozen
 
 from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
+from supervisors.engines.objects_endpoint import BUCKET, ObjectsEndpoint
 from supervisors.engines.objects_sockets import possible_sockets, remove_sockets, socket_paths
 from supervisors.engines.port import LOOPBACK, fits_unix_socket, is_free, keep_ports, read_ports
 from supervisors.engines.program import weed_programs
@@ -21,8 +21,6 @@ from supervisors.engines.tethered import Command
 if TYPE_CHECKING:
     from supervisors.engines.s3_signing import Presigner
 
-BUCKET = "rendertrust"
-REGION = "us-east-1"
 # Each service's HTTP port, and its gRPC port.
 SERVICES = ("master", "volume", "filer", "s3")
 PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{service}.port.grpc"))
@@ -31,17 +29,6 @@ ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
 PROBE_KEY, PROBE = ".ready", b"ready"
 STOP = ((signal.SIGTERM, 15.0),)
-
-
-@frozen
-class ObjectsEndpoint:
-    """An S3 endpoint, a bucket of it and the key for it."""
-
-    url: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    bucket: str = BUCKET
-    region: str = REGION
 
 
 class EmbeddedObjects(Engine[ObjectsEndpoint]):

@@ -12,7 +12,8 @@ import aiohttp
 
 from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
 from supervisors.engines.current import Current, NotStarted
-from supervisors.engines.objects import ObjectsEndpoint, answers
+from supervisors.engines.objects import answers
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 import asyncpg
 
 from supervisors.engines.errors import EngineError
-from supervisors.engines.objects import ObjectsEndpoint, answers
+from supervisors.engines.objects import answers
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint, process_at
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 
-from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from actors.ports import PresignedPut
-from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX = 86_400
 

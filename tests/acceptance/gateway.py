@@ -24,7 +24,7 @@ PATIENT = {
 }
 NUMBERS = count(1)
 READY_WITHIN = 90.0
-STOPPED_WITHIN = 30.0
+STOPPED_WITHIN = 60.0
 
 
 class Gateway:

@@ -132,7 +132,7 @@ async def test_a_job_from_registration_to_result(
     async def completed() -> bool:
         return bool((await api.get(f"/api/v1/jobs/{job}"))["status"] == "COMPLETED")
 
-    await until(completed, within=10)
+    await until(completed, within=30)
     await check_afterwards(api, job)
 
 

@@ -76,7 +76,7 @@ async def test_a_file_goes_to_the_node_and_its_result_comes_back(
     async def completed() -> bool:
         return bool((await creator.job(placed["job_id"]))["status"] == "COMPLETED")
 
-    await until(completed, within=10)
+    await until(completed, within=30)
     _, result = await creator.call("GET", f"/jobs/{placed['job_id']}/result")
     async with http.get(result["download_url"]) as answer:
         assert await answer.read() == PICTURE

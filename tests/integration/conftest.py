@@ -6,7 +6,8 @@ import pytest
 
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import LoopThread, execute, with_database
+from tests.databases import execute, with_database
+from tests.engines import LoopThread
 
 TEMPLATE = "migrated"
 

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 MUTANTS = Path(__file__).parent
 AT_LEAST = 30
 
 
+@pytest.mark.heavy
 def test_each_mistake_turns_its_test_red() -> None:
     patches = sorted(path.stem for path in MUTANTS.glob("*.patch"))
     assert len(patches) >= AT_LEAST

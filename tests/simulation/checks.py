@@ -30,6 +30,8 @@ def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
         for key, job in customer.acknowledged.items():
             if job not in store.jobs:
                 wrong.append(f"{key} of {customer.user}: {job} was promised and is not there")
+        if customer.newest not in customer.acknowledged:
+            wrong.append(f"{customer.newest} of {customer.user}: refused, on a calm day")
     made = Counter(job.user_id for job in store.jobs.values())
     kept = Counter(user for user, _ in store.answers)
     wrong += [
@@ -70,12 +72,19 @@ def settlements(store: StoreTwin) -> list[str]:
 
 
 def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
-    """What counts was produced by the node of the last attempt, for that attempt."""
-    produced = {node.identity.id: node.produced for node in nodes}
-    return [
-        f"{unit.job_id}: attempt {unit.attempt} is complete, its node never finished it"
-        for unit in store.units.values()
-        if unit.state == "COMPLETED"
-        and (unit.job_id, unit.number, unit.attempt)
-        not in (produced.get(unit.node_id, set()) if unit.node_id else set())
-    ]
+    """What counts was produced by the node of the last attempt, for that attempt.
+
+    A plain node names no attempt: what it says counts for the one that it was given last.
+    """
+    by_id = {node.identity.id: node for node in nodes}
+    wrong: list[str] = []
+    for unit in store.units.values():
+        node = None if unit.node_id is None else by_id.get(unit.node_id)
+        if unit.state != "COMPLETED" or node is None:
+            continue
+        attempts = range(1, unit.attempt + 1) if node.plain else (unit.attempt,)
+        if not any((unit.job_id, unit.number, n) in node.produced for n in attempts):
+            wrong.append(
+                f"{unit.job_id}: attempt {unit.attempt} is complete, its node never finished it"
+            )
+    return wrong

@@ -29,6 +29,7 @@ class Customer:
         self.user = user
         self.acknowledged: dict[str, UUID] = {}
         self.submitted: set[str] = set()
+        self.newest = ""
         self.is_done = False
         self._gateway = gateway
         self._chance = chance
@@ -38,9 +39,7 @@ class Customer:
         await self._fund()
         while not self.is_done:
             await asyncio.sleep(self._chance.uniform(1.0, 60.0))
-            key = f"key-{len(self.submitted)}"
-            self.submitted.add(key)
-            job = await self._submit(key)
+            job = await self._submit(self._new_key(), tries=30)
             if job is not None and self._chance.uniform(0, 1) < 0.1:
                 await asyncio.sleep(self._chance.uniform(0.0, 20.0))
                 await self._cancel(job)
@@ -59,11 +58,22 @@ class Customer:
         except (AskFailed, LookupError):
             return None
 
-    async def _submit(self, key: str) -> UUID | None:
+    async def submit_some(self, count: int) -> None:
+        """When nothing goes wrong any more, every submission is taken at the first try."""
+        for _ in range(count):
+            await self._submit(self._new_key(), tries=1)
+
+    def _new_key(self) -> str:
+        key = f"key-{len(self.submitted)}"
+        self.submitted.add(key)
+        self.newest = key
+        return key
+
+    async def _submit(self, key: str, *, tries: int) -> UUID | None:
         """Try until it is answered, each time as a new request with the same key."""
         price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
         queue = self._chance.uniform(0, 1) < 0.5
-        for _ in range(30):
+        for _ in range(tries):
             job = self._chance.uuid()
             job_type = "render" if price else "echo"
             order = Dispatch(

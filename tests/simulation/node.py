@@ -114,6 +114,7 @@ class SimulatedNode:
         self.faults = faults
         self.plain = plain
         self.slots = slots
+        self.is_gone = False
         self.produced: set[tuple[UUID, int, int]] = set()
         self._units: dict[Running, asyncio.Task[None]] = {}
         self._spool: dict[Running, JobResult] = {}
@@ -126,9 +127,9 @@ class SimulatedNode:
     # -- its life
 
     async def live(self) -> None:
-        """Connect, serve, and connect again, for ever."""
+        """Connect, serve, and connect again, until it leaves."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not self.is_gone:
                 await asyncio.sleep(self.chance.uniform(0.1, 5.0))
                 await self._connect(tasks)
 
@@ -168,6 +169,11 @@ class SimulatedNode:
         if self.plain:
             self._spool.clear()
         self.disconnect()
+
+    def leave(self) -> None:
+        """It never comes back."""
+        self.is_gone = True
+        self.crash()
 
     def _say(self, frame: FromNode) -> None:
         if self._line is not None:

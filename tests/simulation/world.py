@@ -21,6 +21,7 @@ from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
+LAST_JOBS, LAST_HOURS = 5, 0.5
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 
 
@@ -126,8 +127,9 @@ class World:
     async def _strike(self) -> None:
         node = self.nodes[int(self.chance.uniform(0, len(self.nodes)))]
         blows: list[tuple[float, Callable[[], object]]] = [
-            (0.35, node.disconnect),
+            (0.30, node.disconnect),
             (0.15, node.crash),
+            (0.05, lambda: self._part_with(node)),
             (0.15, lambda: self.store.fail_next(InjectedBug("an injected bug"))),
             (0.05, self.store.lose_commit_answer),
             (0.10, self.store.fail_next),
@@ -139,6 +141,11 @@ class World:
                 blow()
                 return
         await self._strike_hard(dice)
+
+    def _part_with(self, node: SimulatedNode) -> None:
+        """One of five may leave for good; the others must be able to do everything."""
+        if node.identity.id.int % 5 == 0:
+            node.leave()
 
     async def _strike_hard(self, dice: float) -> None:
         seconds = self.chance.uniform(0.5, 100.0)
@@ -161,7 +168,13 @@ class World:
         for customer in self.customers:
             customer.is_done = True
         await asyncio.wait(customers)
-        for _ in range(int(CALM_HOURS_MOST * 360)):
+        await self._all_ended(CALM_HOURS_MOST)
+        for customer in self.customers:  # and it is as good as new
+            await customer.submit_some(LAST_JOBS)
+        await self._all_ended(LAST_HOURS)
+
+    async def _all_ended(self, hours: float) -> None:
+        for _ in range(int(hours * 360)):
             await asyncio.sleep(10.0)
             if all(unit.state in ENDED for unit in self.store.units.values()):
                 return

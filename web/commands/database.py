@@ -17,17 +17,25 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def database_of(settings: Any) -> "AsyncGenerator[PostgresEndpoint]":
-    """The database that the settings name: by URL, or in the data folder."""
+async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
+    """The database that the settings name: by URL, or in the data folder.
+
+    One that is not there is made when ``make`` says so; else it is a wrong folder, left as it is.
+    """
     from config.data_folder import data_folder
     from supervisors.engines.postgres import PostgresEndpoint
-    from supervisors.engines.postgres_at_hand import embedded_database
+    from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
 
     url = settings.database.url
     if url:
         yield PostgresEndpoint(settings.database.owner_url or url, url)
         return
-    async with embedded_database(data_folder(settings)) as endpoint:
+    data = data_folder(settings)
+    if not make and kept_endpoint(data) is None:
+        raise click.UsageError(
+            f"{data} is no gateway's data folder; name it by --data (the demo's is DATA/gateway)"
+        )
+    async with embedded_database(data) as endpoint:
         yield endpoint
 
 
@@ -62,7 +70,7 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     from sql.migrate import migrate as apply
 
     async def work() -> list[str]:
-        async with database_of(settings_from(None, None, data, config)) as endpoint:
+        async with database_of(settings_from(None, None, data, config), make=True) as endpoint:
             return await apply(endpoint.owner_dsn)
 
     applied = said(work())

@@ -48,11 +48,11 @@ async def watch(client: AsyncClient, job_id: str, narrator: Narrator) -> Job:
     job = await client.job(job_id)
     narrator.say("job", f"{job.id}, {job.price} credits held")
     async for job in client.watch(job_id, within=JOB_SECONDS):
-        if job.status != told:
-            told = job.status
-            narrator.say("", told.lower())
         if job.progress is not None:
             narrator.progress("rendering", job.progress)
+        if job.status not in {told, "RUNNING"}:  # the bar tells that it runs
+            told = job.status
+            narrator.say("", told.lower())
     if job.status != "COMPLETED":
         raise JobFailed(job.error_message or f"The job ended as {job.status}")
     return job

@@ -14,6 +14,7 @@ class Narrator:
         self._terminal = self._stream.isatty()
         self._open_line = False
         self._last_step = -1
+        self._last_percent = -1
 
     def say(self, label: str, text: str) -> None:
         """``label   text``; further lines of the text stand under the first."""
@@ -26,6 +27,9 @@ class Narrator:
     def progress(self, label: str, fraction: float) -> None:
         """How far something is, 0 to 1."""
         percent = int(fraction * 100)
+        if percent == self._last_percent:
+            return
+        self._last_percent = percent
         if self._terminal:
             bar = "█" * round(fraction * BAR_WIDTH)
             self._write(f"\r  {label:<10}{bar:<{BAR_WIDTH}} {percent:3d} %")

@@ -10,6 +10,7 @@ from prometheus_async.aio.web import server_stats
 
 import rendertrust
 from web.gateway import Probe
+from web.middleware.actors import show_actors
 from web.operations import Audience, Call, Operations
 
 operations = Operations()
@@ -56,6 +57,7 @@ async def version(call: Call) -> Version:
 @operations.get("/metrics", audience=Audience.PUBLIC, answers={200: None})
 async def metrics(call: Call) -> web.StreamResponse:
     """Figures for Prometheus."""
+    show_actors(call.gateway.snapshot())
     return await server_stats(call.request)
 
 

@@ -28,7 +28,7 @@ from actors.scheduler.messages import (
     UnitsChanged,
 )
 from rendertrust import money
-from sql.jobs import JobRow
+from sql.jobs import JobRow, Order
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations
@@ -124,15 +124,16 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    if key is not None and (before := await answered_before(call, key)) is not None:
-        return before
+    order = Order(call.caller, call.body.job_type, key and key[0])
+    terms = await call.gateway.jobs.terms(order)
+    if key is not None and terms.before is not None:
+        return answered_before(terms.before, key)
     params = await _params(call)
     if isinstance(params, Problem):
         return params
-    terms = await call.gateway.jobs.terms(call.caller, call.body.job_type)
     if not terms.active:
         return TOKEN_REFUSED
-    order = Dispatch(
+    wanted = Dispatch(
         job=call.gateway.random.uuid(),
         user=call.caller,
         job_type=call.body.job_type,
@@ -143,8 +144,8 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         idempotency=key,
     )
     scheduler = call.gateway.registry.ref(Scheduler)
-    outcome = await scheduler.ask(order, within=DISPATCH_SECONDS)
-    return placed(order, present(outcome))
+    outcome = await scheduler.ask(wanted, within=DISPATCH_SECONDS)
+    return placed(wanted, present(outcome))
 
 
 @operations.get("/api/v1/jobs", query=Page, answers={200: JobList})

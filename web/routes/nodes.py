@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Meta
 
-from actors.scheduler.messages import NodeSeen, Scheduler
+from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
@@ -131,6 +131,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     node = await call.gateway.nodes.verify(challenge, body.node_id, now)
     if node is None:
         return Problem(409, "The key was proved for another node, or the challenge used meanwhile")
+    call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
     _tell_scheduler(call, node, None)
     return VerifiedNode(node.id, _token(call, TokenType.NODE, node.id), node.status)
 

@@ -12,11 +12,12 @@ from msgspec import Meta
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web.operations import Answer, Call, Operations
-from web.problem import Problem
+from web.problem import Fault, Problem, invalid
 
 operations = Operations()
 URL_SECONDS = 3600
 SIZE_MAX = 64 << 30
+NAME_BYTES_MAX = 255  # what a node's file system takes
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
 NOT_FOUND = Problem(404, "Upload not found")
 
@@ -63,6 +64,8 @@ class Upload:
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
     """Announce content; where this user has it already nothing is to be sent (200)."""
     body, gateway = call.body, call.gateway
+    if (fault := name_fault(body.filename)) is not None:
+        return invalid([fault])
     key = object_key(call.caller, body.sha256, body.filename)
     content = Content(
         gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
@@ -113,6 +116,15 @@ async def complete(call: Call) -> Upload | Problem:
             return Problem(409, "The store holds other content than was announced")
         row = await gateway.uploads.complete(row.id, call.caller, gateway.clock.now())
     return NOT_FOUND if row is None else shown(call, row)
+
+
+def name_fault(filename: str) -> Fault | None:
+    """Nodes place the file under this name: one they cannot make would be held against them."""
+    if filename in (".", ".."):
+        return Fault("filename", "value", "must name a file")
+    if len(filename.encode()) > NAME_BYTES_MAX:
+        return Fault("filename", "value", f"must have at most {NAME_BYTES_MAX} bytes")
+    return None
 
 
 def object_key(user: UUID, sha256: str, filename: str) -> str:

@@ -155,4 +155,4 @@ class ObjectsConformance:
         async def refused() -> bool:
             return (await store.request("GET", url))[0] == 403
 
-        await until(refused, within=10.0)
+        await until(refused, within=30.0)

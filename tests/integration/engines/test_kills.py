@@ -12,11 +12,13 @@ import pytest
 from redis import asyncio as aioredis
 
 from supervisors.engines.current import Current
-from supervisors.engines.objects import ObjectsEndpoint, with_admin_grpc
+from supervisors.engines.objects import with_admin_grpc
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.objects_sockets import socket_paths
 from supervisors.engines.port import read_ports
-from tests.engines import engine_folder, execute
+from tests.databases import execute
+from tests.engines import engine_folder
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
     give_to_ordinary_user,
@@ -25,7 +27,7 @@ from tests.integration.engines.gateway_process import (
 from tests.until import until
 
 ALL = ("postgres", "valkey", "objects")
-GONE_SECONDS = 20.0
+GONE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -39,13 +41,16 @@ def data() -> Iterator[Path]:
 async def gateway(
     data: Path, *engines: str, ordinary: bool = False
 ) -> AsyncGenerator[GatewayProcess]:
-    """A stand-in gateway whose engines are ready; killed at the end if it still runs."""
+    """A stand-in gateway; killed at the end if it still runs, and its engines with it."""
     running = await GatewayProcess.launch(data, *engines, ordinary=ordinary)
     try:
         yield running
     finally:
         if running.process.returncode is None:
+            below = running.below()
             await running.kill()
+            # They tidy up in the folder while they end, which is in the way of removing it.
+            await until(lambda: gone(below), within=GONE_SECONDS)
 
 
 def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
@@ -91,7 +96,13 @@ def sockets_of(data: Path) -> list[Path]:
     return [path for port in ports.values() for path in socket_paths(port)]
 
 
-@pytest.mark.parametrize("ordinary", [False, True], ids=["as-we-are", "as-ordinary-user"])
+@pytest.mark.parametrize(
+    "ordinary",
+    [
+        pytest.param(False, id="as-we-are"),
+        pytest.param(True, id="as-ordinary-user", marks=pytest.mark.heavy),
+    ],
+)
 async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
     data: Path, ordinary: bool
 ) -> None:
@@ -109,6 +120,7 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
         assert await second.stop() == 0
 
 
+@pytest.mark.heavy
 async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Path) -> None:
     async with gateway(data, *ALL) as first:
         await remember(await first.listen())
@@ -117,6 +129,7 @@ async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Pa
             await recall(await second.listen())
 
 
+@pytest.mark.heavy
 async def test_gateway_and_engines_killed_together(data: Path) -> None:
     async with gateway(data, *ALL) as first:
         await remember(await first.listen())
@@ -145,6 +158,7 @@ MOMENTS = {
 KILLS = [(moment, False) for moment in MOMENTS] + [("initdb-copies", True), ("starting", True)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("moment", "with_all"), KILLS)
 async def test_a_kill_during_the_first_start(data: Path, moment: str, with_all: bool) -> None:
     reached = MOMENTS[moment]
@@ -168,6 +182,7 @@ def kill_if_there(process: psutil.Process) -> None:
         process.kill()
 
 
+@pytest.mark.heavy
 async def test_two_gateways_side_by_side(data: Path) -> None:
     async with gateway(data / "one", *ALL) as one, gateway(data / "two", *ALL) as two:
         said = await asyncio.gather(one.listen(), two.listen())
@@ -187,6 +202,7 @@ async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
     assert str(first.process.pid) in said["text"]
 
 
+@pytest.mark.heavy
 async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
     long = data / "Daten für RenderTrust "
     long = long.with_name(long.name + "x" * (120 - len(bytes(long))))
@@ -200,6 +216,7 @@ async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
         assert await second.stop() == 0
 
 
+@pytest.mark.heavy
 async def test_nothing_is_left_outside_the_data_folder(data: Path) -> None:
     before = shared_memory()
     async with gateway(data, *ALL) as first:
@@ -214,6 +231,7 @@ async def test_nothing_is_left_outside_the_data_folder(data: Path) -> None:
     await until(lambda: shared_memory() <= before)
 
 
+@pytest.mark.heavy
 async def test_sockets_that_a_killed_store_left_are_removed(data: Path) -> None:
     async with gateway(data, "objects") as first:
         await first.listen()

@@ -14,14 +14,16 @@ from supervisors.engines.account import Account, engine_account
 from supervisors.engines.actor import engine_child
 from supervisors.engines.current import Current
 from supervisors.engines.errors import EngineError, FolderClosed, OtherMajor
-from supervisors.engines.objects import EmbeddedObjects, ObjectsEndpoint
+from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import RemoteEngine, remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.engines import engine_folder, execute
+from tests.databases import execute
+from tests.engines import engine_folder
 from tests.until import until
 
 KINDS = (EmbeddedPostgres, EmbeddedValkey, EmbeddedObjects)

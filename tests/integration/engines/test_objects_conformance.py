@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from supervisors.engines.current import Current
-from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from tests.integration.engines.conformance_objects import ObjectsConformance, Store
 from tests.twins.objects import TwinObjects

@@ -13,8 +13,9 @@ from aiohttp import web
 from attrs import frozen
 
 from supervisors.engines.current import Current
-from supervisors.engines.objects import ObjectsEndpoint
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
+from tests.listening import listening
 from tests.until import until
 from web import objects_route
 from web.objects_route import add_object_routes
@@ -146,7 +147,7 @@ async def test_an_expired_url_is_refused(gateway: Gateway) -> None:
         async with gateway.client.get(url) as answer:
             return answer.status == 403
 
-    await until(refused, within=10.0)
+    await until(refused, within=30.0)
 
 
 @pytest.mark.parametrize("away", [None, "http://127.0.0.1:9"])
@@ -162,14 +163,11 @@ async def test_a_store_that_is_away_is_said_in_json(gateway: Gateway, away: str 
 async def test_a_store_that_speaks_nonsense_is_a_bad_gateway(gateway: Gateway) -> None:
     async def nonsense(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"nonsense\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(nonsense, "127.0.0.1", 0)
-    gateway.stores[0] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
-        assert answer.status == 502
-    server.close()
-    await server.wait_closed()
+    async with listening(nonsense) as port:
+        gateway.stores[0] = f"http://127.0.0.1:{port}"
+        async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+            assert answer.status == 502
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway) -> None:
@@ -195,15 +193,12 @@ async def test_a_download_that_breaks_off_at_the_store_is_cut_for_the_client(
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(half, "127.0.0.1", 0)
-    gateway.stores[0] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    with pytest.raises(aiohttp.ClientError):
-        async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
-            await answer.read()
-    server.close()
-    await server.wait_closed()
+    async with listening(half) as port:
+        gateway.stores[0] = f"http://127.0.0.1:{port}"
+        with pytest.raises(aiohttp.ClientError):
+            async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+                await answer.read()
 
 
 async def test_a_body_that_stops_coming_ends(

@@ -34,7 +34,7 @@ class Running:
     stop: asyncio.Event
     task: asyncio.Task[agent.Ended]
 
-    async def ended(self, within: float = 10) -> agent.Ended:
+    async def ended(self, within: float = 30) -> agent.Ended:
         async with asyncio.timeout(within):
             return await asyncio.shield(self.task)
 
@@ -78,6 +78,6 @@ def start(tmp_path: Path, peer: Gateway) -> Start:
             if kill:
                 task.cancel()
             stop.set()
-            await asyncio.wait((task,), timeout=10)
+            await asyncio.wait((task,), timeout=30)
 
     return run

@@ -267,7 +267,7 @@ async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) ->
         node.stop.set()
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "network")
-        assert await node.ended(within=3) == agent.Ended(reason="stopped", ok=True)
+        assert await node.ended() == agent.Ended(reason="stopped", ok=True)
 
 
 async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) -> None:

@@ -25,6 +25,7 @@ from rendertrust.protocol import Hello, JobCancel, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
+from tests.listening import listening
 from tests.until import until
 
 pytestmark = pytest.mark.render
@@ -136,6 +137,7 @@ async def test_parameters_change_what_they_name_alone(
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
 
 
+@pytest.mark.heavy
 async def test_two_renders_are_the_same_picture(
     render: Render, scene: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +149,7 @@ async def test_two_renders_are_the_same_picture(
     assert pictures[0] == pictures[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("parts", "words"),
     [((NO_CAMERA,), "no camera"), ((MOVIE,), "FFMPEG")],
@@ -207,6 +210,10 @@ print(json.dumps(found))
 """
 
 
+async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello")
+
+
 async def test_code_in_the_sandbox_reaches_nothing(
     render: Render, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,17 +221,14 @@ async def test_code_in_the_sandbox_reaches_nothing(
     secret = tmp_path / "secret"
     secret.write_text("secret")
     secret.chmod(0o666)
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     assert render.found is not None
-    program = f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}"
     worker = tmp_path / "escape.py"
-    worker.write_text(program)
     monkeypatch.setattr(blender, "WORKER", worker)
     task(tmp_path, scene, {}, [])
     render.found.box.prepare(tmp_path)
-    ending = await render.found.obey({}, tmp_path, within=30, hear=lambda _: None)
-    server.close()
+    async with listening(greet) as port:
+        worker.write_text(f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}")
+        ending = await render.found.obey({}, tmp_path, within=60, hear=lambda _: None)
     found = dict(ending.last)
     assert found, ending
     assert found["uid"] == 65534
@@ -277,6 +281,7 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
         await until(lambda: not list(node.folder.work.glob("*")))
 
 
+@pytest.mark.heavy
 async def test_crash_of_blender_fails_the_unit_and_nothing_else(
     peer: Gateway, start: Start, tmp_path: Path, scene: Path
 ) -> None:
@@ -295,6 +300,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
         assert Image.open(io.BytesIO(peer.objects["p"])).size == (64, 36)
 
 
+@pytest.mark.heavy
 async def test_a_frame_that_takes_too_long_is_stopped(render: Render, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW)
     hasty = attrs.evolve(render, runtime_seconds_max=4.0)

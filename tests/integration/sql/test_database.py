@@ -6,7 +6,8 @@ import pytest
 
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import execute
+from tests.databases import execute
+from tests.listening import listening
 
 
 async def test_a_query_by_name_answers(database: PostgresEndpoint) -> None:
@@ -45,20 +46,16 @@ async def test_nobody_there_is_told_at_once(unused_tcp_port: int) -> None:
 
 
 async def test_a_server_that_never_answers_is_given_up_within_two_seconds() -> None:
-    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def swallow(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    pool = Database(lambda: f"postgresql://nobody:x@127.0.0.1:{port}/none?sslmode=disable")
-    started = asyncio.get_running_loop().time()
-    with pytest.raises(Unavailable):
-        await pool.check()
-    assert asyncio.get_running_loop().time() - started < 2
-    await pool.close()
-    server.close()
-    await server.wait_closed()
+    async with listening(swallow) as port:
+        pool = Database(lambda: f"postgresql://nobody:x@127.0.0.1:{port}/none?sslmode=disable")
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Unavailable):
+            await pool.check()
+        assert asyncio.get_running_loop().time() - started < 2
+        await pool.close()
 
 
 async def test_a_transaction_is_rolled_back_by_an_error(database: PostgresEndpoint) -> None:

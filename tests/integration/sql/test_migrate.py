@@ -8,7 +8,7 @@ import pytest
 
 from sql.migrate import Migration, MigrationError, migrate, migrations, status
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import execute
+from tests.databases import execute
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import pytest
 from sql.database import Database
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import LoopThread, execute, with_database
+from tests.databases import execute, with_database
+from tests.engines import LoopThread
 from tests.face import Face, serving, settings_for_tests
 
 

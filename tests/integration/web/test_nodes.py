@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from actors.scheduler.messages import NodeSeen
+from actors.scheduler.messages import NodeProved, NodeSeen
 from rendertrust.identity import generate_key, public_pem, sign_proof
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import execute
+from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
 
 KEY = generate_key()
@@ -81,6 +81,7 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
     (message,) = told(face)
     subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
     assert message.owner == UUID(subject)
+    assert NodeProved(UUID(node["node_id"]), UUID(subject)) in face.script.seen
 
 
 async def test_a_challenge_is_answered_once(face: Face) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 
@@ -169,6 +170,8 @@ async def test_metrics_count_by_route_and_never_by_path(face: Face) -> None:
         text = await answer.text()
     assert 'route="unknown",status="404"' in text
     assert 'route="/api/v1/jobs/{job_id}",status="404"' in text
+    assert "rendertrust_mailbox_depth{actor=" in text
+    assert "rendertrust_restarts{actor=" in text
     assert "secret-path" not in text
     assert "not-a-uuid" not in text
 
@@ -186,7 +189,7 @@ async def test_too_many_logins_are_429_with_retry_after(database: PostgresEndpoi
     await pool.close()
 
 
-async def raw_exchange(face: Face, sent: bytes, within: float = 5.0) -> bytes:
+async def raw_exchange(face: Face, sent: bytes, within: float = 20.0) -> bytes:
     host, port = face.client.server.host, face.client.server.port
     assert port is not None
     reader, writer = await asyncio.open_connection(host, port)
@@ -198,6 +201,8 @@ async def raw_exchange(face: Face, sent: bytes, within: float = 5.0) -> bytes:
         return b""
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_what_is_no_http_is_a_400_in_json_that_quotes_nothing(

@@ -99,6 +99,9 @@ async def test_what_has_not_arrived_is_not_completed(face: Face) -> None:
         {"filename": "a\nb"},
         {"filename": ""},
         {"filename": "a" * 256},
+        {"filename": "é" * 128},
+        {"filename": "."},
+        {"filename": ".."},
     ],
     ids=str,
 )

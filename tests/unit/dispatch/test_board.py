@@ -188,12 +188,16 @@ def test_a_booking_that_is_read_before_it_is_confirmed_is_known_once() -> None:
     assert [type(message) for _, message in heard] == [Send]
 
 
-def test_a_session_that_missed_a_message_is_told_everything_at_the_next_reading() -> None:
+def test_a_session_that_missed_a_message_is_told_everything_when_it_can_be() -> None:
     board, heard = board_with()
     heard.deaf = True
     board.confirm(booked(board), EPOCH)
+    board.catch_up()
+    assert board.is_behind
     heard.deaf = False
-    board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
+    board.hear(state_of("RUNNING"))
+    board.catch_up()
+    assert not board.is_behind
     [(node, told)] = heard
     assert node == NODE
     assert isinstance(told, Assignments)

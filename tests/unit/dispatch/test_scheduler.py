@@ -21,12 +21,14 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.node_session.messages import Assignments, Close, Send, WhoAreYou, Withdraw
+from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
     NoCapableNode,
+    NodeDeclined,
     NodeGone,
+    NodeProved,
     NodeSeen,
     SessionClosed,
     SessionOpened,
@@ -274,6 +276,15 @@ async def test_a_node_that_fell_silent_gets_nothing() -> None:
 
 
 @simulated
+async def test_the_session_hears_who_proved_its_node() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.ref.tell(NodeProved(NODE, OTHER))
+        assert await play.cast.session.expect(Proved) == Proved(OTHER)
+
+
+@simulated
 async def test_a_freed_slot_goes_to_a_unit_that_waits() -> None:
     running = [
         open_unit(type(JOB)(int=n), state="RUNNING", attempt=1, node=NODE) for n in range(32)
@@ -334,3 +345,56 @@ async def test_a_crashed_scheduler_asks_the_sessions_and_knows_all_again() -> No
         play.open()
         assert [unit.job for unit in (await play.cast.session.expect(Assignments)).units] == [JOB]
         answer.cancel()
+
+
+@simulated
+async def test_a_session_that_had_no_room_is_told_again_soon() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        while play.cast.session.ref.tell(WhoAreYou()):
+            pass
+        answer = play.dispatch()
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
+        await asyncio.sleep(0.3)
+        while play.cast.session.ref.depth > 1000:
+            await play.cast.session.expect(WhoAreYou)
+        await asyncio.sleep(0.3)
+        newest = play.cast.session.ref.mailbox.items[-1]
+        assert isinstance(getattr(newest, "message", newest), Assignments)
+        answer.cancel()
+
+
+@simulated
+async def test_a_node_that_gives_units_back_gets_nothing_for_a_while() -> None:
+    async with scheduling() as play:
+        play.open()
+        play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
+        assert await play.dispatch() == AllNodesFull()
+        await asyncio.sleep(16)
+        play.dispatch()
+        await play.commit()
+
+
+@simulated
+async def test_each_time_a_node_gives_a_unit_back_it_waits_longer() -> None:
+    async with scheduling() as play:
+        play.open()
+        for _ in range(2):
+            play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
+            await asyncio.sleep(16)
+        assert await play.dispatch() == AllNodesFull()
+        await asyncio.sleep(15)
+        play.dispatch()
+        await play.commit()
+
+
+@simulated
+async def test_a_node_that_comes_back_with_a_new_session_is_tried_at_once() -> None:
+    async with scheduling() as play:
+        play.open()
+        play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
+        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
+        play.open(play.cast.second, epoch=2.0)
+        play.dispatch()
+        await play.commit()

@@ -17,8 +17,9 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
+from actors.node_session.messages import Proved
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import UnitsChanged
+from actors.scheduler.messages import NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, JobDispatch
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
@@ -72,6 +73,28 @@ async def test_a_result_is_acknowledged_once_it_is_booked_and_not_before() -> No
         assert (ack.job_id, ack.unit, ack.attempt) == (str(JOB), 0, 1)
         assert (await play.told(UnitsChanged)).units == (state,)
         assert (await play.cast.notifier.expect(UnitsMoved)).units == (state,)
+
+
+@simulated
+async def test_nobody_is_paid_for_an_empty_object() -> None:
+    async with session() as play:
+        await play.working()
+        await play.objects.put(KEY, b"")
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.error) == ("node", "the object of the result is empty")
+
+
+@simulated
+async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() -> None:
+    async with session(verified=False) as play:
+        await play.working()
+        assert play.ref.tell(Proved(OTHER))
+        await play.objects.put(KEY, DATA)
+        play.hear(result(result_ref=KEY))
+        effect = await play.effect()
+        assert (effect.verified, effect.operator) == (True, operator_account(OTHER))
 
 
 @simulated
@@ -270,6 +293,17 @@ async def test_a_unit_that_its_node_gives_back_is_queued_again() -> None:
 
 
 @simulated
+async def test_a_node_that_gives_a_unit_back_again_and_again_is_blamed_and_avoided() -> None:
+    async with session() as play:
+        await play.working(assignment(attempt=4))
+        play.hear(result(attempt=4, status="cancelled"))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.attempt, effect.error_class) == (4, "node")
+        assert effect.retry_at is not None
+
+
+@simulated
 async def test_a_job_of_one_unit_needs_neither_unit_nor_attempt() -> None:
     async with session() as play:
         await play.working(assignment(attempt=7))
@@ -285,3 +319,18 @@ async def test_the_slot_of_a_result_is_free_before_it_is_booked() -> None:
         await play.socket.expect(JobDispatch)
         play.hear(result())
         assert (await play.socket.expect(JobDispatch)).job_id == str(second.job)
+
+
+@pytest.mark.parametrize("failure", ["network", "gateway"])
+def test_a_unit_that_is_given_back_without_fault_pauses_the_node(failure: str) -> None:
+    @simulated
+    async def play_it() -> None:
+        async with session() as play:
+            await play.working()
+            play.hear(result(status="failed", failure=failure, error="draining"))
+            effect = await play.effect()
+            assert effect.error_class == failure
+            assert effect.retry_at is not None
+            assert (await play.told(NodeDeclined)).session is play.ref
+
+    play_it()

@@ -41,7 +41,7 @@ async def launch(
     numbers = [str(int(number)) for number in ignored]
     command = Command([sys.executable, "-c", STUBBORN, str(there), *numbers], stop)
     running = await Tethered.launch(folder, command, lock)
-    await until(there.exists, within=10.0)
+    await until(there.exists, within=30.0)
     return running, lock
 
 
@@ -81,7 +81,7 @@ async def test_a_program_that_fails_is_an_error_with_the_end_of_its_log(
     lock = await folder.lock(within=1.0)
     command = Command([sys.executable, "-c", "raise SystemExit('no room')"], ((15, 1.0),))
     with pytest.raises(EngineError, match="ended with 1: no room"):
-        await run_once(folder, command, lock, within=10.0)
+        await run_once(folder, command, lock, within=30.0)
     os.close(lock)
 
 
@@ -89,7 +89,9 @@ async def test_the_engine_takes_nothing_from_our_environment(folder: EngineFolde
     lock = await folder.lock(within=1.0)
     text = "import os, sys; sys.exit(' '.join(sorted(os.environ)))"
     with pytest.raises(EngineError, match=r": (LC_CTYPE )?HOME LC_ALL PATH TMPDIR TZ$"):
-        await run_once(folder, Command([sys.executable, "-c", text], ((15, 1.0),)), lock, within=9)
+        await run_once(
+            folder, Command([sys.executable, "-c", text], ((15, 1.0),)), lock, within=30.0
+        )
     os.close(lock)
 
 
@@ -109,7 +111,7 @@ async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -
     assert process.stdin is not None
     assert process.stdout is not None
     pid = int(await process.stdout.readline())
-    await until((tmp_path / "there").exists, within=10.0)
+    await until((tmp_path / "there").exists, within=30.0)
     os.kill(pid, 0)
     process.stdin.close()
     assert await process.wait() == 128 + signal.SIGTERM

@@ -156,14 +156,15 @@ async def test_drop_oldest_spares_asks() -> None:
 
 @simulated
 async def test_offer_waits_for_room() -> None:
-    """An offer waits until the mailbox has room, and offers go in in their order."""
-    async with play(capacity=2) as it:
+    """Offers wait until less than an eighth of the mailbox is full, and go in in their order."""
+    async with play(capacity=16) as it:
         await hold(it)
         offers = [asyncio.create_task(it.ref.offer(Frame(n))) for n in range(6)]
         await asyncio.sleep(100.0)
         assert [offer.done() for offer in offers] == [True, True, False, False, False, False]
         assert not it.ref.tell(Frame(99))
-        assert await let_go(it) == list(range(6))
+        assert it.ref.tell(Note("the other seven eighths"))
+        assert await let_go(it) == [0, 1, "the other seven eighths", 2, 3, 4, 5]
         assert all(offer.done() for offer in offers)
 
 

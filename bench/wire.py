@@ -1,0 +1,142 @@
+"""Bare connections for load generators: they must cost far less than what they measure.
+
+What they read is trusted to be what aiohttp's server writes: bodies with a Content-Length, and
+unmasked frames that are not fragmented.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlsplit
+
+import orjson
+
+TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
+UNMASKED = bytes(4)  # the mask that changes nothing
+
+
+def request(method: str, url: str, token: str, body: object = None) -> bytes:
+    """The bytes of one request with a JSON body."""
+    parts = urlsplit(url)
+    sent = b"" if body is None else orjson.dumps(body)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    head = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        f"Authorization: Bearer {token}",
+    ]
+    if sent:
+        head += ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
+    return "\r\n".join([*head, "", ""]).encode() + sent
+
+
+class HttpLine(asyncio.Protocol):
+    """One connection that is kept alive, with one request at a time."""
+
+    def __init__(self) -> None:
+        self._read = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    @classmethod
+    async def open(cls, url: str) -> "HttpLine":
+        parts = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(cls, parts.hostname or "", parts.port or 80))[1]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("closed"))
+
+    async def ask(self, sent: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer to a request."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(sent)
+        return await self._answer
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        head, found, body = self._read.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) >= length and self._answer is not None:
+            self._read = body[length:]
+            self._answer.set_result((int(head[9:12]), body[:length]))
+
+
+class NodeLine(asyncio.Protocol):
+    """A node's WebSocket: ``heard`` is called with the text of each frame; pings are answered."""
+
+    def __init__(self, upgrade: bytes, heard: Callable[["NodeLine", bytes], None]) -> None:
+        self._upgrade = upgrade
+        self._heard = heard
+        self._read = b""
+        self.opened = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(
+        cls, url: str, token: str, heard: Callable[["NodeLine", bytes], None]
+    ) -> "NodeLine":
+        parts = urlsplit(url)
+        plain = request("GET", url, token)[:-2]
+        upgrade = plain + (
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        loop = asyncio.get_running_loop()
+        _, line = await loop.create_connection(
+            lambda: cls(upgrade, heard), parts.hostname or "", parts.port or 80
+        )
+        await line.opened
+        return line
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._upgrade)
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        if not self.opened.done():
+            head, found, rest = self._read.partition(b"\r\n\r\n")
+            if not found:
+                return
+            assert head.startswith(b"HTTP/1.1 101"), head
+            self._read = rest
+            self.opened.set_result(None)
+        while self._take():
+            pass
+
+    def say(self, text: bytes, kind: int = TEXT) -> None:
+        """Send a frame."""
+        length = len(text)
+        size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+        self._transport.write(bytes([kind]) + size + UNMASKED + text)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _take(self) -> bool:
+        """Take one frame; False when it is not all there."""
+        read = self._read
+        if len(read) < 2:
+            return False
+        start, length = 2, read[1]
+        if length == 126:
+            start, length = 4, int.from_bytes(read[2:4], "big")
+        elif length == 127:
+            start, length = 10, int.from_bytes(read[2:10], "big")
+        if len(read) < start + length:
+            return False
+        self._read = read[start + length :]
+        text = read[start : start + length]
+        if read[0] == PING:
+            self.say(text, PONG)
+        elif read[0] == TEXT:
+            self._heard(self, text)
+        return True

@@ -1,0 +1,181 @@
+"""What a session decides without waiting: comparing, vouching, judging, trying again."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ledger.messages import UnitFail, UnitRequeue
+from actors.node_session import failures, leases, results
+from actors.node_session.flood import FloodGuard
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.work import Held, Phase, Work
+from actors.ports import ObjectInfo
+from rendertrust.protocol import Running
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
+
+SETTINGS = NodeSessionSettings(bucket="rendertrust")
+STRICT = NodeSessionSettings(bucket="rendertrust", require_object=True)
+JOBS = [UUID(int=n) for n in range(1, 5)]
+
+
+@st.composite
+def works(draw: st.DrawFn) -> Work:
+    work = Work()
+    for job in draw(st.lists(st.sampled_from(JOBS), unique=True)):
+        unit = assignment(job, attempt=draw(st.integers(1, 3)))
+        work.add(
+            Held(
+                unit,
+                phase=draw(st.sampled_from(Phase)),
+                heard_at=draw(st.none() | st.floats(0, 100)),
+                vouched_at=draw(st.none() | st.floats(0, 100)),
+                begun_at=draw(st.none() | st.floats(0, 100)),
+            )
+        )
+    return work
+
+
+said_to_run = st.lists(
+    st.builds(
+        Running,
+        job_id=st.sampled_from(JOBS).map(str) | st.just("nonsense"),
+        unit=st.none() | st.just(0),
+        attempt=st.none() | st.integers(1, 3),
+    ),
+    max_size=6,
+)
+
+
+@given(works(), said_to_run)
+def test_all_that_a_node_says_is_kept_or_dropped_and_all_it_was_given_accounted_for(
+    work: Work, said: list[Running]
+) -> None:
+    comparison = work.compare(said)
+    for running in said:
+        held = work.named(running.job_id, running.unit, running.attempt)
+        assert (held in comparison.keep) if held else (running in comparison.drop)
+    kept = {id(held) for held in comparison.keep}
+    for held in work:
+        lost, unsent = held in comparison.lost, held in comparison.unsent
+        assert (id(held) in kept) + lost + unsent <= 1
+        assert lost == (held.phase is Phase.RUNNING and id(held) not in kept)
+        assert unsent == (held.phase is Phase.SENT and id(held) not in kept)
+
+
+@given(works(), st.none() | st.integers(1, 4))
+def test_no_more_than_the_slots_are_out(work: Work, slots: int | None) -> None:
+    sendable = work.sendable(slots)
+    assert all(held.phase is Phase.WAITING for held in sendable)
+    out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in work)
+    if slots is None:
+        assert len(sendable) == sum(held.phase is Phase.WAITING for held in work)
+    else:
+        assert len(sendable) <= max(slots - out, 0)
+
+
+@given(works(), st.floats(101, 200))
+def test_a_lease_lasts_from_the_word_it_is_based_on(work: Work, now: float) -> None:
+    words = {held.key: leases.word_of(held, now) for held in work}
+    vouched = {held.key: held.vouched_at for held in work}
+    renewed = leases.renewals(work, NODE, now, EPOCH, 60.0)
+    for lease in renewed:
+        word = words[lease.job, lease.unit]
+        assert word is not None
+        until = EPOCH + timedelta(seconds=60.0 - (now - word))
+        assert abs((lease.until - until).total_seconds()) < 0.001
+        assert lease.until <= EPOCH + timedelta(seconds=60.0)
+        before = vouched[lease.job, lease.unit]
+        assert before is None or word > before
+    ours = {held.key for held in work if held.phase in (Phase.WAITING, Phase.ENDING)}
+    ours = {key for key in ours if (before := vouched[key]) is None or now > before}
+    assert ours <= {(lease.job, lease.unit) for lease in renewed}
+
+
+@given(works())
+def test_a_word_renews_a_lease_once(work: Work) -> None:
+    leases.renewals(work, NODE, 150.0, EPOCH, 60.0)
+    again = leases.renewals(work, NODE, 150.0, EPOCH, 60.0)
+    assert again == ()
+
+
+@given(
+    st.sampled_from(("scene", "node", "network", "gateway", "verifier")),
+    st.integers(1, 20),
+    st.integers(0, 2),
+    st.frozensets(st.sampled_from(JOBS), max_size=2),
+)
+def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
+    error_class: str, attempt: int, before: int, avoid: frozenset[UUID]
+) -> None:
+    unit = assignment(attempt=attempt, failures=before, avoid=avoid)
+    effect = failures.failed(unit, NODE, error_class, "broken", EPOCH)
+    assert isinstance(effect, UnitFail)
+    if effect.retry_at is None:
+        third = error_class == "node" and before == 2
+        assert error_class == "scene" or third or attempt >= failures.ATTEMPTS_MOST
+    else:
+        wait = (effect.retry_at - EPOCH).total_seconds()
+        assert wait == min(2.0 ** (attempt - 1), 4.0)
+        assert error_class != "scene"
+    if effect.error_class != error_class:
+        assert effect.error_class == "scene"
+        assert len(avoid | {NODE}) >= 3
+
+
+def test_a_lost_unit_is_nobodys_fault_until_it_was_lost_too_often() -> None:
+    once = failures.lost(assignment(attempt=1), NODE, EPOCH)
+    assert isinstance(once, UnitRequeue)
+    often = failures.lost(assignment(attempt=failures.ATTEMPTS_MOST), NODE, EPOCH)
+    assert isinstance(often, UnitFail)
+    assert (often.error_class, often.retry_at) == ("network", None)
+
+
+@given(st.text(max_size=40).map(lambda tail: f"s3://rendertrust/{tail}"))
+def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
+    unit = assignment()
+    for settings in (SETTINGS, STRICT):
+        named = results.named(reference, unit, settings)
+        assert isinstance(named, results.Refused)
+        ours = results.named(f"s3://rendertrust/{results.key_of(unit)}", unit, settings)
+        assert isinstance(ours, results.Ours)
+
+
+@given(st.none() | st.text(max_size=40))
+def test_where_objects_are_required_nothing_but_our_key_is_taken(reference: str | None) -> None:
+    named = results.named(reference, assignment(), STRICT)
+    assert isinstance(named, results.Refused)
+
+
+def test_keys_of_different_attempts_and_users_differ() -> None:
+    keys = {results.key_of(assignment(attempt=n)) for n in range(1, 5)}
+    assert len(keys) == 4
+    assert all(key.startswith(f"results/{USER}/{JOB}/") for key in keys)
+
+
+def test_an_unowned_node_earns_for_suspense() -> None:
+    node = NodeIdentity(NODE, None, ("echo",), verified=True)
+    found = ObjectInfo("key", 3, None)
+    effect = results.completion(assignment(), node, SETTINGS, worth=results.Ours(), found=found)
+    assert (effect.verified, effect.operator) == (True, "suspense")
+
+
+@given(st.integers(1, 20), st.lists(st.floats(0, 100), max_size=60).map(sorted))
+def test_a_flood_is_what_comes_too_often_in_one_window(most: int, times: list[float]) -> None:
+    guard = FloodGuard(most, 10.0)
+    admitted = [now for now in times if guard.admits(now)]
+    for start in admitted:
+        # Two windows may meet in any ten seconds, never three.
+        assert sum(start <= now < start + 10.0 for now in admitted) <= 2 * most
+    if len(times) <= most:
+        assert admitted == times
+
+
+def test_the_runtime_of_an_attempt_counts_from_its_begin() -> None:
+    work = Work()
+    held = Held(assignment(), phase=Phase.RUNNING, begun_at=10.0)
+    work.add(held)
+    assert leases.overdue(work, 100.0, 90.0) == ()
+    assert leases.overdue(work, 100.1, 90.0) == (held,)
