@@ -66,7 +66,7 @@ class Application:
 
 
 def build(given: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, PortTaken."""
+    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
     data = data_folder(given)
     claim(data)
     settings = with_key(given, data)

@@ -29,7 +29,11 @@ class Where(Message[Listener, str]):
     """From the commands: the URL that is being served."""
 
 
-class PortTaken(Exception):
+class CannotListen(Exception):
+    """The address cannot be listened on; the text says which and why."""
+
+
+class PortTaken(CannotListen):
     """The port that was asked for is in use; the text says what to do."""
 
 
@@ -111,6 +115,6 @@ def _bound(host: str, port: int) -> socket.socket:
         opened.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"Port {port} on {host} is in use; choose another by --port") from error
-        raise
+        raise CannotListen(f"Cannot listen on {host} port {port}: {error.strerror}") from error
     opened.setblocking(False)
     return opened
