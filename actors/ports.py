@@ -129,11 +129,13 @@ class Objects(Protocol):
         within: int = 3600,
         filename: str | None = None,
         bucket: str | None = None,
+        base: str | None = None,
     ) -> str:
         """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
 
         With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
-        where a node of the plain API put its result.
+        where a node of the plain API put its result. ``base`` is scheme and host under which the
+        caller reaches us, and the store through us; None: those of the settings.
         """
         ...
 
@@ -145,6 +147,7 @@ class Objects(Protocol):
         size: int | None = None,
         sha256: bytes | None = None,
         once: bool = True,
+        base: str | None = None,
     ) -> PresignedPut:
         """Leave to put ``key`` for ``within`` seconds; the store is not asked.
 

@@ -81,9 +81,9 @@ def build(given: Settings) -> Application:
         SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
     )
 
-    async def open_session(row: NodeRow, socket: NodeSocket) -> Ref[NodeSession]:
+    async def open_session(row: NodeRow, socket: NodeSocket, base: str | None) -> Ref[NodeSession]:
         known = row.verified_at is not None
-        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known)
+        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known, base=base)
         return await tree.open_session(node, socket)
 
     relay = Relay(gateway, open_session)

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from web.gateway import Gateway
 from web.problem import Problem
+from web.reached import reached_at
 from web.tokens import Claims
 
 B = TypeVar("B", default=None)
@@ -47,6 +48,11 @@ class Call(Generic[B, Q]):
         """The user or node whose token came with the request."""
         assert self.claims is not None, "this operation is open to callers without a token"
         return self.claims.subject
+
+    @property
+    def base(self) -> str | None:
+        """Where the caller finds us, for presigned URLs."""
+        return reached_at(self.request, self.gateway.settings)
 
 
 @attrs.frozen

@@ -15,14 +15,17 @@ from supervisors.child import StartFailed
 from web.converter import uuid_of
 from web.fence import bearer
 from web.gateway import Gateway
+from web.reached import reached_at
 from web.socket import NodeSocket
 from web.tokens import TokenType
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 log = structlog.get_logger("relay")
 
-# Starts a session for a node on a socket: the composition root knows how.
-OpenSession: TypeAlias = Callable[[NodeIdentity, NodeSocket], Awaitable[Ref[NodeSession]]]
+# Starts a session for a node on a socket, and where it found us: the composition root knows how.
+OpenSession: TypeAlias = Callable[
+    [NodeIdentity, NodeSocket, str | None], Awaitable[Ref[NodeSession]]
+]
 
 
 class Relay:
@@ -45,7 +48,8 @@ class Relay:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
             return response
         try:
-            session = await self._open_session(node, socket)
+            base = reached_at(request, self._gateway.settings)
+            session = await self._open_session(node, socket, base)
         except StartFailed as failure:
             log.warning("no session", node=str(node.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")

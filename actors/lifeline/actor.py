@@ -21,11 +21,12 @@ log = logging.getLogger(__name__)
 class LifelineSettings:
     """Seconds. ``grace_seconds`` are given to nodes after a start, and after the database was away:
 
-    their leases could not be renewed in the meantime.
+    their leases could not be renewed in the meantime, and an agent waits up to 30 s between two
+    tries to connect.
     """
 
     sweep_seconds: float = 5.0
-    grace_seconds: float = 20.0
+    grace_seconds: float = 35.0
     unsent_seconds: float = 45.0
 
 

@@ -293,6 +293,7 @@ class NodeSessionActor(Settlement):
         if held is None:
             return
         try:
-            await self._say(await offers.urls(held.assignment, self._peers.objects, self._settings))
+            objects, base = self._peers.objects, self._node.base
+            await self._say(await offers.urls(held.assignment, objects, self._settings, base))
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again

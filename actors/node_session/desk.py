@@ -81,7 +81,9 @@ class Desk(Actor[NodeSession], partial=True):
     async def _dispatch(self, held: Held) -> bool:
         """Send one unit; its lease begins."""
         try:
-            frame = await offers.dispatch(held.assignment, self._peers.objects, self._settings)
+            frame = await offers.dispatch(
+                held.assignment, self._peers.objects, self._settings, self._node.base
+            )
             if not await self._say(frame):
                 return False
         except ObjectsUnavailable:

@@ -17,10 +17,13 @@ class Unsendable(ValueError):
 
 
 async def dispatch(
-    unit: Assignment, objects: Objects, settings: NodeSessionSettings
+    unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None = None
 ) -> JobDispatch:
-    """The unit's frame. Raises ObjectsUnavailable, and Unsendable when a bound is broken."""
-    inputs, output = await _signed(unit, objects, settings)
+    """The unit's frame. Raises ObjectsUnavailable, and Unsendable when a bound is broken.
+
+    ``base`` is where the node finds us, and the object store through us.
+    """
+    inputs, output = await _signed(unit, objects, settings, base)
     try:
         return JobDispatch(
             job_id=str(unit.job),
@@ -37,28 +40,30 @@ async def dispatch(
         raise Unsendable(str(fault)) from fault
 
 
-async def urls(unit: Assignment, objects: Objects, settings: NodeSessionSettings) -> Urls:
+async def urls(
+    unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None = None
+) -> Urls:
     """Fresh URLs for the same unit."""
-    inputs, output = await _signed(unit, objects, settings)
+    inputs, output = await _signed(unit, objects, settings, base)
     return Urls(
         job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt, inputs=inputs, output=output
     )
 
 
 async def _signed(
-    unit: Assignment, objects: Objects, settings: NodeSessionSettings
+    unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
 ) -> tuple[tuple[Input, ...], Output]:
     key = key_of(unit)
-    put = await objects.presign_put(key, within=settings.url_seconds, once=True)
+    put = await objects.presign_put(key, within=settings.url_seconds, once=True, base=base)
     try:
         output = Output(url=put.url, headers=dict(put.headers), key=key)
-        return await _inputs(unit, objects, settings), output
+        return await _inputs(unit, objects, settings, base), output
     except ValueError as fault:
         raise Unsendable(str(fault)) from fault
 
 
 async def _inputs(
-    unit: Assignment, objects: Objects, settings: NodeSessionSettings
+    unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
 ) -> tuple[Input, ...]:
     """Inside our bucket only what we noted ourselves is signed."""
     noted: Any = unit.params.get(INPUT)
@@ -66,5 +71,5 @@ async def _inputs(
         return ()
     if unit.payload_ref != f"{SCHEME}{settings.bucket}/{noted['key']}":
         raise Unsendable("the payload is not the object that was noted for it")
-    url = await objects.presign_get(noted["key"], within=settings.url_seconds)
+    url = await objects.presign_get(noted["key"], within=settings.url_seconds, base=base)
     return (Input(path=noted["path"], url=url, sha256=noted["sha256"], size=noted["size"]),)

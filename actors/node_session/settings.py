@@ -35,12 +35,16 @@ class NodeSessionSettings:
 
 @attrs.frozen
 class NodeIdentity:
-    """Whose socket it is. ``verified``: it proved its key; only then its owner earns."""
+    """Whose socket it is. ``verified``: it proved its key; only then its owner earns.
+
+    ``base`` is scheme and host under which it reached us; None: what the settings say.
+    """
 
     id: UUID
     owner: UUID | None
     capabilities: tuple[str, ...]
     verified: bool
+    base: str | None = None
 
     @property
     def account(self) -> str:

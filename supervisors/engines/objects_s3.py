@@ -51,8 +51,9 @@ class S3Objects:
         within: int = 3600,
         filename: str | None = None,
         bucket: str | None = None,
+        base: str | None = None,
     ) -> str:
-        presigner = await self._presigner()
+        presigner = await self._presigner(base)
         return presigner.get(key, within=within, filename=filename, bucket=bucket)
 
     async def presign_put(
@@ -63,8 +64,9 @@ class S3Objects:
         size: int | None = None,
         sha256: bytes | None = None,
         once: bool = True,
+        base: str | None = None,
     ) -> PresignedPut:
-        presigner = await self._presigner()
+        presigner = await self._presigner(base)
         return presigner.put(key, within=within, size=size, sha256=sha256, once=once)
 
     async def head(self, key: str) -> ObjectInfo | None:
@@ -113,14 +115,15 @@ class S3Objects:
         except NotStarted as reason:
             raise ObjectsUnavailable(str(reason)) from None
 
-    async def _presigner(self) -> "Presigner":
+    async def _presigner(self, base: str | None) -> "Presigner":
         endpoint = self._endpoint()
         if self._signer is None or self._signer[0] != endpoint:
             module: Any = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
             given = self._public_url
-            base = (given() if callable(given) else given) or endpoint.url
-            self._signer = endpoint, module.Presigner(endpoint, base)
-        return self._signer[1]
+            usual = (given() if callable(given) else given) or endpoint.url
+            self._signer = endpoint, module.Presigner(endpoint, usual)
+        usual_signer = self._signer[1]
+        return usual_signer if base is None else usual_signer.at(base)
 
     @asynccontextmanager
     async def _call(self) -> "AsyncGenerator[tuple[S3Client, str]]":

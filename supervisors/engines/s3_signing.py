@@ -21,10 +21,15 @@ class Presigner:
     """Signs for the host in ``base``: what clients send as Host must be exactly that."""
 
     def __init__(self, endpoint: ObjectsEndpoint, base: str) -> None:
+        self._endpoint = endpoint
         self._credentials = Credentials(endpoint.access_key, endpoint.secret_key)
         self._region = endpoint.region
         self._base = base.rstrip("/")
         self._prefix = f"{self._base}/{endpoint.bucket}"
+
+    def at(self, base: str) -> "Presigner":
+        """The same key for another host."""
+        return Presigner(self._endpoint, base)
 
     def bucket(self, *, within: int) -> str:
         """List one key at most: the cheapest request that proves key, clock and bucket."""

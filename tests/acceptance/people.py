@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -11,6 +12,7 @@ from typing import Any
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from yarl import URL
 
 from tests.until import until
 
@@ -43,6 +45,29 @@ class Creator:
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
         return await self.call("POST", "/jobs/dispatch", body)
+
+    async def upload(self, content: bytes, filename: str = "scene.blend") -> str:
+        """Announce, send, complete; the reference of the payload."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        body = {"sha256": sha256, "size": len(content), "filename": filename}
+        status, upload = await self.call("POST", "/uploads", body)
+        assert status == 201, upload
+        put = upload["put"]
+        async with self.http.put(
+            URL(put["url"], encoded=True), data=content, headers=put["headers"]
+        ) as answer:
+            assert answer.status == 200, await answer.text()
+        status, upload = await self.call("POST", f"/uploads/{upload['id']}/complete")
+        assert status == 200, upload
+        return str(upload["payload_ref"])
+
+    async def result(self, job: str) -> bytes:
+        """The finished work."""
+        status, answer = await self.call("GET", f"/jobs/{job}/result")
+        assert status == 200, answer
+        async with self.http.get(URL(answer["download_url"], encoded=True)) as download:
+            assert download.status == 200, await download.text()
+            return await download.read()
 
     async def job_within(self, job: str, status: str, within: float = 60.0) -> Json:
         """The job, once it has that status; a gateway that is away meanwhile is asked again."""

@@ -44,10 +44,10 @@ class TwinObjects:
         within: int = 3600,
         filename: str | None = None,
         bucket: str | None = None,
+        base: str | None = None,
     ) -> str:
-        return self._sign(
-            "GET", key if bucket is None else f"//{bucket}/{key}", {}, within, filename
-        )
+        path = key if bucket is None else f"//{bucket}/{key}"
+        return _at(base, self._sign("GET", path, {}, within, filename))
 
     async def presign_put(
         self,
@@ -57,6 +57,7 @@ class TwinObjects:
         size: int | None = None,
         sha256: bytes | None = None,
         once: bool = True,
+        base: str | None = None,
     ) -> PresignedPut:
         headers: dict[str, str] = {}
         if once:
@@ -65,7 +66,8 @@ class TwinObjects:
             headers["Content-Length"] = str(size)
         if sha256 is not None:
             headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
-        return PresignedPut(url=self._sign("PUT", key, headers, within, None), headers=headers)
+        url = _at(base, self._sign("PUT", key, headers, within, None))
+        return PresignedPut(url=url, headers=headers)
 
     async def head(self, key: str) -> ObjectInfo | None:
         await self.check()
@@ -147,3 +149,8 @@ class TwinObjects:
         lines = [method, key, query.get("until", ""), query.get("filename", "")]
         lines += [f"{name}={headers.get(name, '')}" for name in names]
         return hmac.new(self._secret, "\n".join(lines).encode(), hashlib.sha256).hexdigest()
+
+
+def _at(base: str | None, url: str) -> str:
+    """The URL at another host; the twin does not sign it."""
+    return url if base is None else base + url.removeprefix("http://twin")

@@ -211,7 +211,9 @@ async def result(call: Call) -> Result | Problem:
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
         return Problem(404, "Job has no result to download")
     bucket = None if place.bucket == ours else place.bucket
-    url = await call.gateway.objects.presign_get(place.key, within=URL_SECONDS, bucket=bucket)
+    url = await call.gateway.objects.presign_get(
+        place.key, within=URL_SECONDS, bucket=bucket, base=call.base
+    )
     return Result(row.id, url, URL_SECONDS)
 
 

@@ -74,7 +74,12 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     put = await gateway.objects.presign_put(
-        row.object_key, within=URL_SECONDS, size=row.size, sha256=row.sha256, once=False
+        row.object_key,
+        within=URL_SECONDS,
+        size=row.size,
+        sha256=row.sha256,
+        once=False,
+        base=call.base,
     )
     return Answer(201, shown(call, row, PutUrl(put.url, put.headers, URL_SECONDS)))
 

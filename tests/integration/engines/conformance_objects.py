@@ -90,6 +90,13 @@ class ObjectsConformance:
         url = await store.objects.presign_get(key, filename='frame "1" ä.png')
         assert await store.request("GET", url) == (200, BODY)
 
+    async def test_urls_are_made_for_the_host_that_the_caller_sees(self, store: Store) -> None:
+        base = "https://render.example:8443"
+        url = await store.objects.presign_get(fresh_key(), base=base)
+        leave = await store.objects.presign_put(fresh_key(), base=base)
+        assert url.startswith(base + "/")
+        assert leave.url.startswith(base + "/")
+
     async def test_a_second_put_is_refused(self, store: Store) -> None:
         key = fresh_key()
         leave = await store.objects.presign_put(key)

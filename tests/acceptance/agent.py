@@ -1,0 +1,103 @@
+"""The node agent as an operator runs it: ``rendertrust node join`` and ``run``, killed at will."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+
+from tests.acceptance.gateway import ROOT, alive_in
+from tests.until import until
+
+JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
+STOP_SECONDS = 20.0
+
+
+class Agent:
+    """``place`` puts a command where it runs: on this host, or another."""
+
+    def __init__(self, state: Path, place: Callable[..., Sequence[str]]) -> None:
+        self.state = state
+        self.id = ""
+        self._place = place
+        self._process: Process | None = None
+
+    def command(self, *words: str) -> Sequence[str]:
+        program = (sys.executable, "-m", "rendertrust", "--json", "node", *words)
+        return self._place(*program, "--state", str(self.state))
+
+    async def join(self, url: str) -> None:
+        """Try out the renderer and enrol."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command("join", url, "--unowned", "--name", self.state.name),
+            cwd=ROOT,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        async with asyncio.timeout(JOIN_SECONDS):
+            said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        joined = json.loads(said[said.index(b"{") :].splitlines()[0])
+        assert "render" in joined["capabilities"], joined
+        self.id = joined["node_id"]
+
+    async def start(self) -> None:
+        """Begin to take work; back when it is connected."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command("run", "--health-port", "-1", "--threads", "1"),
+                cwd=ROOT,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        await until(lambda: "connected to" in self.log.read_text(), within=CONNECT_SECONDS)
+
+    @property
+    def log(self) -> Path:
+        return self.state.with_suffix(".log")
+
+    def leftovers(self) -> list[int]:
+        """Processes that work in its folder, its own among them."""
+        return alive_in(self.state)
+
+    async def kill(self) -> None:
+        """SIGKILL, to the agent alone."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> None:
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.send_signal(number)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+
+
+def here(*words: str) -> Sequence[str]:
+    """A command on this host."""
+    return words
+
+
+@contextlib.asynccontextmanager
+async def running_agent(
+    url: str, state: Path, place: Callable[..., Sequence[str]] = here
+) -> AsyncGenerator[Agent]:
+    """A node that has joined and is connected."""
+    agent = Agent(state, place)
+    await agent.join(url)
+    try:
+        await agent.start()
+        yield agent
+    finally:
+        await agent.stop()
+        for pid in agent.leftovers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,113 @@
+"""Real agents that render: gateway and node die while they do, and one is on another host."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from tests.acceptance.agent import Agent, running_agent
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.namespace import another_host
+from tests.acceptance.people import Creator
+from tests.integration.node.test_render import SLOW, build
+from tests.until import until
+
+pytestmark = pytest.mark.render
+WIDTH, HEIGHT = 160, 90
+QUICK = {"width": WIDTH, "height": HEIGHT, "samples": 4}
+# Some seconds on a processor: long enough to be killed in the middle.
+LONG = {"width": WIDTH, "height": HEIGHT, "samples": 3000}
+SETTINGS = {
+    "RENDERTRUST_SERVER_HOST": "0.0.0.0",
+    "RENDERTRUST_LEASES_SECONDS": "8",
+    "RENDERTRUST_LEASES_RENEW_SECONDS": "2",
+    "RENDERTRUST_LEASES_SWEEP_SECONDS": "0.5",
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return build(tmp_path_factory.mktemp("scene") / "scene.blend", SLOW).read_bytes()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """It listens to other hosts; a silent node loses its unit soon."""
+    async with running_gateway(**SETTINGS) as running:
+        yield running
+
+
+async def placed(creator: Creator, scene: bytes, params: dict[str, int]) -> str:
+    payload = await creator.upload(scene)
+    status, answer = await creator.dispatch("render", payload_ref=payload, params=params)
+    assert status == 200, answer
+    return str(answer["job_id"])
+
+
+async def rendering(creator: Creator, job: str) -> dict[str, Any]:
+    """The job, once its node has told of some progress."""
+
+    async def progressed() -> dict[str, Any] | None:
+        found = await creator.job(job)
+        assert found["status"] != "FAILED", found
+        return found if found["status"] == "RUNNING" and found["progress"] else None
+
+    return await until(progressed, within=60) or {}
+
+
+async def check(gateway: Gateway, creator: Creator, job: str) -> None:
+    """The picture is there, paid for once."""
+    with Image.open(io.BytesIO(await creator.result(job))) as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+    _, history = await creator.call("GET", "/credits/history")
+    assert [e["amount"] for e in history["entries"] if e["source"] == "USAGE"] == ["10.0000"]
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+async def test_a_node_on_another_host_renders_a_frame(
+    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+) -> None:
+    with another_host() as host:
+        url = f"http://{host.here}:{gateway.port}"
+        async with running_agent(url, tmp_path / "far", host.command) as agent:
+            job = await placed(creator, scene, QUICK)
+            found = await creator.job_within(job, "COMPLETED", within=90)
+            assert found["node_id"] == agent.id
+            await check(gateway, creator, job)
+
+
+async def test_a_gateway_killed_while_a_node_renders_takes_its_picture_when_it_is_back(
+    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+) -> None:
+    async with running_agent(gateway.url, tmp_path / "node") as agent:
+        job = await placed(creator, scene, LONG)
+        await rendering(creator, job)
+        await gateway.kill()
+        await gateway.start()
+        found = await creator.job_within(job, "COMPLETED", within=60)
+        assert (found["node_id"], found["retry_count"]) == (agent.id, 0)
+        await check(gateway, creator, job)
+
+
+async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
+    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        agents: dict[str, Agent] = {}
+        for name in ("one", "two"):
+            agent = await stack.enter_async_context(running_agent(gateway.url, tmp_path / name))
+            agents[agent.id] = agent
+        job = await placed(creator, scene, LONG)
+        first = agents.pop((await rendering(creator, job))["node_id"])
+        await first.kill()
+        await until(lambda: not first.leftovers(), within=10)
+        found = await creator.job_within(job, "COMPLETED", within=90)
+        assert found["node_id"] in agents
+        assert found["retry_count"] == 1
+        await check(gateway, creator, job)

@@ -1,0 +1,32 @@
+"""For which host presigned URLs are made."""
+
+import attrs
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from config.settings import load
+from web.reached import reached_at
+
+
+@pytest.mark.parametrize(
+    "host", ["render.example", "10.0.0.7:8000", "localhost:1", "[fe80::1]:8000", "[::1]"]
+)
+def test_the_host_that_the_caller_used_is_named(host: str) -> None:
+    request = make_mocked_request("GET", "/", headers={"Host": host})
+    assert reached_at(request, load()) == f"http://{host}"
+
+
+@pytest.mark.parametrize(
+    "host", ["", "user@evil.example", "evil.example/path", "a b", "-x", "x?y", "[evil]", "x:999999"]
+)
+def test_what_is_no_host_is_ignored(host: str) -> None:
+    request = make_mocked_request("GET", "/", headers={"Host": host})
+    assert reached_at(request, load()) is None
+
+
+@pytest.mark.parametrize("section", ["server", "objects"])
+def test_a_setting_goes_before_what_the_caller_used(section: str) -> None:
+    settings = load()
+    named = attrs.evolve(getattr(settings, section), public_url="https://render.example")
+    request = make_mocked_request("GET", "/", headers={"Host": "10.0.0.7"})
+    assert reached_at(request, attrs.evolve(settings, **{section: named})) is None
