@@ -75,7 +75,7 @@ def build(given: Settings) -> Application:
         bind(place).close()  # what is wrong with it is better told before the engines start
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
-    gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())
+    gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108 - the tree comes later
     ports = Ports(
         SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
     )
