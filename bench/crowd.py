@@ -13,6 +13,7 @@ from bench.probe import Cost
 from bench.wire import HttpLine, NodeLine, request
 from tests.acceptance.gateway import Gateway
 from tests.acceptance.people import Creator, PlainNode
+from tests.until import until
 
 SETTINGS = {
     "RENDERTRUST_CREDITS_STARTER": "100000000",
@@ -88,9 +89,7 @@ class Crowd:
 
     async def give_results(self) -> None:
         """Once all frames have come: give the results, and wait for the acknowledgements."""
-        async with asyncio.timeout(30):
-            while not self.seen.came.keys() >= self.seen.asked.keys():
-                await asyncio.sleep(0.02)
+        await until(lambda: self.seen.came.keys() >= self.seen.asked.keys(), within=30)
         kept, self._kept = self._kept, []
         for node, job in kept:
             self._give_result(node, job)
@@ -143,9 +142,7 @@ class Crowd:
 
     async def settle(self) -> None:
         """Until every job of the last load is acknowledged."""
-        async with asyncio.timeout(30):
-            while not self.seen.acked.keys() >= self.seen.asked.keys():
-                await asyncio.sleep(0.02)
+        await until(lambda: self.seen.acked.keys() >= self.seen.asked.keys(), within=30)
 
     def cost(self) -> Cost:
         assert self.gateway.process is not None

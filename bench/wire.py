@@ -15,6 +15,11 @@ TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 UNMASKED = bytes(4)  # the mask that changes nothing
 
 
+def address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 80
+
+
 def request(method: str, url: str, token: str, body: object = None) -> bytes:
     """The bytes of one request with a JSON body."""
     parts = urlsplit(url)
@@ -39,9 +44,8 @@ class HttpLine(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: str) -> "HttpLine":
-        parts = urlsplit(url)
         loop = asyncio.get_running_loop()
-        return (await loop.create_connection(cls, parts.hostname or "", parts.port or 80))[1]
+        return (await loop.create_connection(cls, *address(url)))[1]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -77,22 +81,19 @@ class NodeLine(asyncio.Protocol):
         self._upgrade = upgrade
         self._heard = heard
         self._read = b""
-        self.opened = asyncio.get_running_loop().create_future()
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def open(
         cls, url: str, token: str, heard: Callable[["NodeLine", bytes], None]
     ) -> "NodeLine":
-        parts = urlsplit(url)
         plain = request("GET", url, token)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            lambda: cls(upgrade, heard), parts.hostname or "", parts.port or 80
-        )
+        _, line = await loop.create_connection(lambda: cls(upgrade, heard), *address(url))
         await line.opened
         return line
 

@@ -1,7 +1,7 @@
-"""The books in PostgreSQL: a batch is read under locks and written by one statement per table."""
+"""The books in PostgreSQL: a batch is read under locks in two round trips, and written in one."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 import orjson
@@ -21,8 +21,9 @@ from sql.books import (
 )
 from sql.database import Conflict, Connection
 from sql.loader import QUERIES
+from sql.together import flat, together
 
-Row = TypeVar("Row")
+Columns: TypeAlias = list[list[Any]]
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
     *("dispatched_at", "completed_at"),
@@ -47,148 +48,127 @@ class SqlBooks:
         self._ids: dict[str, int] = {}
 
     async def lock(self, keys: Keys) -> Rows:
-        accounts, holds = await self._resolve(keys)
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
-        rows.accounts = await self._accounts(accounts)
+        rows.accounts = await self._accounts(keys)
         self._ids = {account.name: account.id for account in rows.accounts.values()}
-        if holds:
-            found = await self._fetch("books_holds_lock", list(holds))
-            rows.holds = {row["reference"]: HoldRow(**row) for row in found}
-        if keys.jobs:
-            jobs = await self._fetch("books_jobs_lock", list(keys.jobs))
-            rows.jobs = {row["id"]: JobRow(**row) for row in jobs}
-        if rows.jobs:
-            units = await self._fetch("books_units_lock", list(rows.jobs))
-            rows.units = {(row["job_id"], row["number"]): _unit(row) for row in units}
-        await self._read_unlocked(keys, rows)
+        if keys.holds or keys.jobs or keys.idempotency or keys.postings:
+            await self._rows(keys, rows)
+        if keys.transfers:
+            columns = _columns_of(sorted(keys.transfers), 3)
+            for row in await self._fetch("books_transfers_find", *columns):
+                transfer, entry = _transfer(row)
+                name = (transfer.subject, transfer.kind, transfer.reference)
+                rows.transfers[name] = (transfer, entry)
         return rows
 
     async def write(self, changes: Changes) -> None:
-        await self._write_jobs(changes)
-        await self._write_units(changes)
-        await self._write_holds(changes)
-        await self._write_accounts(changes)
-        await self._write_postings(changes)
-        await self._write_keys(changes)
+        """One statement for all that changes; each row that is meant must be found."""
+        parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
+        if not parts:
+            return
+        names = tuple((name, len(columns)) for name, columns in parts)
+        arguments = flat([columns for _, columns in parts])
+        counts = await self._connection.fetchrow(together(names), *arguments)
+        assert counts is not None, "it counts"
+        for name, columns in parts:
+            if counts[name] != len(columns[0]):
+                raise RowsMissing(f"{name}: {counts[name]} of {len(columns[0])} rows")
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     async def _fetch(self, name: str, *args: Any) -> Any:
         return await self._connection.fetch(QUERIES[name], *args)
 
-    async def _resolve(self, keys: Keys) -> tuple[set[str], set[str]]:
-        """Names of the accounts and references of the holds that the batch touches."""
-        accounts, holds = set(keys.accounts), set(keys.holds)
-        if keys.jobs:
-            for row in await self._fetch("books_resolve", list(keys.jobs)):
-                if row["reference"] is not None:
-                    holds.add(row["reference"])
-                    accounts.add(row["account"])
-        if keys.holds:
-            for row in await self._fetch("books_hold_accounts", list(keys.holds)):
-                accounts.add(row["name"])
-        return accounts, holds
-
-    async def _accounts(self, names: set[str]) -> dict[str, AccountRow]:
-        if not names:
-            return {}
-        found = await self._fetch("books_accounts_lock", list(names))
-        missing = names - {row["name"] for row in found}
-        missing = {name for name in missing if name.startswith(_PEOPLE)}
+    async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
+        asked = (list(keys.accounts), list(keys.holds), list(keys.jobs))
+        found = await self._fetch("books_accounts_lock", *asked)
+        known = {row["name"] for row in found}
+        missing = [name for name in keys.accounts - known if name.startswith(_PEOPLE)]
         if missing:
             # In order, so that two gateways making the same accounts cannot wait for each other.
             await self._connection.execute(QUERIES["books_accounts_make"], sorted(missing))
-            found = await self._fetch("books_accounts_lock", list(names))
+            found = await self._fetch("books_accounts_lock", *asked)
         return {row["name"]: AccountRow(**row) for row in found}
 
-    async def _read_unlocked(self, keys: Keys, rows: Rows) -> None:
+    async def _rows(self, keys: Keys, rows: Rows) -> None:
         """What the lock on the accounts keeps still."""
-        if keys.transfers:
-            columns = _columns_of(sorted(keys.transfers), 3)
-            for row in await self._fetch("books_transfers_find", *columns):
-                transfer, entry = _transfer(row)
-                rows.transfers[transfer.subject, transfer.kind, transfer.reference] = (
-                    transfer,
-                    entry,
-                )
-        if keys.idempotency:
-            columns = _columns_of(sorted(keys.idempotency), 2)
-            for row in await self._fetch("books_keys_find", *columns):
-                rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row)
-        if keys.postings:
-            numbers = await self._fetch("books_numbers", keys.postings)
-            rows.transfer_ids = iter([row["transfer"] for row in numbers])
-            rows.entry_ids = iter([n for row in numbers for n in (row["debit"], row["credit"])])
+        used = _columns_of(sorted(keys.idempotency), 2)
+        asked = (list(keys.holds), list(keys.jobs), *used, keys.postings)
+        [found] = await self._fetch("books_rows_lock", *asked)
+        names = {number: name for name, number in self._ids.items()}
+        for row in found["holds"]:
+            if row["account_id"] not in names:
+                raise Conflict("a hold came to be since its account was looked for")
+            values = _values(HoldRow, {**row, "account": names[row["account_id"]]})
+            rows.holds[row["reference"]] = HoldRow(**values)
+        rows.jobs = {row["id"]: JobRow(**_values(JobRow, row)) for row in found["jobs"]}
+        for row in found["units"]:
+            values = _values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
+            rows.units[row["job_id"], row["number"]] = UnitRow(**values)
+        for row in found["keys"]:
+            rows.idempotency[row["user_id"], row["key"]] = KeyRow(**_values(KeyRow, row))
+        rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
-    async def _run(self, name: str, columns: Sequence[Sequence[Any]]) -> None:
-        """One statement for all rows; each must find its row."""
-        if not columns or not columns[0]:
-            return
-        done = await self._connection.execute(QUERIES[name], *columns)
-        touched = int(done.rsplit(" ", 1)[1])
-        if touched != len(columns[0]):
-            raise RowsMissing(f"{name}: {touched} of {len(columns[0])} rows")
-
-    async def _write_accounts(self, changes: Changes) -> None:
-        await self._run(
-            "books_accounts_write", _columns(changes.accounts, "id", "balance", "held", "version")
+    def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
+        """The writes, each with a column of values for each of its parameters."""
+        yield from _jobs(changes)
+        yield from _units(changes)
+        yield from self._holds(changes)
+        yield (
+            "books_accounts_write",
+            _columns(changes.accounts, "id", "balance", "held", "version"),
         )
+        yield from self._postings(changes)
+        columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
+        columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
+        yield "books_keys_insert", columns
 
-    async def _write_jobs(self, changes: Changes) -> None:
-        new = [job for job in changes.jobs if job.id in changes.new_jobs]
-        old = [job for job in changes.jobs if job.id not in changes.new_jobs]
-        names = [field.name for field in attrs.fields(JobRow)]
-        columns = _columns(new, *names)
-        if new:
-            columns[names.index("params")] = [orjson.dumps(job.params).decode() for job in new]
-        await self._run("books_jobs_insert", columns)
-        await self._run("books_jobs_update", _columns(old, "id", *_JOB_UPDATED))
-
-    async def _write_units(self, changes: Changes) -> None:
-        new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
-        old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
-        await self._run("books_units_insert", _unit_columns(new, "price", *_UNIT_UPDATED))
-        await self._run("books_units_update", _unit_columns(old, *_UNIT_UPDATED))
-
-    async def _write_holds(self, changes: Changes) -> None:
+    def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
-        columns = _columns(new, *names, "closed_at")
-        await self._run("books_holds_insert", self._with_ids(columns, 1))
-        await self._run(
-            "books_holds_update", _columns(old, "reference", "state", "settled", "closed_at")
-        )
+        yield "books_holds_insert", self._with_ids(_columns(new, *names, "closed_at"), 1)
+        yield "books_holds_update", _columns(old, "reference", "state", "settled", "closed_at")
 
-    async def _write_postings(self, changes: Changes) -> None:
+    def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         names = ("id", "debit", "credit", "subject", "amount", "kind", "reference")
         columns = _columns(changes.transfers, *names, "description", "created_at")
-        await self._run("books_transfers_insert", self._with_ids(columns, 1, 2, 3))
+        yield "books_transfers_insert", self._with_ids(columns, 1, 2, 3)
         names = ("entry_id", "id", "transfer_id", "account", "version", "amount", "before")
         columns = _columns(changes.entries, *names, "after", "created_at")
-        await self._run("books_entries_insert", self._with_ids(columns, 3))
+        yield "books_entries_insert", self._with_ids(columns, 3)
 
-    async def _write_keys(self, changes: Changes) -> None:
-        columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
-        if columns[0]:
-            columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
-        await self._run("books_keys_insert", columns)
-
-    def _with_ids(self, columns: list[list[Any]], *positions: int) -> list[list[Any]]:
+    def _with_ids(self, columns: Columns, *positions: int) -> Columns:
         """Names of accounts become their ids."""
         for position in positions:
             columns[position] = [self._ids[name] for name in columns[position]]
         return columns
 
 
-def _columns(rows: Iterable[Any], *names: str) -> list[list[Any]]:
-    rows = list(rows)
+def _jobs(changes: Changes) -> Iterator[tuple[str, Columns]]:
+    new = [job for job in changes.jobs if job.id in changes.new_jobs]
+    old = [job for job in changes.jobs if job.id not in changes.new_jobs]
+    names = [field.name for field in attrs.fields(JobRow)]
+    columns = _columns(new, *names)
+    columns[names.index("params")] = [orjson.dumps(job.params).decode() for job in new]
+    yield "books_jobs_insert", columns
+    yield "books_jobs_update", _columns(old, "id", *_JOB_UPDATED)
+
+
+def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
+    new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
+    old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
+    yield "books_units_insert", _unit_columns(new, "price", *_UNIT_UPDATED)
+    yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED)
+
+
+def _columns(rows: Sequence[Any], *names: str) -> Columns:
     return [[getattr(row, name) for row in rows] for name in names]
 
 
-def _unit_columns(units: Sequence[UnitRow], *names: str) -> list[list[Any]]:
+def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
     columns = _columns(units, "job_id", "number", *names)
     # An array of arrays must not be ragged: each goes as text.
     avoid = 2 + names.index("avoid")
@@ -196,13 +176,13 @@ def _unit_columns(units: Sequence[UnitRow], *names: str) -> list[list[Any]]:
     return columns
 
 
-def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     return [[row[position] for row in rows] for position in range(width)]
 
 
-def _unit(row: Any) -> UnitRow:
-    values: dict[str, Any] = {**row, "avoid": tuple(row["avoid"])}
-    return UnitRow(**values)
+def _values(kind: type[Any], row: Any) -> dict[str, Any]:
+    """Those columns of a table's row that the class has."""
+    return {field.name: row[field.name] for field in attrs.fields(kind)}
 
 
 def _transfer(row: Any) -> tuple[TransferRow, EntryRow]:

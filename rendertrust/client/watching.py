@@ -10,6 +10,7 @@ from rendertrust.client.backoff import polling
 from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
 
 OUTAGE_SECONDS_MAX = 120.0
+FIRST_LOOK_SECONDS = 5.0  # who does not want to wait wants to know how it stands all the same
 
 
 @attrs.define
@@ -49,7 +50,7 @@ class Watch:
     async def _look(self) -> Job | None:
         """None: the gateway is away, and may come back."""
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._look_until()):
                 job = await self.look()
         except TimeoutError:
             raise self._over() from None
@@ -62,6 +63,11 @@ class Watch:
         self._away_since = None
         return job
 
+    def _look_until(self) -> float | None:
+        if self._deadline is None or self._seen is not None:
+            return self._deadline
+        return max(self._deadline, _now() + FIRST_LOOK_SECONDS)
+
     async def _pause(self, pause: float) -> None:
         if self._deadline is None:
             return await self.sleep(pause)
@@ -73,7 +79,8 @@ class Watch:
     def _over(self) -> StillRunning | NoAnswer:
         within = self.within or 0.0
         if self._seen is None:
-            return NoAnswer(f"The gateway did not answer within {within:g} s", delivered=True)
+            waited = max(within, FIRST_LOOK_SECONDS)
+            return NoAnswer(f"The gateway did not answer within {waited:g} s", delivered=True)
         return StillRunning(self.job_id, self._seen.status, within)
 
 

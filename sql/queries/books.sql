@@ -1,45 +1,39 @@
--- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by id.
+-- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by id. What is written
+-- goes as one statement made of those below: sql/together.py.
 
 -- name: books_accounts_make
 -- Accounts come into being when they are first needed.
 INSERT INTO accounts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING;
 
--- name: books_resolve
--- What a batch touches beside what it names: a hold's account and a job's units never change.
-SELECT u.job_id, u.number, h.reference, a.name AS account
-FROM units u
-LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
-LEFT JOIN accounts a ON a.id = h.account_id
-WHERE u.job_id = ANY($1::uuid[]);
-
--- name: books_hold_accounts
--- The accounts of holds that are named by their reference.
-SELECT DISTINCT a.name FROM holds h JOIN accounts a ON a.id = h.account_id
-WHERE h.reference = ANY($1::text[]);
-
 -- name: books_accounts_lock
--- Whoever wants to change a balance waits here.
+-- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
+-- and of the holds of jobs ($3). A hold's account and a job's units never change.
 SELECT id, name, balance, held, version, may_overdraw FROM accounts
-WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE;
+WHERE id IN (
+    SELECT id FROM accounts WHERE name = ANY($1::text[])
+    UNION SELECT account_id FROM holds WHERE reference = ANY($2::text[])
+    UNION SELECT h.account_id FROM units u
+          JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+          WHERE u.job_id = ANY($3::uuid[]))
+ORDER BY id FOR UPDATE;
 
--- name: books_holds_lock
--- Open and closed ones.
-SELECT h.id, a.name AS account, h.reference, h.amount, h.created_at, h.settled, h.state, h.closed_at
-FROM holds h JOIN accounts a ON a.id = h.account_id
-WHERE h.reference = ANY($1::text[]) ORDER BY h.id FOR UPDATE OF h;
-
--- name: books_jobs_lock
--- The jobs whose units change.
-SELECT id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at, updated_at,
-       node_id, retry_count, result_ref, error_message, dispatched_at, completed_at
-FROM jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE;
-
--- name: books_units_lock
--- All units of these jobs: a job's status is derived from them.
-SELECT job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
-       failures, avoid, result_key, result_sha256, result_size, verified, error_class,
-       error_message, started_at, ended_at
-FROM units WHERE job_id = ANY($1::uuid[]) ORDER BY job_id, number FOR UPDATE;
+-- name: books_rows_lock
+-- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, all units of
+-- these jobs, idempotency keys, and numbers for $5 transfers; gaps in those do no harm.
+SELECT ARRAY(SELECT h FROM holds h
+             WHERE h.reference IN (
+                 SELECT unnest($1::text[])
+                 UNION SELECT 'job:' || u.job_id || ':' || u.number FROM units u
+                       WHERE u.job_id = ANY($2::uuid[]))
+             ORDER BY h.id FOR UPDATE OF h) AS holds,
+       ARRAY(SELECT j FROM jobs j WHERE j.id = ANY($2::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
+       ARRAY(SELECT u FROM units u WHERE u.job_id = ANY($2::uuid[])
+             ORDER BY u.job_id, u.number FOR UPDATE) AS units,
+       ARRAY(SELECT i FROM unnest($3::uuid[], $4::text[]) AS k (user_id, key)
+             JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
+       ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $5::integer)) AS transfers,
+       ARRAY(SELECT nextval('entries_entry_id_seq')
+             FROM generate_series(1, 2 * $5::integer)) AS entries;
 
 -- name: books_transfers_find
 -- What was posted under these references before, with the subject's entry.
@@ -52,19 +46,6 @@ JOIN transfers t ON t.subject = s.id AND t.kind = k.kind AND t.reference = k.ref
 JOIN accounts d ON d.id = t.debit
 JOIN accounts c ON c.id = t.credit
 JOIN entries e ON e.transfer_id = t.id AND e.account_id = t.subject;
-
--- name: books_keys_find
--- Idempotency keys that were used before.
-SELECT i.user_id, i.key, i.request, i.answer, i.created_at
-FROM unnest($1::uuid[], $2::text[]) AS k (user_id, key)
-JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key;
-
--- name: books_numbers
--- Numbers for transfers and entries that may be written; gaps do no harm.
-SELECT nextval('transfers_id_seq') AS transfer,
-       nextval('entries_entry_id_seq') AS debit,
-       nextval('entries_entry_id_seq') AS credit
-FROM generate_series(1, $1::integer);
 
 -- name: books_accounts_write
 -- Balances as decided under the lock.

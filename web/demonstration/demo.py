@@ -106,7 +106,7 @@ async def gateway(
     await child.start(*words, settings={})
     try:
         url = json.loads(await child.first_line(READY_SECONDS))["url"]
-        narrator.say("gateway", f"{url}, data in {data}")
+        narrator.say("gateway", f"{url}, data in {data / 'gateway'}")
         yield url, child
     finally:
         await child.stop()

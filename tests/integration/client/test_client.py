@@ -311,6 +311,13 @@ async def test_a_wait_ends_at_its_deadline(gateway: GatewayDouble) -> None:
             await client.wait(job_id, within=0.3)
 
 
+async def test_who_does_not_want_to_wait_learns_how_it_stands(gateway: GatewayDouble) -> None:
+    job_id = gateway.add_job()
+    async with client_of(gateway) as client:
+        with pytest.raises(StillRunning, match="DISPATCHED"):
+            await client.wait(job_id, within=0)
+
+
 async def test_a_cancel_whose_answer_was_lost_succeeds(gateway: GatewayDouble) -> None:
     job_id = gateway.add_job()
 

@@ -69,7 +69,7 @@ def test_a_query_that_writes_or_locks_is_no_read() -> None:
     assert "work_open" in READS
     assert "database_answers" in READS
     assert "books_accounts_lock" not in READS
-    assert "books_numbers" not in READS
+    assert "books_rows_lock" not in READS
     assert only_reads("SELECT updated_at FROM jobs -- UPDATE")
     assert not only_reads("WITH a AS (INSERT INTO b VALUES (1)) SELECT 1")
 
