@@ -86,8 +86,10 @@ def build(given: Settings) -> Application:
         node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known, base=base)
         return await tree.open_session(node, socket)
 
-    relay = Relay(gateway, open_session)
-    listener = listener_child(settings, place, registry, lambda: site_of(gateway, relay, outside))
+    def site() -> web.Application:
+        return site_of(gateway, Relay(gateway, open_session), outside)
+
+    listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
     tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
     return Application(settings, data, tree.root, place, outside, gateway)

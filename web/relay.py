@@ -29,12 +29,13 @@ OpenSession: TypeAlias = Callable[
 
 
 class Relay:
-    """The sockets of this gateway's nodes: one each, a newer one takes the place of an older."""
+    """The sockets of a site's nodes: one each, a newer one takes the place of an older."""
 
     def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
         self._gateway = gateway
         self._open_session = open_session
         self._serving: dict[UUID, Ref[NodeSession]] = {}
+        self._closing = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
@@ -58,7 +59,11 @@ class Relay:
         return response
 
     async def close(self, _site: web.Application) -> None:
-        """When the site stops: some whose sockets the Watchman closed are back already."""
+        """When the site stops: some whose sockets the Watchman closed are back already.
+
+        One that was being accepted meanwhile is closed when it comes to be served.
+        """
+        self._closing = True
         for session in self._serving.values():
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
 
@@ -69,6 +74,8 @@ class Relay:
         self._serving[node] = session
         if older is not None:
             older.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
+        if self._closing:
+            session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
         try:
             await read(response, session)
         finally:

@@ -157,12 +157,13 @@ class FaithfulNode(PlainNode):
         while True:
             await until(self.is_connected, within=60)
             self.sockets += 1
-            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-                for result in self.results.values():
-                    await self.say("job_result", **result)
-                await self._answer_all()
             assert self.socket is not None
-            self.closes.append(self.socket.close_code)
+            async with self.socket:
+                with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                    for result in self.results.values():
+                        await self.say("job_result", **result)
+                    await self._answer_all()
+                self.closes.append(self.socket.close_code)
 
     async def is_connected(self) -> bool:
         """Try once."""
