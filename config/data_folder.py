@@ -1,11 +1,12 @@
 """Where a gateway keeps its engines' data and its generated secrets."""
 
+import errno
 import os
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
 FOR_ROOT = Path("/var/lib/rendertrust")
 
@@ -20,3 +21,17 @@ def data_folder(settings: Settings) -> Path:
     if os.geteuid() == 0:
         return FOR_ROOT
     return user_data_path("rendertrust", appauthor=False)
+
+
+def make_folder(folder: Path, what: str, option: str, mode: int = 0o755) -> None:
+    """See that the folder is there and can be written to.
+
+    SettingsError, in one line that names the option to choose another by.
+    """
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        reason = f"{what} {folder} cannot be used: {error.strerror}"
+        raise SettingsError(f"{reason}; choose another by {option}") from error

@@ -71,8 +71,8 @@ def build(given: Settings) -> Application:
     claim(data)
     settings = with_key(given, data)
     place = Place(settings.server.host, settings.server.port)
-    if place.port:
-        bind(place).close()  # what is wrong with it is better told before the engines start
+    # What is wrong with it is better told before the engines start.
+    bind(attrs.evolve(place)).close()
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.

@@ -4,17 +4,18 @@ import fcntl
 import os
 from pathlib import Path
 
+from config.data_folder import make_folder
 from supervisors.engines.errors import FolderBusy
 
 
 def claim(data: Path) -> int:
-    """Hold the folder until this process ends, however it ends. Raises FolderBusy.
+    """Hold the folder until this process ends, however it ends. Raises FolderBusy, SettingsError.
 
     The descriptor is not inherited: what a killed gateway left running does not hold the claim,
     and whoever comes next waits for it at each engine's own lock.
     """
     folder = data / "gateway"
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_folder(data, "The data folder", "--data", 0o711)
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -30,11 +30,11 @@ class Where(Message[Listener, str]):
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on; the text says which and why."""
+    """Nobody can listen there; the text says why, and what to do."""
 
 
 class PortTaken(CannotListen):
-    """The port that was asked for is in use; the text says what to do."""
+    """The port that was asked for is in use."""
 
 
 @attrs.define
@@ -115,6 +115,8 @@ def _bound(host: str, port: int) -> socket.socket:
         opened.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"Port {port} on {host} is in use; choose another by --port") from error
-        raise CannotListen(f"Cannot listen on {host} port {port}: {error.strerror}") from error
+        reason = f"Nobody can listen on {host}, port {port}: {error.strerror}"
+        option = "--port" if error.errno == errno.EACCES else "--host"
+        raise CannotListen(f"{reason}; choose another by {option}") from error
     opened.setblocking(False)
     return opened

@@ -40,11 +40,15 @@ def demo(
     import asyncio
 
     from config.data_folder import data_folder
-    from config.settings import load
+    from rendertrust.cli.scene import checked
+    from web.commands.serve import settings_from
     from web.demonstration.demo import Options, demonstrate
     from web.demonstration.narrator import Narrator
 
-    options = Options(data_folder(load()), data, out, blend, frame, port, host, stay=not leave)
+    base = data_folder(settings_from(None, None, None, None))
+    if blend is not None:
+        checked(blend)
+    options = Options(base, data, out, blend, frame, port, host, stay=not leave)
     try:
         code = asyncio.run(demonstrate(options, Narrator()))
     except KeyboardInterrupt:

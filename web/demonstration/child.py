@@ -11,6 +11,7 @@ from pathlib import Path
 STOP_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_BYTES = 2_000
+SAYS = "rendertrust: "
 
 
 class ChildFailed(Exception):
@@ -53,7 +54,7 @@ class Child:
         except TimeoutError:
             raise ChildFailed(f"The {self.name} was not ready within {within:.0f} s") from None
         if not line:
-            raise ChildFailed(f"The {self.name} did not start:\n{self.last_words()}")
+            raise ChildFailed(f"The {self.name} did not start: {self.last_words()}")
         return line.decode()
 
     async def ended(self) -> int:
@@ -78,5 +79,7 @@ class Child:
             await process.wait()
 
     def last_words(self) -> str:
-        """The end of its log."""
-        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        """Why it ended, in its own words; else the end of its log."""
+        text = self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        own = [line for line in text.splitlines() if line.startswith(SAYS)]
+        return own[-1].removeprefix(SAYS) if own else f"\n{text}"

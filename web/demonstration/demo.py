@@ -8,6 +8,8 @@ from pathlib import Path
 
 import attrs
 
+from config.data_folder import make_folder
+from config.settings import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system import SystemRandom
@@ -18,7 +20,15 @@ from web.demonstration.narrator import Narrator
 from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
-EXPECTED = (ChildFailed, FolderTaken, JobFailed, SceneFailed, RenderTrustError, OSError)
+EXPECTED = (
+    ChildFailed,
+    FolderTaken,
+    JobFailed,
+    SceneFailed,
+    SettingsError,
+    RenderTrustError,
+    OSError,
+)
 
 
 @attrs.frozen
@@ -42,6 +52,8 @@ class NodeRefused(Exception):
 async def demonstrate(options: Options, narrator: Narrator) -> int:
     """The whole demo; answers its exit code."""
     try:
+        if options.out is not None:
+            make_folder(options.out, "The folder", "--out")
         claimed = claim(options.base, options.data)
         with claimed.lock:
             return await live(options, claimed.path, narrator)
@@ -53,7 +65,7 @@ async def demonstrate(options: Options, narrator: Narrator) -> int:
 async def live(options: Options, data: Path, narrator: Narrator) -> int:
     async with gateway(options, data, narrator) as (url, served), node(url, data, narrator) as runs:
         out = options.out or data / "out"
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out, "The folder", "--out")
         scene = options.blend or await build_scene(data / "scene.blend")
         async with AsyncClient(url) as client:
             creator = SystemRandom().uuid()

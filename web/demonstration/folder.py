@@ -8,6 +8,8 @@ from typing import IO
 
 import attrs
 
+from config.data_folder import make_folder
+
 DEMOS_MAX = 100
 
 
@@ -40,7 +42,7 @@ def claim(base: Path, given: Path | None) -> Claimed:
 
 
 def _try(path: Path) -> Claimed | None:
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path, "The data folder", "--data")
     path.chmod(0o711)  # the engines of root run as somebody else
     lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:

@@ -1,0 +1,82 @@
+"""Odd places for data and checkout, and starts that were cut short."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.gateway import (
+    PATIENT,
+    Gateway,
+    alive_in,
+    running_gateway,
+)
+from tests.acceptance.people import Creator, faithful_node
+from tests.engines import engine_folder
+from tests.until import until
+
+LONG_PATH = 120
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cold() -> AsyncIterator[Gateway]:
+    """A gateway that was never started; it is stopped afterwards."""
+    with engine_folder() as base:
+        gateway = Gateway(base / "data", **PATIENT)
+        yield gateway
+        await gateway.stop()
+        await until(lambda: not alive_in(gateway.data), within=20)
+
+
+async def serves(gateway: Gateway) -> None:
+    """An upload through the object store, a job through the books."""
+    async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as node:
+        creator = Creator(http, gateway.url, f"{node.id}@example.org")
+        await creator.register()
+        payload = await creator.upload(os.urandom(100_000))
+        _, answer = await creator.dispatch("render", payload_ref=payload)
+        await creator.job_within(answer["job_id"], "COMPLETED")
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["alone", "with what it started"])
+async def test_killed_during_initdb_it_starts_the_next_time(
+    cold: Gateway, everything: bool
+) -> None:
+    start = asyncio.ensure_future(cold.start())
+    fresh = cold.data / "postgres" / "pg.new"
+    await until((fresh / "base").exists, within=60)
+    await (cold.kill_group() if everything else cold.kill())
+    with pytest.raises(AssertionError, match="the gateway ended"):
+        await start
+    assert not (cold.data / "postgres" / "pg").exists()
+    await cold.start()
+    assert not fresh.exists()
+    await serves(cold)
+
+
+@pytest.mark.parametrize("part", ["postgres/pg/postmaster.pid", "objects/configuration/options"])
+async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, part: str) -> None:
+    start = asyncio.ensure_future(cold.start())
+    await until((cold.data / part).exists, within=60)
+    await cold.kill_group()
+    with pytest.raises(AssertionError, match="the gateway ended"):
+        await start
+    await cold.start()
+    await serves(cold)
+
+
+async def test_a_data_folder_with_a_path_of_120_characters() -> None:
+    name = "d" * (LONG_PATH - len(str(Path(tempfile.gettempdir(), "engines-xxxxxxxx"))) - 1)
+    async with running_gateway(name) as gateway:
+        assert len(str(gateway.data)) >= LONG_PATH
+        await serves(gateway)
+        await gateway.kill()
+        await gateway.start()
+        await serves(gateway)

@@ -1,0 +1,97 @@
+"""What cannot work is refused in one line, with an exit code that is not 0, and at once."""
+
+import asyncio
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.gateway import ROOT
+from tests.engines import engine_folder
+
+SECONDS = 20.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with engine_folder() as base:
+        yield base
+
+
+async def refused(*words: str) -> tuple[int, str]:
+    """Exit code and all that was said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rendertrust", *words), cwd=ROOT, stdout=PIPE, stderr=STDOUT
+    )
+    async with asyncio.timeout(SECONDS):
+        said, _ = await process.communicate()
+    assert process.returncode is not None
+    assert b"Traceback" not in said
+    return process.returncode, said.decode().strip()
+
+
+def check(code: int, said: str, *parts: str) -> None:
+    """One line, and perhaps where the options are listed."""
+    assert code in {1, 2}, said
+    assert len(said.splitlines()) == 1 + ("\n  See: " in said), said
+    for part in parts:
+        assert part in said
+    assert "Errno" not in said
+
+
+COMMANDS = pytest.mark.parametrize("command", [("serve",), ("demo", "--exit")], ids=lambda c: c[0])
+
+
+@COMMANDS
+async def test_a_port_that_is_in_use(command: tuple[str, ...], folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        answer = await refused(*command, "--port", port, "--data", str(folder / "data"))
+    check(*answer, f"Port {port} on 127.0.0.1 is in use; choose another by --port")
+
+
+@COMMANDS
+async def test_an_address_that_is_not_ours(command: tuple[str, ...], folder: Path) -> None:
+    answer = await refused(*command, "--host", "192.0.2.1", "--data", str(folder / "data"))
+    check(*answer, "192.0.2.1", "choose another by --host")
+
+
+@COMMANDS
+@pytest.mark.parametrize("parent", ["/proc", "/etc/passwd"])
+async def test_a_data_folder_that_cannot_be_made(command: tuple[str, ...], parent: str) -> None:
+    data = f"{parent}/rendertrust"
+    check(*await refused(*command, "--data", data), data, "choose another by --data")
+
+
+async def test_a_folder_for_the_picture_that_cannot_be_made(folder: Path) -> None:
+    words = ("--data", str(folder / "data"), "--out", "/proc/pictures")
+    answer = await refused("demo", "--exit", *words)
+    check(*answer, "/proc/pictures", "choose another by --out")
+
+
+async def test_a_scene_that_is_no_blend_file(folder: Path) -> None:
+    scene = folder / "scene.blend"
+    scene.write_text("This is no scene.")
+    words = ("--data", str(folder / "data"), "--blend", str(scene))
+    check(*await refused("demo", "--exit", *words), "is not a .blend file")
+
+
+async def test_a_scene_that_is_not_there(folder: Path) -> None:
+    words = ("--data", str(folder / "data"), "--blend", str(folder / "scene.blend"))
+    check(*await refused("demo", "--exit", *words), "scene.blend", "does not exist")
+
+
+@pytest.mark.parametrize("frame", ["first", "1.5", "2000000"])
+async def test_a_frame_that_is_none(frame: str) -> None:
+    check(*await refused("demo", "--exit", "--frame", frame), "--frame")
+
+
+@COMMANDS
+async def test_a_setting_that_is_wrong(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDERTRUST_ENVIRONMENT", "elsewhere")
+    check(*await refused(*command), "environment is 'elsewhere'")
