@@ -30,11 +30,11 @@ class Where(Message[Listener, str]):
 
 
 class CannotListen(Exception):
-    """Nobody can listen there; the text says why, and what to do."""
+    """The address cannot be listened on; the text says which and why."""
 
 
 class PortTaken(CannotListen):
-    """The port that was asked for is in use."""
+    """The port that was asked for is in use; the text says what to do."""
 
 
 @attrs.define
@@ -115,7 +115,7 @@ def _bound(host: str, port: int) -> socket.socket:
         opened.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"Port {port} on {host} is in use; choose another by --port") from error
-        reason = f"Nobody can listen on {host}, port {port}: {error.strerror}"
+        reason = f"Cannot listen on {host} port {port}: {error.strerror}"
         option = "--port" if error.errno == errno.EACCES else "--host"
         raise CannotListen(f"{reason}; choose another by {option}") from error
     opened.setblocking(False)

@@ -10,7 +10,7 @@ from actors.ports import ObjectsUnavailable
 from config.settings import Settings
 from sql.database import Database, Unavailable
 from supervisors.child import Child
-from supervisors.engines.account import Account, engine_account
+from supervisors.engines.account import Account, check_way, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
 from supervisors.engines.bus_valkey import ValkeyBus
 from supervisors.engines.current import Current, NotStarted
@@ -53,9 +53,12 @@ class Outside:
 def build_outside(settings: Settings, data: Path, public_url: Callable[[], str]) -> Outside:
     """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
 
-    ``public_url`` is the gateway's own, under which clients reach its object store.
+    ``public_url`` is the gateway's own, under which clients reach its object store. Raises
+    EngineError where engines could not run in ``data``.
     """
     account = engine_account()
+    if not (settings.database.url and settings.redis.url and settings.objects.url):
+        check_way(data, account)
     postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
     stored = Current[ObjectsEndpoint]()
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)

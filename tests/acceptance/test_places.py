@@ -1,4 +1,4 @@
-"""Odd places for data and checkout, and starts that were cut short."""
+"""Starts that were cut short, and a data folder with a long path."""
 
 import asyncio
 import os

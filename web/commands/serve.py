@@ -77,6 +77,10 @@ def serve(
         sys.exit(asyncio.run(main()))
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    except (EngineError, CannotListen, OSError) as error:
+    except OSError as error:
+        named = error.filename is not None
+        tell(f"Cannot use {error.filename}: {error.strerror}" if named else str(error))
+        sys.exit(1)
+    except (EngineError, CannotListen) as error:
         tell(str(error))
         sys.exit(1)

@@ -1,0 +1,92 @@
+"""Run a demo and tell what it changed outside its data folder.
+
+As root, in a mount namespace of its own, the folders that everybody writes to are empty ones of its
+own; otherwise what others do there meanwhile would be taken for the demo's.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.acceptance.gateway import ROOT
+
+SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
+BYTE_CODE = "__pycache__"
+Listing = dict[str, tuple[int, int, int]]
+
+
+def covered(kept: tuple[Path, ...]) -> list[Path]:
+    """The shared folders that hold nothing that the demo is to find."""
+    return [
+        folder
+        for folder in SHARED
+        if folder.is_dir() and not any(path.is_relative_to(folder) for path in kept)
+    ]
+
+
+def cover(folders: list[Path]) -> None:
+    """Put an empty folder over each."""
+    for folder in folders:
+        mode = f"mode={stat.S_IMODE(folder.stat().st_mode):o}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "tmpfs", str(folder)], check=True)
+
+
+def files(folder: Path, data: Path) -> Iterator[Path]:
+    """Everything below a folder but for the data folder and byte code; links are not followed."""
+    for path, folders, names in os.walk(folder):
+        here = Path(path)
+        folders[:] = [f for f in folders if f != BYTE_CODE and here / f != data]
+        yield from (here / name for name in (*folders, *names))
+
+
+def listing(folders: list[Path], data: Path) -> Listing:
+    """Mode, size and time of the last change; of folders the mode alone."""
+    found: Listing = {}
+    for folder in folders:
+        for path in files(folder, data):
+            try:
+                facts = path.lstat()
+            except FileNotFoundError:
+                continue
+            is_folder = stat.S_ISDIR(facts.st_mode)
+            size, changed = (0, 0) if is_folder else (facts.st_size, facts.st_mtime_ns)
+            found[str(path)] = (facts.st_mode, size, changed)
+    return found
+
+
+def difference(before: Listing, after: Listing) -> dict[str, list[str]]:
+    return {
+        "came": sorted(after.keys() - before.keys()),
+        "went": sorted(before.keys() - after.keys()),
+        "changed": sorted(p for p in before.keys() & after.keys() if before[p] != after[p]),
+    }
+
+
+def main() -> int:
+    folders = [ROOT, Path("/etc")]
+    if os.geteuid() == 0:
+        shared = covered((ROOT, Path(sys.prefix), Path(sys.base_prefix)))
+        cover(shared)
+        folders += shared
+    base = Path(tempfile.mkdtemp())
+    base.chmod(0o711)
+    home, data = base / "home", base / "data"
+    home.mkdir(0o700)
+    folders.append(home)
+    before = listing(folders, data)
+    demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data)]
+    ended = subprocess.run(demo, cwd=ROOT, env=os.environ | {"HOME": str(home)}, check=False)
+    found = difference(before, listing(folders, data))
+    sys.stdout.write(json.dumps(found) + "\n")
+    shutil.rmtree(base)
+    return ended.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
