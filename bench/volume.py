@@ -16,7 +16,8 @@ STATEMENTS = (
        SELECT id, 'volume' || n || '@example.org', 'Volume', '' FROM people""",
     "INSERT INTO accounts (name) SELECT 'user:' || id FROM people ORDER BY n",
     """CREATE TEMP TABLE purses AS
-       SELECT a.id, p.n, p.id AS user_id FROM people p JOIN accounts a ON a.name = 'user:' || p.id""",
+       SELECT a.id, p.n, p.id AS user_id
+       FROM people p JOIN accounts a ON a.name = 'user:' || p.id""",
     f"""CREATE TEMP TABLE moved AS
         SELECT t, p.id AS account, (t - 1) / {USERS} + 1 AS version
         FROM generate_series(1, $1::bigint / 2) AS t JOIN purses p ON p.n = (t - 1) % {USERS}""",
