@@ -1,13 +1,13 @@
 """A database as it is after a year: sound books of a given size, written in a few statements.
 
-Every transfer is 100 units from ``adjustments`` to one of a thousand users; ended jobs were
+Every transfer is 100 units from ``adjustments`` to one of 20,000 users; ended jobs were
 cancelled, so that their holds are released; of the open jobs nine in ten wait for a node, and one
 in ten is with a node, its lease not over for an hour.
 """
 
 import asyncpg
 
-USERS = 1_000
+USERS = 20_000
 JOB_TYPE = "volume"
 STATEMENTS = (
     f"""CREATE TEMP TABLE people AS
@@ -16,7 +16,8 @@ STATEMENTS = (
        SELECT id, 'volume' || n || '@example.org', 'Volume', '' FROM people""",
     "INSERT INTO accounts (name) SELECT 'user:' || id FROM people ORDER BY n",
     """CREATE TEMP TABLE purses AS
-       SELECT a.id, p.n, p.id AS user_id FROM people p JOIN accounts a ON a.name = 'user:' || p.id""",
+       SELECT a.id, p.n, p.id AS user_id
+       FROM people p JOIN accounts a ON a.name = 'user:' || p.id""",
     f"""CREATE TEMP TABLE moved AS
         SELECT t, p.id AS account, (t - 1) / {USERS} + 1 AS version
         FROM generate_series(1, $1::bigint / 2) AS t JOIN purses p ON p.n = (t - 1) % {USERS}""",
