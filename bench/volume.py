@@ -1,13 +1,13 @@
 """A database as it is after a year: sound books of a given size, written in a few statements.
 
-Every transfer is 100 units from ``adjustments`` to one of a thousand users; ended jobs were
+Every transfer is 100 units from ``adjustments`` to one of 20,000 users; ended jobs were
 cancelled, so that their holds are released; of the open jobs nine in ten wait for a node, and one
 in ten is with a node, its lease not over for an hour.
 """
 
 import asyncpg
 
-USERS = 1_000
+USERS = 20_000
 JOB_TYPE = "volume"
 STATEMENTS = (
     f"""CREATE TEMP TABLE people AS
