@@ -88,10 +88,20 @@ async def running(
         await asyncio.sleep(0.5)
         await crowd.at_once(jobs=500)  # warm
         await crowd.settle()
+        await analyse(folder)
         yield crowd
     finally:
         crowd.close()
         await gateway.stop()
+
+
+async def analyse(folder: Path) -> None:
+    """What PostgreSQL does by itself within a minute: until then it plans for empty tables."""
+    endpoint = kept_endpoint(folder)
+    assert endpoint is not None
+    connection = await asyncpg.connect(endpoint.owner_dsn)
+    await connection.execute("ANALYZE")
+    await connection.close()
 
 
 async def insert_nodes(folder: Path, number: int) -> None:

@@ -1,6 +1,7 @@
 """Running a gateway until it is told to stop, or gives up."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import structlog
 from supervisors.child import StartFailed
 from web.app import Application
 
+COLLECT_AFTER = 20_000  # objects that were made and are still there
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("gateway")
 
@@ -66,6 +68,7 @@ async def _run(application: Application, ready: Callable[[], None], stop: Stop) 
         if (failure := start.result()) is not None:
             asked.cancel()
             return failure
+        settle_down()
         ready()
         failed = group.create_task(root.failed())
         await asyncio.wait((asked, failed), return_when=asyncio.FIRST_COMPLETED)
@@ -75,6 +78,17 @@ async def _run(application: Application, ready: Callable[[], None], stop: Stop) 
         failed.cancel()
     await root.stop()
     return None
+
+
+def settle_down() -> None:
+    """Once all is built, let the collector of cycles look at what comes later, and less often.
+
+    What was imported and built stays for good. Requests and messages are freed as soon as nobody
+    holds them, cycles are few; at its usual pace the collector takes some 8 % of the CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 async def _start(application: Application) -> str | None:

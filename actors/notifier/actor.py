@@ -4,12 +4,13 @@ All of it is hints. It keeps the newest progress of each job, which stands in no
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from uuid import UUID
 
 import attrs
 import orjson
 
-from actors.kernel import Actor, handles
+from actors.kernel import Actor, handles, handles_batch
 from actors.ledger.messages import UnitState
 from actors.notifier.messages import (
     Feed,
@@ -59,14 +60,16 @@ class NotifierActor(Actor[Notifier]):
     async def progress_of(self, message: ProgressOf) -> Progress | None:
         return self._progress.get(message.job)
 
-    @handles(UnitsMoved)
-    async def units_moved(self, message: UnitsMoved) -> None:
-        for unit in message.units:
+    @handles_batch(UnitsMoved, limit=100)
+    async def units_moved(self, messages: Sequence[UnitsMoved]) -> Sequence[None]:
+        units = [unit for message in messages for unit in message.units]
+        for unit in units:
             self._feed(unit.job, unit)
             if unit.job_status in ENDED:
                 self._progress.pop(unit.job, None)
-        if message.units:
-            await self._bus.publish(TOPIC, orjson.dumps([_told(u) for u in message.units]))
+        if units:
+            await self._bus.publish(TOPIC, orjson.dumps([_told(unit) for unit in units]))
+        return [None] * len(messages)
 
     @handles(Subscribe)
     async def subscribe(self, message: Subscribe) -> bool:

@@ -43,14 +43,20 @@ async def creator(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
     return person
 
 
-@pytest.fixture
-def make_node(gateway: Gateway, http: aiohttp.ClientSession) -> Callable[..., Awaitable[PlainNode]]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def make_node(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> AsyncIterator[Callable[..., Awaitable[PlainNode]]]:
     """Registers a plain node that is healthy, without a socket yet."""
+    nodes: list[PlainNode] = []
 
     async def make(*capabilities: str) -> PlainNode:
         node = PlainNode(http, gateway.url, capabilities or ("echo", "render"))
+        nodes.append(node)
         await node.register()
         await node.heartbeat()
         return node
 
-    return make
+    yield make
+    for node in nodes:
+        await node.leave()

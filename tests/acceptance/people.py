@@ -125,6 +125,11 @@ class PlainNode:
         target = f"{self.url}/api/v1/relay/ws/{self.id}"
         self.socket = await self.http.ws_connect(target, params={"token": self.token})
 
+    async def leave(self) -> None:
+        """Close the socket, if there is one: the session that it came from does not."""
+        if self.socket is not None:
+            await self.socket.close()
+
     async def receive(self, kind: str, within: float = 20.0) -> Json:
         """The next frame of that type; other ones are passed over."""
         assert self.socket is not None
@@ -205,3 +210,4 @@ async def faithful_node(
     finally:
         serving.cancel()
         await asyncio.wait((serving,))
+        await node.leave()

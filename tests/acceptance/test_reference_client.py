@@ -133,6 +133,7 @@ async def test_a_job_from_registration_to_result(
         return bool((await api.get(f"/api/v1/jobs/{job}"))["status"] == "COMPLETED")
 
     await until(completed, within=30)
+    await node.leave()
     await check_afterwards(api, job)
 
 

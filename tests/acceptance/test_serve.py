@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -104,9 +103,8 @@ async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> Non
         ({"RENDERTRUST_CREDITS_STARTER": "lots"}, "credits.starter"),
     ],
 )
-async def test_settings_that_are_wrong_are_a_wrong_use(
-    tmp_path: Path, settings: dict[str, str], said: str
-) -> None:
-    code, found = await refused("--data", str(tmp_path / "data"), **settings)
+async def test_settings_that_are_wrong_are_a_wrong_use(settings: dict[str, str], said: str) -> None:
+    with engine_folder() as folder:
+        code, found = await refused("--data", str(folder / "data"), **settings)
     assert code == 2
     assert said in found

@@ -1,0 +1,94 @@
+"""How soon a gateway with many open jobs and entries is ready again, after a stop and a kill.
+
+    python -m bench.restart [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 3]
+
+Seconds from the start of the process to: its line that it serves; readiness without anything
+missing; the answer to a dispatch, for which the Scheduler must have read all open jobs. Goal: ready
+in less than 5 s. The books are checked at the end (fsck).
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+
+from bench.crowd import JOB, SETTINGS
+from bench.probe import Table, fdatasync_rate, load_average
+from bench.volume import fill
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import Gateway, alive_in
+from tests.acceptance.people import Creator
+from tests.until import until
+
+
+async def started(gateway: Gateway, creator: Creator) -> list[float]:
+    """Start it; the three times."""
+    begun = time.perf_counter()
+    await gateway.start()
+    times = [time.perf_counter() - begun]
+
+    async def is_ready() -> bool:
+        async with creator.http.get(f"{gateway.url}/api/v1/health/ready") as answer:
+            return bool((await answer.json())["status"] == "ready")
+
+    await until(is_ready)
+    times.append(time.perf_counter() - begun)
+    status, answer = await creator.call("POST", "/jobs/dispatch", JOB)
+    assert status in (400, 402), answer  # there is no node for it, and nothing to pay it with
+    times.append(time.perf_counter() - begun)
+    return times
+
+
+async def measure(options: argparse.Namespace, gateway: Gateway, folder: Path) -> Table:
+    rows: dict[str, list[list[float]]] = {"after a stop": [], "after SIGKILL": []}
+    async with aiohttp.ClientSession() as http:
+        await gateway.start()
+        endpoint = kept_endpoint(folder)
+        assert endpoint is not None
+        began = time.perf_counter()
+        sizes = {"entries": options.entries, "open_jobs": options.open, "ended_jobs": options.ended}
+        await fill(endpoint.owner_dsn, **sizes)
+        print(f"filled in {time.perf_counter() - began:.0f} s")
+        creator = Creator(http, gateway.url, "restart@example.org")
+        await creator.register()
+        for _ in range(options.rounds):
+            await gateway.stop()
+            rows["after a stop"].append(await started(gateway, creator))
+            await gateway.kill()
+            rows["after SIGKILL"].append(await started(gateway, creator))
+        code, words = await gateway.fsck()
+        print(f"fsck: {words.strip()} ({code})")
+    table = Table("seconds until it", "says that it serves", "is ready", "answers a dispatch")
+    for label, rounds in rows.items():
+        table.add(label, *(f"{median(times):.2f}" for times in zip(*rounds, strict=True)))
+    return table
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--open", type=int, default=10_000)
+    parser.add_argument("--ended", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name) / "data"
+        os.chmod(name, 0o711)  # noqa: PTH101 - engines of root run as somebody else
+        print(f"fdatasync here: {fdatasync_rate(Path(name)):,.0f}/s; PostgreSQL's fsync is on")
+        gateway = Gateway(folder, **(SETTINGS | {"RENDERTRUST_CREDITS_STARTER": "0"}))
+        try:
+            table = await measure(options, gateway, folder)
+        finally:
+            await gateway.stop()
+            await until(lambda: not alive_in(folder), within=30)
+        print(f"{options.open:,} open jobs, {options.entries:,} entries; {load_average()}")
+        table.print()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

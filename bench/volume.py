@@ -1,0 +1,83 @@
+"""A database as it is after a year: sound books of a given size, written in a few statements.
+
+Every transfer is 100 units from ``adjustments`` to one of 20,000 users; ended jobs were
+cancelled, so that their holds are released; of the open jobs nine in ten wait for a node, and one
+in ten is with a node, its lease not over for an hour.
+"""
+
+import asyncpg
+
+USERS = 20_000
+JOB_TYPE = "volume"
+STATEMENTS = (
+    f"""CREATE TEMP TABLE people AS
+        SELECT gen_random_uuid() AS id, n FROM generate_series(0, {USERS - 1}) AS n""",
+    """INSERT INTO users (id, email, name, password_hash)
+       SELECT id, 'volume' || n || '@example.org', 'Volume', '' FROM people""",
+    "INSERT INTO accounts (name) SELECT 'user:' || id FROM people ORDER BY n",
+    """CREATE TEMP TABLE purses AS
+       SELECT a.id, p.n, p.id AS user_id
+       FROM people p JOIN accounts a ON a.name = 'user:' || p.id""",
+    f"""CREATE TEMP TABLE moved AS
+        SELECT t, p.id AS account, (t - 1) / {USERS} + 1 AS version
+        FROM generate_series(1, $1::bigint / 2) AS t JOIN purses p ON p.n = (t - 1) % {USERS}""",
+    """INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)
+       OVERRIDING SYSTEM VALUE
+       SELECT m.t, a.id, m.account, m.account, 100, 'ADJUSTMENT', 'volume:' || m.t, now()
+       FROM moved m, accounts a WHERE a.name = 'adjustments' ORDER BY m.t""",
+    """INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
+       SELECT gen_random_uuid(), t, account, version, 100, 100 * (version - 1), 100 * version, now()
+       FROM moved ORDER BY t""",
+    """INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
+       SELECT gen_random_uuid(), m.t, a.id, m.t, -100, -100 * (m.t - 1), -100 * m.t, now()
+       FROM moved m, accounts a WHERE a.name = 'adjustments' ORDER BY m.t""",
+    """SELECT setval('transfers_id_seq', max(id)) FROM transfers""",
+    """INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)
+       SELECT gen_random_uuid(), 'volume', decode(md5('a') || md5('b'), 'hex'), '{volume}',
+              'HEALTHY', now() FROM generate_series(1, 10)""",
+    f"""CREATE TEMP TABLE work AS
+        SELECT gen_random_uuid() AS id, p.id AS account, p.user_id, w.n,
+               w.n <= $2 AS open, w.n <= $2 / 10 AS assigned
+        FROM generate_series(1, $2::bigint + $3::bigint) AS w (n)
+        JOIN purses p ON p.n = w.n % {USERS}""",
+    f"""INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, created_at, queued_at,
+                          completed_at, updated_at)
+        SELECT id, user_id, '{JOB_TYPE}', 's3://elsewhere/x',
+               CASE WHEN assigned THEN 'DISPATCHED' WHEN open THEN 'QUEUED' ELSE 'CANCELLED' END,
+               100, now(), now(), CASE WHEN open THEN NULL ELSE now() END, now()
+        FROM work ORDER BY n DESC""",
+    """INSERT INTO units (job_id, number, state, attempt, node_id, assigned_at, lease_until, price,
+                          ended_at)
+       SELECT w.id, 0,
+              CASE WHEN assigned THEN 'DISPATCHED' WHEN open THEN 'QUEUED' ELSE 'CANCELLED' END,
+              assigned::integer, CASE WHEN assigned THEN k.id END,
+              CASE WHEN assigned THEN now() END,
+              CASE WHEN assigned THEN now() + interval '1 hour' END, 100,
+              CASE WHEN open THEN NULL ELSE now() END
+       FROM work w
+       JOIN (SELECT id, row_number() OVER () AS number FROM nodes) k ON k.number = w.n % 10 + 1""",
+    """INSERT INTO holds (id, account_id, reference, amount, state, created_at, closed_at)
+       SELECT gen_random_uuid(), account, 'job:' || id || ':0', 100,
+              CASE WHEN open THEN 'OPEN' ELSE 'RELEASED' END, now(),
+              CASE WHEN open THEN NULL ELSE now() END
+       FROM work""",
+    """UPDATE accounts a SET balance = s.balance, version = s.version, held = s.held
+       FROM (SELECT account_id, sum(amount) AS balance, max(version) AS version,
+                    coalesce((SELECT sum(amount) FROM holds h
+                              WHERE h.account_id = e.account_id AND h.state = 'OPEN'), 0) AS held
+             FROM entries e GROUP BY account_id) s
+       WHERE s.account_id = a.id""",
+)
+
+
+async def fill(dsn: str, *, entries: int, open_jobs: int, ended_jobs: int) -> None:
+    """Write it as the owner of an empty schema."""
+    connection = await asyncpg.connect(dsn)
+    sizes = (entries, open_jobs, ended_jobs)
+    for statement in STATEMENTS:
+        text = statement
+        for number, size in enumerate(sizes, 1):
+            text = text.replace(f"${number}", str(size))
+        await connection.execute(text)
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
