@@ -26,7 +26,7 @@ import aiohttp
 import asyncpg
 
 from bench.crowd import JOB_TYPE, SETTINGS, Crowd
-from bench.probe import Table, fdatasync_rate, load_average, percentiles
+from bench.probe import Table, fdatasync_rate, machine, percentiles
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway
 
@@ -151,7 +151,7 @@ async def main() -> None:
             many = await stack.enter_async_context(another)
         bench = Bench(http, defaultdict(list))
         await compare(bench, few, many, options)
-        print(f"{options.nodes} nodes connected; {load_average()}; {few.seen.refused} refused")
+        print(f"{options.nodes} nodes connected; {machine()}; {few.seen.refused} refused")
         bench.table().print()
 
 

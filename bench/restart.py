@@ -18,7 +18,7 @@ from statistics import median
 import aiohttp
 
 from bench.crowd import JOB, SETTINGS
-from bench.probe import Table, fdatasync_rate, load_average
+from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway, alive_in
@@ -86,7 +86,7 @@ async def main() -> None:
         finally:
             await gateway.stop()
             await until(lambda: not alive_in(folder), within=30)
-        print(f"{options.open:,} open jobs, {options.entries:,} entries; {load_average()}")
+        print(f"{options.open:,} open jobs, {options.entries:,} entries; {machine()}")
         table.print()
 
 
