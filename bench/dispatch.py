@@ -27,6 +27,7 @@ import asyncpg
 
 from bench.crowd import JOB_TYPE, SETTINGS, Crowd
 from bench.probe import Table, fdatasync_rate, machine, percentiles
+from bench.volume import fill
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway
 
@@ -79,6 +80,8 @@ async def running(
     await gateway.start()
     crowd = Crowd(gateway)
     try:
+        # Not the first minute of a gateway's life: PostgreSQL plans otherwise for empty tables.
+        await fill(owner_dsn(folder), entries=40_000, open_jobs=0, ended_jobs=20_000)
         if known:
             await insert_nodes(folder, known)
             await gateway.stop()
@@ -88,26 +91,20 @@ async def running(
         await asyncio.sleep(0.5)
         await crowd.at_once(jobs=500)  # warm
         await crowd.settle()
-        await analyse(folder)
         yield crowd
     finally:
         crowd.close()
         await gateway.stop()
 
 
-async def analyse(folder: Path) -> None:
-    """What PostgreSQL does by itself within a minute: until then it plans for empty tables."""
+def owner_dsn(folder: Path) -> str:
     endpoint = kept_endpoint(folder)
     assert endpoint is not None
-    connection = await asyncpg.connect(endpoint.owner_dsn)
-    await connection.execute("ANALYZE")
-    await connection.close()
+    return endpoint.owner_dsn
 
 
 async def insert_nodes(folder: Path, number: int) -> None:
-    endpoint = kept_endpoint(folder)
-    assert endpoint is not None
-    connection = await asyncpg.connect(endpoint.owner_dsn)
+    connection = await asyncpg.connect(owner_dsn(folder))
     await connection.execute(HEARTBEATS, [uuid4() for _ in range(number)], [JOB_TYPE])
     await connection.close()
 

@@ -141,7 +141,7 @@ class Database:
         """Called by the pool for each new connection: with the address of now."""
         settings = {
             "application_name": "rendertrust",
-            # A plan for any arguments: making one for each batch costs more than the batch.
+            # A plan for any arguments: making one for each small batch costs as much as the batch.
             "plan_cache_mode": "force_generic_plan",
             "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
             "timezone": "UTC",

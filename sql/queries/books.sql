@@ -120,11 +120,12 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::tim
                      $6::bigint[], $7::text[], $8::timestamptz[]);
 
 -- name: books_holds_update
--- Holds that are settled or released; the guard makes it happen once.
+-- Holds that are settled or released; the guard makes it happen once. In COALESCE it is no reason
+-- to begin with all open holds, which are few while it is planned and many later.
 UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[])
      AS n (reference, state, settled, closed_at)
-WHERE h.reference = n.reference AND h.state = 'OPEN';
+WHERE h.reference = n.reference AND coalesce(h.state = 'OPEN', false);
 
 -- name: books_transfers_insert
 -- New transfers.

@@ -30,12 +30,13 @@ WHERE u.ended_at IS NULL AND u.state IN ('DISPATCHED', 'RUNNING')
 ORDER BY u.job_id, u.number;
 
 -- name: work_renew_leases
--- The nodes still work on these, as far as attempt and node are those of the unit.
+-- The nodes still work on these, as far as attempt and node are those of the unit. In COALESCE the
+-- state is no reason to begin with all open units, which are few while it is planned and many later.
 UPDATE units u SET lease_until = n.until
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestamptz[])
      AS n (job_id, number, attempt, node_id, until)
 WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
-  AND u.node_id = n.node_id AND u.state IN ('DISPATCHED', 'RUNNING')
+  AND u.node_id = n.node_id AND coalesce(u.state IN ('DISPATCHED', 'RUNNING'), false)
 RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 
 -- name: work_healthy_nodes
