@@ -45,8 +45,9 @@ class Databases:
         self._ahead.clear()
 
     async def _dropped(self) -> None:
-        await asyncio.gather(*self._dropping)
-        self._dropping.clear()
+        # Emptied first: a failure is one test's, not every later one's too.
+        dropping, self._dropping = self._dropping, set()
+        await asyncio.gather(*dropping)
 
     def _copy_of(self, template: str) -> asyncio.Task[str]:
         return asyncio.create_task(self._copy(template))

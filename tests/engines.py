@@ -24,8 +24,14 @@ from tests.databases import Databases
 
 T = TypeVar("T")
 START_SECONDS = 60.0
-# These clusters live for one run: nothing needs to survive a power failure.
-UNDURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# These clusters live for one run: nothing needs to survive a power failure, and autovacuum would
+# only stand in the way of dropping a database (its workers may not be ended by the owner).
+UNDURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
 
 
 class LoopThread:
