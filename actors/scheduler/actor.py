@@ -38,7 +38,7 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.node import Node
-from actors.scheduler.policy import pause_seconds
+from actors.scheduler.policy import PENDING, pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
@@ -140,7 +140,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)
-            if booking.unit.state == "QUEUED":
+            if booking.unit.state != PENDING:  # somebody else changed it: see what it is
                 self._poll_soon()
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:
@@ -276,7 +276,7 @@ class SchedulerActor(Actor[Scheduler]):
         if not self._loaded:
             return
         now = self._clock.now()
-        due = self._board.queue.due(now)
+        due = self._board.due(now)
         for booking in self._board.place(now, self._clock.monotonic()):
             if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)  # the next poll queues it again
