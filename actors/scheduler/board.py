@@ -46,6 +46,7 @@ class Board:
         self.units: dict[UnitKey, Unit] = {}
         self._say = say
         self._behind: dict[UUID, Node] = {}
+        self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
         self._placed = 0
 
@@ -65,6 +66,10 @@ class Board:
             return Booking(unit, None, 0)
         return choice
 
+    def may_free(self, job_type: str) -> bool:
+        """Whether a slot for it may come free at once: one that only an order has taken."""
+        return any(node.eligible and job_type in node.does for node in self._ordered.values())
+
     def place(self, now: datetime, clock: float) -> Iterator[Booking]:
         """Reserve slots for units that wait, for a node or for another one.
 
@@ -81,6 +86,8 @@ class Board:
 
     def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
         self.units[unit.key] = unit
+        if unit.state == PENDING:
+            self._ordered[unit.key] = node
         unit.placing = Placing(node, unit.attempt + 1, expires)
         self._placed += 1
         heapq.heappush(self._placings, (expires, self._placed, unit, unit.placing))
@@ -224,6 +231,7 @@ class Board:
         if unit.placing is not None and unit.placing.node is not node:
             self._give_back(unit)
         unit.placing = None
+        self._ordered.pop(unit.key, None)
         if unit.node is not None and unit.node is not node:
             self._take_away(unit, unit.node)
         unit.node, unit.state, unit.attempt = node, state, attempt
@@ -241,6 +249,7 @@ class Board:
         if unit.placing is not None:
             self.index.release(unit.placing.node, unit.key)
             unit.placing = None
+            self._ordered.pop(unit.key, None)
 
     def _drop(self, unit: Unit, *, finished: bool = False) -> None:
         """Forget a unit; its node is told to, unless it was the one that finished it."""
