@@ -288,7 +288,7 @@ class GuardFailed:
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # of the job in question, as they stand
+    units: tuple[UnitState, ...] = ()  # that were named up to it, as they stand
 
 
 @attrs.frozen
