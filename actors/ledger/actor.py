@@ -48,10 +48,13 @@ class LedgerActor(Actor[Ledger]):
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
         BATCH.observe(len(commits))
-        outcomes = await self._settle(commits)
-        for commit, outcome in zip(commits, outcomes, strict=True):
-            if commit.observer is not None:
-                commit.observer.tell(Decided(commit.tag, outcome))
+        outcomes: list[Outcome] = [BooksAway() for _ in commits]
+        try:
+            outcomes = await self._settle(commits)
+        finally:  # askers hear of a crash by themselves; observers would wait for ever
+            for commit, outcome in zip(commits, outcomes, strict=True):
+                if commit.observer is not None:
+                    commit.observer.tell(Decided(commit.tag, outcome))
         return outcomes
 
     @handles_batch(RenewLeases, limit=1000)

@@ -293,7 +293,7 @@ class GuardFailed:
 
 @attrs.frozen
 class BooksAway:
-    """The database is away. Nothing was done; or all of it, if the answer to COMMIT was lost.
+    """The database is away, or (to observers) the Ledger crashed: nothing was done, or all of it.
 
     Asking again with the same references and ids does it once in any case.
     """
