@@ -46,7 +46,7 @@ class Endpoint:
         refused = await self._refuse(request)
         if refused is not None:
             return refused
-        claims = await identify(self._gateway.tokens, request, self.operation.audience)
+        claims = await identify(self._gateway.tokens, request, self.operation)
         if isinstance(claims, Problem):
             return claims
         ids = self._ids(request)
