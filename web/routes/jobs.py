@@ -117,6 +117,7 @@ class Result:
     body=NewJob,
     answers={200: Placed, 202: Placed},
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
+    rate="dispatch",
     new_work=True,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
@@ -148,7 +149,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     return placed(wanted, present(outcome))
 
 
-@operations.get("/api/v1/jobs", query=Page, answers={200: JobList})
+@operations.get("/api/v1/jobs", rate="read", query=Page, answers={200: JobList})
 async def index(call: Call[None, Page]) -> JobList:
     """One's own jobs, newest first."""
     page = call.query
@@ -161,6 +162,7 @@ async def index(call: Call[None, Page]) -> JobList:
     "/api/v1/jobs/{job_id}",
     answers={200: Job},
     refusals={404: "Job not found"},
+    rate="read",
     absent="Job not found",
 )
 async def show(call: Call) -> Job | Problem:
@@ -174,6 +176,7 @@ async def show(call: Call) -> Job | Problem:
     answers={200: Job},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
+    rate="write",
 )
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
@@ -197,6 +200,7 @@ async def cancel(call: Call) -> Job | Problem:
     "/api/v1/jobs/{job_id}/result",
     answers={200: Result},
     refusals={404: "Job not found, not COMPLETED, or without a result"},
+    rate="read",
     absent="Job not found",
 )
 async def result(call: Call) -> Result | Problem:

@@ -140,6 +140,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     "/api/v1/nodes/heartbeat",
     audience=Audience.NODE,
     body=Heartbeat,
+    rate="write",
     answers={200: HeartbeatSeen},
 )
 async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:

@@ -59,6 +59,7 @@ class Upload:
     "/api/v1/uploads",
     body=NewUpload,
     answers={201: Upload, 200: Upload},
+    rate="write",
     new_work=True,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
@@ -88,6 +89,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     "/api/v1/uploads/{upload_id}",
     answers={200: Upload},
     refusals={404: "Upload not found"},
+    rate="read",
     absent="Upload not found",
 )
 async def show(call: Call) -> Upload | Problem:
@@ -100,6 +102,7 @@ async def show(call: Call) -> Upload | Problem:
     "/api/v1/uploads/{upload_id}/complete",
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
+    rate="write",
     absent="Upload not found",
 )
 async def complete(call: Call) -> Upload | Problem:
