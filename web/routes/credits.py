@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.credits import EntryRow
+from web import examples
 from web.operations import Call, Operations
 
 operations = Operations()
@@ -53,7 +54,12 @@ class History:
     count: int
 
 
-@operations.get("/api/v1/credits/balance", rate="read", answers={200: Balance})
+@operations.get(
+    "/api/v1/credits/balance",
+    rate="read",
+    answers={200: Balance},
+    example=examples.BALANCE,
+)
 async def balance(call: Call) -> Balance:
     """What one has."""
     found = await call.gateway.credits.balance(call.caller)
@@ -65,7 +71,13 @@ async def balance(call: Call) -> Balance:
     )
 
 
-@operations.get("/api/v1/credits/history", rate="read", query=Window, answers={200: History})
+@operations.get(
+    "/api/v1/credits/history",
+    rate="read",
+    query=Window,
+    answers={200: History},
+    example=examples.HISTORY,
+)
 async def history(call: Call[None, Window]) -> History:
     """One's entries, newest first."""
     window, kept = call.query, call.gateway.credits

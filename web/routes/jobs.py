@@ -29,6 +29,7 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from sql.jobs import JobRow, Order
+from web import examples
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations
@@ -119,6 +120,9 @@ class Result:
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
     rate="dispatch",
     new_work=True,
+    idempotency=True,
+    request_example=examples.NEW_JOB,
+    example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is told at once."""
@@ -149,7 +153,13 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     return placed(wanted, present(outcome))
 
 
-@operations.get("/api/v1/jobs", rate="read", query=Page, answers={200: JobList})
+@operations.get(
+    "/api/v1/jobs",
+    rate="read",
+    query=Page,
+    answers={200: JobList},
+    example=examples.JOBS,
+)
 async def index(call: Call[None, Page]) -> JobList:
     """One's own jobs, newest first."""
     page = call.query
@@ -164,6 +174,7 @@ async def index(call: Call[None, Page]) -> JobList:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
     """A job of one's own."""
@@ -177,6 +188,7 @@ async def show(call: Call) -> Job | Problem:
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
     rate="write",
+    example=examples.CANCELLED_JOB,
 )
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
@@ -202,6 +214,7 @@ async def cancel(call: Call) -> Job | Problem:
     refusals={404: "Job not found, not COMPLETED, or without a result"},
     rate="read",
     absent="Job not found",
+    example=examples.RESULT,
 )
 async def result(call: Call) -> Result | Problem:
     """Where the finished work can be downloaded, for an hour."""
