@@ -10,6 +10,7 @@ from msgspec import Meta
 from rendertrust import money
 from sql.credits import EntryRow
 from web import examples
+from web.amounts import Credits
 from web.operations import Call, Operations
 
 operations = Operations()
@@ -19,10 +20,10 @@ operations = Operations()
 class Balance:
     """``balance`` is booked; ``held`` of it is set aside for jobs; ``available`` is the rest."""
 
-    balance: str
+    balance: Credits
     user_id: UUID
-    held: str
-    available: str
+    held: Credits
+    available: Credits
 
 
 @attrs.frozen
@@ -37,11 +38,11 @@ class Entry:
 
     id: UUID
     entry_id: int
-    amount: str
+    amount: Credits
     direction: Literal["CREDIT", "DEBIT"]
     source: str
     reference_id: str
-    balance_after: str
+    balance_after: Credits
     description: str
     created_at: datetime
 

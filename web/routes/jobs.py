@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import attrs
@@ -30,6 +30,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from sql.jobs import JobRow, Order
 from web import examples
+from web.amounts import Credits
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations
@@ -47,6 +48,7 @@ NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
 
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
 
 
 @attrs.frozen
@@ -63,7 +65,7 @@ class NewJob:
 class Placed:
     job_id: UUID
     node_id: UUID | None
-    status: str
+    status: Known
 
 
 @attrs.frozen
@@ -81,7 +83,7 @@ class Job:
     node_id: UUID | None
     job_type: str
     payload_ref: str
-    status: str
+    status: Known
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -90,8 +92,8 @@ class Job:
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    price: str
-    charged: str
+    price: Credits
+    charged: Credits
     progress: float | None
 
 
