@@ -125,6 +125,7 @@ def security(operation: Operation) -> list[Schema]:
         Audience.ANYONE: [{}, {"user": []}],
         Audience.USER: [{"user": list[str]()}],
         Audience.NODE: [{"node": list[str]()}],
+        Audience.ADMIN: [{"user": ["admin"]}],
     }[operation.audience]
 
 

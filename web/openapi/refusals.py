@@ -13,8 +13,10 @@ from web.problem import Fault, Problem
 
 # The same text wherever the answer comes from the steps that all operations share.
 SHARED: Final = {
+    400: "The request is not valid HTTP, or a header stands twice",
     401: "Not authenticated, or the token is invalid or expired",
     408: "The body did not arrive in time",
+    403: "The token is good, and does not allow this",
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
     422: "The request is not valid: `errors` names every fault",
@@ -28,7 +30,13 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "Idempotency-Replayed": ("The answer was given before.", {"const": "true"}),
 }
-_OF_STATUS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+_NAMED: Final = ("X-Request-ID",)
+_OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
+    400: (),  # what is no HTTP has no name yet
+    401: (*_NAMED, "WWW-Authenticate"),
+    429: (*_NAMED, "Retry-After"),
+    503: (*_NAMED, "Retry-After"),
+}
 
 
 @attrs.frozen
@@ -55,9 +63,11 @@ class Shortfall(Refusal):
 
 def refusals_of(operation: Operation) -> dict[int, str]:
     """Every status that is no success, and what it means here."""
-    statuses = [429, 500, 503]
+    statuses = [400, 429, 500, 503]
     if operation.audience is not Audience.PUBLIC:
         statuses += [401]
+    if operation.audience in (Audience.USER, Audience.ADMIN):
+        statuses += [403]
     if operation.method != "GET":
         statuses += [408, 413, 415]
     if operation.method != "GET" or operation.query is not None:
@@ -98,7 +108,7 @@ def response(status: int, text: str) -> Schema:
     }
     return {
         "description": text,
-        "headers": headers("X-Request-ID", *_OF_STATUS.get(status, ())),
+        "headers": headers(*_OF_STATUS.get(status, _NAMED)),
         "content": {"application/json": content, "application/problem+json": content},
     }
 

@@ -11,7 +11,7 @@ from rendertrust import money
 from sql.credits import EntryRow
 from web import examples
 from web.amounts import Credits
-from web.operations import Call, Operations
+from web.operations import Call, Operations, Scope
 
 operations = Operations()
 
@@ -57,6 +57,7 @@ class History:
 
 @operations.get(
     "/api/v1/credits/balance",
+    scope=Scope.CREDITS_READ,
     rate="read",
     answers={200: Balance},
     example=examples.BALANCE,
@@ -74,6 +75,7 @@ async def balance(call: Call) -> Balance:
 
 @operations.get(
     "/api/v1/credits/history",
+    scope=Scope.CREDITS_READ,
     rate="read",
     query=Window,
     answers={200: History},

@@ -33,7 +33,7 @@ from web import examples
 from web.amounts import Credits
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.parameters import parameters_of
 from web.payload import input_of, place_of
 from web.problem import Fault, Problem, invalid, unavailable
@@ -47,6 +47,8 @@ NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
 
+# One word: a name that stands in lists, labels and paths as it is.
+JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
 
@@ -55,7 +57,7 @@ Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
 class NewJob:
     """``queue``: wait when no node can do it, instead of being refused."""
 
-    job_type: Annotated[str, Meta(min_length=1, max_length=100)]
+    job_type: JobType
     payload_ref: Annotated[str, Meta(min_length=1, max_length=500)]
     params: dict[str, Any] = attrs.field(factory=dict[str, Any])
     queue: bool = False
@@ -117,6 +119,7 @@ class Result:
 
 @operations.post(
     "/api/v1/jobs/dispatch",
+    scope=Scope.JOBS_WRITE,
     body=NewJob,
     answers={200: Placed, 202: Placed},
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
@@ -157,6 +160,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 @operations.get(
     "/api/v1/jobs",
+    scope=Scope.JOBS_READ,
     rate="read",
     query=Page,
     answers={200: JobList},
@@ -172,6 +176,7 @@ async def index(call: Call[None, Page]) -> JobList:
 
 @operations.get(
     "/api/v1/jobs/{job_id}",
+    scope=Scope.JOBS_READ,
     answers={200: Job},
     refusals={404: "Job not found"},
     rate="read",
@@ -186,6 +191,7 @@ async def show(call: Call) -> Job | Problem:
 
 @operations.post(
     "/api/v1/jobs/{job_id}/cancel",
+    scope=Scope.JOBS_WRITE,
     answers={200: Job},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
@@ -212,6 +218,7 @@ async def cancel(call: Call) -> Job | Problem:
 
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
+    scope=Scope.JOBS_READ,
     answers={200: Result},
     refusals={404: "Job not found, not COMPLETED, or without a result"},
     rate="read",
