@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.credits import EntryRow
+from web import examples
+from web.amounts import Credits
 from web.operations import Call, Operations, Scope
 
 operations = Operations()
@@ -18,10 +20,10 @@ operations = Operations()
 class Balance:
     """``balance`` is booked; ``held`` of it is set aside for jobs; ``available`` is the rest."""
 
-    balance: str
+    balance: Credits
     user_id: UUID
-    held: str
-    available: str
+    held: Credits
+    available: Credits
 
 
 @attrs.frozen
@@ -36,11 +38,11 @@ class Entry:
 
     id: UUID
     entry_id: int
-    amount: str
+    amount: Credits
     direction: Literal["CREDIT", "DEBIT"]
     source: str
     reference_id: str
-    balance_after: str
+    balance_after: Credits
     description: str
     created_at: datetime
 
@@ -54,7 +56,11 @@ class History:
 
 
 @operations.get(
-    "/api/v1/credits/balance", scope=Scope.CREDITS_READ, rate="read", answers={200: Balance}
+    "/api/v1/credits/balance",
+    scope=Scope.CREDITS_READ,
+    rate="read",
+    answers={200: Balance},
+    example=examples.BALANCE,
 )
 async def balance(call: Call) -> Balance:
     """What one has."""
@@ -70,9 +76,10 @@ async def balance(call: Call) -> Balance:
 @operations.get(
     "/api/v1/credits/history",
     scope=Scope.CREDITS_READ,
+    rate="read",
     query=Window,
     answers={200: History},
-    rate="read",
+    example=examples.HISTORY,
 )
 async def history(call: Call[None, Window]) -> History:
     """One's entries, newest first."""
