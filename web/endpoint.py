@@ -21,6 +21,8 @@ ADMISSION_SECONDS = 0.5
 # All that a handler waits for, one after another: whoever asks is answered within two seconds.
 HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
+# Two readers could take one each; the parser sees to the headers of HTTP itself.
+ONCE = ("Authorization", "Idempotency-Key")
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -75,12 +77,15 @@ class Endpoint:
             return LATE
 
     async def _refuse(self, request: web.Request) -> Problem | None:
-        """Before anything is read: too many requests, or a gateway that is closing."""
+        """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
         rate = self.operation.rate
         if rate not in PER_CALLER:
             refused = await self._gateway.rates.refuse(rate, request.remote or "")
             if refused is not None:
                 return refused
+        for name in ONCE:
+            if len(request.headers.getall(name, ())) > 1:
+                return Problem(400, f"The header {name} stands twice")
         if self.operation.new_work:
             watchman = self._gateway.registry.ref(Watchman)
             try:

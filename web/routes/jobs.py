@@ -46,6 +46,8 @@ NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
 
+# One word: a name that stands in lists, labels and paths as it is.
+JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 
 
@@ -53,7 +55,7 @@ Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANC
 class NewJob:
     """``queue``: wait when no node can do it, instead of being refused."""
 
-    job_type: Annotated[str, Meta(min_length=1, max_length=100)]
+    job_type: JobType
     payload_ref: Annotated[str, Meta(min_length=1, max_length=500)]
     params: dict[str, Any] = attrs.field(factory=dict[str, Any])
     queue: bool = False

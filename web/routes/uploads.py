@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web.operations import Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations
 from web.problem import Fault, Problem, invalid
 
 operations = Operations()
@@ -72,6 +72,8 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
         gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
     )
     row = await gateway.uploads.announce(call.caller, content)
+    if row is None:
+        return TOKEN_REFUSED
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     put = await gateway.objects.presign_put(
