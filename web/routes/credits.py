@@ -53,7 +53,9 @@ class History:
     count: int
 
 
-@operations.get("/api/v1/credits/balance", scope=Scope.CREDITS_READ, answers={200: Balance})
+@operations.get(
+    "/api/v1/credits/balance", scope=Scope.CREDITS_READ, rate="read", answers={200: Balance}
+)
 async def balance(call: Call) -> Balance:
     """What one has."""
     found = await call.gateway.credits.balance(call.caller)
@@ -68,6 +70,7 @@ async def balance(call: Call) -> Balance:
 @operations.get(
     "/api/v1/credits/history",
     scope=Scope.CREDITS_READ,
+    rate="read",
     query=Window,
     answers={200: History},
 )
