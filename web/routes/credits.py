@@ -27,7 +27,7 @@ from sql.credits import EntryRow, HoldRow, UsageRow
 from sql.span import Span
 from web.books import commit, insufficient
 from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Call, Operations
+from web.operations import Answer, Call, Operations, Scope
 from web.pages import NOT_THERE, Cursor, Window, next_of, span_of
 from web.problem import Problem
 
@@ -133,7 +133,9 @@ class Usage:
     charged: str
 
 
-@operations.get("/api/v1/credits/balance", answers={200: Balance}, rate="read")
+@operations.get(
+    "/api/v1/credits/balance", scope=Scope.CREDITS_READ, answers={200: Balance}, rate="read"
+)
 async def balance(call: Call) -> Balance:
     """What one has."""
     found = await call.gateway.credits.balance(call.caller)
@@ -145,7 +147,13 @@ async def balance(call: Call) -> Balance:
     )
 
 
-@operations.get("/api/v1/credits/history", query=Cursor, answers={200: History}, rate="read")
+@operations.get(
+    "/api/v1/credits/history",
+    scope=Scope.CREDITS_READ,
+    query=Cursor,
+    answers={200: History},
+    rate="read",
+)
 async def history(call: Call[None, Cursor]) -> History | Problem:
     """One's entries, newest first."""
     page, kept = call.query, call.gateway.credits
@@ -158,6 +166,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
 
 @operations.post(
     "/api/v1/credits/deduct",
+    scope=Scope.CREDITS_WRITE,
     body=Deduction,
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
@@ -182,7 +191,13 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
     return deducted(await commit(call.gateway, Commit((transfer,), idempotency=kept)))
 
 
-@operations.get("/api/v1/credits/holds", query=Window, answers={200: Holds}, rate="read")
+@operations.get(
+    "/api/v1/credits/holds",
+    scope=Scope.CREDITS_READ,
+    query=Window,
+    answers={200: Holds},
+    rate="read",
+)
 async def holds(call: Call[None, Window]) -> Holds:
     """What is held of one's credits now, newest first."""
     window, kept = call.query, call.gateway.credits
@@ -192,7 +207,9 @@ async def holds(call: Call[None, Window]) -> Holds:
     return Holds([_hold(row) for row in rows], count, money.render(held))
 
 
-@operations.get("/api/v1/credits/usage", query=Days, answers={200: Usage}, rate="read")
+@operations.get(
+    "/api/v1/credits/usage", scope=Scope.CREDITS_READ, query=Days, answers={200: Usage}, rate="read"
+)
 async def usage(call: Call[None, Days]) -> Usage:
     """What one was charged for jobs, day by day."""
     today = call.gateway.clock.now().date()
