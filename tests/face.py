@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
+from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
 from actors.scheduler.messages import (
@@ -28,6 +29,7 @@ from sql.credits import Credits
 from sql.database import Database
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
@@ -172,13 +174,23 @@ class FaceServer(TestServer):
         return make_runner(self.app, self._settings)
 
 
+def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+    """The real Ledger among the stand-ins."""
+    ledger = partial(LedgerActor, SqlStore(database), SystemClock(), SystemRandom())
+    return {**STAND_INS, Ledger: lambda _: ledger()}
+
+
 @asynccontextmanager
-async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face]:
+async def serving(
+    database: Database,
+    settings: Settings,
+    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
     script, registry = Script(), Registry()
     clock, random = SystemClock(), SystemRandom()
-    children = [Child(m.__name__, partial(make, script)) for m, make in STAND_INS.items()]
-    for marker, child in zip(STAND_INS, children, strict=True):
+    children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
+    for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     objects = TwinObjects(lambda: clock.now().timestamp())
