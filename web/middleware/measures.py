@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 
 from actors.ports import Clock
 from web.answers import REQUEST_ID
-from web.logs import redact, write_line
+from web.logs import access
 
 REQUESTS = Counter("rendertrust_requests", "Answers by route.", ["method", "route", "status"])
 SECONDS = Histogram("rendertrust_request_seconds", "Time to the answer, by route.", ["route"])
@@ -41,17 +41,9 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
             method = request.method if request.method in METHODS else UNKNOWN
             count(method, route_of(request), status, seconds)
             if logged:
-                write_line(
-                    {
-                        "timestamp": clock.now(),
-                        "logger": "access",
-                        "request_id": request[REQUEST_ID],
-                        "method": method,
-                        "path": redact(request.path[:200]),
-                        "status": status,
-                        "ms": round(seconds * 1000, 1),
-                        "ip": request.remote,
-                    }
+                request_id = request[REQUEST_ID]
+                access(
+                    clock.now(), request_id, method, request.path, status, seconds, request.remote
                 )
 
     return measure
