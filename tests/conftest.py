@@ -1,6 +1,7 @@
 """Fixtures for every test, and how properties are looked for."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -10,3 +11,7 @@ pytest_plugins = ["tests.engines"]
 # red is the change; on a desk new ones are.
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("ours")
+
+# A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
+# that tests start would never hear Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Any, Final, Generic, Literal, TypeAlias
+from typing import Any, Final, Generic, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import attrs
@@ -67,7 +67,13 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-Rate: TypeAlias = Literal["login", "refresh", "register", "node"]
+# What requests are counted against. Per address: login, refresh, register, node, probe (health,
+# metrics, documents). Per user or node, else per address: read, write, dispatch.
+Rate: TypeAlias = Literal[
+    "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
+]
+RATES: Final[tuple[Rate, ...]] = get_args(Rate)
+PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 
 
 @attrs.frozen
@@ -78,12 +84,12 @@ class Operation:
     path: str
     handler: Handler
     answers: Mapping[int, Any]
+    rate: Rate
     audience: Audience = Audience.USER
     body: Any = None  # an attrs class; None: no fields, the body may be left out
     query: Any = None
     refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])  # beside 401, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID
-    rate: Rate | None = None  # counted against this limit, per IP
     new_work: bool = False  # refused while the gateway is closing
 
     @property

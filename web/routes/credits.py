@@ -53,7 +53,7 @@ class History:
     count: int
 
 
-@operations.get("/api/v1/credits/balance", answers={200: Balance})
+@operations.get("/api/v1/credits/balance", rate="read", answers={200: Balance})
 async def balance(call: Call) -> Balance:
     """What one has."""
     found = await call.gateway.credits.balance(call.caller)
@@ -65,7 +65,7 @@ async def balance(call: Call) -> Balance:
     )
 
 
-@operations.get("/api/v1/credits/history", query=Window, answers={200: History})
+@operations.get("/api/v1/credits/history", rate="read", query=Window, answers={200: History})
 async def history(call: Call[None, Window]) -> History:
     """One's entries, newest first."""
     window, kept = call.query, call.gateway.credits

@@ -95,11 +95,13 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     challenge = _challenge(call)
     if known is None:
         node, kind = call.gateway.random.uuid(), TokenType.NODE
-        await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
+        kept = await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
     else:
         # Whoever asks has proved nothing: the token is good for nothing but to be replaced.
         node, kind = known, TokenType.UNPROVED
-        await call.gateway.nodes.insert_challenge(node, challenge)
+        kept = await call.gateway.nodes.insert_challenge(node, challenge)
+    if not kept:
+        return TOKEN_REFUSED
     token = _token(call, kind, node)
     return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
 
@@ -140,6 +142,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     "/api/v1/nodes/heartbeat",
     audience=Audience.NODE,
     body=Heartbeat,
+    rate="write",
     answers={200: HeartbeatSeen},
 )
 async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:

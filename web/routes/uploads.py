@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web.operations import Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations
 from web.problem import Fault, Problem, invalid
 
 operations = Operations()
@@ -59,6 +59,7 @@ class Upload:
     "/api/v1/uploads",
     body=NewUpload,
     answers={201: Upload, 200: Upload},
+    rate="write",
     new_work=True,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
@@ -71,6 +72,8 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
         gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
     )
     row = await gateway.uploads.announce(call.caller, content)
+    if row is None:
+        return TOKEN_REFUSED
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     put = await gateway.objects.presign_put(
@@ -88,6 +91,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     "/api/v1/uploads/{upload_id}",
     answers={200: Upload},
     refusals={404: "Upload not found"},
+    rate="read",
     absent="Upload not found",
 )
 async def show(call: Call) -> Upload | Problem:
@@ -100,6 +104,7 @@ async def show(call: Call) -> Upload | Problem:
     "/api/v1/uploads/{upload_id}/complete",
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
+    rate="write",
     absent="Upload not found",
 )
 async def complete(call: Call) -> Upload | Problem:
