@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 from web.gateway import Gateway
 from web.problem import Problem
 from web.reached import reached_at
+from web.rights import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.tokens import Claims
 
 B = TypeVar("B", default=None)
@@ -25,6 +26,7 @@ class Audience(Enum):
     ANYONE = auto()  # with a user's token the answer concerns him; without one it is anonymous
     USER = auto()
     NODE = auto()
+    ADMIN = auto()  # a user with the role admin; an auditor too, for GET
 
 
 @attrs.frozen
@@ -86,9 +88,12 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
+    scope: Scope | None = None  # what an API key needs; None: only people who are logged in
     body: Any = None  # an attrs class; None: no fields, the body may be left out
     query: Any = None
-    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])  # beside 401, 422, 429, 503
+    refusals: Mapping[int, str] = attrs.field(
+        factory=dict[int, str]
+    )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID
     new_work: bool = False  # refused while the gateway is closing
 
@@ -112,6 +117,9 @@ class Operations:
 
     def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("POST", path, declared)
+
+    def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("DELETE", path, declared)
 
     def _declare(
         self, method: str, path: str, declared: Mapping[str, Any]

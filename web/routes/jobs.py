@@ -31,7 +31,7 @@ from rendertrust import money
 from sql.jobs import JobRow, Order
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.parameters import parameters_of
 from web.payload import input_of, place_of
 from web.problem import Fault, Problem, invalid, unavailable
@@ -116,6 +116,7 @@ class Result:
 
 @operations.post(
     "/api/v1/jobs/dispatch",
+    scope=Scope.JOBS_WRITE,
     body=NewJob,
     answers={200: Placed, 202: Placed},
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
@@ -151,7 +152,9 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     return placed(wanted, present(outcome))
 
 
-@operations.get("/api/v1/jobs", rate="read", query=Page, answers={200: JobList})
+@operations.get(
+    "/api/v1/jobs", scope=Scope.JOBS_READ, query=Page, answers={200: JobList}, rate="read"
+)
 async def index(call: Call[None, Page]) -> JobList:
     """One's own jobs, newest first."""
     page = call.query
@@ -162,6 +165,7 @@ async def index(call: Call[None, Page]) -> JobList:
 
 @operations.get(
     "/api/v1/jobs/{job_id}",
+    scope=Scope.JOBS_READ,
     answers={200: Job},
     refusals={404: "Job not found"},
     rate="read",
@@ -175,6 +179,7 @@ async def show(call: Call) -> Job | Problem:
 
 @operations.post(
     "/api/v1/jobs/{job_id}/cancel",
+    scope=Scope.JOBS_WRITE,
     answers={200: Job},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
@@ -200,6 +205,7 @@ async def cancel(call: Call) -> Job | Problem:
 
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
+    scope=Scope.JOBS_READ,
     answers={200: Result},
     refusals={404: "Job not found, not COMPLETED, or without a result"},
     rate="read",

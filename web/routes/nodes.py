@@ -14,7 +14,7 @@ from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 from web.tokens import TokenType
 
@@ -77,6 +77,7 @@ class HeartbeatSeen:
 @operations.post(
     "/api/v1/nodes/register",
     audience=Audience.ANYONE,
+    scope=Scope.NODES_WRITE,
     body=NewNode,
     answers={201: RegisteredNode},
     rate="node",

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 
 operations = Operations()
@@ -57,6 +57,7 @@ class Upload:
 
 @operations.post(
     "/api/v1/uploads",
+    scope=Scope.UPLOADS_WRITE,
     body=NewUpload,
     answers={201: Upload, 200: Upload},
     rate="write",
@@ -89,6 +90,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 
 @operations.get(
     "/api/v1/uploads/{upload_id}",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found"},
     rate="read",
@@ -102,6 +104,7 @@ async def show(call: Call) -> Upload | Problem:
 
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
