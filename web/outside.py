@@ -21,7 +21,7 @@ from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
-from web.gateway import Probe
+from web.readiness import Probe
 
 
 @attrs.frozen

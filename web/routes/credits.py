@@ -42,7 +42,7 @@ OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
 Amount = Annotated[
     str,
     Meta(
-        pattern=r"(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?",
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
         description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
     ),
 ]
