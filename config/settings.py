@@ -99,12 +99,16 @@ class Payloads:
 
 @attrs.frozen
 class Limits:
-    """Requests per IP and 60 s."""
+    """Requests per 60 s: the first five per address, the others per user or node."""
 
     login: int
     refresh: int
     register: int
     node: int
+    probe: int
+    read: int
+    write: int
+    dispatch: int
 
 
 @attrs.frozen
@@ -222,6 +226,10 @@ _BOUNDS = {
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),
     "limits.node": (1, 1_000_000),
+    "limits.probe": (1, 100_000_000),
+    "limits.read": (1, 100_000_000),
+    "limits.write": (1, 100_000_000),
+    "limits.dispatch": (1, 100_000_000),
 }
 
 

@@ -8,6 +8,7 @@ EdDSAs", 2020, §2).
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 PEM_CHARACTERS_MAX: Final = 4096
+# The loader passes over what stands before and after; one text must be one key.
+_ONE_KEY: Final = re.compile(
+    r"\s*-----BEGIN PUBLIC KEY-----[\r\n]+[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----[ \t\r\n]*",
+    re.ASCII,
+)
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, _P - 2, _P) % _P
 # The y coordinates of the eight points whose order divides 8, canonical. Those of order 8 are
@@ -51,6 +57,8 @@ def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
     """The key in a PEM ``SubjectPublicKeyInfo``, or why it is refused. Never raises."""
     if len(pem) > PEM_CHARACTERS_MAX:
         return KeyRefused(f"longer than {PEM_CHARACTERS_MAX} characters")
+    if not _ONE_KEY.fullmatch(pem):
+        return KeyRefused("not a PEM public key")
     try:
         key = load_pem_public_key(pem.encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):

@@ -58,9 +58,9 @@ class Nodes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, node: NewNode, challenge: NewChallenge) -> None:
-        """A node that is REGISTERED, with its challenge."""
-        await self._database.execute(
+    async def insert(self, node: NewNode, challenge: NewChallenge) -> bool:
+        """A node that is REGISTERED, with its challenge; False when its owner is gone."""
+        return await self._owned(
             "node_insert",
             *(node.id, node.name, node.public_key, list(node.capabilities)),
             dict(node.metadata),
@@ -72,11 +72,18 @@ class Nodes:
         row = await self._database.one("node_by_verified_key", public_key)
         return None if row is None else row["id"]
 
-    async def insert_challenge(self, node: UUID, challenge: NewChallenge) -> None:
-        """A further challenge for a known node."""
-        await self._database.execute(
+    async def insert_challenge(self, node: UUID, challenge: NewChallenge) -> bool:
+        """A further challenge for a known node; False when it or its owner is gone."""
+        return await self._owned(
             "challenge_insert", challenge.challenge, node, challenge.owner, challenge.expires_at
         )
+
+    async def _owned(self, name: str, *args: Any) -> bool:
+        try:
+            await self._database.execute(name, *args)
+        except asyncpg.ForeignKeyViolationError:
+            return False
+        return True
 
     async def challenge(self, challenge: bytes, node: UUID) -> NodeChallenge | None:
         """What a proof is checked against; None when this node was never given it."""

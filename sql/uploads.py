@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import attrs
 
 from sql.database import Database
@@ -36,13 +37,16 @@ class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def announce(self, user: UUID, content: NewUpload) -> UploadRow:
-        """The row for this content of this user: the one there is, else a new one."""
-        row = await self._database.one(
-            "upload_announce",
-            *(content.id, user, content.sha256, content.size),
-            *(content.filename, content.object_key),
-        )
+    async def announce(self, user: UUID, content: NewUpload) -> UploadRow | None:
+        """The row for this content: the one there is, else a new one; None: no such user."""
+        try:
+            row = await self._database.one(
+                "upload_announce",
+                *(content.id, user, content.sha256, content.size),
+                *(content.filename, content.object_key),
+            )
+        except asyncpg.ForeignKeyViolationError:
+            return None
         assert row is not None, "an upsert returns its row"
         return UploadRow(**row)
 

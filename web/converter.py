@@ -19,6 +19,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn
 from email_validator import EmailNotValidError, validate_email
 from msgspec import Meta
+from multidict import MultiMapping
 
 from web.document import INTEGER_MAX, writable
 from web.problem import Fault
@@ -43,14 +44,19 @@ def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
     return _structured(_STRICT, document, kind)
 
 
-def structure_query(query: Mapping[str, str], kind: type[T]) -> T | list[Fault]:
+def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
     """A query string as an instance of ``kind``; parameters that it does not know are ignored."""
-    unwritable = [
+    faults = [
+        Fault(field.name, "duplicate", "is given more than once")
+        for field in attrs.fields(cast("type[Any]", kind))
+        if len(query.getall(field.name, ())) > 1
+    ]
+    faults += [
         Fault(ascii(name)[1:-1], "value", "must not contain NUL or lone surrogates")
         for name, value in query.items()
         if not (writable(name) and writable(value))
     ]
-    return unwritable or _structured(_LAX, query, kind)
+    return faults or _structured(_LAX, query, kind)
 
 
 def uuid_of(text: str) -> UUID | None:
@@ -179,11 +185,11 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 def _checked(value: Any, meta: Meta) -> Any:
     number: Any = value
-    unit = "characters" if type(value) is str else "items"
+    unit = "character" if type(value) is str else "item"
     if meta.min_length is not None and len(value) < meta.min_length:
-        raise Wrong(f"must have at least {meta.min_length} {unit}")
+        raise Wrong(f"must have at least {_several(meta.min_length, unit)}")
     if meta.max_length is not None and len(value) > meta.max_length:
-        raise Wrong(f"must have at most {meta.max_length} {unit}")
+        raise Wrong(f"must have at most {_several(meta.max_length, unit)}")
     if meta.ge is not None and number < meta.ge:
         raise Wrong(f"must be at least {meta.ge}")
     if meta.le is not None and number > meta.le:
@@ -193,6 +199,10 @@ def _checked(value: Any, meta: Meta) -> Any:
     if (meta.extra_json_schema or {}).get("format") == "email":
         return _email(value)
     return value
+
+
+def _several(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _email(value: str) -> str:

@@ -1,5 +1,6 @@
 """A request's JSON body, read strictly: what two parsers could read differently is refused."""
 
+import codecs
 import json
 import re
 from typing import Any, TypeAlias, cast
@@ -28,6 +29,8 @@ def parse(raw: bytes) -> Document | Fault:
     Refused: what is not UTF-8, not JSON (RFC 8259) or not an object; depth above 64; a key twice in
     one object; integers outside 64 bits; NaN and infinities; NUL and lone surrogates in any text.
     """
+    if raw.startswith(codecs.BOM_UTF8):
+        return Fault("", "syntax", "The body begins with a byte order mark; send it without one")
     try:
         text = raw.decode()
     except UnicodeDecodeError:

@@ -13,13 +13,16 @@ from web.body import digest_of, read_body, read_document
 from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
-from web.operations import Answer, Call, Operation
+from web.operations import PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
+from web.tokens import Claims
 
 ADMISSION_SECONDS = 0.5
 # All that a handler waits for, one after another: whoever asks is answered within two seconds.
 HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
+# Two readers could take one each; the parser sees to the headers of HTTP itself.
+ONCE = ("Authorization", "Idempotency-Key")
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -46,7 +49,10 @@ class Endpoint:
         refused = await self._refuse(request)
         if refused is not None:
             return refused
-        claims = await identify(self._gateway.tokens, request, self.operation.audience)
+        claims = await identify(self._gateway.tokens, request, self.operation)
+        refused = await self._refuse_caller(request, claims)
+        if refused is not None:
+            return refused
         if isinstance(claims, Problem):
             return claims
         ids = self._ids(request)
@@ -71,12 +77,15 @@ class Endpoint:
             return LATE
 
     async def _refuse(self, request: web.Request) -> Problem | None:
-        """Before anything is read: too many requests, or a gateway that is closing."""
+        """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
         rate = self.operation.rate
-        if rate is not None:
+        if rate not in PER_CALLER:
             refused = await self._gateway.rates.refuse(rate, request.remote or "")
             if refused is not None:
                 return refused
+        for name in ONCE:
+            if len(request.headers.getall(name, ())) > 1:
+                return Problem(400, f"The header {name} stands twice")
         if self.operation.new_work:
             watchman = self._gateway.registry.ref(Watchman)
             try:
@@ -85,6 +94,16 @@ class Endpoint:
                 is_open = False  # it has not started yet, or has stopped
             return None if is_open else CLOSING
         return None
+
+    async def _refuse_caller(
+        self, request: web.Request, claims: Claims | Problem | None
+    ) -> Problem | None:
+        """Too many requests of one user or node; whoever is none of them counts by address."""
+        rate = self.operation.rate
+        if rate not in PER_CALLER:
+            return None
+        subject = str(claims.subject) if isinstance(claims, Claims) else request.remote or ""
+        return await self._gateway.rates.refuse(rate, subject)
 
     def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
         ids: dict[str, UUID] = {}

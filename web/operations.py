@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Any, Final, Generic, Literal, TypeAlias
+from typing import Any, Final, Generic, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import attrs
@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 from web.gateway import Gateway
 from web.problem import Problem
 from web.reached import reached_at
+from web.rights import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.tokens import Claims
 
 B = TypeVar("B", default=None)
@@ -25,6 +26,7 @@ class Audience(Enum):
     ANYONE = auto()  # with a user's token the answer concerns him; without one it is anonymous
     USER = auto()
     NODE = auto()
+    ADMIN = auto()  # a user with the role admin; an auditor too, for GET
 
 
 @attrs.frozen
@@ -67,7 +69,13 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-Rate: TypeAlias = Literal["login", "refresh", "register", "node"]
+# What requests are counted against. Per address: login, refresh, register, node, probe (health,
+# metrics, documents). Per user or node, else per address: read, write, dispatch.
+Rate: TypeAlias = Literal[
+    "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
+]
+RATES: Final[tuple[Rate, ...]] = get_args(Rate)
+PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 
 
 @attrs.frozen
@@ -78,12 +86,15 @@ class Operation:
     path: str
     handler: Handler
     answers: Mapping[int, Any]
+    rate: Rate
     audience: Audience = Audience.USER
+    scope: Scope | None = None  # what an API key needs; None: only people who are logged in
     body: Any = None  # an attrs class; None: no fields, the body may be left out
     query: Any = None
-    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])  # beside 401, 422, 429, 503
+    refusals: Mapping[int, str] = attrs.field(
+        factory=dict[int, str]
+    )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID
-    rate: Rate | None = None  # counted against this limit, per IP
     new_work: bool = False  # refused while the gateway is closing
 
     @property
@@ -106,6 +117,9 @@ class Operations:
 
     def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("POST", path, declared)
+
+    def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("DELETE", path, declared)
 
     def _declare(
         self, method: str, path: str, declared: Mapping[str, Any]

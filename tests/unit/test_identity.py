@@ -117,3 +117,19 @@ def test_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(ValueError, match="chmod 600"):
         identity.load_or_create_key(path)
+
+
+@pytest.mark.parametrize(
+    "around", ["{pem}and more\n", "{pem}{pem}", "before\n{pem}", "{pem}\x0b", "Key: value\n{pem}"]
+)
+def test_text_around_the_key_is_refused(around: str) -> None:
+    pem = identity.public_pem(identity.generate_key())
+    assert identity.read_public_key(around.format(pem=pem)) == KeyRefused("not a PEM public key")
+
+
+def test_blanks_and_any_line_ends_around_the_key_are_no_matter() -> None:
+    key = identity.generate_key()
+    pem = identity.public_pem(key)
+    for written in (pem.strip(), f"\n {pem}\n\n", pem.replace("\n", "\r\n")):
+        read = identity.read_public_key(written)
+        assert isinstance(read, ed25519.Ed25519PublicKey), written

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.credits import EntryRow
-from web.operations import Call, Operations
+from web.operations import Call, Operations, Scope
 
 operations = Operations()
 
@@ -53,7 +53,9 @@ class History:
     count: int
 
 
-@operations.get("/api/v1/credits/balance", answers={200: Balance})
+@operations.get(
+    "/api/v1/credits/balance", scope=Scope.CREDITS_READ, rate="read", answers={200: Balance}
+)
 async def balance(call: Call) -> Balance:
     """What one has."""
     found = await call.gateway.credits.balance(call.caller)
@@ -65,7 +67,13 @@ async def balance(call: Call) -> Balance:
     )
 
 
-@operations.get("/api/v1/credits/history", query=Window, answers={200: History})
+@operations.get(
+    "/api/v1/credits/history",
+    scope=Scope.CREDITS_READ,
+    query=Window,
+    answers={200: History},
+    rate="read",
+)
 async def history(call: Call[None, Window]) -> History:
     """One's entries, newest first."""
     window, kept = call.query, call.gateway.credits

@@ -41,27 +41,29 @@ class Readiness:
 HEALTHY = Health("healthy")
 
 
-@operations.get("/health", audience=Audience.PUBLIC, answers={200: Health})
-@operations.get("/api/v1/health", audience=Audience.PUBLIC, answers={200: Health})
+@operations.get("/health", audience=Audience.PUBLIC, rate="probe", answers={200: Health})
+@operations.get("/api/v1/health", audience=Audience.PUBLIC, rate="probe", answers={200: Health})
 async def health(call: Call) -> Health:
     """Whether this process answers."""
     return HEALTHY
 
 
-@operations.get("/version", audience=Audience.PUBLIC, answers={200: Version})
+@operations.get("/version", audience=Audience.PUBLIC, rate="probe", answers={200: Version})
 async def version(call: Call) -> Version:
     """What this is."""
     return Version("RenderTrust", rendertrust.__version__, call.gateway.settings.environment)
 
 
-@operations.get("/metrics", audience=Audience.PUBLIC, answers={200: None})
+@operations.get("/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: None})
 async def metrics(call: Call) -> web.StreamResponse:
     """Figures for Prometheus."""
     show_actors(call.gateway.snapshot())
     return await server_stats(call.request)
 
 
-@operations.get("/api/v1/health/ready", audience=Audience.PUBLIC, answers={200: Readiness})
+@operations.get(
+    "/api/v1/health/ready", audience=Audience.PUBLIC, rate="probe", answers={200: Readiness}
+)
 async def ready(call: Call) -> Readiness:
     """Whether what this gateway depends on is there; always 200."""
     found: dict[str, Connection] = {}

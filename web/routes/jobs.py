@@ -31,7 +31,7 @@ from rendertrust import money
 from sql.jobs import JobRow, Order
 from web.books import commit, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.parameters import parameters_of
 from web.payload import input_of, place_of
 from web.problem import Fault, Problem, invalid, unavailable
@@ -45,6 +45,8 @@ NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
 
+# One word: a name that stands in lists, labels and paths as it is.
+JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 
 
@@ -52,7 +54,7 @@ Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANC
 class NewJob:
     """``queue``: wait when no node can do it, instead of being refused."""
 
-    job_type: Annotated[str, Meta(min_length=1, max_length=100)]
+    job_type: JobType
     payload_ref: Annotated[str, Meta(min_length=1, max_length=500)]
     params: dict[str, Any] = attrs.field(factory=dict[str, Any])
     queue: bool = False
@@ -114,9 +116,11 @@ class Result:
 
 @operations.post(
     "/api/v1/jobs/dispatch",
+    scope=Scope.JOBS_WRITE,
     body=NewJob,
     answers={200: Placed, 202: Placed},
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
+    rate="dispatch",
     new_work=True,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
@@ -148,7 +152,9 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     return placed(wanted, present(outcome))
 
 
-@operations.get("/api/v1/jobs", query=Page, answers={200: JobList})
+@operations.get(
+    "/api/v1/jobs", scope=Scope.JOBS_READ, query=Page, answers={200: JobList}, rate="read"
+)
 async def index(call: Call[None, Page]) -> JobList:
     """One's own jobs, newest first."""
     page = call.query
@@ -159,8 +165,10 @@ async def index(call: Call[None, Page]) -> JobList:
 
 @operations.get(
     "/api/v1/jobs/{job_id}",
+    scope=Scope.JOBS_READ,
     answers={200: Job},
     refusals={404: "Job not found"},
+    rate="read",
     absent="Job not found",
 )
 async def show(call: Call) -> Job | Problem:
@@ -171,9 +179,11 @@ async def show(call: Call) -> Job | Problem:
 
 @operations.post(
     "/api/v1/jobs/{job_id}/cancel",
+    scope=Scope.JOBS_WRITE,
     answers={200: Job},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
+    rate="write",
 )
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
@@ -195,8 +205,10 @@ async def cancel(call: Call) -> Job | Problem:
 
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
+    scope=Scope.JOBS_READ,
     answers={200: Result},
     refusals={404: "Job not found, not COMPLETED, or without a result"},
+    rate="read",
     absent="Job not found",
 )
 async def result(call: Call) -> Result | Problem:

@@ -14,7 +14,7 @@ from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 from web.tokens import TokenType
 
@@ -77,6 +77,7 @@ class HeartbeatSeen:
 @operations.post(
     "/api/v1/nodes/register",
     audience=Audience.ANYONE,
+    scope=Scope.NODES_WRITE,
     body=NewNode,
     answers={201: RegisteredNode},
     rate="node",
@@ -95,11 +96,13 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     challenge = _challenge(call)
     if known is None:
         node, kind = call.gateway.random.uuid(), TokenType.NODE
-        await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
+        kept = await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
     else:
         # Whoever asks has proved nothing: the token is good for nothing but to be replaced.
         node, kind = known, TokenType.UNPROVED
-        await call.gateway.nodes.insert_challenge(node, challenge)
+        kept = await call.gateway.nodes.insert_challenge(node, challenge)
+    if not kept:
+        return TOKEN_REFUSED
     token = _token(call, kind, node)
     return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
 
@@ -140,6 +143,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     "/api/v1/nodes/heartbeat",
     audience=Audience.NODE,
     body=Heartbeat,
+    rate="write",
     answers={200: HeartbeatSeen},
 )
 async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:

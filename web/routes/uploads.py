@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web.operations import Answer, Call, Operations
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 
 operations = Operations()
@@ -57,8 +57,10 @@ class Upload:
 
 @operations.post(
     "/api/v1/uploads",
+    scope=Scope.UPLOADS_WRITE,
     body=NewUpload,
     answers={201: Upload, 200: Upload},
+    rate="write",
     new_work=True,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
@@ -71,6 +73,8 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
         gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
     )
     row = await gateway.uploads.announce(call.caller, content)
+    if row is None:
+        return TOKEN_REFUSED
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     put = await gateway.objects.presign_put(
@@ -86,8 +90,10 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 
 @operations.get(
     "/api/v1/uploads/{upload_id}",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found"},
+    rate="read",
     absent="Upload not found",
 )
 async def show(call: Call) -> Upload | Problem:
@@ -98,8 +104,10 @@ async def show(call: Call) -> Upload | Problem:
 
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
+    rate="write",
     absent="Upload not found",
 )
 async def complete(call: Call) -> Upload | Problem:

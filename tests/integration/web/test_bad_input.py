@@ -4,16 +4,20 @@ import io
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
+from multidict import CIMultiDict
 
 from rendertrust.identity import generate_key, public_pem
 from tests.face import Face
+from web.tokens import TokenType
 
 SHA = "ab" * 32
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 MIB = 1 << 20
+DISPATCH = "/api/v1/jobs/dispatch"
 
 
 @attrs.frozen
@@ -109,7 +113,12 @@ BAD: dict[str, tuple[Callable[[Route], bytes], int, str]] = {
     "no JSON": (lambda r: b"{", 422, "is not JSON"),
     "NaN": (lambda r: b'{"a": NaN}', 422, "NaN is no JSON number"),
     "no UTF-8": (lambda r: b'{"a": "\xff"}', 422, "is not UTF-8"),
-    "byte order mark": (lambda r: b"\xef\xbb\xbf" + dumped(r), 422, "is not JSON"),
+    "byte order mark": (
+        lambda r: b"\xef\xbb\xbf" + dumped(r),
+        422,
+        "begins with a byte order mark",
+    ),
+    "too short": (lambda r: dumped(r, **{r.field: ""}), 422, "must"),
 }
 
 
@@ -204,6 +213,8 @@ async def test_all_faults_of_a_body_are_told_at_once(face: Face) -> None:
         ("/api/v1/credits/history", "limit=1.5"),
         ("/api/v1/credits/history", "offset=%D9%A3"),
         ("/api/v1/credits/history", "a=%00"),
+        ("/api/v1/jobs", "limit=1&limit=1"),
+        ("/api/v1/jobs", "limit=1&limit="),
     ],
 )
 async def test_bad_queries_are_refused(face: Face, path: str, query: str) -> None:
@@ -218,3 +229,52 @@ async def test_what_is_no_uuid_names_nothing(face: Face) -> None:
         async with face.client.get(path, headers=headers) as answer:
             assert answer.status == 404, path
             assert (await answer.json())["detail"] == "Job not found"
+
+
+async def test_a_parameter_that_is_given_twice_is_told(face: Face) -> None:
+    query = "/api/v1/jobs?limit=1&offset=0&limit=2&utm=1&utm=2"
+    async with face.client.get(query, headers=await face.user()) as answer:
+        assert answer.status == 422
+        (fault,) = (await answer.json())["errors"]
+    assert (fault["field"], fault["code"]) == ("limit", "duplicate")
+
+
+@pytest.mark.parametrize("job_type", ["render", "a-b_c.d:e/f", "blender/5.0:cycles", "X" * 100])
+async def test_a_job_type_is_one_word(face: Face, job_type: str) -> None:
+    body = {"job_type": job_type, "payload_ref": "s3://bucket/key"}
+    async with face.client.post(DISPATCH, json=body, headers=await face.user()) as answer:
+        assert answer.status == 400, await answer.text()  # no node can do it
+
+
+@pytest.mark.parametrize(
+    "job_type", ["", " ", "a b", "render\n", "\trender", "-x", "/", "ä", "r\u2028", "X" * 101]
+)
+async def test_a_job_type_that_is_no_word_is_refused(face: Face, job_type: str) -> None:
+    body = {"job_type": job_type, "payload_ref": "s3://bucket/key"}
+    async with face.client.post(DISPATCH, json=body, headers=await face.user()) as answer:
+        assert answer.status == 422
+        (fault,) = (await answer.json())["errors"]
+    assert (fault["field"], fault["code"]) == ("job_type", "value")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Idempotency-Key", "Content-Type"])
+async def test_a_header_that_stands_twice_is_refused(face: Face, name: str) -> None:
+    body = {"job_type": "echo", "payload_ref": "s3://bucket/key"}
+    headers = CIMultiDict({"Idempotency-Key": "a", "Content-Type": "application/json"})
+    headers.update(await face.user())
+    headers.add(name, headers[name])
+    async with face.client.post(DISPATCH, data=json.dumps(body), headers=headers) as answer:
+        assert answer.status == 400
+        detail = (await answer.json())["detail"]
+        assert detail in (f"The header {name} stands twice", "The request is not valid HTTP")
+
+
+async def test_the_token_of_a_user_who_is_gone_is_refused(face: Face) -> None:
+    token, _ = face.gateway.tokens.issue(TokenType.ACCESS, uuid4(), uuid4())
+    headers = {"Authorization": f"Bearer {token}"}
+    node = {"name": "n", "public_key": public_pem(generate_key()), "capabilities": ["echo"]}
+    upload = {"sha256": SHA, "size": 5, "filename": "a.blend"}
+    for path, body in (("/api/v1/nodes/register", node), ("/api/v1/uploads", upload)):
+        async with face.client.post(path, json=body, headers=headers) as answer:
+            assert answer.status == 401, path
+            assert "invalid_token" in answer.headers["WWW-Authenticate"]

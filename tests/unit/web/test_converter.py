@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 import pytest
 from msgspec import Meta
+from multidict import MultiDict
 
 from web.converter import Email, structure, structure_query, uuid_of
 from web.problem import Fault
@@ -101,13 +102,13 @@ class Query:
 
 
 def test_a_query_is_read_from_text_and_unknown_parameters_are_ignored() -> None:
-    assert structure_query({"limit": "7", "other": "1"}, Query) == Query(limit=7)
-    assert structure_query({}, Query) == Query()
+    assert structure_query(MultiDict({"limit": "7", "other": "1"}), Query) == Query(limit=7)
+    assert structure_query(MultiDict({}), Query) == Query()
 
 
 @pytest.mark.parametrize("limit", ["", "0", "101", "1.0", "+1", " 1", "1_0", "\u0663", "9" * 500])
 def test_a_number_in_a_query_is_written_plainly(limit: str) -> None:
-    found = structure_query({"limit": limit}, Query)
+    found = structure_query(MultiDict({"limit": limit}), Query)
     assert isinstance(found, list)
     assert found[0].field == "limit"
 
@@ -131,3 +132,8 @@ def test_a_bug_in_a_class_is_no_fault_of_the_request() -> None:
         structure({"field": "a"}, Broken)
     assert isinstance(structure({}, Broken), list)
     assert structure({}, Broken) == [Fault("field", "missing", "is required")]
+
+
+def test_one_of_a_thing_is_not_said_in_the_plural() -> None:
+    found = structure({**GOOD, "names": []}, Outer)
+    assert found == [Fault("names", "value", "must have at least 1 item")]

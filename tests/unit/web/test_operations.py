@@ -1,0 +1,34 @@
+"""What every operation has to declare."""
+
+import pytest
+
+from tests.face import settings_for_tests
+from web.operations import PER_CALLER, RATES, Audience, Operation, Operations
+from web.routes import OPERATIONS
+
+
+def name_of(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+@pytest.mark.parametrize("operation", list(OPERATIONS), ids=name_of)
+def test_every_operation_has_an_audience_and_a_limit(operation: Operation) -> None:
+    assert operation.audience in Audience
+    assert operation.rate in RATES
+    if operation.rate in PER_CALLER:
+        assert operation.audience is not Audience.PUBLIC, "nobody is known there to be counted"
+
+
+def test_an_operation_without_a_limit_is_not_declared() -> None:
+    declare = Operations().get("/anything", answers={200: None})
+
+    async def anything(call: object) -> None:
+        """Nothing."""
+
+    with pytest.raises(TypeError, match="rate"):
+        declare(anything)
+
+
+def test_each_limit_is_a_setting() -> None:
+    limits = settings_for_tests().limits
+    assert all(getattr(limits, rate) >= 1 for rate in RATES)
