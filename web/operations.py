@@ -1,5 +1,6 @@
 """The registry of operations: what each route takes and answers, declared beside its handler."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final, Generic, Literal, TypeAlias, get_args
@@ -12,6 +13,7 @@ from typing_extensions import TypeVar
 from web.gateway import Gateway
 from web.problem import Problem
 from web.reached import reached_at
+from web.rights import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.tokens import Claims
 
 B = TypeVar("B", default=None)
@@ -25,6 +27,7 @@ class Audience(Enum):
     ANYONE = auto()  # with a user's token the answer concerns him; without one it is anonymous
     USER = auto()
     NODE = auto()
+    ADMIN = auto()  # a user with the role admin; an auditor too, for GET
 
 
 @attrs.frozen
@@ -86,16 +89,34 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
+    scope: Scope | None = None  # what an API key needs; None: only people who are logged in
     body: Any = None  # an attrs class; None: no fields, the body may be left out
     query: Any = None
-    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])  # beside 401, 422, 429, 503
+    refusals: Mapping[int, str] = attrs.field(
+        factory=dict[int, str]
+    )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID
     new_work: bool = False  # refused while the gateway is closing
+    idempotency: bool = False  # takes an Idempotency-Key
+    media: str = "application/json"  # what the answers are
+    hidden: bool = False  # not described: a page's own file
+    request_example: Any = None  # a body, as JSON has it
+    example: Any = None  # the first answer's, as JSON has it
+
+    @property
+    def noun(self) -> str:
+        """What it is about: the name of its file."""
+        return self.handler.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
         """The first line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def description(self) -> str:
+        """What the docstring says beside that."""
+        return "\n".join(inspect.cleandoc(self.handler.__doc__ or "").splitlines()[1:]).strip()
 
 
 class Operations:
@@ -112,6 +133,9 @@ class Operations:
 
     def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("POST", path, declared)
+
+    def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("DELETE", path, declared)
 
     def _declare(
         self, method: str, path: str, declared: Mapping[str, Any]

@@ -17,6 +17,7 @@ from aiohttp_jwt import JWTMiddleware
 from actors.ports import Clock, Random
 from config.settings import Jwt
 from web.converter import uuid_of
+from web.rights import Role, Scope
 
 ALGORITHM = "HS256"
 CACHED_MAX = 10_000
@@ -43,6 +44,8 @@ class Claims:
     type: TokenType
     issued: datetime
     expires: datetime
+    role: Role = Role.USER
+    scopes: frozenset[Scope] | None = None  # of an API key; None: a person, who may do all
 
 
 class _Presented(dict[str, Any]):
@@ -83,10 +86,13 @@ class Tokens:
         """How many verified tokens are remembered."""
         return len(self._cache)
 
-    def issue(self, kind: TokenType, subject: UUID, family: UUID) -> tuple[str, Claims]:
+    def issue(
+        self, kind: TokenType, subject: UUID, family: UUID, role: Role = Role.USER
+    ) -> tuple[str, Claims]:
         """A signed token and what it says."""
         now = self._clock.now().replace(microsecond=0)
-        claims = Claims(subject, family, self._random.uuid(), kind, now, now + self._lifetime(kind))
+        expires = now + self._lifetime(kind)
+        claims = Claims(subject, family, self._random.uuid(), kind, now, expires, role)
         payload = {
             "sub": str(subject),
             "iat": int(now.timestamp()),
@@ -97,6 +103,8 @@ class Tokens:
             "aud": self._settings.audience,
             "iss": self._settings.issuer,
         }
+        if role is not Role.USER:
+            payload["role"] = role.value
         headers = {"kid": self._kid}
         return jwt.encode(payload, self._settings.secret, ALGORITHM, headers=headers), claims
 
@@ -150,6 +158,10 @@ class Tokens:
             self._cache.popitem(last=False)
 
 
+_KINDS = {kind.value: kind for kind in TokenType}
+_ROLES = {role.value: role for role in Role}
+
+
 def key_id(secret: str) -> str:
     """A name for a key that tells nothing about it."""
     return hashlib.sha256(b"rendertrust-kid\n" + secret.encode()).hexdigest()[:16]
@@ -159,9 +171,9 @@ def claims_of(payload: dict[str, Any]) -> Claims | None:
     """The claims of a payload whose signature holds; None unless all are there and well-formed."""
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
-    kinds = {kind.value: kind for kind in TokenType}
-    kind = kinds.get(str(payload.get("token_type")))
-    if type(issued) is not int or type(expires) is not int or kind is None:
+    kind = _KINDS.get(str(payload.get("token_type")))
+    role = _ROLES.get(str(payload.get("role", Role.USER.value)))
+    if type(issued) is not int or type(expires) is not int or kind is None or role is None:
         return None
     if subject is None or family is None or identity is None:
         return None
@@ -169,7 +181,7 @@ def claims_of(payload: dict[str, Any]) -> Claims | None:
         times = datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(expires, UTC)
     except (OverflowError, ValueError, OSError):
         return None
-    return Claims(subject, family, identity, kind, *times)
+    return Claims(subject, family, identity, kind, *times, role)
 
 
 async def _accept(_: _Presented) -> None:

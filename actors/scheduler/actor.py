@@ -6,9 +6,10 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
@@ -43,6 +44,7 @@ from actors.scheduler.policy import PENDING, pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
 
@@ -135,6 +137,7 @@ class SchedulerActor(Actor[Scheduler]):
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
+            DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)

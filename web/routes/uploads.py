@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations
+from web import examples
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 
 operations = Operations()
@@ -57,10 +58,13 @@ class Upload:
 
 @operations.post(
     "/api/v1/uploads",
+    scope=Scope.UPLOADS_WRITE,
     body=NewUpload,
     answers={201: Upload, 200: Upload},
     rate="write",
     new_work=True,
+    request_example=examples.NEW_UPLOAD,
+    example=examples.UPLOAD,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
     """Announce content; where this user has it already nothing is to be sent (200)."""
@@ -89,10 +93,12 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 
 @operations.get(
     "/api/v1/uploads/{upload_id}",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found"},
     rate="read",
     absent="Upload not found",
+    example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
     """An upload of one's own."""
@@ -102,10 +108,12 @@ async def show(call: Call) -> Upload | Problem:
 
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
+    scope=Scope.UPLOADS_WRITE,
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
     absent="Upload not found",
+    example=examples.COMPLETED_UPLOAD,
 )
 async def complete(call: Call) -> Upload | Problem:
     """Say that the content was sent: it is looked up in the store, and can be used in a job."""
