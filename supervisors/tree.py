@@ -25,11 +25,12 @@ from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import Scheduler
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
+from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
-from supervisors.strategy import Strategy
+from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 
 To = TypeVar("To")
@@ -87,6 +88,14 @@ class Tree:
                 Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
                 self.nodes,
                 Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
+                Supervisor(
+                    "Outside",
+                    Strategy.ONE_FOR_ONE,
+                    Intensity(5, 30),
+                    self._outside(),
+                    backoff=Backoff(1, 60),
+                    give_up=GiveUp.STAY_DOWN,
+                ),
                 Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web)),
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
@@ -116,11 +125,14 @@ class Tree:
             ),
         ]
 
+    def _outside(self) -> list[Child]:
+        bus = self._ports.bus
+        return [child(self._notifier, lambda: NotifierActor(bus))]
+
     def _edge(self, web: Child) -> list[Child]:
-        bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
+        store, sessions = self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
-            child(self._notifier, lambda: NotifierActor(bus)),
             web,
             child(
                 watchman,
