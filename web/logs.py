@@ -13,6 +13,7 @@ HIDDEN = "[hidden]"
 _SECRETS = (
     re.compile(r"(?i)(token=|password=|secret=|x-amz-[a-z-]+=)[^&\s\"']+"),
     re.compile(r"()eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
+    re.compile(r"()\brtk_\w+"),  # API keys
     re.compile(r"()\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_\w+"),  # Stripe
     re.compile(r"(\b[a-z][a-z0-9+]*://[^\s:/@]*:)[^\s@]+(?=@)"),  # a password in a DSN
     re.compile(r"(?i)(bearer\s+)[\w.~+/-]+=*"),

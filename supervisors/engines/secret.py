@@ -14,9 +14,14 @@ def keep_secret(path: Path) -> str:
     """
     if path.exists() and (kept := path.read_text("ascii").strip()):
         return kept
-    fresh = secrets.token_urlsafe(BYTES)
+    fresh = fresh_secret()
     write_private(path, fresh + "\n")
     return fresh
+
+
+def fresh_secret() -> str:
+    """A new one: 32 characters of ``[A-Za-z0-9_-]``."""
+    return secrets.token_urlsafe(BYTES)
 
 
 def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
