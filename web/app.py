@@ -11,6 +11,7 @@ from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from config.data_folder import data_folder
+from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
 from rendertrust import money
 from sql.credits import Credits
@@ -72,6 +73,7 @@ def build(settings: Settings) -> Application:
     """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
     data = data_folder(settings)
     claim(data)
+    hide_settings(settings)
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()

@@ -78,5 +78,4 @@ def lacking(scope: Scope | None, scopes: frozenset[Scope]) -> Problem | None:
         403,
         f"The API key lacks the scope {scope.value}",
         headers={"WWW-Authenticate": challenge},
-        extra={"scope": scope.value},
     )

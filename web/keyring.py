@@ -8,6 +8,7 @@ import attrs
 import structlog
 
 from actors.ports import Clock
+from config.redaction import hide
 from config.settings import Jwt, Settings
 from supervisors.engines.secret import fresh_secret, keep_secret, write_private
 
@@ -114,13 +115,16 @@ def read_keys(path: Path, now: datetime) -> Keys:
     Raises OSError, ValueError.
     """
     lines = path.read_text("ascii").splitlines()
-    if not lines or not lines[0].strip():
+    current = lines[0].strip() if lines else ""
+    if not current:
         raise ValueError("the file is empty")
+    hide(current)
     if len(lines) < 2:
-        return Keys(lines[0].strip())
+        return Keys(current)
     previous, _, text = lines[1].partition(" ")
+    hide(previous)
     until = datetime.fromisoformat(text).astimezone(UTC)
-    return Keys(lines[0].strip(), previous, until) if now < until else Keys(lines[0].strip())
+    return Keys(current, previous, until) if now < until else Keys(current)
 
 
 def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = False) -> Keys:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
+from prometheus_client import Gauge
 
 from actors.kernel import ActorStopped, Ref
 from actors.node_session.messages import Close, Disconnected, NodeSession, PongSeen, Received
@@ -23,6 +24,7 @@ from web.revocation import STALE
 from web.socket import NodeSocket
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
+SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
 log = structlog.get_logger("relay")
 
 # Starts a session for a node on a socket, and where it found us: the composition root knows how.
@@ -80,7 +82,8 @@ class Relay:
         if self._closing:
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
         try:
-            await read(response, session)
+            with SOCKETS.track_inprogress():
+                await read(response, session)
         finally:
             if self._serving.get(node) is session:
                 del self._serving[node]

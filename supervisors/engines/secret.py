@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from config.redaction import hide
+
 BYTES = 24
 
 
@@ -13,6 +15,7 @@ def keep_secret(path: Path) -> str:
     32 characters of ``[A-Za-z0-9_-]``: safe in URLs and configuration files.
     """
     if path.exists() and (kept := path.read_text("ascii").strip()):
+        hide(kept)
         return kept
     fresh = fresh_secret()
     write_private(path, fresh + "\n")
@@ -21,7 +24,9 @@ def keep_secret(path: Path) -> str:
 
 def fresh_secret() -> str:
     """A new one: 32 characters of ``[A-Za-z0-9_-]``."""
-    return secrets.token_urlsafe(BYTES)
+    fresh = secrets.token_urlsafe(BYTES)
+    hide(fresh)
+    return fresh
 
 
 def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from sql.administration import Ended
 from sql.audit import Act, ActRow
 from sql.users import UserRow
+from web import examples
 from web.answers import REQUEST_ID
 from web.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.problem import Problem
@@ -108,6 +109,7 @@ class AuditList:
     query=UserQuery,
     answers={200: AccountList},
     rate="read",
+    example=examples.ACCOUNTS,
 )
 async def users(call: Call[None, UserQuery]) -> AccountList:
     """Users, newest first."""
@@ -121,10 +123,12 @@ async def users(call: Call[None, UserQuery]) -> AccountList:
     "/api/v1/admin/users/{user_id}/deactivate",
     audience=Audience.ADMIN,
     body=Because,
+    request_example=examples.BECAUSE,
     answers={200: Account},
     refusals={404: "User not found", 409: "It would be oneself"},
     rate="write",
     absent="User not found",
+    example=examples.ACCOUNT,
 )
 async def deactivate(call: Call[Because]) -> Account | Problem:
     """Shut a user out: his logins end, his API keys sleep, he cannot log in."""
@@ -140,10 +144,12 @@ async def deactivate(call: Call[Because]) -> Account | Problem:
     "/api/v1/admin/users/{user_id}/activate",
     audience=Audience.ADMIN,
     body=Because,
+    request_example=examples.BECAUSE,
     answers={200: Account},
     refusals={404: "User not found", 409: "It would be oneself"},
     rate="write",
     absent="User not found",
+    example=examples.ACCOUNT,
 )
 async def activate(call: Call[Because]) -> Account | Problem:
     """Let a user in again."""
@@ -159,10 +165,12 @@ async def activate(call: Call[Because]) -> Account | Problem:
     "/api/v1/admin/users/{user_id}/role",
     audience=Audience.ADMIN,
     body=NewRole,
+    request_example=examples.NEW_ROLE,
     answers={200: Account},
     refusals={404: "User not found", 409: "It would be oneself"},
     rate="write",
     absent="User not found",
+    example=examples.ACCOUNT,
 )
 async def role(call: Call[NewRole]) -> Account | Problem:
     """Give a user another role; with it he must log in again."""
@@ -178,10 +186,12 @@ async def role(call: Call[NewRole]) -> Account | Problem:
     "/api/v1/admin/users/{user_id}/password",
     audience=Audience.ADMIN,
     body=NewPassword,
+    request_example=examples.NEW_PASSWORD,
     answers={200: Account},
     refusals={404: "User not found", 409: "It would be oneself"},
     rate="write",
     absent="User not found",
+    example=examples.ACCOUNT,
 )
 async def password(call: Call[NewPassword]) -> Account | Problem:
     """Set a user's password; all his logins end."""
@@ -199,6 +209,7 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     query=AuditQuery,
     answers={200: AuditList},
     rate="read",
+    example=examples.AUDIT,
 )
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
     """What admins did, newest first."""

@@ -14,6 +14,7 @@ from rendertrust import money
 from sql.database import Unavailable
 from sql.sessions import Checked, Family
 from sql.users import NewUser
+from web import examples
 from web.books import commit
 from web.converter import Email
 from web.gateway import Gateway
@@ -91,6 +92,8 @@ class Done:
     refusals={409: "The e-mail is registered already"},
     rate="register",
     new_work=True,
+    request_example=examples.REGISTRATION,
+    example=examples.REGISTERED,
 )
 async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; one is logged in at once."""
@@ -112,6 +115,8 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     answers={200: TokenPair},
     refusals={401: "Invalid credentials or inactive account"},
     rate="login",
+    request_example=examples.CREDENTIALS,
+    example=examples.TOKENS,
 )
 async def login(call: Call[Credentials]) -> TokenPair | Problem:
     """Get an access token and a refresh token."""
@@ -136,6 +141,8 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     answers={200: TokenPair},
     refusals={401: "Not a refresh token, expired, used before, or its login has ended"},
     rate="refresh",
+    request_example=examples.REFRESH,
+    example=examples.TOKENS,
 )
 async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
     """Exchange a refresh token, once, for new tokens of the same login."""
@@ -150,7 +157,9 @@ async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
     return REFRESH_REFUSED
 
 
-@operations.post("/api/v1/auth/logout", answers={200: Done}, rate="write")
+@operations.post(
+    "/api/v1/auth/logout", answers={200: Done}, rate="write", example=examples.LOGGED_OUT
+)
 async def logout(call: Call) -> Done | Problem:
     """End this login: its access token and its refresh token open nothing more."""
     gateway, claims = call.gateway, call.claims
@@ -166,6 +175,8 @@ async def logout(call: Call) -> Done | Problem:
     answers={200: Done},
     refusals={403: "The old password does not fit", 409: "The account changed meanwhile"},
     rate="login",
+    request_example=examples.PASSWORD_CHANGE,
+    example=examples.PASSWORD_CHANGED,
 )
 async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     """Change one's password; every other login ends."""

@@ -8,12 +8,13 @@ import attrs
 from msgspec import Meta
 
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
+from web import examples
 from web.api_keys import HINT, digest, make_key
 from web.operations import Call, Operations
+from web.pages import Window
 from web.problem import Fault, Problem, invalid
 from web.rights import Scope, ScopeName
 from web.routes.auth import Done
-from web.routes.sessions import Window
 
 operations = Operations()
 NOT_FOUND: Final = Problem(404, "API key not found")
@@ -62,6 +63,8 @@ class KeyList:
     answers={201: CreatedKey},
     refusals={409: f"There are {LIVING_MAX} keys already"},
     rate="write",
+    request_example=examples.NEW_KEY,
+    example=examples.CREATED_KEY,
 )
 async def create(call: Call[NewKey]) -> CreatedKey | Problem:
     """Make a key. It is shown in this answer and never again."""
@@ -85,7 +88,13 @@ async def create(call: Call[NewKey]) -> CreatedKey | Problem:
     return CreatedKey(**attrs.asdict(shown(row)), key=key)
 
 
-@operations.get("/api/v1/auth/keys", query=Window, answers={200: KeyList}, rate="read")
+@operations.get(
+    "/api/v1/auth/keys",
+    query=Window,
+    answers={200: KeyList},
+    rate="read",
+    example=examples.KEYS,
+)
 async def index(call: Call[None, Window]) -> KeyList:
     """One's keys, newest first, without the revoked."""
     rows, window = call.gateway.accounts.api_keys, call.query
@@ -99,6 +108,7 @@ async def index(call: Call[None, Window]) -> KeyList:
     refusals={404: "API key not found"},
     rate="write",
     absent="API key not found",
+    example=examples.KEY_REVOKED,
 )
 async def revoke(call: Call) -> Done | Problem:
     """Revoke a key: it opens nothing more, at once."""

@@ -1,24 +1,19 @@
 """Where one is logged in."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
-from msgspec import Meta
 
+from web import examples
 from web.operations import Call, Operations
+from web.pages import Window
 from web.problem import Problem
 from web.routes.auth import Done
 
 operations = Operations()
 NOT_FOUND: Final = Problem(404, "Session not found")
-
-
-@attrs.frozen
-class Window:
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 @attrs.frozen
@@ -41,7 +36,13 @@ class SessionList:
     count: int
 
 
-@operations.get("/api/v1/auth/sessions", query=Window, answers={200: SessionList}, rate="read")
+@operations.get(
+    "/api/v1/auth/sessions",
+    query=Window,
+    answers={200: SessionList},
+    rate="read",
+    example=examples.SESSIONS,
+)
 async def index(call: Call[None, Window]) -> SessionList:
     """One's logins that have not ended, the one used last first."""
     sessions, now, window = call.gateway.accounts.sessions, call.gateway.clock.now(), call.query
@@ -62,6 +63,7 @@ async def index(call: Call[None, Window]) -> SessionList:
     refusals={404: "Session not found"},
     rate="write",
     absent="Session not found",
+    example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:
     """End a login of one's own."""
