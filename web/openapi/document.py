@@ -33,6 +33,11 @@ SECURITY: Final[Schema] = {
         "bearerFormat": "JWT",
         "description": "The access token of somebody who is logged in.",
     },
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key that has the scope which the operation names.",
+    },
     "node": {
         "type": "http",
         "scheme": "bearer",
@@ -120,6 +125,8 @@ def described(operation: Operation, name: str) -> Schema:
 
 def security(operation: Operation) -> list[Schema]:
     """Any one of them; the empty one is: none."""
+    if operation.scope is not None and operation.audience is Audience.USER:
+        return [{"user": []}, {"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),
         Audience.ANYONE: [{}, {"user": []}],
