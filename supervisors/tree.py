@@ -29,6 +29,7 @@ from supervisors.child import Child
 from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 
@@ -70,7 +71,9 @@ class Tree:
         lifeline: LifelineSettings = UNCHANGED,
         engines: Sequence[Child],
         web: Child,
+        last: Sequence[Child] = (),
     ) -> None:
+        """``web`` serves; ``last`` are children at the very end, which look at the others."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._lifeline_settings = lifeline
         self._numbers = count(1)
@@ -78,16 +81,20 @@ class Tree:
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
         self.nodes = Dynamic("Nodes")
+        books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
+        dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
+        edge = Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web, last))
+        self._vital = (books, dispatch, edge)
         self.root = Supervisor(
             "Root",
             Strategy.REST_FOR_ONE,
             Intensity(3, 60),
             [
                 Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30), engines),
-                Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
+                books,
                 self.nodes,
-                Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
-                Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web)),
+                dispatch,
+                edge,
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
@@ -116,7 +123,7 @@ class Tree:
             ),
         ]
 
-    def _edge(self, web: Child) -> list[Child]:
+    def _edge(self, web: Child, last: Sequence[Child]) -> list[Child]:
         bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
@@ -127,7 +134,13 @@ class Tree:
                 lambda: WatchmanActor(sessions, store),
                 stop_within=WATCHMAN_STOP_SECONDS,
             ),
+            *last,
         ]
+
+    def vital(self) -> list[Snapshot]:
+        """A reading of what nothing works without; but the Auditor, whose work may take minutes."""
+        parts = [child for part in self._vital for child in part.snapshot().children]
+        return [part for part in parts if part.name != "auditor"]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""

@@ -30,18 +30,21 @@ from supervisors.tree import Ports, Tree
 from web.claim import claim
 from web.gateway import Gateway
 from web.keys import with_key
-from web.listener import Listener, ListenerActor, Place, bind
+from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
+from web.pulse import PulseActor
 from web.rates import Rates
 from web.relay import PATH, Relay
+from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
 
-# Requests under way are given some seconds to end.
-LISTENER_STOP_SECONDS = 20.0
+# Requests under way are given some seconds to end, and as many again once they are cancelled.
+LISTENER_STOP_SECONDS = 2 * SHUTDOWN_SECONDS + 5.0
+NOBODY = ServiceManager()
 
 
 @attrs.frozen
@@ -66,8 +69,11 @@ class Application:
         await self.outside.close()
 
 
-def build(given: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
+def build(given: Settings, manager: ServiceManager = NOBODY) -> Application:
+    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
+
+    ``manager`` is told that all is alive, if it wants to know.
+    """
     data = data_folder(given)
     claim(data)
     settings = with_key(given, data)
@@ -93,7 +99,16 @@ def build(given: Settings) -> Application:
 
     listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
-    tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
+    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
+    tree = Tree(
+        ports,
+        registry,
+        session,
+        lifeline=lifeline,
+        engines=outside.engines,
+        web=listener,
+        last=[pulse],
+    )
     return Application(settings, data, tree.root, place, outside, gateway)
 
 
