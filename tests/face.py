@@ -1,8 +1,9 @@
 """The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
+from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
 from actors.scheduler.messages import (
@@ -27,6 +29,7 @@ from sql.credits import Credits
 from sql.database import Database
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
@@ -35,11 +38,14 @@ from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.contract import Contract
 from tests.twins.objects import TwinObjects
 from web.gateway import Gateway
 from web.listener import make_runner
+from web.openapi.description import Description
 from web.passwords import Passwords
 from web.rates import Rates
+from web.routes import OPERATIONS
 from web.site import build_site
 from web.tokens import Tokens
 
@@ -151,6 +157,12 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     return load(overrides=base)
 
 
+@cache
+def contract() -> Contract:
+    """What the API says of itself."""
+    return Contract(json.loads(Description(OPERATIONS).document().body))
+
+
 class FaceServer(TestServer):
     """Serves over the gateway's own connections, with their deadlines."""
 
@@ -162,13 +174,23 @@ class FaceServer(TestServer):
         return make_runner(self.app, self._settings)
 
 
+def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+    """The real Ledger among the stand-ins."""
+    ledger = partial(LedgerActor, SqlStore(database), SystemClock(), SystemRandom())
+    return {**STAND_INS, Ledger: lambda _: ledger()}
+
+
 @asynccontextmanager
-async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face]:
+async def serving(
+    database: Database,
+    settings: Settings,
+    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
     script, registry = Script(), Registry()
     clock, random = SystemClock(), SystemRandom()
-    children = [Child(m.__name__, partial(make, script)) for m, make in STAND_INS.items()]
-    for marker, child in zip(STAND_INS, children, strict=True):
+    children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
+    for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     objects = TwinObjects(lambda: clock.now().timestamp())
@@ -194,7 +216,8 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
     )
     await tree.start()
     try:
-        async with TestClient(FaceServer(build_site(gateway), settings)) as client:
+        server = FaceServer(build_site(gateway), settings)
+        async with TestClient(server, trace_configs=[contract().watch()]) as client:
             yield Face(client, gateway, script, objects)
     finally:
         await tree.stop()

@@ -42,7 +42,8 @@ class Ledger:
 class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
-    Once per (subject, kind, reference); ``subject`` is one of the two sides.
+    Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
+    USAGE, ADJUSTMENT, REFUND, EARNING or DEDUCTION.
     """
 
     debit: str

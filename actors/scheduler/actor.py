@@ -18,6 +18,7 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import Board, Booking
+from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     CatchUp,
@@ -39,7 +40,7 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.node import Node
-from actors.scheduler.policy import pause_seconds
+from actors.scheduler.policy import PENDING, pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
@@ -49,13 +50,12 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds, and how many dispatches may wait while the database has not been read yet."""
+    """Seconds."""
 
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
-    early_most: int = 1000
 
 
 class SchedulerActor(Actor[Scheduler]):
@@ -79,8 +79,8 @@ class SchedulerActor(Actor[Scheduler]):
         self._settings = settings
         self._board = Board(_say)
         self._serving: dict[Ref[NodeSession], Node] = {}
-        self._early: list[tuple[Dispatch, Later[DispatchOutcome]]] = []
-        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of early dispatches, by job
+        self._lobby = Lobby()
+        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
         self._loaded = False
         self._polls = 0
         self._poll: Timer | None = None
@@ -97,39 +97,37 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(Dispatch)
     async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        if not self._loaded:
-            return self._keep(message)
         booking = self._book(message)
+        if booking is None:
+            later: Later[DispatchOutcome] = self.later(message)
+            return later if self._lobby.keep(message, later) else AllNodesFull(1)
         if not isinstance(booking, Booking):
             return booking
         commit = bookings.of_order(message, booking, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
-    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull:
-        return self._board.book(order, self._clock.now(), self._clock.monotonic())
+    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull | None:
+        """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
+        if not self._loaded:
+            return None
+        booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
+        if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
+            return None
+        return booking
 
-    def _keep(self, order: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        """The nodes are not known yet: let it wait for them, as long as its asker does."""
-        self._early = [(o, later) for o, later in self._early if not later.gone]
-        if len(self._early) >= self._settings.early_most:
-            return AllNodesFull()
-        later: Later[DispatchOutcome] = self.later(order)
-        self._early.append((order, later))
-        return later
-
-    def _take_early(self) -> None:
-        early, self._early = self._early, []
-        for order, later in early:
-            if later.gone:
-                continue
-            booking = self._book(order)
-            if not isinstance(booking, Booking):
-                later.answer(booking)
-            elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
-                self._answers[order.job] = later
-            else:
-                self._board.refuse(booking)
-                later.answer(AllNodesFull(1))
+    def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
+        """Book for somebody who waited, or tell him no; False if he has to wait on."""
+        booking = self._book(order)
+        if booking is None:
+            return False
+        if not isinstance(booking, Booking):
+            later.answer(booking)
+        elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
+            self._answers[order.job] = later
+        else:
+            self._board.refuse(booking)
+            later.answer(AllNodesFull(1))
+        return True
 
     # -- from the Ledger
 
@@ -143,7 +141,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)
-            if booking.unit.state == "QUEUED":
+            if booking.unit.state != PENDING:  # somebody else changed it: see what it is
                 self._poll_soon()
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:
@@ -275,15 +273,16 @@ class SchedulerActor(Actor[Scheduler]):
         self._place()
 
     def _place(self) -> None:
-        """Find nodes for the units that wait."""
+        """Find nodes for the units that wait, then for the dispatches that do."""
         if not self._loaded:
             return
         now = self._clock.now()
-        due = self._board.queue.due(now)
+        due = self._board.due(now)
         for booking in self._board.place(now, self._clock.monotonic()):
             if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)  # the next poll queues it again
                 break
+        self._lobby.let_in(self._settle)
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())
         self._see_who_is_behind()
@@ -301,9 +300,7 @@ class SchedulerActor(Actor[Scheduler]):
             wait = self._settings.retry_seconds
         self._board.expire(self._clock.now(), self._clock.monotonic())
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
-        if self._loaded:
-            self._take_early()
-            self._catch_up()
+        self._catch_up()
         self._place()
         self._poll_in(wait)
 

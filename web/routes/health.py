@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_async.aio.web import server_stats
 
 import rendertrust
+from web import examples
 from web.operations import Audience, Call, Operations
 from web.readiness import Readiness, readiness_of
 
@@ -28,20 +29,40 @@ class Version:
 HEALTHY = Health("healthy")
 
 
-@operations.get("/health", audience=Audience.PUBLIC, rate="probe", answers={200: Health})
-@operations.get("/api/v1/health", audience=Audience.PUBLIC, rate="probe", answers={200: Health})
+@operations.get(
+    "/health",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: Health},
+    example=examples.HEALTH,
+)
+@operations.get(
+    "/api/v1/health",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: Health},
+    example=examples.HEALTH,
+)
 async def health(call: Call) -> Health:
     """Whether this process answers."""
     return HEALTHY
 
 
-@operations.get("/version", audience=Audience.PUBLIC, rate="probe", answers={200: Version})
+@operations.get(
+    "/version",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: Version},
+    example=examples.VERSION,
+)
 async def version(call: Call) -> Version:
     """What this is."""
     return Version("RenderTrust", rendertrust.__version__, call.gateway.settings.environment)
 
 
-@operations.get("/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: None})
+@operations.get(
+    "/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/plain"
+)
 async def metrics(call: Call) -> web.StreamResponse:
     """Figures for Prometheus."""
     await call.gateway.figures.show(call.gateway.snapshot())
@@ -49,7 +70,11 @@ async def metrics(call: Call) -> web.StreamResponse:
 
 
 @operations.get(
-    "/api/v1/health/ready", audience=Audience.PUBLIC, rate="probe", answers={200: Readiness}
+    "/api/v1/health/ready",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: Readiness},
+    example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:
     """Whether what this gateway depends on is there; always 200."""

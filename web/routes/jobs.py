@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import attrs
@@ -29,9 +29,12 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from sql.jobs import JobRow, Order
-from web.books import commit, present
+from web import examples
+from web.amounts import Credits
+from web.books import commit, insufficient, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.parameters import parameters_of
 from web.payload import input_of, place_of
 from web.problem import Fault, Problem, invalid, unavailable
@@ -48,6 +51,7 @@ CHANGED = unavailable("The job changed meanwhile; try again")
 # One word: a name that stands in lists, labels and paths as it is.
 JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
 
 
 @attrs.frozen
@@ -64,14 +68,12 @@ class NewJob:
 class Placed:
     job_id: UUID
     node_id: UUID | None
-    status: str
+    status: Known
 
 
 @attrs.frozen
-class Page:
+class Page(Cursor):
     status: Status | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 @attrs.frozen
@@ -82,7 +84,7 @@ class Job:
     node_id: UUID | None
     job_type: str
     payload_ref: str
-    status: str
+    status: Known
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -91,8 +93,8 @@ class Job:
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    price: str
-    charged: str
+    price: Credits
+    charged: Credits
     progress: float | None
 
 
@@ -101,10 +103,11 @@ _KEPT = [f.name for f in attrs.fields(Job) if f.name not in ("price", "charged",
 
 @attrs.frozen
 class JobList:
-    """``count`` is how many match, not how many are on this page."""
+    """``count`` is how many match; ``next`` is the ``after`` of the next page."""
 
     jobs: list[Job]
     count: int
+    next: UUID | None
 
 
 @attrs.frozen
@@ -122,6 +125,9 @@ class Result:
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
     rate="dispatch",
     new_work=True,
+    idempotency=True,
+    request_example=examples.NEW_JOB,
+    example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is told at once."""
@@ -153,14 +159,22 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 
 @operations.get(
-    "/api/v1/jobs", scope=Scope.JOBS_READ, query=Page, answers={200: JobList}, rate="read"
+    "/api/v1/jobs",
+    scope=Scope.JOBS_READ,
+    rate="read",
+    query=Page,
+    answers={200: JobList},
+    example=examples.JOBS,
 )
-async def index(call: Call[None, Page]) -> JobList:
+async def index(call: Call[None, Page]) -> JobList | Problem:
     """One's own jobs, newest first."""
     page = call.query
-    rows = await call.gateway.jobs.page(call.caller, page.status, page.limit, page.offset)
+    rows = await call.gateway.jobs.page(call.caller, page.status, span_of(page))
+    if rows is None:
+        return NOT_THERE
     count = await call.gateway.jobs.count(call.caller, page.status)
-    return JobList([await shown(call, row) for row in rows], count)
+    jobs = [await shown(call, row) for row in rows[: page.limit]]
+    return JobList(jobs, count, next_of(rows, page.limit))
 
 
 @operations.get(
@@ -170,6 +184,7 @@ async def index(call: Call[None, Page]) -> JobList:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
     """A job of one's own."""
@@ -184,6 +199,7 @@ async def show(call: Call) -> Job | Problem:
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
     rate="write",
+    example=examples.CANCELLED_JOB,
 )
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
@@ -210,6 +226,7 @@ async def cancel(call: Call) -> Job | Problem:
     refusals={404: "Job not found, not COMPLETED, or without a result"},
     rate="read",
     absent="Job not found",
+    example=examples.RESULT,
 )
 async def result(call: Call) -> Result | Problem:
     """Where the finished work can be downloaded, for an hour."""
@@ -255,15 +272,6 @@ def not_cancellable(status: str) -> Problem:
 def own_result(user: UUID, key: str) -> bool:
     """Only keys that we derived for this user are ever opened, whatever a node wrote."""
     return key.startswith(f"results/{user}/")
-
-
-def insufficient(outcome: InsufficientCredits) -> Problem:
-    """402: what there is, and what it takes."""
-    amounts = {
-        "available": money.render(outcome.available),
-        "requested": money.render(outcome.requested),
-    }
-    return Problem(402, "Insufficient credits", extra=amounts)
 
 
 async def shown(call: Call[Any, Any], row: JobRow) -> Job:

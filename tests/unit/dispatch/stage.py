@@ -124,8 +124,9 @@ def order(
     price: int = 0,
     queue: bool = False,
     idempotency: tuple[str, bytes] | None = None,
+    user: UUID = USER,
 ) -> Dispatch:
-    return Dispatch(job, USER, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
+    return Dispatch(job, user, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
 
 
 def assignment(

@@ -174,7 +174,7 @@ async def test_every_node_full() -> None:
     async with scheduling() as play:
         answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(32)]
         for _ in answers:
-            await play.commit()
+            decide(await play.commit(), Posted())
         assert isinstance(await play.dispatch(), AllNodesFull)
         for answer in answers:
             answer.cancel()
@@ -262,7 +262,7 @@ async def test_slots_and_types_of_a_hello_count() -> None:
         play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render", "echo")))
         answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(34)]
         for _ in answers:
-            await play.commit()
+            decide(await play.commit(), Posted())
         assert isinstance(await play.dispatch(), AllNodesFull)
         for answer in answers:
             answer.cancel()
