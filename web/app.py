@@ -42,8 +42,7 @@ from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
 
-# Requests under way are given some seconds to end, and as many again once they are cancelled.
-LISTENER_STOP_SECONDS = 2 * SHUTDOWN_SECONDS + 5.0
+LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
 
 
