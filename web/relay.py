@@ -14,6 +14,7 @@ from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
 from sql.database import Unavailable
 from sql.nodes import NodeIdentity
 from supervisors.child import StartFailed
+from web.admission import is_open
 from web.converter import uuid_of
 from web.fence import bearer, verified
 from web.gateway import Gateway
@@ -52,6 +53,9 @@ class Relay:
         socket = NodeSocket(response, request)
         if node is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
+            return response
+        if not await is_open(self._gateway.registry):
+            await socket.close(CloseCode.SERVICE_RESTART, "The gateway is starting or closing")
             return response
         try:
             base = reached_at(request, self._gateway.settings)

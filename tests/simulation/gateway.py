@@ -76,7 +76,7 @@ class SimulatedGateway:
         ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance)
         settings = NodeSessionSettings(bucket=BUCKET, runtime_seconds_most=600.0)
         web = Child("web", IdleActor)
-        tree = Tree(ports, self._registry, settings, engines=[], web=web)
+        tree = Tree(ports, self._registry, settings, engines=[], web=[web])
         await tree.root.start()
         self._tree = tree
 
