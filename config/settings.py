@@ -26,6 +26,7 @@ class Server:
     public_url: str
     header_seconds: float
     body_seconds: float
+    wait_seconds: float
 
 
 @attrs.frozen
@@ -213,6 +214,7 @@ _BOUNDS = {
     "server.port": (0, 65_535),
     "server.header_seconds": (0.1, 600),
     "server.body_seconds": (0.1, 3_600),
+    "server.wait_seconds": (0.1, 600),
     "database.connections": (4, 1_000),
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),

@@ -1,8 +1,9 @@
 """The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -37,11 +38,14 @@ from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.contract import Contract
 from tests.twins.objects import TwinObjects
 from web.gateway import Gateway
 from web.listener import make_runner
+from web.openapi.description import Description
 from web.passwords import Passwords
 from web.rates import Rates
+from web.routes import OPERATIONS
 from web.site import build_site
 from web.tokens import Tokens
 
@@ -153,6 +157,12 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     return load(overrides=base)
 
 
+@cache
+def contract() -> Contract:
+    """What the API says of itself."""
+    return Contract(json.loads(Description(OPERATIONS).document().body))
+
+
 class FaceServer(TestServer):
     """Serves over the gateway's own connections, with their deadlines."""
 
@@ -206,7 +216,8 @@ async def serving(
     )
     await tree.start()
     try:
-        async with TestClient(FaceServer(build_site(gateway), settings)) as client:
+        server = FaceServer(build_site(gateway), settings)
+        async with TestClient(server, trace_configs=[contract().watch()]) as client:
             yield Face(client, gateway, script, objects)
     finally:
         await tree.stop()

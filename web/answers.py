@@ -1,6 +1,7 @@
 """Answers as bytes: JSON of attrs classes, and problems as RFC 9457 has them."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from web.problem import Problem
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _OPTIONS = orjson.OPT_UTC_Z
 _JSON = "application/json"
+CHALLENGE: Final = 'Bearer realm="rendertrust"'  # RFC 9110: every 401 has one
 _PROBLEM = "application/problem+json"
 
 
@@ -27,11 +29,14 @@ def success(status: int, value: Any, headers: Mapping[str, str] | None = None) -
 
 def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
     """The problem as JSON; as ``application/problem+json`` for those who ask for that."""
+    headers = dict(problem.headers)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
     wants = _PROBLEM in request.headers.get("Accept", "")
     return web.Response(
         body=encode(problem.body(request.get(REQUEST_ID, ""))),
         status=problem.status,
-        headers=problem.headers,
+        headers=headers,
         content_type=_PROBLEM if wants else _JSON,
     )
 

@@ -11,11 +11,11 @@ from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from config.data_folder import data_folder
+from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
 from rendertrust import money
 from sql.credits import Credits
 from sql.jobs import Jobs
-from sql.nodes import NodeIdentity as NodeRow
 from sql.nodes import Nodes
 from sql.store import SqlStore
 from sql.uploads import Uploads
@@ -30,11 +30,12 @@ from web.claim import claim
 from web.gateway import Gateway
 from web.keys import with_key
 from web.listener import Listener, ListenerActor, Place, bind
+from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
 from web.rates import Rates
-from web.relay import PATH, Relay
+from web.relay import PATH, Arrival, Relay
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
@@ -70,6 +71,7 @@ def build(given: Settings) -> Application:
     data = data_folder(given)
     claim(data)
     settings = with_key(given, data)
+    hide_settings(settings)
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
@@ -78,13 +80,16 @@ def build(given: Settings) -> Application:
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
     ports = Ports(
-        SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
+        store=SqlStore(outside.database),
+        objects=outside.objects,
+        bus=outside.bus,
+        clock=gateway.clock,
+        random=gateway.random,
+        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
     )
 
-    async def open_session(row: NodeRow, socket: NodeSocket, base: str | None) -> Ref[NodeSession]:
-        known = row.verified_at is not None
-        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known, base=base)
-        return await tree.open_session(node, socket)
+    async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
+        return await tree.open_session(identity_of(arrival), socket)
 
     def site() -> web.Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
@@ -93,6 +98,20 @@ def build(given: Settings) -> Application:
     session, lifeline = actor_settings(settings)
     tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
     return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def identity_of(arrival: Arrival) -> NodeIdentity:
+    """A node as its session knows it."""
+    row = arrival.node
+    return NodeIdentity(
+        id=row.id,
+        owner=row.owner_id,
+        capabilities=row.capabilities,
+        verified=row.verified_at is not None,
+        base=arrival.base,
+        standing=row.standing,
+        token_expires=arrival.expires,
+    )
 
 
 def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:

@@ -1,7 +1,7 @@
 """What an operation's handler can reach: the ports, the actors' addresses, the rows."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from aiohttp import web
@@ -15,14 +15,18 @@ from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
+from web.figures import Figures
 from web.passwords import Passwords
 from web.rates import Rates
+from web.readiness import Probe
 from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
 
-Probe: TypeAlias = Callable[[], Awaitable[bool]]
+
+def _figures(gateway: "Gateway") -> Figures:
+    return Figures(gateway.database, gateway.probes, gateway.clock)
 
 
 @attrs.frozen
@@ -46,6 +50,7 @@ class Gateway:
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a reading of the whole tree
+    figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -1,5 +1,6 @@
 """The registry of operations: what each route takes and answers, declared beside its handler."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final, Generic, Literal, TypeAlias, get_args
@@ -96,11 +97,26 @@ class Operation:
     )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID
     new_work: bool = False  # refused while the gateway is closing
+    idempotency: bool = False  # takes an Idempotency-Key
+    media: str = "application/json"  # what the answers are
+    hidden: bool = False  # not described: a page's own file
+    request_example: Any = None  # a body, as JSON has it
+    example: Any = None  # the first answer's, as JSON has it
+
+    @property
+    def noun(self) -> str:
+        """What it is about: the name of its file."""
+        return self.handler.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
         """The first line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def description(self) -> str:
+        """What the docstring says beside that."""
+        return "\n".join(inspect.cleandoc(self.handler.__doc__ or "").splitlines()[1:]).strip()
 
 
 class Operations:

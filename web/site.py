@@ -9,6 +9,7 @@ from web.middleware.headers import add_headers
 from web.middleware.measures import measures
 from web.middleware.problems import problems
 from web.middleware.request_id import request_ids
+from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
 
@@ -23,6 +24,7 @@ def build_site(gateway: Gateway) -> web.Application:
         client_max_size=BYTES_MAX,
     )
     site[GATEWAY] = gateway
+    site[DESCRIPTION] = Description(OPERATIONS)
     site.on_response_prepare.append(add_headers)
     for operation in OPERATIONS:
         endpoint = Endpoint(operation, gateway)

@@ -7,9 +7,10 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
 from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
@@ -47,8 +48,9 @@ from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 from sql.work import StandingRow
 
-EVER = datetime(1970, 1, 1, tzinfo=UTC)
-OVERLAP = timedelta(seconds=10)  # what was said earlier may be committed later
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
 
@@ -144,6 +146,7 @@ class SchedulerActor(Actor[Scheduler]):
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
+            DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)

@@ -6,7 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from sql.work import NOTHING_SAID, ACTIVE, QUARANTINED, Standing
+from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 UnitKey: TypeAlias = tuple[UUID, int]

@@ -29,6 +29,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
         Listed("db", "Migrate the database, or see where it stands"),
+        Listed("openapi", "Print the API's description"),
     ),
     "Else": (
         Listed("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.topics"),

@@ -5,8 +5,9 @@ import click
 from web.commands.database import database
 from web.commands.demo import demo
 from web.commands.fsck import fsck
+from web.commands.openapi import openapi
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-for command in (serve, demo, fsck, database):
+for command in (serve, demo, fsck, database, openapi):
     group.add_command(command)

@@ -51,10 +51,12 @@ def serve(
     """Run the gateway until it is told to stop."""
     import asyncio
 
+    from config.redaction import redact
     from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
     from web.listener import CannotListen
+    from web.log_lines import LAST_LINES_SECONDS, LINES
     from web.logs import configure
     from web.running import run
 
@@ -62,7 +64,7 @@ def serve(
     configure(settings.logs.level)
 
     def tell(why: str) -> None:
-        click.echo(f"rendertrust: {why}", err=True)
+        click.echo(f"rendertrust: {redact(why)}", err=True)
 
     async def main() -> int:
         application = build(settings)
@@ -74,13 +76,16 @@ def serve(
         return await run(application, ready, tell)
 
     try:
-        sys.exit(asyncio.run(main()))
+        code = asyncio.run(main())
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         named = error.filename is not None
         tell(f"Cannot use {error.filename}: {error.strerror}" if named else str(error))
-        sys.exit(1)
+        code = 1
     except (EngineError, CannotListen) as error:
         tell(str(error))
-        sys.exit(1)
+        code = 1
+    finally:
+        LINES.close(within=LAST_LINES_SECONDS)
+    sys.exit(code)

@@ -1,9 +1,9 @@
 """Every operation of the API, one file per noun."""
 
 from web.operations import Operations
-from web.routes import auth, health, jobs, nodes, uploads
+from web.routes import auth, documentation, health, jobs, nodes, uploads
 from web.routes import credits as credits_
 
 OPERATIONS = Operations(
-    module.operations for module in (health, auth, credits_, uploads, jobs, nodes)
+    module.operations for module in (health, auth, credits_, uploads, jobs, nodes, documentation)
 )

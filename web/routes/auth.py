@@ -12,6 +12,7 @@ from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_a
 from rendertrust import money
 from sql.database import Unavailable
 from sql.users import Family
+from web import examples
 from web.books import commit
 from web.converter import Email
 from web.gateway import Gateway
@@ -68,6 +69,8 @@ class Registered:
     refusals={409: "The e-mail is registered already"},
     rate="register",
     new_work=True,
+    request_example=examples.REGISTRATION,
+    example=examples.REGISTERED,
 )
 async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; one is logged in at once."""
@@ -89,6 +92,8 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     answers={200: TokenPair},
     refusals={401: "Invalid credentials or inactive account"},
     rate="login",
+    request_example=examples.CREDENTIALS,
+    example=examples.TOKENS,
 )
 async def login(call: Call[Credentials]) -> TokenPair | Problem:
     """Get an access token and a refresh token."""

@@ -25,6 +25,8 @@ from actors.ledger.messages import (
 from rendertrust import money
 from sql.credits import EntryRow, HoldRow, UsageRow
 from sql.span import Span
+from web import examples
+from web.amounts import Credits
 from web.books import commit, insufficient
 from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.operations import Answer, Call, Operations, Scope
@@ -40,7 +42,7 @@ OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
 Amount = Annotated[
     str,
     Meta(
-        pattern=r"(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?",
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
         description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
     ),
 ]
@@ -50,10 +52,10 @@ Amount = Annotated[
 class Balance:
     """``balance`` is booked; ``held`` of it is set aside for jobs; ``available`` is the rest."""
 
-    balance: str
+    balance: Credits
     user_id: UUID
-    held: str
-    available: str
+    held: Credits
+    available: Credits
 
 
 @attrs.frozen
@@ -62,11 +64,11 @@ class Entry:
 
     id: UUID
     entry_id: int
-    amount: str
+    amount: Credits
     direction: Literal["CREDIT", "DEBIT"]
     source: str
     reference_id: str
-    balance_after: str
+    balance_after: Credits
     description: str
     created_at: datetime
 
@@ -134,7 +136,11 @@ class Usage:
 
 
 @operations.get(
-    "/api/v1/credits/balance", scope=Scope.CREDITS_READ, answers={200: Balance}, rate="read"
+    "/api/v1/credits/balance",
+    scope=Scope.CREDITS_READ,
+    rate="read",
+    answers={200: Balance},
+    example=examples.BALANCE,
 )
 async def balance(call: Call) -> Balance:
     """What one has."""
@@ -150,9 +156,10 @@ async def balance(call: Call) -> Balance:
 @operations.get(
     "/api/v1/credits/history",
     scope=Scope.CREDITS_READ,
+    rate="read",
     query=Cursor,
     answers={200: History},
-    rate="read",
+    example=examples.HISTORY,
 )
 async def history(call: Call[None, Cursor]) -> History | Problem:
     """One's entries, newest first."""

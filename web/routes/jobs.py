@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import attrs
@@ -29,6 +29,8 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from sql.jobs import JobRow, Order
+from web import examples
+from web.amounts import Credits
 from web.books import commit, insufficient, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
@@ -49,6 +51,7 @@ CHANGED = unavailable("The job changed meanwhile; try again")
 # One word: a name that stands in lists, labels and paths as it is.
 JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
 
 
 @attrs.frozen
@@ -65,7 +68,7 @@ class NewJob:
 class Placed:
     job_id: UUID
     node_id: UUID | None
-    status: str
+    status: Known
 
 
 @attrs.frozen
@@ -81,7 +84,7 @@ class Job:
     node_id: UUID | None
     job_type: str
     payload_ref: str
-    status: str
+    status: Known
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -90,8 +93,8 @@ class Job:
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    price: str
-    charged: str
+    price: Credits
+    charged: Credits
     progress: float | None
 
 
@@ -122,6 +125,9 @@ class Result:
     refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
     rate="dispatch",
     new_work=True,
+    idempotency=True,
+    request_example=examples.NEW_JOB,
+    example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is told at once."""
@@ -153,7 +159,12 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 
 @operations.get(
-    "/api/v1/jobs", scope=Scope.JOBS_READ, rate="read", query=Page, answers={200: JobList}
+    "/api/v1/jobs",
+    scope=Scope.JOBS_READ,
+    rate="read",
+    query=Page,
+    answers={200: JobList},
+    example=examples.JOBS,
 )
 async def index(call: Call[None, Page]) -> JobList | Problem:
     """One's own jobs, newest first."""
@@ -173,6 +184,7 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
     """A job of one's own."""
@@ -187,6 +199,7 @@ async def show(call: Call) -> Job | Problem:
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
     rate="write",
+    example=examples.CANCELLED_JOB,
 )
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
@@ -213,6 +226,7 @@ async def cancel(call: Call) -> Job | Problem:
     refusals={404: "Job not found, not COMPLETED, or without a result"},
     rate="read",
     absent="Job not found",
+    example=examples.RESULT,
 )
 async def result(call: Call) -> Result | Problem:
     """Where the finished work can be downloaded, for an hour."""

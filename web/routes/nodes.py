@@ -14,6 +14,7 @@ from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
+from web import examples
 from web.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 from web.tokens import TokenType
@@ -82,6 +83,8 @@ class HeartbeatSeen:
     answers={201: RegisteredNode},
     rate="node",
     new_work=True,
+    request_example=examples.NEW_NODE,
+    example=examples.REGISTERED_NODE,
 )
 async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     """Register a node; with a user's token it will be his once its key is proved."""
@@ -119,6 +122,8 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         410: "The challenge was used or is too old",
     },
     rate="node",
+    request_example=examples.PROOF,
+    example=examples.VERIFIED_NODE,
 )
 async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     """Prove possession of the key: it and the owner are bound to the node."""
@@ -145,6 +150,8 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     body=Heartbeat,
     rate="write",
     answers={200: HeartbeatSeen},
+    request_example=examples.HEARTBEAT,
+    example=examples.HEARTBEAT_SEEN,
 )
 async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:
     """Say that the node lives, and how busy it is."""

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
+from web import examples
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
 
@@ -62,6 +63,8 @@ class Upload:
     answers={201: Upload, 200: Upload},
     rate="write",
     new_work=True,
+    request_example=examples.NEW_UPLOAD,
+    example=examples.UPLOAD,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
     """Announce content; where this user has it already nothing is to be sent (200)."""
@@ -95,6 +98,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     refusals={404: "Upload not found"},
     rate="read",
     absent="Upload not found",
+    example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
     """An upload of one's own."""
@@ -109,6 +113,7 @@ async def show(call: Call) -> Upload | Problem:
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
     absent="Upload not found",
+    example=examples.COMPLETED_UPLOAD,
 )
 async def complete(call: Call) -> Upload | Problem:
     """Say that the content was sent: it is looked up in the store, and can be used in a job."""

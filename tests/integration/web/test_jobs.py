@@ -1,6 +1,7 @@
 """Jobs at the HTTP face: what is asked of the actors, and how their answers are told."""
 
 import hashlib
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -198,14 +199,15 @@ async def test_the_first_answer_is_given_again_whatever_has_changed(
     await dispatch(face, user)
     order = asked(face)
     assert order.idempotency is not None
-    kept = '{"status": 200, "body": {"job_id": "1", "node_id": "2", "status": "DISPATCHED"}}'
+    first = {"job_id": str(uuid4()), "node_id": str(NODE), "status": "DISPATCHED"}
+    kept = json.dumps({"status": 200, "body": first})
     await sql(
         database,
         "INSERT INTO idempotency_keys VALUES ($1, $2, $3, $4, now())",
         *(order.user, *order.idempotency, kept),
     )
     status, body, headers = await dispatch(face, user)
-    assert (status, body["job_id"]) == (200, "1")
+    assert (status, body) == (200, first)
     assert headers["Idempotency-Replayed"] == "true"
     status, body, _ = await dispatch(face, user, queue=True)
     assert status == 422
@@ -214,8 +216,9 @@ async def test_the_first_answer_is_given_again_whatever_has_changed(
 
 async def test_two_at_once_are_told_apart_by_the_books(face: Face) -> None:
     user = {**await face.user(), "Idempotency-Key": "once-1"}
-    face.script.dispatched = Replayed(answer={"status": 202, "body": {"job_id": "1"}})
-    assert (await dispatch(face, user))[:2] == (202, {"job_id": "1"})
+    first = {"job_id": str(uuid4()), "node_id": None, "status": "QUEUED"}
+    face.script.dispatched = Replayed(answer={"status": 202, "body": first})
+    assert (await dispatch(face, user))[:2] == (202, first)
     face.script.dispatched = KeyConflict("once-1")
     assert (await dispatch(face, user))[0] == 422
 

@@ -1,0 +1,123 @@
+"""Every answer of a gateway against the description that it gives of itself."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import aiohttp
+import attrs
+import jsonschema_rs
+
+Json = dict[str, Any]
+# Below these everything is described, or is not there; elsewhere the object store answers, too.
+OURS = re.compile(r"/(api|health|version|metrics|openapi\.json|docs|redoc)(/|$)")
+# What aiohttp itself says of a method or a path that nobody declared.
+UNDECLARED = (404, 405)
+
+
+@attrs.frozen
+class Heard:
+    """An answer as it came."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} → {self.status} {self.body[:300]!r}"
+
+
+class Contract:
+    """An OpenAPI document, and what it says of an answer."""
+
+    def __init__(self, document: Json) -> None:
+        self._document = closed(document)
+        paths = sorted(document["paths"], key=lambda path: path.count("{"))
+        self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
+        self._validate = cache(self._validator)
+
+    def check(self, heard: Heard) -> None:
+        """Fails unless the status is described, with its headers, and the body fits its schema."""
+        if not OURS.match(heard.path):
+            return
+        operation = self.operation(heard.method, heard.path)
+        if operation is None:
+            assert heard.status in UNDECLARED, f"not described: {heard}"
+            self._check_body(heard, {"$ref": "#/components/schemas/Refusal"})
+            return
+        response = operation["responses"].get(str(heard.status))
+        assert response is not None, f"not described: {heard}"
+        response = self.resolved(response)
+        for name, header in response.get("headers", {}).items():
+            wanted = self.resolved(header)["required"]
+            assert name in heard.headers or not wanted, f"without {name}: {heard}"
+        self._check_content(heard, response.get("content", {}))
+
+    def watch(self) -> aiohttp.TraceConfig:
+        """For a client session: every answer that it gets is checked before it has it."""
+
+        async def ended(
+            session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams
+        ) -> None:
+            answer = params.response
+            if OURS.match(answer.url.raw_path) and answer.content_type != "text/event-stream":
+                body = await answer.read()
+                path = answer.url.raw_path
+                self.check(Heard(params.method, path, answer.status, answer.headers, body))
+
+        config = aiohttp.TraceConfig()
+        config.on_request_end.append(ended)
+        return config
+
+    def operation(self, method: str, path: str) -> Json | None:
+        """What is described there; HEAD is as GET."""
+        name = "get" if method == "HEAD" else method.lower()
+        for pattern, template in self._paths:
+            if pattern.fullmatch(path) and name in self._document["paths"][template]:
+                return dict(self._document["paths"][template][name])
+        return None
+
+    def resolved(self, value: Json) -> Json:
+        if "$ref" not in value:
+            return value
+        found: Any = self._document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return dict(found)
+
+    def _check_content(self, heard: Heard, content: Json) -> None:
+        media = heard.headers.get("Content-Type", "").partition(";")[0]
+        if not content:
+            assert not heard.body, f"has a body: {heard}"
+        elif heard.method != "HEAD":
+            assert media in content, f"is {media}: {heard}"
+            if media.endswith("json"):
+                self._check_body(heard, content[media]["schema"])
+
+    def _check_body(self, heard: Heard, schema: Json) -> None:
+        if heard.method == "HEAD":
+            return
+        validator = self._validate(json.dumps(schema))
+        wrong = [error.message for error in validator.iter_errors(json.loads(heard.body))]
+        assert not wrong, f"{wrong[:3]}: {heard}"
+
+    def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
+        whole = {"components": self._document["components"], **json.loads(schema)}
+        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def closed(document: Json) -> Json:
+    """The document with no room for members of which it does not speak.
+
+    Clients have to bear new members; we want to know of them.
+    """
+    components = document["components"]
+    schemas = {
+        name: {**schema, "additionalProperties": False} if "properties" in schema else schema
+        for name, schema in components["schemas"].items()
+    }
+    return {**document, "components": {**components, "schemas": schemas}}

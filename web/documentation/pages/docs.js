@@ -1,0 +1,12 @@
+"use strict";
+
+SwaggerUIBundle({
+  url: new URL("openapi.json", document.baseURI).href,
+  dom_id: "#api",
+  deepLinking: true,
+  displayOperationId: true,
+  // Without it the document would be sent to a validator on the internet.
+  validatorUrl: null,
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+});

@@ -1,0 +1,21 @@
+"use strict";
+
+const plain = "system-ui, sans-serif";
+
+Redoc.init(
+  new URL("openapi.json", document.baseURI).href,
+  {
+    // Its search runs in a worker made of text, which the page's policy does not allow.
+    disableSearch: true,
+    hideDownloadButton: true,
+    nativeScrollbars: true,
+    theme: {
+      typography: {
+        fontFamily: plain,
+        headings: { fontFamily: plain },
+        code: { fontFamily: "ui-monospace, monospace" },
+      },
+    },
+  },
+  document.getElementById("api"),
+);

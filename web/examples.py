@@ -1,0 +1,151 @@
+"""What a request and an answer look like, for the API's description: the reference's own examples.
+
+Every one is checked against the schema of its operation. Tokens, ids and addresses are made up.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+Example: TypeAlias = Mapping[str, Any]
+
+USER_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
+JOB_ID: Final = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
+NODE_ID: Final = "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10"
+UPLOAD_ID: Final = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
+ENTRY_ID: Final = "6d0f4c1b-92ae-4b7d-8c35-f1e2d3c4b5a6"
+TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's
+PUBLIC_KEY: Final = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+SHA256: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+UPLOADED: Final = f"s3://rendertrust/uploads/{USER_ID}/{SHA256}.blend"
+
+HEALTH: Final[Example] = {"status": "healthy"}
+VERSION: Final[Example] = {
+    "name": "RenderTrust",
+    "version": "0.1.0",
+    "environment": "production",
+}
+READINESS: Final[Example] = {
+    "status": "ready",
+    "checks": {"database": "connected", "redis": "connected", "objects": "connected"},
+}
+
+CREDENTIALS: Final[Example] = {"email": "user@example.com", "password": "securepassword123"}
+REGISTRATION: Final[Example] = {**CREDENTIALS, "name": "Jane Smith"}
+TOKENS: Final[Example] = {
+    "access_token": TOKEN,
+    "refresh_token": TOKEN,
+    "token_type": "bearer",
+}
+REGISTERED: Final[Example] = {
+    "user": {
+        "id": USER_ID,
+        "email": "user@example.com",
+        "name": "Jane Smith",
+        "is_active": True,
+    },
+    "tokens": TOKENS,
+}
+
+BALANCE: Final[Example] = {
+    "balance": "1000.0000",
+    "user_id": USER_ID,
+    "held": "10.0000",
+    "available": "990.0000",
+}
+ENTRY: Final[Example] = {
+    "id": ENTRY_ID,
+    "entry_id": 42,
+    "amount": "10.0000",
+    "direction": "DEBIT",
+    "source": "USAGE",
+    "reference_id": "job-abc123",
+    "balance_after": "990.0000",
+    "description": "Job execution: render",
+    "created_at": "2026-03-13T12:00:00Z",
+}
+HISTORY: Final[Example] = {"entries": [ENTRY], "count": 42}
+
+NEW_UPLOAD: Final[Example] = {"sha256": SHA256, "size": 1048576, "filename": "scene.blend"}
+UPLOAD: Final[Example] = {
+    "id": UPLOAD_ID,
+    "payload_ref": UPLOADED,
+    "sha256": SHA256,
+    "size": 1048576,
+    "filename": "scene.blend",
+    "status": "PENDING",
+    "created_at": "2026-03-13T12:00:00Z",
+    "completed_at": None,
+    "put": {
+        "url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
+        "headers": {"Content-Length": "1048576"},
+        "expires_in": 3600,
+    },
+}
+COMPLETED_UPLOAD: Final[Example] = {
+    **UPLOAD,
+    "status": "COMPLETED",
+    "completed_at": "2026-03-13T12:01:00Z",
+    "put": None,
+}
+
+NEW_JOB: Final[Example] = {
+    "job_type": "render",
+    "payload_ref": "s3://bucket/input/scene.blend",
+}
+PLACED: Final[Example] = {"job_id": JOB_ID, "node_id": NODE_ID, "status": "DISPATCHED"}
+JOB: Final[Example] = {
+    "id": JOB_ID,
+    "node_id": NODE_ID,
+    "job_type": "render",
+    "payload_ref": "s3://bucket/input/scene.blend",
+    "status": "COMPLETED",
+    "result_ref": f"s3://rendertrust/results/{USER_ID}/{JOB_ID}/0/1/frame.png",
+    "error_message": None,
+    "retry_count": 0,
+    "queued_at": "2026-03-13T12:00:00Z",
+    "dispatched_at": "2026-03-13T12:00:01Z",
+    "completed_at": "2026-03-13T12:05:00Z",
+    "created_at": "2026-03-13T12:00:00Z",
+    "updated_at": "2026-03-13T12:05:00Z",
+    "price": "10.0000",
+    "charged": "10.0000",
+    "progress": 1.0,
+}
+CANCELLED_JOB: Final[Example] = {
+    **JOB,
+    "status": "CANCELLED",
+    "result_ref": None,
+    "charged": "0.0000",
+    "progress": None,
+}
+JOBS: Final[Example] = {"jobs": [JOB], "count": 15}
+RESULT: Final[Example] = {
+    "job_id": JOB_ID,
+    "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
+    "expires_in": 3600,
+}
+
+NEW_NODE: Final[Example] = {
+    "name": "gpu-node-east-1",
+    "public_key": PUBLIC_KEY,
+    "capabilities": ["render", "inference"],
+    "metadata": {"gpu": "RTX 4090"},
+}
+REGISTERED_NODE: Final[Example] = {
+    "node_id": NODE_ID,
+    "challenge": SHA256,
+    "token": TOKEN,
+    "status": "REGISTERED",
+}
+PROOF: Final[Example] = {"node_id": NODE_ID, "challenge": SHA256, "signature": SHA256 * 2}
+VERIFIED_NODE: Final[Example] = {"node_id": NODE_ID, "token": TOKEN, "status": "HEALTHY"}
+HEARTBEAT: Final[Example] = {"current_load": 0.45, "metadata": {"gpu_temp": 72}}
+HEARTBEAT_SEEN: Final[Example] = {
+    "node_id": NODE_ID,
+    "status": "HEALTHY",
+    "acknowledged": True,
+}

@@ -1,0 +1,39 @@
+"""The description as it is served: made once, and named by what is in it."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+import orjson
+from aiohttp import web
+
+from web.operations import Operation
+
+
+@attrs.frozen
+class Document:
+    """As it is served: JSON, and a name for exactly these bytes."""
+
+    body: bytes = attrs.field(repr=False)
+    etag: str
+
+
+class Description:
+    """The description of these operations; made when it is first asked for."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._operations = operations
+        self._document: Document | None = None
+
+    def document(self) -> Document:
+        """Some 20 ms when it is first asked for."""
+        if self._document is None:
+            from web.openapi.document import describe  # noqa: PLC0415 - msgspec, and this once
+
+            body = orjson.dumps(describe(self._operations))
+            self._document = Document(body, hashlib.sha256(body).hexdigest()[:32])
+        return self._document
+
+
+DESCRIPTION: Final = web.AppKey("description", Description)

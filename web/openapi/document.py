@@ -1,0 +1,180 @@
+"""The whole document: every operation, its security, and the components they share."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import rendertrust
+from web.openapi import refusals, relay
+from web.openapi.refusals import Refusal, Shortfall, headers
+from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
+from web.operations import Audience, Operation
+from web.problem import Fault
+from web.relay import PATH as RELAY
+
+VERSION: Final = "3.1.1"
+INTRODUCTION: Final = """\
+Render frames on idle machines, pay only for checked work, prove every credit.
+
+* Amounts are strings with four decimals, never numbers; times are RFC 3339 in UTC; ids are UUIDs.
+* Whatever goes wrong is answered with `detail`, a sentence for people, and RFC 9457's members.
+  What belongs to somebody else answers 404, as what does not exist.
+* Every answer has `X-Request-ID`; send your own, and it is kept.
+* Every GET takes HEAD too.
+* Presigned URLs that name this gateway are forwarded to the object store below `/{bucket}/…`: they
+  speak the object store's own protocol and are not described here.
+"""
+SECURITY: Final[Schema] = {
+    "user": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of somebody who is logged in.",
+    },
+    "node": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A node's token, from registering or verifying it.",
+    },
+    "node_query": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The node's token, for clients that cannot set headers on a handshake.",
+    },
+}
+_IDS = re.compile(r"\{(\w+)\}")
+_IDEMPOTENCY_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same request gets the first answer again; with another"
+    " request it is refused with 422.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+def describe(operations: Iterable[Operation]) -> dict[str, Any]:
+    """The OpenAPI document as plain values."""
+    shown = [operation for operation in operations if not operation.hidden]
+    return {
+        "openapi": VERSION,
+        "info": {
+            "title": "RenderTrust",
+            "version": rendertrust.__version__,
+            "description": INTRODUCTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags(shown),
+        "paths": paths(shown),
+        "components": {
+            "schemas": schemas(shown),
+            "responses": refusals.response_components(),
+            "headers": refusals.header_components(),
+            "securitySchemes": SECURITY,
+        },
+    }
+
+
+def tags(operations: Iterable[Operation]) -> list[Schema]:
+    """One for each noun; its file's first line says what it is."""
+    modules = {o.noun: sys.modules[o.handler.__module__] for o in operations}
+    found = [
+        {"name": noun, "description": (module.__doc__ or "").splitlines()[0]}
+        for noun, module in modules.items()
+    ]
+    return [*found, {"name": "relay", "description": "The socket between a node and the gateway."}]
+
+
+def paths(operations: Iterable[Operation]) -> Schema:
+    found: Schema = {}
+    uses: Counter[str] = Counter()
+    for operation in operations:
+        name = f"{operation.noun}_{operation.handler.__name__}"
+        uses[name] += 1  # one handler may serve an alias, too
+        found.setdefault(operation.path, {})[operation.method.lower()] = described(
+            operation, name if uses[name] == 1 else f"{name}_{uses[name]}"
+        )
+    found[RELAY] = relay.description()
+    return found
+
+
+def described(operation: Operation, name: str) -> Schema:
+    """One operation; ``name`` is its operationId."""
+    done: Schema = {
+        "operationId": name,
+        "tags": [operation.noun],
+        "summary": markdown(operation.summary),
+        "description": markdown(operation.description),
+        "security": security(operation),
+        "parameters": parameters(operation),
+        "requestBody": request_body(operation),
+        "responses": {**successes(operation), **refusals.responses_of(operation)},
+    }
+    return {key: value for key, value in done.items() if value or key == "security"}
+
+
+def security(operation: Operation) -> list[Schema]:
+    """Any one of them; the empty one is: none."""
+    return {
+        Audience.PUBLIC: list[Schema](),
+        Audience.ANYONE: [{}, {"user": []}],
+        Audience.USER: [{"user": list[str]()}],
+        Audience.NODE: [{"node": list[str]()}],
+        Audience.ADMIN: [{"user": ["admin"]}],
+    }[operation.audience]
+
+
+def parameters(operation: Operation) -> list[Schema]:
+    """Ids of the path, then the query, then headers."""
+    uuid = {"type": "string", "format": "uuid"}
+    found: list[Schema] = [
+        {"name": name, "in": "path", "required": True, "schema": uuid}
+        for name in _IDS.findall(operation.path)
+    ]
+    if operation.query is not None:
+        found += [
+            {"name": name, "in": "query", "required": required, "schema": schema}
+            for name, (schema, required) in members_of(operation.query).items()
+        ]
+    return [*found, _IDEMPOTENCY_KEY] if operation.idempotency else found
+
+
+def request_body(operation: Operation) -> Schema:
+    if operation.body is None:
+        return {}
+    content: Schema = {"schema": schema_of(operation.body)}
+    if operation.request_example is not None:
+        content["example"] = operation.request_example
+    return {"required": True, "content": {"application/json": content}}
+
+
+def successes(operation: Operation) -> Schema:
+    """What it answers when it did what it was asked; the example is of the first."""
+    found: Schema = {}
+    for index, (status, kind) in enumerate(operation.answers.items()):
+        replayed = ("Idempotency-Replayed",) if operation.idempotency else ()
+        answer: Schema = {
+            "description": refusals.phrase(status),
+            "headers": headers("X-Request-ID", *replayed),
+        }
+        if kind is not None:
+            content: Schema = {"schema": schema_of(kind)}
+            if index == 0 and operation.example is not None:
+                content["example"] = operation.example
+            answer["content"] = {operation.media: content}
+        found[str(status)] = answer
+    return found
+
+
+def schemas(operations: Iterable[Operation]) -> Schema:
+    """Every class that the operations read or write, refusals and frames."""
+    operations = list(operations)
+    read = [o.body for o in operations]
+    written = [kind for o in operations for kind in o.answers.values()]
+    made = components(read, [*written, Refusal, Shortfall, Fault])
+    return {**refusals.refusal_schemas(made), **relay.frame_schemas()}

@@ -1,0 +1,133 @@
+"""JSON Schemas of the attrs classes that requests are read into and answers are made of."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias, cast, get_args
+
+import attrs
+import msgspec
+
+Schema: TypeAlias = dict[str, Any]
+TEMPLATE: Final = "#/components/schemas/{name}"
+
+
+class SameName(Exception):
+    """Two classes would be one component: rename one of them, or part requests from answers."""
+
+
+def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Schema]:
+    """The schemas of all classes that ``requests`` and ``answers`` lead to, by name.
+
+    Requests take no other members than they show. Answers have all members that they show, and
+    may get others in time. Raises SameName.
+    """
+    read, written = reached(requests), reached(answers)
+    for kind in read & written:
+        raise SameName(f"{kind.__name__} is both read and written")
+    named = _named(read | written)
+    _, made = msgspec.json.schema_components(list(named.values()), ref_template=TEMPLATE)
+    return {
+        name: _finished(made[name], named[name], closed=named[name] in read)
+        for name in sorted(made)
+    }
+
+
+def schema_of(kind: Any) -> Schema:
+    """The schema of one type, with references to components."""
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
+    whole: Schema = _anchored(schema)
+    return whole
+
+
+def members_of(kind: Any) -> dict[str, tuple[Schema, bool]]:
+    """Of a class for queries: each parameter's schema, and whether it must be there."""
+    _, made = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
+    finished = _finished(made[kind.__name__], kind, closed=True)
+    required = finished.get("required", ())
+    return {
+        name: (_without_null(schema), name in required)
+        for name, schema in finished["properties"].items()
+    }
+
+
+def reached(kinds: Iterable[Any]) -> set[type[Any]]:
+    """Every attrs class that the types name, directly or through the fields of another."""
+    found: set[type[Any]] = set()
+    ahead = list(kinds)
+    while ahead:
+        kind = ahead.pop()
+        if isinstance(kind, type) and attrs.has(kind) and kind not in found:
+            found.add(kind)
+            ahead += [field.type for field in attrs.fields(kind)]
+        ahead += get_args(kind)
+    return found
+
+
+def _named(kinds: Iterable[type[Any]]) -> dict[str, type[Any]]:
+    named: dict[str, type[Any]] = {}
+    for kind in kinds:
+        other = named.setdefault(kind.__name__, kind)
+        if other is not kind:
+            raise SameName(f"{kind.__module__} and {other.__module__} both have {kind.__name__}")
+    return named
+
+
+def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
+    """What msgspec cannot know: that times have a zone, and which way the class goes."""
+    done: Schema = _anchored(schema)
+    done.pop("title", None)
+    if "description" in done:
+        done["description"] = markdown(done["description"])
+    properties = done["properties"]
+    for field in attrs.fields(kind):
+        if _names_time(field.type):
+            properties[field.name] = _timed(properties[field.name])
+    if closed:
+        done["additionalProperties"] = False
+    else:
+        done["required"] = list(properties)
+    return done
+
+
+def _names_time(kind: Any) -> bool:
+    return kind is datetime or any(_names_time(inner) for inner in get_args(kind))
+
+
+def _timed(schema: Any) -> Any:
+    """The schema with the format of a time at each string."""
+    if isinstance(schema, list):
+        return [_timed(inner) for inner in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    given = cast("Schema", schema)
+    done = {name: _timed(inner) for name, inner in given.items()}
+    return done | {"format": "date-time"} if given.get("type") == "string" else done
+
+
+def _anchored(schema: Any) -> Any:
+    """A copy whose patterns hold for the whole text, as our reading has it; typed throughout."""
+    if isinstance(schema, list):
+        return [_anchored(inner) for inner in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    done = {name: _anchored(inner) for name, inner in cast("Schema", schema).items()}
+    if all(isinstance(value, str) for value in done.get("enum", (None,))):
+        done["type"] = "string"
+    pattern = done.get("pattern")
+    if isinstance(pattern, str) and not pattern.startswith("^"):
+        done["pattern"] = f"^(?:{pattern})$" if "|" in pattern else f"^{pattern}$"
+    return done
+
+
+def _without_null(schema: Schema) -> Schema:
+    """Of a parameter that may be left out: no query can say null."""
+    kept = [inner for inner in schema.get("anyOf", ()) if inner != {"type": "null"}]
+    if len(kept) != 1:
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
+    return {**kept[0], **rest}
+
+
+def markdown(text: str) -> str:
+    """A docstring's literals as Markdown has them."""
+    return text.replace("``", "`")

@@ -1,0 +1,94 @@
+"""The API's description, and two pages to read it."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from web.openapi.description import DESCRIPTION
+from web.operations import Audience, Call, Handler, Operations
+
+operations = Operations()
+FOLDER: Final = Path(__file__).parent.parent / "documentation"
+MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+# Nothing from elsewhere, nothing inline. React and the rules of styled-components go through the
+# CSSOM, which no policy forbids; the element that holds those rules is empty: hence the hash of ''.
+NOTHING_INLINE: Final = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "style-src 'self'"
+)
+EMPTY_STYLE: Final = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+AGAIN: Final = {"Cache-Control": "no-cache"}  # kept by browsers, and asked for again by its ETag
+
+
+@operations.get(
+    "/openapi.json",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: dict[str, Any], 304: None},
+    example={"openapi": "3.1.1"},
+)
+async def openapi(call: Call) -> web.Response:
+    """This description (OpenAPI 3.1)."""
+    document = call.request.app[DESCRIPTION].document()
+    known = call.request.if_none_match or ()
+    if any(tag.value in (document.etag, "*") for tag in known):
+        answer = web.Response(status=304, headers=AGAIN)
+    else:
+        answer = web.Response(body=document.body, content_type="application/json", headers=AGAIN)
+    answer.etag = document.etag
+    return answer
+
+
+@operations.get(
+    "/docs",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: str, 304: None},
+    media="text/html",
+)
+async def docs(call: Call) -> web.FileResponse:
+    """This description in Swagger UI."""
+    return page("docs.html", NOTHING_INLINE)
+
+
+@operations.get(
+    "/redoc",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: str, 304: None},
+    media="text/html",
+)
+async def redoc(call: Call) -> web.FileResponse:
+    """This description in ReDoc."""
+    return page("redoc.html", NOTHING_INLINE + EMPTY_STYLE)
+
+
+def page(name: str, policy: str) -> web.FileResponse:
+    headers = {**AGAIN, "Content-Type": "text/html", "Content-Security-Policy": policy}
+    return web.FileResponse(FOLDER / "pages" / name, headers=headers)
+
+
+def part(path: Path) -> Handler:
+    """What serves one file of the pages."""
+
+    async def serve(call: Call) -> web.FileResponse:
+        """A file of a page."""
+        headers = {**AGAIN, "Content-Type": MEDIA[path.suffix]}
+        return web.FileResponse(path, headers=headers)
+
+    return serve
+
+
+# One operation for each file: there is no path that a caller could choose.
+for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*"))):
+    if found.suffix in (".js", ".css"):
+        operations.get(
+            f"/documentation/{found.name}",
+            audience=Audience.PUBLIC,
+            rate="probe",
+            answers={200: str},
+            media=MEDIA[found.suffix],
+            hidden=True,
+        )(part(found))
