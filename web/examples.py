@@ -12,6 +12,7 @@ USER_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
 JOB_ID: Final = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
 NODE_ID: Final = "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10"
 UPLOAD_ID: Final = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
+HOLD_ID: Final = "0a9b8c7d-6e5f-4a3b-8c2d-1e0f9a8b7c6d"
 ENTRY_ID: Final = "6d0f4c1b-92ae-4b7d-8c35-f1e2d3c4b5a6"
 TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's
 PUBLIC_KEY: Final = (
@@ -67,7 +68,40 @@ ENTRY: Final[Example] = {
     "description": "Job execution: render",
     "created_at": "2026-03-13T12:00:00Z",
 }
-HISTORY: Final[Example] = {"entries": [ENTRY], "count": 42}
+HISTORY: Final[Example] = {"entries": [ENTRY], "count": 42, "next": ENTRY_ID}
+DEDUCTION: Final[Example] = {
+    "amount": "10.0000",
+    "reference_id": "manual-001",
+    "description": "Manual adjustment",
+}
+DEDUCTED: Final[Example] = {
+    **ENTRY,
+    "source": "ADJUSTMENT",
+    "reference_id": "manual-001",
+    "description": "Manual adjustment",
+}
+HOLDS: Final[Example] = {
+    "holds": [
+        {
+            "id": HOLD_ID,
+            "amount": "10.0000",
+            "job_id": JOB_ID,
+            "job_type": "render",
+            "job_status": "RUNNING",
+            "reference_id": f"job:{JOB_ID}:0",
+            "created_at": "2026-03-13T12:00:00Z",
+        }
+    ],
+    "count": 1,
+    "held": "10.0000",
+}
+USAGE: Final[Example] = {
+    "days": [
+        {"day": "2026-03-12", "charged": "0.0000", "jobs": 0},
+        {"day": "2026-03-13", "charged": "30.0000", "jobs": 3},
+    ],
+    "charged": "30.0000",
+}
 
 NEW_UPLOAD: Final[Example] = {"sha256": SHA256, "size": 1048576, "filename": "scene.blend"}
 UPLOAD: Final[Example] = {
@@ -122,7 +156,7 @@ CANCELLED_JOB: Final[Example] = {
     "charged": "0.0000",
     "progress": None,
 }
-JOBS: Final[Example] = {"jobs": [JOB], "count": 15}
+JOBS: Final[Example] = {"jobs": [JOB], "count": 15, "next": JOB_ID}
 RESULT: Final[Example] = {
     "job_id": JOB_ID,
     "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
