@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from actors.scheduler.messages import NodeStands, Scheduler
 from sql.nodes import NodeShown, Word
+from web import examples
 from web.operations import Call, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem, unavailable
@@ -67,6 +68,7 @@ class Said:
     scope=Scope.NODES_READ,
     query=Cursor,
     answers={200: NodeList},
+    example=examples.NODES,
     rate="read",
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
@@ -84,6 +86,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     "/api/v1/nodes/{node_id}",
     scope=Scope.NODES_READ,
     answers={200: Node},
+    example=examples.NODE,
     refusals={404: ABSENT},
     absent=ABSENT,
     rate="read",
@@ -99,6 +102,8 @@ async def show(call: Call) -> Node | Problem:
     scope=Scope.NODES_WRITE,
     body=Said,
     answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.DRAINING_NODE,
     refusals=REFUSALS,
     absent=ABSENT,
     rate="write",
@@ -113,6 +118,8 @@ async def drain(call: Call[Said]) -> Node | Problem:
     scope=Scope.NODES_WRITE,
     body=Said,
     answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.QUARANTINED_NODE,
     refusals=REFUSALS,
     absent=ABSENT,
     rate="write",
@@ -127,6 +134,8 @@ async def quarantine(call: Call[Said]) -> Node | Problem:
     scope=Scope.NODES_WRITE,
     body=Said,
     answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.SPOKEN,
     refusals=REFUSALS,
     absent=ABSENT,
     rate="write",
@@ -141,6 +150,8 @@ async def release(call: Call[Said]) -> Node | Problem:
     scope=Scope.NODES_WRITE,
     body=Said,
     answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.REVOKED_NODE,
     refusals=REFUSALS,
     absent=ABSENT,
     rate="write",
