@@ -57,6 +57,7 @@ class Jwt:
     previous: str = attrs.field(repr=False)
     issuer: str
     audience: str
+    node_audience: str
     access_minutes: int
     refresh_days: int
     node_hours: float

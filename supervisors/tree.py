@@ -71,6 +71,7 @@ class Tree:
         lifeline: LifelineSettings = UNCHANGED,
         scheduler: SchedulerSettings = SCHEDULING,
         engines: Sequence[Child],
+        before_web: Sequence[Child] = (),
         web: Child,
     ) -> None:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
@@ -89,7 +90,9 @@ class Tree:
                 Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
                 self.nodes,
                 Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
-                Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web)),
+                Supervisor(
+                    "Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(before_web, web)
+                ),
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
@@ -120,11 +123,12 @@ class Tree:
             ),
         ]
 
-    def _edge(self, web: Child) -> list[Child]:
+    def _edge(self, before_web: Sequence[Child], web: Child) -> list[Child]:
         bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
             child(self._notifier, lambda: NotifierActor(bus)),
+            *before_web,
             web,
             child(
                 watchman,

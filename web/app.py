@@ -26,9 +26,10 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Ports, Tree
+from web.api_keys import VerifiedKeys
 from web.claim import claim
-from web.gateway import Gateway
-from web.keys import with_key
+from web.gateway import Accounts, Gateway
+from web.keyring import keyring
 from web.listener import Listener, ListenerActor, Place, bind
 from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
@@ -36,6 +37,8 @@ from web.outside import Outside, build_outside
 from web.passwords import Passwords
 from web.rates import Rates
 from web.relay import PATH, Arrival, Relay
+from web.revocation import Revocations
+from web.revoker import revoker_child
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
@@ -66,11 +69,10 @@ class Application:
         await self.outside.close()
 
 
-def build(given: Settings) -> Application:
+def build(settings: Settings) -> Application:
     """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
-    data = data_folder(given)
+    data = data_folder(settings)
     claim(data)
-    settings = with_key(given, data)
     hide_settings(settings)
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
@@ -78,7 +80,7 @@ def build(given: Settings) -> Application:
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.
-    gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
+    gateway = build_gateway(settings, data, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
     ports = Ports(
         store=SqlStore(outside.database),
         objects=outside.objects,
@@ -96,7 +98,15 @@ def build(given: Settings) -> Application:
 
     listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
-    tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
+    tree = Tree(
+        ports,
+        registry,
+        session,
+        lifeline=lifeline,
+        engines=outside.engines,
+        before_web=[revoker_child(gateway, registry)],
+        web=listener,
+    )
     return Application(settings, data, tree.root, place, outside, gateway)
 
 
@@ -155,10 +165,15 @@ def listener_child(
 
 
 def build_gateway(
-    settings: Settings, outside: Outside, registry: Registry, snapshot: Callable[[], Snapshot]
+    settings: Settings,
+    data: Path,
+    outside: Outside,
+    registry: Registry,
+    snapshot: Callable[[], Snapshot],
 ) -> Gateway:
     """What the handlers can reach."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
+    accounts, revocations = Accounts.over(database), Revocations(clock)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -166,9 +181,12 @@ def build_gateway(
         registry=registry,
         database=database,
         objects=outside.objects,
-        tokens=Tokens(settings.jwt, clock, random),
+        tokens=Tokens(settings.jwt, clock, random, keyring(settings, data, clock)),
         passwords=Passwords(),
         rates=Rates(settings.limits, clock),
+        revocations=revocations,
+        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
+        accounts=accounts,
         users=Users(database),
         nodes=Nodes(database),
         uploads=Uploads(database),

@@ -13,15 +13,18 @@ from prometheus_client import Gauge
 from actors.kernel import ActorStopped, Ref
 from actors.node_session.messages import Close, Disconnected, NodeSession, PongSeen, Received
 from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
+from sql.database import Unavailable
 from sql.nodes import NodeIdentity
 from sql.work import REVOKED
 from supervisors.child import StartFailed
 from web.converter import uuid_of
-from web.fence import bearer
+from web.fence import bearer, verified
 from web.gateway import Gateway
+from web.operations import Audience
+from web.problem import Problem
 from web.reached import reached_at
+from web.revocation import STALE
 from web.socket import NodeSocket
-from web.tokens import TokenType
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
@@ -102,8 +105,10 @@ class Relay:
         node = uuid_of(request.match_info["node_id"])
         if not token or node is None:
             return None
-        claims = await self._gateway.tokens.verify(token, TokenType.NODE)
-        if claims is None or claims.subject != node:
+        claims = await verified(self._gateway, token, Audience.NODE)
+        if claims is STALE:
+            raise Unavailable("revocations")
+        if isinstance(claims, Problem) or claims.subject != node:
             return None
         row = await self._gateway.nodes.by_id(node)
         if row is None:
