@@ -13,7 +13,7 @@ import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
@@ -150,7 +150,8 @@ class SchedulerActor(Actor[Scheduler]):
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)
-            if booking.unit.state != PENDING:  # somebody else changed it: see what it is
+            # Somebody else changed it, or it may be in the books all the same: see what it is.
+            if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
                 self._poll_soon()
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:

@@ -253,8 +253,9 @@ class BooksTwin:
     async def lock(self, keys: Keys) -> Rows:
         await self._store.round_trip()
         store = self._store
-        units = {key: store.units[key] for job in keys.jobs for key in store.numbers_of(job)}
-        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in units}
+        whole = {key for job in keys.whole for key in store.numbers_of(job)}
+        units = {key: store.units[key] for key in keys.units | whole if key in store.units}
+        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
         for name in sorted(names - store.accounts.keys()):
