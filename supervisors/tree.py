@@ -20,8 +20,8 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
-from actors.ports import Bus, Clock, Objects, Random, Store
-from actors.scheduler.actor import SchedulerActor
+from actors.ports import Bus, Clock, NodeTokens, Objects, Random, Store
+from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
@@ -44,7 +44,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-UNCHANGED = LifelineSettings()
+UNCHANGED, SCHEDULING = LifelineSettings(), SchedulerSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -57,6 +57,7 @@ class Ports:
     bus: Bus
     clock: Clock
     random: Random
+    tokens: NodeTokens
 
 
 class Tree:
@@ -69,13 +70,14 @@ class Tree:
         session_settings: NodeSessionSettings,
         *,
         lifeline: LifelineSettings = UNCHANGED,
+        scheduler: SchedulerSettings = SCHEDULING,
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
     ) -> None:
-        """``web`` is what serves and what that needs; ``last`` stand at the very end and look on."""
+        """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
-        self._lifeline_settings = lifeline
+        self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
@@ -110,12 +112,14 @@ class Tree:
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
-        settings = self._lifeline_settings
+        settings, scheduling = self._lifeline_settings, self._scheduler_settings
         lifeline = self._address(Lifeline, "lifeline")
         return [
             child(
                 scheduler,
-                lambda: SchedulerActor(ledger, notifier, store, clock, sessions=sessions),
+                lambda: SchedulerActor(
+                    ledger, notifier, store, clock, sessions=sessions, settings=scheduling
+                ),
             ),
             child(
                 lifeline,
@@ -151,6 +155,7 @@ class Tree:
             store=self._ports.store,
             objects=self._ports.objects,
             clock=self._ports.clock,
+            tokens=self._ports.tokens,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings
