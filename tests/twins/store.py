@@ -30,7 +30,7 @@ from sql.books import (
 )
 from sql.database import Unavailable
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit
+from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
 from tests.twins.store_rules import check
 
@@ -49,6 +49,8 @@ class NodeTwin:
     verified: bool
     status: str
     seen_at: datetime | None
+    standing: Standing = NOTHING_SAID
+    standing_at: datetime | None = None
 
 
 class StoreTwin:
@@ -167,6 +169,15 @@ class StoreTwin:
             NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified)
             for n in sorted(healthy, key=lambda node: node.id)
         ]
+
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        await self.round_trip()
+        rows = [
+            StandingRow(node.id, node.owner, node.standing, node.standing_at)
+            for node in self.nodes.values()
+            if node.standing_at is not None and node.standing_at >= since
+        ]
+        return sorted(rows, key=lambda row: (row.at, row.node))
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()

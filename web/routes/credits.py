@@ -96,7 +96,7 @@ class Hold:
     """Credits that are set aside: for a job, until it ends."""
 
     id: UUID
-    amount: str
+    amount: Credits
     job_id: UUID | None
     job_type: str | None
     job_status: str | None
@@ -110,7 +110,7 @@ class Holds:
 
     holds: list[Hold]
     count: int
-    held: str
+    held: Credits
 
 
 @attrs.frozen
@@ -123,7 +123,7 @@ class DayOfUsage:
     """What was charged on a day (UTC), for how many jobs."""
 
     day: date
-    charged: str
+    charged: Credits
     jobs: int
 
 
@@ -132,7 +132,7 @@ class Usage:
     """The last days, today included, oldest first; ``charged`` is their sum."""
 
     days: list[DayOfUsage]
-    charged: str
+    charged: Credits
 
 
 @operations.get(
@@ -178,6 +178,8 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
     rate="write",
+    request_example=examples.DEDUCTION,
+    example=examples.DEDUCTED,
 )
 async def deduct(call: Call[Deduction]) -> Answer | Problem:
     """Deduct an amount from one's credits, once for each ``reference_id``."""
@@ -204,6 +206,7 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
     query=Window,
     answers={200: Holds},
     rate="read",
+    example=examples.HOLDS,
 )
 async def holds(call: Call[None, Window]) -> Holds:
     """What is held of one's credits now, newest first."""
@@ -215,7 +218,12 @@ async def holds(call: Call[None, Window]) -> Holds:
 
 
 @operations.get(
-    "/api/v1/credits/usage", scope=Scope.CREDITS_READ, query=Days, answers={200: Usage}, rate="read"
+    "/api/v1/credits/usage",
+    scope=Scope.CREDITS_READ,
+    query=Days,
+    answers={200: Usage},
+    rate="read",
+    example=examples.USAGE,
 )
 async def usage(call: Call[None, Days]) -> Usage:
     """What one was charged for jobs, day by day."""
