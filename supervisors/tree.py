@@ -87,14 +87,6 @@ class Tree:
         books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
         dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
         edge = Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web, last))
-        outside = Supervisor(
-            "Outside",
-            Strategy.ONE_FOR_ONE,
-            Intensity(5, 30),
-            self._outside(),
-            backoff=Backoff(1, 60),
-            give_up=GiveUp.STAY_DOWN,
-        )
         self._vital = (books, dispatch, edge)
         self.root = Supervisor(
             "Root",
@@ -105,7 +97,14 @@ class Tree:
                 books,
                 self.nodes,
                 dispatch,
-                outside,
+                Supervisor(
+                    "Outside",
+                    Strategy.ONE_FOR_ONE,
+                    Intensity(5, 30),
+                    self._outside(),
+                    backoff=Backoff(1, 60),
+                    give_up=GiveUp.STAY_DOWN,
+                ),
                 edge,
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),

@@ -38,8 +38,14 @@ class City:
         self.registry = Registry()
         self.socket = TwinSocket()
         clock = TwinClock()
-        objects, chance = TwinObjects(clock.monotonic), TwinRandom()
-        ports = Ports(StoreTwin(), objects, BrokenBus(), clock, chance, TwinTokens())
+        ports = Ports(
+            StoreTwin(),
+            TwinObjects(clock.monotonic),
+            BrokenBus(),
+            clock,
+            TwinRandom(),
+            TwinTokens(),
+        )
         settings = NodeSessionSettings(bucket="rendertrust")
         web = Child("web", self._web)
         self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
