@@ -16,7 +16,6 @@ from config.settings import Settings, SettingsError
 from rendertrust import money
 from sql.credits import Credits
 from sql.jobs import Jobs
-from sql.nodes import NodeIdentity as NodeRow
 from sql.nodes import Nodes
 from sql.store import SqlStore
 from sql.uploads import Uploads
@@ -31,20 +30,23 @@ from web.api_keys import VerifiedKeys
 from web.claim import claim
 from web.gateway import Accounts, Gateway
 from web.keyring import keyring
-from web.listener import Listener, ListenerActor, Place, bind
+from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
+from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
+from web.pulse import PulseActor
 from web.rates import Rates
-from web.relay import PATH, Relay
+from web.relay import PATH, Arrival, Relay
 from web.revocation import Revocations
 from web.revoker import revoker_child
+from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
 
-# Requests under way are given some seconds to end.
-LISTENER_STOP_SECONDS = 20.0
+LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
+NOBODY = ServiceManager()
 
 
 @attrs.frozen
@@ -69,8 +71,11 @@ class Application:
         await self.outside.close()
 
 
-def build(settings: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
+def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
+    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
+
+    ``manager`` is told that all is alive, if it wants to know.
+    """
     data = data_folder(settings)
     claim(data)
     hide_settings(settings)
@@ -82,29 +87,48 @@ def build(settings: Settings) -> Application:
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(settings, data, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
     ports = Ports(
-        SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
+        store=SqlStore(outside.database),
+        objects=outside.objects,
+        bus=outside.bus,
+        clock=gateway.clock,
+        random=gateway.random,
+        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
     )
 
-    async def open_session(row: NodeRow, socket: NodeSocket, base: str | None) -> Ref[NodeSession]:
-        known = row.verified_at is not None
-        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known, base=base)
-        return await tree.open_session(node, socket)
+    async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
+        return await tree.open_session(identity_of(arrival), socket)
 
     def site() -> web.Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
 
     listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
+    revoker = revoker_child(gateway, registry)
+    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
     tree = Tree(
         ports,
         registry,
         session,
         lifeline=lifeline,
         engines=outside.engines,
-        before_web=[revoker_child(gateway, registry)],
-        web=listener,
+        web=[revoker, listener],
+        last=[pulse],
     )
     return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def identity_of(arrival: Arrival) -> NodeIdentity:
+    """A node as its session knows it."""
+    row = arrival.node
+    return NodeIdentity(
+        id=row.id,
+        owner=row.owner_id,
+        capabilities=row.capabilities,
+        verified=row.verified_at is not None,
+        base=arrival.base,
+        standing=row.standing,
+        token_expires=arrival.expires,
+    )
 
 
 def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:

@@ -254,3 +254,28 @@ HEARTBEAT_SEEN: Final[Example] = {
     "status": "HEALTHY",
     "acknowledged": True,
 }
+NODE: Final[Example] = {
+    "id": NODE_ID,
+    "owner_id": USER_ID,
+    "name": "gpu-node-east-1",
+    "capabilities": ["render", "inference"],
+    "metadata": {"gpu": "RTX 4090", "gpu_temp": 72},
+    "status": "HEALTHY",
+    "standing": "ACTIVE",
+    "standing_reason": "",
+    "standing_at": None,
+    "current_load": 0.45,
+    "verified_at": "2026-03-13T12:00:00Z",
+    "seen_at": "2026-03-13T12:05:00Z",
+    "created_at": "2026-03-13T11:59:58Z",
+}
+NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
+REASON: Final[Example] = {"reason": "a new graphics card"}
+SPOKEN: Final[Example] = {
+    **NODE,
+    "standing_reason": "a new graphics card",
+    "standing_at": "2026-03-13T12:06:00Z",
+}
+DRAINING_NODE: Final[Example] = {**SPOKEN, "standing": "DRAINING"}
+QUARANTINED_NODE: Final[Example] = {**SPOKEN, "standing": "QUARANTINED"}
+REVOKED_NODE: Final[Example] = {**SPOKEN, "standing": "REVOKED"}
