@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 R = TypeVar("R")
@@ -18,11 +18,16 @@ class Overloaded(Exception):
     """More passwords wait to be hashed than will be done in reasonable time."""
 
 
+def hasher() -> PasswordHasher:
+    """Argon2id, 19 MiB, two passes, one lane (OWASP's recommendation): some 20 ms of a core."""
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
+
+
 class Passwords:
-    """19 MiB, two passes, one lane (OWASP's second recommendation): some 20 ms of a core."""
+    """Hashes in a few threads, and refuses when too many wait."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._hasher = hasher()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._waiting = 0
         # Checked instead when nobody has the e-mail: it must not answer faster.
