@@ -1,9 +1,9 @@
 """The actor that fills the set of what was revoked: every second, and whenever there is news."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -13,7 +13,10 @@ from sql.database import Unavailable
 from sql.revocations import RevocationFeed, Revoked
 from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
+from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
 from web.gateway import Gateway
 from web.revocation import Revocations
 
@@ -60,10 +63,8 @@ class Tidy(Message[Revoker, None]):
     """Its own timer: what has expired can go, here and in the database."""
 
 
-class Purge(Protocol):
-    """Removes rows that concern no token any more. Raises Unavailable."""
-
-    async def __call__(self, now: datetime) -> None: ...
+# Removes rows that concern no token any more, now. Raises Unavailable.
+Purge: TypeAlias = Callable[[datetime], Awaitable[None]]
 
 
 class RevocationsActor(Actor[Revoker]):
@@ -129,7 +130,7 @@ class RevocationsActor(Actor[Revoker]):
 
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
-    """The actor over the gateway's database, for the tree."""
+    """The actor over the gateway's database, in its own part of the tree."""
     database, clock = gateway.database, gateway.clock
     rows = RevocationRows(database)
 
@@ -143,7 +144,9 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
         )
 
     ref = registry.register(Revoker, Ref[Revoker]("revocations"))
-    return Child("revocations", make, ref=ref)
+    # Under a supervisor of its own: its crash restarts neither the site nor any socket.
+    child = Child("revocations", make, ref=ref)
+    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
 
 
 def _waker(ref: Ref[Revoker]) -> Callable[[], None]:

@@ -56,6 +56,7 @@ async def acknowledged(creator: Creator) -> list[str]:
         "after_commit.UnitComplete:1",
         "after_commit.JobInsert:2",
         "notifier.UnitsMoved:2",
+        "revocations.Tick:2",
     ],
 )
 async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_loses_nothing(
