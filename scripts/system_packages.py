@@ -13,7 +13,7 @@ import sys
 from rendertrust.node.libraries import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
-TEST_PROGRAMS = {"ip": "iproute2"}
+TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
 
 
 def loads(library: str) -> bool:

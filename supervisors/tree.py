@@ -25,11 +25,13 @@ from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
+from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
-from supervisors.strategy import Strategy
+from supervisors.snapshot import Snapshot
+from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 
 To = TypeVar("To")
@@ -71,9 +73,10 @@ class Tree:
         lifeline: LifelineSettings = UNCHANGED,
         scheduler: SchedulerSettings = SCHEDULING,
         engines: Sequence[Child],
-        before_web: Sequence[Child] = (),
-        web: Child,
+        web: Sequence[Child],
+        last: Sequence[Child] = (),
     ) -> None:
+        """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
         self._numbers = count(1)
@@ -81,18 +84,28 @@ class Tree:
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
         self.nodes = Dynamic("Nodes")
+        books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
+        dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
+        edge = Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web, last))
+        self._vital = (books, dispatch, edge)
         self.root = Supervisor(
             "Root",
             Strategy.REST_FOR_ONE,
             Intensity(3, 60),
             [
                 Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30), engines),
-                Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
+                books,
                 self.nodes,
-                Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
+                dispatch,
                 Supervisor(
-                    "Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(before_web, web)
+                    "Outside",
+                    Strategy.ONE_FOR_ONE,
+                    Intensity(5, 30),
+                    self._outside(),
+                    backoff=Backoff(1, 60),
+                    give_up=GiveUp.STAY_DOWN,
                 ),
+                edge,
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
@@ -123,19 +136,27 @@ class Tree:
             ),
         ]
 
-    def _edge(self, before_web: Sequence[Child], web: Child) -> list[Child]:
-        bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
+    def _outside(self) -> list[Child]:
+        bus = self._ports.bus
+        return [child(self._notifier, lambda: NotifierActor(bus))]
+
+    def _edge(self, web: Sequence[Child], last: Sequence[Child]) -> list[Child]:
+        store, sessions = self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
-            child(self._notifier, lambda: NotifierActor(bus)),
-            *before_web,
-            web,
+            *web,
             child(
                 watchman,
                 lambda: WatchmanActor(sessions, store),
                 stop_within=WATCHMAN_STOP_SECONDS,
             ),
+            *last,
         ]
+
+    def vital(self) -> list[Snapshot]:
+        """A reading of what nothing works without; but the Auditor, whose work may take minutes."""
+        parts = [child for part in self._vital for child in part.snapshot().children]
+        return [part for part in parts if part.name != "auditor"]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""

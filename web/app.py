@@ -30,21 +30,23 @@ from web.api_keys import VerifiedKeys
 from web.claim import claim
 from web.gateway import Accounts, Gateway
 from web.keyring import keyring
-from web.listener import Listener, ListenerActor, Place, bind
+from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
 from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
+from web.pulse import PulseActor
 from web.rates import Rates
 from web.relay import PATH, Arrival, Relay
 from web.revocation import Revocations
 from web.revoker import revoker_child
+from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
 
-# Requests under way are given some seconds to end.
-LISTENER_STOP_SECONDS = 20.0
+LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
+NOBODY = ServiceManager()
 
 
 @attrs.frozen
@@ -69,8 +71,11 @@ class Application:
         await self.outside.close()
 
 
-def build(settings: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
+def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
+    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
+
+    ``manager`` is told that all is alive, if it wants to know.
+    """
     data = data_folder(settings)
     claim(data)
     hide_settings(settings)
@@ -98,14 +103,16 @@ def build(settings: Settings) -> Application:
 
     listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
+    revoker = revoker_child(gateway, registry)
+    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
     tree = Tree(
         ports,
         registry,
         session,
         lifeline=lifeline,
         engines=outside.engines,
-        before_web=[revoker_child(gateway, registry)],
-        web=listener,
+        web=[revoker, listener],
+        last=[pulse],
     )
     return Application(settings, data, tree.root, place, outside, gateway)
 

@@ -63,8 +63,13 @@ def configure(level: str, lines: LogLines = LINES) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     sys.excepthook = _uncaught
+
+
+def set_level(level: str) -> None:
+    """Which lines are written from now on."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -17,6 +17,7 @@ from sql.database import Unavailable
 from sql.nodes import NodeIdentity
 from sql.work import REVOKED
 from supervisors.child import StartFailed
+from web.admission import is_open
 from web.converter import uuid_of
 from web.fence import bearer, verified
 from web.gateway import Gateway
@@ -63,6 +64,9 @@ class Relay:
         socket = NodeSocket(response, request)
         if arrival is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
+            return response
+        if not await is_open(self._gateway.registry):
+            await socket.close(CloseCode.SERVICE_RESTART, "The gateway is starting or closing")
             return response
         try:
             session = await self._open_session(arrival, socket)

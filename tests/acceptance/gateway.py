@@ -35,6 +35,7 @@ class Gateway:
         self.settings = settings
         self.process: Process | None = None
         self.url = ""
+        self.stderr: int | None = None  # where it goes instead of the log
         self.port = free_port()
 
     async def start(self, **more: str) -> None:
@@ -45,7 +46,7 @@ class Gateway:
                 cwd=ROOT,
                 env=os.environ | self.settings | more,
                 stdout=PIPE,
-                stderr=err,
+                stderr=err if self.stderr is None else self.stderr,
                 start_new_session=True,
             )
         assert self.process.stdout is not None
@@ -132,9 +133,11 @@ async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerat
     with engine_folder() as base:
         gateway = Gateway(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
-        await gateway.start()
-        yield gateway
-        await gateway.stop()
+        try:
+            await gateway.start()
+            yield gateway
+        finally:
+            await gateway.stop()
         await until(lambda: not alive_in(gateway.data), within=20)
 
 

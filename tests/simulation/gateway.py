@@ -79,7 +79,7 @@ class SimulatedGateway:
         settings = NodeSessionSettings(bucket=BUCKET, runtime_seconds_most=600.0)
         web = Child("web", IdleActor)
         seldom = SchedulerSettings(standings_seconds=30.0)  # nobody says anything here
-        tree = Tree(ports, self._registry, settings, scheduler=seldom, engines=[], web=web)
+        tree = Tree(ports, self._registry, settings, scheduler=seldom, engines=[], web=[web])
         await tree.root.start()
         self._tree = tree
 

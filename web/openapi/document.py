@@ -37,7 +37,7 @@ SECURITY: Final[Schema] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "rtk_…",
-        "description": "An API key of a user, with the scope that is named.",
+        "description": "An API key of a user that has the scope which the operation names.",
     },
     "node": {
         "type": "http",
