@@ -65,8 +65,7 @@ async def whole(
         registry,
         NodeSessionSettings(bucket=settings.objects.bucket, **session),
         engines=[],
-        before_web=[revoker_child(gateway, registry)],
-        web=Child("web", IdleActor),
+        web=[revoker_child(gateway, registry), Child("web", IdleActor)],
     )
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:

@@ -77,7 +77,7 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
     _, node = await post(face, "register", described(), jane)
     status, verified = await prove(face, node)
     assert status == 200
-    assert set(verified) == {"node_id", "token", "status"}
+    assert set(verified) == {"node_id", "token", "status", "owner_id"}
     assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
     (message,) = told(face)
     subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]

@@ -18,6 +18,7 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
+from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import NODE, OWNER, state_of
 from tests.unit.simulated_time import simulated
 
@@ -37,10 +38,13 @@ class City:
         self.registry = Registry()
         self.socket = TwinSocket()
         clock = TwinClock()
-        ports = Ports(StoreTwin(), TwinObjects(clock.monotonic), BrokenBus(), clock, TwinRandom())
+        ports = Ports(
+            *(StoreTwin(), TwinObjects(clock.monotonic), BrokenBus(), clock),
+            *(TwinRandom(), TwinTokens()),
+        )
         settings = NodeSessionSettings(bucket="rendertrust")
         web = Child("web", self._web)
-        self.tree = Tree(ports, self.registry, settings, engines=[], web=web)
+        self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
 
     def _web(self) -> IdleActor:
         self.webs += 1
