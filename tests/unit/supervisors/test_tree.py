@@ -39,8 +39,12 @@ class City:
         self.socket = TwinSocket()
         clock = TwinClock()
         ports = Ports(
-            *(StoreTwin(), TwinObjects(clock.monotonic), BrokenBus(), clock),
-            *(TwinRandom(), TwinTokens()),
+            StoreTwin(),
+            TwinObjects(clock.monotonic),
+            BrokenBus(),
+            clock,
+            TwinRandom(),
+            TwinTokens(),
         )
         settings = NodeSessionSettings(bucket="rendertrust")
         web = Child("web", self._web)
