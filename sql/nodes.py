@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 import attrs
 
+from sql.audit import Act, record
 from sql.database import Database
+from sql.loader import QUERIES
 from sql.span import Span
 from sql.work import Standing
 
@@ -178,10 +180,13 @@ class Nodes:
             row = await self._database.one("nodes_of_owner_count", owner)
         return 0 if row is None else int(row["count"])
 
-    async def stand(self, word: Word) -> NodeShown | None:
-        """Note what was said; None when somebody else said something meanwhile."""
+    async def stand(self, word: Word, act: Act | None) -> NodeShown | None:
+        """Note what was said, with its record; None when somebody said something meanwhile."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
-        row = await self._database.one("node_stand", *said)
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(QUERIES["node_stand"], *said)
+            if row is not None and act is not None:
+                await record(connection, act)
         return None if row is None else _shown(row)
 
 

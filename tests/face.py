@@ -20,6 +20,7 @@ from actors.scheduler.messages import (
     NoCapableNode,
     NodeProved,
     NodeSeen,
+    NodeStands,
     Scheduler,
     UnitsChanged,
 )
@@ -36,6 +37,7 @@ from supervisors.child import Child
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.contract import Contract
@@ -96,6 +98,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(NodeProved)
     async def node_proved(self, message: NodeProved) -> None:
+        self._script.seen.append(message)
+
+    @handles(NodeStands)
+    async def node_stands(self, message: NodeStands) -> None:
         self._script.seen.append(message)
 
     @handles(UnitsChanged)
@@ -183,22 +189,17 @@ def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[An
     return {**STAND_INS, Ledger: lambda _: ledger()}
 
 
-@asynccontextmanager
-async def serving(
+def gateway_over(
     database: Database,
     settings: Settings,
-    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
-) -> AsyncGenerator[Face]:
-    """A site on a free port, until the block ends."""
-    script, registry = Script(), Registry()
+    registry: Registry,
+    objects: TwinObjects,
+    snapshot: Callable[[], Snapshot],
+) -> Gateway:
+    """What the handlers can reach, over a database; everybody begins with 100 credits."""
     clock, random = SystemClock(), SystemRandom()
-    children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
-    for marker, child in zip(actors, children, strict=True):
-        registry.register(marker, child.ref)
-    objects = TwinObjects(lambda: clock.now().timestamp())
-    passwords = Passwords()
     accounts, revocations = Accounts.over(database), Revocations(clock)
-    gateway = Gateway(
+    return Gateway(
         settings=settings,
         clock=clock,
         random=random,
@@ -206,7 +207,7 @@ async def serving(
         database=database,
         objects=objects,
         tokens=Tokens(settings.jwt, clock, random),
-        passwords=passwords,
+        passwords=Passwords(),
         rates=Rates(settings.limits, clock),
         revocations=revocations,
         api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
@@ -218,8 +219,23 @@ async def serving(
         credits=Credits(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
-        snapshot=lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
+        snapshot=snapshot,
     )
+
+
+@asynccontextmanager
+async def serving(
+    database: Database,
+    settings: Settings,
+    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+) -> AsyncGenerator[Face]:
+    """A site on a free port, until the block ends."""
+    script, registry = Script(), Registry()
+    children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
+    for marker, child in zip(actors, children, strict=True):
+        registry.register(marker, child.ref)
+    objects = TwinObjects(lambda: SystemClock().now().timestamp())
+    gateway = gateway_over(database, settings, registry, objects, lambda: tree.snapshot())  # noqa: PLW0108
     children.append(revoker_child(gateway, registry))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
@@ -229,7 +245,7 @@ async def serving(
             yield Face(client, gateway, script, objects)
     finally:
         await tree.stop()
-        passwords.close()
+        gateway.passwords.close()
 
 
 async def _yes() -> bool:

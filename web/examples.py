@@ -247,7 +247,12 @@ REGISTERED_NODE: Final[Example] = {
     "status": "REGISTERED",
 }
 PROOF: Final[Example] = {"node_id": NODE_ID, "challenge": SHA256, "signature": SHA256 * 2}
-VERIFIED_NODE: Final[Example] = {"node_id": NODE_ID, "token": TOKEN, "status": "HEALTHY"}
+VERIFIED_NODE: Final[Example] = {
+    "node_id": NODE_ID,
+    "token": TOKEN,
+    "status": "HEALTHY",
+    "owner_id": USER_ID,
+}
 HEARTBEAT: Final[Example] = {"current_load": 0.45, "metadata": {"gpu_temp": 72}}
 HEARTBEAT_SEEN: Final[Example] = {
     "node_id": NODE_ID,

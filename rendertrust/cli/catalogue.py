@@ -25,6 +25,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
     ),
     "Operating a node": (
         Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
+        Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
     ),
     "Running a gateway (from a checkout)": (
         Listed("serve", "Start the gateway"),

@@ -14,6 +14,7 @@ from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.session import DEFAULT, Session, session_of
 
 if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient
     from rendertrust.node.agent import Status
     from rendertrust.node.enrolment import Joined, JoinRefused
 
@@ -27,6 +28,13 @@ unsafe_option = click.option(
     is_flag=True,
     help="Let scenes render without a sandbox: they can read what you can read.",
 )
+START: Final = "Start it: rendertrust node run"
+RUNS: Final = "A node runs here as it joined before: stop it, and start it again."
+DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
+UNOWNED: Final = (
+    "What it earns waits in suspense until somebody claims it. "
+    "To own it: rendertrust login, then join again on this machine."
+)
 NODE_FAILED: Final = "Mend that, and start it again: rendertrust node run"
 
 
@@ -38,7 +46,7 @@ def node() -> None:
 @node.command()
 @click.argument("gateway", metavar="[URL]", required=False)
 @click.option("--name", help="What the node is called; else this machine's name.")
-@click.option("--unowned", is_flag=True, help="Join without your login: nobody earns yet.")
+@click.option("--unowned", is_flag=True, help="Join without your login: what it earns waits.")
 @state_option
 @unsafe_option
 @click.pass_context
@@ -58,40 +66,64 @@ def join(
     session = session_of(context)
     if gateway is not None:
         session.given = gateway
-    token = None if unowned else _token(session)
+    me = None if unowned else _login(session)
     session.output.note(f"Joining {session.url}: trying out what this machine can do …")
     joined = asyncio.run(
         enrol(
             session.url,
             name=name,
             state=state,
-            token=token,
+            token=None if me is None else me.token,
             unsafe_no_sandbox=unsafe_no_sandbox,
         )
     )
     if isinstance(joined, JoinRefused):
         raise Stop(refused(joined, session.url))
     session.output.document(attrs.asdict(joined))
-    _tell(session, joined)
+    _tell(session, joined, me)
 
 
-def _token(session: Session) -> str | None:
-    """A token that works, of whoever is logged in at that gateway; None when nobody is."""
+@attrs.frozen
+class Me:
+    """Who is logged in, and a token that works."""
+
+    user: str
+    token: str = attrs.field(repr=False)
+
+
+def _login(session: Session) -> Me | None:
+    """Whoever is logged in at that gateway, or whose API key it is; None when nobody is."""
     if session.api_key is None and session.credentials.tokens(session.url) is None:
-        session.output.note("You are not logged in there, so the node will belong to nobody.")
+        session.output.note(f"You are not logged in at {session.url}.")
         return None
-    return session.run(lambda client: client.access_token())
+
+    async def ask(client: "AsyncClient") -> Me:
+        user = (await client.balance()).user_id
+        return Me(str(user), await client.access_token())
+
+    return session.run(ask)
 
 
-def _tell(session: Session, joined: "Joined") -> None:
-    owner = "yours" if joined.owned else "nobody's"
-    session.output.say(f"Joined {joined.url} as {wording.harmless(joined.name)}; it is {owner}.")
+def owner_of(joined: "Joined", me: Me | None) -> str:
+    """Whose the node is, in a word."""
+    if not joined.owned:
+        return "nobody's"
+    if me is not None and joined.owner in (me.user, None):
+        return "yours"
+    return "somebody's already, and stays so"
+
+
+def _tell(session: Session, joined: "Joined", me: Me | None) -> None:
+    name, owner = wording.harmless(joined.name), owner_of(joined, me)
+    session.output.say(f"Joined {joined.url} as {name}; the node is {owner}.")
     session.output.facts(
         {"node": joined.node_id, "offers": ", ".join(joined.capabilities) or "nothing"}
     )
     for kind, reason in joined.not_offered.items():
         session.output.note(f"Not offered: {kind}: {reason}")
-    session.output.note("Start it: rendertrust node run")
+    if not joined.owned:
+        session.output.note(UNOWNED)
+    session.output.note(RUNS if joined.running else START)
 
 
 def refused(answer: "JoinRefused", url: str) -> Ending:
@@ -168,17 +200,20 @@ def status(context: click.Context, state: Path | None) -> None:
     for unit in found.units:
         session.output.say(_unit(unit))
     if not found.running:
-        session.output.note("Start it: rendertrust node run")
+        session.output.note(DRAINED if found.draining else START)
 
 
 def facts(found: "Status") -> dict[str, str | None]:
     """What there is to say about a node, by name."""
     running = "connected" if found.connected else "running, not connected"
+    if found.draining:
+        running = f"draining, {running}"
+    stopped = "not running: it was drained" if found.draining else "not running"
     return {
         "node": found.node_id,
         "name": wording.harmless(found.name),
         "gateway": found.url,
-        "state": running if found.running else "not running",
+        "state": running if found.running else stopped,
         "process": None if found.pid is None else str(found.pid),
         "offers": ", ".join(found.capabilities) or "nothing",
         "results to send": str(found.waiting_results) if found.waiting_results else None,

@@ -144,6 +144,35 @@ class JobList:
 
 
 @attrs.frozen
+class Node:
+    """A node. ``status`` is how alive it is, ``standing`` what people say: whether it may work.
+
+    ``current_load`` is 0 (idle) to 1.
+    """
+
+    id: str
+    owner_id: str | None
+    name: str
+    capabilities: tuple[str, ...]
+    status: str
+    standing: str
+    standing_reason: str
+    standing_at: datetime | None
+    current_load: float
+    verified_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+
+
+@attrs.frozen
+class NodeList:
+    """Newest first; ``count`` is how many there are, not how many are here."""
+
+    nodes: tuple[Node, ...]
+    count: int
+
+
+@attrs.frozen
 class ResultUrl:
     """Where the finished work lies. Whoever has the URL may fetch it for ``expires_in`` s."""
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 from uuid import UUID, uuid4
 
 from rendertrust.client.answers import (
@@ -15,6 +15,8 @@ from rendertrust.client.answers import (
     History,
     Job,
     JobList,
+    Node,
+    NodeList,
     Placed,
     Registered,
     ResultUrl,
@@ -32,6 +34,9 @@ from rendertrust.client.uploads import Uploads
 from rendertrust.client.watching import Watch
 
 RETRIES = Retries()
+
+
+NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
 
 
 class AsyncClient:
@@ -237,8 +242,29 @@ class AsyncClient:
                 return job
         raise AssertionError("a watch ends with the job")
 
+    async def nodes(self, *, limit: int = 50, offset: int = 0) -> NodeList:
+        """One's own nodes, newest first; an admin's are all."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        return read(NodeList, await self._get("/api/v1/nodes", query))
+
+    async def node(self, node_id: str | UUID) -> Node:
+        """One node. NotFound: it does not exist, or is another's."""
+        return read(Node, await self._get(_node_path(node_id)))
+
+    async def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
+        """Say of a node what it is to do; saying it again changes nothing.
+
+        Conflict: not while it is what it is. Forbidden: that is for admins.
+        """
+        call = Call("POST", f"{_node_path(node_id)}/{verb}", {"reason": reason})
+        return read(Node, await self._login.send(call))
+
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return await self._login.send(Call("GET", path, query=query or {}))
+
+
+def _node_path(node_id: str | UUID) -> str:
+    return f"/api/v1/nodes/{UUID(str(node_id))}"
 
 
 def _path(job_id: str | UUID) -> str:

@@ -16,13 +16,15 @@ from rendertrust.client.answers import (
     History,
     Job,
     JobList,
+    Node,
+    NodeList,
     Placed,
     Registered,
     ResultUrl,
     Tokens,
     Upload,
 )
-from rendertrust.client.asynchronous import RETRIES, AsyncClient
+from rendertrust.client.asynchronous import RETRIES, AsyncClient, NodeVerb
 from rendertrust.client.backoff import Retries
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.login import Keeper
@@ -183,6 +185,18 @@ class Client:
     ) -> Path:
         """Fetch the result to ``path``, whole or not at all."""
         return self._run(self._client.download(job_id, path, stem=stem, progress=progress))
+
+    def nodes(self, *, limit: int = 50, offset: int = 0) -> NodeList:
+        """One's own nodes, newest first."""
+        return self._run(self._client.nodes(limit=limit, offset=offset))
+
+    def node(self, node_id: str | UUID) -> Node:
+        """One node."""
+        return self._run(self._client.node(node_id))
+
+    def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
+        """Say of a node what it is to do."""
+        return self._run(self._client.tell_node(node_id, verb, reason))
 
     def watch(self, job_id: str | UUID, *, within: float | None = None) -> Iterator[Job]:
         """The job as it is now, then at each change, until it has ended."""

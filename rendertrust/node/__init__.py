@@ -6,7 +6,8 @@ What the command line calls:
         async join(url: str, *, name: str | None = None, state: Path | None = None,
                    token: str | None = None, unsafe_no_sandbox: bool = False,
                    metadata: Mapping[str, object] | None = None) -> Joined | JoinRefused
-            Joined(node_id, name, url, owned: bool, proven: bool, capabilities, not_offered)
+            Joined(node_id, name, url, owned: bool, owner, running: bool, proven: bool,
+                   capabilities, not_offered)
             JoinRefused(reason, code)         code: an HTTP status, or None when nobody answered
             ``token`` is a user's access token: the node then belongs to that user.
 
@@ -17,8 +18,8 @@ What the command line calls:
             until drained, stopped by SIGTERM or SIGINT, replaced or refused.
             Ended(reason: str, ok: bool)      ok is False when somebody must act
         status(state: Path | None = None) -> Status | NotJoined
-            Status(node_id, name, url, running: bool, connected: bool, pid, health_port,
-                   capabilities, not_offered, units, waiting_results, version)
+            Status(node_id, name, url, running: bool, connected: bool, draining: bool, pid,
+                   health_port, capabilities, not_offered, units, waiting_results, version)
 
     rendertrust.node.settings
         Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)

@@ -33,6 +33,7 @@ SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
 CONNECT_SECONDS_MAX: Final = 20.0
 REFUSALS_MAX: Final = 3
+FORBIDDEN: Final = 403
 STEADY_SECONDS: Final = 10.0  # a connection that lived this long resets the back-off
 
 
@@ -118,6 +119,8 @@ class Connection:
         if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
             self._refusals -= 1  # nobody refused: nobody answered
             return None
+        if rejected.code == FORBIDDEN:
+            return f"the gateway shut this node out: {rejected.reason}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
     async def _connect_once(self) -> Closed:

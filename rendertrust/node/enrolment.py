@@ -20,12 +20,18 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 
 @attrs.frozen(kw_only=True)
 class Joined:
-    """The gateway knows this node now; ``not_offered`` says why for each kind of work left out."""
+    """The gateway knows this node now; ``not_offered`` says why for each kind of work left out.
+
+    ``owner`` is the id of the user who earns, where the gateway says who that is. ``running``: an
+    agent runs on the state folder, and goes on as it was enrolled before.
+    """
 
     node_id: str
     name: str
     url: str
     owned: bool
+    owner: str | None
+    running: bool
     proven: bool
     capabilities: tuple[str, ...]
     not_offered: Mapping[str, str]
@@ -81,16 +87,13 @@ async def join(
         name=named,
         token=answer.token,
         capabilities=tuple(sorted(offer.plugins)),
-        owned=token is not None,
+        owned=answer.owner is not None or token is not None,
         proven=answer.proven,
     )
     await asyncio.to_thread(folder.enrol, enrolment)
-    return _joined(enrolment, offer.not_offered)
-
-
-def _joined(enrolment: Enrolment, not_offered: Mapping[str, str]) -> Joined:
     members = attrs.asdict(enrolment, filter=lambda field, _: field.name != "token")
-    return Joined(**members, not_offered=not_offered)
+    runs = folder.is_locked()
+    return Joined(**members, owner=answer.owner, running=runs, not_offered=offer.not_offered)
 
 
 def normal_url(url: str) -> str | None:
@@ -141,6 +144,7 @@ class Login:
                 node_id=answer.node_id,
                 token=answer.token,
                 proven=answer.proven,
+                owned=self.enrolment.owned or answer.owner is not None,
                 capabilities=self.capabilities,
             )
             await asyncio.to_thread(self.folder.enrol, self.enrolment)

@@ -16,11 +16,15 @@ NO_SUCH_ROUTE: Final = (404, 405)
 
 @attrs.frozen(kw_only=True)
 class Registered:
-    """The gateway knows us. ``proven`` is False where it has no way to prove a key."""
+    """The gateway knows us. ``proven`` is False where it has no way to prove a key.
+
+    ``owner`` is the id of the user who earns; None: nobody, or the gateway does not say.
+    """
 
     node_id: str
     token: str = attrs.field(repr=False)
     proven: bool
+    owner: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -81,8 +85,9 @@ async def _verify(
         if answer.code in NO_SUCH_ROUTE:
             return Registered(node_id=body["node_id"], token=token, proven=False)
         return answer
-    verified = answer.members.get("token", token)
-    return Registered(node_id=body["node_id"], token=str(verified), proven=True)
+    verified, owner = answer.members.get("token", token), answer.members.get("owner_id")
+    owned = owner if isinstance(owner, str) else None
+    return Registered(node_id=body["node_id"], token=str(verified), proven=True, owner=owned)
 
 
 async def _post(

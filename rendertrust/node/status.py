@@ -19,13 +19,17 @@ class NotJoined:
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """What the agent on a state folder is doing, or was doing when it ended."""
+    """What the agent on a state folder is doing, or was doing when it ended.
+
+    ``draining``: the gateway told it to take nothing new; when all is done it ends.
+    """
 
     node_id: str
     name: str
     url: str
     running: bool
     connected: bool
+    draining: bool
     pid: int | None
     health_port: int | None
     capabilities: tuple[str, ...]
@@ -49,6 +53,7 @@ def status(state: Path | None = None) -> Status | NotJoined:
         url=enrolment.url,
         running=runs,
         connected=runs and bool(told.get("connected")),
+        draining=told.get("status") == "draining",
         pid=told.get("pid") if runs else None,
         health_port=told.get("health_port") if runs else None,
         capabilities=tuple(told.get("capabilities", enrolment.capabilities)),

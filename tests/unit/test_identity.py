@@ -1,15 +1,24 @@
 """Keys that identify a node, keys that do not, and the proof."""
 
+import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from rendertrust import identity
 from rendertrust.identity import KeyRefused
 
 P = 2**255 - 19
+D = -121665 * pow(121666, P - 2, P) % P
+L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point
 ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 
 
@@ -47,9 +56,40 @@ def test_key_of_small_order_is_refused(raw: bytes) -> None:
     assert identity.read_public_key(pem_of(raw)) == KeyRefused("a point of small order")
 
 
+def added(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
+    """The sum of two points of the curve -x² + y² = 1 + d·x²·y² (RFC 8032 §5.1.4)."""
+    (x1, y1), (x2, y2) = one, two
+    both = D * x1 * x2 * y1 * y2
+    x = (x1 * y2 + x2 * y1) * pow(1 + both, P - 2, P)
+    y = (y1 * y2 + x1 * x2) * pow(1 - both, P - 2, P)
+    return x % P, y % P
+
+
+def torsion() -> list[tuple[int, int]]:
+    """The eight points whose order divides 8: multiples of one of order 8."""
+    square = (ORDER_8**2 - 1) * pow(D * ORDER_8**2 + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
+    points = [(0, 1)]
+    while len(points) < 8:
+        points.append(added(points[-1], (x, ORDER_8)))
+    assert added(points[-1], points[1]) == (0, 1), "the eighth multiple is the identity"
+    return points
+
+
+def test_the_eight_points_are_those_that_are_refused_by_name() -> None:
+    found = {encoded(y, x & 1) for x, y in torsion()}
+    assert found == set(SMALL.values())
+    assert len(found) == 8
+
+
 NOT_CANONICAL = {
-    "p": encoded(P),
-    "p + 1": encoded(P + 1),
+    "p, which is 0": encoded(P),
+    "p with sign": encoded(P, 1),
+    "p + 1, which is the identity": encoded(P + 1),
+    "p + 1 with sign": encoded(P + 1, 1),
+    "p + 3, a point of the curve": encoded(P + 3),
+    "the greatest y": encoded(2**255 - 1),
     "all ones": b"\xff" * 32,
     "identity with sign": encoded(1, 1),
     "order 2 with sign": encoded(P - 1, 1),
@@ -81,10 +121,47 @@ def test_text_that_is_no_key_is_refused(text: str) -> None:
     assert isinstance(identity.read_public_key(text), KeyRefused)
 
 
-def test_key_of_another_kind_is_refused() -> None:
-    for key in (ec.generate_private_key(ec.SECP256R1()), x25519.X25519PrivateKey.generate()):
-        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        assert identity.read_public_key(pem.decode()) == KeyRefused("not an Ed25519 key")
+FOREIGN = {
+    "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "secp256k1": ec.generate_private_key(ec.SECP256K1()),
+    "X25519": x25519.X25519PrivateKey.generate(),
+    "Ed448": ed448.Ed448PrivateKey.generate(),
+    "RSA": rsa.generate_private_key(65537, 2048),
+}
+
+
+@pytest.mark.parametrize("key", FOREIGN.values(), ids=FOREIGN.keys())
+def test_key_of_another_kind_is_refused(key: Any) -> None:
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert identity.read_public_key(pem.decode()) == KeyRefused("not an Ed25519 key")
+
+
+def test_private_key_is_no_public_key() -> None:
+    key = identity.generate_key()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    assert identity.read_public_key(pem) == KeyRefused("not a PEM public key")
+
+
+DER = (
+    identity.generate_key()
+    .public_key()
+    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+)
+BROKEN = {
+    "a byte more": DER + b"\0",
+    "a byte less": DER[:-1],
+    "parameters": bytes.fromhex("302c300706032b65700500032100") + DER[12:],
+    "a length in long form": b"\x30\x81\x2a" + DER[2:],
+    "unused bits": DER[:11] + b"\x01" + DER[12:],
+    "raw bytes alone": DER[12:],
+}
+
+
+@pytest.mark.parametrize("der", BROKEN.values(), ids=BROKEN.keys())
+def test_key_in_another_encoding_is_refused(der: bytes) -> None:
+    body = base64.b64encode(der).decode()
+    pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    assert identity.read_public_key(pem) == KeyRefused("not a PEM public key")
 
 
 def test_proof_holds_for_its_own_node_challenge_and_key_alone() -> None:
@@ -97,6 +174,24 @@ def test_proof_holds_for_its_own_node_challenge_and_key_alone() -> None:
     for broken in ("", "zz" * 64, proof[:-2], proof + "00"):
         assert not identity.proof_holds(pem, "n", "c", broken)
     assert not identity.proof_holds(pem, "ü", "c", proof)
+
+
+def test_signature_has_one_form_only() -> None:
+    """s and s + L would verify alike without the bound of RFC 8032 §5.1.7."""
+    key = identity.generate_key()
+    pem, proof = identity.public_pem(key), bytes.fromhex(identity.sign_proof(key, "n", "c"))
+    s = int.from_bytes(proof[32:], "little")
+    assert s < L
+    for other in (s + L, s + 2 * L, s | 1 << 255, 2**256 - 1):
+        forged = proof[:32] + other.to_bytes(32, "little")
+        assert not identity.proof_holds(pem, "n", "c", forged.hex())
+    assert identity.proof_holds(pem, "n", "c", proof.hex())
+
+
+@pytest.mark.parametrize("raw", SMALL.values(), ids=SMALL.keys())
+def test_proof_under_a_key_of_small_order_never_holds(raw: bytes) -> None:
+    for r in SMALL.values():
+        assert not identity.proof_holds(pem_of(raw), "n", "c", (r + bytes(32)).hex())
 
 
 def test_signed_message_is_the_one_agreed() -> None:

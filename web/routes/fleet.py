@@ -9,8 +9,10 @@ import attrs
 from msgspec import Meta
 
 from actors.scheduler.messages import NodeStands, Scheduler
+from sql.audit import Act
 from sql.nodes import NodeShown, Word
 from web import examples
+from web.answers import REQUEST_ID
 from web.operations import Call, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem, unavailable
@@ -180,12 +182,27 @@ async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
         return standing
     if standing == row.standing.name:
         return shown(row)  # it was said before
+    act = None if row.owner_id == call.caller else await _act(call, verb, row.id)
     word = Word(row.id, row.standing.version, standing, call.body.reason, call.caller)
-    said = await call.gateway.nodes.stand(word)
+    said = await call.gateway.nodes.stand(word, act)
     if said is None:
         return CHANGED
     call.gateway.registry.ref(Scheduler).tell(NodeStands(said.id, said.standing))
     return shown(said)
+
+
+async def _act(call: Call[Said], verb: Verb, node: UUID) -> Act:
+    """The record of what an admin does to a node that is not his."""
+    admin = await call.gateway.users.by_id(call.caller)
+    return Act(
+        at=call.gateway.clock.now(),
+        actor_id=call.caller,
+        actor="" if admin is None else admin.email,
+        act=f"node.{verb.value}",
+        target=f"node:{node}",
+        reason=call.body.reason or "none was given",
+        request_id=call.request[REQUEST_ID],
+    )
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:

@@ -58,9 +58,12 @@ class Proof:
 
 @attrs.frozen
 class VerifiedNode:
+    """``owner_id`` is who earns by it; null: nobody yet."""
+
     node_id: UUID
     token: str = attrs.field(repr=False)
     status: str
+    owner_id: UUID | None
 
 
 @attrs.frozen
@@ -148,7 +151,8 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         return Problem(409, "The key was proved for another node, or the challenge used meanwhile")
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
     _tell_scheduler(call, node, None)
-    return VerifiedNode(node.id, _token(call, TokenType.NODE, node.id), node.status)
+    token = _token(call, TokenType.NODE, node.id)
+    return VerifiedNode(node.id, token, node.status, node.owner_id)
 
 
 @operations.post(

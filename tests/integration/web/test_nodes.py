@@ -8,6 +8,7 @@ import asyncpg
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from actors.scheduler.messages import NodeProved, NodeSeen
@@ -76,7 +77,7 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
     _, node = await post(face, "register", described(), jane)
     status, verified = await prove(face, node)
     assert status == 200
-    assert set(verified) == {"node_id", "token", "status"}
+    assert set(verified) == {"node_id", "token", "status", "owner_id"}
     assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
     (message,) = told(face)
     subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
@@ -156,6 +157,67 @@ async def test_where_a_proof_is_required_a_heartbeat_before_it_is_no_health(
         assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
         assert len(told(face)) == 1
     await pool.close()
+
+
+async def test_a_key_that_anybody_could_sign_for_is_refused_with_the_reason(face: Face) -> None:
+    """``cryptography`` loads it, and one signature fits every message under it."""
+    for raw, reason in (
+        (bytes(32), "a point of small order"),
+        ((1).to_bytes(32, "little"), "a point of small order"),
+        ((2).to_bytes(32, "little"), "not a point on the curve"),
+        (b"\xff" * 32, "not canonical"),
+    ):
+        weak = Ed25519PublicKey.from_public_bytes(raw)
+        pem = weak.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        status, problem = await post(face, "register", described(public_key=pem))
+        assert status == 422
+        (fault,) = problem["errors"]
+        assert fault["field"] == "public_key"
+        assert reason in fault["message"]
+
+
+async def test_a_node_has_sixteen_challenges_at_most_and_the_newest_count(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    _, first = await post(face, "register", described())
+    await prove(face, first)
+    asked = [(await post(face, "register", described()))[1] for _ in range(20)]
+    connection = await asyncpg.connect(database.owner_dsn)
+    assert await connection.fetchval("SELECT count(*) FROM node_challenges") == 16
+    await connection.close()
+    assert (await prove(face, asked[0]))[0] == 404
+    assert (await prove(face, asked[-1]))[0] == 200
+
+
+async def test_challenges_are_swept_a_day_after_their_end(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    connection = await asyncpg.connect(database.owner_dsn)
+    for ago in ("23 hours", "25 hours"):
+        _, node = await post(face, "register", described())
+        await connection.execute(
+            "UPDATE node_challenges SET expires_at = now() - $2::text::interval"
+            " WHERE challenge = $1",
+            *(bytes.fromhex(node["challenge"]), ago),
+        )
+    await post(face, "register", described())
+    assert await connection.fetchval("SELECT count(*) FROM node_challenges") == 2
+    await connection.close()
+
+
+async def test_an_owner_stays_the_owner(face: Face) -> None:
+    """Whoever holds the key may claim an unowned node, and no other."""
+    jane, joe = await face.user(), await face.user("joe@example.org")
+    _, node = await post(face, "register", described())
+    await prove(face, node)
+    _, again = await post(face, "register", described(), jane)
+    await prove(face, again)
+    _, later = await post(face, "register", described(), joe)
+    assert (await prove(face, later))[0] == 200
+    shown = await face.gateway.nodes.shown(UUID(node["node_id"]))
+    assert shown is not None
+    subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
+    assert shown.owner_id == UUID(subject)
 
 
 def wrong_keys() -> list[str]:

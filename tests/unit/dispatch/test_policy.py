@@ -11,9 +11,16 @@ from actors.scheduler.index import Index
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
 from actors.scheduler.policy import age, choose, has_ended, rank
+from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
 TYPES = ("echo", "render", "inference")
 SESSION: Ref[object] = Ref("session")
+USERS = (UUID(int=100), UUID(int=101))
+STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
+NAMES = (
+    *("capabilities", "offered", "load", "healthy", "slots", "session", "taken"),
+    *("owner", "standing"),
+)
 
 
 @st.composite
@@ -32,6 +39,8 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 slots=slots,
                 session=draw(st.none() | st.just(SESSION)),
                 taken={(UUID(int=n), number) for n in range(taken)},
+                owner=draw(st.none() | st.sampled_from(USERS)),
+                standing=Standing(draw(st.sampled_from(STANDINGS))),
             )
         )
     return made
@@ -45,18 +54,25 @@ def indexed(made: Sequence[Node]) -> Index:
     index = Index()
     for node in made:
         record = index.node(node.id)
-        for name in ("capabilities", "offered", "load", "healthy", "slots", "session", "taken"):
+        for name in NAMES:
             setattr(record, name, getattr(node, name))
         index.changed(record)
     return index
 
 
-@given(nodes(), st.sampled_from(TYPES), avoided())
+def takes(node: Node, user: UUID | None) -> bool:
+    """Whether people let the node work for a user."""
+    name = node.standing.name
+    return name == ACTIVE or (name == QUARANTINED and node.owner is not None and node.owner == user)
+
+
+@given(nodes(), st.sampled_from(TYPES), avoided(), st.none() | st.sampled_from(USERS))
 def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
-    made: list[Node], job_type: str, avoid: frozenset[UUID]
+    made: list[Node], job_type: str, avoid: frozenset[UUID], user: UUID | None
 ) -> None:
-    choice = choose(made, job_type, avoid)
-    capable = [n for n in made if (n.healthy or n.session) and job_type in n.does]
+    choice = choose(made, job_type, avoid, user)
+    alive = [n for n in made if (n.healthy or n.session) and job_type in n.does]
+    capable = [n for n in alive if takes(n, user)]
     if isinstance(choice, NoCapableNode):
         assert not capable
     elif isinstance(choice, AllNodesFull):
@@ -76,17 +92,23 @@ def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
 ) -> None:
     choice = choose(made, job_type, avoid)
     if isinstance(choice, Node) and choice.id in avoid:
-        assert all(n.id in avoid for n in made if n.eligible and job_type in n.does)
+        able = [n for n in made if n.eligible and job_type in n.does and takes(n, None)]
+        assert all(n.id in avoid for n in able)
 
 
-@given(nodes(), st.lists(st.tuples(st.sampled_from(TYPES), avoided()), max_size=60), st.data())
+ASKS = st.tuples(st.sampled_from(TYPES), avoided(), st.none() | st.sampled_from(USERS))
+
+
+@given(nodes(), st.lists(ASKS, max_size=60), st.data())
 def test_the_index_chooses_as_a_look_at_every_node_would(
-    made: list[Node], asks: list[tuple[str, frozenset[UUID]]], data: st.DataObject
+    made: list[Node],
+    asks: list[tuple[str, frozenset[UUID], UUID | None]],
+    data: st.DataObject,
 ) -> None:
     index = indexed(made)
-    for number, (job_type, avoid) in enumerate(asks):
-        choice = index.choose(job_type, avoid)
-        expected = choose(index, job_type, avoid)
+    for number, (job_type, avoid, user) in enumerate(asks):
+        choice = index.choose(job_type, avoid, user)
+        expected = choose(index, job_type, avoid, user)
         assert choice == expected or choice is expected
         if isinstance(choice, Node):
             index.take(choice, (UUID(int=10_000 + number), 0))
@@ -96,13 +118,15 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
 
 def change(index: Index, node: UUID, data: st.DataObject) -> None:
     record = index.node(node)
-    what = data.draw(st.sampled_from(("health", "session", "release", "load", "types")))
+    what = data.draw(st.sampled_from(("health", "session", "release", "load", "types", "word")))
     if what == "health":
         record.healthy = not record.healthy
     elif what == "session":
         record.session = None if record.session else SESSION
     elif what == "load":
         record.load = data.draw(st.sampled_from((0.0, 0.3, 0.9)))
+    elif what == "word":
+        record.standing = Standing(data.draw(st.sampled_from(STANDINGS)))
     elif what == "types":
         record.capabilities = frozenset(data.draw(st.sets(st.sampled_from(TYPES))))
     elif record.taken:

@@ -1,0 +1,141 @@
+"""``rendertrust nodes``: one's nodes as the gateway sees them, and what they are to do."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.session import is_interactive, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import Node
+    from rendertrust.client.asynchronous import NodeVerb
+
+# 80 columns hold the first; programs get all.
+COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
+ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
+FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
+node_argument = click.argument("node", type=click.UUID)
+reason_option = click.option("--reason", default="", help="Why; it is shown beside the node.")
+
+
+@click.group(cls=Group)
+def nodes() -> None:
+    """List, show, drain and revoke your nodes."""
+
+
+@nodes.command("list")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@click.pass_context
+def list_nodes(context: click.Context, limit: int, offset: int) -> None:
+    """Your nodes, newest first; an admin's are all."""
+    session = session_of(context)
+    found = session.run(lambda client: client.nodes(limit=limit, offset=offset))
+    session.output.document(found)
+    if not found.nodes:
+        session.output.note("No nodes. Make this machine one: rendertrust node join")
+        return
+    people = session.output.terminal
+    rows = [_row(node, wording.ago if people else wording.stamp) for node in found.nodes]
+    columns = COLUMNS if people else ALL_COLUMNS
+    session.output.table(columns, [row[: len(columns)] for row in rows])
+    seen = offset + len(found.nodes)
+    if seen < found.count:
+        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+
+
+@nodes.command()
+@node_argument
+@click.pass_context
+def show(context: click.Context, node: UUID) -> None:
+    """All about one node."""
+    session = session_of(context)
+    found = session.run(lambda client: client.node(node))
+    session.output.document(found)
+    session.output.facts(facts(found))
+
+
+@nodes.command()
+@node_argument
+@reason_option
+@click.pass_context
+def drain(context: click.Context, node: UUID, reason: str) -> None:
+    """Let it finish what it runs, and give it nothing new."""
+    _tell(context, node, "drain", reason)
+
+
+@nodes.command()
+@node_argument
+@reason_option
+@click.pass_context
+def quarantine(context: click.Context, node: UUID, reason: str) -> None:
+    """Give it no work but its owner's; for admins."""
+    _tell(context, node, "quarantine", reason)
+
+
+@nodes.command()
+@node_argument
+@reason_option
+@click.pass_context
+def release(context: click.Context, node: UUID, reason: str) -> None:
+    """Give it work again."""
+    _tell(context, node, "release", reason)
+
+
+@nodes.command()
+@node_argument
+@reason_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
+    """Shut it out for good: it is disconnected, and its key opens nothing any more."""
+    if not yes and not is_interactive():
+        raise click.UsageError("Revoking is for good: say --yes")
+    if not yes and not click.confirm(FOR_GOOD, err=True):
+        return
+    _tell(context, node, "revoke", reason)
+
+
+def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> None:
+    session = session_of(context)
+    found = session.run(lambda client: client.tell_node(node, verb, reason))
+    session.output.document(found)
+    session.output.say(f"{wording.harmless(found.name)} is {found.standing}.")
+
+
+def facts(node: "Node") -> dict[str, str | None]:
+    """What there is to say about a node, by name."""
+    return {
+        "node": node.id,
+        "name": wording.harmless(node.name),
+        "status": node.status,
+        "standing": node.standing,
+        "why": wording.harmless(node.standing_reason) or None,
+        "load": wording.percent(node.current_load),
+        "offers": _offers(node),
+        "owner": node.owner_id or "nobody",
+        "seen": None if node.seen_at is None else wording.stamp(node.seen_at),
+        "registered": wording.stamp(node.created_at),
+    }
+
+
+def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    return (
+        node.id,
+        node.status,
+        node.standing,
+        wording.percent(node.current_load),
+        "never" if node.seen_at is None else time(node.seen_at),
+        wording.harmless(node.name),
+        _offers(node),
+        node.owner_id or "-",
+    )
+
+
+def _offers(node: "Node") -> str:
+    return wording.harmless(", ".join(node.capabilities)) or "nothing"

@@ -1,0 +1,163 @@
+"""The real agent at a real gateway: its token is renewed, it drains, and it is shut out."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import aiohttp
+import attrs
+import pytest
+
+from rendertrust.node import agent, enrolment
+from rendertrust.node.state import StateFolder
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock, SystemRandom
+from tests.acceptance.people import Creator
+from tests.face import settings_for_tests
+from tests.integration.node.conftest import QUICK
+from tests.until import until
+from tests.whole import Whole, whole
+from web.tokens import Tokens, TokenType
+
+SOON = 15.0
+SHORT = {"node_hours": 4 / 3600}
+
+
+@pytest.fixture(autouse=True)
+def _no_blender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+
+
+@attrs.frozen
+class Running:
+    """An agent under test."""
+
+    folder: StateFolder
+    told: list[str]
+    task: "asyncio.Task[agent.Ended]"
+
+    @property
+    def token(self) -> str:
+        """The one that it would use after a restart."""
+        kept = self.folder.enrolment()
+        assert kept is not None
+        return kept.token
+
+    def connected(self) -> bool:
+        return any(line.startswith("connected to") for line in self.told)
+
+    async def ended(self) -> agent.Ended:
+        async with asyncio.timeout(SOON):
+            return await asyncio.shield(self.task)
+
+
+async def joined(site: Whole, folder: Path, owner: Creator | None = None) -> str:
+    """The id of a node that has just joined."""
+    token = None if owner is None else owner.token
+    answer = await enrolment.join(site.url, name="box", state=folder, token=token)
+    assert isinstance(answer, enrolment.Joined), answer
+    assert (answer.owned, answer.running) == (owner is not None, False)
+    return answer.node_id
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncGenerator[Running]:
+    """An agent that is connected, until the block ends."""
+    told: list[str] = []
+    stop = asyncio.Event()
+    work = agent.run(folder, settings=QUICK, narrator=told.append, stop=stop)
+    run = Running(StateFolder(folder), told, asyncio.ensure_future(work))
+    try:
+        await until(run.connected, within=SOON)
+        yield run
+    finally:
+        stop.set()
+        await asyncio.wait((run.task,), timeout=SOON)
+
+
+@pytest.fixture
+async def http() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def person(http: aiohttp.ClientSession, site: Whole) -> Creator:
+    jane = Creator(http, site.url, "jane@example.org")
+    await jane.register()
+    return jane
+
+
+async def test_a_token_is_renewed_before_it_ends_and_nobody_notices(
+    database: PostgresEndpoint, tmp_path: Path
+) -> None:
+    async with whole(database, settings_for_tests(jwt=SHORT)) as site:
+        node = UUID(await joined(site, tmp_path))
+        async with running(tmp_path) as run:
+            tokens = {run.token}
+            first = await site.gateway.tokens.verify(run.token, TokenType.NODE)
+            assert first is not None
+
+            async def twice_renewed() -> bool:
+                tokens.add(run.token)
+                return len(tokens) > 2 and site.gateway.clock.now() > first.expires
+
+            await until(twice_renewed, within=SOON)
+            now = site.gateway.clock.now()
+
+            async def heard_of() -> bool:
+                """A heartbeat with the newest token."""
+                row = await site.gateway.nodes.shown(node)
+                return row is not None and row.seen_at is not None and row.seen_at > now
+
+            await until(heard_of, within=SOON)
+            assert "got a new token" not in run.told
+            assert not any("closed" in line for line in run.told)
+
+
+async def test_a_node_whose_token_has_expired_proves_its_key_again_by_itself(
+    database: PostgresEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_for_tests()
+    async with whole(database, settings) as site:
+        node = await joined(site, tmp_path)
+        past = Tokens(attrs.evolve(settings.jwt, node_hours=-1.0), SystemClock(), SystemRandom())
+        expired, _ = past.issue(TokenType.NODE, UUID(node), UUID(node))
+        folder = StateFolder(tmp_path)
+        kept = folder.enrolment()
+        assert kept is not None
+        folder.enrol(attrs.evolve(kept, token=expired))
+        async with running(tmp_path) as run:
+            await until(lambda: run.token != expired, within=SOON)
+            await until(lambda: run.told[-1].startswith("connected to"), within=SOON)
+            assert StateFolder(tmp_path).enrolment() == attrs.evolve(kept, token=run.token)
+
+
+async def test_an_agent_that_is_told_to_drain_says_so_and_ends(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as site:
+        jane = await person(http, site)
+        node = await joined(site, tmp_path, jane)
+        async with running(tmp_path) as run:
+            status, _ = await jane.call("POST", f"/nodes/{node}/drain")
+            assert status == 200
+            assert await run.ended() == agent.Ended(reason="drained", ok=True)
+        found = agent.status(tmp_path)
+        assert isinstance(found, agent.Status)
+        assert (found.running, found.draining) == (False, True)
+
+
+async def test_an_agent_that_is_revoked_ends_and_says_why(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as site:
+        jane = await person(http, site)
+        node = await joined(site, tmp_path, jane)
+        async with running(tmp_path) as run:
+            status, _ = await jane.call("POST", f"/nodes/{node}/revoke")
+            assert status == 200
+            ended = await run.ended()
+        assert not ended.ok
+        assert ended.reason.startswith("the gateway shut this node out: The node was revoked")

@@ -1,0 +1,74 @@
+"""What ``rendertrust node`` says about a node, in words."""
+
+from typing import Any
+
+import attrs
+import pytest
+
+from rendertrust.cli import node
+from rendertrust.cli.node import Me, facts, owner_of
+from rendertrust.node.enrolment import Joined
+from rendertrust.node.status import Status
+
+JOINED = Joined(
+    node_id="n1",
+    name="box",
+    url="http://localhost:8000",
+    owned=True,
+    owner="jane",
+    running=False,
+    proven=True,
+    capabilities=("echo",),
+    not_offered={},
+)
+STATUS = Status(
+    node_id="n1",
+    name="box",
+    url="http://localhost:8000",
+    running=True,
+    connected=True,
+    draining=False,
+    pid=1,
+    health_port=None,
+    capabilities=("echo",),
+    not_offered={},
+    units=(),
+    waiting_results=0,
+    version="1",
+)
+JANE = Me("jane", "token")
+
+
+@pytest.mark.parametrize(
+    ("changes", "me", "words"),
+    [
+        ({}, JANE, "yours"),
+        ({"owner": None}, JANE, "yours"),  # an older gateway does not say whose
+        ({}, Me("joe", "token"), "somebody's already, and stays so"),
+        ({}, None, "somebody's already, and stays so"),
+        ({"owned": False, "owner": None}, None, "nobody's"),
+    ],
+)
+def test_a_joined_node_is_whose_the_gateway_says(
+    changes: dict[str, Any], me: Me | None, words: str
+) -> None:
+    assert owner_of(attrs.evolve(JOINED, **changes), me) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "connected"),
+        ({"connected": False}, "running, not connected"),
+        ({"draining": True}, "draining, connected"),
+        ({"running": False, "connected": False}, "not running"),
+        ({"running": False, "draining": True}, "not running: it was drained"),
+    ],
+)
+def test_the_state_says_whether_the_node_drains(changes: dict[str, Any], words: str) -> None:
+    assert facts(attrs.evolve(STATUS, **changes))["state"] == words
+
+
+def test_an_unowned_node_is_told_where_its_earnings_are_and_how_to_own_it() -> None:
+    assert "waits in suspense" in node.UNOWNED
+    assert "rendertrust login" in node.UNOWNED

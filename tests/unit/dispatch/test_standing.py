@@ -1,0 +1,260 @@
+"""What people say about a node: how the Scheduler and the node's session hold to it."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.kernel import Message
+from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
+from actors.node_session.messages import Assignments, Stand
+from actors.node_session.settings import NodeIdentity
+from actors.scheduler.messages import NoCapableNode, NodeSeen, NodeStands, Wake
+from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, TokenRenewal
+from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
+from tests.twins.clock import EPOCH
+from tests.twins.tokens import TwinTokens
+from tests.unit.dispatch.session_stage import running, session
+from tests.unit.dispatch.stage import (
+    JOB,
+    JOB2,
+    NODE,
+    OTHER,
+    OWNER,
+    USER,
+    assignment,
+    decide,
+    node_row,
+    open_unit,
+    order,
+    state_of,
+)
+from tests.unit.dispatch.test_scheduler import Play, scheduling
+from tests.unit.simulated_time import simulated
+from tests.until import until
+
+DRAINS, QUARANTINE = Standing(DRAINING, 1), Standing(QUARANTINED, 1)
+REVOCATION, RELEASE = Standing(REVOKED, 2), Standing(ACTIVE, 2)
+
+
+def word(standing: Standing, *, node: UUID = NODE, seconds: float = 0.0) -> StandingRow:
+    return StandingRow(node, OWNER, standing, EPOCH + timedelta(seconds=seconds))
+
+
+async def placed_on(play: Play) -> UUID:
+    """The node that the next commit assigns a unit to."""
+    commit = await play.commit()
+    (assigned,) = [effect for effect in commit.effects if isinstance(effect, UnitAssign)]
+    decide(commit, Posted(units=(state_of("DISPATCHED", assigned.job, node=assigned.node),)))
+    return assigned.node
+
+
+async def opened(play: Play) -> Assignments:
+    """The session that has just opened is told what there is."""
+    play.open()
+    while True:
+        message = await play.cast.session.expect(Message)
+        if isinstance(message, Assignments):
+            return message
+
+
+# ── the Scheduler ────────────────────────────────────────────────────────────────────────────────
+
+
+@simulated
+@pytest.mark.parametrize("standing", [DRAINS, REVOCATION])
+async def test_a_node_that_drains_or_is_revoked_gets_nothing(standing: Standing) -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, standing))
+        assert await play.dispatch() == NoCapableNode()
+
+
+@simulated
+async def test_a_released_node_gets_work_again() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, DRAINS))
+        assert await play.dispatch() == NoCapableNode()
+        play.ref.tell(NodeStands(NODE, RELEASE))
+        asked = play.dispatch()
+        assert await placed_on(play) == NODE
+        asked.cancel()
+
+
+@simulated
+async def test_an_older_word_changes_nothing() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, RELEASE))
+        play.ref.tell(NodeStands(NODE, DRAINS))
+        asked = play.dispatch()
+        assert await placed_on(play) == NODE
+        asked.cancel()
+
+
+@simulated
+async def test_a_word_outlives_the_signs_of_life_that_follow_it() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, DRAINS))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.0))
+        play.open()
+        assert await play.dispatch() == NoCapableNode()
+
+
+@simulated
+async def test_a_quarantined_node_gets_its_owners_work_alone() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, QUARANTINE))
+        assert await play.dispatch() == NoCapableNode()
+        own = asyncio.create_task(play.ref.ask(attrs.evolve(order(), user=OWNER), within=2.0))
+        assert await placed_on(play) == NODE
+        own.cancel()
+
+
+@simulated
+async def test_a_waiting_unit_of_the_owner_is_not_behind_those_of_others() -> None:
+    mine = attrs.evolve(open_unit(JOB2), user=OWNER, queued_at=EPOCH + timedelta(seconds=1))
+    async with scheduling(units=[open_unit(JOB), mine], nodes=[]) as play:
+        play.ref.tell(NodeStands(NODE, QUARANTINE))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.0))
+        commit = await play.commit()
+        assert [effect.job for effect in commit.effects if isinstance(effect, UnitAssign)] == [JOB2]
+
+
+@simulated
+async def test_the_session_is_told_what_is_said() -> None:
+    async with scheduling() as play:
+        await opened(play)
+        play.ref.tell(NodeStands(NODE, DRAINS))
+        assert (await play.cast.session.expect(Stand)).standing == DRAINS
+
+
+@simulated
+async def test_a_new_session_is_told_what_was_said_before() -> None:
+    async with scheduling() as play:
+        play.ref.tell(NodeStands(NODE, REVOCATION))
+        assert (await opened(play)).standing == REVOCATION
+
+
+@simulated
+async def test_what_was_said_at_another_gateway_is_read_within_a_second() -> None:
+    async with scheduling() as play:
+        await opened(play)
+        play.cast.store.spoken = [word(REVOCATION)]
+        before = asyncio.get_running_loop().time()
+        assert (await play.cast.session.expect(Stand)).standing == REVOCATION
+        assert asyncio.get_running_loop().time() - before < 1.0
+
+
+@simulated
+async def test_what_was_said_before_the_start_is_read_before_anything_is_placed() -> None:
+    async with scheduling(nodes=[node_row(), node_row(OTHER)], spoken=[word(DRAINS)]) as play:
+        asked = play.dispatch()
+        assert await placed_on(play) == OTHER
+        asked.cancel()
+
+
+@simulated
+async def test_a_database_that_was_away_is_read_again() -> None:
+    async with scheduling() as play:
+        await opened(play)
+        play.cast.store.away = True
+        play.cast.store.spoken = [word(DRAINS)]
+        await asyncio.sleep(3)
+        play.cast.store.away = False
+        play.ref.tell(Wake())
+        assert (await play.cast.session.expect(Stand)).standing == DRAINS
+
+
+# ── the session ──────────────────────────────────────────────────────────────────────────────────
+
+
+@simulated
+async def test_a_node_is_told_to_drain_and_what_it_does_not_have_goes_back() -> None:
+    async with session() as play:
+        await play.greeted(assignment(), assignment(JOB2), slots=1)
+        assert (await play.socket.expect(JobDispatch)).job_id == str(JOB)
+        play.ref.tell(Stand(DRAINS))
+        await play.socket.expect(Drain)
+        effect = await play.effect(Posted(units=(state_of("QUEUED", JOB2, node=None),)))
+        assert isinstance(effect, UnitRequeue)
+        assert (effect.job, effect.attempt) == (JOB2, 1)
+
+
+@simulated
+async def test_a_node_that_drains_keeps_what_it_runs_when_it_comes_back() -> None:
+    node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, standing=DRAINS)
+    async with session(node=node) as play:
+        assert play.opened.standing == DRAINS
+        await play.socket.expect(Drain)
+        play.hear(Hello(version="1", slots=2, running=(running(),)))
+        play.assign(assignment(), assignment(JOB2))
+        assert (await play.welcome()).keep == (running(),)
+        effect = await play.effect()
+        assert isinstance(effect, UnitRequeue)
+        assert effect.job == JOB2
+
+
+@simulated
+async def test_a_node_is_told_once_and_again_after_a_release() -> None:
+    async with session() as play:
+        await play.greeted()
+        for _ in range(2):
+            play.ref.tell(Stand(DRAINS))
+        play.ref.tell(Stand(RELEASE))
+        play.ref.tell(Stand(Standing(DRAINING, 3)))
+        await play.socket.expect(Drain)
+        await play.socket.expect(Drain)
+        assert not play.socket.sent
+
+
+@simulated
+async def test_a_session_in_quarantine_sends_its_owners_units_alone() -> None:
+    node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, standing=QUARANTINE)
+    async with session(node=node) as play:
+        own = attrs.evolve(assignment(JOB2), user=OWNER)
+        await play.greeted(assignment(), own, slots=2)
+        assert (await play.socket.expect(JobDispatch)).job_id == str(JOB2)
+        effect = await play.effect()
+        assert isinstance(effect, UnitRequeue)
+        assert (effect.job, own.user != USER) == (JOB, True)
+
+
+@simulated
+async def test_the_socket_of_a_revoked_node_is_closed_with_4001() -> None:
+    async with session() as play:
+        await play.greeted()
+        play.ref.tell(Stand(REVOCATION))
+        await until(lambda: play.socket.closed is not None, within=1)
+        assert play.socket.closed == (CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
+
+
+@simulated
+async def test_a_session_that_opened_too_late_hears_that_its_node_is_revoked() -> None:
+    async with session() as play:
+        assert play.ref.tell(Assignments((), REVOCATION))
+        await until(lambda: play.socket.closed is not None, within=1)
+        assert play.socket.closed == (CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
+
+
+@simulated
+async def test_a_token_is_renewed_after_half_of_its_life_and_again() -> None:
+    tokens = TwinTokens(seconds=100.0)
+    expires = EPOCH + timedelta(seconds=60)
+    node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, token_expires=expires)
+    async with session(node=node, tokens=tokens, pong_seconds=1e6) as play:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        first = await play.socket.expect(TokenRenewal, within=60)
+        assert 30 <= loop.time() - start <= 37
+        second = await play.socket.expect(TokenRenewal, within=100)
+        assert 80 <= loop.time() - start <= 98
+        assert [first.token, second.token] == tokens.issued
+
+
+@simulated
+async def test_a_token_that_has_expired_meanwhile_is_renewed_at_once() -> None:
+    late = EPOCH - timedelta(seconds=1)
+    node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, token_expires=late)
+    async with session(node=node) as play:
+        await play.socket.expect(TokenRenewal, within=1)
