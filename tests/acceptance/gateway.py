@@ -134,8 +134,10 @@ async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerat
         gateway = Gateway(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         await gateway.start()
-        yield gateway
-        await gateway.stop()
+        try:
+            yield gateway
+        finally:
+            await gateway.stop()
         await until(lambda: not alive_in(gateway.data), within=20)
 
 
