@@ -95,6 +95,7 @@ def nginx_command(folder: Path, port: int, upstream: int) -> list[str]:
         "/etc/ssl/rendertrust/fullchain.pem": str(certificate),
         "/etc/ssl/rendertrust/privkey.pem": str(key),
         "/var/log/nginx/rendertrust.log": str(folder / "access.log"),
+        "/var/log/nginx/rendertrust-error.log": str(folder / "error.log"),
     }
     site = folder / "site.conf"
     site.write_text(replaced(sample, changes))
@@ -118,9 +119,9 @@ def caddy_command(folder: Path, port: int, upstream: int) -> list[str]:
         f"\n{NAME} {{": f"\n{here}",
         "127.0.0.1:8000": f"127.0.0.1:{upstream}",
     }
-    options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n\n"
+    changes["\n{\n"] = "\n{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n"
     path = folder / "Caddyfile"
-    path.write_text(options + replaced(sample, changes))
+    path.write_text(replaced(sample, changes))
     return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
 
 

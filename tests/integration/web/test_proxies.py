@@ -71,18 +71,19 @@ def site_of(seen: Seen) -> web.Application:
 
 
 @asynccontextmanager
-async def behind(name: str, folder: Path) -> AsyncGenerator[tuple[Proxy, Seen]]:
+async def behind(name: str, folder: Path) -> AsyncGenerator[tuple[Proxy, Seen, TestServer]]:
     seen = Seen()
-    async with TestServer(site_of(seen)) as server:
-        assert server.port is not None
-        async with proxy(name, folder, server.port) as running:
-            yield running, seen
+    server = TestServer(site_of(seen))
+    await server.start_server()
+    assert server.port is not None
+    async with proxy(name, folder, server.port) as running:
+        yield running, seen, server
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_sockets_events_and_uploads_pass_a_proxy(name: str, tmp_path: Path) -> None:
     async with (
-        behind(name, tmp_path) as (running, seen),
+        behind(name, tmp_path) as (running, seen, server),
         aiohttp.ClientSession(running.url, connector=aiohttp.TCPConnector(ssl=running.tls)) as http,
         asyncio.timeout(WITHIN),
     ):
@@ -93,12 +94,15 @@ async def test_sockets_events_and_uploads_pass_a_proxy(name: str, tmp_path: Path
             async with http.get(path) as answer:
                 assert answer.status == 404
         host = running.url.removeprefix("https://")
+        await server.close()
+        async with http.get("/socket?token=hush", headers={"Authorization": "Bearer hush"}) as gone:
+            assert gone.status == 502
     assert seen.headers["Host"] == host
     assert seen.headers["X-Forwarded-For"] == "127.0.0.1"  # and not what the client said
     assert seen.headers["X-Forwarded-Proto"] == "https"
     assert len(seen.headers["X-Request-ID"]) >= 16
-    for log in (tmp_path / "access.log", tmp_path / "stderr"):
-        assert not log.exists() or "hush" not in log.read_text()
+    for log in ("access.log", "error.log", "stderr"):
+        assert not (tmp_path / log).exists() or "hush" not in (tmp_path / log).read_text(), log
 
 
 async def a_socket_works_both_ways(http: aiohttp.ClientSession) -> None:
