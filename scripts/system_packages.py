@@ -17,7 +17,7 @@ from pathlib import Path
 from rendertrust.node.libraries import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
-TEST_PROGRAMS = {"ip": "iproute2"}
+TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
 SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]

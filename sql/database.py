@@ -96,6 +96,16 @@ class Database:
         async with self.connection(within=within) as connection, connection.transaction():
             yield connection
 
+    async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection outside the pool, for one who listens; the caller ends it.
+
+        Raises what asyncpg raises.
+        """
+        if self._closed:
+            raise Unavailable("closed")
+        connection: asyncpg.Connection[asyncpg.Record] = await self._connect()
+        return connection
+
     async def close(self) -> None:
         """Close every connection for good; those in use are cut."""
         self._closed = True

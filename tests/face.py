@@ -40,11 +40,14 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.contract import Contract
 from tests.twins.objects import TwinObjects
-from web.gateway import Gateway
+from web.api_keys import VerifiedKeys
+from web.gateway import Accounts, Gateway
 from web.listener import make_runner
 from web.openapi.description import Description
 from web.passwords import Passwords
 from web.rates import Rates
+from web.revocation import Revocations
+from web.revoker import revoker_child
 from web.routes import OPERATIONS
 from web.site import build_site
 from web.tokens import Tokens
@@ -192,9 +195,9 @@ async def serving(
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
-    tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     objects = TwinObjects(lambda: clock.now().timestamp())
     passwords = Passwords()
+    accounts, revocations = Accounts.over(database), Revocations(clock)
     gateway = Gateway(
         settings=settings,
         clock=clock,
@@ -205,6 +208,9 @@ async def serving(
         tokens=Tokens(settings.jwt, clock, random),
         passwords=passwords,
         rates=Rates(settings.limits, clock),
+        revocations=revocations,
+        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
+        accounts=accounts,
         users=Users(database),
         nodes=Nodes(database),
         uploads=Uploads(database),
@@ -212,8 +218,10 @@ async def serving(
         credits=Credits(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
-        snapshot=tree.snapshot,
+        snapshot=lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
     )
+    children.append(revoker_child(gateway, registry))
+    tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:
         server = FaceServer(build_site(gateway), settings)

@@ -47,7 +47,7 @@ class Endpoint:
         refused = await self._refuse(request)
         if refused is not None:
             return refused
-        claims = await identify(self._gateway.tokens, request, self.operation)
+        claims = await identify(self._gateway, request, self.operation)
         refused = await self._refuse_caller(request, claims)
         if refused is not None:
             return refused

@@ -57,11 +57,14 @@ class LedgerActor(Actor[Ledger]):
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
         BATCH.observe(len(commits))
         begun = self._clock.monotonic()
-        outcomes = await self._settle(commits)
+        outcomes: list[Outcome] = [BooksAway() for _ in commits]
+        try:
+            outcomes = await self._settle(commits)
+        finally:  # askers hear of a crash by themselves; observers would wait for ever
+            for commit, outcome in zip(commits, outcomes, strict=True):
+                if commit.observer is not None:
+                    commit.observer.tell(Decided(commit.tag, outcome))
         COMMIT_SECONDS.observe(self._clock.monotonic() - begun)
-        for commit, outcome in zip(commits, outcomes, strict=True):
-            if commit.observer is not None:
-                commit.observer.tell(Decided(commit.tag, outcome))
         return outcomes
 
     @handles_batch(RenewLeases, limit=1000)

@@ -289,12 +289,12 @@ class GuardFailed:
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # of the job in question, as they stand
+    units: tuple[UnitState, ...] = ()  # that were named up to it, as they stand
 
 
 @attrs.frozen
 class BooksAway:
-    """The database is away. Nothing was done; or all of it, if the answer to COMMIT was lost.
+    """The database is away, or (to observers) the Ledger crashed: nothing was done, or all of it.
 
     Asking again with the same references and ids does it once in any case.
     """

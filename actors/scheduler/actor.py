@@ -6,13 +6,14 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
@@ -29,6 +30,7 @@ from actors.scheduler.messages import (
     NodeGone,
     NodeProved,
     NodeSeen,
+    NodeStands,
     PauseOver,
     PlaceDue,
     Poll,
@@ -36,6 +38,7 @@ from actors.scheduler.messages import (
     SessionClosed,
     SessionOpened,
     SessionReady,
+    StandingsDue,
     UnitsChanged,
     Wake,
 )
@@ -43,7 +46,10 @@ from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
+from sql.work import StandingRow
 
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
 DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
@@ -56,6 +62,7 @@ class SchedulerSettings:
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
+    standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second
 
 
 class SchedulerActor(Actor[Scheduler]):
@@ -82,6 +89,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._lobby = Lobby()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
         self._loaded = False
+        self._spoken = EVER  # what was said about nodes until then is known
         self._polls = 0
         self._poll: Timer | None = None
         self._poll_is_soon = False
@@ -92,6 +100,7 @@ class SchedulerActor(Actor[Scheduler]):
         for session in self._sessions():
             session.tell(WhoAreYou())
         self._poll_in(0.0)
+        self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
 
     # -- from the web
 
@@ -141,7 +150,8 @@ class SchedulerActor(Actor[Scheduler]):
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)
-            if booking.unit.state != PENDING:  # somebody else changed it: see what it is
+            # Somebody else changed it, or it may be in the books all the same: see what it is.
+            if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
                 self._poll_soon()
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:
@@ -166,6 +176,32 @@ class SchedulerActor(Actor[Scheduler]):
         if node is not None:
             _say(node, Proved(message.owner))
 
+    @handles(NodeStands)
+    async def node_stands(self, message: NodeStands) -> None:
+        if self._board.stand(self._board.index.node(message.node), message.standing):
+            self._place()
+
+    @handles(StandingsDue)
+    async def standings_due(self, message: StandingsDue) -> None:
+        try:
+            await self._read_standings()
+        except Unavailable as error:
+            log.warning("standings cannot be read: %s", type(error).__name__)
+        self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
+
+    async def _read_standings(self) -> None:
+        rows = await self._store.standings(self._spoken)
+        changed = [row for row in rows if self._takes(row)]
+        if rows:
+            self._spoken = max(self._spoken, rows[-1].at - OVERLAP)
+        if changed:
+            self._place()
+
+    def _takes(self, row: StandingRow) -> bool:
+        node = self._board.index.node(row.node)
+        node.owner = node.owner or row.owner
+        return self._board.stand(node, row.standing)
+
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
         node = self._board.index.get(message.node)
@@ -180,6 +216,7 @@ class SchedulerActor(Actor[Scheduler]):
             return
         node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
         self._board.index.changed(node)
+        self._board.stand(node, message.standing)
         self._board.fall_behind(node)
         self._catch_up()
         self._place()
@@ -305,6 +342,8 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll_in(wait)
 
     async def _read(self) -> None:
+        if not self._loaded:
+            await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
             self._board.refresh(await self._store.healthy_nodes())
         rows = await self._store.open_units()

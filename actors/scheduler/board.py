@@ -5,6 +5,7 @@ state) tells which of two pieces of knowledge is the newer.
 """
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,7 @@ import attrs
 
 from actors.kernel import Message
 from actors.ledger.messages import UnitState
-from actors.node_session.messages import Assignments, NodeSession, Send, Withdraw
+from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
 from actors.scheduler.index import Index
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
@@ -21,7 +22,7 @@ from actors.scheduler.policy import PENDING, age, has_ended, is_assigned, key_of
 from actors.scheduler.queue import Queue
 from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_dispatch, of_row
-from sql.work import NodeRow, OpenUnit
+from sql.work import NodeRow, OpenUnit, Standing
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
@@ -56,9 +57,9 @@ class Board:
         self, order: Dispatch, now: datetime, clock: float
     ) -> Booking | NoCapableNode | AllNodesFull:
         """Reserve a slot for a new job; no node, when it is to queue."""
-        choice = self.index.choose(order.job_type)
+        choice = self.index.choose(order.job_type, user=order.user)
         if isinstance(choice, AllNodesFull) and self.expire(now, clock):
-            choice = self.index.choose(order.job_type)
+            choice = self.index.choose(order.job_type, user=order.user)
         unit = of_dispatch(order, now)
         if isinstance(choice, Node):
             return self._reserve(unit, choice, clock + ORDER_SECONDS)
@@ -75,9 +76,10 @@ class Board:
 
         Each booking must be committed or refused.
         """
-        for line in (self.queue, self.strays):
-            for unit, node in line.placeable(self.index.choose):
-                yield self._reserve(unit, node, clock + PLACING_SECONDS)
+        choose, alike = self.index.choose, self.index.is_the_same_for_all
+        waiting = self.queue.placeable(choose, alike=alike)
+        for unit, node in itertools.chain(waiting, self.strays.placeable(choose)):
+            yield self._reserve(unit, node, clock + PLACING_SECONDS)
 
     def due(self, now: datetime) -> datetime | None:
         """When the next unit may be placed that may not be yet."""
@@ -211,7 +213,7 @@ class Board:
         units = [unit for unit in known if unit.node is node]
         for unit in units:
             unit.told = True
-        return Assignments(tuple(unit.assignment() for unit in units))
+        return Assignments(tuple(unit.assignment() for unit in units), node.standing)
 
     def refresh(self, rows: Sequence[NodeRow]) -> None:
         """Take over what the database says about healthy nodes."""
@@ -224,6 +226,16 @@ class Board:
             node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
             node.load, node.healthy = row.load, True
             self.index.changed(node)
+
+    def stand(self, node: Node, standing: Standing) -> bool:
+        """Take over what people say about a node, unless it is old; whether it is new."""
+        if standing.version <= node.standing.version:
+            return False
+        node.standing = standing
+        self.index.changed(node)
+        if node.session is not None and not self._say(node, Stand(standing)):
+            self.fall_behind(node)
+        return True
 
     # -- steps
 

@@ -50,10 +50,14 @@ def _from_line(job_type: str, line: deque[Entry], choose: Choose) -> Iterator[tu
     aside: list[Entry] = []
     try:
         # Nodes with a session come first: when the best one has none, no other has room.
-        while line and len(aside) < LOOK_AHEAD and _reachable(choose(job_type, frozenset())):
+        while (
+            line
+            and len(aside) < LOOK_AHEAD
+            and _reachable(choose(job_type, frozenset(), line[0][2].user))
+        ):
             entry = line.popleft()
             unit = entry[2]
-            node = _reachable(choose(job_type, unit.avoid)) if _strays(entry) else None
+            node = _reachable(choose(job_type, unit.avoid, unit.user)) if _strays(entry) else None
             if node is not None:
                 unit.ticket = 0
                 yield unit, node

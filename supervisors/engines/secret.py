@@ -17,9 +17,15 @@ def keep_secret(path: Path) -> str:
     if path.exists() and (kept := path.read_text("ascii").strip()):
         hide(kept)
         return kept
+    fresh = fresh_secret()
+    write_private(path, fresh + "\n")
+    return fresh
+
+
+def fresh_secret() -> str:
+    """A new one: 32 characters of ``[A-Za-z0-9_-]``."""
     fresh = secrets.token_urlsafe(BYTES)
     hide(fresh)
-    write_private(path, fresh + "\n")
     return fresh
 
 

@@ -133,8 +133,8 @@ async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerat
     with engine_folder() as base:
         gateway = Gateway(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
-        await gateway.start()
         try:
+            await gateway.start()
             yield gateway
         finally:
             await gateway.stop()

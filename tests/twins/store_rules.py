@@ -73,6 +73,8 @@ def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
     yield "status", job.status in JOB_STATES
     yield "completed_at", (job.status in ENDED) == (job.completed_at is not None)
     yield "price", job.price >= 0 and job.retry_count >= 0
+    yield "counts", min(job.open_units, job.failed_units, job.cancelled_units) >= 0
+    yield "open_units", (job.open_units == 0) == (job.completed_at is not None)
 
 
 def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:

@@ -33,6 +33,12 @@ SECURITY: Final[Schema] = {
         "bearerFormat": "JWT",
         "description": "The access token of somebody who is logged in.",
     },
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "rtk_…",
+        "description": "An API key of a user that has the scope which the operation names.",
+    },
     "node": {
         "type": "http",
         "scheme": "bearer",
@@ -120,10 +126,11 @@ def described(operation: Operation, name: str) -> Schema:
 
 def security(operation: Operation) -> list[Schema]:
     """Any one of them; the empty one is: none."""
+    keys: list[Schema] = [] if operation.scope is None else [{"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),
-        Audience.ANYONE: [{}, {"user": []}],
-        Audience.USER: [{"user": list[str]()}],
+        Audience.ANYONE: [{}, {"user": []}, *keys],
+        Audience.USER: [{"user": list[str]()}, *keys],
         Audience.NODE: [{"node": list[str]()}],
         Audience.ADMIN: [{"user": ["admin"]}],
     }[operation.audience]

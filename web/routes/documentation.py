@@ -11,14 +11,19 @@ from web.operations import Audience, Call, Handler, Operations
 operations = Operations()
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# Nothing from elsewhere, nothing inline. React and the rules of styled-components go through the
-# CSSOM, which no policy forbids; the element that holds those rules is empty: hence the hash of ''.
+# Nothing from elsewhere, nothing inline. ReDoc also wants the picture of its maker from a CDN, and
+# search in a worker made of text: neither is allowed, the one is not shown and the other is off.
 NOTHING_INLINE: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "style-src 'self'"
 )
-EMPTY_STYLE: Final = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+# ReDoc makes two style elements. One is empty (this is the hash of nothing), its rules come through
+# the CSSOM, which no policy forbids; the other holds the rules of its scroll bars.
+STYLES_OF_REDOC: Final = (
+    " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
+)
 AGAIN: Final = {"Cache-Control": "no-cache"}  # kept by browsers, and asked for again by its ETag
 
 
@@ -62,7 +67,7 @@ async def docs(call: Call) -> web.FileResponse:
 )
 async def redoc(call: Call) -> web.FileResponse:
     """This description in ReDoc."""
-    return page("redoc.html", NOTHING_INLINE + EMPTY_STYLE)
+    return page("redoc.html", NOTHING_INLINE + STYLES_OF_REDOC)
 
 
 def page(name: str, policy: str) -> web.FileResponse:

@@ -105,7 +105,7 @@ def test_security_says_whose_token_it_takes() -> None:
     paths = DOCUMENT["paths"]
     assert paths["/health"]["get"]["security"] == []
     assert {} in paths["/api/v1/nodes/register"]["post"]["security"]
-    assert {"user": []} in paths["/api/v1/jobs"]["get"]["security"]
+    assert paths["/api/v1/jobs"]["get"]["security"] == [{"user": []}, {"api_key": ["jobs:read"]}]
     assert paths["/api/v1/nodes/heartbeat"]["post"]["security"] == [{"node": []}]
 
 
