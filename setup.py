@@ -56,6 +56,7 @@ DEV = [
     "pykka>=4.4",
     "pyright[nodejs]>=1.1.406",
     "pytest>=9",
+    "pyyaml>=6",
     "pytest-aiohttp>=1.1",
     "pytest-asyncio>=1.2",
     "pytest-timeout>=2.4",

@@ -28,7 +28,8 @@ _CALLED = (
     r"|authorization|cookie|credentials?|signature|dsn|x-amz-[a-z-]{1,40}"
 )
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
-_HARMLESS = frozenset({"token_type"})
+_NO_SECRETS = frozenset({"token_type"})
+_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # like most paths: none of the shapes below is in these
 # Each pattern's first group is kept. None may take more than linear time: their texts are others'.
 _SHAPES = (
     # token=… password: "…" 'secret': '…' X-Amz-Signature%3D… and \"api_key\": \"…\" in JSON in JSON
@@ -92,6 +93,8 @@ def redact(text: str) -> str:
     """The text without tokens, passwords, keys and signatures."""
     if KNOWN.pattern is not None:
         text = KNOWN.pattern.sub(HIDDEN, text)
+    if _HARMLESS.fullmatch(text):
+        return text
     for pattern in _SHAPES:
         text = pattern.sub(lambda found: found[1] + HIDDEN, text)
     return text
@@ -122,7 +125,7 @@ def cleaned_items(event: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
 
 def called_a_secret(name: Any, value: Any) -> bool:
     """Whether an item's name says that its value must not be shown."""
-    if value is None or isinstance(value, bool | int) or name in _HARMLESS:
+    if value is None or isinstance(value, bool | int) or name in _NO_SECRETS:
         return False
     text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
     return _NAME.search(text) is not None

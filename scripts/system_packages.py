@@ -1,6 +1,8 @@
 """See to the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
-As root with apt they are installed; else the exact command is said, and nothing is changed.
+As root with apt they are installed; else the exact command is said, and nothing is changed. The
+proxies that are tested are not installed, as they would start: their packages are unpacked beside
+this environment, which needs no root.
 """
 
 import ctypes
@@ -9,11 +11,16 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from rendertrust.node.libraries import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
+UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
+UNPACKED_IN = Path(sys.prefix) / "programs"
+SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]
 
 
 def loads(library: str) -> bool:
@@ -35,16 +42,49 @@ def install(packages: list[str]) -> bool:
     return apt("update") & apt("install", "-y", "--no-install-recommends", *packages)
 
 
-def apt(*words: str) -> bool:
+def apt(*words: str, within: str | None = None) -> bool:
     """Run apt-get without questions; its errors are shown, its chatter is not."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-qq", *words]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.DEVNULL, env=environment, cwd=within, check=False
+    )
     return done.returncode == 0
 
 
+def not_at_hand() -> list[str]:
+    """Packages of the proxies that are neither installed nor unpacked."""
+    path = os.pathsep.join([*map(str, SEARCHED), os.environ.get("PATH", os.defpath)])
+    return [package for name, package in UNPACKED.items() if shutil.which(name, path=path) is None]
+
+
+def unpack(packages: list[str]) -> bool:
+    """Download the packages and unpack them; nothing is installed."""
+    print(f"Unpacking for tests: {' '.join(packages)}", file=sys.stderr, flush=True)
+    if os.geteuid() == 0:
+        apt("update")
+    with tempfile.TemporaryDirectory() as folder:
+        if not apt("-o", "APT::Sandbox::User=root", "download", *packages, within=folder):
+            return False
+        for archive in Path(folder).glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", archive, UNPACKED_IN], check=True)
+    return not not_at_hand()
+
+
+def see_to_proxies() -> int:
+    lacking = not_at_hand()
+    if not lacking or (shutil.which("apt-get") and unpack(lacking)):
+        return 0
+    command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
+    print(f"The tests of proxies lack programs. As root:\n  {command}", file=sys.stderr)
+    return 1
+
+
 def main() -> int:
-    lacking = missing(for_tests="--for-tests" in sys.argv)
+    for_tests = "--for-tests" in sys.argv
+    if for_tests and platform.system() == "Linux" and see_to_proxies():
+        return 1
+    lacking = missing(for_tests=for_tests)
     if not lacking or platform.system() != "Linux":
         return 0
     command = f"apt-get update && apt-get install -y {' '.join(lacking)}"

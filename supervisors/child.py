@@ -46,8 +46,8 @@ class Branch(Protocol):
         """Down for good, with all children."""
         ...
 
-    def snapshot(self) -> Snapshot:
-        """A reading of this part of the tree."""
+    def snapshot(self, *, brief: bool = False) -> Snapshot:
+        """A reading of this part of the tree; a brief one leaves dynamic children out."""
         ...
 
 

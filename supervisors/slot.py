@@ -89,10 +89,10 @@ class Slot:
         self.failures = 1 if ran >= backoff.most else self.failures + 1
         return backoff.delay(self.failures, uniform())
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, brief: bool = False) -> Snapshot:
         """A reading of it."""
         if not isinstance(self._runs, Cell):
-            return self._runs.snapshot()
+            return self._runs.snapshot(brief=brief)
         figures = self._runs.statistics()
         return Snapshot(
             self.name,

@@ -6,10 +6,24 @@ from actors.kernel import State, Statistics
 
 
 @attrs.frozen
+class Totals:
+    """Of a dynamic supervisor's children, of one kind: the living, and all that ever lived."""
+
+    kind: str = ""
+    living: int = 0
+    depth: int = 0  # of the living
+    deepest: int = 0
+    handled: int = 0  # of all, as are the following
+    busy: float = 0.0
+    dead_letters: int = 0
+
+
+@attrs.frozen
 class Snapshot:
     """One supervisor or actor, and what is under it in the order of their start.
 
-    ``kind`` is an actor's class or a supervisor's strategy; ``statistics`` is an actor's alone.
+    ``kind`` is an actor's class or a supervisor's strategy; ``statistics`` is an actor's alone. In
+    a brief one a dynamic supervisor has ``totals`` in the place of its children.
     """
 
     name: str
@@ -19,3 +33,4 @@ class Snapshot:
     last_error: str | None
     statistics: Statistics | None = None
     children: "tuple[Snapshot, ...]" = ()
+    totals: Totals | None = None

@@ -84,15 +84,15 @@ class Supervisor:
         """The undelivered messages of the whole tree."""
         return self._system.dead_letters
 
-    def snapshot(self) -> Snapshot:
-        """A reading of this supervisor and all that is under it."""
+    def snapshot(self, *, brief: bool = False) -> Snapshot:
+        """A reading of this supervisor and all that is under it; dynamic ones' totals if brief."""
         return Snapshot(
             self.name,
             self._strategy.name.lower(),
             self._state,
             self._restarts,
             self._last_error,
-            children=tuple(slot.snapshot() for slot in self._slots),
+            children=tuple(slot.snapshot(brief=brief) for slot in self._slots),
         )
 
     # -- seen from its parent

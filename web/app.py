@@ -85,7 +85,9 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.
-    gateway = build_gateway(settings, data, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
+    gateway = build_gateway(
+        settings, data, outside, registry, lambda: tree.root.snapshot(brief=True)
+    )
     ports = Ports(
         store=SqlStore(outside.database),
         objects=outside.objects,

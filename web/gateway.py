@@ -73,7 +73,7 @@ class Gateway:
     credits: Credits
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
-    snapshot: Callable[[], Snapshot]  # a reading of the whole tree
+    snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
 
 

@@ -90,7 +90,7 @@ async def test_the_service_manager_is_told_and_a_stop_lets_requests_finish(
         gateway.process.send_signal(signal.SIGTERM)
         await until(lambda: "STOPPING=1" in heard.variables())
         message = await closing
-        assert (message.type, node.socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1012)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)
         async with asyncio.timeout(20):
             assert await idle[0].read() == b""  # closed
         with pytest.raises(ConnectionRefusedError):

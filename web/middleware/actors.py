@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 from prometheus_client import Counter, Gauge
 
-from supervisors.snapshot import Snapshot
+from supervisors.snapshot import Snapshot, Totals
 
 LIVING: Final = Gauge("rendertrust_actors", "Actors by kind.", ["actor"])
 DEPTH: Final = Gauge(
@@ -51,34 +51,33 @@ class ActorFigures:
         self._seen: dict[str, Done] = {}
 
     def show(self, tree: Snapshot) -> None:
-        """Take over a reading of the tree."""
+        """Take over a reading of the tree, best a brief one."""
         living, depth, deepest = Sums[str](), Sums[str](), Sums[str]()
-        seen: dict[str, Done] = {}
         for name, part in parts_of(tree):
-            kind = kind_of(part)
-            seen[name] = now = done_by(part)
-            self._add(kind, self._seen.get(name, Done()), now)
-            if part.statistics is None:
-                continue
-            living[kind] += 1
-            depth[kind] += part.statistics.depth
-            deepest[kind] = max(deepest[kind], part.statistics.depth)
-            if kind == "Engine":
-                was = self._seen.get(name, Done()).restarts
-                ENGINE_RESTARTS.labels(part.name).inc(max(0, now.restarts - was))
-        self._seen = seen
+            there = totals_of(part)
+            if there.kind:
+                living[there.kind] += there.living
+                depth[there.kind] += there.depth
+                deepest[there.kind] = max(deepest[there.kind], there.deepest)
+            self._add(name, part, there)
         for gauge, figures in ((LIVING, living), (DEPTH, depth), (DEEPEST, deepest)):
             gauge.clear()  # kinds of which there are none any more
             for kind, figure in figures.items():
                 gauge.labels(kind).set(figure)
 
-    def _add(self, kind: str, was: Done, now: Done) -> None:
-        RESTARTS.labels(kind).inc(max(0, now.restarts - was.restarts))
-        if now.handled > was.handled:
-            HANDLED.labels(kind).inc(now.handled - was.handled)
+    def _add(self, name: str, part: Snapshot, there: Totals) -> None:
+        was = self._seen.get(name, Done())
+        now = Done(there.handled, there.busy, part.restarts, there.dead_letters)
+        self._seen[name] = now
+        kind = there.kind or part.name
+        again = max(0, now.restarts - was.restarts)
+        RESTARTS.labels(part.name if part.totals else kind).inc(again)
+        if kind == "Engine":
+            ENGINE_RESTARTS.labels(part.name).inc(again)
+        if there.kind:
+            HANDLED.labels(kind).inc(max(0, now.handled - was.handled))
             BUSY.labels(kind).inc(max(0.0, now.busy - was.busy))
-        if now.dead_letters > was.dead_letters:
-            DEAD_LETTERS.labels(kind).inc(now.dead_letters - was.dead_letters)
+            DEAD_LETTERS.labels(kind).inc(max(0, now.dead_letters - was.dead_letters))
 
 
 def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
@@ -90,14 +89,19 @@ def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
         ahead += [(f"{name}/{child.name}", child) for child in part.children]
 
 
-def kind_of(part: Snapshot) -> str:
-    """An actor's class; of a supervisor, its name."""
-    return part.name if part.statistics is None else part.kind.removesuffix("Actor")
-
-
-def done_by(part: Snapshot) -> Done:
-    """What this part has done since it is there."""
+def totals_of(part: Snapshot) -> Totals:
+    """An actor's own figures, or those of a dynamic supervisor's children, under their kind."""
+    if part.totals is not None:
+        return attrs.evolve(part.totals, kind=part.totals.kind.removesuffix("Actor"))
     figures = part.statistics
     if figures is None:
-        return Done(restarts=part.restarts)
-    return Done(figures.handled, figures.handle_seconds, part.restarts, figures.dead_letters)
+        return Totals()
+    return Totals(
+        kind=part.kind.removesuffix("Actor"),
+        living=1,
+        depth=figures.depth,
+        deepest=figures.depth,
+        handled=figures.handled,
+        busy=figures.handle_seconds,
+        dead_letters=figures.dead_letters,
+    )

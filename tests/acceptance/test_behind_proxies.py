@@ -1,0 +1,46 @@
+"""A gateway behind nginx and behind Caddy: a job from its upload to its result, by TLS."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.acceptance.gateway import running_gateway
+from tests.acceptance.people import Creator, FaithfulNode
+from tests.proxies import NAMES, free_port, proxy
+from tests.until import until
+
+SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_job_goes_all_its_way_through_a_proxy(name: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"https://localhost:{port}"
+    async with (
+        running_gateway(RENDERTRUST_SERVER_PUBLIC_URL=url) as gateway,
+        proxy(name, tmp_path, gateway.port, port) as running,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=running.tls)) as http,
+    ):
+        assert gateway.url == url
+        creator, node = Creator(http, url, "jane@example.org"), FaithfulNode(http, url)
+        await creator.register()
+        await node.register()
+        await node.heartbeat()
+        serving = asyncio.create_task(node.serve())
+        try:
+            await until(lambda: node.sockets == 1)
+            reference = await creator.upload(SCENE)
+            status, job = await creator.dispatch("echo", payload_ref=reference)
+            assert status == 200, job
+            await creator.job_within(job["job_id"], "COMPLETED")
+            assert await gateway.stop() == 0
+            await until(lambda: node.closes)
+        finally:
+            serving.cancel()
+            await asyncio.wait((serving,))
+        logs = [tmp_path / name for name in ("access.log", "error.log", "stderr")]
+        said = "".join(log.read_text() for log in logs if log.exists())
+        assert node.token not in said  # not even in what a proxy says of a gateway that is gone

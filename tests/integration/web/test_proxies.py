@@ -1,0 +1,138 @@
+"""The samples in ``deploy/`` let through what the gateway needs, by the real programs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import attrs
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.proxies import NAMES, Proxy, proxy
+
+MIB = 1024 * 1024
+UPLOAD = 100 * MIB
+WITHIN = 15.0
+
+
+@attrs.define
+class Seen:
+    """What arrived behind the proxy, and signals between both ends."""
+
+    headers: dict[str, str] = attrs.field(factory=dict[str, str])
+    arrived: asyncio.Event = attrs.field(factory=asyncio.Event)
+    go_on: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+
+def site_of(seen: Seen) -> web.Application:
+    """A server that does what the gateway does: sockets, events, uploads."""
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoping=False, compress=False)
+        await socket.prepare(request)
+        await socket.ping(b"are you there")
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.PONG:
+                await socket.send_str(f"pong {message.data.decode()}")
+            elif message.data == "restart":
+                await socket.close(code=1012, message=b"the gateway stops")
+            else:
+                await socket.send_str(f"{request.query['token']} {message.data}")
+        return socket
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b"id: 1\ndata: first\n\n")
+        await seen.go_on.wait()  # until the client has seen it
+        await answer.write(b"id: 2\ndata: second\n\n")
+        return answer
+
+    async def upload(request: web.Request) -> web.StreamResponse:
+        seen.headers = dict(request.headers)
+        size = 0
+        async for chunk in request.content.iter_chunked(MIB):
+            size += len(chunk)
+            seen.arrived.set()
+        return web.json_response({"size": size})
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="not for everybody")
+
+    site = web.Application(client_max_size=0)
+    site.router.add_get("/metrics", metrics)
+    site.router.add_get("/socket", echo)
+    site.router.add_get("/events", events)
+    site.router.add_put("/upload", upload)
+    return site
+
+
+@asynccontextmanager
+async def behind(name: str, folder: Path) -> AsyncGenerator[tuple[Proxy, Seen, TestServer]]:
+    seen = Seen()
+    server = TestServer(site_of(seen))
+    await server.start_server()
+    assert server.port is not None
+    async with proxy(name, folder, server.port) as running:
+        yield running, seen, server
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_sockets_events_and_uploads_pass_a_proxy(name: str, tmp_path: Path) -> None:
+    async with (
+        behind(name, tmp_path) as (running, seen, server),
+        aiohttp.ClientSession(running.url, connector=aiohttp.TCPConnector(ssl=running.tls)) as http,
+        asyncio.timeout(WITHIN),
+    ):
+        await a_socket_works_both_ways(http)
+        await an_event_comes_when_it_is_sent(http, seen)
+        await an_upload_streams(http, seen)
+        for path in ("/metrics", "/metrics?a=1"):
+            async with http.get(path) as answer:
+                assert answer.status == 404
+        host = running.url.removeprefix("https://")
+        await server.close()
+        async with http.get("/socket?token=hush", headers={"Authorization": "Bearer hush"}) as gone:
+            assert gone.status == 502
+    assert seen.headers["Host"] == host
+    assert seen.headers["X-Forwarded-For"] == "127.0.0.1"  # and not what the client said
+    assert seen.headers["X-Forwarded-Proto"] == "https"
+    assert len(seen.headers["X-Request-ID"]) >= 16
+    for log in ("access.log", "error.log", "stderr"):
+        assert not (tmp_path / log).exists() or "hush" not in (tmp_path / log).read_text(), log
+
+
+async def a_socket_works_both_ways(http: aiohttp.ClientSession) -> None:
+    async with http.ws_connect("/socket?token=hush") as socket:
+        assert await socket.receive_str() == "pong are you there"
+        await socket.send_str("x" * 60_000)
+        assert await socket.receive_str() == "hush " + "x" * 60_000
+        await socket.send_str("restart")
+        message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)
+
+
+async def an_event_comes_when_it_is_sent(http: aiohttp.ClientSession, seen: Seen) -> None:
+    async with http.get("/events", headers={"Accept": "text/event-stream"}) as answer:
+        assert answer.content_type == "text/event-stream"
+        assert await answer.content.readuntil(b"\n\n") == b"id: 1\ndata: first\n\n"
+        seen.go_on.set()
+        assert await answer.content.read() == b"id: 2\ndata: second\n\n"
+
+
+async def an_upload_streams(http: aiohttp.ClientSession, seen: Seen) -> None:
+    """A hundred MiB, of which the rest is sent when the first has arrived behind the proxy."""
+    piece = bytes(MIB)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield piece
+        await seen.arrived.wait()
+        for _ in range(UPLOAD // MIB - 1):
+            yield piece
+
+    headers = {"Content-Length": str(UPLOAD), "X-Forwarded-For": "9.9.9.9", "X-Request-ID": "mine"}
+    async with http.put("/upload", data=content(), headers=headers) as answer:
+        assert await answer.json() == {"size": UPLOAD}

@@ -1,0 +1,93 @@
+"""The container file, as far as it can be tested without building it.
+
+Its commands and paths are checked against the checkout; its health check and its command line run
+here, with this Python.
+"""
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from web.commands.serve import serve
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Instruction and words, continued lines joined."""
+    text = (ROOT / "deploy/container/Containerfile").read_text()
+    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in text.splitlines() if line]
+
+
+def words_of(name: str) -> list[str]:
+    return [words for instruction, words in instructions() if instruction == name]
+
+
+def test_it_is_built_in_two_stages_from_the_lock_file_with_hashes() -> None:
+    assert len(words_of("FROM")) == 2
+    assert words_of("FROM")[0].endswith(" AS build")
+    install, project = [words for words in words_of("RUN") if "pip install" in words]
+    assert "--require-hashes" in install
+    lock = re.search(r"-r (\S+)", install)
+    assert lock is not None
+    locked = (ROOT / lock[1]).read_text()
+    assert locked.count("--hash=sha256:") >= locked.count("==") > 30
+    assert f"COPY {lock[1]}" in "\n".join(" ".join(each) for each in instructions())
+    assert "--no-deps --no-build-isolation" in project
+    assert "setuptools==" in locked  # what builds the project is locked, too
+
+
+def test_it_runs_as_nobody_in_particular_and_keeps_its_data_in_a_volume() -> None:
+    names = [name for name, _ in instructions()]
+    assert words_of("USER") == ["10001:10001"]
+    assert names.index("USER") > len(names) - names[::-1].index("RUN") - 1
+    assert words_of("VOLUME") == ["/var/lib/rendertrust"]
+    assert "RENDERTRUST_ENVIRONMENT=production" in " ".join(words_of("ENV"))
+    assert words_of("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_what_it_runs_is_a_command_of_ours() -> None:
+    (entry,), (command,) = words_of("ENTRYPOINT"), words_of("CMD")
+    assert json.loads(entry) == ["python", "-m", "rendertrust"]
+    name, *options = json.loads(command)
+    assert name == "serve"
+    parsed = serve.make_context(name, options)
+    assert isinstance(parsed, click.Context)
+    assert (parsed.params["host"], parsed.params["port"]) == ("0.0.0.0", 8000)
+    assert words_of("EXPOSE") == ["8000"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+async def test_its_health_check_tells_a_gateway_that_answers_from_one_that_does_not(
+    status: int, code: int
+) -> None:
+    (check,) = words_of("HEALTHCHECK")
+    program, flag, text = json.loads(check.partition("CMD ")[2])
+    assert program == "python"
+
+    async def health(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    site = web.Application()
+    site.router.add_get("/health", health)
+    async with TestServer(site) as server:
+        here = text.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        assert here != text
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, flag, here, stderr=asyncio.subprocess.DEVNULL
+        )
+        async with asyncio.timeout(20):
+            assert await process.wait() == code
+
+
+def test_secrets_and_what_is_large_stay_out_of_the_image() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".git", ".venv", "**/*.env", "tests"} <= set(ignored)

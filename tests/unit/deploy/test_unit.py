@@ -1,0 +1,88 @@
+"""The systemd unit and the files beside it hold what the runbook promises."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.settings import SettingsError, load
+from web.app import LISTENER_STOP_SECONDS
+from web.pulse import LOOK_SECONDS
+
+ROOT = Path(__file__).resolve().parents[3]
+DEPLOY = ROOT / "deploy/systemd"
+EXPOSURE_MAX = 2.0  # of 10, as systemd-analyze counts
+
+
+def directives() -> dict[str, list[str]]:
+    """Every assignment of the unit, by name."""
+    found: dict[str, list[str]] = {}
+    for line in (DEPLOY / "rendertrust.service").read_text().splitlines():
+        if matched := re.match(r"(\w+)=(.*)", line):
+            found.setdefault(matched[1], []).append(matched[2])
+    return found
+
+
+def test_the_unit_waits_for_the_gateway_and_feeds_on_its_watchdog() -> None:
+    unit = directives()
+    assert unit["Type"] == ["notify"]
+    assert float(unit["WatchdogSec"][0]) >= 2 * LOOK_SECONDS
+    assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40  # drain, web, engines
+    assert unit["Restart"] == ["on-failure"]
+    assert unit["RestartPreventExitStatus"] == ["2"]
+    assert unit["KillMode"] == ["mixed"]
+
+
+def test_the_unit_takes_away_what_the_gateway_does_not_need() -> None:
+    unit = directives()
+    assert unit["User"] == ["rendertrust"]
+    assert unit["StateDirectory"] == ["rendertrust"]
+    assert unit["CapabilityBoundingSet"] == [""]
+    for name in ("NoNewPrivileges", "PrivateTmp", "PrivateDevices", "ProtectHome",
+                 "ProtectKernelTunables", "ProtectControlGroups", "RestrictSUIDSGID"):  # fmt: skip
+        assert unit[name] == ["yes"], name
+    assert unit["ProtectSystem"] == ["strict"]
+
+
+def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
+    """Where its program is at hand; elsewhere the tests above must do."""
+    program = shutil.which("systemd-analyze")
+    text = (DEPLOY / "rendertrust.service").read_text()
+    assert text.count("/opt/rendertrust/.venv/gateway/bin/python") == 1
+    if program is None:
+        return
+    unit = tmp_path / "rendertrust.service"
+    # What is named must exist for its check.
+    unit.write_text(text.replace("/opt/rendertrust/.venv/gateway/bin/python", sys.executable))
+    done = subprocess.run(
+        [program, "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if "rendertrust.service" in line]
+    assert (done.returncode, complaints) == (0, [])
+    done = subprocess.run(
+        [program, "security", "--offline=true", unit], capture_output=True, text=True, check=True
+    )
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    assert found is not None
+    assert float(found[1]) <= EXPOSURE_MAX
+
+
+def test_the_sample_of_settings_is_refused_until_it_has_a_secret_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (line,) = [
+        line
+        for line in (DEPLOY / "secrets.env").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    name, _, value = line.partition("=")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=r"jwt\.secret"):
+        load(DEPLOY / "gateway.toml")
+    monkeypatch.setenv(name, "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters")
+    settings = load(DEPLOY / "gateway.toml")
+    assert settings.production
+    assert settings.server.host == "127.0.0.1"
