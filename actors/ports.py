@@ -13,7 +13,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.books import BooksTransaction
@@ -81,12 +81,35 @@ class Store(Protocol):
         """The nodes that may be given work."""
         ...
 
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        """The nodes about which people said something since then, the oldest word first.
+
+        Times are the database's own; ask again from somewhat before the last one that was seen.
+        """
+        ...
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         """A sign of life over the socket: the node is HEALTHY."""
         ...
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
+        ...
+
+
+@frozen
+class NodeToken:
+    """What a node shows from its next connection on, and for how many seconds it is good."""
+
+    text: str = field(repr=False)
+    seconds: float
+
+
+class NodeTokens(Protocol):
+    """Who signs the tokens of nodes."""
+
+    def issue(self, node: UUID) -> NodeToken:
+        """A fresh token for a node whose socket is open: it was let in by one."""
         ...
 
 

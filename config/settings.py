@@ -26,6 +26,7 @@ class Server:
     public_url: str
     header_seconds: float
     body_seconds: float
+    wait_seconds: float
 
 
 @attrs.frozen
@@ -56,9 +57,10 @@ class Jwt:
     previous: str = attrs.field(repr=False)
     issuer: str
     audience: str
+    node_audience: str
     access_minutes: int
     refresh_days: int
-    node_hours: int
+    node_hours: float
 
 
 @attrs.frozen
@@ -213,10 +215,11 @@ _BOUNDS = {
     "server.port": (0, 65_535),
     "server.header_seconds": (0.1, 600),
     "server.body_seconds": (0.1, 3_600),
+    "server.wait_seconds": (0.1, 600),
     "database.connections": (4, 1_000),
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
-    "jwt.node_hours": (1, 8_760),
+    "jwt.node_hours": (0.001, 8_760),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),

@@ -70,6 +70,10 @@ class JobRow:
     error_message: str | None = None
     dispatched_at: datetime | None = None
     completed_at: datetime | None = None
+    open_units: int = 0
+    failed_units: int = 0
+    cancelled_units: int = 0
+    unit_error: str | None = None  # of the unit that failed last
 
 
 @attrs.frozen
@@ -132,11 +136,13 @@ class KeyRow:
 
 @attrs.frozen
 class Keys:
-    """What a batch needs locked. Of a job that is named, all units and their holds are."""
+    """What a batch needs locked; ``whole`` are jobs of which all units and their holds are."""
 
     accounts: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()  # by reference; their accounts come along
     jobs: frozenset[UUID] = frozenset()
+    units: frozenset[UnitId] = frozenset()
+    whole: frozenset[UUID] = frozenset()
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
     postings: int = 0  # how many transfers there may be at most: numbers are reserved for them

@@ -1,13 +1,14 @@
 """A user's balance and entries. Only the Ledger writes them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import attrs
 
 from sql.database import Database
 from sql.gathering import Gathering
+from sql.span import Span
 
 
 @attrs.frozen
@@ -32,6 +33,28 @@ class EntryRow:
     created_at: datetime
 
 
+@attrs.frozen
+class HoldRow:
+    """An open hold; the job is None where it is held for something else."""
+
+    id: UUID
+    amount: int
+    reference: str
+    created_at: datetime
+    job_id: UUID | None
+    job_type: str | None
+    job_status: str | None
+
+
+@attrs.frozen
+class UsageRow:
+    """What was charged for work on one day, in units."""
+
+    day: date
+    charged: int
+    jobs: int
+
+
 class Credits:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
@@ -45,11 +68,30 @@ class Credits:
     async def _balances_of(self, users: Sequence[UUID]) -> Sequence[Balance]:
         return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
 
-    async def page(self, user: UUID, limit: int, offset: int) -> Sequence[EntryRow]:
-        """A page of the user's entries, newest first."""
-        rows = await self._database.all("entries_of_user", user, limit, offset)
+    async def page(self, user: UUID, span: Span) -> Sequence[EntryRow] | None:
+        """A page of the user's entries, newest first; None when ``span.after`` is none of his."""
+        if span.after is not None:
+            known = await self._database.one("entry_is_of_user", user, span.after)
+            if known is None:
+                return None
+        bounds = (span.limit, span.offset, span.after)
+        rows = await self._database.all("entries_of_user", user, *bounds)
         return [EntryRow(**row) for row in rows]
 
     async def count(self, user: UUID) -> int:
         row = await self._database.one("entries_count", user)
         return 0 if row is None else int(row["count"])
+
+    async def holds(self, user: UUID, span: Span) -> Sequence[HoldRow]:
+        """A page of what is held of the user's credits now, newest first."""
+        rows = await self._database.all("holds_of_user", user, span.limit, span.offset)
+        return [HoldRow(**row) for row in rows]
+
+    async def holds_count(self, user: UUID) -> int:
+        row = await self._database.one("holds_count", user)
+        return 0 if row is None else int(row["count"])
+
+    async def usage(self, user: UUID, first: date, last: date) -> Sequence[UsageRow]:
+        """What was charged on each of these days (UTC), oldest first."""
+        rows = await self._database.all("usage_of_user", user, first, last)
+        return [UsageRow(**row) for row in rows]

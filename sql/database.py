@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
+import attrs
 import orjson
 
 from sql.failure import AGAIN, Conflict, Refused, Unavailable, away
@@ -26,6 +27,15 @@ WITHIN_SECONDS: Final = 1.8  # an answer of 503 within two seconds leaves this t
 STATEMENT_SECONDS: Final = 60.0  # what nobody waits for any more is ended by the server
 RETRY_SECONDS: Final = 0.05
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+
+
+@attrs.frozen
+class PoolUse:
+    """Connections: how many are open, how many of these are in use, how many there may be."""
+
+    open: int
+    busy: int
+    most: int
 
 
 class Database:
@@ -58,6 +68,13 @@ class Database:
         """Raise Unavailable unless a query works now."""
         await self.one("database_answers")
 
+    def pool_use(self) -> PoolUse:
+        """A reading of the pool."""
+        if self._pool is None:
+            return PoolUse(0, 0, self._connections)
+        size = self._pool.get_size()
+        return PoolUse(size, size - self._pool.get_idle_size(), self._connections)
+
     @asynccontextmanager
     async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
         """One's own for ``within`` seconds at most. Raises Unavailable, Conflict."""
@@ -78,6 +95,16 @@ class Database:
         """The same inside a transaction. Unavailable: whether it was committed is unknown."""
         async with self.connection(within=within) as connection, connection.transaction():
             yield connection
+
+    async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection outside the pool, for one who listens; the caller ends it.
+
+        Raises what asyncpg raises.
+        """
+        if self._closed:
+            raise Unavailable("closed")
+        connection: asyncpg.Connection[asyncpg.Record] = await self._connect()
+        return connection
 
     async def close(self) -> None:
         """Close every connection for good; those in use are cut."""

@@ -9,6 +9,7 @@ import attrs
 
 from sql.database import Database
 from sql.gathering import Gathering
+from sql.span import Span
 
 
 @attrs.frozen
@@ -90,16 +91,25 @@ class Jobs:
         columns = ([o.user for o in orders], [o.job_type for o in orders], [o.key for o in orders])
         return [_terms(row) for row in await self._database.all("job_terms", *columns)]
 
-    async def page(
-        self, user: UUID, status: str | None, limit: int, offset: int
-    ) -> Sequence[JobRow]:
-        """A page of the user's jobs, newest first."""
-        rows = await self._database.all("jobs_of_user", user, status, limit, offset)
+    async def page(self, user: UUID, status: str | None, span: Span) -> Sequence[JobRow] | None:
+        """A page of the user's jobs, newest first; None when ``span.after`` is none of his."""
+        if span.after is not None:
+            known = await self._database.one("job_is_of_user", user, span.after)
+            if known is None:
+                return None
+        bounds = (user, span.limit, span.offset, span.after)
+        if status is None:
+            rows = await self._database.all("jobs_of_user", *bounds)
+        else:
+            rows = await self._database.all("jobs_of_user_with_status", *bounds, status)
         return [_job(row) for row in rows]
 
     async def count(self, user: UUID, status: str | None) -> int:
         """How many match, whatever the page."""
-        row = await self._database.one("jobs_count", user, status)
+        if status is None:
+            row = await self._database.one("jobs_count", user)
+        else:
+            row = await self._database.one("jobs_count_with_status", user, status)
         return 0 if row is None else int(row["count"])
 
     async def by_id(self, job: UUID, user: UUID) -> JobRow | None:

@@ -9,6 +9,8 @@ import asyncpg
 import attrs
 
 from sql.database import Database
+from sql.span import Span
+from sql.work import Standing
 
 
 @attrs.frozen
@@ -20,6 +22,37 @@ class NodeIdentity:
     capabilities: tuple[str, ...] = attrs.field(converter=tuple)
     status: str
     verified_at: datetime | None
+    standing: Standing
+
+
+@attrs.frozen
+class NodeShown:
+    """A node as its owner and admins see it."""
+
+    id: UUID
+    owner_id: UUID | None
+    name: str
+    capabilities: tuple[str, ...] = attrs.field(converter=tuple)
+    metadata: Mapping[str, Any]
+    status: str
+    standing: Standing
+    standing_reason: str
+    standing_at: datetime | None
+    current_load: float
+    verified_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+
+
+@attrs.frozen
+class Word:
+    """What ``by`` says about a node, and why; ``version`` is the last word that he knows of."""
+
+    node: UUID
+    version: int
+    standing: str
+    reason: str
+    by: UUID
 
 
 @attrs.frozen
@@ -30,6 +63,7 @@ class NodeChallenge:
     expires_at: datetime
     used_at: datetime | None
     public_key: bytes
+    standing: str
 
 
 @attrs.frozen
@@ -96,7 +130,7 @@ class Nodes:
             row = await self._database.one("node_verify", challenge, node, now)
         except asyncpg.UniqueViolationError:
             return None
-        return None if row is None else NodeIdentity(**row)
+        return None if row is None else _identity(row)
 
     async def heartbeat(
         self,
@@ -111,8 +145,55 @@ class Nodes:
         row = await self._database.one(
             "node_heartbeat", node, load, dict(metadata), now, require_proof
         )
-        return None if row is None else NodeIdentity(**row)
+        return None if row is None else _identity(row)
 
     async def by_id(self, node: UUID) -> NodeIdentity | None:
         row = await self._database.one("node_by_id", node)
-        return None if row is None else NodeIdentity(**row)
+        return None if row is None else _identity(row)
+
+    async def sweep(self, before: datetime) -> None:
+        """Forget challenges that ended before then."""
+        await self._database.execute("challenges_sweep", before)
+
+    # ── as people see them ───────────────────────────────────────────────────────────────────────
+
+    async def shown(self, node: UUID) -> NodeShown | None:
+        row = await self._database.one("node_shown", node)
+        return None if row is None else _shown(row)
+
+    async def page(self, owner: UUID | None, span: Span) -> Sequence[NodeShown]:
+        """A page of one owner's nodes, or of everybody's, newest first."""
+        bounds = (span.limit, span.offset, span.after)
+        if owner is None:
+            rows = await self._database.all("nodes_of_all", *bounds)
+        else:
+            rows = await self._database.all("nodes_of_owner", *bounds, owner)
+        return [_shown(row) for row in rows]
+
+    async def count(self, owner: UUID | None) -> int:
+        """How many nodes there are, of one owner or of everybody."""
+        if owner is None:
+            row = await self._database.one("nodes_of_all_count")
+        else:
+            row = await self._database.one("nodes_of_owner_count", owner)
+        return 0 if row is None else int(row["count"])
+
+    async def stand(self, word: Word) -> NodeShown | None:
+        """Note what was said; None when somebody else said something meanwhile."""
+        said = (word.node, word.version, word.standing, word.reason, word.by)
+        row = await self._database.one("node_stand", *said)
+        return None if row is None else _shown(row)
+
+
+def _identity(row: Any) -> NodeIdentity:
+    return NodeIdentity(**_with_standing(row))
+
+
+def _shown(row: Any) -> NodeShown:
+    return NodeShown(**_with_standing(row))
+
+
+def _with_standing(row: Any) -> dict[str, Any]:
+    members = dict(row)
+    members["standing"] = Standing(members["standing"], members.pop("standing_version"))
+    return members

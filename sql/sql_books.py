@@ -26,7 +26,8 @@ from sql.together import flat, together
 Columns: TypeAlias = list[list[Any]]
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
-    *("dispatched_at", "completed_at"),
+    *("dispatched_at", "completed_at", "open_units", "failed_units", "cancelled_units"),
+    "unit_error",
 )
 _UNIT_UPDATED: tuple[str, ...] = (
     *("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before"),
@@ -51,7 +52,7 @@ class SqlBooks:
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
         rows.accounts = await self._accounts(keys)
         self._ids = {account.name: account.id for account in rows.accounts.values()}
-        if keys.holds or keys.jobs or keys.idempotency or keys.postings:
+        if keys.holds or keys.jobs or keys.units or keys.idempotency or keys.postings:
             await self._rows(keys, rows)
         if keys.transfers:
             columns = _columns_of(sorted(keys.transfers), 3)
@@ -80,7 +81,7 @@ class SqlBooks:
         return await self._connection.fetch(QUERIES[name], *args)
 
     async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
-        asked = (list(keys.accounts), list(keys.holds), list(keys.jobs))
+        asked = (list(keys.accounts), list(keys.holds), list(keys.whole))
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
         missing = [name for name in keys.accounts - known if name.startswith(_PEOPLE)]
@@ -93,7 +94,9 @@ class SqlBooks:
     async def _rows(self, keys: Keys, rows: Rows) -> None:
         """What the lock on the accounts keeps still."""
         used = _columns_of(sorted(keys.idempotency), 2)
-        asked = (list(keys.holds), list(keys.jobs), *used, keys.postings)
+        units = _columns_of(sorted(keys.units), 2)
+        named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
+        asked = (*named, *used, keys.postings)
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:

@@ -15,7 +15,7 @@ from sql.database import Conflict, Database, Refused
 from sql.failure import refused
 from sql.fsck import Finding, run_fsck
 from sql.sql_books import SqlBooks
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 
 BOOKS_SECONDS: Final = 1.8
 TURN: Final = 256  # rows between two looks at what else is to be done
@@ -82,6 +82,10 @@ class SqlStore:
         rows = await self._database.all("work_healthy_nodes")
         return [_node(row) for row in rows]
 
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        rows = await self._database.all("work_standings", since)
+        return [_standing(row) for row in rows]
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self._database.execute("work_node_seen", node, at)
 
@@ -93,6 +97,11 @@ class SqlStore:
 def _node(row: Any) -> NodeRow:
     values: dict[str, Any] = {**row, "capabilities": tuple(row["capabilities"])}
     return NodeRow(**values)
+
+
+def _standing(row: Any) -> StandingRow:
+    standing = Standing(row["standing"], row["standing_version"])
+    return StandingRow(row["node"], row["owner"], standing, row["at"])
 
 
 def _open_unit(row: Any) -> OpenUnit:

@@ -1,11 +1,13 @@
-"""Rows of users and of the families of their tokens."""
+"""Rows of users."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import attrs
 
 from sql.database import Database
+from sql.sessions import Family
 
 
 @attrs.frozen
@@ -14,16 +16,20 @@ class UserRow:
     email: str
     name: str
     is_active: bool
+    role: str
+    created_at: datetime
     password_hash: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
-class Family:
-    """All tokens of one login: ``jti`` is the one refresh token that is valid now."""
+class NewUser:
+    """``role`` counts for those whom an operator creates; who registers is a ``user``."""
 
-    sid: UUID
-    jti: UUID
-    expires_at: datetime
+    id: UUID
+    email: str
+    name: str
+    password_hash: str = attrs.field(repr=False)
+    role: str = "user"
 
 
 class Users:
@@ -32,13 +38,12 @@ class Users:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(
-        self, user: UUID, email: str, name: str, password_hash: str, family: Family
-    ) -> UserRow | None:
+    async def insert(self, user: NewUser, family: Family, now: datetime) -> UserRow | None:
         """A new user who is logged in at once; None when the e-mail is taken."""
         row = await self._database.one(
             "user_insert",
-            *(user, email, name, password_hash, family.sid, family.jti, family.expires_at),
+            *(user.id, user.email, user.name, user.password_hash),
+            *(family.sid, family.jti, family.expires_at, family.client, now),
         )
         return None if row is None else UserRow(**row)
 
@@ -47,8 +52,18 @@ class Users:
         row = await self._database.one("user_by_email", email)
         return None if row is None else UserRow(**row)
 
-    async def insert_family(self, user: UUID, family: Family) -> None:
-        """A login."""
-        await self._database.execute(
-            "family_insert", family.sid, user, family.jti, family.expires_at
-        )
+    async def by_id(self, user: UUID) -> UserRow | None:
+        """One user, with the hash of the password."""
+        row = await self._database.one("user_by_id", user)
+        return None if row is None else UserRow(**row)
+
+    async def page(self, search: str, after: UUID | None, limit: int) -> Sequence[UserRow]:
+        """Those whose address or name contains ``search``, newest first, older than ``after``."""
+        rows = await self._database.all("user_page", search, after, limit)
+        return [UserRow(**row) for row in rows]
+
+    async def count(self, search: str) -> int:
+        """How many there are whose address or name contains ``search``."""
+        row = await self._database.one("user_count", search)
+        assert row is not None, "count answers one row"
+        return int(row["count"])

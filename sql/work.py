@@ -1,10 +1,37 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
+
+ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
+
+
+@attrs.frozen
+class Standing:
+    """What people say about a node. Of two words on one node the greater version holds."""
+
+    name: str = ACTIVE
+    version: int = 0
+
+    def may_work_for(self, user: UUID, owner: UUID | None) -> bool:
+        """Whether a node that ``owner`` owns may begin a unit of this user."""
+        return self.name == ACTIVE or (self.name == QUARANTINED and user == owner)
+
+
+NOTHING_SAID: Final = Standing()
+
+
+@attrs.frozen
+class StandingRow:
+    """A node about which something was said ``at`` a time, and what was said last."""
+
+    node: UUID
+    owner: UUID | None
+    standing: Standing
+    at: datetime
 
 
 @attrs.frozen

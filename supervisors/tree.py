@@ -20,8 +20,8 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
-from actors.ports import Bus, Clock, Objects, Random, Store
-from actors.scheduler.actor import SchedulerActor
+from actors.ports import Bus, Clock, NodeTokens, Objects, Random, Store
+from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
@@ -29,6 +29,7 @@ from supervisors.child import Child
 from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 
@@ -43,7 +44,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-UNCHANGED = LifelineSettings()
+UNCHANGED, SCHEDULING = LifelineSettings(), SchedulerSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -56,6 +57,7 @@ class Ports:
     bus: Bus
     clock: Clock
     random: Random
+    tokens: NodeTokens
 
 
 class Tree:
@@ -68,26 +70,33 @@ class Tree:
         session_settings: NodeSessionSettings,
         *,
         lifeline: LifelineSettings = UNCHANGED,
+        scheduler: SchedulerSettings = SCHEDULING,
         engines: Sequence[Child],
-        web: Child,
+        web: Sequence[Child],
+        last: Sequence[Child] = (),
     ) -> None:
+        """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
-        self._lifeline_settings = lifeline
+        self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
         self.nodes = Dynamic("Nodes")
+        books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
+        dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
+        edge = Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web, last))
+        self._vital = (books, dispatch, edge)
         self.root = Supervisor(
             "Root",
             Strategy.REST_FOR_ONE,
             Intensity(3, 60),
             [
                 Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30), engines),
-                Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books()),
+                books,
                 self.nodes,
-                Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch()),
-                Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web)),
+                dispatch,
+                edge,
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
@@ -103,12 +112,14 @@ class Tree:
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
-        settings = self._lifeline_settings
+        settings, scheduling = self._lifeline_settings, self._scheduler_settings
         lifeline = self._address(Lifeline, "lifeline")
         return [
             child(
                 scheduler,
-                lambda: SchedulerActor(ledger, notifier, store, clock, sessions=sessions),
+                lambda: SchedulerActor(
+                    ledger, notifier, store, clock, sessions=sessions, settings=scheduling
+                ),
             ),
             child(
                 lifeline,
@@ -116,18 +127,24 @@ class Tree:
             ),
         ]
 
-    def _edge(self, web: Child) -> list[Child]:
+    def _edge(self, web: Sequence[Child], last: Sequence[Child]) -> list[Child]:
         bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
             child(self._notifier, lambda: NotifierActor(bus)),
-            web,
+            *web,
             child(
                 watchman,
                 lambda: WatchmanActor(sessions, store),
                 stop_within=WATCHMAN_STOP_SECONDS,
             ),
+            *last,
         ]
+
+    def vital(self) -> list[Snapshot]:
+        """A reading of what nothing works without; but the Auditor, whose work may take minutes."""
+        parts = [child for part in self._vital for child in part.snapshot().children]
+        return [part for part in parts if part.name != "auditor"]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""
@@ -138,6 +155,7 @@ class Tree:
             store=self._ports.store,
             objects=self._ports.objects,
             clock=self._ports.clock,
+            tokens=self._ports.tokens,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

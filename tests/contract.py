@@ -16,8 +16,8 @@ from web.routes import OPERATIONS
 Json = dict[str, Any]
 # Below these everything is described, or is not there; elsewhere the object store answers, too.
 OURS = re.compile(r"/(api|health|version|metrics|openapi\.json|docs|redoc)(/|$)")
-# What aiohttp itself says of a method or a path that nobody declared.
-UNDECLARED = (404, 405)
+# What aiohttp itself says of a method or a path that nobody declared, or that are not HTTP.
+UNDECLARED = (400, 404, 405)
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
+from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
 from actors.scheduler.messages import (
@@ -27,6 +28,7 @@ from sql.credits import Credits
 from sql.database import Database
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
@@ -37,10 +39,13 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
 from tests.twins.objects import TwinObjects
-from web.gateway import Gateway
+from web.api_keys import VerifiedKeys
+from web.gateway import Accounts, Gateway
 from web.listener import make_runner
 from web.passwords import Passwords
 from web.rates import Rates
+from web.revocation import Revocations
+from web.revoker import revoker_child
 from web.site import build_site
 from web.tokens import Tokens
 
@@ -163,17 +168,27 @@ class FaceServer(TestServer):
         return make_runner(self.app, self._settings)
 
 
+def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+    """The real Ledger among the stand-ins."""
+    ledger = partial(LedgerActor, SqlStore(database), SystemClock(), SystemRandom())
+    return {**STAND_INS, Ledger: lambda _: ledger()}
+
+
 @asynccontextmanager
-async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face]:
+async def serving(
+    database: Database,
+    settings: Settings,
+    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
     script, registry = Script(), Registry()
     clock, random = SystemClock(), SystemRandom()
-    children = [Child(m.__name__, partial(make, script)) for m, make in STAND_INS.items()]
-    for marker, child in zip(STAND_INS, children, strict=True):
+    children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
+    for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
-    tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     objects = TwinObjects(lambda: clock.now().timestamp())
     passwords = Passwords()
+    accounts, revocations = Accounts.over(database), Revocations(clock)
     gateway = Gateway(
         settings=settings,
         clock=clock,
@@ -184,6 +199,9 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
         tokens=Tokens(settings.jwt, clock, random),
         passwords=passwords,
         rates=Rates(settings.limits, clock),
+        revocations=revocations,
+        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
+        accounts=accounts,
         users=Users(database),
         nodes=Nodes(database),
         uploads=Uploads(database),
@@ -191,8 +209,10 @@ async def serving(database: Database, settings: Settings) -> AsyncGenerator[Face
         credits=Credits(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
-        snapshot=tree.snapshot,
+        snapshot=lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
     )
+    children.append(revoker_child(gateway, registry))
+    tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:
         server = FaceServer(build_site(gateway), settings)

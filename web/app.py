@@ -11,11 +11,11 @@ from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from config.data_folder import data_folder
+from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
 from rendertrust import money
 from sql.credits import Credits
 from sql.jobs import Jobs
-from sql.nodes import NodeIdentity as NodeRow
 from sql.nodes import Nodes
 from sql.store import SqlStore
 from sql.uploads import Uploads
@@ -26,21 +26,27 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Ports, Tree
+from web.api_keys import VerifiedKeys
 from web.claim import claim
-from web.gateway import Gateway
-from web.keys import with_key
-from web.listener import Listener, ListenerActor, Place, bind
+from web.gateway import Accounts, Gateway
+from web.keyring import keyring
+from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
+from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
+from web.pulse import PulseActor
 from web.rates import Rates
-from web.relay import PATH, Relay
+from web.relay import PATH, Arrival, Relay
+from web.revocation import Revocations
+from web.revoker import revoker_child
+from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
 from web.tokens import Tokens
 
-# Requests under way are given some seconds to end.
-LISTENER_STOP_SECONDS = 20.0
+LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
+NOBODY = ServiceManager()
 
 
 @attrs.frozen
@@ -65,34 +71,64 @@ class Application:
         await self.outside.close()
 
 
-def build(given: Settings) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen."""
-    data = data_folder(given)
+def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
+    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
+
+    ``manager`` is told that all is alive, if it wants to know.
+    """
+    data = data_folder(settings)
     claim(data)
-    settings = with_key(given, data)
+    hide_settings(settings)
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
     outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.
-    gateway = build_gateway(settings, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
+    gateway = build_gateway(settings, data, outside, registry, lambda: tree.root.snapshot())  # noqa: PLW0108
     ports = Ports(
-        SqlStore(outside.database), outside.objects, outside.bus, gateway.clock, gateway.random
+        store=SqlStore(outside.database),
+        objects=outside.objects,
+        bus=outside.bus,
+        clock=gateway.clock,
+        random=gateway.random,
+        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
     )
 
-    async def open_session(row: NodeRow, socket: NodeSocket, base: str | None) -> Ref[NodeSession]:
-        known = row.verified_at is not None
-        node = NodeIdentity(row.id, row.owner_id, row.capabilities, verified=known, base=base)
-        return await tree.open_session(node, socket)
+    async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
+        return await tree.open_session(identity_of(arrival), socket)
 
     def site() -> web.Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
 
     listener = listener_child(settings, place, registry, site)
     session, lifeline = actor_settings(settings)
-    tree = Tree(ports, registry, session, lifeline=lifeline, engines=outside.engines, web=listener)
+    revoker = revoker_child(gateway, registry)
+    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
+    tree = Tree(
+        ports,
+        registry,
+        session,
+        lifeline=lifeline,
+        engines=outside.engines,
+        web=[revoker, listener],
+        last=[pulse],
+    )
     return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def identity_of(arrival: Arrival) -> NodeIdentity:
+    """A node as its session knows it."""
+    row = arrival.node
+    return NodeIdentity(
+        id=row.id,
+        owner=row.owner_id,
+        capabilities=row.capabilities,
+        verified=row.verified_at is not None,
+        base=arrival.base,
+        standing=row.standing,
+        token_expires=arrival.expires,
+    )
 
 
 def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:
@@ -136,10 +172,15 @@ def listener_child(
 
 
 def build_gateway(
-    settings: Settings, outside: Outside, registry: Registry, snapshot: Callable[[], Snapshot]
+    settings: Settings,
+    data: Path,
+    outside: Outside,
+    registry: Registry,
+    snapshot: Callable[[], Snapshot],
 ) -> Gateway:
     """What the handlers can reach."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
+    accounts, revocations = Accounts.over(database), Revocations(clock)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -147,9 +188,12 @@ def build_gateway(
         registry=registry,
         database=database,
         objects=outside.objects,
-        tokens=Tokens(settings.jwt, clock, random),
+        tokens=Tokens(settings.jwt, clock, random, keyring(settings, data, clock)),
         passwords=Passwords(),
         rates=Rates(settings.limits, clock),
+        revocations=revocations,
+        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
+        accounts=accounts,
         users=Users(database),
         nodes=Nodes(database),
         uploads=Uploads(database),

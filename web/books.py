@@ -2,9 +2,11 @@
 
 from typing import TypeVar
 
-from actors.ledger.messages import BooksAway, Commit, Ledger, Outcome
+from actors.ledger.messages import BooksAway, Commit, InsufficientCredits, Ledger, Outcome
+from rendertrust import money
 from sql.database import Unavailable
 from web.gateway import Gateway
+from web.problem import Problem
 
 Reply = TypeVar("Reply")
 ASK_SECONDS = 2.0
@@ -20,3 +22,12 @@ def present(outcome: Reply) -> Reply:
     if isinstance(outcome, BooksAway):
         raise Unavailable("the books are away")
     return outcome
+
+
+def insufficient(outcome: InsufficientCredits) -> Problem:
+    """402: what there is, and what it takes."""
+    amounts = {
+        "available": money.render(outcome.available),
+        "requested": money.render(outcome.requested),
+    }
+    return Problem(402, "Insufficient credits", extra=amounts)

@@ -20,12 +20,13 @@ class Connection(RequestHandler):
     A body has a deadline of its own where it is read.
     """
 
-    __slots__ = ("_header_deadline", "_header_seconds")
+    __slots__ = ("_header_deadline", "_header_seconds", "_leaving")
 
     def __init__(self, manager: web.Server, *, header_seconds: float, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self._header_seconds = header_seconds
         self._header_deadline: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -37,9 +38,34 @@ class Connection(RequestHandler):
             self._disarm()
         else:
             self._arm()
+        self._leave()
+
+    def finish(self) -> None:
+        """At a stop: take no further request, but the rest of one whose body is still coming.
+
+        A connection that is told to close reads no more, and that request would wait in vain.
+        """
+        self._leaving = asyncio.get_running_loop().create_future()
+        self._leave()
+
+    def _leave(self) -> None:
+        request, leaving = self._current_request, self._leaving
+        if leaving is None or leaving.done():
+            return
+        if request is None or request.content.is_eof():
+            leaving.set_result(None)
+            self.close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """So many seconds for a body, for the answer, and for a handler that was cancelled."""
+        if self._leaving is not None:
+            await asyncio.wait((self._leaving,), timeout=timeout)
+        await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
+        if self._leaving is not None and not self._leaving.done():
+            self._leaving.set_result(None)
         super().connection_lost(exc)
 
     def handle_error(
@@ -84,6 +110,11 @@ class Server(web.Server):
             **plain._kwargs,
         )
         self._header_seconds = header_seconds
+
+    def pre_shutdown(self) -> None:
+        for connection in self.connections:
+            assert isinstance(connection, Connection), "it was made here"
+            connection.finish()
 
     def __call__(self) -> Connection:
         return Connection(

@@ -195,7 +195,9 @@ def _checked(value: Any, meta: Meta) -> Any:
     if meta.le is not None and number > meta.le:
         raise Wrong(f"must be at most {meta.le}")
     if meta.pattern is not None and not re.fullmatch(meta.pattern, value, re.ASCII):
-        raise Wrong(f"must match {meta.pattern}")
+        raise Wrong(
+            f"must be {meta.description}" if meta.description else f"must match {meta.pattern}"
+        )
     if (meta.extra_json_schema or {}).get("format") == "email":
         return _email(value)
     return value

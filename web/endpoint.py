@@ -6,8 +6,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from actors.kernel import AskFailed
-from actors.watchman.messages import IsOpen, Watchman
+from web.admission import is_open
 from web.answers import refusal, success
 from web.body import digest_of, read_body, read_document
 from web.converter import structure_query, uuid_of
@@ -17,7 +16,6 @@ from web.operations import PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
 from web.tokens import Claims
 
-ADMISSION_SECONDS = 0.5
 # All that a handler waits for, one after another: whoever asks is answered within two seconds.
 HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
@@ -49,7 +47,7 @@ class Endpoint:
         refused = await self._refuse(request)
         if refused is not None:
             return refused
-        claims = await identify(self._gateway.tokens, request, self.operation)
+        claims = await identify(self._gateway, request, self.operation)
         refused = await self._refuse_caller(request, claims)
         if refused is not None:
             return refused
@@ -87,12 +85,7 @@ class Endpoint:
             if len(request.headers.getall(name, ())) > 1:
                 return Problem(400, f"The header {name} stands twice")
         if self.operation.new_work:
-            watchman = self._gateway.registry.ref(Watchman)
-            try:
-                is_open = await watchman.ask(IsOpen(), within=ADMISSION_SECONDS)
-            except AskFailed:
-                is_open = False  # it has not started yet, or has stopped
-            return None if is_open else CLOSING
+            return None if await is_open(self._gateway.registry) else CLOSING
         return None
 
     async def _refuse_caller(

@@ -9,9 +9,13 @@ from typing import Any, Final, TypeAlias
 Example: TypeAlias = Mapping[str, Any]
 
 USER_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
+ADMIN_ID: Final = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9"
+SESSION_ID: Final = "c0ffee00-1234-4abc-9def-0123456789ab"
+KEY_ID: Final = "d00dfeed-4321-4cba-8fed-ba9876543210"
 JOB_ID: Final = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
 NODE_ID: Final = "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10"
 UPLOAD_ID: Final = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
+HOLD_ID: Final = "0a9b8c7d-6e5f-4a3b-8c2d-1e0f9a8b7c6d"
 ENTRY_ID: Final = "6d0f4c1b-92ae-4b7d-8c35-f1e2d3c4b5a6"
 TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's
 PUBLIC_KEY: Final = (
@@ -50,6 +54,74 @@ REGISTERED: Final[Example] = {
     "tokens": TOKENS,
 }
 
+REFRESH: Final[Example] = {"refresh_token": TOKEN}
+LOGGED_OUT: Final[Example] = {"message": "Logged out successfully"}
+PASSWORD_CHANGE: Final[Example] = {
+    "old_password": "securepassword123",
+    "new_password": "correct horse battery staple",
+}
+PASSWORD_CHANGED: Final[Example] = {"message": "Password changed; all other logins have ended"}
+SESSIONS: Final[Example] = {
+    "sessions": [
+        {
+            "sid": SESSION_ID,
+            "client": "rendertrust/0.1.0",
+            "current": True,
+            "created_at": "2026-03-13T12:00:00Z",
+            "refreshed_at": "2026-03-13T12:25:00Z",
+            "expires_at": "2026-03-20T12:25:00Z",
+        }
+    ],
+    "count": 1,
+}
+SESSION_ENDED: Final[Example] = {"message": "The session has ended"}
+NEW_KEY: Final[Example] = {
+    "name": "render farm",
+    "scopes": ["jobs:read", "jobs:write", "uploads:write"],
+    "expires_at": "2027-03-13T12:00:00Z",
+}
+KEY: Final[Example] = {
+    **NEW_KEY,
+    "id": KEY_ID,
+    "hint": "q1Zc",
+    "created_at": "2026-03-13T12:00:00Z",
+    "last_used_at": None,
+}
+CREATED_KEY: Final[Example] = {
+    **KEY,
+    "key": "rtk_5mJ0Vd8RkQ2sT4uW6yA8cE0gI2kM4oQ6sU8wY0aC2eGaq1Zcb",
+}
+KEYS: Final[Example] = {"keys": [KEY], "count": 1}
+KEY_REVOKED: Final[Example] = {"message": "The key was revoked"}
+ACCOUNT: Final[Example] = {
+    "id": USER_ID,
+    "email": "user@example.com",
+    "name": "Jane Smith",
+    "role": "user",
+    "is_active": True,
+    "created_at": "2026-03-13T12:00:00Z",
+}
+ACCOUNTS: Final[Example] = {"users": [ACCOUNT], "count": 1, "next": None}
+BECAUSE: Final[Example] = {"reason": "Asked for it by telephone"}
+NEW_ROLE: Final[Example] = {**BECAUSE, "role": "operator"}
+NEW_PASSWORD: Final[Example] = {**BECAUSE, "password": "correct horse battery staple"}
+AUDIT: Final[Example] = {
+    "records": [
+        {
+            "number": 7,
+            "at": "2026-03-13T12:00:00Z",
+            "actor_id": ADMIN_ID,
+            "actor": "ann@example.com",
+            "act": "user.role",
+            "target": f"user:{USER_ID}",
+            "reason": "Asked for it by telephone",
+            "request_id": "a1b2c3d4e5f60718",
+            "details": {"role": "operator"},
+        }
+    ],
+    "next": None,
+}
+
 BALANCE: Final[Example] = {
     "balance": "1000.0000",
     "user_id": USER_ID,
@@ -67,7 +139,40 @@ ENTRY: Final[Example] = {
     "description": "Job execution: render",
     "created_at": "2026-03-13T12:00:00Z",
 }
-HISTORY: Final[Example] = {"entries": [ENTRY], "count": 42}
+HISTORY: Final[Example] = {"entries": [ENTRY], "count": 42, "next": ENTRY_ID}
+DEDUCTION: Final[Example] = {
+    "amount": "10.0000",
+    "reference_id": "manual-001",
+    "description": "Manual adjustment",
+}
+DEDUCTED: Final[Example] = {
+    **ENTRY,
+    "source": "ADJUSTMENT",
+    "reference_id": "manual-001",
+    "description": "Manual adjustment",
+}
+HOLDS: Final[Example] = {
+    "holds": [
+        {
+            "id": HOLD_ID,
+            "amount": "10.0000",
+            "job_id": JOB_ID,
+            "job_type": "render",
+            "job_status": "RUNNING",
+            "reference_id": f"job:{JOB_ID}:0",
+            "created_at": "2026-03-13T12:00:00Z",
+        }
+    ],
+    "count": 1,
+    "held": "10.0000",
+}
+USAGE: Final[Example] = {
+    "days": [
+        {"day": "2026-03-12", "charged": "0.0000", "jobs": 0},
+        {"day": "2026-03-13", "charged": "30.0000", "jobs": 3},
+    ],
+    "charged": "30.0000",
+}
 
 NEW_UPLOAD: Final[Example] = {"sha256": SHA256, "size": 1048576, "filename": "scene.blend"}
 UPLOAD: Final[Example] = {
@@ -122,7 +227,7 @@ CANCELLED_JOB: Final[Example] = {
     "charged": "0.0000",
     "progress": None,
 }
-JOBS: Final[Example] = {"jobs": [JOB], "count": 15}
+JOBS: Final[Example] = {"jobs": [JOB], "count": 15, "next": JOB_ID}
 RESULT: Final[Example] = {
     "job_id": JOB_ID,
     "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
@@ -149,3 +254,28 @@ HEARTBEAT_SEEN: Final[Example] = {
     "status": "HEALTHY",
     "acknowledged": True,
 }
+NODE: Final[Example] = {
+    "id": NODE_ID,
+    "owner_id": USER_ID,
+    "name": "gpu-node-east-1",
+    "capabilities": ["render", "inference"],
+    "metadata": {"gpu": "RTX 4090", "gpu_temp": 72},
+    "status": "HEALTHY",
+    "standing": "ACTIVE",
+    "standing_reason": "",
+    "standing_at": None,
+    "current_load": 0.45,
+    "verified_at": "2026-03-13T12:00:00Z",
+    "seen_at": "2026-03-13T12:05:00Z",
+    "created_at": "2026-03-13T11:59:58Z",
+}
+NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
+REASON: Final[Example] = {"reason": "a new graphics card"}
+SPOKEN: Final[Example] = {
+    **NODE,
+    "standing_reason": "a new graphics card",
+    "standing_at": "2026-03-13T12:06:00Z",
+}
+DRAINING_NODE: Final[Example] = {**SPOKEN, "standing": "DRAINING"}
+QUARANTINED_NODE: Final[Example] = {**SPOKEN, "standing": "QUARANTINED"}
+REVOKED_NODE: Final[Example] = {**SPOKEN, "standing": "REVOKED"}

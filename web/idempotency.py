@@ -9,6 +9,7 @@ from web.problem import Fault, Problem, invalid
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+REPLAYED = {"Idempotency-Replayed": "true"}
 OTHER_REQUEST = invalid([Fault(HEADER, "conflict", "was used for another request")])
 
 
@@ -32,4 +33,4 @@ def answered_before(kept: KeptAnswer, key: tuple[str, bytes]) -> Answer | Proble
 
 def replay(answer: dict[str, Any]) -> Answer:
     """An answer as it was kept: {status, body}."""
-    return Answer(int(answer["status"]), answer["body"], {"Idempotency-Replayed": "true"})
+    return Answer(int(answer["status"]), answer["body"], REPLAYED)

@@ -15,7 +15,8 @@ FIRST_PORT = 8000
 PORTS_TRIED = 200
 BACKLOG = 1024
 KEEPALIVE_SECONDS = 75.0
-SHUTDOWN_SECONDS = 5.0
+# At a stop, for the bodies of requests in flight, again for their answers, and for the cancelled.
+SHUTDOWN_SECONDS = 10.0
 # After an answer to a body that was not read: so long the client may finish sending.
 LINGERING_SECONDS = 2.0
 

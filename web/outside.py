@@ -21,7 +21,7 @@ from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
-from web.gateway import Probe
+from web.readiness import Probe
 
 
 @attrs.frozen
@@ -94,7 +94,9 @@ def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
 def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
     url = settings.database.url
     if url:
-        return remote_postgres(settings.database.owner_url or url, url)
+        return remote_postgres(
+            settings.database.owner_url or url, url, patience=settings.server.wait_seconds
+        )
     return EmbeddedPostgres(data, account=account)
 
 
@@ -104,14 +106,17 @@ def _objects(settings: Settings, data: Path, account: Account | None) -> RunsEng
         return remote_objects(
             ObjectsEndpoint(
                 given.url, given.access_key, given.secret_key, given.bucket, given.region
-            )
+            ),
+            patience=settings.server.wait_seconds,
         )
     return EmbeddedObjects(data, account=account, bucket=given.bucket)
 
 
 def _valkey(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
     url = settings.redis.url
-    return remote_valkey(url) if url else EmbeddedValkey(data, account=account)
+    if url:
+        return remote_valkey(url, patience=settings.server.wait_seconds)
+    return EmbeddedValkey(data, account=account)
 
 
 async def _database_answers(database: Database) -> bool:

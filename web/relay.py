@@ -1,31 +1,48 @@
 """``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import attrs
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
+from prometheus_client import Gauge
 
 from actors.kernel import ActorStopped, Ref
 from actors.node_session.messages import Close, Disconnected, NodeSession, PongSeen, Received
 from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
+from sql.database import Unavailable
 from sql.nodes import NodeIdentity
+from sql.work import REVOKED
 from supervisors.child import StartFailed
+from web.admission import is_open
 from web.converter import uuid_of
-from web.fence import bearer
+from web.fence import bearer, verified
 from web.gateway import Gateway
+from web.operations import Audience
+from web.problem import Problem
 from web.reached import reached_at
+from web.revocation import STALE
 from web.socket import NodeSocket
-from web.tokens import TokenType
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
+SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
 log = structlog.get_logger("relay")
 
-# Starts a session for a node on a socket, and where it found us: the composition root knows how.
-OpenSession: TypeAlias = Callable[
-    [NodeIdentity, NodeSocket, str | None], Awaitable[Ref[NodeSession]]
-]
+
+@attrs.frozen
+class Arrival:
+    """A node that may connect: ``expires`` is its token's end, ``base`` where it found us."""
+
+    node: NodeIdentity
+    expires: datetime
+    base: str | None
+
+
+# Starts a session for a node on a socket: the composition root knows how.
+OpenSession: TypeAlias = Callable[[Arrival, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
 class Relay:
@@ -42,20 +59,22 @@ class Relay:
         response = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
         )
-        node = await self._identify(request)
+        arrival = await self._identify(request)
         await response.prepare(request)
         socket = NodeSocket(response, request)
-        if node is None:
+        if arrival is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
             return response
+        if not await is_open(self._gateway.registry):
+            await socket.close(CloseCode.SERVICE_RESTART, "The gateway is starting or closing")
+            return response
         try:
-            base = reached_at(request, self._gateway.settings)
-            session = await self._open_session(node, socket, base)
+            session = await self._open_session(arrival, socket)
         except StartFailed as failure:
-            log.warning("no session", node=str(node.id), reason=str(failure))
+            log.warning("no session", node=str(arrival.node.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
-        await self._serve(node.id, session, response)
+        await self._serve(arrival.node.id, session, response)
         return response
 
     async def close(self, _site: web.Application) -> None:
@@ -77,26 +96,31 @@ class Relay:
         if self._closing:
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
         try:
-            await read(response, session)
+            with SOCKETS.track_inprogress():
+                await read(response, session)
         finally:
             if self._serving.get(node) is session:
                 del self._serving[node]
             session.tell(Disconnected())
 
-    async def _identify(self, request: web.Request) -> NodeIdentity | None:
+    async def _identify(self, request: web.Request) -> Arrival | None:
         """The node whose token came, if it is the one of the path and may connect."""
         token = request.query.get("token") or bearer(request)
         node = uuid_of(request.match_info["node_id"])
         if not token or node is None:
             return None
-        claims = await self._gateway.tokens.verify(token, TokenType.NODE)
-        if claims is None or claims.subject != node:
+        claims = await verified(self._gateway, token, Audience.NODE)
+        if claims is STALE:
+            raise Unavailable("revocations")
+        if isinstance(claims, Problem) or claims.subject != node:
             return None
         row = await self._gateway.nodes.by_id(node)
         if row is None:
             return None
         unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None
-        return None if unproved else row
+        if unproved or row.standing.name == REVOKED:
+            return None
+        return Arrival(row, claims.expires, reached_at(request, self._gateway.settings))
 
 
 async def read(response: web.WebSocketResponse, session: Ref[NodeSession]) -> None:

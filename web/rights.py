@@ -1,6 +1,7 @@
 """What callers may do: the roles of people, and the scopes of API keys."""
 
 from enum import Enum
+from typing import Literal, TypeAlias
 
 
 class Role(Enum):
@@ -22,3 +23,16 @@ class Scope(Enum):
     CREDITS_WRITE = "credits:write"
     NODES_READ = "nodes:read"
     NODES_WRITE = "nodes:write"
+
+
+# The same as types, for requests and their schema.
+RoleName: TypeAlias = Literal["user", "operator", "admin", "auditor"]
+ScopeName: TypeAlias = Literal[
+    "jobs:read",
+    "jobs:write",
+    "uploads:write",
+    "credits:read",
+    "credits:write",
+    "nodes:read",
+    "nodes:write",
+]

@@ -9,45 +9,72 @@ from collections.abc import Callable
 import structlog
 
 from supervisors.child import StartFailed
-from web.app import Application
+from web.app import NOBODY, Application
+from web.log_lines import LINES
+from web.service_manager import ServiceManager
 
 COLLECT_AFTER = 20_000  # objects that were made and are still there
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+HASTE_SECONDS = 0.2  # for the last lines of the log, when somebody cannot wait
 log = structlog.get_logger("gateway")
 
 
-class Stop:
-    """The first signal asks for an orderly stop; the second ends the process at once.
+class Signals:
+    """The first SIGTERM or SIGINT asks for an orderly stop; the second ends the process at once.
 
-    The engines' tethers see the process end, and stop the engines in order all the same.
+    The engines' tethers see the process end, and stop the engines in order all the same. SIGHUP
+    calls ``reload``; without that it is ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, manager: ServiceManager, reload: Callable[[], None] | None) -> None:
         self.asked = asyncio.Event()
+        self._manager = manager
+        self._reload = reload
 
     def install(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._signalled, number)
+        for number in STOPPING:
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
-    def _signalled(self, number: signal.Signals) -> None:
+    def _stop(self, number: signal.Signals) -> None:
         if self.asked.is_set():
+            LINES.close(within=HASTE_SECONDS)
             os._exit(128 + number)
         log.info("stopping", signal=number.name)
+        self._manager.say(STOPPING=1, STATUS="Stopping")
         self.asked.set()
+
+    def _hang_up(self) -> None:
+        microseconds = int(asyncio.get_running_loop().time() * 1e6)
+        self._manager.say(RELOADING=1, MONOTONIC_USEC=microseconds)
+        if self._reload is not None:
+            self._reload()
+        self._manager.say(READY=1)
 
 
 async def run(
-    application: Application, ready: Callable[[], None], tell: Callable[[str], None]
+    application: Application,
+    ready: Callable[[], None],
+    tell: Callable[[str], None],
+    *,
+    manager: ServiceManager = NOBODY,
+    reload: Callable[[], None] | None = None,
 ) -> int:
     """Start, serve, stop; the exit code: 0 when it was asked to stop, 1 when it could not go on.
 
     ``ready`` is called once it serves; ``tell`` gets the one line that says why it ends with 1.
+    ``manager`` is told too; ``reload`` is what SIGHUP does.
     """
-    stop = Stop()
+    stop = Signals(manager, reload)
     stop.install()
+
+    def serves() -> None:
+        ready()
+        manager.say(READY=1, STATUS=f"Serving {application.url}")
+
     try:
-        reason = await _run(application, ready, stop)
+        reason = await _run(application, serves, stop)
     finally:
         await application.close()
     if reason is not None:
@@ -55,7 +82,7 @@ async def run(
     return 0 if reason is None else 1
 
 
-async def _run(application: Application, ready: Callable[[], None], stop: Stop) -> str | None:
+async def _run(application: Application, ready: Callable[[], None], stop: Signals) -> str | None:
     """Why it gave up; None when it was asked to stop."""
     root = application.root
     async with asyncio.TaskGroup() as group:

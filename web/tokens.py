@@ -17,6 +17,7 @@ from aiohttp_jwt import JWTMiddleware
 from actors.ports import Clock, Random
 from config.settings import Jwt
 from web.converter import uuid_of
+from web.keyring import Keyring, Keys, given
 from web.rights import Role, Scope
 
 ALGORITHM = "HS256"
@@ -70,16 +71,22 @@ class Tokens:
     """The gateway's keys. The first signs; all of them verify, chosen by the header's ``kid``."""
 
     def __init__(
-        self, settings: Jwt, clock: Clock, random: Random, *, cached_max: int = CACHED_MAX
+        self,
+        settings: Jwt,
+        clock: Clock,
+        random: Random,
+        keyring: Keyring | None = None,
+        *,
+        cached_max: int = CACHED_MAX,
     ) -> None:
+        """Without a ``keyring`` the keys are those of the settings."""
         self._settings = settings
         self._clock = clock
         self._random = random
-        self._kid = key_id(settings.secret)
-        secrets = [settings.secret, *([settings.previous] if settings.previous else [])]
-        self._verifiers: dict[str, _Verify] = {key_id(s): self._verifier(s) for s in secrets}
+        self._keyring = keyring or given(settings)
         self._cached_max = cached_max
         self._cache: OrderedDict[str, Claims] = OrderedDict()
+        self._use(self._keyring.keys())
 
     @property
     def cached(self) -> int:
@@ -90,6 +97,7 @@ class Tokens:
         self, kind: TokenType, subject: UUID, family: UUID, role: Role = Role.USER
     ) -> tuple[str, Claims]:
         """A signed token and what it says."""
+        self._look()
         now = self._clock.now().replace(microsecond=0)
         expires = now + self._lifetime(kind)
         claims = Claims(subject, family, self._random.uuid(), kind, now, expires, role)
@@ -100,22 +108,25 @@ class Tokens:
             "jti": str(claims.identity),
             "sid": str(family),
             "token_type": kind.value,
-            "aud": self._settings.audience,
+            "aud": self._audience(kind),
             "iss": self._settings.issuer,
         }
         if role is not Role.USER:
             payload["role"] = role.value
-        headers = {"kid": self._kid}
-        return jwt.encode(payload, self._settings.secret, ALGORITHM, headers=headers), claims
+        secret = self._keys.current
+        headers = {"kid": key_id(secret)}
+        return jwt.encode(payload, secret, ALGORITHM, headers=headers), claims
 
     async def verify(self, token: str, kind: TokenType) -> Claims | None:
         """What the token says; None unless it is ours, of this type and not expired."""
+        self._look()
         claims = self._cache.get(token)
         if claims is None:
-            claims = await self._verified(token)
+            claims = await self._verified(token, kind)
             if claims is None:
                 return None
-            self._remember(token, claims)
+            if kind is not TokenType.REFRESH:  # that one comes once
+                self._remember(token, claims)
         if claims.expires <= self._clock.now():
             self._cache.pop(token, None)
             return None
@@ -128,22 +139,43 @@ class Tokens:
             return timedelta(days=self._settings.refresh_days)
         return timedelta(hours=self._settings.node_hours)
 
-    def _verifier(self, secret: str) -> _Verify:
+    def _audience(self, kind: TokenType) -> str:
+        ours = kind in (TokenType.ACCESS, TokenType.REFRESH)
+        return self._settings.audience if ours else self._settings.node_audience
+
+    def _look(self) -> None:
+        """Take the keys of now."""
+        keys = self._keyring.keys()
+        if keys is not self._keys:
+            self._use(keys)
+
+    def _use(self, keys: Keys) -> None:
+        """Whatever was verified by a key that went is verified again, in vain."""
+        self._keys = keys
+        self._cache.clear()
+        self._verifiers: dict[tuple[str, str], _Verify] = {
+            (key_id(secret), audience): self._verifier(secret, audience)
+            for secret in keys.all
+            for audience in (self._settings.audience, self._settings.node_audience)
+        }
+
+    def _verifier(self, secret: str, audience: str) -> _Verify:
         verifier: _Verify = JWTMiddleware(
             secret,
             request_property="claims",
             algorithms=[ALGORITHM],
             auth_scheme="Bearer$",
-            audience=self._settings.audience,
+            audience=audience,
             issuer=self._settings.issuer,
         )
         return verifier
 
-    async def _verified(self, token: str) -> Claims | None:
+    async def _verified(self, token: str, kind: TokenType) -> Claims | None:
         if not token.isascii() or len(token) > TOKEN_BYTES_MAX or any(c in token for c in " ="):
             return None
         try:
-            verifier = self._verifiers.get(str(jwt.get_unverified_header(token).get("kid")))
+            kid = str(jwt.get_unverified_header(token).get("kid"))
+            verifier = self._verifiers.get((kid, self._audience(kind)))
             if verifier is None:
                 return None
             presented = _Presented(token)

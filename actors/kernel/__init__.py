@@ -10,6 +10,7 @@ from actors.kernel.failure import (
     DeadlineExceeded,
     Fatal,
     MailboxFull,
+    Mishap,
 )
 from actors.kernel.handler import handles, handles_batch
 from actors.kernel.later import Later
@@ -31,6 +32,7 @@ __all__ = [
     "Later",
     "MailboxFull",
     "Message",
+    "Mishap",
     "Overflow",
     "Ref",
     "State",

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.kernel.actor import Actor
 from actors.kernel.exit import KILLED, Exit, crash
+from actors.kernel.failure import Mishap
 from actors.kernel.instance import Instance
 from actors.kernel.ref import Ref
 from actors.kernel.statistics import Gauge, State, Statistics
@@ -156,5 +157,6 @@ class Cell:
     def _note(self, end: Exit) -> Exit:
         if not end.normal:
             self.gauge.last_error = end.reason
-            log.error("%s: %s", self.ref.name, end.reason, exc_info=end.error)
+            bug = None if isinstance(end.error, Mishap) else end.error
+            log.error("%s: %s", self.ref.name, end.reason, exc_info=bug)
         return end

@@ -2,7 +2,7 @@
 
 import attrs
 
-from actors.kernel.failure import Fatal
+from actors.kernel.failure import Fatal, Mishap
 
 DETAIL_CHARACTERS = 200
 
@@ -24,9 +24,9 @@ def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
     """Name the error's type and the place alone: its text may hold what a message carried.
 
     A start has no message in hand; with ``detail`` its error's text is kept, on one line. So is
-    that of ``Fatal``, which is written to be shown.
+    that of ``Fatal`` and ``Mishap``, which are written to be shown.
     """
-    detail = detail or isinstance(error, Fatal)
+    detail = detail or isinstance(error, Fatal | Mishap)
     reason = f"{type(error).__name__} in {where}"
     text = " ".join(str(error).split())[:DETAIL_CHARACTERS]
     return Exit(

@@ -29,6 +29,13 @@ class ActorStopped(AskFailed):
     """The actor is down for good, it will never handle the message."""
 
 
+class Mishap(Exception):
+    """Raised by an actor whose outside failed it: the log takes its text, and no traceback.
+
+    Its text is shown and logged as the reason; it must hold no payload.
+    """
+
+
 class Fatal(Exception):
     """Raised by an actor that found what no restart mends: the whole tree gives up at once.
 

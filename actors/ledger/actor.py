@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles_batch
 from actors.ledger.balance import violation
@@ -21,6 +21,8 @@ from actors.ledger.messages import (
     RenewLeases,
 )
 from actors.ports import Clock, Random, Store
+from rendertrust.money import UNITS_PER_CREDIT
+from sql.books import Changes
 from sql.database import Conflict, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
@@ -30,6 +32,12 @@ BATCH: Final = Histogram(
     "Commits that shared one transaction.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
 )
+COMMIT_SECONDS: Final = Histogram(
+    "rendertrust_ledger_commit_seconds",
+    "From a batch's start to its decision, waiting for the database and tries included.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+CHARGED: Final = Counter("rendertrust_credits_charged", "Credits charged for work.")
 CONFLICTS_MAX: Final = 20  # of one batch
 log = logging.getLogger("ledger")
 
@@ -48,10 +56,15 @@ class LedgerActor(Actor[Ledger]):
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
         BATCH.observe(len(commits))
-        outcomes = await self._settle(commits)
-        for commit, outcome in zip(commits, outcomes, strict=True):
-            if commit.observer is not None:
-                commit.observer.tell(Decided(commit.tag, outcome))
+        begun = self._clock.monotonic()
+        outcomes: list[Outcome] = [BooksAway() for _ in commits]
+        try:
+            outcomes = await self._settle(commits)
+        finally:  # askers hear of a crash by themselves; observers would wait for ever
+            for commit, outcome in zip(commits, outcomes, strict=True):
+                if commit.observer is not None:
+                    commit.observer.tell(Decided(commit.tag, outcome))
+        COMMIT_SECONDS.observe(self._clock.monotonic() - begun)
         return outcomes
 
     @handles_batch(RenewLeases, limit=1000)
@@ -93,6 +106,7 @@ class LedgerActor(Actor[Ledger]):
                 raise Fatal(broken)
             await books.write(changes)
             fail_point.reach("before_commit", effects_of(commits))
+        CHARGED.inc(charged(changes) / UNITS_PER_CREDIT)
         fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
@@ -102,6 +116,11 @@ class LedgerActor(Actor[Ledger]):
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
         return [(await self._settle([commit]))[0] for commit in commits]
+
+
+def charged(changes: Changes) -> int:
+    """What a batch charged for work, in units of money."""
+    return sum(transfer.amount for transfer in changes.transfers if transfer.kind == "USAGE")
 
 
 def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:

@@ -81,7 +81,7 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
         step = apply(draft, effect)
         if isinstance(step, GuardFailed):
             draft.drop()
-            return attrs.evolve(step, units=draft.states(effect.job))
+            return attrs.evolve(step, units=draft.touched_states())
         if not isinstance(step, bool):
             return step
         changed = changed or step

@@ -99,6 +99,7 @@ class Draft:
             self.put_unit(UnitRow(job_id=job.id, number=number, price=price))
 
     def units_of(self, job: UUID) -> list[UnitRow]:
+        """Those that were asked for: all of them, if the job was asked for as a whole."""
         found = [self.units.get((job, number)) for number in self._numbers.get(job) or ()]
         return [unit for unit in found if unit is not None]
 
@@ -106,10 +107,6 @@ class Draft:
         """A changed unit, which the outcome will name."""
         self.units.put((unit.job_id, unit.number), unit)
         self.touched[unit.job_id, unit.number] = None
-
-    def states(self, job: UUID) -> tuple[UnitState, ...]:
-        """A job's units as they stand."""
-        return tuple(self._state(unit) for unit in self.units_of(job))
 
     def touched_states(self) -> tuple[UnitState, ...]:
         """The units that the commit in hand named, as they stand."""

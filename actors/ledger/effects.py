@@ -25,7 +25,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.status import AT_WORK, ENDED, status_of
+from actors.ledger.status import AT_WORK, ENDED, followed
 from sql.books import JobRow, UnitRow
 
 ERROR_CHARACTERS = 2000
@@ -79,6 +79,7 @@ def _insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
         params=effect.params,
         status="QUEUED",
         price=effect.price * effect.units,
+        open_units=effect.units,
         created_at=draft.now,
         queued_at=draft.now,
         updated_at=draft.now,
@@ -111,8 +112,7 @@ def _cancel(draft: Draft, effect: JobCancel) -> bool | Refusal:
             if not isinstance(released, bool):
                 return released
             ended = attrs.evolve(unit, state="CANCELLED", lease_until=None, not_before=None)
-            draft.put_unit(attrs.evolve(ended, ended_at=draft.now))
-    _follow(draft, effect.job)
+            _change(draft, unit, attrs.evolve(ended, ended_at=draft.now))
     return True
 
 
@@ -135,8 +135,7 @@ def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
         error_class=None,
         error_message=None,
     )
-    draft.put_unit(assigned)
-    _follow(draft, effect.job, node_id=effect.node, dispatched_at=draft.now)
+    _change(draft, unit, assigned, node_id=effect.node, dispatched_at=draft.now)
     return True
 
 
@@ -146,8 +145,7 @@ def _start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
         return False
     if not ours or unit.state != "DISPATCHED":
         return GuardFailed("UnitStart", unit.state)
-    draft.put_unit(attrs.evolve(unit, state="RUNNING", started_at=draft.now))
-    _follow(draft, effect.job)
+    _change(draft, unit, attrs.evolve(unit, state="RUNNING", started_at=draft.now))
     return True
 
 
@@ -173,8 +171,7 @@ def _complete(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refus
         error_message=None,
         ended_at=draft.now,
     )
-    draft.put_unit(completed)
-    _follow(draft, effect.job, result_ref=effect.result_ref)
+    _change(draft, unit, completed, result_ref=effect.result_ref)
     return True
 
 
@@ -209,7 +206,7 @@ def _fail(draft: Draft, unit: UnitRow, effect: UnitFail) -> bool | Refusal:
     )
     if effect.error_class == "node":
         failed = _blame(failed, effect.node)
-    return _give_back(draft, failed, effect)
+    return _give_back(draft, unit, failed, effect)
 
 
 def _blame(unit: UnitRow, node: UUID | None) -> UnitRow:
@@ -217,17 +214,16 @@ def _blame(unit: UnitRow, node: UUID | None) -> UnitRow:
     return attrs.evolve(unit, failures=unit.failures + 1, avoid=avoid)
 
 
-def _give_back(draft: Draft, unit: UnitRow, effect: UnitFail) -> bool | Refusal:
+def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
     """To the queue, or to the creator his credits."""
     if effect.retry_at is not None:
-        draft.put_unit(attrs.evolve(unit, state="QUEUED", not_before=effect.retry_at))
-    else:
-        released = release(draft, work_reference(effect.job, effect.unit))
-        if not isinstance(released, bool):
-            return released
-        ended = attrs.evolve(unit, state="FAILED", not_before=None, ended_at=draft.now)
-        draft.put_unit(ended)
-    _follow(draft, effect.job)
+        _change(draft, unit, attrs.evolve(failed, state="QUEUED", not_before=effect.retry_at))
+        return True
+    released = release(draft, work_reference(effect.job, effect.unit))
+    if not isinstance(released, bool):
+        return released
+    ended = attrs.evolve(failed, state="FAILED", not_before=None, ended_at=draft.now)
+    _change(draft, unit, ended)
     return True
 
 
@@ -237,24 +233,14 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
         return GuardFailed("UnitRequeue", unit.state)
     waiting = attrs.evolve(unit, state="QUEUED", lease_until=None, not_before=None)
-    draft.put_unit(attrs.evolve(waiting, error_message=effect.reason[:ERROR_CHARACTERS]))
-    _follow(draft, effect.job)
+    waiting = attrs.evolve(waiting, error_message=effect.reason[:ERROR_CHARACTERS])
+    _change(draft, unit, waiting)
     return True
 
 
-def _follow(draft: Draft, job_id: UUID, **changes: Any) -> None:
-    """The job's row follows its units."""
-    job = draft.jobs.get(job_id)
+def _change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
+    """Put the changed unit, and let the job's row follow it."""
+    job = draft.jobs.get(unit.job_id)
     assert job is not None, "a unit has a job"
-    units = draft.units_of(job_id)
-    status = status_of(units)
-    failed = [unit.error_message for unit in units if unit.state == "FAILED"]
-    values: dict[str, Any] = {
-        "status": status,
-        "retry_count": sum(max(unit.attempt - 1, 0) for unit in units),
-        "error_message": failed[-1] if status == "FAILED" else None,
-        "completed_at": draft.now if status in ENDED else None,
-        "updated_at": draft.now,
-        **changes,
-    }
-    draft.jobs.put(job_id, attrs.evolve(job, **values))
+    draft.put_unit(changed)
+    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))

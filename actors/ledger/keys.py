@@ -1,6 +1,7 @@
 """What a batch touches: the rows to lock before it can be decided."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import attrs
 
@@ -8,6 +9,7 @@ from actors.ledger.messages import (
     REVENUE,
     Commit,
     Effect,
+    JobCancel,
     JobInsert,
     PlaceHold,
     Posting,
@@ -15,20 +17,26 @@ from actors.ledger.messages import (
     SettleHold,
     Transfer,
     UnitComplete,
+    UnitFail,
     work_reference,
 )
-from sql.books import Keys
+from sql.books import Keys, UnitId
 
 
 @attrs.define
 class _Gathered:
     accounts: set[str] = attrs.field(factory=set[str])
     holds: set[str] = attrs.field(factory=set[str])
+    units: set[UnitId] = attrs.field(factory=set[UnitId])
+    whole: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
-    """Accounts, holds and jobs by name; a hold's account and a job's units and holds come along."""
+    """Accounts, holds, jobs and units by name; a hold's account comes along.
+
+    Who makes a job, or ends it, needs all of its units.
+    """
     gathered = _Gathered()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
     effects = [effect for commit in commits for effect in commit.effects]
@@ -41,6 +49,8 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         accounts=frozenset(gathered.accounts),
         holds=frozenset(gathered.holds),
         jobs=frozenset(effect.job for effect in effects),
+        units=frozenset(gathered.units),
+        whole=frozenset(gathered.whole),
         transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers),
         idempotency=frozenset((key.user, key.key) for key in used),
         postings=gathered.postings,
@@ -62,11 +72,17 @@ def _add_posting(gathered: _Gathered, posting: Posting) -> None:
 
 
 def _add_effect(gathered: _Gathered, effect: Effect) -> None:
+    if isinstance(effect, JobInsert | JobCancel):
+        gathered.whole.add(effect.job)
+        if isinstance(effect, JobInsert):
+            gathered.holds |= {work_reference(effect.job, number) for number in range(effect.units)}
+        return
+    gathered.units.add((effect.job, effect.unit))
+    reference = work_reference(effect.job, effect.unit)
     if isinstance(effect, UnitComplete):
-        reference = work_reference(effect.job, effect.unit)
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
-    elif isinstance(effect, JobInsert):
-        gathered.holds |= {work_reference(effect.job, number) for number in range(effect.units)}
+    elif isinstance(effect, UnitFail) and effect.retry_at is None:
+        gathered.holds.add(reference)
 
 
 def _add_settling(gathered: _Gathered, reference: str, operator: str | None) -> None:

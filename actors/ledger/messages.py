@@ -42,7 +42,8 @@ class Ledger:
 class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
-    Once per (subject, kind, reference); ``subject`` is one of the two sides.
+    Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
+    USAGE, ADJUSTMENT, REFUND, EARNING or DEDUCTION.
     """
 
     debit: str
@@ -288,12 +289,12 @@ class GuardFailed:
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # of the job in question, as they stand
+    units: tuple[UnitState, ...] = ()  # that were named up to it, as they stand
 
 
 @attrs.frozen
 class BooksAway:
-    """The database is away. Nothing was done; or all of it, if the answer to COMMIT was lost.
+    """The database is away, or (to observers) the Ledger crashed: nothing was done, or all of it.
 
     Asking again with the same references and ids does it once in any case.
     """

@@ -11,6 +11,7 @@ import attrs
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
 from actors.node_session import failures, offers
+from actors.node_session.admission import Admission
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
 from actors.node_session.messages import (
@@ -28,7 +29,6 @@ from actors.node_session.messages import (
     Withdraw,
 )
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.node_session.settlement import Settlement
 from actors.node_session.socket import Socket
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import Progress
@@ -58,7 +58,7 @@ EARLY_MOST = 256
 log = logging.getLogger(__name__)
 
 
-class NodeSessionActor(Settlement):
+class NodeSessionActor(Admission):
     """``socket`` is accepted and authenticated; frames and pongs are told by whoever reads it."""
 
     def __init__(
@@ -75,6 +75,7 @@ class NodeSessionActor(Settlement):
         self._announce()
         self.after(self._settings.hello_seconds, HelloDue())
         self.after(0.0, PingDue())
+        self._admit()
 
     async def stopped(self) -> None:
         self._peers.scheduler.tell(SessionClosed(self._node.id, self.ref))
@@ -84,7 +85,9 @@ class NodeSessionActor(Settlement):
 
     def _announce(self) -> None:
         node = self._node
-        opened = SessionOpened(node.id, node.owner, node.capabilities, self.ref, self._epoch)
+        opened = SessionOpened(
+            node.id, node.owner, node.capabilities, self.ref, self._epoch, self._standing
+        )
         self._peers.scheduler.tell(opened)
         if self._hello is not None:
             self._tell_ready(self._hello)
@@ -122,6 +125,7 @@ class NodeSessionActor(Settlement):
             await self._take_result(result)
         if is_first and self._hello is not None:
             await self._greet(self._hello)
+        await self._stand(message.standing)
         await self._pump()
 
     @handles(Send)
@@ -137,10 +141,6 @@ class NodeSessionActor(Settlement):
             await self._pump()
 
     # -- with the node: out
-
-    async def _close(self, code: int, reason: str) -> None:
-        await self._line.close(code, reason)
-        self.stop()
 
     @handles(Close)
     async def close(self, message: Close) -> None:

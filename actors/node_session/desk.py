@@ -13,7 +13,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
-from actors.ports import Clock, Objects, ObjectsUnavailable, Store
+from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, Store
 from actors.scheduler.messages import Assignment, Scheduler
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
 
@@ -38,6 +38,7 @@ class Peers:
     store: Store
     objects: Objects
     clock: Clock
+    tokens: NodeTokens
 
 
 class Desk(Actor[NodeSession], partial=True):
@@ -55,6 +56,8 @@ class Desk(Actor[NodeSession], partial=True):
         self._is_plain = False  # a client of the reference: it says no hello
         self._is_assigned = False  # the Scheduler has said what this node is to work on
         self._renew: tuple[float, Timer] | None = None
+        self._standing = node.standing
+        self._is_draining = False  # the node was told so
 
     # -- out to the node
 
@@ -66,6 +69,10 @@ class Desk(Actor[NodeSession], partial=True):
         fail_point.reach("after_send", (frame,))
         return True
 
+    async def _close(self, code: int, reason: str) -> None:
+        await self._line.close(code, reason)
+        self.stop()
+
     async def _acknowledge(self, result: JobResult) -> None:
         await self._say(Ack(job_id=result.job_id, unit=result.unit, attempt=result.attempt))
 
@@ -73,10 +80,19 @@ class Desk(Actor[NodeSession], partial=True):
         """Send what waits, as far as the node has slots."""
         if not self._is_assigned or (self._hello is None and not self._is_plain):
             return
+        self._withhold()
         slots = None if self._hello is None else self._hello.slots
         for held in self._work.sendable(slots):
             if not await self._dispatch(held):
                 return
+
+    def _withhold(self) -> None:
+        """What the node may not begin, as people say, goes back to the queue."""
+        node, now = self._node, self._peers.clock.now()
+        for held in self._work.waiting():
+            unit = held.assignment
+            if not self._standing.may_work_for(unit.user, node.owner):
+                self._end(held, failures.withheld(unit, node.id, now))
 
     async def _dispatch(self, held: Held) -> bool:
         """Send one unit; its lease begins."""

@@ -57,6 +57,13 @@ def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node does not have it any more")
 
 
+def withheld(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
+    """The node was given the unit, and may not begin it any more: no blame."""
+    if unit.attempt >= ATTEMPTS_MOST:
+        return failed(unit, node, "network", f"taken from its node {unit.attempt} times", now)
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node is to begin nothing new")
+
+
 def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     """The node does not want the unit: it stops perhaps. Who always says so would get it for ever,
     at once and before all others: from the fourth attempt on it is the node's failure.

@@ -7,6 +7,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 from actors.scheduler.messages import Assignment
+from sql.work import NOTHING_SAID, Standing
 
 
 class NodeSession:
@@ -31,9 +32,13 @@ class PongSeen(Message[NodeSession, None]):
 
 @attrs.frozen
 class Assignments(Message[NodeSession, None]):
-    """From the Scheduler, in answer to ``SessionOpened``: all that its node is to work on."""
+    """From the Scheduler, in answer to ``SessionOpened``: all that its node is to work on.
+
+    ``standing`` is what it knows that people say about the node.
+    """
 
     units: tuple[Assignment, ...]
+    standing: Standing = NOTHING_SAID
 
 
 @attrs.frozen
@@ -53,8 +58,15 @@ class Withdraw(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Stand(Message[NodeSession, None]):
+    """From the Scheduler: somebody said something about the node; without effect if it is old."""
+
+    standing: Standing
+
+
+@attrs.frozen
 class Close(Message[NodeSession, None]):
-    """From the relay (4003), the Watchman (1012), the web (revoked: 4001): close and end."""
+    """From the relay (4003) and the Watchman (1012): close and end."""
 
     code: int
     reason: str = ""
@@ -98,6 +110,11 @@ class PingDue(Message[NodeSession, None]):
 @attrs.frozen
 class RenewDue(Message[NodeSession, None]):
     """Renew the leases of what the node works on."""
+
+
+@attrs.frozen
+class TokenDue(Message[NodeSession, None]):
+    """Half the life of the node's token is over: send it another."""
 
 
 @attrs.frozen

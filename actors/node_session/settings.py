@@ -1,10 +1,12 @@
 """What a NodeSession is told about the gateway and about its node."""
 
+from datetime import datetime
 from uuid import UUID
 
 import attrs
 
 from actors.ledger.messages import SUSPENSE, operator_account
+from sql.work import NOTHING_SAID, Standing
 
 
 @attrs.frozen
@@ -28,6 +30,7 @@ class NodeSessionSettings:
     url_seconds: int = 3600
     send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
     close_seconds: float = 2.0
+    token_share: float = 0.5  # of a token's life, after which its node is sent another
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0
     flood_frames: int = 2000
@@ -45,6 +48,8 @@ class NodeIdentity:
     capabilities: tuple[str, ...]
     verified: bool
     base: str | None = None
+    standing: Standing = NOTHING_SAID
+    token_expires: datetime | None = None  # of the token that it came with
 
     @property
     def account(self) -> str:

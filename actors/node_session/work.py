@@ -107,11 +107,15 @@ class Work:
 
     def sendable(self, slots: int | None) -> list[Held]:
         """The next units to send: as many as slots are free; all, to a node without slots."""
-        waiting = [held for held in self._held.values() if held.phase is Phase.WAITING]
+        waiting = self.waiting()
         if slots is None:
             return waiting
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return waiting[: max(slots - out, 0)]
+
+    def waiting(self) -> list[Held]:
+        """Those that the node does not have."""
+        return [held for held in self._held.values() if held.phase is Phase.WAITING]
 
     def compare(self, running: Iterable[Running]) -> "Comparison":
         """What a node says it has against what it was given."""

@@ -5,10 +5,12 @@ All of it is hints. It keeps the newest progress of each job, which stands in no
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import attrs
 import orjson
+from prometheus_client import Counter
 
 from actors.kernel import Actor, handles, handles_batch
 from actors.ledger.messages import UnitState
@@ -24,6 +26,7 @@ from actors.ports import Bus
 
 TOPIC = "jobs"
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
 
 @attrs.frozen
@@ -67,6 +70,8 @@ class NotifierActor(Actor[Notifier]):
             self._feed(unit.job, unit)
             if unit.job_status in ENDED:
                 self._progress.pop(unit.job, None)
+        for _, status in {(u.job, u.job_status) for u in units if u.job_status in ENDED}:
+            JOBS_ENDED.labels(status).inc()
         if units:
             await self._bus.publish(TOPIC, orjson.dumps([_told(unit) for unit in units]))
         return [None] * len(messages)

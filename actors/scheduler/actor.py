@@ -6,17 +6,20 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import Board, Booking
+from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     CatchUp,
@@ -27,6 +30,7 @@ from actors.scheduler.messages import (
     NodeGone,
     NodeProved,
     NodeSeen,
+    NodeStands,
     PauseOver,
     PlaceDue,
     Poll,
@@ -34,26 +38,31 @@ from actors.scheduler.messages import (
     SessionClosed,
     SessionOpened,
     SessionReady,
+    StandingsDue,
     UnitsChanged,
     Wake,
 )
 from actors.scheduler.node import Node
-from actors.scheduler.policy import pause_seconds
+from actors.scheduler.policy import PENDING, pause_seconds
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
+from sql.work import StandingRow
 
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds, and how many dispatches may wait while the database has not been read yet."""
+    """Seconds."""
 
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
-    early_most: int = 1000
+    standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second
 
 
 class SchedulerActor(Actor[Scheduler]):
@@ -77,9 +86,10 @@ class SchedulerActor(Actor[Scheduler]):
         self._settings = settings
         self._board = Board(_say)
         self._serving: dict[Ref[NodeSession], Node] = {}
-        self._early: list[tuple[Dispatch, Later[DispatchOutcome]]] = []
-        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of early dispatches, by job
+        self._lobby = Lobby()
+        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
         self._loaded = False
+        self._spoken = EVER  # what was said about nodes until then is known
         self._polls = 0
         self._poll: Timer | None = None
         self._poll_is_soon = False
@@ -90,44 +100,43 @@ class SchedulerActor(Actor[Scheduler]):
         for session in self._sessions():
             session.tell(WhoAreYou())
         self._poll_in(0.0)
+        self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
 
     # -- from the web
 
     @handles(Dispatch)
     async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        if not self._loaded:
-            return self._keep(message)
         booking = self._book(message)
+        if booking is None:
+            later: Later[DispatchOutcome] = self.later(message)
+            return later if self._lobby.keep(message, later) else AllNodesFull(1)
         if not isinstance(booking, Booking):
             return booking
         commit = bookings.of_order(message, booking, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
-    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull:
-        return self._board.book(order, self._clock.now(), self._clock.monotonic())
+    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull | None:
+        """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
+        if not self._loaded:
+            return None
+        booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
+        if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
+            return None
+        return booking
 
-    def _keep(self, order: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        """The nodes are not known yet: let it wait for them, as long as its asker does."""
-        self._early = [(o, later) for o, later in self._early if not later.gone]
-        if len(self._early) >= self._settings.early_most:
-            return AllNodesFull()
-        later: Later[DispatchOutcome] = self.later(order)
-        self._early.append((order, later))
-        return later
-
-    def _take_early(self) -> None:
-        early, self._early = self._early, []
-        for order, later in early:
-            if later.gone:
-                continue
-            booking = self._book(order)
-            if not isinstance(booking, Booking):
-                later.answer(booking)
-            elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
-                self._answers[order.job] = later
-            else:
-                self._board.refuse(booking)
-                later.answer(AllNodesFull(1))
+    def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
+        """Book for somebody who waited, or tell him no; False if he has to wait on."""
+        booking = self._book(order)
+        if booking is None:
+            return False
+        if not isinstance(booking, Booking):
+            later.answer(booking)
+        elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
+            self._answers[order.job] = later
+        else:
+            self._board.refuse(booking)
+            later.answer(AllNodesFull(1))
+        return True
 
     # -- from the Ledger
 
@@ -137,10 +146,12 @@ class SchedulerActor(Actor[Scheduler]):
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
+            DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(_units_of(outcome)))
         else:
             self._board.refuse(booking)
-            if booking.unit.state == "QUEUED":
+            # Somebody else changed it, or it may be in the books all the same: see what it is.
+            if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
                 self._poll_soon()
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:
@@ -165,6 +176,32 @@ class SchedulerActor(Actor[Scheduler]):
         if node is not None:
             _say(node, Proved(message.owner))
 
+    @handles(NodeStands)
+    async def node_stands(self, message: NodeStands) -> None:
+        if self._board.stand(self._board.index.node(message.node), message.standing):
+            self._place()
+
+    @handles(StandingsDue)
+    async def standings_due(self, message: StandingsDue) -> None:
+        try:
+            await self._read_standings()
+        except Unavailable as error:
+            log.warning("standings cannot be read: %s", type(error).__name__)
+        self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
+
+    async def _read_standings(self) -> None:
+        rows = await self._store.standings(self._spoken)
+        changed = [row for row in rows if self._takes(row)]
+        if rows:
+            self._spoken = max(self._spoken, rows[-1].at - OVERLAP)
+        if changed:
+            self._place()
+
+    def _takes(self, row: StandingRow) -> bool:
+        node = self._board.index.node(row.node)
+        node.owner = node.owner or row.owner
+        return self._board.stand(node, row.standing)
+
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
         node = self._board.index.get(message.node)
@@ -179,6 +216,7 @@ class SchedulerActor(Actor[Scheduler]):
             return
         node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
         self._board.index.changed(node)
+        self._board.stand(node, message.standing)
         self._board.fall_behind(node)
         self._catch_up()
         self._place()
@@ -272,15 +310,16 @@ class SchedulerActor(Actor[Scheduler]):
         self._place()
 
     def _place(self) -> None:
-        """Find nodes for the units that wait."""
+        """Find nodes for the units that wait, then for the dispatches that do."""
         if not self._loaded:
             return
         now = self._clock.now()
-        due = self._board.queue.due(now)
+        due = self._board.due(now)
         for booking in self._board.place(now, self._clock.monotonic()):
             if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)  # the next poll queues it again
                 break
+        self._lobby.let_in(self._settle)
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())
         self._see_who_is_behind()
@@ -298,13 +337,13 @@ class SchedulerActor(Actor[Scheduler]):
             wait = self._settings.retry_seconds
         self._board.expire(self._clock.now(), self._clock.monotonic())
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
-        if self._loaded:
-            self._take_early()
-            self._catch_up()
+        self._catch_up()
         self._place()
         self._poll_in(wait)
 
     async def _read(self) -> None:
+        if not self._loaded:
+            await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
             self._board.refresh(await self._store.healthy_nodes())
         rows = await self._store.open_units()

@@ -5,6 +5,7 @@ state) tells which of two pieces of knowledge is the newer.
 """
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,14 +14,15 @@ import attrs
 
 from actors.kernel import Message
 from actors.ledger.messages import UnitState
-from actors.node_session.messages import Assignments, NodeSession, Send, Withdraw
+from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
 from actors.scheduler.index import Index
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import PENDING, age, has_ended, is_assigned, key_of
 from actors.scheduler.queue import Queue
+from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_dispatch, of_row
-from sql.work import NodeRow, OpenUnit
+from sql.work import NodeRow, OpenUnit, Standing
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
@@ -41,9 +43,11 @@ class Board:
     def __init__(self, say: Callable[[Node, Message[NodeSession, None]], bool]) -> None:
         self.index = Index()
         self.queue = Queue()
+        self.strays = Strays()
         self.units: dict[UnitKey, Unit] = {}
         self._say = say
         self._behind: dict[UUID, Node] = {}
+        self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
         self._placed = 0
 
@@ -53,9 +57,9 @@ class Board:
         self, order: Dispatch, now: datetime, clock: float
     ) -> Booking | NoCapableNode | AllNodesFull:
         """Reserve a slot for a new job; no node, when it is to queue."""
-        choice = self.index.choose(order.job_type)
+        choice = self.index.choose(order.job_type, user=order.user)
         if isinstance(choice, AllNodesFull) and self.expire(now, clock):
-            choice = self.index.choose(order.job_type)
+            choice = self.index.choose(order.job_type, user=order.user)
         unit = of_dispatch(order, now)
         if isinstance(choice, Node):
             return self._reserve(unit, choice, clock + ORDER_SECONDS)
@@ -63,13 +67,29 @@ class Board:
             return Booking(unit, None, 0)
         return choice
 
+    def may_free(self, job_type: str) -> bool:
+        """Whether a slot for it may come free at once: one that only an order has taken."""
+        return any(node.eligible and job_type in node.does for node in self._ordered.values())
+
     def place(self, now: datetime, clock: float) -> Iterator[Booking]:
-        """Reserve slots for units that wait; each booking must be committed or refused."""
-        for unit, node in self.queue.placeable(self.index.choose):
+        """Reserve slots for units that wait, for a node or for another one.
+
+        Each booking must be committed or refused.
+        """
+        choose, alike = self.index.choose, self.index.is_the_same_for_all
+        waiting = self.queue.placeable(choose, alike=alike)
+        for unit, node in itertools.chain(waiting, self.strays.placeable(choose)):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
+
+    def due(self, now: datetime) -> datetime | None:
+        """When the next unit may be placed that may not be yet."""
+        dues = [self.queue.due(now), self.strays.due(now)]
+        return min((due for due in dues if due is not None), default=None)
 
     def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
         self.units[unit.key] = unit
+        if unit.state == PENDING:
+            self._ordered[unit.key] = node
         unit.placing = Placing(node, unit.attempt + 1, expires)
         self._placed += 1
         heapq.heappush(self._placings, (expires, self._placed, unit, unit.placing))
@@ -90,6 +110,7 @@ class Board:
         elif age("DISPATCHED", booking.attempt) > unit.age:
             unit.assigned_at = now
             self._assign(unit, self.index.node(booking.node), "DISPATCHED", booking.attempt)
+            self._line_up(unit, now)
 
     def refuse(self, booking: Booking) -> None:
         """The commit did nothing: the slot is given back. A unit that waits is read again first."""
@@ -111,7 +132,7 @@ class Board:
             if unit.state == PENDING:
                 del self.units[unit.key]
             else:
-                self.queue.add(unit, now)
+                self._line_up(unit, now)
         return expired
 
     # -- what is heard
@@ -155,14 +176,18 @@ class Board:
         elif unit.waits and (unit.ticket == 0 or unit.not_before != row.not_before):
             unit.avoid, unit.failures, unit.not_before = row.avoid, row.failures, row.not_before
             self.queue.add(unit, now)
+        elif row.attempt == unit.attempt:
+            unit.told = unit.told or row.lease_until is not None
+            if unit.ticket == 0:
+                self._line_up(unit, now)
 
     def _admit(self, row: OpenUnit, now: datetime) -> None:
         unit = of_row(row)
         self.units[unit.key] = unit
         if is_assigned(row.state) and row.node is not None:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)
-        else:
-            self.queue.add(unit, now)
+            unit.told = unit.told or row.lease_until is not None
+        self._line_up(unit, now)
 
     def fall_behind(self, node: Node) -> None:
         """Its session must be told everything again: at the next ``catch_up``."""
@@ -184,8 +209,11 @@ class Board:
 
     def _assignments(self, node: Node) -> Assignments:
         """Everything that a node is to work on."""
-        units = (self.units[key] for key in sorted(node.taken) if key in self.units)
-        return Assignments(tuple(u.assignment() for u in units if u.node is node))
+        known = (self.units[key] for key in sorted(node.taken) if key in self.units)
+        units = [unit for unit in known if unit.node is node]
+        for unit in units:
+            unit.told = True
+        return Assignments(tuple(unit.assignment() for unit in units), node.standing)
 
     def refresh(self, rows: Sequence[NodeRow]) -> None:
         """Take over what the database says about healthy nodes."""
@@ -199,33 +227,58 @@ class Board:
             node.load, node.healthy = row.load, True
             self.index.changed(node)
 
+    def stand(self, node: Node, standing: Standing) -> bool:
+        """Take over what people say about a node, unless it is old; whether it is new."""
+        if standing.version <= node.standing.version:
+            return False
+        node.standing = standing
+        self.index.changed(node)
+        if node.session is not None and not self._say(node, Stand(standing)):
+            self.fall_behind(node)
+        return True
+
     # -- steps
 
     def _assign(self, unit: Unit, node: Node, state: str, attempt: int) -> None:
         if unit.placing is not None and unit.placing.node is not node:
             self._give_back(unit)
         unit.placing = None
+        self._ordered.pop(unit.key, None)
+        if unit.node is not None and unit.node is not node:
+            self._take_away(unit, unit.node)
         unit.node, unit.state, unit.attempt = node, state, attempt
         self.index.take(node, unit.key)
-        self._tell(node, Send(unit.assignment()))
+        unit.told = self._tell(node, Send(unit.assignment()))
+
+    def _line_up(self, unit: Unit, now: datetime) -> None:
+        """Let it wait for a node, or for another one, if it does."""
+        if unit.waits:
+            self.queue.add(unit, now)
+        elif unit.is_stray:
+            self.strays.add(unit, now)
 
     def _give_back(self, unit: Unit) -> None:
         if unit.placing is not None:
             self.index.release(unit.placing.node, unit.key)
             unit.placing = None
+            self._ordered.pop(unit.key, None)
 
     def _drop(self, unit: Unit, *, finished: bool = False) -> None:
         """Forget a unit; its node is told to, unless it was the one that finished it."""
         self._give_back(unit)
         del self.units[unit.key]
-        node = unit.node
-        if node is None:
-            return
+        if unit.node is not None:
+            self._take_away(unit, unit.node, finished=finished)
+
+    def _take_away(self, unit: Unit, node: Node, *, finished: bool = False) -> None:
         self.index.release(node, unit.key)
         if not finished:
             self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
 
-    def _tell(self, node: Node, message: Message[NodeSession, None]) -> None:
+    def _tell(self, node: Node, message: Message[NodeSession, None]) -> bool:
         """Tell its session; one that is behind will be told everything at once."""
-        if node.session is not None and not node.behind and not self._say(node, message):
+        if node.session is None or node.behind:
+            return False
+        if not self._say(node, message):
             self.fall_behind(node)
+        return not node.behind

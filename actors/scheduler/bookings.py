@@ -14,12 +14,13 @@ from actors.ledger.messages import (
     Posting,
     Replayed,
     UnitAssign,
+    UnitRequeue,
     user_account,
     work_reference,
 )
 from actors.scheduler.board import Booking
 from actors.scheduler.messages import Dispatch
-from actors.scheduler.policy import key_of
+from actors.scheduler.policy import is_assigned, key_of
 
 
 def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
@@ -48,11 +49,19 @@ def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
 
 
 def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
-    """The next assignment of a unit that is in the books already."""
+    """The next assignment of a unit that is in the books already.
+
+    One that another node has is taken from it in the same breath, by nobody's fault.
+    """
     assert booking.node is not None, "a unit that waits is placed on a node"
     unit = booking.unit
-    effect = UnitAssign(unit.job, unit.number, booking.attempt, booking.node)
-    return Commit(effects=(effect,), observer=observer, tag=booking)
+    effects: tuple[Effect, ...] = (
+        UnitAssign(unit.job, unit.number, booking.attempt, booking.node),
+    )
+    if is_assigned(unit.state):
+        reason = "its node cannot be reached"
+        effects = (UnitRequeue(unit.job, unit.number, unit.attempt, reason), *effects)
+    return Commit(effects=effects, observer=observer, tag=booking)
 
 
 def holds(booking: Booking, outcome: Outcome) -> bool:

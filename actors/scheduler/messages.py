@@ -9,6 +9,7 @@ import attrs
 
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import Outcome, UnitState
+from sql.work import NOTHING_SAID, Standing
 
 
 class Scheduler:
@@ -81,8 +82,16 @@ class NodeSeen(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class NodeStands(Message[Scheduler, None]):
+    """From the web: what was just said about a node. Other gateways read it from the database."""
+
+    node: UUID
+    standing: Standing
+
+
+@attrs.frozen
 class NodeGone(Message[Scheduler, None]):
-    """From the Lifeline: silent for 90 s (not healthy), or revoked."""
+    """From the Lifeline: silent for 90 s (not healthy)."""
 
     node: UUID
 
@@ -100,6 +109,7 @@ class SessionOpened(Message[Scheduler, None]):
     capabilities: tuple[str, ...]
     session: Ref[Any]
     epoch: float
+    standing: Standing = NOTHING_SAID
 
 
 @attrs.frozen
@@ -148,6 +158,11 @@ class Wake(Message[Scheduler, None]):
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
     """A timer: read what is open, and mend what is known differently here."""
+
+
+@attrs.frozen
+class StandingsDue(Message[Scheduler, None]):
+    """A timer: read what was said about nodes lately, here or at another gateway."""
 
 
 @attrs.frozen

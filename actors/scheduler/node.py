@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
+from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 UnitKey: TypeAlias = tuple[UUID, int]
@@ -36,12 +37,23 @@ class Node:
     behind: bool = False
     declines: int = 0
     is_paused: bool = False
+    standing: Standing = NOTHING_SAID
     version: int = 0  # of its entries in the index
 
     @property
     def eligible(self) -> bool:
-        """Whether it may be given work: it lives, by heartbeat or by a session."""
+        """Whether it may be given work: it lives, by heartbeat or by a session, and nobody says no.
+
+        While it is quarantined it may be given its owner's work, and must have an owner.
+        """
+        if self.standing.name != ACTIVE and self.serves is None:
+            return False
         return self.healthy or self.session is not None
+
+    @property
+    def serves(self) -> UUID | None:
+        """Whose units alone it may be given; None: anybody's."""
+        return self.owner if self.standing.name == QUARANTINED else None
 
     @property
     def has_room(self) -> bool:

@@ -29,21 +29,27 @@ def rank(node: Node) -> Rank:
     )
 
 
-def candidates(nodes: Iterable[Node], job_type: str, avoid: frozenset[UUID]) -> list[Node]:
-    """The healthy nodes that can do the work.
+def candidates(
+    nodes: Iterable[Node], job_type: str, avoid: frozenset[UUID], user: UUID | None = None
+) -> list[Node]:
+    """The healthy nodes that can do the work, and may do this user's.
 
     One that failed the unit before is among them only if there is no other: a unit that one node
     alone can do would otherwise wait for ever.
     """
-    capable = [node for node in nodes if node.eligible and job_type in node.does]
+    fit = [node for node in nodes if node.eligible and job_type in node.does]
+    capable = [node for node in fit if node.serves in (None, user)]
     return [node for node in capable if node.id not in avoid] or capable
 
 
 def choose(
-    nodes: Iterable[Node], job_type: str, avoid: frozenset[UUID] = frozenset()
+    nodes: Iterable[Node],
+    job_type: str,
+    avoid: frozenset[UUID] = frozenset(),
+    user: UUID | None = None,
 ) -> Node | NoCapableNode | AllNodesFull:
     """The node for a unit. ``Index.choose`` answers the same without looking at every node."""
-    capable = candidates(nodes, job_type, avoid)
+    capable = candidates(nodes, job_type, avoid, user)
     if not capable:
         return NoCapableNode()
     free = [node for node in capable if node.has_room]

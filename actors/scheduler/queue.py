@@ -11,7 +11,8 @@ from actors.scheduler.node import Node
 from actors.scheduler.unit import Unit
 
 Entry: TypeAlias = tuple[datetime, int, Unit]
-Choose: TypeAlias = Callable[[str, frozenset[UUID]], Node | NoCapableNode | AllNodesFull]
+# By type, nodes to avoid, and user.
+Choose: TypeAlias = Callable[[str, frozenset[UUID], UUID], Node | NoCapableNode | AllNodesFull]
 LOOK_AHEAD = 64  # units with nodes to avoid must not hide those behind them, nor cost a long look
 
 
@@ -41,22 +42,28 @@ class Queue:
                 self.add(entry[2], now)
         return self._delayed[0][0] if self._delayed else None
 
-    def placeable(self, choose: Choose) -> Iterator[tuple[Unit, Node]]:
-        """Take out, one by one, the units for which there is a node now."""
+    def placeable(self, choose: Choose, *, alike: bool = True) -> Iterator[tuple[Unit, Node]]:
+        """Take out, one by one, the units for which there is a node now.
+
+        ``alike``: what is chosen does not depend on the user.
+        """
         for job_type in list(self._ready):
-            yield from self._from_line(job_type, choose)
+            yield from self._from_line(job_type, choose, alike=alike)
             if not self._ready[job_type]:
                 del self._ready[job_type]
 
-    def _from_line(self, job_type: str, choose: Choose) -> Iterator[tuple[Unit, Node]]:
+    def _from_line(
+        self, job_type: str, choose: Choose, *, alike: bool
+    ) -> Iterator[tuple[Unit, Node]]:
         line = self._ready[job_type]
         aside: list[Entry] = []
         try:
             while line and len(aside) < LOOK_AHEAD:
                 entry = line[0]
                 unit = entry[2]
-                choice = choose(job_type, unit.avoid) if _lives(entry) else None
-                if choice is not None and not isinstance(choice, Node) and not unit.avoid:
+                choice = choose(job_type, unit.avoid, unit.user) if _lives(entry) else None
+                stuck = choice is not None and not isinstance(choice, Node)
+                if stuck and alike and not unit.avoid:
                     return
                 heapq.heappop(line)
                 if isinstance(choice, Node):

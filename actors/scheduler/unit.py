@@ -23,7 +23,10 @@ class Placing:
 
 @attrs.define(eq=False)
 class Unit:
-    """``queued_at`` is its place in the queue; ``ticket`` its entry there, 0 when it has none."""
+    """``queued_at`` is its place in the queue; ``ticket`` its entry there, or among the strays,
+
+    0 when it has none. ``told``: a session of its node heard of this attempt.
+    """
 
     job: UUID
     number: int
@@ -39,6 +42,7 @@ class Unit:
     failures: int = 0
     not_before: datetime | None = None
     assigned_at: datetime | None = None
+    told: bool = False
     placing: Placing | None = None
     ticket: int = 0
 
@@ -54,6 +58,17 @@ class Unit:
     def waits(self) -> bool:
         """Whether it is to be placed."""
         return self.state == "QUEUED" and self.placing is None
+
+    @property
+    def is_stray(self) -> bool:
+        """Whether its node never heard of it, and nobody is there who could be told."""
+        return (
+            self.state == "DISPATCHED"
+            and not self.told
+            and self.placing is None
+            and self.node is not None
+            and self.node.session is None
+        )
 
     def assignment(self) -> Assignment:
         """What its node is told."""

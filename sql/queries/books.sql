@@ -7,7 +7,7 @@ INSERT INTO accounts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTH
 
 -- name: books_accounts_lock
 -- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
--- and of the holds of jobs ($3). A hold's account and a job's units never change.
+-- and of the holds of whole jobs ($3). A hold's account and a job's units never change.
 SELECT id, name, balance, held, version, may_overdraw FROM accounts
 WHERE id IN (
     SELECT id FROM accounts WHERE name = ANY($1::text[])
@@ -18,22 +18,26 @@ WHERE id IN (
 ORDER BY id FOR UPDATE;
 
 -- name: books_rows_lock
--- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, all units of
--- these jobs, idempotency keys, and numbers for $5 transfers; gaps in those do no harm.
+-- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, units, all
+-- units and holds of whole jobs ($2), idempotency keys, and numbers for $8 transfers; gaps in those do
+-- no harm.
 SELECT ARRAY(SELECT h FROM holds h
              WHERE h.reference IN (
                  SELECT unnest($1::text[])
                  UNION SELECT 'job:' || u.job_id || ':' || u.number FROM units u
                        WHERE u.job_id = ANY($2::uuid[]))
              ORDER BY h.id FOR UPDATE OF h) AS holds,
-       ARRAY(SELECT j FROM jobs j WHERE j.id = ANY($2::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
-       ARRAY(SELECT u FROM units u WHERE u.job_id = ANY($2::uuid[])
-             ORDER BY u.job_id, u.number FOR UPDATE) AS units,
-       ARRAY(SELECT i FROM unnest($3::uuid[], $4::text[]) AS k (user_id, key)
+       ARRAY(SELECT j FROM jobs j WHERE j.id = ANY($3::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
+       ARRAY(SELECT u FROM units u
+             WHERE (u.job_id, u.number) IN (
+                 SELECT * FROM unnest($4::uuid[], $5::integer[])
+                 UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($2::uuid[]))
+             ORDER BY u.job_id, u.number FOR UPDATE OF u) AS units,
+       ARRAY(SELECT i FROM unnest($6::uuid[], $7::text[]) AS k (user_id, key)
              JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
-       ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $5::integer)) AS transfers,
+       ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $8::integer)) AS transfers,
        ARRAY(SELECT nextval('entries_entry_id_seq')
-             FROM generate_series(1, 2 * $5::integer)) AS entries;
+             FROM generate_series(1, 2 * $8::integer)) AS entries;
 
 -- name: books_transfers_find
 -- What was posted under these references before, with the subject's entry.
@@ -58,25 +62,31 @@ WHERE a.id = n.id;
 -- New jobs.
 INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
                   updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-                  completed_at)
+                  completed_at, open_units, failed_units, cancelled_units, unit_error)
 SELECT id, user_id, job_type, payload_ref, params::jsonb, status, price, created_at, queued_at,
-       updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at
+       updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
+       open_units, failed_units, cancelled_units, unit_error
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::integer[],
-            $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[])
+            $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[],
+            $18::integer[], $19::integer[], $20::text[])
      AS n (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
-           updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at);
+           updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
+           open_units, failed_units, cancelled_units, unit_error);
 
 -- name: books_jobs_update
 -- What changes of a job.
 UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node_id,
                   retry_count = n.retry_count, result_ref = n.result_ref,
                   error_message = n.error_message, dispatched_at = n.dispatched_at,
-                  completed_at = n.completed_at
+                  completed_at = n.completed_at, open_units = n.open_units,
+                  failed_units = n.failed_units, cancelled_units = n.cancelled_units,
+                  unit_error = n.unit_error
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[], $6::text[],
-            $7::text[], $8::timestamptz[], $9::timestamptz[])
+            $7::text[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::integer[],
+            $12::integer[], $13::text[])
      AS n (id, status, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-           completed_at)
+           completed_at, open_units, failed_units, cancelled_units, unit_error)
 WHERE j.id = n.id;
 
 -- name: books_units_insert

@@ -6,15 +6,54 @@ LEFT JOIN accounts a ON a.name = 'user:' || u.id
 ORDER BY u.place;
 
 -- name: entries_of_user
--- A page of a user's entries, newest first.
+-- A page of a user's entries, newest first: those older than entry $4, if there is one. Both bounds
+-- are of the index, so a page far down costs what the first one does.
 SELECT e.id, e.entry_id, e.amount, t.kind, t.reference, e.after, t.description, e.created_at
 FROM entries e
-JOIN accounts a ON a.id = e.account_id
 JOIN transfers t ON t.id = e.transfer_id
-WHERE a.name = 'user:' || $1::uuid
+WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
+  AND e.version < coalesce((SELECT version FROM entries WHERE id = $4::uuid), 9223372036854775807)
 ORDER BY e.version DESC
 LIMIT $2 OFFSET $3;
+
+-- name: entry_is_of_user
+-- Whether a page may begin after this entry.
+SELECT FROM entries e JOIN accounts a ON a.id = e.account_id
+WHERE e.id = $2 AND a.name = 'user:' || $1::uuid;
 
 -- name: entries_count
 -- How many entries a user has: versions have no hole.
 SELECT version AS count FROM accounts WHERE name = 'user:' || $1::uuid;
+
+-- name: holds_of_user
+-- A page of what is held of a user's credits now, newest first, with the job that it is held for.
+SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.job_type, j.status AS job_status
+FROM holds h
+LEFT JOIN jobs j
+       ON j.id = CASE WHEN h.reference LIKE 'job:%' THEN split_part(h.reference, ':', 2)::uuid END
+WHERE h.state = 'OPEN'
+  AND h.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
+ORDER BY h.created_at DESC, h.id DESC
+LIMIT $2 OFFSET $3;
+
+-- name: holds_count
+-- How many there are, whatever the page.
+SELECT count(*) FROM holds
+WHERE state = 'OPEN' AND account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid);
+
+-- name: usage_of_user
+-- What a user was charged for work on each of the days from $2 to $3 (UTC), and for how many jobs;
+-- days without any are there, too.
+WITH charged AS (
+    SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day, -e.amount AS amount,
+           split_part(t.reference, ':', 2) AS job
+    FROM entries e JOIN transfers t ON t.id = e.transfer_id
+    WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
+      AND e.created_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.kind = 'USAGE'
+)
+SELECT d.day::date AS day, coalesce(sum(c.amount), 0)::bigint AS charged,
+       count(DISTINCT c.job) AS jobs
+FROM generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') AS d (day)
+LEFT JOIN charged c ON c.day = d.day::date
+GROUP BY d.day
+ORDER BY d.day;

@@ -146,11 +146,15 @@ ORDER BY job_id, number LIMIT $1;
 -- name: fsck_i9_jobs
 -- A job's row is what its units say.
 SELECT 'job ' || j.id AS subject,
-       j.status || ' after ' || j.retry_count || ' retries; its units are '
+       j.status || ' after ' || j.retry_count || ' retries, with ' || j.open_units || ' open, '
+           || j.failed_units || ' failed and ' || j.cancelled_units || ' cancelled units; they are '
            || coalesce(string_agg(u.state, ', ' ORDER BY u.number), 'none') AS found
 FROM jobs j LEFT JOIN units u ON u.job_id = j.id
 GROUP BY j.id
 HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - 1, 0)), 0)
+    OR j.open_units <> count(*) FILTER (WHERE u.ended_at IS NULL)
+    OR j.failed_units <> count(*) FILTER (WHERE u.state = 'FAILED')
+    OR j.cancelled_units <> count(*) FILTER (WHERE u.state = 'CANCELLED')
     OR j.status <> CASE
            WHEN bool_and(u.ended_at IS NOT NULL) THEN
                CASE WHEN bool_or(u.state = 'CANCELLED') THEN 'CANCELLED'

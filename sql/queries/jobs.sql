@@ -11,18 +11,43 @@ LEFT JOIN idempotency_keys k ON k.user_id = o.user_id AND k.key = o.key
 ORDER BY o.place;
 
 -- name: jobs_of_user
--- A page of a user's jobs, newest first.
+-- A page of a user's jobs, newest first: those older than job $4, if there is one. All bounds are of
+-- an index, so a page far down costs what the first one does.
 SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
              FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
              WHERE u.job_id = j.id)::bigint AS charged
 FROM jobs j
-WHERE j.user_id = $1 AND ($2::text IS NULL OR j.status = $2)
+WHERE j.user_id = $1
+  AND (j.created_at, j.id) < (
+      coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
+      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 ORDER BY j.created_at DESC, j.id DESC
-LIMIT $3 OFFSET $4;
+LIMIT $2 OFFSET $3;
+
+-- name: jobs_of_user_with_status
+-- The same of those with one status: a condition that may be left out would be of no index.
+SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
+             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+             WHERE u.job_id = j.id)::bigint AS charged
+FROM jobs j
+WHERE j.user_id = $1 AND j.status = $5
+  AND (j.created_at, j.id) < (
+      coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
+      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY j.created_at DESC, j.id DESC
+LIMIT $2 OFFSET $3;
 
 -- name: jobs_count
--- How many match, whatever the page.
-SELECT count(*) FROM jobs WHERE user_id = $1 AND ($2::text IS NULL OR status = $2);
+-- How many jobs a user has, whatever the page.
+SELECT count(*) FROM jobs WHERE user_id = $1;
+
+-- name: jobs_count_with_status
+-- How many of them have one status.
+SELECT count(*) FROM jobs WHERE user_id = $1 AND status = $2;
+
+-- name: job_is_of_user
+-- Whether a page may begin after this job.
+SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 
 -- name: job_of_user
 -- A job, for its owner alone.

@@ -9,8 +9,20 @@ INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at)
 SELECT $6, id, $7, $8 FROM created;
 
 -- name: challenge_insert
--- A further challenge for a node that has proved its key before.
+-- A further challenge for a node that has proved its key before. It has sixteen at most: whoever
+-- asks for more ends the oldest, and who holds the key answers long before.
+WITH surplus AS (
+    DELETE FROM node_challenges WHERE challenge IN (
+        SELECT challenge FROM node_challenges WHERE node_id = $2
+        ORDER BY expires_at DESC, challenge OFFSET 15)
+)
 INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at) VALUES ($1, $2, $3, $4);
+
+-- name: challenges_sweep
+-- Those that ended before $1, some at a time: each registration sweeps more than it leaves behind.
+DELETE FROM node_challenges WHERE challenge IN (
+    SELECT challenge FROM node_challenges WHERE expires_at < $1
+    ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED);
 
 -- name: node_by_verified_key
 -- The one node whose possession of this key was proved.
@@ -18,7 +30,7 @@ SELECT id FROM nodes WHERE public_key = $1 AND verified_at IS NOT NULL;
 
 -- name: node_challenge
 -- What a proof is checked against.
-SELECT c.owner_id, c.expires_at, c.used_at, n.public_key
+SELECT c.owner_id, c.expires_at, c.used_at, n.public_key, n.standing
 FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
@@ -34,22 +46,67 @@ UPDATE nodes n
 SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, used.owner_id)
 FROM used
 WHERE n.id = used.node_id
+  AND n.standing <> 'REVOKED'
   AND NOT EXISTS (SELECT FROM nodes o
                   WHERE o.public_key = n.public_key AND o.verified_at IS NOT NULL AND o.id <> n.id)
-RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at;
+RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version;
 
 -- name: node_heartbeat
 -- A sign of life. A node that must be proved first ($5) stays as it is. What it says about itself
--- is laid over what it said before, unless that grows too large.
+-- is laid over what it said before, unless that grows too large. One that is revoked is not heard.
 UPDATE nodes
 SET current_load = $2,
     metadata = CASE WHEN octet_length((metadata || $3::jsonb)::text) <= 16384
                     THEN metadata || $3::jsonb ELSE $3::jsonb END,
     seen_at = $4,
     status = CASE WHEN $5 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
-WHERE id = $1
-RETURNING id, owner_id, capabilities, status, verified_at;
+WHERE id = $1 AND standing <> 'REVOKED'
+RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version;
 
 -- name: node_by_id
 -- Who opens a socket.
-SELECT id, owner_id, capabilities, status, verified_at FROM nodes WHERE id = $1;
+SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version
+FROM nodes WHERE id = $1;
+
+-- name: node_shown
+-- A node as people see it.
+SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
+       standing_at, current_load, verified_at, seen_at, created_at
+FROM nodes WHERE id = $1;
+
+-- name: nodes_of_owner
+-- A page of somebody's nodes, newest first: those older than node $3, if there is one.
+SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
+       standing_at, current_load, verified_at, seen_at, created_at
+FROM nodes
+WHERE owner_id = $4 AND (created_at, id) < (
+      coalesce((SELECT created_at FROM nodes WHERE id = $3::uuid), 'infinity'),
+      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2;
+
+-- name: nodes_of_all
+-- The same of everybody's.
+SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
+       standing_at, current_load, verified_at, seen_at, created_at
+FROM nodes
+WHERE (created_at, id) < (
+      coalesce((SELECT created_at FROM nodes WHERE id = $3::uuid), 'infinity'),
+      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2;
+
+-- name: nodes_of_owner_count
+-- How many nodes somebody has.
+SELECT count(*) FROM nodes WHERE owner_id = $1;
+
+-- name: nodes_of_all_count
+-- How many there are.
+SELECT count(*) FROM nodes;
+
+-- name: node_stand
+-- What somebody says about a node; no row when somebody else said something since version $2.
+UPDATE nodes
+SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
+    standing_at = now()
+WHERE id = $1 AND standing_version = $2
+RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
+       standing_at, current_load, verified_at, seen_at, created_at;

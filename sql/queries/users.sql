@@ -4,17 +4,54 @@ WITH created AS (
     INSERT INTO users (id, email, name, password_hash)
     VALUES ($1, $2, $3, $4)
     ON CONFLICT (lower(email)) DO NOTHING
-    RETURNING id, email, name, is_active
+    RETURNING id, email, name, is_active, role, created_at
 ), family AS (
-    INSERT INTO refresh_families (sid, user_id, jti, expires_at)
-    SELECT $5, id, $6, $7 FROM created
+    INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at)
+    SELECT $5, id, $6, $7, $8, $9, $9 FROM created
 )
-SELECT id, email, name, is_active FROM created;
+SELECT id, email, name, is_active, role, created_at FROM created;
+
+-- name: user_create
+-- A new user by an operator's hand, with a role; no row when the e-mail is taken.
+INSERT INTO users (id, email, name, password_hash, role)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (lower(email)) DO NOTHING
+RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_by_email
 -- Who logs in under this address, however it is capitalised.
-SELECT id, email, name, is_active, password_hash FROM users WHERE lower(email) = lower($1);
+SELECT id, email, name, is_active, role, created_at, password_hash
+FROM users WHERE lower(email) = lower($1);
 
--- name: family_insert
--- One row per login.
-INSERT INTO refresh_families (sid, user_id, jti, expires_at) VALUES ($1, $2, $3, $4);
+-- name: user_by_id
+-- One user, with the hash of the password.
+SELECT id, email, name, is_active, role, created_at, password_hash FROM users WHERE id = $1;
+
+-- name: user_page
+-- Users whose address or name contains $1, newest first, after the one with the id $2.
+SELECT id, email, name, is_active, role, created_at FROM users
+WHERE ($1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0)
+  AND ($2::uuid IS NULL OR (created_at, id) < (SELECT u.created_at, u.id FROM users u WHERE u.id = $2))
+ORDER BY created_at DESC, id DESC
+LIMIT $3;
+
+-- name: user_count
+-- How many there are whose address or name contains $1.
+SELECT count(*) AS count FROM users
+WHERE $1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0;
+
+-- name: user_set_password
+-- Another hash; no row when $2 is given and is not the hash of now.
+UPDATE users SET password_hash = $3
+WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
+RETURNING id, email, name, is_active, role, created_at;
+
+-- name: user_set_active
+-- Deactivate or activate. A trigger ends the sessions of whoever is deactivated.
+UPDATE users SET is_active = $2 WHERE id = $1
+RETURNING id, email, name, is_active, role, created_at;
+
+-- name: user_set_role
+-- Another role. A trigger ends the sessions: the old role stands in their tokens.
+UPDATE users SET role = $2 WHERE id = $1
+RETURNING id, email, name, is_active, role, created_at;

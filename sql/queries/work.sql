@@ -44,6 +44,11 @@ RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
+-- name: work_standings
+-- The nodes about which something was said since $1, the oldest word first.
+SELECT id AS node, owner_id AS owner, standing, standing_version, standing_at AS at
+FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
+
 -- name: work_node_seen
 -- A sign of life over the socket; an older one changes nothing.
 UPDATE nodes SET seen_at = $2, status = 'HEALTHY'

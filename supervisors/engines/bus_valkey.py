@@ -5,9 +5,10 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from prometheus_client import Counter
 from redis import asyncio as aioredis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -24,6 +25,10 @@ PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
 OWN_TOPIC = "rendertrust:bus"
 AWAY = (RedisError, OSError, TimeoutError, NotStarted)
 
+RECONNECTS: Final = Counter(
+    "rendertrust_bus_reconnects", "Connections of the bus that were lost, or could not be made."
+)
+DROPPED: Final = Counter("rendertrust_bus_hints_dropped", "Hints that were not sent.")
 Receive = Callable[[bytes], None]
 log = structlog.get_logger(__name__)
 
@@ -60,7 +65,7 @@ class ValkeyBus:
 
     async def publish(self, topic: str, payload: bytes) -> None:
         if self._resting or len(self._queue) >= QUEUE_MAX:
-            self.dropped += 1
+            self._drop(1)
             return
         self._queue.append((topic, payload))
         self._queued.set()
@@ -106,6 +111,7 @@ class ValkeyBus:
                 async with client_of(self.endpoint.get()) as client:
                     await session(client)
             except* AWAY as reasons:
+                RECONNECTS.inc()
                 log.info("bus_away", task=name, reason=type(reasons.exceptions[0]).__name__)
             if loop.time() - started > BACKOFF_SECONDS_MAX:
                 backoff = BACKOFF_SECONDS_MIN
@@ -124,13 +130,17 @@ class ValkeyBus:
                     await send_batch(client, batch)
                 except AWAY:
                     self._resting = True
-                    self.dropped += len(batch)
+                    self._drop(len(batch))
                     self._drop_queue()
                     raise
 
     def _drop_queue(self) -> None:
-        self.dropped += len(self._queue)
+        self._drop(len(self._queue))
         self._queue.clear()
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        DROPPED.inc(count)
 
     async def _read(self, client: aioredis.Redis) -> None:
         """Over one connection, until it is lost; then one of AWAY is raised."""

@@ -1,7 +1,9 @@
 """What keeps an engine from starting, each said in one line that tells what to do."""
 
+from actors.kernel import Mishap
 
-class EngineError(Exception):
+
+class EngineError(Mishap):
     """An engine did not start, or ended by itself."""
 
 

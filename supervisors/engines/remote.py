@@ -1,8 +1,10 @@
 """Engines that somebody else runs: nothing is started, the endpoint is checked."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -15,6 +17,8 @@ from supervisors.engines.valkey import ValkeyEndpoint, process_at
 E = TypeVar("E")
 TRY_SECONDS = 5.0
 RETRY_SECONDS = 0.5
+PATIENCE_SECONDS: Final = 30.0
+log = logging.getLogger(__name__)
 
 
 class RemoteEngine(Generic[E]):
@@ -22,24 +26,44 @@ class RemoteEngine(Generic[E]):
 
     pid = 0
 
-    def __init__(self, name: str, endpoint: E, check: Callable[[E], Awaitable[str | None]]) -> None:
-        """``check`` answers what is wrong, in words without secrets; None when all is well."""
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        endpoint: E,
+        check: Callable[[E], Awaitable[str | None]],
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """``check`` answers what is wrong, in words without secrets; None when all is well.
+
+        Of ``url`` host and port are told. A start waits ``patience`` seconds at most.
+        """
         self.name = name
+        self._place = urlsplit(url).netloc.rpartition("@")[2] or "a local socket"
+        self._patience = patience
         self._endpoint = endpoint
         self._check = check
 
     async def start(self, *, within: float = 30.0) -> E:
-        """The endpoint, once it answers; EngineError with the reason when it does not in time."""
-        reason: str | None = "there is no answer"
+        """The endpoint, once it answers; EngineError with the reason when it does not in time.
+
+        What it waits for is logged at once, and each reason why it still does.
+        """
+        seconds = min(within, self._patience)
+        what = f"the remote {self.name} at {self._place}"
+        log.info("waiting up to %g s for %s", seconds, what)
+        reason = "there is no answer"
         try:
-            async with asyncio.timeout(within):
-                while True:
-                    reason = await self._check(self._endpoint)
-                    if reason is None:
-                        return self._endpoint
+            async with asyncio.timeout(seconds):
+                while (found := await self._check(self._endpoint)) is not None:
+                    if found != reason:
+                        log.warning("still waiting for %s: %s", what, found)
+                    reason = found
                     await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
-            raise EngineError(f"the remote {self.name} cannot be used: {reason}") from None
+            raise EngineError(f"{what} cannot be used: {reason}") from None
+        return self._endpoint
 
     async def exited(self) -> int:
         never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -49,19 +73,24 @@ class RemoteEngine(Generic[E]):
         """Nothing of ours runs."""
 
 
-def remote_postgres(owner_dsn: str, app_dsn: str) -> RemoteEngine[PostgresEndpoint]:
+def remote_postgres(
+    owner_dsn: str, app_dsn: str, *, patience: float = PATIENCE_SECONDS
+) -> RemoteEngine[PostgresEndpoint]:
     """Both roles must get in: the owner migrates, the application works."""
-    return RemoteEngine("postgres", PostgresEndpoint(owner_dsn, app_dsn), check_postgres)
+    endpoint = PostgresEndpoint(owner_dsn, app_dsn)
+    return RemoteEngine("postgres", app_dsn, endpoint, check_postgres, patience=patience)
 
 
-def remote_valkey(url: str) -> RemoteEngine[ValkeyEndpoint]:
+def remote_valkey(url: str, *, patience: float = PATIENCE_SECONDS) -> RemoteEngine[ValkeyEndpoint]:
     """Valkey or Redis, at a ``redis://``, ``rediss://`` or ``unix://`` URL."""
-    return RemoteEngine("valkey", ValkeyEndpoint(url), check_valkey)
+    return RemoteEngine("valkey", url, ValkeyEndpoint(url), check_valkey, patience=patience)
 
 
-def remote_objects(endpoint: ObjectsEndpoint) -> RemoteEngine[ObjectsEndpoint]:
+def remote_objects(
+    endpoint: ObjectsEndpoint, *, patience: float = PATIENCE_SECONDS
+) -> RemoteEngine[ObjectsEndpoint]:
     """Any S3 store; the bucket must be there."""
-    return RemoteEngine("objects", endpoint, check_objects)
+    return RemoteEngine("objects", endpoint.url, endpoint, check_objects, patience=patience)
 
 
 async def check_postgres(endpoint: PostgresEndpoint) -> str | None:

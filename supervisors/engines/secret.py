@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from config.redaction import hide
+
 BYTES = 24
 
 
@@ -13,9 +15,17 @@ def keep_secret(path: Path) -> str:
     32 characters of ``[A-Za-z0-9_-]``: safe in URLs and configuration files.
     """
     if path.exists() and (kept := path.read_text("ascii").strip()):
+        hide(kept)
         return kept
-    fresh = secrets.token_urlsafe(BYTES)
+    fresh = fresh_secret()
     write_private(path, fresh + "\n")
+    return fresh
+
+
+def fresh_secret() -> str:
+    """A new one: 32 characters of ``[A-Za-z0-9_-]``."""
+    fresh = secrets.token_urlsafe(BYTES)
+    hide(fresh)
     return fresh
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.acceptance.gateway import ROOT
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
-BYTE_CODE = "__pycache__"
+# What Python writes beside the sources, and git when it tidies up after a pull.
+NOT_OURS = ("__pycache__", ".git")
 Listing = dict[str, tuple[int, int, int]]
 
 
@@ -38,10 +39,10 @@ def cover(folders: list[Path]) -> None:
 
 
 def files(folder: Path, data: Path) -> Iterator[Path]:
-    """Everything below a folder but for the data folder and byte code; links are not followed."""
+    """Everything below a folder but for the data folder and what is not ours; no links followed."""
     for path, folders, names in os.walk(folder):
         here = Path(path)
-        folders[:] = [f for f in folders if f != BYTE_CODE and here / f != data]
+        folders[:] = [f for f in folders if f not in NOT_OURS and here / f != data]
         yield from (here / name for name in (*folders, *names))
 
 

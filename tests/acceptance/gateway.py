@@ -35,6 +35,7 @@ class Gateway:
         self.settings = settings
         self.process: Process | None = None
         self.url = ""
+        self.stderr: int | None = None  # where it goes instead of the log
         self.port = free_port()
 
     async def start(self, **more: str) -> None:
@@ -45,7 +46,7 @@ class Gateway:
                 cwd=ROOT,
                 env=os.environ | self.settings | more,
                 stdout=PIPE,
-                stderr=err,
+                stderr=err if self.stderr is None else self.stderr,
                 start_new_session=True,
             )
         assert self.process.stdout is not None

@@ -10,6 +10,7 @@ from actors.kernel import Actor, Message, Ref, State, handles
 from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.scheduler.actor import SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
@@ -21,6 +22,7 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
+from tests.twins.tokens import TwinTokens
 
 BUCKET = "rendertrust"
 
@@ -73,10 +75,11 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance)
+        ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance, TwinTokens())
         settings = NodeSessionSettings(bucket=BUCKET, runtime_seconds_most=600.0)
         web = Child("web", IdleActor)
-        tree = Tree(ports, self._registry, settings, engines=[], web=web)
+        seldom = SchedulerSettings(standings_seconds=30.0)  # nobody says anything here
+        tree = Tree(ports, self._registry, settings, scheduler=seldom, engines=[], web=[web])
         await tree.root.start()
         self._tree = tree
 

@@ -30,7 +30,7 @@ from sql.books import (
 )
 from sql.database import Unavailable
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit
+from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
 from tests.twins.store_rules import check
 
@@ -49,6 +49,8 @@ class NodeTwin:
     verified: bool
     status: str
     seen_at: datetime | None
+    standing: Standing = NOTHING_SAID
+    standing_at: datetime | None = None
 
 
 class StoreTwin:
@@ -168,6 +170,15 @@ class StoreTwin:
             for n in sorted(healthy, key=lambda node: node.id)
         ]
 
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        await self.round_trip()
+        rows = [
+            StandingRow(node.id, node.owner, node.standing, node.standing_at)
+            for node in self.nodes.values()
+            if node.standing_at is not None and node.standing_at >= since
+        ]
+        return sorted(rows, key=lambda row: (row.at, row.node))
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()
         row = self.nodes.get(node)
@@ -242,8 +253,9 @@ class BooksTwin:
     async def lock(self, keys: Keys) -> Rows:
         await self._store.round_trip()
         store = self._store
-        units = {key: store.units[key] for job in keys.jobs for key in store.numbers_of(job)}
-        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in units}
+        whole = {key for job in keys.whole for key in store.numbers_of(job)}
+        units = {key: store.units[key] for key in keys.units | whole if key in store.units}
+        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
         for name in sorted(names - store.accounts.keys()):

@@ -1,12 +1,11 @@
 """The invariants of the books over the twin of the database."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from actors.ledger.messages import work_reference
-from actors.ledger.status import status_of
 from sql.books import UnitRow
 from sql.fsck import Finding
 
@@ -78,6 +77,21 @@ def _i9(store: "StoreTwin") -> Iterator[Finding]:
         units_of[unit.job_id].append(unit)
     for job in store.jobs.values():
         units = units_of[job.id]
-        retries = sum(max(unit.attempt - 1, 0) for unit in units)
-        if (job.status, job.retry_count) != (status_of(units), retries):
-            yield Finding("I9", f"job {job.id}", f"{job.status} {job.retry_count} but {units}")
+        states = Counter(unit.state for unit in units)
+        wanted = (
+            *(_status(units), sum(max(unit.attempt - 1, 0) for unit in units)),
+            *(sum(unit.ended_at is None for unit in units), states["FAILED"], states["CANCELLED"]),
+        )
+        found = (job.status, job.retry_count, job.open_units, job.failed_units, job.cancelled_units)
+        if found != wanted:
+            yield Finding("I9", f"job {job.id}", f"{found} but {wanted} by {units}")
+
+
+def _status(units: Sequence[UnitRow]) -> str:
+    """What a look at all units says, unlike the Ledger, which looks at one."""
+    states = {unit.state for unit in units}
+    if states <= {"COMPLETED", "FAILED", "CANCELLED"}:
+        return next((state for state in ("CANCELLED", "FAILED") if state in states), "COMPLETED")
+    if any(unit.started_at is not None or unit.state in ("RUNNING", "COMPLETED") for unit in units):
+        return "RUNNING"
+    return "DISPATCHED" if any(unit.attempt > 0 for unit in units) else "QUEUED"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BIGINT = 2**63
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
-KINDS = ("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING")
+KINDS = ("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION")
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
 
@@ -73,6 +73,8 @@ def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
     yield "status", job.status in JOB_STATES
     yield "completed_at", (job.status in ENDED) == (job.completed_at is not None)
     yield "price", job.price >= 0 and job.retry_count >= 0
+    yield "counts", min(job.open_units, job.failed_units, job.cancelled_units) >= 0
+    yield "open_units", (job.open_units == 0) == (job.completed_at is not None)
 
 
 def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:

@@ -15,6 +15,8 @@ from web.commands.serve import FILE, FOLDER, settings_from
 if TYPE_CHECKING:
     from supervisors.engines.postgres import PostgresEndpoint
 
+NO_SCHEMA = "The database has no schema, or an old one: run `rendertrust db migrate`"
+
 
 @asynccontextmanager
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
@@ -50,6 +52,8 @@ def said(work: Any) -> Any:
         return asyncio.run(work)
     except (EngineError, MigrationError) as error:
         raise click.ClickException(str(error)) from error
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise click.ClickException(NO_SCHEMA) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise click.ClickException(
             f"The database does not answer: {type(error).__name__}"

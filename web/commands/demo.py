@@ -26,6 +26,7 @@ import click
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
     help="The data folder.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Tell it in JSON, one object a line.")
 def demo(
     *,
     leave: bool,
@@ -35,6 +36,7 @@ def demo(
     port: int | None,
     host: str | None,
     data: Path | None,
+    as_json: bool,
 ) -> None:
     """Show the whole way of a job: gateway, node and creator on this machine, and a picture."""
     import asyncio
@@ -43,14 +45,14 @@ def demo(
     from rendertrust.cli.scene import checked
     from web.commands.serve import settings_from
     from web.demonstration.demo import Options, demonstrate
-    from web.demonstration.narrator import Narrator
+    from web.demonstration.narrator import JsonNarrator, Narrator
 
     base = data_folder(settings_from(None, None, None, None))
     if blend is not None:
         checked(blend)
     options = Options(base, data, out, blend, frame, port, host, stay=not leave)
     try:
-        code = asyncio.run(demonstrate(options, Narrator()))
+        code = asyncio.run(demonstrate(options, JsonNarrator() if as_json else Narrator()))
     except KeyboardInterrupt:
         code = 0 if not leave else 130
     sys.exit(code)

@@ -48,39 +48,72 @@ def settings_from(
 def serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, as_json: bool
 ) -> None:
-    """Run the gateway until it is told to stop."""
+    """Run the gateway until it is told to stop.
+
+    SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the log's level again.
+    """
+    from config.redaction import hide_settings
+    from web.log_lines import LAST_LINES_SECONDS, LINES
+    from web.logs import configure
+
+    settings = settings_from(port, host, data, config)
+    hide_settings(settings)
+    configure(settings.logs.level)
+    try:
+        code = _serve(settings, config, as_json=as_json)
+    finally:
+        LINES.close(within=LAST_LINES_SECONDS)
+    sys.exit(code)
+
+
+def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
+    """The exit code; what is wrong with the settings is a wrong use."""
     import asyncio
 
     from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
     from web.listener import CannotListen
-    from web.logs import configure
     from web.running import run
-
-    settings = settings_from(port, host, data, config)
-    configure(settings.logs.level)
-
-    def tell(why: str) -> None:
-        click.echo(f"rendertrust: {why}", err=True)
+    from web.service_manager import service_manager
 
     async def main() -> int:
-        application = build(settings)
+        manager = service_manager()
+        application = build(settings, manager)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}
             click.echo(orjson.dumps(found) if as_json else f"RenderTrust serves {found['url']}")
 
-        return await run(application, ready, tell)
+        return await run(
+            application, ready, tell, manager=manager, reload=lambda: _read_again(config)
+        )
 
     try:
-        sys.exit(asyncio.run(main()))
+        return asyncio.run(main())
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         named = error.filename is not None
         tell(f"Cannot use {error.filename}: {error.strerror}" if named else str(error))
-        sys.exit(1)
     except (EngineError, CannotListen) as error:
         tell(str(error))
-        sys.exit(1)
+    return 1
+
+
+def _read_again(config: Path | None) -> None:
+    """What can change while it runs: which lines are logged."""
+    from config.settings import SettingsError, load
+    from web.logs import set_level
+
+    try:
+        set_level(load(config).logs.level)
+    except SettingsError as error:
+        tell(f"The settings are not read again: {error}")
+
+
+def tell(why: str) -> None:
+    """One line for people, on stderr."""
+    from config.redaction import redact
+
+    click.echo(f"rendertrust: {redact(why)}", err=True)

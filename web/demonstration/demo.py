@@ -16,7 +16,7 @@ from supervisors.engines.system import SystemRandom
 from web.demonstration.child import Child, ChildFailed
 from web.demonstration.folder import FolderTaken, claim
 from web.demonstration.journey import JobFailed, Order, travel
-from web.demonstration.narrator import Narrator
+from web.demonstration.narrator import Tells
 from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
@@ -49,7 +49,7 @@ class NodeRefused(Exception):
     """The node cannot do what the demo needs; the text says why."""
 
 
-async def demonstrate(options: Options, narrator: Narrator) -> int:
+async def demonstrate(options: Options, narrator: Tells) -> int:
     """The whole demo; answers its exit code."""
     try:
         if options.out is not None:
@@ -62,7 +62,7 @@ async def demonstrate(options: Options, narrator: Narrator) -> int:
         return 1
 
 
-async def live(options: Options, data: Path, narrator: Narrator) -> int:
+async def live(options: Options, data: Path, narrator: Tells) -> int:
     async with gateway(options, data, narrator) as (url, served), node(url, data, narrator) as runs:
         out = options.out or data / "out"
         make_folder(out, "The folder", "--out")
@@ -96,7 +96,7 @@ async def first_to_end(*children: Child) -> None:
 
 @asynccontextmanager
 async def gateway(
-    options: Options, data: Path, narrator: Narrator
+    options: Options, data: Path, narrator: Tells
 ) -> AsyncGenerator[tuple[str, Child]]:
     """A gateway with embedded engines, until the block ends; its address."""
     words = ["serve", "--json", "--data", str(data / "gateway")]
@@ -113,7 +113,7 @@ async def gateway(
 
 
 @asynccontextmanager
-async def node(url: str, data: Path, narrator: Narrator) -> AsyncGenerator[Child]:
+async def node(url: str, data: Path, narrator: Tells) -> AsyncGenerator[Child]:
     """A node of this machine that renders, until the block ends."""
     state = data / "node"
     joined = await join(url, name="demo", state=state)

@@ -6,7 +6,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.client import AsyncClient, Job
-from web.demonstration.narrator import Narrator
+from web.demonstration.narrator import Tells
 
 JOB_SECONDS = 1800.0
 
@@ -24,7 +24,7 @@ class JobFailed(Exception):
     """The job ended without a picture; the text is its error."""
 
 
-async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Narrator) -> Path:
+async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Tells) -> Path:
     """Register, upload, dispatch, watch, download. Raises JobFailed, RenderTrustError."""
     email = f"demo-{creator.hex[:12]}@example.org"
     await client.register(email, "Demo", creator.hex)
@@ -39,10 +39,20 @@ async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Nar
     after = await client.balance()
     narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")
     narrator.say("balance", f"{before.balance} before, {after.balance} after")
+    narrator.conclude(
+        {
+            "job_id": str(job.id),
+            "picture": str(picture),
+            "price": job.price,
+            "charged": job.charged,
+            "balance_before": before.balance,
+            "balance_after": after.balance,
+        }
+    )
     return picture
 
 
-async def watch(client: AsyncClient, job_id: str, narrator: Narrator) -> Job:
+async def watch(client: AsyncClient, job_id: str, narrator: Tells) -> Job:
     """Tell of the job until it is completed. Raises JobFailed."""
     told = ""
     job = await client.job(job_id)

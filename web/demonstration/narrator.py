@@ -1,9 +1,50 @@
 """What the demo says: labelled lines, and on a terminal a bar that moves."""
 
+import json
 import sys
-from typing import TextIO
+from typing import Any, Protocol, TextIO
 
 BAR_WIDTH = 30
+
+
+class Tells(Protocol):
+    """What a demo is told by, in either form."""
+
+    def say(self, label: str, text: str) -> None:
+        """Something happened."""
+        ...
+
+    def progress(self, label: str, fraction: float) -> None:
+        """How far something is, 0 to 1."""
+        ...
+
+    def conclude(self, facts: dict[str, Any]) -> None:
+        """The job is done; what came of it, for programs."""
+        ...
+
+
+class JsonNarrator:
+    """One JSON object a line: ``event`` and ``text``, or ``progress``; at last ``done``."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._percent = -1
+
+    def say(self, label: str, text: str) -> None:
+        self._write({"event": label or "note", "text": text})
+
+    def progress(self, label: str, fraction: float) -> None:
+        """Told once for each percent."""
+        if int(fraction * 100) != self._percent:
+            self._percent = int(fraction * 100)
+            self._write({"event": label, "progress": fraction})
+
+    def conclude(self, facts: dict[str, Any]) -> None:
+        self._write({"event": "done", **facts})
+
+    def _write(self, members: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(members, ensure_ascii=False) + "\n")
+        self._stream.flush()
 
 
 class Narrator:
@@ -37,6 +78,10 @@ class Narrator:
         elif percent // 10 > self._last_step:
             self._last_step = percent // 10
             self._write(f"  {label:<10}{percent} %\n")
+
+    def conclude(self, facts: dict[str, Any]) -> None:
+        """People have been told all of it."""
+        self._end_line()
 
     def _end_line(self) -> None:
         if self._open_line:

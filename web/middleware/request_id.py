@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from actors.ports import Random
 from web.answers import REQUEST_ID
+from web.logs import REQUEST
 
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -19,7 +20,8 @@ def request_ids(random: Random) -> Middleware:
     async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get(HEADER)
         kept = given if given is not None and _GIVEN.fullmatch(given) else None
-        request[REQUEST_ID] = kept or random.token(8).hex()
+        request[REQUEST_ID] = name = kept or random.token(8).hex()
+        REQUEST.set(name)  # one task serves a connection's requests, one after another
         return await handler(request)
 
     return request_id

@@ -36,7 +36,8 @@ SECURITY: Final[Schema] = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key that has the scope which the operation names.",
+        "bearerFormat": "rtk_…",
+        "description": "An API key of a user that has the scope which the operation names.",
     },
     "node": {
         "type": "http",
@@ -125,12 +126,11 @@ def described(operation: Operation, name: str) -> Schema:
 
 def security(operation: Operation) -> list[Schema]:
     """Any one of them; the empty one is: none."""
-    if operation.scope is not None and operation.audience is Audience.USER:
-        return [{"user": []}, {"api_key": [operation.scope.value]}]
+    keys: list[Schema] = [] if operation.scope is None else [{"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),
-        Audience.ANYONE: [{}, {"user": []}],
-        Audience.USER: [{"user": list[str]()}],
+        Audience.ANYONE: [{}, {"user": []}, *keys],
+        Audience.USER: [{"user": list[str]()}, *keys],
         Audience.NODE: [{"node": list[str]()}],
         Audience.ADMIN: [{"user": ["admin"]}],
     }[operation.audience]

@@ -66,7 +66,7 @@ def refusals_of(operation: Operation) -> dict[int, str]:
     statuses = [400, 429, 500, 503]
     if operation.audience is not Audience.PUBLIC:
         statuses += [401]
-    if operation.audience in (Audience.USER, Audience.ADMIN):
+    if operation.audience not in (Audience.PUBLIC, Audience.NODE):
         statuses += [403]
     if operation.method != "GET":
         statuses += [408, 413, 415]

@@ -1,9 +1,24 @@
 """Every operation of the API, one file per noun."""
 
 from web.operations import Operations
-from web.routes import auth, documentation, health, jobs, nodes, uploads
+from web.routes import (
+    admin,
+    auth,
+    documentation,
+    fleet,
+    health,
+    jobs,
+    keys,
+    nodes,
+    sessions,
+    uploads,
+)
 from web.routes import credits as credits_
 
 OPERATIONS = Operations(
-    module.operations for module in (health, auth, credits_, uploads, jobs, nodes, documentation)
+    module.operations
+    for module in (
+        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        documentation,
+    )
 )

@@ -1,30 +1,37 @@
-"""Registering and logging in."""
+"""Registering, logging in, staying logged in, logging out; and one's password."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
 import structlog
+from aiohttp import web
 from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from rendertrust import money
 from sql.database import Unavailable
-from sql.users import Family
+from sql.sessions import Checked, Family
+from sql.users import NewUser
 from web import examples
 from web.books import commit
 from web.converter import Email
 from web.gateway import Gateway
-from web.operations import Audience, Call, Operations
+from web.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.problem import Problem
-from web.tokens import TokenType
+from web.rights import Role
+from web.tokens import Claims, TokenType
 
 operations = Operations()
 log = structlog.get_logger("auth")
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Password = Annotated[str, Meta(min_length=8, max_length=1024)]
+PasswordGuess = Annotated[str, Meta(min_length=1, max_length=1024)]
+CLIENT_CHARACTERS_MAX = 200
+LOGIN_REFUSED = Problem(401, "Invalid credentials or inactive account")
+REFRESH_REFUSED = Problem(401, "Invalid, expired or used refresh token")
 
 
 @attrs.frozen
@@ -37,7 +44,18 @@ class Registration:
 @attrs.frozen
 class Credentials:
     email: Email
-    password: Annotated[str, Meta(min_length=1, max_length=1024)] = attrs.field(repr=False)
+    password: PasswordGuess = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Refresh:
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=4096)] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PasswordChange:
+    old_password: PasswordGuess = attrs.field(repr=False)
+    new_password: Password = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -61,6 +79,11 @@ class Registered:
     tokens: TokenPair
 
 
+@attrs.frozen
+class Done:
+    message: str
+
+
 @operations.post(
     "/api/v1/auth/register",
     audience=Audience.PUBLIC,
@@ -76,12 +99,12 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; one is logged in at once."""
     gateway, body = call.gateway, call.body
     password_hash = await gateway.passwords.hash(body.password)
-    user = gateway.random.uuid()
-    tokens, family = issue(gateway, user)
-    row = await gateway.users.insert(user, body.email, body.name, password_hash, family)
+    user = NewUser(gateway.random.uuid(), body.email, body.name, password_hash)
+    tokens, family = issue(call, user.id, Role.USER)
+    row = await gateway.users.insert(user, family, gateway.clock.now())
     if row is None:
         return Problem(409, "Email already registered")
-    await grant_starter(gateway, user)
+    await grant_starter(gateway, row.id)
     return Registered(User(row.id, row.email, row.name, row.is_active), tokens)
 
 
@@ -100,20 +123,105 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     gateway, body = call.gateway, call.body
     row = await gateway.users.by_email(body.email)
     kept = None if row is None else row.password_hash
-    if not await gateway.passwords.matches(body.password, kept) or row is None or not row.is_active:
-        return Problem(401, "Invalid credentials or inactive account")
-    tokens, family = issue(gateway, row.id)
-    await gateway.users.insert_family(row.id, family)
+    fits = await gateway.passwords.matches(body.password, kept)
+    if not fits or row is None or kept is None or not row.is_active:
+        return LOGIN_REFUSED
+    tokens, family = issue(call, row.id, Role(row.role))
+    checked = Checked(row.id, kept, row.role)
+    if not await gateway.accounts.sessions.open(checked, family, gateway.clock.now()):
+        return LOGIN_REFUSED  # he was deactivated or changed while the password was checked
     await grant_starter(gateway, row.id)
     return tokens
 
 
-def issue(gateway: Gateway, user: UUID) -> tuple[TokenPair, Family]:
-    """The tokens of a new login, and the row that remembers them."""
-    sid = gateway.random.uuid()
-    access, _ = gateway.tokens.issue(TokenType.ACCESS, user, sid)
-    refresh, claims = gateway.tokens.issue(TokenType.REFRESH, user, sid)
-    return TokenPair(access, refresh), Family(sid, claims.identity, claims.expires)
+@operations.post(
+    "/api/v1/auth/refresh",
+    audience=Audience.PUBLIC,
+    body=Refresh,
+    answers={200: TokenPair},
+    refusals={401: "Not a refresh token, expired, used before, or its login has ended"},
+    rate="refresh",
+    request_example=examples.REFRESH,
+    example=examples.TOKENS,
+)
+async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
+    """Exchange a refresh token, once, for new tokens of the same login."""
+    gateway = call.gateway
+    spent = await gateway.tokens.verify(call.body.refresh_token, TokenType.REFRESH)
+    if spent is None:
+        return REFRESH_REFUSED
+    tokens, family = issue(call, spent.subject, spent.role, spent.family)
+    if await gateway.accounts.sessions.rotate(family, spent.identity, gateway.clock.now()):
+        return tokens
+    await end_if_stolen(gateway, spent)
+    return REFRESH_REFUSED
+
+
+@operations.post(
+    "/api/v1/auth/logout", answers={200: Done}, rate="write", example=examples.LOGGED_OUT
+)
+async def logout(call: Call) -> Done | Problem:
+    """End this login: its access token and its refresh token open nothing more."""
+    gateway, claims = call.gateway, call.claims
+    assert claims is not None, "nobody comes here without a token"
+    await gateway.accounts.sessions.end(claims.family, claims.subject, gateway.clock.now())
+    gateway.revocations.add(claims.family)
+    return Done("Logged out successfully")
+
+
+@operations.post(
+    "/api/v1/auth/password",
+    body=PasswordChange,
+    answers={200: Done},
+    refusals={403: "The old password does not fit", 409: "The account changed meanwhile"},
+    rate="login",
+    request_example=examples.PASSWORD_CHANGE,
+    example=examples.PASSWORD_CHANGED,
+)
+async def change_password(call: Call[PasswordChange]) -> Done | Problem:
+    """Change one's password; every other login ends."""
+    gateway, body, claims = call.gateway, call.body, call.claims
+    assert claims is not None, "nobody comes here without a token"
+    row = await gateway.users.by_id(claims.subject)
+    if row is None or row.password_hash is None:
+        return TOKEN_REFUSED
+    if not await gateway.passwords.matches(body.old_password, row.password_hash):
+        return Problem(403, "The old password does not fit")
+    fresh = await gateway.passwords.hash(body.new_password)
+    ended = await gateway.accounts.administration.change_password(
+        row.id, row.password_hash, fresh, claims.family, gateway.clock.now()
+    )
+    if ended is None:
+        return Problem(409, "The password was changed meanwhile")
+    gateway.revocations.add(*ended.sessions)
+    log.info("password changed", user=str(row.id), ended=len(ended.sessions))
+    return Done("Password changed; all other logins have ended")
+
+
+def issue(
+    call: Call[Any, None], user: UUID, role: Role, sid: UUID | None = None
+) -> tuple[TokenPair, Family]:
+    """The tokens of a login, a new one unless ``sid`` is given, and the row that remembers them."""
+    gateway = call.gateway
+    sid = sid or gateway.random.uuid()
+    access, _ = gateway.tokens.issue(TokenType.ACCESS, user, sid, role)
+    refresh_token, claims = gateway.tokens.issue(TokenType.REFRESH, user, sid, role)
+    family = Family(sid, claims.identity, claims.expires, client_of(call.request))
+    return TokenPair(access, refresh_token), family
+
+
+def client_of(request: web.Request) -> str:
+    """What the caller calls itself, so that a user knows his logins apart."""
+    named = request.headers.get("User-Agent", "")
+    return "".join(c for c in named if c.isprintable())[:CLIENT_CHARACTERS_MAX]
+
+
+async def end_if_stolen(gateway: Gateway, spent: Claims) -> None:
+    """A refresh token that comes again late is in two hands: neither may go on."""
+    sid, jti = spent.family, spent.identity
+    if await gateway.accounts.sessions.reused(sid, jti, gateway.clock.now()):
+        gateway.revocations.add(sid)
+        log.warning("a refresh token was used again: its login has ended", user=str(spent.subject))
 
 
 async def grant_starter(gateway: Gateway, user: UUID) -> None:

@@ -1,19 +1,51 @@
-"""Credits: what there is, and how it came and went."""
+"""Credits: what there is, what is held of it, how it came and went; and a deduction by hand."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Booked,
+    Commit,
+    ExistsWithOtherAmount,
+    IdempotencyKey,
+    InsufficientCredits,
+    KeyConflict,
+    Outcome,
+    Posted,
+    Replayed,
+    Transfer,
+    user_account,
+)
 from rendertrust import money
-from sql.credits import EntryRow
+from sql.credits import EntryRow, HoldRow, UsageRow
+from sql.span import Span
 from web import examples
 from web.amounts import Credits
-from web.operations import Call, Operations, Scope
+from web.books import commit, insufficient
+from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.operations import Answer, Call, Operations, Scope
+from web.pages import NOT_THERE, Cursor, Window, next_of, span_of
+from web.problem import Problem
 
 operations = Operations()
+DEDUCTION = "DEDUCTION"
+# What the API calls the kinds of transfers.
+_SOURCES = {DEDUCTION: "ADJUSTMENT"}
+OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
+
+Amount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
+    ),
+]
 
 
 @attrs.frozen
@@ -24,12 +56,6 @@ class Balance:
     user_id: UUID
     held: Credits
     available: Credits
-
-
-@attrs.frozen
-class Window:
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 @attrs.frozen
@@ -49,10 +75,64 @@ class Entry:
 
 @attrs.frozen
 class History:
-    """``count`` is how many there are, not how many are on this page."""
+    """``count`` is how many there are; ``next`` is the ``after`` of the next page."""
 
     entries: list[Entry]
     count: int
+    next: UUID | None
+
+
+@attrs.frozen
+class Deduction:
+    """Under one ``reference_id`` an amount is deducted once."""
+
+    amount: Amount
+    reference_id: Annotated[str, Meta(min_length=1, max_length=255)]
+    description: Annotated[str, Meta(max_length=500)] = ""
+
+
+@attrs.frozen
+class Hold:
+    """Credits that are set aside: for a job, until it ends."""
+
+    id: UUID
+    amount: Credits
+    job_id: UUID | None
+    job_type: str | None
+    job_status: str | None
+    reference_id: str
+    created_at: datetime
+
+
+@attrs.frozen
+class Holds:
+    """``count`` is how many are open, ``held`` what they sum up to."""
+
+    holds: list[Hold]
+    count: int
+    held: Credits
+
+
+@attrs.frozen
+class Days:
+    days: Annotated[int, Meta(ge=1, le=366)] = 30
+
+
+@attrs.frozen
+class DayOfUsage:
+    """What was charged on a day (UTC), for how many jobs."""
+
+    day: date
+    charged: Credits
+    jobs: int
+
+
+@attrs.frozen
+class Usage:
+    """The last days, today included, oldest first; ``charged`` is their sum."""
+
+    days: list[DayOfUsage]
+    charged: Credits
 
 
 @operations.get(
@@ -77,15 +157,92 @@ async def balance(call: Call) -> Balance:
     "/api/v1/credits/history",
     scope=Scope.CREDITS_READ,
     rate="read",
-    query=Window,
+    query=Cursor,
     answers={200: History},
     example=examples.HISTORY,
 )
-async def history(call: Call[None, Window]) -> History:
+async def history(call: Call[None, Cursor]) -> History | Problem:
     """One's entries, newest first."""
+    page, kept = call.query, call.gateway.credits
+    rows = await kept.page(call.caller, span_of(page))
+    if rows is None:
+        return NOT_THERE
+    entries = [shown(row) for row in rows[: page.limit]]
+    return History(entries, await kept.count(call.caller), next_of(rows, page.limit))
+
+
+@operations.post(
+    "/api/v1/credits/deduct",
+    scope=Scope.CREDITS_WRITE,
+    body=Deduction,
+    answers={200: Entry},
+    refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
+    rate="write",
+    request_example=examples.DEDUCTION,
+    example=examples.DEDUCTED,
+)
+async def deduct(call: Call[Deduction]) -> Answer | Problem:
+    """Deduct an amount from one's credits, once for each ``reference_id``."""
+    key = key_of(call)
+    if isinstance(key, Problem):
+        return key
+    account, body = user_account(call.caller), call.body
+    transfer = Transfer(
+        debit=account,
+        credit=ADJUSTMENTS,
+        subject=account,
+        amount=money.parse(body.amount),
+        kind=DEDUCTION,
+        reference=body.reference_id,
+        description=body.description,
+    )
+    kept = None if key is None else _kept(call.caller, key, body.reference_id)
+    return deducted(await commit(call.gateway, Commit((transfer,), idempotency=kept)))
+
+
+@operations.get(
+    "/api/v1/credits/holds",
+    scope=Scope.CREDITS_READ,
+    query=Window,
+    answers={200: Holds},
+    rate="read",
+    example=examples.HOLDS,
+)
+async def holds(call: Call[None, Window]) -> Holds:
+    """What is held of one's credits now, newest first."""
     window, kept = call.query, call.gateway.credits
-    rows = await kept.page(call.caller, window.limit, window.offset)
-    return History([shown(row) for row in rows], await kept.count(call.caller))
+    rows = await kept.holds(call.caller, Span(window.limit, window.offset))
+    held = (await kept.balance(call.caller)).held
+    count = await kept.holds_count(call.caller)
+    return Holds([_hold(row) for row in rows], count, money.render(held))
+
+
+@operations.get(
+    "/api/v1/credits/usage",
+    scope=Scope.CREDITS_READ,
+    query=Days,
+    answers={200: Usage},
+    rate="read",
+    example=examples.USAGE,
+)
+async def usage(call: Call[None, Days]) -> Usage:
+    """What one was charged for jobs, day by day."""
+    today = call.gateway.clock.now().date()
+    first = today - timedelta(days=call.query.days - 1)
+    return _usage(await call.gateway.credits.usage(call.caller, first, today))
+
+
+def deducted(outcome: Outcome) -> Answer | Problem:
+    """What became of a deduction, as the API says it."""
+    if isinstance(outcome, Posted | Replayed) and outcome.entries:
+        again = isinstance(outcome, Replayed) and outcome.answer is not None
+        return Answer(200, _booked(outcome.entries[0]), REPLAYED if again else {})
+    if isinstance(outcome, InsufficientCredits):
+        return insufficient(outcome)
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    assert isinstance(outcome, ExistsWithOtherAmount), outcome
+    return OTHER_AMOUNT
 
 
 def shown(row: EntryRow) -> Entry:
@@ -95,9 +252,37 @@ def shown(row: EntryRow) -> Entry:
         entry_id=row.entry_id,
         amount=money.render(abs(row.amount)),
         direction="CREDIT" if row.amount > 0 else "DEBIT",
-        source=row.kind,
+        source=_SOURCES.get(row.kind, row.kind),
         reference_id=row.reference,
         balance_after=money.render(row.after),
         description=row.description,
         created_at=row.created_at,
     )
+
+
+def _booked(entry: Booked) -> Entry:
+    members = attrs.asdict(entry)
+    members["after"] = members.pop("balance_after")
+    return shown(EntryRow(**members))
+
+
+def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
+    """Its answer is the entry, which is found by its reference and never changes."""
+    return IdempotencyKey(user, *key, answer={"status": 200, "deduction": reference})
+
+
+def _hold(row: HoldRow) -> Hold:
+    return Hold(
+        id=row.id,
+        amount=money.render(row.amount),
+        job_id=row.job_id,
+        job_type=row.job_type,
+        job_status=row.job_status,
+        reference_id=row.reference,
+        created_at=row.created_at,
+    )
+
+
+def _usage(rows: Sequence[UsageRow]) -> Usage:
+    days = [DayOfUsage(row.day, money.render(row.charged), row.jobs) for row in rows]
+    return Usage(days, money.render(sum(row.charged for row in rows)))

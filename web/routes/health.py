@@ -1,7 +1,5 @@
 """Is it alive, what is it, is it ready, and its metrics."""
 
-import asyncio
-from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -10,13 +8,10 @@ from prometheus_async.aio.web import server_stats
 
 import rendertrust
 from web import examples
-from web.gateway import Probe
-from web.middleware.actors import show_actors
 from web.operations import Audience, Call, Operations
+from web.readiness import Readiness, readiness_of
 
 operations = Operations()
-Connection = Literal["connected", "unavailable"]
-PROBE_SECONDS = 1.5
 
 
 @attrs.frozen
@@ -29,14 +24,6 @@ class Version:
     name: str
     version: str
     environment: str
-
-
-@attrs.frozen
-class Readiness:
-    """``checks`` names every dependency: ``connected`` or ``unavailable``."""
-
-    status: Literal["ready", "degraded"]
-    checks: Mapping[str, Connection]
 
 
 HEALTHY = Health("healthy")
@@ -78,7 +65,7 @@ async def version(call: Call) -> Version:
 )
 async def metrics(call: Call) -> web.StreamResponse:
     """Figures for Prometheus."""
-    show_actors(call.gateway.snapshot())
+    await call.gateway.figures.show(call.gateway.snapshot())
     return await server_stats(call.request)
 
 
@@ -91,24 +78,4 @@ async def metrics(call: Call) -> web.StreamResponse:
 )
 async def ready(call: Call) -> Readiness:
     """Whether what this gateway depends on is there; always 200."""
-    found: dict[str, Connection] = {}
-
-    async def ask(name: str) -> None:
-        answers = await _answered(call.gateway.probes[name])
-        found[name] = "connected" if answers else "unavailable"
-
-    async with asyncio.TaskGroup() as group:
-        for name in call.gateway.probes:
-            group.create_task(ask(name))
-    checks: dict[str, Connection] = {name: found[name] for name in call.gateway.probes}
-    degraded = "unavailable" in checks.values()
-    return Readiness("degraded" if degraded else "ready", checks)
-
-
-async def _answered(probe: Probe) -> bool:
-    """Whether a dependency answers now; one that hangs does not."""
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return await probe()
-    except TimeoutError:
-        return False
+    return await readiness_of(call.gateway.probes)

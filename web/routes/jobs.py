@@ -31,9 +31,10 @@ from rendertrust import money
 from sql.jobs import JobRow, Order
 from web import examples
 from web.amounts import Credits
-from web.books import commit, present
+from web.books import commit, insufficient, present
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.parameters import parameters_of
 from web.payload import input_of, place_of
 from web.problem import Fault, Problem, invalid, unavailable
@@ -71,10 +72,8 @@ class Placed:
 
 
 @attrs.frozen
-class Page:
+class Page(Cursor):
     status: Status | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 @attrs.frozen
@@ -104,10 +103,11 @@ _KEPT = [f.name for f in attrs.fields(Job) if f.name not in ("price", "charged",
 
 @attrs.frozen
 class JobList:
-    """``count`` is how many match, not how many are on this page."""
+    """``count`` is how many match; ``next`` is the ``after`` of the next page."""
 
     jobs: list[Job]
     count: int
+    next: UUID | None
 
 
 @attrs.frozen
@@ -166,12 +166,15 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     answers={200: JobList},
     example=examples.JOBS,
 )
-async def index(call: Call[None, Page]) -> JobList:
+async def index(call: Call[None, Page]) -> JobList | Problem:
     """One's own jobs, newest first."""
     page = call.query
-    rows = await call.gateway.jobs.page(call.caller, page.status, page.limit, page.offset)
+    rows = await call.gateway.jobs.page(call.caller, page.status, span_of(page))
+    if rows is None:
+        return NOT_THERE
     count = await call.gateway.jobs.count(call.caller, page.status)
-    return JobList([await shown(call, row) for row in rows], count)
+    jobs = [await shown(call, row) for row in rows[: page.limit]]
+    return JobList(jobs, count, next_of(rows, page.limit))
 
 
 @operations.get(
@@ -269,15 +272,6 @@ def not_cancellable(status: str) -> Problem:
 def own_result(user: UUID, key: str) -> bool:
     """Only keys that we derived for this user are ever opened, whatever a node wrote."""
     return key.startswith(f"results/{user}/")
-
-
-def insufficient(outcome: InsufficientCredits) -> Problem:
-    """402: what there is, and what it takes."""
-    amounts = {
-        "available": money.render(outcome.available),
-        "requested": money.render(outcome.requested),
-    }
-    return Problem(402, "Insufficient credits", extra=amounts)
 
 
 async def shown(call: Call[Any, Any], row: JobRow) -> Job:

@@ -14,6 +14,7 @@ from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
+from sql.work import REVOKED
 from web import examples
 from web.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid
@@ -21,6 +22,8 @@ from web.tokens import TokenType
 
 operations = Operations()
 CHALLENGE_SECONDS = 300
+CHALLENGES_KEPT = timedelta(days=1)  # after their end: until then one is told that it ended
+SHUT_OUT = Problem(403, "The node was revoked; its key opens nothing any more")
 METADATA_BYTES_MAX = 10_240
 
 Capability = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -106,6 +109,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         kept = await call.gateway.nodes.insert_challenge(node, challenge)
     if not kept:
         return TOKEN_REFUSED
+    await call.gateway.nodes.sweep(call.gateway.clock.now() - CHALLENGES_KEPT)
     token = _token(call, kind, node)
     return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
 
@@ -117,6 +121,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     answers={200: VerifiedNode},
     refusals={
         401: "The signature does not hold",
+        403: "The node was revoked",
         404: "No such node or challenge",
         409: "The key belongs to another node",
         410: "The challenge was used or is too old",
@@ -136,6 +141,8 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         return Problem(410, "The challenge was used or is too old; register again for a new one")
     if not proof_holds(_pem(asked.public_key), str(body.node_id), body.challenge, body.signature):
         return Problem(401, "The signature does not hold")
+    if asked.standing == REVOKED:
+        return SHUT_OUT
     node = await call.gateway.nodes.verify(challenge, body.node_id, now)
     if node is None:
         return Problem(409, "The key was proved for another node, or the challenge used meanwhile")

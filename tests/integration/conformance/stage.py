@@ -21,7 +21,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ports import Store
-from sql.books import Keys, UnitRow
+from sql.books import JobRow, Keys, UnitRow
 
 _serial = itertools.count(1)
 
@@ -108,11 +108,14 @@ class Stage:
 
     async def unit(self, job: UUID, number: int = 0) -> UnitRow:
         async with self.store.transaction() as books:
-            return (await books.lock(Keys(jobs=frozenset({job})))).units[job, number]
+            return (await books.lock(Keys(units=frozenset({(job, number)})))).units[job, number]
+
+    async def job(self, job: UUID) -> JobRow:
+        async with self.store.transaction() as books:
+            return (await books.lock(Keys(jobs=frozenset({job})))).jobs[job]
 
     async def status(self, job: UUID) -> str:
-        async with self.store.transaction() as books:
-            return (await books.lock(Keys(jobs=frozenset({job})))).jobs[job].status
+        return (await self.job(job)).status
 
     async def dispatched(self, price: int = 100, units: int = 1) -> tuple[UUID, UUID, UUID]:
         """A user who has twice the price, a node, and his job on it: (user, node, job)."""

@@ -219,6 +219,43 @@ async def test_a_job_of_many_units_follows_them(stage: Stage) -> None:
     assert await stage.store.audit() == []
 
 
+async def test_the_job_names_the_error_of_the_unit_that_failed_last(stage: Stage) -> None:
+    _, node, job = await stage.dispatched(0, units=3)
+    for number in (1, 2):
+        await stage.do(UnitAssign(job, number, 1, node))
+    for number, error in ((2, "no camera"), (0, "no light")):
+        await stage.do(UnitFail(job, number, 1, node, "scene", error))
+        assert (await stage.job(job)).error_message is None
+    await stage.do(complete(job, node, unit=1))
+    assert (await stage.job(job)).error_message == "no light"
+
+
+async def test_one_batch_may_change_some_units_and_cancel_all(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100, units=3)
+    outcomes = await stage.commit(
+        Commit((), (UnitAssign(job, 2, 1, node),)),
+        Commit((), (UnitFail(job, 2, 1, node, "scene", "no camera"),)),
+        Commit((), (JobCancel(job, user),)),
+        Commit((), (UnitStart(job, 0, 1, node),)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Posted, Posted, Posted, GuardFailed]
+    row = await stage.job(job)
+    assert (row.status, row.open_units, row.failed_units, row.cancelled_units) == (
+        *("CANCELLED", 0),
+        *(1, 2),
+    )
+    assert await stage.of_user(user) == (600, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_who_is_refused_hears_of_the_unit_in_question_alone(stage: Stage) -> None:
+    _, node, job = await stage.dispatched(100, units=3)
+    outcome = await stage.do(UnitStart(job, 1, 1, node))
+    assert outcome == GuardFailed(
+        "UnitStart", "QUEUED", (UnitState(job, 1, "QUEUED", 0, None, "DISPATCHED"),)
+    )
+
+
 async def test_a_whole_life_in_one_batch(stage: Stage) -> None:
     user, node, job = await stage.user(100), await stage.node(), fresh_id()
     outcomes = await stage.commit(

@@ -26,6 +26,7 @@ from tests.databases import execute
 from tests.engines import engine_folder
 from tests.until import until
 
+DEAD = "postgresql://a@127.0.0.1:9/x"
 KINDS = (EmbeddedPostgres, EmbeddedValkey, EmbeddedObjects)
 AnyEngine = EmbeddedPostgres | EmbeddedValkey | EmbeddedObjects
 
@@ -164,11 +165,24 @@ async def test_remote_engines_are_checked_and_nothing_is_started(
     ids=lambda remote: remote.name,
 )
 async def test_a_remote_engine_that_is_away_is_told_without_its_password(
-    remote: RemoteEngine[object],
+    remote: RemoteEngine[object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(EngineError, match=f"the remote {remote.name} cannot be used") as raised:
+    caplog.set_level("INFO")
+    with pytest.raises(EngineError, match=cannot_be_used(remote.name)) as raised:
         await remote.start(within=0.5)
-    assert "hushhush" not in str(raised.value)
+    assert "hushhush" not in str(raised.value) + caplog.text
+    assert f"waiting up to 0.5 s for the remote {remote.name} at 127.0.0.1:9" in caplog.text
+
+
+def cannot_be_used(name: str) -> str:
+    return f"the remote {name} at 127.0.0.1:9 cannot be used"
+
+
+async def test_a_remote_engine_is_waited_for_as_long_as_the_settings_say() -> None:
+    remote = remote_postgres(DEAD, DEAD, patience=0.2)
+    async with asyncio.timeout(5.0):
+        with pytest.raises(EngineError, match=cannot_be_used("postgres")):
+            await remote.start(within=120.0)
 
 
 async def test_a_remote_store_that_refuses_our_key(objects_endpoint: ObjectsEndpoint) -> None:

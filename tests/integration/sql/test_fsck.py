@@ -113,6 +113,12 @@ BREAKS = {
         "i9_jobs",
         "UPDATE jobs SET status = 'QUEUED' WHERE status = 'RUNNING'",
     ),
+    "a count of open units": (
+        "i9_jobs",
+        "UPDATE jobs SET open_units = 3 WHERE status = 'RUNNING'",
+    ),
+    "a count of failed units": ("i9_jobs", "UPDATE jobs SET failed_units = 1"),
+    "a count of cancelled units": ("i9_jobs", "UPDATE jobs SET cancelled_units = 7"),
     "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
 }
 
@@ -181,7 +187,8 @@ async def test_a_finding_names_its_invariant(
     await owner.execute("UPDATE jobs SET retry_count = 5 WHERE status = 'CANCELLED'")
     (finding,) = await run_fsck(owner)
     assert (finding.invariant, finding.subject[:4]) == ("I9", "job ")
-    assert finding.found == "CANCELLED after 5 retries; its units are CANCELLED"
+    units = "0 open, 0 failed and 1 cancelled units; they are CANCELLED"
+    assert finding.found == f"CANCELLED after 5 retries, with {units}"
 
 
 def test_every_query_was_seen_to_find_something() -> None:

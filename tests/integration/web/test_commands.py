@@ -6,6 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute, with_database
+from tests.engines import LoopThread
 from web.commands.database import status
 from web.commands.fsck import fsck
 
@@ -19,3 +22,14 @@ def test_a_folder_without_a_database_is_named_and_left_alone(
     assert ended.exit_code == 2
     assert f"{folder} is no gateway's data folder" in ended.output
     assert not folder.exists()
+
+
+def test_books_without_a_schema_are_told_how_to_get_one(
+    engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_loop.run(execute(postgres_endpoint.owner_dsn, "CREATE DATABASE bare"))
+    bare = with_database(postgres_endpoint.owner_dsn, "bare")
+    monkeypatch.setenv("RENDERTRUST_DATABASE_URL", bare)
+    ended = CliRunner().invoke(fsck)
+    assert ended.exit_code == 1
+    assert "run `rendertrust db migrate`" in ended.output

@@ -248,11 +248,11 @@ async def made(
     """A job in the books."""
     job = uuid4()
     owner = UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
-    ended = "now()" if status in ("COMPLETED", "FAILED", "CANCELLED") else "NULL"
+    ended = "now(), 0" if status in ("COMPLETED", "FAILED", "CANCELLED") else "NULL, 1"
     await sql(
         database,
         "INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, result_ref,"
-        " created_at, queued_at, updated_at, completed_at)"
+        " created_at, queued_at, updated_at, completed_at, open_units)"
         f" VALUES ($1, $2, 'render', 's3://b/k', $3, 100000, $4, now(), now(), now(), {ended})",
         *(job, owner, status, result),
     )

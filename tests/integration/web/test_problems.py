@@ -171,7 +171,7 @@ async def test_metrics_count_by_route_and_never_by_path(face: Face) -> None:
     assert 'route="unknown",status="404"' in text
     assert 'route="/api/v1/jobs/{job_id}",status="404"' in text
     assert "rendertrust_mailbox_depth{actor=" in text
-    assert "rendertrust_restarts{actor=" in text
+    assert "rendertrust_actor_restarts_total{actor=" in text
     assert "secret-path" not in text
     assert "not-a-uuid" not in text
 

@@ -31,6 +31,7 @@ from supervisors.supervisor import Supervisor
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.socket import TwinSocket
+from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
 from tests.until import until
 
@@ -101,7 +102,13 @@ class Play:
 
 
 @asynccontextmanager
-async def session(*, verified: bool = True, **settings: Any) -> AsyncGenerator[Play]:
+async def session(
+    *,
+    verified: bool = True,
+    node: NodeIdentity | None = None,
+    tokens: TwinTokens | None = None,
+    **settings: Any,
+) -> AsyncGenerator[Play]:
     """A session that has just opened."""
     cast, clock, socket = Cast(), TwinClock(), TwinSocket()
     objects = TwinObjects(clock.monotonic)
@@ -112,8 +119,9 @@ async def session(*, verified: bool = True, **settings: Any) -> AsyncGenerator[P
         store=cast.store,
         objects=objects,
         clock=clock,
+        tokens=tokens or TwinTokens(),
     )
-    identity = NodeIdentity(NODE, OWNER, ("echo",), verified)
+    identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = Dynamic("nodes")
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [nodes])
     await root.start()

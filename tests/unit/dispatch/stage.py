@@ -12,7 +12,7 @@ from actors.scheduler.messages import Assignment, Dispatch
 from sql.books import BooksTransaction
 from sql.database import Unavailable
 from sql.fsck import Finding
-from sql.work import Lease, NodeRow, OpenUnit
+from sql.work import Lease, NodeRow, OpenUnit, StandingRow
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -33,6 +33,7 @@ class ShelfStore:
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
+        self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
@@ -72,6 +73,10 @@ class ShelfStore:
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         self._check()
         return list(self.nodes)
+
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        self._check()
+        return [row for row in self.spoken if row.at >= since]
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         self._check()
@@ -124,8 +129,9 @@ def order(
     price: int = 0,
     queue: bool = False,
     idempotency: tuple[str, bytes] | None = None,
+    user: UUID = USER,
 ) -> Dispatch:
-    return Dispatch(job, USER, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
+    return Dispatch(job, user, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
 
 
 def assignment(

@@ -43,7 +43,9 @@ class Places:
     def __init__(self, places: int) -> None:
         self.left = {node.id: places for node in NODES}
 
-    def choose(self, job_type: str, avoid: frozenset[UUID]) -> Node | NoCapableNode | AllNodesFull:
+    def choose(
+        self, job_type: str, avoid: frozenset[UUID], user: UUID
+    ) -> Node | NoCapableNode | AllNodesFull:
         for node in NODES:
             if node.id not in avoid and self.left[node.id] > 0:
                 self.left[node.id] -= 1

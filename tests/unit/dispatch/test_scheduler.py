@@ -11,6 +11,7 @@ import pytest
 
 from actors.kernel import DeadlineExceeded, Ref
 from actors.ledger.messages import (
+    BooksAway,
     Commit,
     InsufficientCredits,
     JobInsert,
@@ -26,7 +27,6 @@ from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
     NoCapableNode,
-    NodeDeclined,
     NodeGone,
     NodeProved,
     NodeSeen,
@@ -174,7 +174,7 @@ async def test_every_node_full() -> None:
     async with scheduling() as play:
         answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(32)]
         for _ in answers:
-            await play.commit()
+            decide(await play.commit(), Posted())
         assert isinstance(await play.dispatch(), AllNodesFull)
         for answer in answers:
             answer.cancel()
@@ -262,7 +262,7 @@ async def test_slots_and_types_of_a_hello_count() -> None:
         play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render", "echo")))
         answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(34)]
         for _ in answers:
-            await play.commit()
+            decide(await play.commit(), Posted())
         assert isinstance(await play.dispatch(), AllNodesFull)
         for answer in answers:
             answer.cancel()
@@ -324,6 +324,20 @@ async def test_a_hint_that_there_is_something_new_is_followed() -> None:
 
 
 @simulated
+async def test_a_booking_of_which_nobody_knows_whether_it_is_in_the_books_is_looked_up() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        answer = play.dispatch()
+        commit = await play.commit()
+        play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]
+        decide(commit, BooksAway())
+        sent = await play.cast.session.expect(Send, within=0.5)
+        assert sent.assignment.job == JOB
+        answer.cancel()
+
+
+@simulated
 async def test_without_any_hint_a_poll_finds_it_too() -> None:
     async with scheduling() as play:
         await until(lambda: play.cast.store.reads >= 2)
@@ -363,38 +377,3 @@ async def test_a_session_that_had_no_room_is_told_again_soon() -> None:
         newest = play.cast.session.ref.mailbox.items[-1]
         assert isinstance(getattr(newest, "message", newest), Assignments)
         answer.cancel()
-
-
-@simulated
-async def test_a_node_that_gives_units_back_gets_nothing_for_a_while() -> None:
-    async with scheduling() as play:
-        play.open()
-        play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
-        assert await play.dispatch() == AllNodesFull()
-        await asyncio.sleep(16)
-        play.dispatch()
-        await play.commit()
-
-
-@simulated
-async def test_each_time_a_node_gives_a_unit_back_it_waits_longer() -> None:
-    async with scheduling() as play:
-        play.open()
-        for _ in range(2):
-            play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
-            await asyncio.sleep(16)
-        assert await play.dispatch() == AllNodesFull()
-        await asyncio.sleep(15)
-        play.dispatch()
-        await play.commit()
-
-
-@simulated
-async def test_a_node_that_comes_back_with_a_new_session_is_tried_at_once() -> None:
-    async with scheduling() as play:
-        play.open()
-        play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
-        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
-        play.open(play.cast.second, epoch=2.0)
-        play.dispatch()
-        await play.commit()

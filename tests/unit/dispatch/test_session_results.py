@@ -201,6 +201,16 @@ async def test_while_the_books_are_away_a_result_is_kept_and_tried_again() -> No
 
 
 @simulated
+async def test_a_result_is_acknowledged_within_two_seconds_of_a_crash_of_the_ledger() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result())
+        await play.effect(BooksAway())
+        await play.effect(Replayed(), within=1.5)
+        await play.socket.expect(Ack)
+
+
+@simulated
 async def test_a_commit_that_nobody_answers_is_asked_for_again() -> None:
     async with session() as play:
         await play.working()

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.kernel import DeadlineExceeded, Ref
+from actors.kernel import DeadlineExceeded, Ref, fail_point
 from actors.ledger import actor as ledger_module
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
@@ -197,6 +197,33 @@ async def test_a_batch_that_breaks_the_books_stops_the_tree(
     reason = await root.failed()
     assert "Fatal in LedgerActor.commit: I2: the balance of user:" in reason
     assert await stage.of_user(user) == await stage.of_user(other) == (10, 0)
+    await root.stop()
+
+
+@simulated
+async def test_observers_of_a_batch_that_crashes_hear_at_once_and_asking_again_does_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    root, ledger = tree(twin(stage))
+    await root.start()
+    probe: Probe[Any] = Probe()
+    orders = [Commit((grant(user, 1, n),), observer=probe.ref, tag=n) for n in ("x", "y")]
+
+    def fail(when: str, _: object) -> None:
+        if when == "after_commit":
+            raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fail_point, "reach", fail)
+        for order in orders:
+            ledger.tell(order)
+        for tag in ("x", "y"):
+            assert await probe.expect(Decided, within=0.1) == Decided(tag, BooksAway())
+    again: Outcome = await ledger.ask(orders[0], within=2.0)
+    assert isinstance(again, Replayed)
+    assert await stage.of_user(user) == (2, 0)
     await root.stop()
 
 

@@ -13,7 +13,7 @@ from tests.face import SECRET
 from web.tokens import Tokens, TokenType, key_id
 
 OTHER = "zyxwvutsrqponmlkjihgfedcba9876543210"
-SETTINGS = Jwt(SECRET, "", "rendertrust", "rendertrust", 30, 7, 24)
+SETTINGS = Jwt(SECRET, "", "rendertrust", "rendertrust", "nodes", 30, 7, 24)
 RANDOM = SystemRandom()
 
 
@@ -40,7 +40,7 @@ async def test_a_token_says_what_was_issued_and_is_good_for_its_type_alone() -> 
 
 async def test_a_token_carries_the_contracts_claims_and_the_name_of_its_key() -> None:
     token, _ = tokens().issue(TokenType.NODE, RANDOM.uuid(), RANDOM.uuid())
-    payload = jwt.decode(token, SECRET, ["HS256"], audience="rendertrust")
+    payload = jwt.decode(token, SECRET, ["HS256"], audience="nodes")
     assert set(payload) == {"sub", "iat", "exp", "jti", "sid", "token_type", "aud", "iss"}
     assert payload["exp"] - payload["iat"] == 24 * 3600
     assert payload["token_type"] == "node"

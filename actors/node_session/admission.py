@@ -1,0 +1,46 @@
+"""Whether a node may work, as people say, and the token with which it comes back."""
+
+from actors.kernel import handles
+from actors.node_session.messages import Stand, TokenDue
+from actors.node_session.settlement import Settlement
+from rendertrust.protocol import CloseCode, Drain, TokenRenewal
+from sql.work import DRAINING, REVOKED, Standing
+
+
+class Admission(Settlement, partial=True):
+    """What the Scheduler has heard of its node is told it here; tokens are renewed unasked."""
+
+    def _admit(self) -> None:
+        """At the start: a node that drains is told again, and its token has some of its life."""
+        if self._standing.name == DRAINING:
+            self.after(0.0, Stand(self._standing))
+        expires = self._node.token_expires
+        if expires is not None:
+            self._token_in((expires - self._peers.clock.now()).total_seconds())
+
+    @handles(Stand)
+    async def stand(self, message: Stand) -> None:
+        await self._stand(message.standing)
+
+    async def _stand(self, standing: Standing) -> None:
+        """Take over what was said, unless it is old."""
+        if standing.version < self._standing.version:
+            return
+        self._standing = standing
+        if standing.name == REVOKED:
+            await self._close(CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
+            return
+        was_told, self._is_draining = self._is_draining, standing.name == DRAINING
+        if self._is_draining and not was_told:
+            await self._say(Drain())
+        await self._pump()
+
+    @handles(TokenDue)
+    async def token_due(self, message: TokenDue) -> None:
+        token = self._peers.tokens.issue(self._node.id)
+        if await self._say(TokenRenewal(token=token.text)):
+            self._token_in(token.seconds)
+
+    def _token_in(self, seconds: float) -> None:
+        share = self._settings.token_share
+        self.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)

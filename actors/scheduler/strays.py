@@ -1,0 +1,75 @@
+"""Units whose node has no session and never heard of them: another's, once one can be reached."""
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from actors.scheduler.node import Node
+from actors.scheduler.queue import LOOK_AHEAD, Choose
+from actors.scheduler.unit import Unit
+
+Entry: TypeAlias = tuple[datetime, int, Unit]
+GRACE: Final = timedelta(seconds=2)  # a node that reconnects finds its units still its own
+
+
+class Strays:
+    """Each type in a line of its own. Entries whose unit is no stray any more are dropped."""
+
+    def __init__(self) -> None:
+        self._young: deque[Entry] = deque()
+        self._lines: dict[str, deque[Entry]] = {}
+        self._tickets = 0
+
+    def add(self, unit: Unit, now: datetime) -> None:
+        """From now on its node has the time of grace to come for it."""
+        self._tickets += 1
+        unit.ticket = self._tickets
+        self._young.append((now + GRACE, unit.ticket, unit))
+
+    def due(self, now: datetime) -> datetime | None:
+        """Let those go whose grace is over; when the next one's is."""
+        while self._young and (self._young[0][0] <= now or not _strays(self._young[0])):
+            entry = self._young.popleft()
+            if _strays(entry):
+                self._lines.setdefault(entry[2].job_type, deque()).append(entry)
+        for job_type, line in list(self._lines.items()):
+            while line and not _strays(line[0]):
+                line.popleft()
+            if not line:
+                del self._lines[job_type]
+        return self._young[0][0] if self._young else None
+
+    def placeable(self, choose: Choose) -> Iterator[tuple[Unit, Node]]:
+        """Take out, one by one, the units for which there is a node with a session now."""
+        for job_type, line in self._lines.items():
+            yield from _from_line(job_type, line, choose)
+
+
+def _from_line(job_type: str, line: deque[Entry], choose: Choose) -> Iterator[tuple[Unit, Node]]:
+    aside: list[Entry] = []
+    try:
+        # Nodes with a session come first: when the best one has none, no other has room.
+        while (
+            line
+            and len(aside) < LOOK_AHEAD
+            and _reachable(choose(job_type, frozenset(), line[0][2].user))
+        ):
+            entry = line.popleft()
+            unit = entry[2]
+            node = _reachable(choose(job_type, unit.avoid, unit.user)) if _strays(entry) else None
+            if node is not None:
+                unit.ticket = 0
+                yield unit, node
+            elif _strays(entry):
+                aside.append(entry)
+    finally:
+        line.extendleft(reversed(aside))
+
+
+def _reachable(choice: object) -> Node | None:
+    return choice if isinstance(choice, Node) and choice.session is not None else None
+
+
+def _strays(entry: Entry) -> bool:
+    return entry[2].is_stray and entry[2].ticket == entry[1]

@@ -1,0 +1,89 @@
+"""What a unit's life costs in the Ledger, by the number of units that its job has.
+
+    python -m bench.settle [--units 10,100,1000] [--concurrent 10] [--rounds 3]
+
+Every unit of a job is assigned, started and completed, each by a commit of its own, so many of them
+at a time. The sizes run in turns, round after round; the table shows medians. Goal: a unit costs
+the same whatever its job has, so that the time of a job is linear in its units.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+from actors.ledger.messages import Commit, Effect, UnitAssign, UnitComplete, UnitStart
+from bench.probe import Table
+from sql.database import Database
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import Gateway
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+
+PRICE = 100
+
+
+def life(job: UUID, number: int, node: UUID) -> tuple[Effect, ...]:
+    return (
+        UnitAssign(job, number, 1, node),
+        UnitStart(job, number, 1, node),
+        UnitComplete(job, number, 1, node, None),
+    )
+
+
+async def settle(stage: Stage, units: int, concurrent: int) -> float:
+    """Seconds for all units of a job with so many."""
+    user, node, job = await stage.user(PRICE * units), await stage.node(), fresh_id()
+    await stage.commit(dispatch(user, job, PRICE, units))
+    began = time.perf_counter()
+    for first in range(0, units, concurrent):
+        numbers = range(first, min(first + concurrent, units))
+        lives = [life(job, number, node) for number in numbers]
+        for effects in zip(*lives, strict=True):
+            await stage.commit(*(Commit((), (effect,)) for effect in effects))
+    passed = time.perf_counter() - began
+    assert await stage.status(job) == "COMPLETED"
+    return passed
+
+
+async def measure(stage: Stage, sizes: list[int], concurrent: int, rounds: int) -> Table:
+    times: dict[int, list[float]] = {size: [] for size in sizes}
+    for _ in range(rounds):
+        for size in sizes:
+            times[size].append(await settle(stage, size, concurrent))
+    table = Table("units of the job", "ms for the job", "µs for a unit")
+    for size, found in times.items():
+        seconds = median(found)
+        table.add(str(size), f"{seconds * 1e3:,.0f}", f"{seconds / size * 1e6:,.0f}")
+    return table
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--units", default="10,100,1000")
+    parser.add_argument("--concurrent", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.units.split(",")]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        os.chmod(name, 0o711)  # noqa: PTH101 - engines of root run as somebody else
+        gateway = Gateway(Path(name) / "data")
+        await gateway.start()
+        try:
+            endpoint = kept_endpoint(gateway.data)
+            assert endpoint is not None
+            database = Database(lambda: endpoint.app_dsn)
+            stage = sql_stage(database)
+            table = await measure(stage, sizes, options.concurrent, options.rounds)
+            await database.close()
+        finally:
+            await gateway.stop()
+    table.print()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,67 @@
+"""Checkpoints: how large a log was at a moment, and its root, signed by its gateway.
+
+The text is a C2SP tlog-checkpoint: origin, size, root in base64, and one extension line with the
+time. The origin names the log, and the epoch of it after the first.
+"""
+
+import base64
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import note
+from rendertrust.merkle import SIZE_MAX
+from rendertrust.note import NoteRefused, Verifier
+
+_TEXT: Final = re.compile(
+    r"(?P<origin>[^\s+]{1,255})\n"
+    r"(?P<size>0|[1-9][0-9]{0,18})\n"
+    r"(?P<root>[A-Za-z0-9+/]{43}=)\n"
+    r"time (?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)\n",
+    re.ASCII,
+)
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@attrs.frozen
+class Checkpoint:
+    """``root``: 32 bytes, of the first ``size`` leaves. ``time``: UTC, whole seconds."""
+
+    origin: str
+    size: int
+    root: bytes
+    time: datetime
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        root = base64.b64encode(self.root).decode()
+        time = self.time.astimezone(UTC).strftime(_TIME)
+        return f"{self.origin}\n{self.size}\n{root}\ntime {time}\n"
+
+
+def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
+    """The signed note; the signer's name is the origin."""
+    return note.sign(checkpoint.text, checkpoint.origin, key)
+
+
+def read(signed: str, verifier: Verifier) -> Checkpoint | NoteRefused:
+    """The checkpoint in a note that ``verifier`` signed, or why it is refused. Never raises."""
+    text = note.read(signed, verifier)
+    if isinstance(text, NoteRefused):
+        return text
+    found = _TEXT.fullmatch(text)
+    if found is None:
+        return NoteRefused("the note is no checkpoint")
+    try:
+        time = datetime.strptime(found["time"], _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return NoteRefused("the checkpoint's time is none")
+    size, root = int(found["size"]), base64.b64decode(found["root"])
+    checkpoint = Checkpoint(found["origin"], size, root, time)
+    if checkpoint.origin != verifier.name or size > SIZE_MAX or checkpoint.text != text:
+        return NoteRefused("the checkpoint is not written as it must be, or of another log")
+    return checkpoint

@@ -1,0 +1,96 @@
+"""A ledger entry as a leaf of the log: a part for everybody, and a salted hash of the owner's.
+
+A receipt can so be shown without the creator's balance; who has the salt can open the rest. The
+bytes are those of a text, UTF-8, one line per field, each ended by a newline, in this order:
+
+    rendertrust-entry-v1
+    entry {entry_id}                  decimal
+    time {created_at}                 UTC, microseconds: 2026-03-13T12:00:00.000000Z
+    kind {kind}                       STRIPE, USAGE, ADJUSTMENT, REFUND, EARNING …
+    amount {amount}                   units of 1/10,000 credit, signed: a debit is below 0
+    receipt {receipt}                 SHA-256 of the render receipt in hexadecimal, or -
+    private {private}                 SHA-256 of the private part in hexadecimal
+
+and the private part, hashed with the salt in front, 32 random bytes per entry:
+
+    account {account}                 its name
+    version {version}                 the how-manieth entry of the account
+    before {before}                   units, signed
+    after {after}                     units, signed
+    reference {reference}             as a JSON string, ASCII
+    description {description}         as a JSON string, ASCII
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+VERSION: Final = "rendertrust-entry-v1"
+SALT_BYTES: Final = 32
+
+
+@attrs.frozen
+class PrivatePart:
+    """What only the account's owner sees. Balances in units of 1/10,000 credit."""
+
+    account: str
+    version: int
+    before: int
+    after: int
+    reference: str
+    description: str
+
+    @property
+    def canonical(self) -> bytes:
+        """The bytes that are hashed behind the salt."""
+        lines = (
+            f"account {self.account}",
+            f"version {self.version}",
+            f"before {self.before}",
+            f"after {self.after}",
+            f"reference {json.dumps(self.reference)}",
+            f"description {json.dumps(self.description)}",
+        )
+        return _lines(lines)
+
+    def digest(self, salt: bytes) -> bytes:
+        """SHA-256(salt ‖ private part). Raises ValueError for a salt of another length."""
+        if len(salt) != SALT_BYTES:
+            raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
+        return hashlib.sha256(salt + self.canonical).digest()
+
+
+@attrs.frozen
+class Leaf:
+    """What everybody may see of an entry. ``private``: 32 bytes; ``receipt``: 32 bytes or none."""
+
+    entry_id: int
+    time: datetime
+    kind: str
+    amount: int
+    private: bytes
+    receipt: bytes | None = None
+
+    @property
+    def canonical(self) -> bytes:
+        """The bytes whose hash is the leaf's in the tree."""
+        time = self.time.astimezone(UTC).isoformat(timespec="microseconds")
+        lines = (
+            VERSION,
+            f"entry {self.entry_id}",
+            f"time {time.replace('+00:00', 'Z')}",
+            f"kind {self.kind}",
+            f"amount {self.amount}",
+            f"receipt {self.receipt.hex() if self.receipt else '-'}",
+            f"private {self.private.hex()}",
+        )
+        return _lines(lines)
+
+
+def _lines(lines: tuple[str, ...]) -> bytes:
+    if any("\n" in line for line in lines):
+        raise ValueError("a field holds a newline")
+    return "".join(f"{line}\n" for line in lines).encode()

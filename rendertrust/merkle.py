@@ -1,0 +1,228 @@
+"""The Merkle tree of RFC 9162, section 2: roots, proofs, and their verification.
+
+Leaves are bytes; hashes are SHA-256, 32 bytes. Verifiers answer True or False to whatever they are
+given and never raise: what comes from a stranger is data.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+HASH_BYTES: Final = 32
+SIZE_MAX: Final = 2**63 - 1
+
+# Leaves from ``start`` up to, not including, ``end``.
+Range: TypeAlias = tuple[int, int]
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """The hash of one leaf: SHA-256(0x00 ‖ leaf)."""
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node: SHA-256(0x01 ‖ left ‖ right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """The tree's hash, MTH (§2.1.1); of no leaves it is SHA-256 of nothing."""
+    frontier = Frontier()
+    for leaf in leaves:
+        frontier.append(leaf_hash(leaf))
+    return frontier.root()
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The hashes from leaf ``index`` up to the root of all ``leaves``, PATH (§2.1.3.1).
+
+    Raises ValueError when there is no such leaf.
+    """
+    return [root(leaves[start:end]) for start, end in inclusion_ranges(index, len(leaves))]
+
+
+def consistency_proof(leaves: Sequence[bytes], m: int, n: int) -> list[bytes]:
+    """What shows that the first ``m`` leaves are where they were among the first ``n``, PROOF
+    (§2.1.4.1); nothing when ``m == n``.
+
+    Raises ValueError unless ``0 < m <= n <= len(leaves)``.
+    """
+    if n > len(leaves):
+        raise ValueError(f"there are {len(leaves)} leaves, not {n}")
+    return [root(leaves[start:end]) for start, end in consistency_ranges(m, n)]
+
+
+def verify_inclusion(
+    leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
+) -> bool:
+    """Is the leaf at ``index`` of the tree with ``size`` leaves and this root? (§2.1.3.2)"""
+    if not (_sizes(index, size) and index < size and _hashes([leaf_hash, root], proof)):
+        return False
+    at, last, found = index, size - 1, leaf_hash
+    for sibling in proof:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = node_hash(sibling, found)
+            at, last = _up_to_right_child(at, last)
+        else:
+            found = node_hash(found, sibling)
+        at, last = at >> 1, last >> 1
+    return last == 0 and found == root
+
+
+def verify_consistency(
+    m: int, n: int, proof: Sequence[bytes], root_m: bytes, root_n: bytes
+) -> bool:
+    """Is the tree of ``m`` leaves a beginning of the one of ``n``? (§2.1.4.2)"""
+    if not (_sizes(m, n) and 0 < m <= n and _hashes([root_m, root_n], proof)):
+        return False
+    if m == n:
+        return not proof and root_m == root_n
+    whole = m & (m - 1) == 0  # the smaller tree is a node of the larger one: its root is known
+    path = [root_m, *proof] if whole else list(proof)
+    return bool(path) and _leads_to_both(path, m, n, root_m, root_n)
+
+
+def _leads_to_both(path: Sequence[bytes], m: int, n: int, root_m: bytes, root_n: bytes) -> bool:
+    at, last = m - 1, n - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    older = newer = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
+            at, last = _up_to_right_child(at, last)
+        else:
+            newer = node_hash(newer, sibling)
+        at, last = at >> 1, last >> 1
+    return last == 0 and older == root_m and newer == root_n
+
+
+def _up_to_right_child(at: int, last: int) -> tuple[int, int]:
+    """A node at the right edge without a sibling is its own parent, until it is a right child."""
+    while at and not at & 1:
+        at, last = at >> 1, last >> 1
+    return at, last
+
+
+# ── where the hashes of a proof come from ────────────────────────────────────────────────────────
+
+
+def inclusion_ranges(index: int, size: int) -> list[Range]:
+    """The subtrees whose hashes are the inclusion proof, from the leaf up.
+
+    A sibling whose range begins after ``index`` stands on the right. Raises ValueError when there
+    is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"there is no leaf {index} among {size}")
+    siblings: list[Range] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + split(end - start)
+        if index < middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((start, middle))
+            start = middle
+    return siblings[::-1]
+
+
+def consistency_ranges(m: int, n: int) -> list[Range]:
+    """The subtrees whose hashes are the consistency proof. ValueError unless ``0 < m <= n``."""
+    if not 0 < m <= n:
+        raise ValueError(f"of {m} leaves and {n} the first are not a beginning of the others")
+    siblings: list[Range] = []
+    start, end = 0, n
+    while m != end:
+        middle = start + split(end - start)
+        if m <= middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((start, middle))
+            start = middle
+    if start:  # else the old tree is a whole node, whose hash the verifier has
+        siblings.append((start, end))
+    return siblings[::-1]
+
+
+def split(size: int) -> int:
+    """The largest power of two that is smaller than ``size``: so many leaves stand on the left."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The range as whole subtrees, left to right: (level, index), 2**level leaves each.
+
+    ``start`` must be the beginning of a subtree, as in the ranges of proofs.
+    """
+    while start < end:
+        level = (end - start).bit_length() - 1
+        yield level, start >> level
+        start += 1 << level
+
+
+def range_hash(start: int, end: int, subtree: Callable[[int, int], bytes]) -> bytes:
+    """MTH of a range, from the hashes of whole subtrees: ``subtree(level, index)``."""
+    return fold([subtree(level, index) for level, index in whole_subtrees(start, end)])
+
+
+def fold(hashes: Sequence[bytes]) -> bytes:
+    """The root over whole subtrees that stand beside each other, the largest on the left."""
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    found = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        found = node_hash(left, found)
+    return found
+
+
+class Frontier:
+    """A tree that only grows: as many hashes as its size has one-bits say its root.
+
+    ``hashes``: of the whole subtrees, from the largest; to go on where another frontier ended.
+    Raises ValueError when they are not as many as ``size`` needs.
+    """
+
+    def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:
+        if size < 0 or len(hashes) != size.bit_count() or not _hashes(hashes, ()):
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} whole subtrees")
+        self.size = size
+        self._hashes = list(hashes)
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """Of the whole subtrees, from the largest."""
+        return tuple(self._hashes)
+
+    def append(self, leaf_hash: bytes) -> None:
+        """One leaf more."""
+        found, before = leaf_hash, self.size
+        while before & 1:
+            found = node_hash(self._hashes.pop(), found)
+            before >>= 1
+        self._hashes.append(found)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root of all leaves so far."""
+        return fold(self._hashes)
+
+
+# ── what strangers give ──────────────────────────────────────────────────────────────────────────
+
+
+def _sizes(*numbers: object) -> bool:
+    return all(type(number) is int and 0 <= number <= SIZE_MAX for number in numbers)
+
+
+def _hashes(known: Sequence[object], proof: object) -> bool:
+    if not isinstance(proof, list | tuple):
+        return False
+    found: list[object] = [*known, *proof]
+    return all(isinstance(part, bytes) and len(part) == HASH_BYTES for part in found)

@@ -1,0 +1,120 @@
+"""Signed notes (C2SP signed-note): a text, and below it who signed it with Ed25519.
+
+A key is named like a gateway, without blanks and plus signs; in text it is the *verifier key*
+``{name}+{id}+{base64 of 0x01 and the public key}``, the id being the first four bytes of
+SHA-256(name ‖ newline ‖ 0x01 ‖ public key) in hexadecimal.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from typing import Final
+
+import attrs
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from rendertrust.identity import weakness_of
+
+NOTE_CHARACTERS_MAX: Final = 65_536
+_ED25519: Final = b"\x01"
+_NAME: Final = re.compile(r"[^\s+]{1,255}")
+_SIGNATURE: Final = re.compile(r"— ([^\s+]{1,255}) ([A-Za-z0-9+/]+={0,2})")
+
+
+@attrs.frozen
+class NoteRefused:
+    """Why a note, or a verifier key, is not accepted."""
+
+    reason: str
+
+
+@attrs.frozen
+class Verifier:
+    """Whose signature is looked for."""
+
+    name: str
+    public_key: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell keys of one name apart."""
+        named = self.name.encode() + b"\n" + _ED25519 + self.public_key
+        return hashlib.sha256(named).digest()[:4]
+
+    def __str__(self) -> str:
+        key = base64.b64encode(_ED25519 + self.public_key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{key}"
+
+
+def verifier_of(name: str, key: Ed25519PrivateKey) -> Verifier:
+    """The public half of a signing key under its name. Raises ValueError for an impossible name."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} has blanks or a plus sign, or is no name at all")
+    return Verifier(name, key.public_key().public_bytes_raw())
+
+
+def read_verifier(text: str) -> Verifier | NoteRefused:
+    """The verifier key in its text form, or why it is none. Never raises."""
+    name, _, rest = text.strip().partition("+")
+    key_id, _, encoded = rest.partition("+")
+    raw = _decoded(encoded)
+    if not _NAME.fullmatch(name) or raw is None or raw[:1] != _ED25519 or len(raw) != 33:
+        return NoteRefused("not a verifier key: name+id+key is expected, for Ed25519")
+    weakness = weakness_of(raw[1:])
+    if weakness is not None:
+        return NoteRefused(f"the verifier key is {weakness}")
+    verifier = Verifier(name, raw[1:])
+    if verifier.key_id.hex() != key_id:
+        return NoteRefused("the verifier key's id is not that of its name and key")
+    return verifier
+
+
+def sign(text: str, name: str, key: Ed25519PrivateKey) -> str:
+    """The note over ``text``, which must end with a newline. Raises ValueError otherwise."""
+    if not text.endswith("\n") or "\n\n" in text:
+        raise ValueError("the text of a note is lines, none empty, each ended")
+    verifier = verifier_of(name, key)
+    signed = base64.b64encode(verifier.key_id + key.sign(text.encode())).decode()
+    return f"{text}\n— {name} {signed}\n"
+
+
+def read(note: str, verifier: Verifier) -> str | NoteRefused:
+    """The text that ``verifier`` signed, or why the note is refused. Never raises.
+
+    Signatures of others are passed over; one of this key that does not hold refuses the note.
+    """
+    if len(note) > NOTE_CHARACTERS_MAX:
+        return NoteRefused(f"the note is longer than {NOTE_CHARACTERS_MAX} characters")
+    text, found, signatures = note.rpartition("\n\n")
+    if not found or not signatures.endswith("\n"):
+        return NoteRefused("the note has no signatures below an empty line")
+    text += "\n"
+    lines = [_SIGNATURE.fullmatch(line) for line in signatures.removesuffix("\n").split("\n")]
+    if any(line is None for line in lines):
+        return NoteRefused("a line below the text is no signature")
+    signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == verifier.name]
+    ours = [raw for raw in signed if raw is not None and raw[:4] == verifier.key_id]
+    if not ours:
+        return NoteRefused(f"the note is not signed by {verifier.name} with this key")
+    if not all(_holds(raw[4:], text, verifier) for raw in ours):
+        return NoteRefused(f"the signature of {verifier.name} does not hold")
+    return text
+
+
+def _holds(signature: bytes, text: str, verifier: Verifier) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(verifier.public_key).verify(signature, text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _decoded(encoded: str) -> bytes | None:
+    """Base64 as it must be written: one text, one value."""
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if base64.b64encode(raw).decode() == encoded else None

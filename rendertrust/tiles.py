@@ -1,0 +1,85 @@
+"""Tiles: 256 hashes beside each other, of every eighth level of a tree (C2SP tlog-tiles).
+
+A complete tile never changes. Whatever a proof needs lies in the tiles above one leaf, or is the
+hash of a few of a tile's neighbours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from rendertrust.merkle import (
+    HASH_BYTES,
+    consistency_ranges,
+    fold,
+    inclusion_ranges,
+    node_hash,
+    range_hash,
+    whole_subtrees,
+)
+
+LEVELS: Final = 8
+WIDTH: Final = 1 << LEVELS
+
+
+@attrs.frozen(order=True)
+class Place:
+    """Where a tile stands: level 0 is of leaves, level 1 of the roots of complete tiles below."""
+
+    level: int
+    index: int
+
+
+# A tile's hashes, one after another: 32 bytes each, 256 of them at most.
+Tiles: TypeAlias = Mapping[Place, bytes]
+
+
+def place_of(level: int, index: int) -> tuple[Place, int, int]:
+    """The tile that holds a whole subtree of 2**level leaves: where, its first hash, how many."""
+    row, within = divmod(level, LEVELS)
+    first = index << within
+    return Place(row, first >> LEVELS), first & WIDTH - 1, 1 << within
+
+
+def needed(ranges: Sequence[tuple[int, int]]) -> set[Place]:
+    """The tiles from which the hashes of these ranges are computed."""
+    return {place_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
+
+
+def inclusion_from(tiles: Tiles, index: int, size: int) -> list[bytes]:
+    """The inclusion proof; ``tiles`` must hold what ``needed(inclusion_ranges(…))`` names."""
+    return _hashes_of(tiles, inclusion_ranges(index, size))
+
+
+def consistency_from(tiles: Tiles, m: int, n: int) -> list[bytes]:
+    """The consistency proof; ``tiles`` must hold what ``needed(consistency_ranges(…))`` names."""
+    return _hashes_of(tiles, consistency_ranges(m, n))
+
+
+def root_from(tiles: Tiles, size: int) -> bytes:
+    """The root of the first ``size`` leaves; ``needed([(0, size)])`` names the tiles."""
+    return _hashes_of(tiles, [(0, size)])[0] if size else fold(())
+
+
+def tile_root(tile: bytes) -> bytes:
+    """The hash that a complete tile is one level up."""
+    row = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
+    while len(row) > 1:
+        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+    return row[0]
+
+
+def _hashes_of(tiles: Tiles, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    return [range_hash(start, end, _subtrees(tiles)) for start, end in ranges]
+
+
+def _subtrees(tiles: Tiles) -> Callable[[int, int], bytes]:
+    def subtree(level: int, index: int) -> bytes:
+        place, first, count = place_of(level, index)
+        found = tiles[place][first * HASH_BYTES : (first + count) * HASH_BYTES]
+        if len(found) != count * HASH_BYTES:
+            raise KeyError(place)
+        return tile_root(found)
+
+    return subtree

@@ -1,0 +1,61 @@
+-- name: session_open
+-- A login; no row when the user was deactivated, or changed, since the password was checked.
+INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at)
+SELECT $1, id, $3, $4, $5, $6, $6 FROM users
+WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
+FOR SHARE
+RETURNING sid;
+
+-- name: session_rotate
+-- Exchange the family's refresh token $2 for $3. Of many at once one gets the row.
+WITH rotated AS (
+    UPDATE refresh_families SET jti = $3, expires_at = $4, rotated_at = $5
+    FROM users
+    WHERE sid = $1 AND jti = $2 AND revoked_at IS NULL AND expires_at > $5
+      AND users.id = user_id AND is_active
+    RETURNING sid, user_id
+), spent AS (
+    INSERT INTO spent_refresh_tokens (jti, sid, spent_at) SELECT $2, sid, $5 FROM rotated
+), forgotten AS (
+    DELETE FROM spent_refresh_tokens s USING rotated WHERE s.sid = rotated.sid AND s.spent_at < $6
+)
+SELECT user_id FROM rotated;
+
+-- name: session_reused
+-- A refresh token that comes again, and not from a race since $4: its family ends.
+UPDATE refresh_families SET revoked_at = $3
+WHERE sid = $1 AND jti <> $2 AND revoked_at IS NULL
+  AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= $4)
+RETURNING sid, user_id;
+
+-- name: session_page
+-- The logins of a user that have not ended, the one used last first.
+SELECT sid, client, created_at, rotated_at, expires_at FROM refresh_families
+WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+ORDER BY rotated_at DESC, sid
+LIMIT $3 OFFSET $4;
+
+-- name: session_count
+-- How many there are.
+SELECT count(*) AS count FROM refresh_families
+WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2;
+
+-- name: session_end
+-- End one login of a user; no row when it had ended, or is another's.
+UPDATE refresh_families SET revoked_at = $3
+WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+RETURNING sid;
+
+-- name: session_end_all
+-- End all logins of a user but $2.
+UPDATE refresh_families SET revoked_at = $3
+WHERE user_id = $1 AND sid IS DISTINCT FROM $2 AND revoked_at IS NULL
+RETURNING sid;
+
+-- name: session_ended_now
+-- The logins of a user that ended in this transaction, by the trigger.
+SELECT sid FROM refresh_families WHERE user_id = $1 AND revoked_at = now();
+
+-- name: session_purge
+-- Forget logins long after they expired.
+DELETE FROM refresh_families WHERE expires_at < $1;

@@ -1,0 +1,96 @@
+"""Rows of logins: each is a family of refresh tokens, of which one is valid at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+# One that comes again so soon after its exchange is a lost answer or a race.
+GRACE: Final = timedelta(seconds=10)
+
+
+@attrs.frozen
+class Family:
+    """All tokens of one login: ``jti`` is the one refresh token that is valid now."""
+
+    sid: UUID
+    jti: UUID
+    expires_at: datetime
+    client: str = ""  # the User-Agent that logged in
+
+
+@attrs.frozen
+class Checked:
+    """What a login was decided on: it is refused when that changed meanwhile."""
+
+    user: UUID
+    password_hash: str = attrs.field(repr=False)
+    role: str
+
+
+@attrs.frozen
+class SessionRow:
+    """``rotated_at`` is the last refresh, at first the login."""
+
+    sid: UUID
+    client: str
+    created_at: datetime
+    rotated_at: datetime
+    expires_at: datetime
+
+
+class Sessions:
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, checked: Checked, family: Family, now: datetime) -> bool:
+        """A login; False when the user was deactivated or changed since he was looked up."""
+        row = await self._database.one(
+            "session_open",
+            *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
+            *(checked.password_hash, checked.role),
+        )
+        return row is not None
+
+    async def rotate(self, family: Family, spent: UUID, now: datetime) -> bool:
+        """Exchange the refresh token ``spent`` for ``family.jti``; of many at once one gets True.
+
+        False too when the family ended or the user is not active.
+        """
+        row = await self._database.one(
+            "session_rotate",
+            *(family.sid, spent, family.jti, family.expires_at, now, now - GRACE),
+        )
+        return row is not None
+
+    async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
+        """After a rotation that failed: True when the token is an old one, and the family ended."""
+        row = await self._database.one("session_reused", sid, jti, now, now - GRACE)
+        return row is not None
+
+    async def page(
+        self, user: UUID, now: datetime, limit: int, offset: int
+    ) -> Sequence[SessionRow]:
+        """A user's logins that have not ended, the one used last first."""
+        rows = await self._database.all("session_page", user, now, limit, offset)
+        return [SessionRow(**row) for row in rows]
+
+    async def count(self, user: UUID, now: datetime) -> int:
+        """How many of them there are."""
+        row = await self._database.one("session_count", user, now)
+        assert row is not None, "count answers one row"
+        return int(row["count"])
+
+    async def end(self, sid: UUID, user: UUID, now: datetime) -> bool:
+        """End a login of this user; False when it had ended, or is another's."""
+        return await self._database.one("session_end", sid, user, now) is not None
+
+    async def purge(self, before: datetime) -> None:
+        """Forget those that expired before."""
+        await self._database.execute("session_purge", before)

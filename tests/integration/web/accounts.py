@@ -1,0 +1,74 @@
+"""People of the tests of accounts: what they send, and what they get."""
+
+from typing import Any
+
+import attrs
+
+from tests.databases import execute
+from tests.face import Face
+
+PASSWORD = "a long password"
+
+
+@attrs.frozen
+class Person:
+    """Somebody with an account. The tokens are those of the registration or the login."""
+
+    face: Face
+    id: str
+    email: str
+    access: str = attrs.field(repr=False)
+    refresh: str = attrs.field(repr=False)
+
+    async def ask(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
+        """Status and body of a request in his name."""
+        headers = {"Authorization": f"Bearer {token or self.access}"}
+        return await ask(self.face, method, path, body, headers)
+
+    async def may(self, token: str = "") -> bool:
+        """Whether the token opens his balance."""
+        status, _ = await self.ask("GET", "/api/v1/credits/balance", token=token)
+        assert status in (200, 401), status
+        return bool(status == 200)
+
+
+async def ask(
+    face: Face, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    """Status and body of a request."""
+    async with face.client.request(method, path, json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def register(face: Face, email: str = "jane@example.org") -> Person:
+    """A new user, logged in."""
+    body = {"email": email, "name": "Jane", "password": PASSWORD}
+    status, answer = await ask(face, "POST", "/api/v1/auth/register", body)
+    assert status == 201, answer
+    tokens = answer["tokens"]
+    user = answer["user"]["id"]
+    return Person(face, user, email, tokens["access_token"], tokens["refresh_token"])
+
+
+async def log_in(face: Face, person: Person, password: str = PASSWORD) -> Person | None:
+    """Another login of the same user; None when it is refused."""
+    body = {"email": person.email, "password": password}
+    status, answer = await ask(face, "POST", "/api/v1/auth/login", body)
+    if status != 200:
+        assert status == 401, answer
+        return None
+    return attrs.evolve(person, access=answer["access_token"], refresh=answer["refresh_token"])
+
+
+async def refresh(face: Face, token: str) -> tuple[int, Any]:
+    """Status and answer of a refresh."""
+    return await ask(face, "POST", "/api/v1/auth/refresh", {"refresh_token": token})
+
+
+async def with_role(face: Face, dsn: str, role: str, email: str = "ann@example.org") -> Person:
+    """Somebody whom an operator gave a role, logged in with it."""
+    person = await register(face, email)
+    await execute(dsn, f"UPDATE users SET role = '{role}' WHERE id = '{person.id}'")
+    again = await log_in(face, person)
+    assert again is not None
+    return again

@@ -1,0 +1,111 @@
+"""Staying logged in: refresh tokens are exchanged, each once."""
+
+import asyncio
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.web.accounts import log_in, refresh, register
+
+
+async def later(dsn: str, seconds: int) -> None:
+    """Let so many seconds have gone by since whatever was exchanged."""
+    await execute(
+        dsn,
+        f"UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '{seconds} seconds'",
+    )
+
+
+async def test_a_refresh_token_gives_new_tokens_of_the_same_login(face: Face) -> None:
+    jane = await register(face)
+    status, tokens = await refresh(face, jane.refresh)
+    assert status == 200
+    assert set(tokens) == {"access_token", "refresh_token", "token_type"}
+    assert tokens["token_type"] == "bearer"
+    assert tokens["refresh_token"] != jane.refresh
+    assert await jane.may(tokens["access_token"])
+    assert await jane.may(), "the older access token lives until it expires"
+    status, _ = await refresh(face, tokens["refresh_token"])
+    assert status == 200
+
+
+async def test_an_access_token_and_garbage_refresh_nothing(face: Face) -> None:
+    jane = await register(face)
+    for token in (jane.access, "garbage", jane.refresh + "=", jane.refresh[:-2]):
+        status, answer = await refresh(face, token)
+        assert (status, answer["detail"]) == (401, "Invalid, expired or used refresh token")
+    assert await jane.may()
+
+
+async def test_a_refresh_token_opens_no_route(face: Face) -> None:
+    jane = await register(face)
+    assert not await jane.may(jane.refresh)
+
+
+async def test_one_that_comes_again_at_once_is_refused_and_no_more(face: Face) -> None:
+    jane = await register(face)
+    _, tokens = await refresh(face, jane.refresh)
+    for _ in range(2):
+        status, _ = await refresh(face, jane.refresh)
+        assert status == 401
+    assert await jane.may(tokens["access_token"])
+    status, _ = await refresh(face, tokens["refresh_token"])
+    assert status == 200
+
+
+async def test_one_that_comes_again_late_ends_the_login_and_its_access_tokens(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await register(face)
+    other = await log_in(face, jane)
+    assert other is not None
+    _, tokens = await refresh(face, jane.refresh)
+    await later(database.owner_dsn, 11)
+    status, _ = await refresh(face, jane.refresh)
+    assert status == 401
+    assert not await jane.may()
+    assert not await jane.may(tokens["access_token"])
+    status, _ = await refresh(face, tokens["refresh_token"])
+    assert status == 401
+    assert await other.may(), "another login of the same user is not concerned"
+
+
+async def test_an_older_one_is_known_too(face: Face, database: PostgresEndpoint) -> None:
+    jane = await register(face)
+    _, second = await refresh(face, jane.refresh)
+    await later(database.owner_dsn, 11)
+    _, third = await refresh(face, second["refresh_token"])
+    status, _ = await refresh(face, second["refresh_token"])
+    assert status == 401, "exchanged just now: a race"
+    assert await jane.may(third["access_token"])
+    status, _ = await refresh(face, jane.refresh)
+    assert status == 401, "exchanged long ago: stolen"
+    assert not await jane.may(third["access_token"])
+
+
+async def test_of_ten_at_once_one_wins_and_stays_logged_in(face: Face) -> None:
+    jane = await register(face)
+    answers = await asyncio.gather(*[refresh(face, jane.refresh) for _ in range(10)])
+    assert sorted(status for status, _ in answers) == [200, *[401] * 9]
+    (tokens,) = [answer for status, answer in answers if status == 200]
+    assert await jane.may(tokens["access_token"])
+    status, again = await refresh(face, tokens["refresh_token"])
+    assert status == 200
+    assert await jane.may(again["access_token"])
+
+
+async def test_a_user_who_was_deactivated_stays_out(face: Face, database: PostgresEndpoint) -> None:
+    jane = await register(face)
+    await execute(database.owner_dsn, "UPDATE users SET is_active = false")
+    status, _ = await refresh(face, jane.refresh)
+    assert status == 401
+    await execute(database.owner_dsn, "UPDATE users SET is_active = true")
+    status, _ = await refresh(face, jane.refresh)
+    assert status == 401, "the login ended then"
+
+
+async def test_a_login_whose_user_is_gone_stays_out(face: Face, database: PostgresEndpoint) -> None:
+    jane = await register(face)
+    await execute(database.owner_dsn, "DELETE FROM refresh_families; DELETE FROM users")
+    status, _ = await refresh(face, jane.refresh)
+    assert status == 401

@@ -1,0 +1,52 @@
+"""The gateway's log in a test: configured as in production, written to a file."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from config.redaction import KNOWN
+from web.log_lines import LogLines
+from web.logs import configure
+
+
+class Log:
+    """What is logged meanwhile."""
+
+    def __init__(self, lines: LogLines, path: Path) -> None:
+        self._lines, self._path = lines, path
+
+    def text(self) -> str:
+        """All that was written; the log is closed by this."""
+        self._lines.close(within=5)
+        return self._path.read_text()
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text().splitlines()]
+
+
+@contextmanager
+def logged(folder: Path) -> Generator[Log]:
+    """The log of this process goes to a file; afterwards all is as before."""
+    root = logging.getLogger()
+    kept, level, hook = root.handlers[:], root.level, sys.excepthook
+    values, pattern = KNOWN.values, KNOWN.pattern
+    path = folder / "log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    lines = LogLines(descriptor=descriptor)
+    try:
+        configure("debug", lines)
+        yield Log(lines, path)
+    finally:
+        lines.close(within=5)
+        os.close(descriptor)
+        root.handlers[:], sys.excepthook = kept, hook
+        root.setLevel(level)
+        structlog.reset_defaults()
+        KNOWN.values, KNOWN.pattern = values, pattern

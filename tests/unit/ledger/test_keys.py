@@ -1,0 +1,56 @@
+"""What a batch locks: what it is about, and nothing beside it."""
+
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.keys import keys_of
+from actors.ledger.messages import (
+    REVENUE,
+    Commit,
+    Effect,
+    JobCancel,
+    JobInsert,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+    work_reference,
+)
+from sql.books import Keys
+from tests.twins.clock import EPOCH
+
+JOB, USER, NODE = UUID(int=1), UUID(int=2), UUID(int=3)
+REFERENCE = work_reference(JOB, 7)
+ONE_UNIT = Keys(jobs=frozenset({JOB}), units=frozenset({(JOB, 7)}))
+
+
+def keys(*effects: Effect) -> Keys:
+    return keys_of([Commit(effects=effects)])
+
+
+def test_of_a_job_with_many_units_only_the_one_in_question() -> None:
+    for effect in (
+        UnitAssign(JOB, 7, 1, NODE),
+        UnitStart(JOB, 7, 1, NODE),
+        UnitRequeue(JOB, 7, 1, "gone"),
+    ):
+        assert keys(effect) == ONE_UNIT
+
+
+def test_the_hold_of_a_unit_that_ends_and_nobodys_while_it_goes_on() -> None:
+    hold = frozenset({REFERENCE})
+    assert keys(UnitFail(JOB, 7, 1, NODE, "scene", "dark")) == attrs.evolve(ONE_UNIT, holds=hold)
+    assert keys(UnitFail(JOB, 7, 1, NODE, "node", "hot", EPOCH)) == ONE_UNIT
+    completed = keys(UnitComplete(JOB, 7, 1, NODE, None))
+    revenue = frozenset({REVENUE})
+    assert completed == attrs.evolve(ONE_UNIT, holds=hold, accounts=revenue, postings=1)
+
+
+def test_a_job_that_is_made_or_cancelled_as_a_whole() -> None:
+    job = frozenset({JOB})
+    holds = frozenset({work_reference(JOB, 0), work_reference(JOB, 1)})
+    insert = JobInsert(JOB, USER, "render", "s3://bucket/scene", {}, 1, units=2)
+    assert keys(insert) == Keys(jobs=job, whole=job, holds=holds)
+    assert keys(JobCancel(JOB, USER)) == Keys(jobs=job, whole=job)

@@ -1,0 +1,60 @@
+"""Proofs read from tiles are those of the leaves."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rendertrust import merkle, tiles
+from rendertrust.tiles import Place
+
+LEAVES = [n.to_bytes(4, "big") for n in range(70_000)]
+HASHES = [merkle.leaf_hash(leaf) for leaf in LEAVES]
+
+
+def tiled(hashes: list[bytes]) -> dict[Place, bytes]:
+    """All tiles over these leaves, the incomplete ones too."""
+    made: dict[Place, bytes] = {}
+    level, row = 0, hashes
+    while row:
+        parts = [b"".join(row[at : at + 256]) for at in range(0, len(row), 256)]
+        made |= {Place(level, index): part for index, part in enumerate(parts)}
+        row = [tiles.tile_root(part) for part in parts if len(part) == 256 * 32]
+        level += 1
+    return made
+
+
+TILES = tiled(HASHES)
+SIZES = st.one_of(
+    st.integers(1, len(LEAVES)), st.sampled_from([1, 255, 256, 257, 65_535, 65_536, 65_537, 70_000])
+)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_a_proof_from_tiles_holds(data: st.DataObject) -> None:
+    size = data.draw(SIZES)
+    index = data.draw(st.integers(0, size - 1))
+    m = data.draw(st.integers(1, size))
+    root = tiles.root_from(TILES, size)
+    proof = tiles.inclusion_from(TILES, index, size)
+    assert merkle.verify_inclusion(HASHES[index], index, size, proof, root)
+    older = tiles.root_from(TILES, m)
+    assert merkle.verify_consistency(m, size, tiles.consistency_from(TILES, m, size), older, root)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 600])
+def test_the_root_from_tiles_is_the_root(size: int) -> None:
+    assert tiles.root_from(TILES, size) == merkle.root(LEAVES[:size])
+
+
+def test_what_is_needed_is_enough() -> None:
+    ranges = merkle.inclusion_ranges(66_000, 70_000)
+    few = {place: TILES[place] for place in tiles.needed(ranges)}
+    assert len(few) < 8
+    assert tiles.inclusion_from(few, 66_000, 70_000) == tiles.inclusion_from(TILES, 66_000, 70_000)
+
+
+def test_a_tile_that_is_too_short_is_not_taken_for_the_whole() -> None:
+    cut = {**TILES, Place(0, 0): TILES[Place(0, 0)][: 32 * 100]}
+    with pytest.raises(KeyError):
+        tiles.inclusion_from(cut, 200, 256)

@@ -1,0 +1,87 @@
+"""What is shown of the whole gateway: the database's figures, its pool, the dependencies, the log.
+
+All of it is read when somebody asks, the database and the dependencies at most every ten seconds,
+however often and by however many anybody asks.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import Counter, Gauge
+
+from actors.ports import Clock
+from rendertrust.money import UNITS_PER_CREDIT
+from sql.database import Unavailable
+from sql.figures import Totals, read_totals
+from supervisors.snapshot import Snapshot
+from web.log_lines import LINES
+from web.middleware.actors import ActorFigures
+from web.readiness import PROBE_SECONDS, Probe, readiness_of
+
+if TYPE_CHECKING:
+    from sql.database import Database
+
+JOBS: Final = Gauge("rendertrust_jobs", "Open jobs by state.", ["state"])
+NODES: Final = Gauge("rendertrust_nodes", "Nodes by status.", ["status"])
+HOLDS: Final = Gauge("rendertrust_holds_open", "Holds that are neither settled nor released.")
+HELD: Final = Gauge("rendertrust_credits_held", "Credits in open holds.")
+UP: Final = Gauge("rendertrust_dependency_up", "1: it answers; 0: it does not.", ["dependency"])
+POOL: Final = Gauge("rendertrust_database_connections", "Connections of the pool that are open.")
+POOL_BUSY: Final = Gauge("rendertrust_database_connections_busy", "Those of them in use.")
+POOL_MOST: Final = Gauge("rendertrust_database_connections_max", "How many there may be.")
+DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that nobody read in time.")
+FRESH_SECONDS: Final = 10.0
+
+
+class Figures:
+    """Of one gateway."""
+
+    def __init__(self, database: "Database", probes: Mapping[str, Probe], clock: Clock) -> None:
+        self._database, self._probes, self._clock = database, probes, clock
+        self._actors = ActorFigures()
+        self._stale_at = -math.inf
+        self._dropped = 0
+        self._reading = asyncio.Lock()  # many who ask at once wait for one reading
+
+    async def show(self, tree: Snapshot) -> None:
+        """Bring every figure up to date; while the database is away its last ones stay."""
+        self._actors.show(tree)
+        self._show_here()
+        async with self._reading:
+            now = self._clock.monotonic()
+            if now >= self._stale_at:
+                self._stale_at = now + FRESH_SECONDS
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._ask())
+                    group.create_task(self._count())
+
+    def _show_here(self) -> None:
+        pool = self._database.pool_use()
+        POOL.set(pool.open)
+        POOL_BUSY.set(pool.busy)
+        POOL_MOST.set(pool.most)
+        DROPPED.inc(LINES.dropped - self._dropped)
+        self._dropped = LINES.dropped
+
+    async def _ask(self) -> None:
+        found = await readiness_of(self._probes)
+        for name, answer in found.checks.items():
+            UP.labels(name).set(answer == "connected")
+
+    async def _count(self) -> None:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                show_totals(await read_totals(self._database))
+        except (Unavailable, TimeoutError):
+            return  # what says so is ``dependency_up``
+
+
+def show_totals(totals: Totals) -> None:
+    """Take over a reading of the database."""
+    for gauge, figures in ((JOBS, totals.jobs), (NODES, totals.nodes)):
+        for name, count in figures.items():
+            gauge.labels(name).set(count)
+    HOLDS.set(totals.holds)
+    HELD.set(totals.held / UNITS_PER_CREDIT)

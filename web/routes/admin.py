@@ -1,0 +1,273 @@
+"""What admins do to users, and what was done by admins. Each act has a reason, and a record."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from sql.administration import Ended
+from sql.audit import Act, ActRow
+from sql.users import UserRow
+from web import examples
+from web.answers import REQUEST_ID
+from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.problem import Problem
+from web.rights import RoleName
+from web.routes.auth import Password
+
+operations = Operations()
+NOT_FOUND: Final = Problem(404, "User not found")
+ONESELF: Final = Problem(409, "This cannot be done to oneself: ask another admin")
+
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+
+
+@attrs.frozen
+class Because:
+    reason: Reason
+
+
+@attrs.frozen
+class NewRole:
+    role: RoleName
+    reason: Reason
+
+
+@attrs.frozen
+class NewPassword:
+    reason: Reason
+    password: Password = attrs.field(repr=False)
+
+
+@attrs.frozen
+class UserQuery:
+    """``search``: a part of the e-mail or the name. ``after``: the last id of the page before."""
+
+    search: Annotated[str, Meta(max_length=255)] = ""
+    after: UUID | None = None
+    limit: Limit = 50
+
+
+@attrs.frozen
+class AuditQuery:
+    """``target``: as in the records. ``before``: the last number of the page before."""
+
+    target: Annotated[str, Meta(max_length=255)] | None = None
+    before: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit = 50
+
+
+@attrs.frozen
+class Account:
+    id: UUID
+    email: str
+    name: str
+    role: str
+    is_active: bool
+    created_at: datetime
+
+
+@attrs.frozen
+class AccountList:
+    """``count``: how many match. ``next``: give it as ``after`` for the next page; null: none."""
+
+    users: list[Account]
+    count: int
+    next: UUID | None
+
+
+@attrs.frozen
+class AuditRecord:
+    """``actor_id`` is null for what was done at the console of the gateway's machine."""
+
+    number: int
+    at: datetime
+    actor_id: UUID | None
+    actor: str
+    act: str
+    target: str
+    reason: str
+    request_id: str
+    details: Mapping[str, Any]
+
+
+@attrs.frozen
+class AuditList:
+    """``next``: give it as ``before`` for the next page; null: there is none."""
+
+    records: list[AuditRecord]
+    next: int | None
+
+
+@operations.get(
+    "/api/v1/admin/users",
+    audience=Audience.ADMIN,
+    query=UserQuery,
+    answers={200: AccountList},
+    rate="read",
+    example=examples.ACCOUNTS,
+)
+async def users(call: Call[None, UserQuery]) -> AccountList:
+    """Users, newest first."""
+    query, rows = call.query, call.gateway.users
+    page = await rows.page(query.search, query.after, query.limit)
+    more = page[-1].id if len(page) == query.limit else None
+    return AccountList([shown(row) for row in page], await rows.count(query.search), more)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/deactivate",
+    audience=Audience.ADMIN,
+    body=Because,
+    request_example=examples.BECAUSE,
+    answers={200: Account},
+    refusals={404: "User not found", 409: "It would be oneself"},
+    rate="write",
+    absent="User not found",
+    example=examples.ACCOUNT,
+)
+async def deactivate(call: Call[Because]) -> Account | Problem:
+    """Shut a user out: his logins end, his API keys sleep, he cannot log in."""
+    user = call.ids["user_id"]
+    act = await act_of(call, "user.deactivate", user, call.body.reason)
+    if isinstance(act, Problem):
+        return act
+    ended = await call.gateway.accounts.administration.set_active(user, act, active=False)
+    return changed(call, ended)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/activate",
+    audience=Audience.ADMIN,
+    body=Because,
+    request_example=examples.BECAUSE,
+    answers={200: Account},
+    refusals={404: "User not found", 409: "It would be oneself"},
+    rate="write",
+    absent="User not found",
+    example=examples.ACCOUNT,
+)
+async def activate(call: Call[Because]) -> Account | Problem:
+    """Let a user in again."""
+    user = call.ids["user_id"]
+    act = await act_of(call, "user.activate", user, call.body.reason)
+    if isinstance(act, Problem):
+        return act
+    ended = await call.gateway.accounts.administration.set_active(user, act, active=True)
+    return changed(call, ended)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/role",
+    audience=Audience.ADMIN,
+    body=NewRole,
+    request_example=examples.NEW_ROLE,
+    answers={200: Account},
+    refusals={404: "User not found", 409: "It would be oneself"},
+    rate="write",
+    absent="User not found",
+    example=examples.ACCOUNT,
+)
+async def role(call: Call[NewRole]) -> Account | Problem:
+    """Give a user another role; with it he must log in again."""
+    user, body = call.ids["user_id"], call.body
+    act = await act_of(call, "user.role", user, body.reason, {"role": body.role})
+    if isinstance(act, Problem):
+        return act
+    ended = await call.gateway.accounts.administration.set_role(user, body.role, act)
+    return changed(call, ended)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/password",
+    audience=Audience.ADMIN,
+    body=NewPassword,
+    request_example=examples.NEW_PASSWORD,
+    answers={200: Account},
+    refusals={404: "User not found", 409: "It would be oneself"},
+    rate="write",
+    absent="User not found",
+    example=examples.ACCOUNT,
+)
+async def password(call: Call[NewPassword]) -> Account | Problem:
+    """Set a user's password; all his logins end."""
+    gateway, user, body = call.gateway, call.ids["user_id"], call.body
+    act = await act_of(call, "user.password", user, body.reason)
+    if isinstance(act, Problem):
+        return act
+    fresh = await gateway.passwords.hash(body.password)
+    return changed(call, await gateway.accounts.administration.set_password(user, fresh, act))
+
+
+@operations.get(
+    "/api/v1/admin/audit",
+    audience=Audience.ADMIN,
+    query=AuditQuery,
+    answers={200: AuditList},
+    rate="read",
+    example=examples.AUDIT,
+)
+async def audit(call: Call[None, AuditQuery]) -> AuditList:
+    """What admins did, newest first."""
+    query = call.query
+    rows = await call.gateway.accounts.audit.page(query.before, query.target, query.limit)
+    more = rows[-1].number if len(rows) == query.limit else None
+    return AuditList([record(row) for row in rows], more)
+
+
+async def act_of(
+    call: Call[Any, Any],
+    name: str,
+    user: UUID,
+    reason: str,
+    details: Mapping[str, Any] | None = None,
+) -> Act | Problem:
+    """The record of what the caller is about to do; nobody does it to himself."""
+    if user == call.caller:
+        return ONESELF
+    admin = await call.gateway.users.by_id(call.caller)
+    if admin is None:
+        return TOKEN_REFUSED
+    return Act(
+        at=call.gateway.clock.now(),
+        actor_id=admin.id,
+        actor=admin.email,
+        act=name,
+        target=f"user:{user}",
+        reason=reason,
+        request_id=call.request[REQUEST_ID],
+        details=details or {},
+    )
+
+
+def changed(call: Call[Any, Any], ended: Ended | None) -> Account | Problem:
+    """The user as he is now; this gateway refuses from now on what ended with the change."""
+    if ended is None:
+        return NOT_FOUND
+    call.gateway.revocations.add(*ended.sessions)
+    call.gateway.revocations.changed(ended.user.id)
+    return shown(ended.user)
+
+
+def shown(row: UserRow) -> Account:
+    """The row as the API shows it."""
+    return Account(row.id, row.email, row.name, row.role, row.is_active, row.created_at)
+
+
+def record(row: ActRow) -> AuditRecord:
+    """The record as the API shows it."""
+    return AuditRecord(
+        number=row.number,
+        at=row.at,
+        actor_id=row.actor_id,
+        actor=row.actor,
+        act=row.act,
+        target=row.target,
+        reason=row.reason,
+        request_id=row.request_id,
+        details=row.details,
+    )

@@ -1,0 +1,204 @@
+"""Nodes as their owners and admins see them: listed, shown, drained, quarantined, revoked."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.scheduler.messages import NodeStands, Scheduler
+from sql.nodes import NodeShown, Word
+from web import examples
+from web.operations import Call, Operations, Scope
+from web.pages import NOT_THERE, Cursor, next_of, span_of
+from web.problem import Problem, unavailable
+from web.rights import Role
+from web.standing import Verb, after
+
+operations = Operations()
+ABSENT = "Node not found"
+NOT_FOUND = Problem(404, ABSENT)
+LOOK_ONLY = Problem(403, "This needs the role admin")
+CHANGED = unavailable("The node changed meanwhile; try again")
+REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is what it is"}
+
+
+@attrs.frozen
+class Node:
+    """``status`` is how alive it is, ``standing`` what people say: whether it may work.
+
+    ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
+    """
+
+    id: UUID
+    owner_id: UUID | None
+    name: str
+    capabilities: list[str]
+    metadata: Mapping[str, Any]
+    status: str
+    standing: str
+    standing_reason: str
+    standing_at: datetime | None
+    current_load: float
+    verified_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+
+
+@attrs.frozen
+class NodeList:
+    """``count`` is how many there are; ``next`` is the ``after`` of the next page."""
+
+    nodes: list[Node]
+    count: int
+    next: UUID | None
+
+
+@attrs.frozen
+class Said:
+    """Why, in a few words: it is shown beside the node."""
+
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+@operations.get(
+    "/api/v1/nodes",
+    scope=Scope.NODES_READ,
+    query=Cursor,
+    answers={200: NodeList},
+    example=examples.NODES,
+    rate="read",
+)
+async def index(call: Call[None, Cursor]) -> NodeList | Problem:
+    """One's own nodes, newest first; admins see all."""
+    page, kept = call.query, call.gateway.nodes
+    if page.after is not None and await _visible(call, page.after) is None:
+        return NOT_THERE
+    owner = None if _sees_all(call) else call.caller
+    rows = await kept.page(owner, span_of(page))
+    nodes = [shown(row) for row in rows[: page.limit]]
+    return NodeList(nodes, await kept.count(owner), next_of(rows, page.limit))
+
+
+@operations.get(
+    "/api/v1/nodes/{node_id}",
+    scope=Scope.NODES_READ,
+    answers={200: Node},
+    example=examples.NODE,
+    refusals={404: ABSENT},
+    absent=ABSENT,
+    rate="read",
+)
+async def show(call: Call) -> Node | Problem:
+    """A node of one's own; admins see any."""
+    row = await _visible(call, call.ids["node_id"])
+    return NOT_FOUND if row is None else shown(row)
+
+
+@operations.post(
+    "/api/v1/nodes/{node_id}/drain",
+    scope=Scope.NODES_WRITE,
+    body=Said,
+    answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.DRAINING_NODE,
+    refusals=REFUSALS,
+    absent=ABSENT,
+    rate="write",
+)
+async def drain(call: Call[Said]) -> Node | Problem:
+    """Let the node finish what it runs, and give it nothing new."""
+    return await _say(call, Verb.DRAIN)
+
+
+@operations.post(
+    "/api/v1/nodes/{node_id}/quarantine",
+    scope=Scope.NODES_WRITE,
+    body=Said,
+    answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.QUARANTINED_NODE,
+    refusals=REFUSALS,
+    absent=ABSENT,
+    rate="write",
+)
+async def quarantine(call: Call[Said]) -> Node | Problem:
+    """Give the node no work but its owner's own; for admins."""
+    return await _say(call, Verb.QUARANTINE)
+
+
+@operations.post(
+    "/api/v1/nodes/{node_id}/release",
+    scope=Scope.NODES_WRITE,
+    body=Said,
+    answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.SPOKEN,
+    refusals=REFUSALS,
+    absent=ABSENT,
+    rate="write",
+)
+async def release(call: Call[Said]) -> Node | Problem:
+    """Give the node work again; what an admin put into quarantine an admin releases."""
+    return await _say(call, Verb.RELEASE)
+
+
+@operations.post(
+    "/api/v1/nodes/{node_id}/revoke",
+    scope=Scope.NODES_WRITE,
+    body=Said,
+    answers={200: Node},
+    request_example=examples.REASON,
+    example=examples.REVOKED_NODE,
+    refusals=REFUSALS,
+    absent=ABSENT,
+    rate="write",
+)
+async def revoke(call: Call[Said]) -> Node | Problem:
+    """Shut the node out for good: its socket is closed, its tokens and its key open nothing."""
+    return await _say(call, Verb.REVOKE)
+
+
+def shown(row: NodeShown) -> Node:
+    """The row as the API shows it."""
+    members = attrs.asdict(row, recurse=False)
+    members |= {"standing": row.standing.name, "capabilities": list(row.capabilities)}
+    return Node(**members)
+
+
+async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
+    row = await _visible(call, call.ids["node_id"])
+    if row is None:
+        return NOT_FOUND
+    is_admin = _role(call) is Role.ADMIN
+    if not is_admin and row.owner_id != call.caller:
+        return LOOK_ONLY  # an auditor
+    standing = after(verb, row.standing.name, is_admin=is_admin)
+    if isinstance(standing, Problem):
+        return standing
+    if standing == row.standing.name:
+        return shown(row)  # it was said before
+    word = Word(row.id, row.standing.version, standing, call.body.reason, call.caller)
+    said = await call.gateway.nodes.stand(word)
+    if said is None:
+        return CHANGED
+    call.gateway.registry.ref(Scheduler).tell(NodeStands(said.id, said.standing))
+    return shown(said)
+
+
+async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:
+    """The node, if the caller may see it: what is another's is not there."""
+    row = await call.gateway.nodes.shown(node)
+    if row is None or not (_sees_all(call) or row.owner_id == call.caller):
+        return None
+    return row
+
+
+def _role(call: Call[Any, Any]) -> Role:
+    return Role.USER if call.claims is None else call.claims.role
+
+
+def _sees_all(call: Call[Any, Any]) -> bool:
+    return _role(call) in (Role.ADMIN, Role.AUDITOR)

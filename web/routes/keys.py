@@ -1,0 +1,139 @@
+"""API keys: for programs, which may do what the key's scopes say."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
+from web import examples
+from web.api_keys import HINT, digest, make_key
+from web.operations import Call, Operations
+from web.pages import Window
+from web.problem import Fault, Problem, invalid
+from web.rights import Scope, ScopeName
+from web.routes.auth import Done
+
+operations = Operations()
+NOT_FOUND: Final = Problem(404, "API key not found")
+
+
+@attrs.frozen
+class NewKey:
+    """``expires_at``: with a time zone, in the future; left out, the key is good until revoked."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=len(Scope))]
+    expires_at: datetime | None = None
+
+
+@attrs.frozen
+class Key:
+    """``hint`` is how the key ends; ``last_used_at`` is right to within some minutes."""
+
+    id: UUID
+    name: str
+    hint: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@attrs.frozen
+class CreatedKey(Key):
+    """With the key itself, which is never shown again."""
+
+    key: str = attrs.field(repr=False, kw_only=True)
+
+
+@attrs.frozen
+class KeyList:
+    """``count`` is how many there are, not how many are on this page."""
+
+    keys: list[Key]
+    count: int
+
+
+@operations.post(
+    "/api/v1/auth/keys",
+    body=NewKey,
+    answers={201: CreatedKey},
+    refusals={409: f"There are {LIVING_MAX} keys already"},
+    rate="write",
+    request_example=examples.NEW_KEY,
+    example=examples.CREATED_KEY,
+)
+async def create(call: Call[NewKey]) -> CreatedKey | Problem:
+    """Make a key. It is shown in this answer and never again."""
+    gateway, body, now = call.gateway, call.body, call.gateway.clock.now()
+    if (fault := expiry_fault(body.expires_at, now)) is not None:
+        return invalid([fault])
+    key = make_key(gateway.random)
+    scopes = list(dict.fromkeys(body.scopes))
+    new = NewApiKey(
+        id=gateway.random.uuid(),
+        name=body.name,
+        sha256=digest(key),
+        hint=key[-HINT:],
+        scopes=scopes,
+        created_at=now,
+        expires_at=body.expires_at,
+    )
+    row = await gateway.accounts.api_keys.insert(call.caller, new)
+    if row is None:
+        return Problem(409, f"There are {LIVING_MAX} keys already; revoke one first")
+    return CreatedKey(**attrs.asdict(shown(row)), key=key)
+
+
+@operations.get(
+    "/api/v1/auth/keys",
+    query=Window,
+    answers={200: KeyList},
+    rate="read",
+    example=examples.KEYS,
+)
+async def index(call: Call[None, Window]) -> KeyList:
+    """One's keys, newest first, without the revoked."""
+    rows, window = call.gateway.accounts.api_keys, call.query
+    found = await rows.page(call.caller, window.limit, window.offset)
+    return KeyList([shown(row) for row in found], await rows.count(call.caller))
+
+
+@operations.delete(
+    "/api/v1/auth/keys/{key_id}",
+    answers={200: Done},
+    refusals={404: "API key not found"},
+    rate="write",
+    absent="API key not found",
+    example=examples.KEY_REVOKED,
+)
+async def revoke(call: Call) -> Done | Problem:
+    """Revoke a key: it opens nothing more, at once."""
+    key, gateway = call.ids["key_id"], call.gateway
+    if not await gateway.accounts.api_keys.revoke(key, call.caller, gateway.clock.now()):
+        return NOT_FOUND
+    gateway.revocations.add(key)
+    return Done("The key was revoked")
+
+
+def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
+    """What is wrong with the time at which a key shall end."""
+    if expires_at is None or expires_at > now:
+        return None
+    return Fault("expires_at", "value", "must be in the future")
+
+
+def shown(row: ApiKeyRow) -> Key:
+    """The row as the API shows it."""
+    return Key(
+        id=row.id,
+        name=row.name,
+        hint=row.hint,
+        scopes=list(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.used_at,
+    )

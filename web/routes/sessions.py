@@ -1,0 +1,74 @@
+"""Where one is logged in."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from web import examples
+from web.operations import Call, Operations
+from web.pages import Window
+from web.problem import Problem
+from web.routes.auth import Done
+
+operations = Operations()
+NOT_FOUND: Final = Problem(404, "Session not found")
+
+
+@attrs.frozen
+class Session:
+    """``refreshed_at`` is when its tokens were issued; ``current``: the one that asks."""
+
+    sid: UUID
+    client: str
+    current: bool
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+
+
+@attrs.frozen
+class SessionList:
+    """``count`` is how many there are, not how many are on this page."""
+
+    sessions: list[Session]
+    count: int
+
+
+@operations.get(
+    "/api/v1/auth/sessions",
+    query=Window,
+    answers={200: SessionList},
+    rate="read",
+    example=examples.SESSIONS,
+)
+async def index(call: Call[None, Window]) -> SessionList:
+    """One's logins that have not ended, the one used last first."""
+    sessions, now, window = call.gateway.accounts.sessions, call.gateway.clock.now(), call.query
+    here = None if call.claims is None else call.claims.family
+    rows = await sessions.page(call.caller, now, window.limit, window.offset)
+    found = [
+        Session(
+            row.sid, row.client, row.sid == here, row.created_at, row.rotated_at, row.expires_at
+        )
+        for row in rows
+    ]
+    return SessionList(found, await sessions.count(call.caller, now))
+
+
+@operations.delete(
+    "/api/v1/auth/sessions/{sid}",
+    answers={200: Done},
+    refusals={404: "Session not found"},
+    rate="write",
+    absent="Session not found",
+    example=examples.SESSION_ENDED,
+)
+async def end(call: Call) -> Done | Problem:
+    """End a login of one's own."""
+    sid, gateway = call.ids["sid"], call.gateway
+    if not await gateway.accounts.sessions.end(sid, call.caller, gateway.clock.now()):
+        return NOT_FOUND
+    gateway.revocations.add(sid)
+    return Done("The session has ended")

@@ -1,0 +1,41 @@
+"""The service manager that started us, if one did: systemd's notifications, see sd_notify(3)."""
+
+import os
+import socket
+from collections.abc import Mapping
+
+import attrs
+import structlog
+
+log = structlog.get_logger("service")
+
+
+@attrs.frozen
+class ServiceManager:
+    """``address`` of its datagram socket, '' when there is none; and its watchdog's patience, or 0.
+
+    An address that begins with @ is in the abstract namespace.
+    """
+
+    address: str = ""
+    watchdog_seconds: float = 0.0
+
+    def say(self, **state: object) -> None:
+        """Tell it some variables, like READY=1; it is never waited for, and may be away."""
+        if not self.address:
+            return
+        message = "\n".join(f"{name}={value}" for name, value in state.items())
+        address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+                sender.sendto(message.encode(), address)
+        except OSError as error:
+            log.warning("the service manager is not told", why=type(error).__name__)
+
+
+def service_manager(environment: Mapping[str, str] = os.environ) -> ServiceManager:
+    """The one that this process's environment names."""
+    watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    microseconds = environment.get("WATCHDOG_USEC", "") if watched else ""
+    seconds = int(microseconds) / 1e6 if microseconds.isascii() and microseconds.isdigit() else 0.0
+    return ServiceManager(environment.get("NOTIFY_SOCKET", ""), seconds)
