@@ -1,5 +1,6 @@
 """What people may say about a node, and what it is then: decided over values."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
@@ -18,7 +19,7 @@ class Verb(Enum):
 
 ADMINS_ONLY: Final = Problem(403, "Only admins put nodes into quarantine, and release them from it")
 # What a node is after each word, by what it was; what is missing cannot be said.
-_NEXT: Final = {
+_NEXT: Final[Mapping[Verb, Mapping[str, str]]] = {
     Verb.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
     Verb.QUARANTINE: {ACTIVE: QUARANTINED, DRAINING: QUARANTINED, QUARANTINED: QUARANTINED},
     Verb.RELEASE: {ACTIVE: ACTIVE, DRAINING: ACTIVE, QUARANTINED: ACTIVE},

@@ -304,8 +304,8 @@ async def test_the_last_page_of_many_jobs_costs_no_more_than_the_first(
 HOLD = """
 WITH job AS (
     INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, created_at, queued_at,
-                      updated_at)
-    VALUES ($2, $1, 'render', 'x', 'QUEUED', 100000, now(), now(), now()) RETURNING id
+                      updated_at, open_units)
+    VALUES ($2, $1, 'render', 'x', 'QUEUED', 100000, now(), now(), now(), 1) RETURNING id
 ), account AS (
     UPDATE accounts SET held = held + 100000 WHERE name = 'user:' || $1::uuid RETURNING id
 )
@@ -320,8 +320,10 @@ async def test_holds_name_the_jobs_that_they_are_for(
     user = await face.user()
     job = uuid4()
     connection = await asyncpg.connect(database.owner_dsn)
-    await connection.execute(HOLD, id_of(user), job)
-    await connection.close()
+    try:
+        await connection.execute(HOLD, id_of(user), job)
+    finally:
+        await connection.close()
     status, found = await get(face, user, "holds")
     assert status == 200
     assert (found["count"], found["held"]) == (1, "10.0000")
