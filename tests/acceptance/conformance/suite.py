@@ -25,9 +25,6 @@ from tests.acceptance.conformance.work import (
 LATER = (
     f"{API}/ledger/",
     f"{API}/webhooks/stripe",
-    f"{API}/auth/refresh",
-    f"{API}/auth/logout",
-    f"{API}/credits/deduct",
 )
 LOGINS_MOST = 100
 TIMEOUT_SECONDS = 130.0
