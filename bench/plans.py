@@ -8,10 +8,7 @@ see all rows (fsck) will show up; of the others none should. ``--verbose`` print
 
 import argparse
 import asyncio
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,7 +18,7 @@ from bench.probe import Table
 from bench.volume import fill
 from sql.loader import QUERIES
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway
+from tests.acceptance.gateway import running_gateway
 
 LARGE = {"entries", "transfers", "jobs", "units", "holds", "accounts", "users"}
 EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
@@ -60,21 +57,15 @@ async def main() -> None:
     parser.add_argument("--ended", type=int, default=100_000)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        os.chmod(name, 0o711)  # noqa: PTH101 - engines of root run as somebody else
-        gateway = Gateway(Path(name) / "data")
-        await gateway.start()
-        try:
-            endpoint = kept_endpoint(gateway.data)
-            assert endpoint is not None
-            sizes = {"entries": options.entries, "open_jobs": options.open}
-            await fill(endpoint.owner_dsn, **sizes, ended_jobs=options.ended)
-            mode = {"plan_cache_mode": "force_generic_plan"}  # as sql/database.py connects
-            connection = await asyncpg.connect(endpoint.app_dsn, server_settings=mode)
-            table = await explain(connection, verbose=options.verbose)
-            await connection.close()
-        finally:
-            await gateway.stop()
+    async with running_gateway() as gateway:
+        endpoint = kept_endpoint(gateway.data)
+        assert endpoint is not None
+        sizes = {"entries": options.entries, "open_jobs": options.open}
+        await fill(endpoint.owner_dsn, **sizes, ended_jobs=options.ended)
+        mode = {"plan_cache_mode": "force_generic_plan"}  # as sql/database.py connects
+        connection = await asyncpg.connect(endpoint.app_dsn, server_settings=mode)
+        table = await explain(connection, verbose=options.verbose)
+        await connection.close()
     table.print()
 
 

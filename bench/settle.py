@@ -9,10 +9,7 @@ the same whatever its job has, so that the time of a job is linear in its units.
 
 import argparse
 import asyncio
-import os
-import tempfile
 import time
-from pathlib import Path
 from statistics import median
 from uuid import UUID
 
@@ -20,7 +17,7 @@ from actors.ledger.messages import Commit, Effect, UnitAssign, UnitComplete, Uni
 from bench.probe import Table
 from sql.database import Database
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway
+from tests.acceptance.gateway import running_gateway
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 
@@ -69,19 +66,12 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     sizes = [int(size) for size in options.units.split(",")]
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        os.chmod(name, 0o711)  # noqa: PTH101 - engines of root run as somebody else
-        gateway = Gateway(Path(name) / "data")
-        await gateway.start()
-        try:
-            endpoint = kept_endpoint(gateway.data)
-            assert endpoint is not None
-            database = Database(lambda: endpoint.app_dsn)
-            stage = sql_stage(database)
-            table = await measure(stage, sizes, options.concurrent, options.rounds)
-            await database.close()
-        finally:
-            await gateway.stop()
+    async with running_gateway() as gateway:
+        endpoint = kept_endpoint(gateway.data)
+        assert endpoint is not None
+        database = Database(lambda: endpoint.app_dsn)
+        table = await measure(sql_stage(database), sizes, options.concurrent, options.rounds)
+        await database.close()
     table.print()
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.kernel import Ref, State
+from actors.kernel import Fatal, Ref, State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
@@ -25,6 +25,7 @@ class Dynamic:
         self._limit = limit
         self._cells: dict[Ref[Any], Cell] = {}
         self._system: System | None = None
+        self._on_exit: Callable[[Exit], None] = _nobody
         self._state = State.NEW
         self._restarts = 0
         self._last_error: str | None = None
@@ -43,7 +44,7 @@ class Dynamic:
             self._lose(cell, "its start was given up")
             raise
         if failure is not None:
-            self._lose(cell, failure.reason)
+            self._ended(cell, failure)
             raise StartFailed(f"{child.name}: {failure.reason}") from failure.error
         return child.ref
 
@@ -64,9 +65,8 @@ class Dynamic:
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Take what the tree shares; it never gives up, so it has nothing to report."""
-        del on_exit
-        self._system = system
+        """Take what the tree shares; nothing but ``Fatal`` in a child is ever reported."""
+        self._system, self._on_exit = system, on_exit
 
     async def launch(self) -> Exit | None:
         """Be ready for children."""
@@ -111,9 +111,7 @@ class Dynamic:
             raise StartFailed(f"{child.name}: {self.name} takes actors only")
 
         def ended(end: Exit) -> None:
-            if not end.normal:
-                self._last_error = f"{child.name}: {end.reason}"
-            self._lose(cell, end.reason)
+            self._ended(cell, end)
 
         cell = Cell(
             child.ref,
@@ -126,9 +124,22 @@ class Dynamic:
         self._cells[child.ref] = cell
         return cell
 
+    def _ended(self, cell: Cell, end: Exit) -> None:
+        """A child ended by itself, or could not be started."""
+        self._lose(cell, end.reason)
+        if end.normal:
+            return
+        reason = self._last_error = f"{cell.ref.name}: {end.reason}"
+        if isinstance(end.error, Fatal):  # the parent stops all that is left here
+            self._on_exit(Exit(normal=False, reason=reason, error=end.error))
+
     def _lose(self, cell: Cell, reason: str) -> None:
         self._cells.pop(cell.ref, None)
         cell.bury(reason)
+
+
+def _nobody(_: Exit) -> None:
+    """Not in a tree yet: it has no children either."""
 
 
 def _reading(cell: Cell) -> Snapshot:

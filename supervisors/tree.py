@@ -25,12 +25,13 @@ from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
+from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import Strategy
+from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 
 To = TypeVar("To")
@@ -96,6 +97,14 @@ class Tree:
                 books,
                 self.nodes,
                 dispatch,
+                Supervisor(
+                    "Outside",
+                    Strategy.ONE_FOR_ONE,
+                    Intensity(5, 30),
+                    self._outside(),
+                    backoff=Backoff(1, 60),
+                    give_up=GiveUp.STAY_DOWN,
+                ),
                 edge,
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
@@ -127,11 +136,14 @@ class Tree:
             ),
         ]
 
+    def _outside(self) -> list[Child]:
+        bus = self._ports.bus
+        return [child(self._notifier, lambda: NotifierActor(bus))]
+
     def _edge(self, web: Sequence[Child], last: Sequence[Child]) -> list[Child]:
-        bus, store, sessions = self._ports.bus, self._ports.store, self.nodes.children
+        store, sessions = self._ports.store, self.nodes.children
         watchman = self._address(Watchman, "watchman")
         return [
-            child(self._notifier, lambda: NotifierActor(bus)),
             *web,
             child(
                 watchman,

@@ -204,24 +204,25 @@ class Instance:
         """Handle up to 64 messages; True when it stopped for the sake of others."""
         mailbox, items, table, actor = self.mailbox, self.mailbox.items, self.table, self.actor
         clock, gauge, samples = self.clock, self.gauge, self.gauge.samples
+        latest = mailbox.latest
         left = TURN
         before = clock()
         while items and not self.signalled:
             if left <= 0:
                 return True
             item = items.popleft()
-            if mailbox.latest or mailbox.room:
+            if latest or mailbox.room:
                 mailbox.taken(item)
-            if isinstance(item, Envelope):
-                message, reply = item.message, item.reply
-                if reply is not None and (reply.done() or item.deadline <= before):
-                    continue  # nobody waits for it any more
-            else:
-                message, reply = item, None
-            try:
-                method, limit = table[type(message)]
-            except KeyError:
-                method, limit = NOBODY
+            message: Any = item
+            reply = None
+            handler = table.get(type(message))  # most are told, and lie there as they are
+            if handler is None:
+                if isinstance(item, Envelope):
+                    message, reply = item.message, item.reply
+                    if reply is not None and (reply.done() or item.deadline <= before):
+                        continue  # nobody waits for it any more
+                handler = table.get(type(message), NOBODY)
+            method, limit = handler
             if limit:
                 left -= await self._run_batch(item, method, limit, before)
             else:

@@ -10,8 +10,6 @@ from actors.kernel.envelope import Envelope, Item, Reminder, message_of
 from actors.kernel.failure import ActorStopped, AskFailed, MailboxFull
 from actors.kernel.message import Message, Overflow
 
-REJECT = Overflow.REJECT
-
 
 class Mailbox:
     """A deque and one waiter; ``tell`` and ``ask`` are the ways in; the actor takes out.
@@ -51,19 +49,10 @@ class Mailbox:
         self.dead_letters: DeadLetters | None = None
 
     def tell(self, message: Message[Any, Any]) -> bool:
-        """Queue a message as its kind's overflow policy says; False when it is not taken."""
-        items = self.items
-        depth = len(items)
-        if depth >= self.capacity or message.overflow is not REJECT:
-            return self._tell_by_policy(message)
-        items.append(message)
-        if depth >= self.peak:
-            self.peak = depth + 1
-        if self.waiter is not None:
-            self.wake()
-        return True
+        """Queue a message as its kind's overflow policy says; False when it is not taken.
 
-    def _tell_by_policy(self, message: Message[Any, Any]) -> bool:
+        ``Ref.tell`` does the same by itself for a message that may only be refused, and is not.
+        """
         if message.overflow is Overflow.COALESCE:
             return self._coalesce(message)
         capacity = self.offered if message.overflow is Overflow.AWAIT_ROOM else self.capacity

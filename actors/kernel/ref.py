@@ -7,9 +7,10 @@ from actors.kernel.deadlines import deadlines_of
 from actors.kernel.envelope import Envelope
 from actors.kernel.failure import ActorStopped
 from actors.kernel.mailbox import Mailbox
-from actors.kernel.message import Message, R, To
+from actors.kernel.message import Message, Overflow, R, To
 
 CAPACITY = 1024
+REJECT = Overflow.REJECT
 
 
 class Ref(Generic[To]):
@@ -30,6 +31,15 @@ class Ref(Generic[To]):
     def tell(self, message: Message[To, Any]) -> bool:
         """Queue the message and return at once; False (and a dead letter) if it is not taken."""
         mailbox = self.mailbox
+        items = mailbox.items
+        depth = len(items)
+        if depth < mailbox.capacity and message.overflow is REJECT:  # nearly all, without a call
+            items.append(message)
+            if depth >= mailbox.peak:
+                mailbox.peak = depth + 1
+            if mailbox.waiter is not None:
+                mailbox.wake()
+            return True
         if mailbox.tell(message):
             return True
         mailbox.bury(message, mailbox.refusal().reason)

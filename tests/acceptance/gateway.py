@@ -133,9 +133,11 @@ async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerat
     with engine_folder() as base:
         gateway = Gateway(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
-        await gateway.start()
-        yield gateway
-        await gateway.stop()
+        try:
+            await gateway.start()
+            yield gateway
+        finally:
+            await gateway.stop()
         await until(lambda: not alive_in(gateway.data), within=20)
 
 

@@ -55,9 +55,10 @@ async def acknowledged(creator: Creator) -> list[str]:
         "ledger.Commit:3",
         "after_commit.UnitComplete:1",
         "after_commit.JobInsert:2",
+        "notifier.UnitsMoved:2",
     ],
 )
-async def test_a_crash_of_scheduler_or_ledger_closes_no_socket_and_loses_nothing(
+async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_loses_nothing(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:
     await restart(gateway, node, point)

@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.acceptance.gateway import Gateway, alive_in
 from tests.acceptance.people import Creator, PlainNode, faithful_node
 from tests.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
+Moment = Callable[[Creator, PlainNode, str], Awaitable[None]]
+Kill = Callable[[Gateway], Awaitable[None]]
 
 
 async def check_job(gateway: Gateway, creator: Creator, job: str) -> None:
@@ -41,26 +44,13 @@ async def finish(node: PlainNode, job: str) -> None:
     await node.say("job_result", job_id=job, status="completed", result_ref=result)
 
 
-async def test_killed_before_the_frame_is_sent(
-    gateway: Gateway, creator: Creator, make_node: MakeNode
-) -> None:
-    node = await make_node()
-    job = await dispatched(creator)
-    await gateway.kill()
-    await gateway.start()
-    await node.connect()
-    assert (await node.receive("job_dispatch"))["job_id"] == job
-    await finish(node, job)
-    await node.receive("ack")
-    await check_job(gateway, creator, job)
+async def waits_for_its_node(creator: Creator, node: PlainNode, job: str) -> None:
+    """The frame is not sent: there is no socket."""
 
 
-async def test_killed_while_the_node_works(
-    gateway: Gateway, creator: Creator, make_node: MakeNode
-) -> None:
-    node = await make_node()
+async def runs(creator: Creator, node: PlainNode, job: str) -> None:
+    """The node said so, and how far it is."""
     await node.connect()
-    job = await dispatched(creator)
     await node.receive("job_dispatch")
     await node.say("job_status", job_id=job, status="running", progress=0.45)
 
@@ -68,40 +58,41 @@ async def test_killed_while_the_node_works(
         return bool((await creator.job(job))["status"] == "RUNNING")
 
     await until(running)
-    await gateway.kill()
-    await gateway.start()
-    await node.connect()
-    await finish(node, job)
-    await node.receive("ack")
-    await check_job(gateway, creator, job)
 
 
-async def test_killed_between_the_result_and_the_ack(
-    gateway: Gateway, creator: Creator, make_node: MakeNode
-) -> None:
-    node = await make_node()
+async def has_a_result(creator: Creator, node: PlainNode, job: str) -> None:
+    """Whether it is booked before the kill is chance: both must do."""
     await node.connect()
-    job = await dispatched(creator)
     await node.receive("job_dispatch")
-    await finish(node, job)  # whether it is booked before the kill is chance: both must do
-    await gateway.kill()
-    await gateway.start()
-    await node.connect()
     await finish(node, job)
-    await node.receive("ack")
-    await check_job(gateway, creator, job)
 
 
-async def test_a_kill_of_everything_at_once_leaves_no_orphan_and_loses_nothing(
-    gateway: Gateway, creator: Creator, make_node: MakeNode
-) -> None:
-    node = await make_node()
-    job = await dispatched(creator)
+async def everything(gateway: Gateway) -> None:
+    """A kill of the engines too, which leaves no orphan."""
     await gateway.kill_group()
     await until(lambda: not alive_in(gateway.data), within=20)
+
+
+@pytest.mark.parametrize(
+    ("moment", "kill"),
+    [
+        (waits_for_its_node, Gateway.kill),
+        (runs, Gateway.kill),
+        (has_a_result, Gateway.kill),
+        (waits_for_its_node, everything),
+    ],
+)
+async def test_a_job_survives_a_kill_while_it(
+    gateway: Gateway, creator: Creator, make_node: MakeNode, moment: Moment, kill: Kill
+) -> None:
+    node = await make_node()
+    job = await dispatched(creator)
+    await moment(creator, node, job)
+    await kill(gateway)
     await gateway.start()
     await node.connect()
-    await node.receive("job_dispatch")
+    if moment is waits_for_its_node:
+        assert (await node.receive("job_dispatch"))["job_id"] == job
     await finish(node, job)
     await node.receive("ack")
     await check_job(gateway, creator, job)

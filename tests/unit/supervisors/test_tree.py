@@ -1,0 +1,79 @@
+"""The whole tree over twins: whose crash touches whom."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from actors.kernel import State
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.notifier.messages import Notifier, UnitsMoved
+from supervisors.child import Child
+from supervisors.registry import Registry
+from supervisors.tree import Ports, Tree
+from tests.simulation.gateway import IdleActor
+from tests.twins.bus import TwinBus
+from tests.twins.clock import TwinClock
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.twins.socket import TwinSocket
+from tests.twins.store import StoreTwin
+from tests.twins.tokens import TwinTokens
+from tests.unit.dispatch.stage import NODE, OWNER, state_of
+from tests.unit.simulated_time import simulated
+
+
+class BrokenBus(TwinBus):
+    """Raises, against its promise."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        raise ZeroDivisionError(topic)
+
+
+class City:
+    """The tree, how often its web was started, and the socket of one node."""
+
+    def __init__(self) -> None:
+        self.webs = 0
+        self.registry = Registry()
+        self.socket = TwinSocket()
+        clock = TwinClock()
+        ports = Ports(
+            StoreTwin(),
+            TwinObjects(clock.monotonic),
+            BrokenBus(),
+            clock,
+            TwinRandom(),
+            TwinTokens(),
+        )
+        settings = NodeSessionSettings(bucket="rendertrust")
+        web = Child("web", self._web)
+        self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
+
+    def _web(self) -> IdleActor:
+        self.webs += 1
+        return IdleActor()
+
+    async def start(self) -> None:
+        await self.tree.root.start()
+        identity = NodeIdentity(NODE, OWNER, ("echo",), verified=True)
+        await self.tree.open_session(identity, self.socket)
+
+
+@simulated
+@pytest.mark.parametrize("crashes", [1, 50])
+async def test_a_crash_of_the_notifier_closes_no_socket_and_restarts_nobody_else(
+    crashes: int,
+) -> None:
+    city = City()
+    await city.start()
+    notifier = city.registry.ref(Notifier)
+    for number in range(crashes):
+        notifier.tell(UnitsMoved((state_of("RUNNING", UUID(int=number)),)))
+        await asyncio.sleep(1.5)
+    outside, edge = city.tree.root.snapshot().children[-2:]
+    assert outside.children[0].restarts >= 1
+    assert (city.socket.closed, city.webs) == (None, 1)
+    assert [child.restarts for child in edge.children] == [0, 0]
+    assert city.tree.root.state is State.RUNNING
+    await city.tree.root.stop()
