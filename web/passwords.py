@@ -1,29 +1,46 @@
 """Passwords: hashed by argon2 in a few threads, so that the loop never waits for one."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 R = TypeVar("R")
 
 THREADS = 2
 WAITING_MAX = 64
+NICENESS = 10
 
 
 class Overloaded(Exception):
     """More passwords wait to be hashed than will be done in reasonable time."""
 
 
+def hasher() -> PasswordHasher:
+    """Argon2id, 19 MiB, two passes, one lane (OWASP's recommendation): some 20 ms of a core."""
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
+
+
+def yield_to_the_loop() -> None:
+    """Let the loop's thread go first where there are fewer cores than threads that want one."""
+    if sys.platform == "linux":  # there priorities are of threads: elsewhere of the process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
 class Passwords:
-    """19 MiB, two passes, one lane (OWASP's second recommendation): some 20 ms of a core."""
+    """Hashes in a few threads, and refuses when too many wait."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
+        self._hasher = hasher()
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="passwords", initializer=yield_to_the_loop
+        )
         self._waiting = 0
         # Checked instead when nobody has the e-mail: it must not answer faster.
         self._nobody = self._hasher.hash("nobody's password")

@@ -1,9 +1,9 @@
 """The actor that fills the set of what was revoked: every second, and whenever there is news."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -60,10 +60,8 @@ class Tidy(Message[Revoker, None]):
     """Its own timer: what has expired can go, here and in the database."""
 
 
-class Purge(Protocol):
-    """Removes rows that concern no token any more. Raises Unavailable."""
-
-    async def __call__(self, now: datetime) -> None: ...
+# Removes rows that concern no token any more, now. Raises Unavailable.
+Purge: TypeAlias = Callable[[datetime], Awaitable[None]]
 
 
 class RevocationsActor(Actor[Revoker]):

@@ -62,6 +62,18 @@ def login(context: click.Context, email: str | None, password_stdin: bool) -> No
     session.output.say(f"Logged in as {address} at {session.url}.")
 
 
+@click.command(cls=Command)
+@click.pass_context
+def logout(context: click.Context) -> None:
+    """Log out: the login ends at the gateway, and is forgotten here."""
+    session = session_of(context)
+    url, known = session.url, session.credentials.tokens(session.url) is not None
+    if known:
+        session.run(lambda client: client.logout(), people=True)
+    session.output.document({"url": url, "logged_out": known})
+    session.output.say(f"Logged out of {url}." if known else f"You are not logged in at {url}.")
+
+
 async def _register(client: "AsyncClient", email: str, name: str, password: str) -> "Registered":
     from rendertrust.client import Conflict
 

@@ -15,6 +15,8 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
     "Rendering": (
         Listed("register", "Open an account and log in", "rendertrust.cli.account"),
         Listed("login", "Log in", "rendertrust.cli.account"),
+        Listed("logout", "Log out", "rendertrust.cli.account"),
+        Listed("keys", "API keys, for programs that log in for you", "rendertrust.cli.keys"),
         Listed(
             "submit", "Upload a .blend file and have a frame rendered", "rendertrust.cli.submit"
         ),
@@ -29,6 +31,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
         Listed("db", "Migrate the database, or see where it stands"),
+        Listed("admin", "Admins, roles, passwords, and the keys that sign tokens"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (
@@ -43,7 +46,9 @@ OPTIONS: Final = """\
   --url URL   The gateway (RENDERTRUST_URL; else where you logged in last;
               else http://localhost:8000)
   --json      One JSON document, or one line per event
-  --help      Explain the command"""
+  --help      Explain the command
+
+RENDERTRUST_API_KEY, where it is set, stands in for a login."""
 
 
 def overview() -> str:

@@ -66,6 +66,19 @@ class CredentialsFile:
                 book["current"] = url
             self._replace(json.dumps(book, indent=1).encode())
 
+    def forget(self, url: str) -> None:
+        """Keep nothing of that gateway; if it was the current one, there is none."""
+        self.prepare()
+        with self._locked("write"):
+            book = self._book()
+            logins = book.get("logins")
+            kept = dict(logins) if isinstance(logins, dict) else {}
+            kept.pop(url, None)
+            book["logins"] = kept
+            if book.get("current") == url:
+                del book["current"]
+            self._replace(json.dumps(book, indent=1).encode())
+
     def prepare(self) -> None:
         """Make the folder, or raise OSError: before anything is asked of a gateway."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,6 +162,10 @@ class FileKeeper:
     def write(self, tokens: "Tokens") -> None:
         """Keep them for the next call too."""
         self.file.keep(self.url, tokens, self.email)
+
+    def forget(self) -> None:
+        """For the next call too."""
+        self.file.forget(self.url)
 
     def renewing(self) -> "contextlib.AbstractAsyncContextManager[None]":
         """One process at a time."""

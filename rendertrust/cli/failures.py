@@ -56,6 +56,11 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
         "Log in: rendertrust login EMAIL (or open an account: rendertrust register EMAIL)",
     ),
     errors.InsufficientCredits: _insufficient,
+    errors.Forbidden: lambda _: (
+        exit_codes.FAILURE,
+        "forbidden",
+        "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE",
+    ),
     errors.NotFound: lambda _: (
         exit_codes.NOT_FOUND,
         "not_found",

@@ -77,7 +77,7 @@ def join(
 
 def _token(session: Session) -> str | None:
     """A token that works, of whoever is logged in at that gateway; None when nobody is."""
-    if session.credentials.tokens(session.url) is None:
+    if session.api_key is None and session.credentials.tokens(session.url) is None:
         session.output.note("You are not logged in there, so the node will belong to nobody.")
         return None
     return session.run(lambda client: client.access_token())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Reply = TypeVar("Reply")
 VARIABLE: Final = "RENDERTRUST_URL"
+API_KEY: Final = "RENDERTRUST_API_KEY"
 DEFAULT: Final = "http://localhost:8000"
 
 
@@ -44,19 +45,34 @@ class Session:
             named = f"The address {self.named!r} {error}, like {DEFAULT}"
             raise click.UsageError(named) from None
 
+    @property
+    def api_key(self) -> str | None:
+        """A key that stands in for a login, from the environment."""
+        return os.environ.get(API_KEY) or None
+
     def run(
-        self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]", email: str | None = None
+        self,
+        work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]",
+        email: str | None = None,
+        *,
+        people: bool = False,
     ) -> Reply:
-        """What ``work`` makes of a client. ``email``: who is about to log in."""
+        """What ``work`` makes of a client. ``email``: who is about to log in.
+
+        ``people``: API keys may not do this, so one that is set is left aside.
+        """
         import asyncio
 
         from rendertrust.client import AsyncClient
 
         url = self.url
         keeper = self.credentials.keeper(url, email)
+        key = None if people or email else self.api_key
 
         async def with_client() -> Reply:
-            async with AsyncClient(url, keeper=keeper, waiting=self._waiting) as client:
+            async with AsyncClient(
+                url, keeper=keeper, api_key=key, waiting=self._waiting
+            ) as client:
                 return await work(client)
 
         return asyncio.run(with_client())

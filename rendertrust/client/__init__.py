@@ -11,7 +11,10 @@ with Client("http://localhost:8000") as client:
 """
 
 from rendertrust.client.answers import (
+    ApiKey,
+    ApiKeys,
     Balance,
+    CreatedApiKey,
     Entry,
     History,
     Job,
@@ -52,12 +55,15 @@ from rendertrust.client.transport import address
 
 __all__ = [
     "NEVER",
+    "ApiKey",
+    "ApiKeys",
     "AsyncClient",
     "BadAnswer",
     "BadRequest",
     "Balance",
     "Client",
     "Conflict",
+    "CreatedApiKey",
     "Entry",
     "Fault",
     "FileChanged",

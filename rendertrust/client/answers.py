@@ -39,6 +39,34 @@ class Registered:
 
 
 @attrs.frozen
+class ApiKey:
+    """A key for programs; ``hint`` is how it ends. ``last_used_at`` is right to some minutes."""
+
+    id: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@attrs.frozen
+class CreatedApiKey(ApiKey):
+    """With the key itself, which is shown this once."""
+
+    key: str = attrs.field(repr=False, kw_only=True)
+
+
+@attrs.frozen
+class ApiKeys:
+    """Newest first; ``count`` is how many there are, not how many are here."""
+
+    keys: tuple[ApiKey, ...]
+    count: int
+
+
+@attrs.frozen
 class Balance:
     """``balance`` is booked, ``held`` of it is set aside for open jobs, ``available`` the rest."""
 

@@ -1,13 +1,17 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 from rendertrust.client.answers import (
+    ApiKeys,
     Balance,
+    CreatedApiKey,
     History,
     Job,
     JobList,
@@ -20,7 +24,7 @@ from rendertrust.client.answers import (
 from rendertrust.client.backoff import Retries
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import fetch
-from rendertrust.client.errors import BadRequest
+from rendertrust.client.errors import BadRequest, NotAuthenticated
 from rendertrust.client.login import Keeper, Login, Memory
 from rendertrust.client.reading import read
 from rendertrust.client.transport import Call, Transport, Waiting
@@ -43,13 +47,17 @@ class AsyncClient:
         *,
         tokens: Tokens | None = None,
         keeper: Keeper | None = None,
+        api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
     ) -> None:
-        """``keeper`` keeps tokens between runs; ``waiting`` is told before a pause."""
+        """``keeper`` keeps tokens between runs; ``waiting`` is told before a pause.
+
+        With an ``api_key`` nobody needs to log in; Forbidden: it lacks the scope.
+        """
         self._transport = Transport(url, retries, waiting)
         self._keeper = Memory(tokens) if keeper is None else keeper
-        self._login = Login(self._transport, self._keeper)
+        self._login = Login(self._transport, self._keeper, api_key)
         self._uploads = Uploads(self._login)
 
     @property
@@ -88,8 +96,36 @@ class AsyncClient:
         self._keeper.write(tokens)
         return tokens
 
+    async def logout(self) -> None:
+        """End the login, here and at the gateway; one that has ended already is as good."""
+        with contextlib.suppress(NotAuthenticated):  # it is over
+            await self._login.send(Call("POST", "/api/v1/auth/logout"))
+        self._keeper.forget()
+
+    async def create_key(
+        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+    ) -> CreatedApiKey:
+        """An API key. The answer alone shows it; a lost answer leaves a key to be revoked."""
+        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        if expires_at is not None:
+            body["expires_at"] = expires_at.isoformat()
+        call = Call("POST", "/api/v1/auth/keys", body, repeatable=False)
+        return read(CreatedApiKey, await self._login.send(call))
+
+    async def keys(self, *, limit: int = 50, offset: int = 0) -> ApiKeys:
+        """One's API keys, newest first; ``limit`` 1 to 100."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        return read(ApiKeys, await self._get("/api/v1/auth/keys", query))
+
+    async def revoke_key(self, key_id: str | UUID) -> None:
+        """Revoke an API key. NotFound: it was, or is another's."""
+        path = f"/api/v1/auth/keys/{UUID(str(key_id))}"
+        await self._login.send(Call("DELETE", path, repeatable=False))
+
     async def access_token(self) -> str:
         """A token that the gateway took just now, for one who speaks to it by other means."""
+        if self._login.api_key is not None:
+            return self._login.api_key
         await self.balance()
         kept = self._keeper.read()
         assert kept is not None, "a request with a token has just been answered"

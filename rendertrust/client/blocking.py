@@ -2,14 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from rendertrust.client.answers import (
+    ApiKeys,
     Balance,
+    CreatedApiKey,
     History,
     Job,
     JobList,
@@ -41,11 +44,17 @@ class Client:
         *,
         tokens: Tokens | None = None,
         keeper: Keeper | None = None,
+        api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
     ) -> None:
         self._client = AsyncClient(
-            url, tokens=tokens, keeper=keeper, retries=retries, waiting=waiting
+            url,
+            tokens=tokens,
+            keeper=keeper,
+            api_key=api_key,
+            retries=retries,
+            waiting=waiting,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -97,6 +106,24 @@ class Client:
     def login(self, email: str, password: str) -> Tokens:
         """Log in."""
         return self._run(self._client.login(email, password))
+
+    def logout(self) -> None:
+        """End the login, here and at the gateway."""
+        self._run(self._client.logout())
+
+    def create_key(
+        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+    ) -> CreatedApiKey:
+        """An API key, shown this once."""
+        return self._run(self._client.create_key(name, scopes, expires_at=expires_at))
+
+    def keys(self, *, limit: int = 50, offset: int = 0) -> ApiKeys:
+        """One's API keys, newest first."""
+        return self._run(self._client.keys(limit=limit, offset=offset))
+
+    def revoke_key(self, key_id: str | UUID) -> None:
+        """Revoke an API key."""
+        self._run(self._client.revoke_key(key_id))
 
     def access_token(self) -> str:
         """A token that the gateway took just now."""

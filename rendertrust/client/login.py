@@ -27,6 +27,10 @@ class Keeper(Protocol):
         """Keep these from now on."""
         ...
 
+    def forget(self) -> None:
+        """Keep none."""
+        ...
+
     def renewing(self) -> AbstractAsyncContextManager[None]:
         """Only one at a time may renew: a refresh token works once."""
         ...
@@ -47,6 +51,10 @@ class Memory:
         """Remember."""
         self.tokens = tokens
 
+    def forget(self) -> None:
+        """Know none."""
+        self.tokens = None
+
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
         """One task at a time."""
@@ -56,13 +64,16 @@ class Memory:
 
 @attrs.define
 class Login:
-    """Requests in the name of whoever is logged in."""
+    """Requests in the name of whoever is logged in, or whose API key is given."""
 
     transport: Transport
     keeper: Keeper
+    api_key: str | None = attrs.field(default=None, repr=False)
 
     async def send(self, call: Call) -> Any:
         """As ``Transport.send``, with a token; NotAuthenticated when there is none that works."""
+        if self.api_key is not None:
+            return await self.transport.send(call, self.api_key)
         tokens = self._kept()
         try:
             return await self.transport.send(call, tokens.access_token)

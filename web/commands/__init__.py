@@ -2,6 +2,7 @@
 
 import click
 
+from web.commands.admin import admin
 from web.commands.database import database
 from web.commands.demo import demo
 from web.commands.fsck import fsck
@@ -9,5 +10,5 @@ from web.commands.openapi import openapi
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-for command in (serve, demo, fsck, database, openapi):
+for command in (serve, demo, fsck, database, admin, openapi):
     group.add_command(command)

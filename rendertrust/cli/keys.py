@@ -1,0 +1,98 @@
+"""``rendertrust keys``: API keys, with which programs act without a login."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.session import API_KEY, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import ApiKey
+
+COLUMNS: Final = ("ID", "NAME", "ENDS IN", "CREATED", "EXPIRES", "USED", "SCOPES")
+SCOPES: Final = (
+    *("jobs:read", "jobs:write", "uploads:write", "credits:read"),
+    *("credits:write", "nodes:read", "nodes:write"),
+)
+# What submitting, following and fetching takes.
+USUAL: Final = ("jobs:read", "jobs:write", "uploads:write", "credits:read")
+
+
+@click.group(cls=Group)
+def keys() -> None:
+    """API keys, for programs that log in for you."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help=f"What it may do; may be repeated. Without: {', '.join(USUAL)}.",
+)
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="When it ends, in UTC, like 2027-01-31; else when it is revoked.",
+)
+@click.pass_context
+def create(
+    context: click.Context, name: str, scopes: tuple[str, ...], expires: datetime | None
+) -> None:
+    """Make a key. It is printed now, and never shown again."""
+    session = session_of(context)
+    ends = None if expires is None else expires.replace(tzinfo=UTC)
+    made = session.run(
+        lambda client: client.create_key(name, scopes or USUAL, expires_at=ends), people=True
+    )
+    session.output.document(made)
+    session.output.say(made.key)
+    session.output.note(f"Keep it: nobody can show it again. Programs find it in {API_KEY}.")
+
+
+@keys.command("list")
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@click.pass_context
+def list_(context: click.Context, limit: int, offset: int) -> None:
+    """Your keys that were not revoked, newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.keys(limit=limit, offset=offset), people=True)
+    session.output.document(found)
+    if not found.keys:
+        session.output.note("No keys. Make one: rendertrust keys create NAME")
+        return
+    session.output.table(COLUMNS, [_row(key, people=session.output.terminal) for key in found.keys])
+    if offset + len(found.keys) < found.count:
+        seen = offset + len(found.keys)
+        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+
+
+@keys.command()
+@click.argument("key", type=click.UUID)
+@click.pass_context
+def revoke(context: click.Context, key: UUID) -> None:
+    """Revoke a key, by its id: it opens nothing more, at once."""
+    session = session_of(context)
+    session.run(lambda client: client.revoke_key(key), people=True)
+    session.output.document({"id": key, "revoked": True})
+    session.output.say(f"Revoked {key}.")
+
+
+def _row(key: "ApiKey", *, people: bool) -> tuple[str, ...]:
+    when = wording.ago if people else wording.stamp
+    return (
+        key.id,
+        wording.harmless(key.name),
+        key.hint,
+        when(key.created_at),
+        "-" if key.expires_at is None else wording.stamp(key.expires_at),
+        "-" if key.last_used_at is None else when(key.last_used_at),
+        " ".join(key.scopes),
+    )

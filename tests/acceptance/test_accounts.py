@@ -1,0 +1,247 @@
+"""Accounts by the program, against a gateway that runs: staying logged in, keys, admins."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+import jwt
+import pytest
+import pytest_asyncio
+
+from rendertrust.cli import exit_codes
+from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.until import until
+
+PASSWORD, OTHER = "correct horse battery", "another one"
+LONG = "long enough\n"
+WITHIN = 60.0
+
+
+@attrs.frozen
+class Told:
+    code: int
+    out: str
+    err: str
+
+
+@attrs.frozen
+class Program:
+    """``rendertrust`` of somebody with a home of his own."""
+
+    gateway: Gateway
+    home: Path
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "state" / "rendertrust" / "credentials.json"
+
+    async def run(self, *words: str, typed: str = "", **variables: str) -> Told:
+        own = {
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "RENDERTRUST_URL": self.gateway.url,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "rendertrust", *words],
+            cwd=ROOT,
+            env=os.environ | self.gateway.settings | own | variables,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        async with asyncio.timeout(WITHIN):
+            out, err = await process.communicate(typed.encode())
+        assert process.returncode is not None
+        return Told(process.returncode, out.decode(), err.decode())
+
+    async def done(self, *words: str, typed: str = "", **variables: str) -> Any:
+        """The JSON of a call that must end well."""
+        told = await self.run(*words, "--json", typed=typed, **variables)
+        assert told.code == 0, told
+        return json.loads(told.out)
+
+    async def admin(self, *words: str, typed: str = "") -> Told:
+        return await self.run("admin", *words, "--data", str(self.gateway.data), typed=typed)
+
+    def login(self) -> dict[str, str]:
+        """What is kept of the login."""
+        found: dict[str, str] = json.loads(self.credentials.read_text())["logins"][self.gateway.url]
+        return found
+
+    def spoil(self) -> None:
+        """Let the access token be none, as after half an hour."""
+        kept = json.loads(self.credentials.read_text())
+        kept["logins"][self.gateway.url]["access_token"] = "expired"
+        self.credentials.write_text(json.dumps(kept))
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One for all of them."""
+    async with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def jane(gateway: Gateway, tmp_path: Path) -> Program:
+    return Program(gateway, tmp_path)
+
+
+async def registered(program: Program, email: str) -> None:
+    await program.done("register", email, "--password-stdin", typed=PASSWORD + "\n")
+
+
+async def status(http: aiohttp.ClientSession, program: Program, path: str, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with http.get(program.gateway.url + path, headers=headers) as answer:
+        return answer.status
+
+
+async def test_one_stays_logged_in_though_several_programs_share_the_login(jane: Program) -> None:
+    await registered(jane, "stays@example.org")
+    before = jane.login()["refresh_token"]
+    jane.spoil()
+    balances = [jane.done("credits", "balance") for _ in range(4)]
+    for balance in await asyncio.gather(*balances):
+        assert balance["balance"] == "100.0000"
+    assert jane.login()["refresh_token"] != before
+    jane.spoil()
+    assert (await jane.done("credits", "balance"))["balance"] == "100.0000"
+
+
+async def test_logging_out_ends_the_login_at_the_gateway(
+    jane: Program, http: aiohttp.ClientSession
+) -> None:
+    await registered(jane, "leaves@example.org")
+    token = jane.login()["access_token"]
+    assert await status(http, jane, "/api/v1/jobs", token) == 200
+    assert (await jane.done("logout"))["logged_out"] is True
+    assert await status(http, jane, "/api/v1/jobs", token) == 401
+    assert (await jane.run("credits", "balance")).code == exit_codes.NOT_AUTHENTICATED
+
+
+async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(jane: Program) -> None:
+    await registered(jane, "keys@example.org")
+    made = await jane.done("keys", "create", "farm", "--scope", "credits:read")
+    await jane.done("logout")
+    key = {"RENDERTRUST_API_KEY": made["key"]}
+    assert (await jane.done("credits", "balance", **key))["balance"] == "100.0000"
+    told = await jane.run("jobs", "list", **key)
+    assert told.code == exit_codes.FAILURE
+    assert "The API key lacks the scope jobs:read" in told.err
+    typed = PASSWORD + "\n"
+    await jane.done("login", "keys@example.org", "--password-stdin", typed=typed)
+    listed = await jane.done("keys", "list")
+    assert [one["id"] for one in listed["keys"]] == [made["id"]]
+    assert listed["keys"][0]["last_used_at"]
+    await jane.done("keys", "revoke", made["id"])
+    told = await jane.run("credits", "balance", **key)
+    assert told.code == exit_codes.NOT_AUTHENTICATED
+
+
+async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
+    jane: Program, http: aiohttp.ClientSession
+) -> None:
+    words = ("--email", "ann@example.org", "--name", "Ann", "--password-stdin")
+    told = await jane.admin("create", *words, typed=PASSWORD + "\n")
+    assert (told.code, told.out) == (0, "Created ann@example.org with the role admin.\n"), told
+    told = await jane.admin("create", *words, typed=PASSWORD + "\n")
+    assert told.code == exit_codes.FAILURE
+    assert "has an account already" in told.err
+    await jane.done("login", "ann@example.org", "--password-stdin", typed=PASSWORD + "\n")
+    token = jane.login()["access_token"]
+    assert await status(http, jane, "/api/v1/admin/users", token) == 200
+    told = await jane.admin("role", "ann@example.org", "auditor", "--reason", "less")
+    assert told.code == 0, told
+
+    async def heard() -> bool:
+        return await status(http, jane, "/api/v1/admin/users", token) == 401
+
+    await until(heard, within=5.0)
+    told = await jane.admin("password", "ann@example.org", "--password-stdin", typed=OTHER + "\n")
+    assert told.code == 0, told
+    await jane.done("login", "ann@example.org", "--password-stdin", typed=OTHER + "\n")
+    headers = {"Authorization": f"Bearer {jane.login()['access_token']}"}
+    async with http.get(jane.gateway.url + "/api/v1/admin/audit", headers=headers) as answer:
+        records = (await answer.json())["records"]
+    assert [r["act"] for r in records] == ["user.password", "user.role", "user.create"]
+    assert [r["reason"] for r in records] == ["at the console", "less", "at the console"]
+    assert all(r["actor"].startswith("console:") for r in records)
+    assert all(r["actor_id"] is None for r in records)
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "code", "says"),
+    [
+        (("role", "nobody@example.org", "admin"), "", 1, "Nobody has the e-mail"),
+        (("password", "nobody@example.org", "--password-stdin"), LONG, 1, "Nobody has"),
+        (("password", "nobody@example.org", "--password-stdin"), "short\n", 2, "at least 8"),
+        (
+            ("create", "--email", "x", "--name", "X", "--password-stdin"),
+            LONG,
+            2,
+            "e-mail",
+        ),
+        (("create", "--email", "x@example.org", "--name", "X"), "", 2, "--password-stdin"),
+        (("role", "x@example.org", "king"), "", 2, "king"),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_is_said(
+    jane: Program, words: tuple[str, ...], typed: str, code: int, says: str
+) -> None:
+    told = await jane.admin(*words, typed=typed)
+    assert told.code == code, told
+    assert says in told.err
+
+
+async def test_the_keys_that_sign_rotate_under_a_running_gateway(
+    jane: Program, http: aiohttp.ClientSession
+) -> None:
+    await registered(jane, "rotates@example.org")
+    old = jane.login()["access_token"]
+    told = await jane.admin("keys", "rotate")
+    assert told.code == 0, told
+    assert told.out.startswith("A new key signs; the old one verifies until 2")
+
+    async def signed_anew() -> bool:
+        words = ("login", "rotates@example.org", "--password-stdin")
+        await jane.done(*words, typed=PASSWORD + "\n")
+        return kid_of(jane.login()["access_token"]) != kid_of(old)
+
+    await until(signed_anew, within=20.0)
+    new = jane.login()["access_token"]
+    told = await jane.admin("keys", "rotate")
+    assert told.code == exit_codes.FAILURE
+    assert "--force" in told.err
+    await jane.gateway.restart()
+    for token in (old, new):
+        assert await status(http, jane, "/api/v1/jobs", token) == 200
+    assert (await jane.admin("keys", "rotate", "--force")).code == 0
+
+    async def given_up() -> bool:
+        return await status(http, jane, "/api/v1/jobs", old) == 401
+
+    await until(given_up, within=20.0)
+    assert await status(http, jane, "/api/v1/jobs", new) == 200
+
+
+async def test_a_key_of_the_settings_is_rotated_there(jane: Program) -> None:
+    told = await jane.run(
+        *("admin", "keys", "rotate", "--data", str(jane.gateway.data)),
+        RENDERTRUST_JWT_SECRET="0123456789abcdefghijklmnopqrstuvwxyz",
+    )
+    assert told.code == exit_codes.FAILURE
+    for setting in ("RENDERTRUST_JWT_PREVIOUS", "RENDERTRUST_JWT_SECRET", "after 7 days"):
+        assert setting in told.err
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])

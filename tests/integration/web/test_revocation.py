@@ -1,0 +1,264 @@
+"""Revocation as gateways see it: over one database, and while it is away."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID, uuid4
+
+import asyncpg
+import attrs
+import pytest
+
+from actors.kernel import Ref
+from sql.database import Database
+from sql.revocations import RevocationFeed
+from sql.revocations import Revocations as Rows
+from supervisors.child import Child
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.sql.proxy import Proxy
+from tests.integration.web.accounts import refresh, register
+from tests.until import until
+from web.revocation import Revocations
+from web.revoker import RevocationsActor, Revoker, Tidy
+from web.tokens import Claims, TokenType
+
+FAR = datetime(2999, 1, 1, tzinfo=UTC)
+READ = "/api/v1/credits/balance"
+
+
+@attrs.frozen
+class Set:
+    """One gateway's worth: the set, and what fills it."""
+
+    revocations: Revocations
+    ref: Ref[Revoker]
+    heard: list[UUID]
+
+    def knows(self, *ids: UUID) -> bool:
+        return all(self.revocations.refuses(claims(id_)) for id_ in ids)
+
+
+def claims(sid: UUID, kind: TokenType = TokenType.ACCESS, subject: UUID | None = None) -> Claims:
+    now = SystemClock().now()
+    return Claims(subject or uuid4(), sid, uuid4(), kind, now, now + timedelta(minutes=30))
+
+
+@asynccontextmanager
+async def filled(database: Database) -> AsyncGenerator[Set]:
+    """A set that is being filled from the database."""
+    clock, rows = SystemClock(), Rows(database)
+    revocations, ref, heard = Revocations(clock), Ref[Revoker]("revocations"), list[UUID]()
+    revocations.hear(heard.extend)
+
+    def make() -> RevocationsActor:
+        return RevocationsActor(revocations, partial(RevocationFeed, database), rows.purge, clock)
+
+    child = Child("revocations", make, ref=ref)
+    tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
+    await tree.start()
+    try:
+        yield Set(revocations, ref, heard)
+    finally:
+        await tree.stop()
+
+
+@pytest.fixture
+async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
+    pool = Database(lambda: database.app_dsn)
+    yield pool
+    await pool.close()
+
+
+async def test_what_one_gateway_revokes_all_refuse_at_once(pool: Database) -> None:
+    async with filled(pool) as one, filled(pool) as other:
+        sids = [uuid4() for _ in range(5)]
+        await Rows(pool).insert("session", sids, FAR)
+        # Well before the next reading by the clock: the database has said so.
+        await until(lambda: one.knows(*sids) and other.knows(*sids), within=0.8)
+        for each in (one, other):
+            assert sorted(each.heard) == sorted(sids)
+        assert not one.knows(uuid4())
+
+
+async def test_a_gateway_that_starts_knows_what_was_revoked_before(pool: Database) -> None:
+    kept, over = uuid4(), uuid4()
+    await Rows(pool).insert("session", [kept], FAR)
+    await Rows(pool).insert("session", [over], SystemClock().now())
+    async with filled(pool) as started:
+        assert started.revocations.is_fresh
+        assert started.knows(kept)
+        assert not started.knows(over), "its tokens have expired by themselves"
+
+
+async def test_what_is_committed_late_is_not_overlooked(
+    pool: Database, database: PostgresEndpoint
+) -> None:
+    """A transaction that began first and ends last has the smaller numbers."""
+    early, late = uuid4(), uuid4()
+    connection = await asyncpg.connect(database.owner_dsn)
+    try:
+        async with filled(pool) as watching:
+            slow = connection.transaction()
+            await slow.start()
+            statement = "INSERT INTO revocations (id, kind, expires_at) VALUES ($1, 'session', $2)"
+            await connection.execute(statement, late, FAR)
+            await Rows(pool).insert("session", [early], FAR)
+            await until(lambda: watching.knows(early), within=3.0)
+            assert not watching.knows(late)
+            await slow.commit()
+            await until(lambda: watching.knows(late), within=3.0)
+    finally:
+        await connection.close()
+
+
+async def test_kinds_are_what_they_name(pool: Database) -> None:
+    async with filled(pool) as watching:
+        names = {kind: uuid4() for kind in ("session", "token", "key", "node", "user")}
+        for kind, id_ in names.items():
+            await Rows(pool).insert(kind, [id_], FAR)
+        await until(lambda: len(watching.heard) == 5, within=3.0)
+        refuses = watching.revocations.refuses
+        assert refuses(claims(names["session"]))
+        assert refuses(claims(names["key"]))
+        assert refuses(attrs.evolve(claims(uuid4()), identity=names["token"]))
+        assert refuses(claims(uuid4(), TokenType.NODE, names["node"]))
+        assert not refuses(claims(uuid4(), TokenType.ACCESS, names["node"]))
+        assert not refuses(claims(uuid4(), TokenType.ACCESS, names["user"]))
+
+
+async def test_whoever_hears_is_told_once_and_until_he_says_so(pool: Database) -> None:
+    async with filled(pool) as watching:
+        told: list[frozenset[UUID]] = []
+        end = watching.revocations.hear(told.append)
+        sid = uuid4()
+        watching.revocations.add(sid)
+        await Rows(pool).insert("session", [sid], FAR)
+        last = uuid4()
+        await Rows(pool).insert("session", [last], FAR)
+        await until(lambda: watching.knows(last), within=3.0)
+        assert told == [{sid}, {last}]
+        end()
+        watching.revocations.add(uuid4())
+        assert len(told) == 2
+
+
+async def test_a_listener_whose_connection_breaks_listens_again(
+    pool: Database, database: PostgresEndpoint
+) -> None:
+    async with Proxy(database.app_dsn) as proxy:
+        through = Database(lambda: proxy.dsn)
+        async with filled(through) as watching:
+            proxy.break_off()
+            sid = uuid4()
+            await Rows(pool).insert("session", [sid], FAR)
+            await until(lambda: watching.knows(sid), within=4.0)
+        await through.close()
+
+
+async def test_what_concerns_no_token_any_more_is_forgotten(
+    pool: Database, database: PostgresEndpoint
+) -> None:
+    async with filled(pool) as watching:
+        soon = SystemClock().now() + timedelta(seconds=1)
+        sid = uuid4()
+        await Rows(pool).insert("session", [sid], soon)
+        await until(lambda: watching.knows(sid), within=0.9)
+        await until(lambda: SystemClock().now() > soon, within=3.0)
+        await watching.ref.ask(Tidy(), within=5.0)
+        assert not watching.knows(sid)
+        assert len(watching.revocations) == 0
+        connection = await asyncpg.connect(database.owner_dsn)
+        assert await connection.fetchval("SELECT count(*) FROM revocations") == 0
+        await connection.close()
+
+
+# ── while the database is away ───────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
+    async with Proxy(database.app_dsn) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def distant(proxy: Proxy) -> AsyncIterator[Face]:
+    """A site that reaches its database through the proxy."""
+    pool = Database(lambda: proxy.dsn)
+    async with serving(pool, settings_for_tests()) as face:
+        yield face
+    await pool.close()
+
+
+async def status(face: Face, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with face.client.get(READ, headers=headers) as answer:
+        if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) >= 1
+        return answer.status
+
+
+async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
+    distant: Face, proxy: Proxy, database: PostgresEndpoint
+) -> None:
+    jane, bob = await register(distant), await register(distant, "bob@example.org")
+    proxy.silent = True
+    await execute(
+        database.owner_dsn,
+        f"UPDATE refresh_families SET revoked_at = now() WHERE user_id = '{jane.id}'",
+    )
+    seen: set[int] = set()
+
+    async def refused() -> bool:
+        seen.add(await status(distant, jane.access))
+        return not distant.gateway.revocations.is_fresh
+
+    await until(refused, within=6.0)
+    assert seen <= {503}, "the balance needs the database, too"
+    assert await status(distant, jane.access) == 503
+    assert await status(distant, bob.access) == 503
+    async with distant.client.get("/api/v1/health") as answer:
+        assert answer.status == 200
+    began = asyncio.get_running_loop().time()
+    status_, _ = await refresh(distant, jane.refresh)
+    assert status_ == 503
+    assert asyncio.get_running_loop().time() - began < 2.0
+    proxy.silent = False
+    proxy.break_off()
+
+    async def back() -> bool:
+        found = await status(distant, jane.access)
+        assert found in (401, 503)
+        return found == 401
+
+    await until(back, within=10.0)
+    assert await status(distant, bob.access) == 200
+
+
+async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
+    distant: Face, proxy: Proxy
+) -> None:
+    """Token, then set, then body: a wrong body gets 422 only from a gateway that may look."""
+    jane = await register(distant)
+    assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
+    await proxy.close()
+    await until(lambda: not distant.gateway.revocations.is_fresh, within=6.0)
+    assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 503
+    assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}, token="nonsense"))[0] == 401
+    await proxy.reopen()
+    await until(lambda: distant.gateway.revocations.is_fresh, within=6.0)
+    assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
+
+
+async def test_a_request_costs_no_query(face: Face, database: PostgresEndpoint) -> None:
+    jane = await register(face)
+    await face.gateway.database.close()
+    assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422

@@ -1,0 +1,237 @@
+"""``rendertrust admin``: admins, roles and passwords by hand, and the keys that sign tokens."""
+
+import getpass
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from web.commands.database import database_of, said
+from web.commands.serve import FILE, FOLDER, settings_from
+
+if TYPE_CHECKING:
+    from sql.administration import Administration
+    from sql.audit import Act
+    from sql.users import UserRow, Users
+
+ROLES: Final = ("user", "operator", "admin", "auditor")
+GIVEN: Final = """\
+The key that signs tokens comes from the settings. To rotate it:
+  1. jwt.previous (RENDERTRUST_JWT_PREVIOUS): the jwt.secret of now
+  2. jwt.secret (RENDERTRUST_JWT_SECRET): a new one, like that of: openssl rand -base64 33
+  3. restart every gateway
+  4. after {days} days empty jwt.previous again"""
+
+config_option = click.option("--config", type=FILE, help="A TOML file of settings.")
+data_option = click.option("--data", type=FOLDER, help="The data folder.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+reason_option = click.option(
+    "--reason", default="at the console", show_default=True, help="What the audit will say."
+)
+stdin_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config --data --json --reason``."""
+    for option in (config_option, data_option, json_option, reason_option):
+        command = option(command)
+    return command
+
+
+@click.group("admin")
+def admin() -> None:
+    """Admins, roles, passwords, and the keys that sign tokens."""
+
+
+@admin.command
+@click.option("--email", required=True, help="With which they log in.")
+@click.option("--name", required=True, help="As others see it.")
+@click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True)
+@stdin_option
+@common
+def create(
+    *,
+    email: str,
+    name: str,
+    role: str,
+    password_stdin: bool,
+    as_json: bool,
+    reason: str,
+    **where: Any,
+) -> None:
+    """Create somebody with a role. The password is asked for, or read from standard input."""
+    from sql.users import NewUser
+    from supervisors.engines.system import SystemRandom
+
+    checked = registration(email, name, new_password(from_input=password_stdin))
+    user = SystemRandom().uuid()
+
+    async def work(users: "Users", acts: "Administration") -> "UserRow | None":
+        new = NewUser(user, checked.email, checked.name, hashed(checked.password), role)
+        return await acts.create(new, act("user.create", user, reason, role=role))
+
+    row = done(where, work)
+    if row is None:
+        raise click.ClickException(f"{checked.email} has an account already: see `admin role`")
+    tell(row, f"Created {row.email} with the role {row.role}.", as_json=as_json)
+
+
+@admin.command
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@common
+def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Give somebody another role; with it they must log in again."""
+
+    async def work(users: "Users", acts: "Administration") -> "UserRow | None":
+        row = await users.by_email(email)
+        if row is None:
+            return None
+        ended = await acts.set_role(row.id, role, act("user.role", row.id, reason, role=role))
+        return None if ended is None else ended.user
+
+    row = found(done(where, work), email)
+    tell(row, f"{row.email} has the role {row.role} from the next login on.", as_json=as_json)
+
+
+@admin.command
+@click.argument("email")
+@stdin_option
+@common
+def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **where: Any) -> None:
+    """Set somebody's password; all their logins end."""
+    fresh = registration(email, "-", new_password(from_input=password_stdin)).password
+
+    async def work(users: "Users", acts: "Administration") -> "UserRow | None":
+        row = await users.by_email(email)
+        if row is None:
+            return None
+        record = act("user.password", row.id, reason)
+        ended = await acts.set_password(row.id, hashed(fresh), record)
+        return None if ended is None else ended.user
+
+    row = found(done(where, work), email)
+    tell(row, f"{row.email} has a new password; all their logins have ended.", as_json=as_json)
+
+
+@admin.group
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command
+@click.option("--force", is_flag=True, help="Give up a key that still verifies tokens.")
+@config_option
+@data_option
+@json_option
+def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
+    """Sign with a new key from now on; the old one verifies until its tokens have expired.
+
+    A gateway that runs takes it within a second. Twice with --force logs everybody out.
+    """
+    from config.data_folder import data_folder
+    from supervisors.engines.system import SystemClock
+    from web.keyring import NotYet, key_file
+    from web.keyring import rotate as rotate_file
+
+    settings = settings_from(None, None, data, config)
+    lifetime = longest(settings.jwt)
+    if settings.jwt.secret:
+        raise click.ClickException(GIVEN.format(days=-(-lifetime // timedelta(days=1))))
+    path = key_file(data_folder(settings))
+    try:
+        kept = rotate_file(path, SystemClock().now(), lifetime, force=force)
+    except NotYet as error:
+        raise click.ClickException(
+            f"The key before verifies until {error}; --force gives it up now"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path} is no gateway's key: {error}") from error
+    until = f"{kept.until:%Y-%m-%dT%H:%M:%SZ}"
+    told = f"A new key signs; the old one verifies until {until}."
+    click.echo(orjson.dumps({"previous_until": until}) if as_json else told)
+
+
+def longest(jwt: Any) -> timedelta:
+    """How long any token lives."""
+    return max(
+        timedelta(minutes=jwt.access_minutes),
+        timedelta(days=jwt.refresh_days),
+        timedelta(hours=jwt.node_hours),
+    )
+
+
+def new_password(*, from_input: bool) -> str:
+    """Never an argument: others could see it."""
+    from rendertrust.cli.account import secret
+
+    return secret(from_input=from_input, twice=True)
+
+
+def registration(email: str, name: str, password: str) -> Any:
+    """What the API would take; UsageError otherwise."""
+    from web.converter import structure
+    from web.routes.auth import Registration
+
+    given = {"email": email, "name": name, "password": password}
+    read = structure(given, Registration)
+    if isinstance(read, list):
+        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+    return read
+
+
+def hashed(password: str) -> str:
+    """The hash to keep."""
+    from web.passwords import hasher
+
+    return hasher().hash(password)
+
+
+def act(name: str, user: Any, reason: str, **details: Any) -> "Act":
+    """The record of what is done here."""
+    from sql.audit import Act
+    from supervisors.engines.system import SystemClock
+
+    actor = f"console:{getpass.getuser()}"
+    return Act(SystemClock().now(), None, actor, name, f"user:{user}", reason, "", details)
+
+
+def done(
+    where: dict[str, Any],
+    work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
+) -> "UserRow | None":
+    """What ``work`` makes of the database that the settings name."""
+    from sql.administration import Administration
+    from sql.database import Database, Unavailable
+    from sql.users import Users
+
+    async def run() -> "UserRow | None":
+        async with database_of(settings_from(None, None, where["data"], where["config"])) as there:
+            database = Database(lambda: there.app_dsn)
+            try:
+                return await work(Users(database), Administration(database))
+            except Unavailable as error:
+                raise click.ClickException(f"The database does not answer: {error}") from error
+            finally:
+                await database.close()
+
+    row: UserRow | None = said(run())
+    return row
+
+
+def found(row: "UserRow | None", email: str) -> "UserRow":
+    """The user, who must exist."""
+    if row is None:
+        raise click.ClickException(f"Nobody has the e-mail {email}")
+    return row
+
+
+def tell(row: "UserRow", text: str, *, as_json: bool) -> None:
+    """What became of it."""
+    shown = {"id": str(row.id), "email": row.email, "name": row.name, "role": row.role}
+    click.echo(orjson.dumps(shown) if as_json else text)
