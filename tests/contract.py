@@ -10,6 +10,9 @@ import aiohttp
 import attrs
 import jsonschema_rs
 
+from web.openapi.description import Description
+from web.routes import OPERATIONS
+
 Json = dict[str, Any]
 # Below these everything is described, or is not there; elsewhere the object store answers, too.
 OURS = re.compile(r"/(api|health|version|metrics|openapi\.json|docs|redoc)(/|$)")
@@ -19,7 +22,7 @@ UNDECLARED = (400, 404, 405)
 
 @attrs.frozen
 class Heard:
-    """An answer as it came."""
+    """An answer as it came; the headers' names in lower case."""
 
     method: str
     path: str
@@ -54,7 +57,7 @@ class Contract:
         response = self.resolved(response)
         for name, header in response.get("headers", {}).items():
             wanted = self.resolved(header)["required"]
-            assert name in heard.headers or not wanted, f"without {name}: {heard}"
+            assert name.lower() in heard.headers or not wanted, f"without {name}: {heard}"
         self._check_content(heard, response.get("content", {}))
 
     def watch(self) -> aiohttp.TraceConfig:
@@ -67,7 +70,8 @@ class Contract:
             if OURS.match(answer.url.raw_path) and answer.content_type != "text/event-stream":
                 body = await answer.read()
                 path = answer.url.raw_path
-                self.check(Heard(params.method, path, answer.status, answer.headers, body))
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                self.check(Heard(params.method, path, answer.status, headers, body))
 
         config = aiohttp.TraceConfig()
         config.on_request_end.append(ended)
@@ -90,7 +94,7 @@ class Contract:
         return dict(found)
 
     def _check_content(self, heard: Heard, content: Json) -> None:
-        media = heard.headers.get("Content-Type", "").partition(";")[0]
+        media = heard.headers.get("content-type", "").partition(";")[0]
         if not content:
             assert not heard.body, f"has a body: {heard}"
         elif heard.method != "HEAD":
@@ -108,6 +112,12 @@ class Contract:
     def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
         whole = {"components": self._document["components"], **json.loads(schema)}
         return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+@cache
+def our_contract() -> Contract:
+    """What the API of this checkout says of itself."""
+    return Contract(json.loads(Description(OPERATIONS).document().body))
 
 
 def closed(document: Json) -> Json:

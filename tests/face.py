@@ -1,9 +1,8 @@
 """The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
 
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import attrs
@@ -40,17 +39,15 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.contract import Contract
+from tests.contract import our_contract
 from tests.twins.objects import TwinObjects
 from web.api_keys import VerifiedKeys
 from web.gateway import Accounts, Gateway
 from web.listener import make_runner
-from web.openapi.description import Description
 from web.passwords import Passwords
 from web.rates import Rates
 from web.revocation import Revocations
 from web.revoker import revoker_child
-from web.routes import OPERATIONS
 from web.site import build_site
 from web.tokens import Tokens
 
@@ -166,12 +163,6 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     return load(overrides=base)
 
 
-@cache
-def contract() -> Contract:
-    """What the API says of itself."""
-    return Contract(json.loads(Description(OPERATIONS).document().body))
-
-
 class FaceServer(TestServer):
     """Serves over the gateway's own connections, with their deadlines."""
 
@@ -241,7 +232,7 @@ async def serving(
     await tree.start()
     try:
         server = FaceServer(build_site(gateway), settings)
-        async with TestClient(server, trace_configs=[contract().watch()]) as client:
+        async with TestClient(server, trace_configs=[our_contract().watch()]) as client:
             yield Face(client, gateway, script, objects)
     finally:
         await tree.stop()

@@ -11,6 +11,7 @@ from pytest_asyncio import is_async_test
 
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.people import Creator, PlainNode
+from tests.contract import our_contract
 
 NUMBERS = count(1)
 
@@ -32,7 +33,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    """Every answer of the gateway's API is held against its description."""
+    async with aiohttp.ClientSession(trace_configs=[our_contract().watch()]) as session:
         yield session
 
 

@@ -1,5 +1,6 @@
 """The description as it is served: made once, and named by what is in it."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable
 from typing import Final
@@ -26,8 +27,13 @@ class Description:
         self._operations = operations
         self._document: Document | None = None
 
+    async def served(self) -> Document:
+        """The document, made on a thread when it is first asked for: it takes some 50 ms."""
+        if self._document is None:
+            return await asyncio.to_thread(self.document)
+        return self._document
+
     def document(self) -> Document:
-        """Some 20 ms when it is first asked for."""
         if self._document is None:
             from web.openapi.document import describe  # noqa: PLC0415 - msgspec, and this once
 

@@ -36,7 +36,7 @@ AGAIN: Final = {"Cache-Control": "no-cache"}  # kept by browsers, and asked for 
 )
 async def openapi(call: Call) -> web.Response:
     """This description (OpenAPI 3.1)."""
-    document = call.request.app[DESCRIPTION].document()
+    document = await call.request.app[DESCRIPTION].served()
     known = call.request.if_none_match or ()
     if any(tag.value in (document.etag, "*") for tag in known):
         answer = web.Response(status=304, headers=AGAIN)

@@ -1,0 +1,82 @@
+"""The gateway keeps the reference; and the suite that says so would see it if it did not."""
+
+import asyncio
+import sys
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.acceptance.conformance.shapes import CREDITS, UUID, differences
+from tests.acceptance.gateway import ROOT, running_gateway
+
+# As they are in production; the suite must get along with them.
+LIMITS = {
+    "RENDERTRUST_LIMITS_LOGIN": "5",
+    "RENDERTRUST_LIMITS_REFRESH": "3",
+    "RENDERTRUST_LIMITS_REGISTER": "10",
+    "RENDERTRUST_LIMITS_NODE": "60",
+}
+
+
+async def conformance(*words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.acceptance.conformance", *words),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(120):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_a_gateway_with_the_limits_of_production_keeps_the_reference() -> None:
+    async with running_gateway(**LIMITS) as gateway:
+        code, table = await conformance(gateway.url, "--limits")
+    assert code == 0, table
+    assert " 0 failed" in table
+    assert "too many logins → 429" in table
+
+
+async def test_something_else_is_not_taken_for_a_gateway() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"status": "fine"})
+
+    site = web.Application()
+    site.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(site) as server:
+        code, table = await conformance(str(server.make_url("/")))
+    assert code == 1, table
+    assert "status is 'fine'" in table
+    assert "the rest was not reached" in table
+
+
+async def test_where_nobody_answers_is_told() -> None:
+    code, table = await conformance("http://127.0.0.1:1")
+    assert code == 1
+    assert "the rest was not reached" in table
+
+
+@pytest.mark.parametrize(
+    ("found", "shape", "wrong"),
+    [
+        ({"a": 1, "more": 2}, {"a": int}, []),
+        ({}, {"a": int}, ["a is missing"]),
+        ({"a": None}, {"a": str}, ["a is None"]),
+        ({"a": True}, {"a": int}, ["a is True"]),
+        ({"a": 1}, {"a": True}, ["a is 1"]),
+        ({"a": "10.00"}, {"a": CREDITS}, ["a is '10.00'"]),
+        ({"a": 10.0}, {"a": CREDITS}, ["a is 10.0"]),
+        ({"a": [{"id": "1"}]}, {"a": [{"id": UUID}]}, ["a[0].id is '1'"]),
+        ({"a": {}}, {"a": [int]}, ["a is {}"]),
+        ([1], [], ["body is [1]"]),
+        ("b", ("a", "b"), []),
+        ("c", ("a", "b"), ["body is 'c'"]),
+    ],
+)
+def test_differences_are_told_by_their_place(
+    found: object, shape: object, wrong: list[str]
+) -> None:
+    assert differences(found, shape) == wrong

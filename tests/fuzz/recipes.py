@@ -1,0 +1,111 @@
+"""Requests that succeed: what chance alone would never find."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.fuzz.stage import PASSWORD, Json, Stage, numbers
+
+
+@attrs.frozen
+class Good:
+    """What to put into a request so that it succeeds; None leaves what is there."""
+
+    ids: dict[str, str] = attrs.field(factory=dict[str, str])
+    body: Json | None = None
+    token: str | None = None
+
+
+Recipe: TypeAlias = Callable[[Stage], Good]
+BECAUSE = {"reason": "a made-up request"}
+# Whatever is sent there, somebody else's session must bear it.
+PRIVATE = frozenset({"auth_logout"})
+# Open to every user, and only an admin can do it.
+OF_ADMINS = frozenset({"fleet_quarantine"})
+
+
+def login(stage: Stage) -> Good:
+    return Good(body={"email": stage.register()["email"], "password": PASSWORD})
+
+
+def refresh(stage: Stage) -> Good:
+    return Good(body={"refresh_token": stage.register()["tokens"]["refresh_token"]})
+
+
+def logout(stage: Stage) -> Good:
+    return Good(token=stage.register()["tokens"]["access_token"])
+
+
+def change_password(stage: Stage) -> Good:
+    body = {"old_password": PASSWORD, "new_password": PASSWORD[::-1]}
+    return attrs.evolve(logout(stage), body=body)
+
+
+def end_session(stage: Stage) -> Good:
+    token = stage.register()["tokens"]["access_token"]
+    (session,) = stage.call("GET", "/auth/sessions", None, token)["sessions"]
+    return Good({"sid": session["sid"]}, token=token)
+
+
+def create_key(stage: Stage) -> Good:
+    return attrs.evolve(logout(stage), body={"name": "fuzz", "scopes": ["jobs:read"]})
+
+
+def revoke_key(stage: Stage) -> Good:
+    made = create_key(stage)
+    key = stage.post("/auth/keys", made.body, made.token)
+    return Good({"key_id": key["id"]}, token=made.token)
+
+
+def deduct(stage: Stage) -> Good:
+    reference = f"fuzz-{stage.run}-{next(numbers)}"
+    return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
+
+
+def say(*, admin: bool = False) -> Recipe:
+    """Something to a node of one's own, or as an admin."""
+    return lambda stage: Good(
+        {"node_id": stage.verified()}, BECAUSE, stage.tokens.get("admin") if admin else None
+    )
+
+
+def about_user(**body: str) -> Recipe:
+    """Something that an admin does to somebody."""
+    return lambda stage: Good({"user_id": stage.register()["user"]["id"]}, {**BECAUSE, **body})
+
+
+def activate(stage: Stage) -> Good:
+    user = stage.register()["user"]["id"]
+    stage.post(f"/admin/users/{user}/deactivate", BECAUSE, stage.tokens["admin"])
+    return Good({"user_id": user}, BECAUSE)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "auth_register": lambda stage: Good(body=stage.person()),
+    "auth_login": login,
+    "auth_refresh": refresh,
+    "auth_logout": logout,
+    "auth_change_password": change_password,
+    "sessions_end": end_session,
+    "keys_create": create_key,
+    "keys_revoke": revoke_key,
+    "credits_deduct": deduct,
+    "uploads_show": lambda stage: Good({"upload_id": stage.upload()["id"]}),
+    "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}),
+    "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
+    "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),
+    "jobs_cancel": lambda stage: Good({"job_id": stage.job(queue=True)}),
+    "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
+    "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
+    "nodes_verify": lambda stage: Good(body=stage.proof()),
+    "fleet_drain": say(),
+    "fleet_release": say(),
+    "fleet_revoke": say(),
+    "fleet_quarantine": say(admin=True),
+    "admin_deactivate": about_user(),
+    "admin_activate": activate,
+    "admin_role": about_user(role="operator"),
+    "admin_password": about_user(password=PASSWORD[::-1]),
+}

@@ -1,0 +1,114 @@
+"""Somebody of each audience at a running gateway, and what they make there."""
+
+import hashlib
+import itertools
+import uuid
+from typing import Any
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+Json = dict[str, Any]
+PASSWORD = "securepassword123"
+API = "/api/v1"
+numbers = itertools.count(1)
+
+
+class Stage:
+    """A user, his node, and an admin where one is named by e-mail and password.
+
+    ``tokens`` are theirs; ``ids`` are of things that the user has.
+    """
+
+    def __init__(self, url: str, admin: tuple[str, str] | None = None) -> None:
+        self._url = url
+        self.run = uuid.uuid4().hex[:8]  # people and content of this run alone
+        self._http = requests.Session()
+        self.user = self.register()["tokens"]["access_token"]
+        self.tokens: dict[str, str] = {"user": self.user, "node": self.node()[1]["token"]}
+        if admin is not None:
+            credentials = {"email": admin[0], "password": admin[1]}
+            found = self.post("/auth/login", credentials)
+            self.tokens["admin"] = found["access_token"]
+        self.ids = {
+            "job_id": self.job(queue=True),
+            "upload_id": str(self.upload()["id"]),
+            "node_id": self.verified(),
+        }
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────
+
+    def post(self, path: str, body: Json | None = None, token: str | None = None) -> Json:
+        """The body of a success; anything else ends the run."""
+        return self.call("POST", path, body, token)
+
+    def call(self, method: str, path: str, body: Json | None, token: str | None) -> Json:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = self._http.request(
+            method, self._url + API + path, json=body, headers=headers, timeout=10
+        )
+        if answer.status_code >= 300:
+            raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        found: Json = answer.json()
+        return found
+
+    # ── people and nodes ─────────────────────────────────────────────────────────────────────
+
+    def person(self) -> Json:
+        email = f"fuzz-{self.run}-{next(numbers)}@example.org"
+        return {"email": email, "name": "Jane Smith", "password": PASSWORD}
+
+    def register(self) -> Json:
+        person = self.person()
+        return {**self.post("/auth/register", person), "email": person["email"]}
+
+    def described(self, key: Ed25519PrivateKey) -> Json:
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        # Nobody asks for this: work goes to the node that works.
+        return {"name": "fuzz", "public_key": pem.decode(), "capabilities": ["none"]}
+
+    def node(self) -> tuple[Ed25519PrivateKey, Json]:
+        """One that the user has registered."""
+        key = Ed25519PrivateKey.generate()
+        return key, self.post("/nodes/register", self.described(key), self.user)
+
+    def proof(self) -> Json:
+        """Of a new node, for verifying it."""
+        key, node = self.node()
+        words = f"rendertrust-node-v1\n{node['node_id']}\n{node['challenge']}"
+        named = {name: node[name] for name in ("node_id", "challenge")}
+        return {**named, "signature": key.sign(words.encode()).hex()}
+
+    def verified(self) -> str:
+        """A node that is the user's."""
+        return str(self.post("/nodes/verify", self.proof())["node_id"])
+
+    # ── work ─────────────────────────────────────────────────────────────────────────────────
+
+    def order(self, job_type: str, *, queue: bool = False) -> Json:
+        payload = "s3://elsewhere/input/scene.blend"
+        return {"job_type": job_type, "payload_ref": payload, "queue": queue}
+
+    def job(self, *, queue: bool = False) -> str:
+        """An echo job, which is done at once; or one that nobody can do, and waits."""
+        kind = f"fuzz-{next(numbers)}" if queue else "echo"
+        owner = self.user
+        return str(self.post("/jobs/dispatch", self.order(kind, queue=queue), owner)["job_id"])
+
+    def finished(self) -> str:
+        """A job with a result: asked for until it is there."""
+        job = self.job()
+        for _ in range(1000):
+            if self.call("GET", f"/jobs/{job}", None, self.user)["status"] == "COMPLETED":
+                return job
+        raise SystemExit("an echo job does not end")
+
+    def upload(self) -> Json:
+        content = f"fuzz {self.run} {next(numbers)}".encode()
+        digest = hashlib.sha256(content).hexdigest()
+        body = {"sha256": digest, "size": len(content), "filename": "scene.blend"}
+        upload = self.post("/uploads", body, self.user)
+        put = upload["put"]
+        self._http.put(put["url"], data=content, headers=put["headers"], timeout=10)
+        return upload
