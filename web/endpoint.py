@@ -73,8 +73,8 @@ class Endpoint:
         return await self._handled(call)
 
     async def _digest(self, request: web.Request) -> bytes:
-        """Of what `_body` has read under its deadline; a GET's body is never waited for."""
-        if self.operation.method == "GET" or "Idempotency-Key" not in request.headers:
+        """Of what `_body` has read under its deadline; nothing is waited for here."""
+        if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
             return b""
         return await digest_of(request)
 
