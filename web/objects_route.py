@@ -10,8 +10,13 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+from web.gate import Gate
+from web.operations import Audience
+from web.rates import Rates
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 256
@@ -221,15 +226,23 @@ def problem(status: int, detail: str) -> web.Response:
     return response
 
 
+def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
+    """So many transfers of each address: whoever has a presigned URL is let in by it."""
+    return lambda handler: Gate(rates, "object", Audience.PUBLIC, handler).serve
+
+
 def add_object_routes(
-    app: web.Application, endpoint_url: Callable[[], str | None], bucket: str
+    app: web.Application,
+    endpoint_url: Callable[[], str | None],
+    bucket: str,
+    *,
+    through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
     """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
     forwarder = ObjectForwarder(endpoint_url, bucket)
+    serve = through(forwarder.handle)
     for method in METHODS:
-        app.router.add_route(
-            method, f"/{bucket}/{{key:.+}}", forwarder.handle, expect_handler=leave_later
-        )
+        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)
 
     async def close(_app: web.Application) -> None:
         await forwarder.close()

@@ -20,6 +20,7 @@ from supervisors.child import StartFailed
 from web.admission import is_open
 from web.converter import uuid_of
 from web.fence import bearer, verified
+from web.gate import Gate
 from web.gateway import Gateway
 from web.operations import Audience
 from web.problem import Problem
@@ -53,6 +54,12 @@ class Relay:
         self._open_session = open_session
         self._serving: dict[UUID, Ref[NodeSession]] = {}
         self._closing = False
+
+    def add_to(self, site: web.Application) -> None:
+        """Serve the sockets of a site, so many new ones of each address, until it stops."""
+        gate = Gate(self._gateway.rates, "socket", Audience.NODE, self.handle)
+        site.router.add_get(PATH, gate.serve)
+        site.on_shutdown.append(self.close)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""

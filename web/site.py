@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from web.caller import callers
 from web.document import BYTES_MAX
 from web.endpoint import Endpoint
 from web.gateway import GATEWAY, Gateway
@@ -17,6 +18,7 @@ def build_site(gateway: Gateway) -> web.Application:
     """A fresh application; it can be started and stopped once."""
     site = web.Application(
         middlewares=[
+            callers(gateway.settings.server.proxies()),
             request_ids(gateway.random),
             measures(gateway.clock, logged=gateway.settings.logs.access),
             problems,
