@@ -30,7 +30,12 @@ class Server:
     trusted_proxies: str
     header_seconds: float
     body_seconds: float
+    write_seconds: float
+    keepalive_seconds: float
     wait_seconds: float
+    connections: int
+    connections_per_address: int
+    sockets_per_address: int
 
     def proxies(self) -> tuple[Network, ...]:
         """The networks whose ``X-Forwarded-*`` count. Raises ValueError where one is none."""
@@ -228,7 +233,12 @@ _BOUNDS = {
     "server.port": (0, 65_535),
     "server.header_seconds": (0.1, 600),
     "server.body_seconds": (0.1, 3_600),
+    "server.write_seconds": (0.1, 3_600),
+    "server.keepalive_seconds": (1, 3_600),
     "server.wait_seconds": (0.1, 600),
+    "server.connections": (10, 1_000_000),
+    "server.connections_per_address": (1, 1_000_000),
+    "server.sockets_per_address": (1, 1_000_000),
     "database.connections": (4, 1_000),
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),

@@ -7,7 +7,6 @@ from typing import Final, TypeAlias
 
 import attrs
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from config.settings import Network
 
@@ -30,17 +29,6 @@ class Caller:
 
 
 CALLER: Final = web.RequestKey("caller", Caller)
-
-
-def callers(trusted: Sequence[Network]) -> Middleware:
-    """Note for each request who sent it; outermost, so that all others may know."""
-
-    @web.middleware
-    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[CALLER] = caller_of(request, trusted)
-        return await handler(request)
-
-    return note
 
 
 def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:

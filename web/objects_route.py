@@ -21,8 +21,11 @@ from web.rates import Rates
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 256
 CONNECT_SECONDS = 5.0
+TRANSFERS_OF_ONE_MAX = 128  # of one address: nobody is to fill all of them
 # No byte for so long, in either direction, ends a transfer; and so does its whole length.
 IDLE_SECONDS = 30.0
+# An upload that brings less than this in that time drips.
+PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
 RETRY_AFTER_SECONDS = 1
 HOP_BY_HOP = frozenset(
@@ -147,26 +150,34 @@ class Body:
         self.done = not request.can_read_body
         self.slow = False
         self.broken = False
+        self._due, self._lacks = 0.0, 0  # so many bytes must come by then
         expects = request.headers.get(hdrs.EXPECT, "").lower()
         self.awaits_leave = not self.done and expects == "100-continue"
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.awaits_leave:
             await give_leave(self._request)
-        while True:
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    chunk = await self._request.content.readany()
-            except TimeoutError:
-                self.slow = True
-                raise
-            except Exception:
-                self.broken = True
-                raise
-            if not chunk:
-                break
+        while chunk := await self._chunk():
             yield chunk
         self.done = True
+
+    async def _chunk(self) -> bytes:
+        """The next ones, b'' at the end; TimeoutError where none come, or too few."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._due:
+            self._due, self._lacks = now + IDLE_SECONDS, PACE_BYTES
+        within = self._due - now if self._lacks > 0 else IDLE_SECONDS
+        try:
+            async with asyncio.timeout(within):
+                chunk = await self._request.content.readany()
+        except TimeoutError:
+            self.slow = True
+            raise
+        except Exception:
+            self.broken = True
+            raise
+        self._lacks -= len(chunk)
+        return chunk
 
 
 async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
@@ -227,8 +238,9 @@ def problem(status: int, detail: str) -> web.Response:
 
 
 def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
-    """So many transfers of each address: whoever has a presigned URL is let in by it."""
-    return lambda handler: Gate(rates, "object", Audience.PUBLIC, handler).serve
+    """So many transfers of each address, in all and at once; a presigned URL lets anybody in."""
+    most = TRANSFERS_OF_ONE_MAX
+    return lambda handler: Gate(rates, "object", Audience.PUBLIC, handler, at_once=most).serve
 
 
 def add_object_routes(

@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from web.caller import callers
 from web.document import BYTES_MAX
 from web.endpoint import Endpoint
 from web.gateway import GATEWAY, Gateway
@@ -10,6 +9,7 @@ from web.middleware.headers import add_headers
 from web.middleware.measures import measures
 from web.middleware.problems import problems
 from web.middleware.request_id import request_ids
+from web.middleware.seats import callers, seats
 from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
@@ -18,9 +18,10 @@ def build_site(gateway: Gateway) -> web.Application:
     """A fresh application; it can be started and stopped once."""
     site = web.Application(
         middlewares=[
-            callers(gateway.settings.server.proxies()),
             request_ids(gateway.random),
+            callers(gateway.settings.server.proxies()),
             measures(gateway.clock, logged=gateway.settings.logs.access),
+            seats,
             problems,
         ],
         client_max_size=BYTES_MAX,

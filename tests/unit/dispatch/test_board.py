@@ -74,7 +74,7 @@ def test_a_booking_takes_a_slot_and_is_sent_when_it_is_confirmed() -> None:
 def test_a_refused_booking_gives_its_slot_back() -> None:
     board, heard = board_with()
     board.refuse(booked(board))
-    assert (taken(board), board.units, heard) == (0, {}, [])
+    assert (taken(board), dict(board.units), heard) == (0, {}, [])
 
 
 def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
@@ -127,7 +127,7 @@ def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
     board.confirm(booked(board), EPOCH)
     assert not board.hear(state_of("RUNNING"))
     assert not board.hear(state_of("COMPLETED"))
-    assert (taken(board), board.units, len(heard)) == (0, {}, 1)
+    assert (taken(board), dict(board.units), len(heard)) == (0, {}, 1)
 
 
 def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
@@ -268,7 +268,7 @@ def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:
     board, _ = board_with(node_row(NODE, "render"))
     booked(board, queue=True)
     board.expire(EPOCH, ORDER_SECONDS)
-    assert (board.units.jobs_of(USER), board.units) == (0, {})
+    assert (board.units.jobs_of(USER), dict(board.units)) == (0, {})
 
 
 def test_a_job_is_open_once_however_many_units_it_has() -> None:
