@@ -10,17 +10,24 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from web.answers import refusal
+from web.gate import Gate
+from web.operations import Audience
 from web.problem import Problem, unavailable
+from web.rates import Rates
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 256
 CONNECT_SECONDS = 5.0
+TRANSFERS_OF_ONE_MAX = 128  # of one address: nobody is to fill all of them
 # No byte for so long, in either direction, ends a transfer; and so does its whole length.
 IDLE_SECONDS = 30.0
+# An upload that brings less than this in that time drips.
+PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
 HOP_BY_HOP = frozenset(
     name.lower()
@@ -145,26 +152,34 @@ class Body:
         self.done = not request.can_read_body
         self.slow = False
         self.broken = False
+        self._due, self._lacks = 0.0, 0  # so many bytes must come by then
         expects = request.headers.get(hdrs.EXPECT, "").lower()
         self.awaits_leave = not self.done and expects == "100-continue"
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.awaits_leave:
             await give_leave(self._request)
-        while True:
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    chunk = await self._request.content.readany()
-            except TimeoutError:
-                self.slow = True
-                raise
-            except Exception:
-                self.broken = True
-                raise
-            if not chunk:
-                break
+        while chunk := await self._chunk():
             yield chunk
         self.done = True
+
+    async def _chunk(self) -> bytes:
+        """The next ones, b'' at the end; TimeoutError where none come, or too few."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._due:
+            self._due, self._lacks = now + IDLE_SECONDS, PACE_BYTES
+        within = self._due - now if self._lacks > 0 else IDLE_SECONDS
+        try:
+            async with asyncio.timeout(within):
+                chunk = await self._request.content.readany()
+        except TimeoutError:
+            self.slow = True
+            raise
+        except Exception:
+            self.broken = True
+            raise
+        self._lacks -= len(chunk)
+        return chunk
 
 
 async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
@@ -216,15 +231,24 @@ def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     )
 
 
+def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
+    """So many transfers of each address, in all and at once; a presigned URL lets anybody in."""
+    most = TRANSFERS_OF_ONE_MAX
+    return lambda handler: Gate(rates, "object", Audience.PUBLIC, handler, at_once=most).serve
+
+
 def add_object_routes(
-    app: web.Application, endpoint_url: Callable[[], str | None], bucket: str
+    app: web.Application,
+    endpoint_url: Callable[[], str | None],
+    bucket: str,
+    *,
+    through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
     """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
     forwarder = ObjectForwarder(endpoint_url, bucket)
+    serve = through(forwarder.handle)
     for method in METHODS:
-        app.router.add_route(
-            method, f"/{bucket}/{{key:.+}}", forwarder.handle, expect_handler=leave_later
-        )
+        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)
 
     async def close(_app: web.Application) -> None:
         await forwarder.close()
