@@ -68,9 +68,15 @@ class Endpoint:
         body = await self._body(request)
         if isinstance(body, Problem):
             return body
-        digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
+        digest = await self._digest(request)
         call = Call(self._gateway, request, claims, ids, body, query, digest, words)
         return await self._handled(call)
+
+    async def _digest(self, request: web.Request) -> bytes:
+        """Of what `_body` has read under its deadline; a GET's body is never waited for."""
+        if self.operation.method == "GET" or "Idempotency-Key" not in request.headers:
+            return b""
+        return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """The handler's answer; 503 when it takes longer than anybody should wait."""
