@@ -195,7 +195,8 @@ async def test_work_that_cost_nothing_is_not_refunded(
     free = await worked(face, database.owner_dsn, jane, 0)
     status, problem = await do(admin, "refund", job_id=str(free))
     assert (status, problem["detail"]) == (409, "Nothing was charged for it")
-    for body in ({"job_id": NOBODY}, {"job_id": str(free), "unit": 1}):
+    bodies: list[dict[str, Any]] = [{"job_id": NOBODY}, {"job_id": str(free), "unit": 1}]
+    for body in bodies:
         status, problem = await do(admin, "refund", **body)
         assert (status, problem["detail"]) == (404, "The job has no such unit")
 
