@@ -11,6 +11,8 @@ from uuid import UUID
 
 import attrs
 
+from sql.audit import Act
+
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
@@ -174,6 +176,7 @@ class Changes:
     transfers: tuple[TransferRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     idempotency: tuple[KeyRow, ...] = ()
+    acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
     new_jobs: frozenset[UUID] = frozenset()
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
     PLATFORM_ACCOUNTS,
@@ -68,6 +69,7 @@ class StoreTwin:
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
+        self.acts: list[Act] = []
         self.nodes: dict[UUID, NodeTwin] = {}
         self.away = False
         self.latency = 0.0  # seconds of each round trip, one that fails too
@@ -291,6 +293,7 @@ class BooksTwin:
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
             store.entries.update({(row.account, row.version): row for row in changes.entries})
+            store.acts.extend(changes.acts)
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
 
     def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:

@@ -1,11 +1,13 @@
 """``stage``: every test runs over the twin and over PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import attrs
 import pytest
 
+from sql.audit import Act, Audit
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -36,7 +38,10 @@ def twin_stage() -> Stage:
     async def add_node(node: UUID, seen_at: datetime | None) -> None:
         store.add_node(node, ["render"], seen_at=seen_at)
 
-    return Stage(store, add_user, add_node)
+    async def acts() -> Sequence[Act]:
+        return store.acts
+
+    return Stage(store, add_user, add_node, acts)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -55,7 +60,12 @@ def sql_stage(database: Database) -> Stage:
                 *(node, node.bytes * 2, seen_at),
             )
 
-    return Stage(SqlStore(database), add_user, add_node)
+    async def acts() -> Sequence[Act]:
+        rows = await Audit(database).page(None, None, 1000)
+        fields = [field.name for field in attrs.fields(Act)]
+        return [Act(**{name: getattr(row, name) for name in fields}) for row in reversed(rows)]
+
+    return Stage(SqlStore(database), add_user, add_node, acts)
 
 
 @pytest.fixture(scope="session")
