@@ -14,8 +14,10 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from web.answers import refusal
 from web.gate import Gate
 from web.operations import Audience
+from web.problem import Problem, unavailable
 from web.rates import Rates
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
@@ -27,7 +29,6 @@ IDLE_SECONDS = 30.0
 # An upload that brings less than this in that time drips.
 PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
-RETRY_AFTER_SECONDS = 1
 HOP_BY_HOP = frozenset(
     name.lower()
     for name in (
@@ -48,6 +49,7 @@ ADDED = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+STORE_AWAY = unavailable("The object store is not available")
 
 log = structlog.get_logger(__name__)
 
@@ -64,13 +66,13 @@ class ObjectForwarder:
         """200, 206, 304, 403, 404, 412, 416 … are the store's; 408, 502 and 503 are ours."""
         target = self._target(request)
         if target is None:
-            return problem(503, "The object store is not available")
+            return refusal(request, STORE_AWAY)
         body = Body(request)
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
                 answer = await self._send(request, target, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return failed(error, body)
+            return refusal(request, failed(error, body))
         async with answer:
             return await self._answer(request, body, answer)
 
@@ -187,18 +189,18 @@ async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse
             await response.write(chunk)
 
 
-def failed(error: Exception, body: Body) -> web.Response:
+def failed(error: Exception, body: Body) -> Problem:
     """Who is to blame that the store did not answer: the client, the store's absence, the store."""
     if body.slow:
-        return problem(408, "The body came too slowly")
+        return Problem(408, "The body came too slowly")
     if body.broken:
         # Nobody will read this: the client has gone.
-        return problem(400, "The body broke off")
+        return Problem(400, "The body broke off")
     away = (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, TimeoutError)
     if isinstance(error, away):
-        return problem(503, "The object store is not available")
+        return STORE_AWAY
     log.warning("objects_forward_failed", error=type(error).__name__)
-    return problem(502, "The object store failed")
+    return Problem(502, "The object store failed")
 
 
 async def give_leave(request: web.Request) -> None:
@@ -227,14 +229,6 @@ def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
         and low not in named
         and not low.startswith("x-forwarded-")
     )
-
-
-def problem(status: int, detail: str) -> web.Response:
-    """An error in the API's own shape."""
-    headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    response = web.json_response({"detail": detail, "status": status}, status=status)
-    response.headers.update(headers or {})
-    return response
 
 
 def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
