@@ -10,6 +10,7 @@ from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
@@ -112,6 +113,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         registry,
         session,
         lifeline=lifeline,
+        paymaster=PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
         engines=outside.engines,
         web=[revoker, listener],
         last=[pulse],
@@ -135,10 +137,12 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
 
 def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:
     """What the settings say to the actors that see to nodes."""
-    leases = settings.leases
+    leases, earnings = settings.leases, settings.earnings
     session = NodeSessionSettings(
         bucket=settings.objects.bucket,
         require_object=settings.results.require_object,
+        share_percent=earnings.share_percent,
+        dispute_seconds=earnings.dispute_hours * 3600,
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Booked, UnitState
+from sql.audit import Act
 from sql.books import (
     AccountRow,
     Changes,
@@ -22,6 +23,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
+from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -70,6 +72,11 @@ class Draft:
         self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
         self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
         self.entries: Layer[int, EntryRow] = Layer({})
+        self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
+        self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
+        self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
+        self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
+        self.acts: Layer[tuple[str, str], Act] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
@@ -152,6 +159,12 @@ class Draft:
         self.entries.put(entry.entry_id, entry)
         return entry
 
+    # -- what admins did
+
+    def record(self, act: Act) -> None:
+        """To be written with what it did."""
+        self.acts.put((act.act, act.target), act)
+
     # -- at the end
 
     def changes(self) -> Changes:
@@ -166,11 +179,19 @@ class Draft:
             idempotency=tuple(self.answers.kept.values()),
             new_holds=self.holds.new(),
             new_jobs=self.jobs.new(),
+            earnings=tuple(self.earnings.kept.values()),
+            disputes=tuple(self.disputes.kept.values()),
+            payouts=tuple(self.payouts.kept.values()),
+            new_earnings=self.earnings.new(),
+            new_disputes=self.disputes.new(),
+            new_payouts=self.payouts.new(),
+            acts=tuple(self.acts.kept.values()),
         )
 
     def _layers(self) -> tuple[Layer[Any, Any], ...]:
         rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
-        return (*rows, self.entries, self._numbers)
+        earned = (self.earnings, self.disputes, self.payouts, self.payable, self.acts)
+        return (*rows, *earned, self.entries, self._numbers)
 
 
 def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:
