@@ -71,8 +71,8 @@ LEFT JOIN (SELECT reference, sum(amount) AS amount FROM transfers WHERE kind = '
            GROUP BY reference) t ON t.reference = 'payout:' || p.id
 WHERE coalesce(t.amount, 0) <> CASE WHEN p.state = 'PAID' THEN p.amount ELSE 0 END
    OR coalesce(e.paid, 0) <> CASE WHEN p.state = 'PAID' THEN p.units ELSE 0 END
-   OR (coalesce(e.units, 0), coalesce(e.amount, 0))
-      <> CASE WHEN p.state = 'REJECTED' THEN (0, 0) ELSE (p.units, p.amount) END
+   OR coalesce(e.units, 0) <> CASE WHEN p.state = 'REJECTED' THEN 0 ELSE p.units END
+   OR coalesce(e.amount, 0) <> CASE WHEN p.state = 'REJECTED' THEN 0 ELSE p.amount END
 ORDER BY p.id LIMIT $1;
 
 -- name: fsck_i5_paid

@@ -36,7 +36,10 @@ def twin_stage() -> Stage:
     async def add_node(node: UUID, seen_at: datetime | None) -> None:
         store.add_node(node, ["render"], seen_at=seen_at)
 
-    return Stage(store, add_user, add_node)
+    async def own(node: UUID, owner: UUID) -> None:
+        store.nodes[node].owner = owner
+
+    return Stage(store, add_user, add_node, own)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -55,7 +58,11 @@ def sql_stage(database: Database) -> Stage:
                 *(node, node.bytes * 2, seen_at),
             )
 
-    return Stage(SqlStore(database), add_user, add_node)
+    async def own(node: UUID, owner: UUID) -> None:
+        async with database.connection() as connection:
+            await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
+
+    return Stage(SqlStore(database), add_user, add_node, own)
 
 
 @pytest.fixture(scope="session")

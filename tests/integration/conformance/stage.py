@@ -64,11 +64,12 @@ class Serial:
 
 @attrs.define
 class Stage:
-    """``add_user`` and ``add_node`` write what the web writes."""
+    """``add_user``, ``add_node`` and ``own`` write what the web writes."""
 
     store: Store
     add_user: Callable[[UUID], Awaitable[None]]
     add_node: Callable[[UUID, datetime | None], Awaitable[None]]
+    own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:
