@@ -1,6 +1,7 @@
 """From a request to an operation's handler and back: the steps that every operation shares."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from web.body import digest_of, read_body, read_document
 from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
-from web.operations import PER_CALLER, Answer, Call, Operation
+from web.operations import NUMBERS, PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
 from web.tokens import Claims
 
@@ -21,6 +22,7 @@ HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
 ONCE = ("Authorization", "Idempotency-Key")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -53,9 +55,11 @@ class Endpoint:
             return refused
         if isinstance(claims, Problem):
             return claims
-        ids = self._ids(request)
+        ids, numbers = self._ids(request), self._numbers(request)
         if isinstance(ids, Problem):
             return ids
+        if isinstance(numbers, Problem):
+            return numbers
         query = self._query(request)
         if isinstance(query, Problem):
             return query
@@ -63,7 +67,7 @@ class Endpoint:
         if isinstance(body, Problem):
             return body
         digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
-        call = Call(self._gateway, request, claims, ids, body, query, digest)
+        call = Call(self._gateway, request, claims, ids, body, query, digest, numbers)
         return await self._handled(call)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
@@ -101,11 +105,19 @@ class Endpoint:
     def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
         ids: dict[str, UUID] = {}
         for name, text in request.match_info.items():
+            if name in NUMBERS:
+                continue
             uuid = uuid_of(text)
             if uuid is None:
                 return Problem(404, self.operation.absent)
             ids[name] = uuid
         return ids
+
+    def _numbers(self, request: web.Request) -> dict[str, int] | Problem:
+        found = {name: text for name, text in request.match_info.items() if name in NUMBERS}
+        if not all(_NUMBER.fullmatch(text) for text in found.values()):
+            return Problem(404, self.operation.absent)
+        return {name: int(text) for name, text in found.items()}
 
     def _query(self, request: web.Request) -> Any:
         if self.operation.query is None:

@@ -14,6 +14,7 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.operators import Operators
 from sql.sessions import Sessions
 from sql.uploads import Uploads
 from sql.users import Users
@@ -29,6 +30,10 @@ from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
+
+
+def _operators(gateway: "Gateway") -> Operators:
+    return Operators(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -75,6 +80,7 @@ class Gateway:
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -34,8 +34,8 @@ class Audience(Enum):
 class Call(Generic[B, Q]):
     """One request, validated: what a handler gets.
 
-    ``ids`` are the UUIDs of the path by name. ``digest`` is the SHA-256 of method, path and body,
-    for idempotency keys.
+    ``ids`` are the UUIDs of the path by name, ``numbers`` its numbers. ``digest`` is the SHA-256
+    of method, path and body, for idempotency keys.
     """
 
     gateway: Gateway
@@ -45,6 +45,7 @@ class Call(Generic[B, Q]):
     body: B
     query: Q
     digest: bytes = attrs.field(default=b"", repr=False)
+    numbers: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
     @property
     def caller(self) -> UUID:
@@ -76,6 +77,8 @@ Rate: TypeAlias = Literal[
     "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
 ]
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
+# Names in paths that stand for whole numbers from 0; all others are UUIDs.
+NUMBERS: Final[frozenset[str]] = frozenset({"unit"})
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 
 
@@ -99,6 +102,7 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it

@@ -70,7 +70,7 @@ def _transfer(payout: PayoutRow, to: str, words: str) -> Transfer:
 
 
 def _approve(draft: Draft, payout: PayoutRow, effect: PayoutApprove) -> bool | Refusal:
-    if payout.batch_id == effect.batch:
+    if payout.batch_id == effect.batch and payout.state != "REJECTED":
         return False
     if payout.state != "REQUESTED":
         return GuardFailed("PayoutApprove", payout.state)

@@ -10,7 +10,7 @@ import rendertrust
 from web.openapi import refusals, relay
 from web.openapi.refusals import Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
-from web.operations import Audience, Operation
+from web.operations import NUMBERS, Audience, Operation
 from web.problem import Fault
 from web.relay import PATH as RELAY
 
@@ -138,9 +138,15 @@ def security(operation: Operation) -> list[Schema]:
 
 def parameters(operation: Operation) -> list[Schema]:
     """Ids of the path, then the query, then headers."""
-    uuid = {"type": "string", "format": "uuid"}
+    uuid: Schema = {"type": "string", "format": "uuid"}
+    number: Schema = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
     found: list[Schema] = [
-        {"name": name, "in": "path", "required": True, "schema": uuid}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": number if name in NUMBERS else uuid,
+        }
         for name in _IDS.findall(operation.path)
     ]
     if operation.query is not None:
@@ -174,6 +180,8 @@ def successes(operation: Operation) -> Schema:
             if index == 0 and operation.example is not None:
                 content["example"] = operation.example
             answer["content"] = {operation.media: content}
+            if index == 0 and operation.also is not None:
+                answer["content"][operation.also] = {"schema": {"type": "string"}}
         found[str(status)] = answer
     return found
 

@@ -10,6 +10,7 @@ from web.routes import (
     jobs,
     keys,
     nodes,
+    operators,
     sessions,
     uploads,
 )
@@ -19,6 +20,7 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        *(operators,),
         documentation,
     )
 )
