@@ -4,6 +4,7 @@ from web.operations import Operations
 from web.routes import (
     admin,
     auth,
+    disputes,
     documentation,
     fleet,
     health,
@@ -11,7 +12,9 @@ from web.routes import (
     keys,
     nodes,
     operators,
+    payouts,
     sessions,
+    statements,
     uploads,
 )
 from web.routes import credits as credits_
@@ -20,7 +23,7 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
-        *(operators,),
+        *(operators, statements, disputes, payouts),
         documentation,
     )
 )
