@@ -1,11 +1,13 @@
 """From a request to an operation's handler and back: the steps that every operation shares."""
 
 import asyncio
-import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import attrs
 from aiohttp import web
+from multidict import MultiDict
 
 from web.admission import is_open
 from web.answers import refusal, success
@@ -13,7 +15,7 @@ from web.body import digest_of, read_body, read_document
 from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
-from web.operations import NUMBERS, PER_CALLER, Answer, Call, Operation
+from web.operations import PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
 from web.tokens import Claims
 
@@ -22,7 +24,6 @@ HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
 ONCE = ("Authorization", "Idempotency-Key")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -55,20 +56,27 @@ class Endpoint:
             return refused
         if isinstance(claims, Problem):
             return claims
-        ids, numbers = self._ids(request), self._numbers(request)
+        words = self._words(request)
+        if isinstance(words, Problem):
+            return words
+        ids = self._ids(request, words)
         if isinstance(ids, Problem):
             return ids
-        if isinstance(numbers, Problem):
-            return numbers
         query = self._query(request)
         if isinstance(query, Problem):
             return query
         body = await self._body(request)
         if isinstance(body, Problem):
             return body
-        digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
-        call = Call(self._gateway, request, claims, ids, body, query, digest, numbers)
+        digest = await self._digest(request)
+        call = Call(self._gateway, request, claims, ids, body, query, digest, words)
         return await self._handled(call)
+
+    async def _digest(self, request: web.Request) -> bytes:
+        """Of what `_body` has read under its deadline; a GET's body is never waited for."""
+        if self.operation.method == "GET" or "Idempotency-Key" not in request.headers:
+            return b""
+        return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """The handler's answer; 503 when it takes longer than anybody should wait."""
@@ -102,22 +110,27 @@ class Endpoint:
         subject = str(claims.subject) if isinstance(claims, Claims) else request.remote or ""
         return await self._gateway.rates.refuse(rate, subject)
 
-    def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
+    def _words(self, request: web.Request) -> dict[str, str] | Problem:
+        """What stands in the path beside ids."""
+        kind = self.operation.words
+        if kind is None:
+            return {}
+        read = structure_query(MultiDict(request.match_info), kind)
+        if isinstance(read, list):
+            return Problem(404, self.operation.absent)
+        words: dict[str, str] = attrs.asdict(read)
+        return words
+
+    def _ids(self, request: web.Request, words: Mapping[str, str]) -> dict[str, UUID] | Problem:
         ids: dict[str, UUID] = {}
         for name, text in request.match_info.items():
-            if name in NUMBERS:
+            if name in words:
                 continue
             uuid = uuid_of(text)
             if uuid is None:
                 return Problem(404, self.operation.absent)
             ids[name] = uuid
         return ids
-
-    def _numbers(self, request: web.Request) -> dict[str, int] | Problem:
-        found = {name: text for name, text in request.match_info.items() if name in NUMBERS}
-        if not all(_NUMBER.fullmatch(text) for text in found.values()):
-            return Problem(404, self.operation.absent)
-        return {name: int(text) for name, text in found.items()}
 
     def _query(self, request: web.Request) -> Any:
         if self.operation.query is None:

@@ -10,7 +10,7 @@ import rendertrust
 from web.openapi import refusals, relay
 from web.openapi.refusals import Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
-from web.operations import NUMBERS, Audience, Operation
+from web.operations import Audience, Operation
 from web.problem import Fault
 from web.relay import PATH as RELAY
 
@@ -137,16 +137,11 @@ def security(operation: Operation) -> list[Schema]:
 
 
 def parameters(operation: Operation) -> list[Schema]:
-    """Ids of the path, then the query, then headers."""
-    uuid: Schema = {"type": "string", "format": "uuid"}
-    number: Schema = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
+    """Ids and words of the path, then the query, then headers."""
+    uuid = {"type": "string", "format": "uuid"}
+    words = {} if operation.words is None else members_of(operation.words)
     found: list[Schema] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": number if name in NUMBERS else uuid,
-        }
+        {"name": name, "in": "path", "required": True, "schema": words.get(name, (uuid, True))[0]}
         for name in _IDS.findall(operation.path)
     ]
     if operation.query is not None:

@@ -13,6 +13,7 @@ from web.routes import (
     nodes,
     operators,
     payouts,
+    prices,
     sessions,
     statements,
     uploads,
@@ -22,7 +23,7 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
         *(operators, statements, disputes, payouts),
         documentation,
     )

@@ -40,6 +40,13 @@ class Complaint:
 
 
 @attrs.frozen
+class UnitOfJob:
+    """Which of a job's units: its number, from 0."""
+
+    unit: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+
+
+@attrs.frozen
 class DisputeQuery(Cursor):
     state: DisputeState | None = None
 
@@ -89,6 +96,7 @@ class DisputesToDecide:
 @operations.post(
     "/api/v1/jobs/{job_id}/units/{unit}/dispute",
     scope=Scope.JOBS_WRITE,
+    words=UnitOfJob,
     body=Complaint,
     answers={201: Dispute, 200: Dispute},
     refusals={404: ABSENT, 409: "The unit cannot be disputed (any more)"},
@@ -102,7 +110,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
     What it earned stays pending until an admin has decided. The same again answers 200.
     """
-    job, unit, gateway = call.ids["job_id"], call.numbers["unit"], call.gateway
+    job, unit, gateway = call.ids["job_id"], int(call.words["unit"]), call.gateway
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
     reason = call.body.reason
     effect = DisputeOpen(gateway.random.uuid(), job, unit, call.caller, reason, window)
