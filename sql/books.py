@@ -184,6 +184,7 @@ class Changes:
     transfers: tuple[TransferRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     idempotency: tuple[KeyRow, ...] = ()
+    acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
     new_jobs: frozenset[UUID] = frozenset()
     earnings: tuple[EarningRow, ...] = ()
@@ -192,7 +193,6 @@ class Changes:
     new_earnings: frozenset[UnitId] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
-    acts: tuple[Act, ...] = ()
 
 
 class BooksTransaction(Protocol):

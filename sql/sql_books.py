@@ -133,6 +133,10 @@ class SqlBooks:
         columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
         columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
         yield "books_keys_insert", columns
+        names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
+        columns = _columns(changes.acts, *names)
+        columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
+        yield "books_acts_insert", columns
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]

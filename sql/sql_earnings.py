@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
-import orjson
 
 from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
@@ -50,7 +49,6 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     yield "books_earnings_update", _columns(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)
-    yield "books_acts_insert", _acts(changes)
 
 
 def counted(changes: Changes) -> Mapping[str, int]:
@@ -81,12 +79,6 @@ def _disputes(changes: Changes) -> Iterator[Part]:
     yield "books_disputes_insert", _columns(new, *names, "opened_at", "decided_at")
     changing = ("job_id", "unit", "state", "decision", "decided_at")
     yield "books_disputes_update", _columns(old, *changing)
-
-
-def _acts(changes: Changes) -> list[list[Any]]:
-    names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id")
-    details = [orjson.dumps(dict(act.details)).decode() for act in changes.acts]
-    return [*_columns(changes.acts, *names), details]
 
 
 def _taken(changes: Changes) -> list[PayoutRow]:

@@ -17,6 +17,7 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import DisputeRow, EarningRow
 
 # Why a dispute is not opened, beside the state of a unit that is not COMPLETED.
+WORDS = "Dispute upheld"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
@@ -46,7 +47,7 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     """Decide one: give the charge back, or let the share go."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)
-    if found is None:
+    if found is None or found.user_id != effect.creator:
         return GuardFailed("DisputeDecide", "")
     state = "UPHELD" if effect.upheld else "REJECTED"
     if found.state != "OPEN":
@@ -59,10 +60,8 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     if share is not None:
         after = "REVERSED" if effect.upheld else "PAYABLE"
         draft.earnings.put(key, attrs.evolve(share, state=after))
-    reason = effect.act.reason
-    decided = attrs.evolve(found, state=state, decision=reason, decided_at=draft.now)
+    decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
-    draft.record(effect.act)
     return True
 
 
@@ -81,17 +80,32 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     return CLOSED if draft.now >= closes else None
 
 
+def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
+    """What is to be given back: of what was charged, what no admin gave back before by hand."""
+    work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
+    before = draft.transfers.get((creator, "REFUND", work))
+    amount = found.charge - (0 if before is None else before[0].amount)
+    if amount <= 0:
+        return None
+    reference = work if before is None else dispute_reference(found)
+    return Transfer(REVENUE, creator, creator, amount, "REFUND", reference, WORDS)
+
+
+def dispute_reference(found: DisputeRow) -> str:
+    """Under which a rest is given back; the whole goes under the work's own reference."""
+    return f"dispute:{found.job_id}:{found.unit}"
+
+
 def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
     """The share to revenue, and the whole charge from there to the creator."""
-    work = work_reference(found.job_id, found.unit)
-    creator = user_account(found.user_id)
-    reference, words = f"dispute:{found.job_id}:{found.unit}", "Dispute upheld"
-    transfers = [Transfer(REVENUE, creator, creator, found.charge, "REFUND", reference, words)]
+    refund = refund_of(draft, found)
+    transfers = [] if refund is None else [refund]
     if share is not None:
         if share.state != "PENDING":
             return GuardFailed("DisputeDecide", share.state)
         earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
-        back = Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", work, words)
+        work = work_reference(found.job_id, found.unit)
+        back = Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", work, WORDS)
         transfers.insert(0, back)
     for transfer in transfers:
         moved = book(draft, transfer)

@@ -33,7 +33,7 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutTake,
 )
-from sql.books import Keys, UnitId
+from sql.books import Keys, TransferKey, UnitId
 
 
 @attrs.define
@@ -43,6 +43,7 @@ class Gathered:
     units: set[UnitId] = attrs.field(factory=set[UnitId])
     whole: set[UUID] = attrs.field(factory=set[UUID])
     earnings: set[UnitId] = attrs.field(factory=set[UnitId])
+    transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
     payouts: set[UUID] = attrs.field(factory=set[UUID])
     payable: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
@@ -67,7 +68,8 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         jobs=frozenset(e.job for e in effects if not isinstance(e, OfPayout)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
-        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers),
+        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)
+        | gathered.transfers,
         idempotency=frozenset((key.user, key.key) for key in used),
         postings=gathered.postings,
         earnings=frozenset(gathered.earnings),
@@ -129,6 +131,9 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
         gathered.accounts.add(REVENUE)
         gathered.holds.add(work_reference(effect.job, effect.unit))
         gathered.postings += 2
+    if isinstance(effect, DisputeDecide):
+        reference = work_reference(effect.job, effect.unit)
+        gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
 
 
 def _add_payout(gathered: Gathered, effect: OfPayout) -> None:

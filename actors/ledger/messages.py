@@ -12,6 +12,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.paymaster.messages import OperatorEffect
+from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
@@ -336,6 +337,8 @@ class Commit(Message[Ledger, Outcome]):
     The observer is told beside the asker, and also when nobody asks. Repeating a commit does
     nothing more: what was done before is found (by job id, reference, attempt and node), and when
     all of it was, the outcome is ``Replayed``.
+
+    ``act`` is an admin's: it is written down in the same transaction, if anything changes.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -343,6 +346,7 @@ class Commit(Message[Ledger, Outcome]):
     idempotency: IdempotencyKey | None = None
     observer: Ref[Any] | None = None
     tag: Any = None
+    act: Act | None = None
 
 
 @attrs.frozen

@@ -75,7 +75,6 @@ def _approve(draft: Draft, payout: PayoutRow, effect: PayoutApprove) -> bool | R
     if payout.state != "REQUESTED":
         return GuardFailed("PayoutApprove", payout.state)
     draft.payouts.put(payout.id, attrs.evolve(payout, state="APPROVED", batch_id=effect.batch))
-    draft.record(effect.act)
     return True
 
 
@@ -86,7 +85,6 @@ def _reject(draft: Draft, payout: PayoutRow, effect: PayoutReject) -> bool | Ref
         return GuardFailed("PayoutReject", payout.state)
     rejected = attrs.evolve(payout, state="REJECTED", closed_at=draft.now)
     draft.payouts.put(payout.id, rejected)
-    draft.record(effect.act)
     return True
 
 
@@ -100,5 +98,4 @@ def _pay(draft: Draft, payout: PayoutRow, effect: PayoutPay) -> bool | Refusal:
         return moved
     paid = attrs.evolve(payout, state="PAID", reference=effect.reference, closed_at=draft.now)
     draft.payouts.put(payout.id, paid)
-    draft.record(effect.act)
     return True

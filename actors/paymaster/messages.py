@@ -10,7 +10,6 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
-from sql.audit import Act
 
 PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
@@ -59,8 +58,9 @@ class DisputeDecide:
 
     job: UUID
     unit: int
+    creator: UUID
     upheld: bool
-    act: Act
+    reason: str
 
 
 @attrs.frozen
@@ -81,7 +81,6 @@ class PayoutApprove:
 
     id: UUID
     batch: UUID
-    act: Act
 
 
 @attrs.frozen
@@ -89,7 +88,6 @@ class PayoutReject:
     """From the web, for an admin. REQUESTED or APPROVED → REJECTED: the shares are free again."""
 
     id: UUID
-    act: Act
 
 
 @attrs.frozen
@@ -98,7 +96,6 @@ class PayoutPay:
 
     id: UUID
     reference: str
-    act: Act
 
 
 OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide

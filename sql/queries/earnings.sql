@@ -86,14 +86,6 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[]
      AS n (job_id, unit, state, decision, decided_at)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
--- name: books_acts_insert
--- What admins did to the books, in the transaction that did it.
-INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details)
-SELECT at, actor_id, actor, act, target, reason, request_id, details::jsonb
-FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-            $7::text[], $8::text[])
-     AS n (at, actor_id, actor, act, target, reason, request_id, details);
-
 -- name: earnings_ripe
 -- Whose time has come by $1 and whom no dispute stops, $2 at most, oldest first.
 SELECT e.job_id AS job, e.unit FROM earnings e

@@ -25,7 +25,7 @@ WHERE coalesce(a.balance, 0) <> coalesce(e.owed, 0)
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_disputed
--- A dispute that was upheld gave the charge back and reversed the share, once; no other did. What is
+-- A dispute that was upheld gave the charge back, and reversed the share, once; no other did. What is
 -- disputed is neither payable nor paid.
 SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
        d.state || ', gave back ' || coalesce(r.amount, 0) || ' of ' || d.charge
@@ -33,16 +33,19 @@ SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
            AS found
 FROM disputes d
 LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
-LEFT JOIN transfers r ON r.kind = 'REFUND' AND r.reference = 'dispute:' || d.job_id || ':' || d.unit
+LEFT JOIN (SELECT substr(reference, strpos(reference, ':')) AS unit, sum(amount) AS amount
+           FROM transfers
+           WHERE kind = 'REFUND' AND (reference LIKE 'job:%' OR reference LIKE 'dispute:%')
+           GROUP BY 1) r ON r.unit = ':' || d.job_id || ':' || d.unit
 LEFT JOIN transfers v ON v.kind = 'REVERSAL' AND v.reference = 'job:' || d.job_id || ':' || d.unit
-WHERE coalesce(r.amount, 0) <> CASE WHEN d.state = 'UPHELD' THEN d.charge ELSE 0 END
+WHERE (d.state = 'UPHELD' AND coalesce(r.amount, 0) <> d.charge)
    OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' THEN coalesce(e.amount, 0) ELSE 0 END
    OR coalesce(e.state = 'REVERSED', d.state = 'UPHELD') <> (d.state = 'UPHELD')
    OR (d.state = 'OPEN' AND e.state <> 'PENDING')
 ORDER BY d.job_id, d.unit LIMIT $1;
 
 -- name: fsck_i4_reversed
--- Only a dispute that was upheld reverses a share, and gives a charge back.
+-- Only a dispute that was upheld reverses a share, and gives the rest of a charge back.
 SELECT 'unit ' || e.job_id || ':' || e.unit AS subject,
        'REVERSED, and its dispute is ' || coalesce(d.state, 'none') AS found
 FROM earnings e LEFT JOIN disputes d ON d.job_id = e.job_id AND d.unit = e.unit

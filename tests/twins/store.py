@@ -71,10 +71,10 @@ class StoreTwin:
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
+        self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
-        self.acts: list[Act] = []
         self.nodes: dict[UUID, NodeTwin] = {}
         self.away = False
         self.latency = 0.0  # seconds of each round trip, one that fails too
@@ -310,6 +310,7 @@ class BooksTwin:
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
             store.entries.update({(row.account, row.version): row for row in changes.entries})
+            store.acts.extend(changes.acts)
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
             keep_earnings(store, changes)
 

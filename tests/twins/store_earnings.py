@@ -54,7 +54,6 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
     store.earnings.update(closed)
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
-    store.acts += changes.acts
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:

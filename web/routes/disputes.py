@@ -12,13 +12,12 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from sql.operators import DisputeShown
 from web import examples_of_earnings as examples
-from web.acts import act_on
 from web.amounts import Credits
 from web.books import commit
 from web.operations import Answer, Audience, Call, Operations, Scope
 from web.pages import Cursor, next_of, span_of
 from web.problem import Problem
-from web.routes.admin import Because
+from web.routes.admin import Because, act_on
 
 operations = Operations()
 ABSENT, GONE = "Unit not found", "Dispute not found"
@@ -200,8 +199,8 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
     act = await act_on(call, name, f"dispute:{id_}", call.body.reason, details)
     if isinstance(act, Problem):
         return act
-    effect = DisputeDecide(row.job_id, row.unit, upheld, act)
-    outcome = await commit(call.gateway, Commit(effects=(effect,)))
+    effect = DisputeDecide(row.job_id, row.unit, row.user_id, upheld, act.reason)
+    outcome = await commit(call.gateway, Commit(effects=(effect,), act=act))
     if isinstance(outcome, GuardFailed):
         return Problem(409, f"The dispute was decided before: it is {outcome.found.lower()}")
     decided = await kept.dispute(id_)

@@ -22,14 +22,13 @@ from rendertrust import money
 from sql.operators import PayoutShown
 from web import examples_of_earnings as examples
 from web import spreadsheet
-from web.acts import act_on
 from web.amounts import Credits
 from web.books import commit
 from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.operations import Answer, Audience, Call, Operations
 from web.pages import Cursor, next_of, span_of
 from web.problem import Fault, Problem, invalid
-from web.routes.admin import Because, Reason
+from web.routes.admin import Because, Reason, act_on
 from web.routes.operators import Payout, PayoutState, members_of
 
 operations = Operations()
@@ -139,14 +138,17 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     if any(row.operator_id == call.caller for row in rows):
         return OWN
     batch = call.gateway.random.uuid()
-    effects = await _approvals(call, rows, batch)
-    if isinstance(effects, Problem):
-        return effects
+    details = {"payouts": [str(id_) for id_ in ids], "amount": summed(rows)}
+    act = await act_on(call, "payout.approve", f"batch:{batch}", call.body.reason, details)
+    if isinstance(act, Problem):
+        return act
+    effects = tuple(PayoutApprove(id_, batch) for id_ in ids)
     kept = None
     if key is not None:
         answer = {"status": 200, "batch": str(batch)}
         kept = IdempotencyKey(call.caller, *key, answer=answer)
-    outcome = await commit(call.gateway, Commit(effects=effects, idempotency=kept))
+    order = Commit(effects=effects, idempotency=kept, act=act)
+    outcome = await commit(call.gateway, order)
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     if isinstance(outcome, GuardFailed):
@@ -175,7 +177,7 @@ async def reject(call: Call[Because]) -> OperatorsPayout | Problem:
     act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason)
     if isinstance(act, Problem):
         return act
-    outcome = await commit(call.gateway, Commit(effects=(PayoutReject(id_, act),)))
+    outcome = await commit(call.gateway, Commit(effects=(PayoutReject(id_),), act=act))
     if isinstance(outcome, GuardFailed):
         return _not_that(outcome)
     [row] = await kept.payouts_by_id([id_])
@@ -241,23 +243,10 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
     act = await act_on(call, "payout.pay", f"payout:{row.id}", body.reason, details)
     if isinstance(act, Problem):
         return act
-    outcome = await commit(call.gateway, Commit(effects=(PayoutPay(row.id, body.reference, act),)))
+    effects = (PayoutPay(row.id, body.reference),)
+    outcome = await commit(call.gateway, Commit(effects=effects, act=act))
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
     return None
-
-
-async def _approvals(
-    call: Call[Approval], rows: Sequence[PayoutShown], batch: UUID
-) -> tuple[PayoutApprove, ...] | Problem:
-    effects: list[PayoutApprove] = []
-    for row in rows:
-        details = {"batch": str(batch), "amount": money.render(row.amount)}
-        target = f"payout:{row.id}"
-        act = await act_on(call, "payout.approve", target, call.body.reason, details)
-        if isinstance(act, Problem):
-            return act
-        effects.append(PayoutApprove(row.id, batch, act))
-    return tuple(effects)
 
 
 def _not_that(outcome: GuardFailed) -> Problem:
@@ -274,10 +263,13 @@ def shown(row: PayoutShown) -> OperatorsPayout:
 
 def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
     """All of a batch, as admins see it; rejected ones are not of its amount."""
-    alive = [row for row in rows if row.state != "REJECTED"]
     left = sum(row.state == "APPROVED" for row in rows)
-    amount = money.render(sum(row.amount for row in alive))
-    return Batch(batch, amount, left, [shown(row) for row in rows])
+    return Batch(batch, summed(rows), left, [shown(row) for row in rows])
+
+
+def summed(rows: Sequence[PayoutShown]) -> str:
+    """What goes out with them."""
+    return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
 
 
 def cells(row: PayoutShown) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, Outcome, Posted, UnitComplete, operator_account
+from actors.ledger.messages import Commit, Effect, Outcome, Posted, UnitComplete, operator_account
 from actors.paymaster.messages import (
     DisputeDecide,
     DisputeOpen,
@@ -71,9 +71,8 @@ async def dispute(stage: Stage, work: Work, user: UUID | None = None) -> Outcome
 
 
 async def decide(stage: Stage, work: Work, *, upheld: bool) -> Outcome:
-    word = "uphold" if upheld else "reject"
-    act = act_of(stage, f"dispute.{word}", f"dispute:{work.job}:0")
-    return await stage.do(DisputeDecide(work.job, 0, upheld, act))
+    effect = DisputeDecide(work.job, 0, work.creator, upheld, "looked at it")
+    return await judged(stage, effect, "dispute.decide")
 
 
 async def take(stage: Stage, operator: UUID, kind: PayoutKind = "CREDITS") -> UUID | None:
@@ -84,21 +83,22 @@ async def take(stage: Stage, operator: UUID, kind: PayoutKind = "CREDITS") -> UU
 
 
 async def approve(stage: Stage, payout: UUID, batch: UUID) -> Outcome:
-    act = act_of(stage, "payout.approve", f"payout:{payout}")
-    return await stage.do(PayoutApprove(payout, batch, act))
+    return await judged(stage, PayoutApprove(payout, batch), "payout.approve")
 
 
 async def reject(stage: Stage, payout: UUID) -> Outcome:
-    return await stage.do(PayoutReject(payout, act_of(stage, "payout.reject", f"payout:{payout}")))
+    return await judged(stage, PayoutReject(payout), "payout.reject")
 
 
 async def pay(stage: Stage, payout: UUID, reference: str = "wire 1") -> Outcome:
-    act = act_of(stage, "payout.pay", f"payout:{payout}")
-    return await stage.do(PayoutPay(payout, reference, act))
+    return await judged(stage, PayoutPay(payout, reference), "payout.pay")
 
 
-def act_of(stage: Stage, name: str, target: str) -> Act:
-    return Act(stage.clock.now(), None, "console:ann", name, target, "because", "", {"a": 1})
+async def judged(stage: Stage, effect: Effect, name: str) -> Outcome:
+    """By an admin."""
+    act = Act(stage.clock.now(), None, "console:ann", name, "a:1", "because", "", {"a": 1})
+    (outcome,) = await stage.commit(Commit((), (effect,), act=act))
+    return outcome
 
 
 async def share_of(stage: Stage, work: Work) -> EarningRow:

@@ -9,11 +9,15 @@ from actors.ledger.messages import (
     REVENUE,
     SUSPENSE,
     Commit,
+    ExistsWithOtherAmount,
     GuardFailed,
     Posted,
     Replayed,
+    Transfer,
     UnitComplete,
     operator_account,
+    user_account,
+    work_reference,
 )
 from actors.paymaster.messages import EarningClaim, EarningMature, PayoutTake
 from tests.integration.conformance.earnings import (
@@ -309,6 +313,30 @@ async def test_a_dispute_and_the_end_of_its_window_never_both_win(stage: Stage) 
     )
     assert [type(outcome) for outcome in outcomes] == [Posted] * 10 + [GuardFailed] * 10
     assert await sound(stage)
+
+
+async def test_what_an_admin_gave_back_before_is_not_given_back_again(stage: Stage) -> None:
+    for by_hand in (30, 100):
+        work = await worked(stage, await stage.user())
+        creator = user_account(work.creator)
+        reference = work_reference(work.job, 0)
+        refund = Transfer(REVENUE, creator, creator, by_hand, "REFUND", reference)
+        assert isinstance((await stage.commit(Commit((refund,))))[0], Posted)
+        await dispute(stage, work)
+        assert isinstance(await decide(stage, work, upheld=True), Posted)
+        assert await stage.of_user(work.creator) == (100, 0)
+        assert await stage.money(REVENUE) == (0, 0)
+        assert await sound(stage)
+
+
+async def test_what_a_dispute_gave_back_no_admin_gives_back_again(stage: Stage) -> None:
+    work = await worked(stage, await stage.user())
+    await dispute(stage, work)
+    await decide(stage, work, upheld=True)
+    creator, reference = user_account(work.creator), work_reference(work.job, 0)
+    refund = Transfer(REVENUE, creator, creator, 30, "REFUND", reference)
+    (outcome,) = await stage.commit(Commit((refund,)))
+    assert outcome == ExistsWithOtherAmount(reference)
 
 
 # -- suspense

@@ -92,7 +92,7 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     assert (share["state"], share["disputed"]) == ("reversed", False)
     entry = (await jane.ask("GET", "/api/v1/credits/history"))[1]["entries"][0]
     assert (entry["source"], entry["direction"], entry["amount"]) == ("REFUND", "CREDIT", "10.0000")
-    assert entry["reference_id"] == f"dispute:{job}:0"
+    assert entry["reference_id"] == f"job:{job}:0"
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert (mine["state"], mine["decision"]) == ("upheld", "looked at it")
     assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")

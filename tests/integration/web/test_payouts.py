@@ -65,8 +65,8 @@ class Office:
         status, answer = await self.ann.ask("POST", f"{ADMIN}/{payout}/reject", body)
         return status, answer
 
-    async def records(self, payout: str) -> list[str]:
-        _, found = await self.ann.ask("GET", f"{AUDIT}?target=payout:{payout}")
+    async def records(self, target: str) -> list[str]:
+        _, found = await self.ann.ask("GET", f"{AUDIT}?target={target}")
         return [record["act"] for record in reversed(found["records"])]
 
 
@@ -91,6 +91,10 @@ async def test_money_is_approved_exported_sent_and_noted(office: Office) -> None
     assert status == 200
     assert (batch["amount"], batch["left"]) == ("14.0000", 2)
     assert {payout["state"] for payout in batch["payouts"]} == {"approved"}
+    _, audit = await office.ann.ask("GET", f"{AUDIT}?target=batch:{batch['batch_id']}")
+    [record] = audit["records"]
+    assert (record["act"], record["actor"]) == ("payout.approve", "ann@example.org")
+    assert record["details"] == {"payouts": [first, second], "amount": "14.0000"}
     assert await totals(office.otto) == {"requested": "7.0000"}
     status, paid = await office.sent(batch["batch_id"])
     assert (status, paid["left"]) == (200, 0)
@@ -98,9 +102,9 @@ async def test_money_is_approved_exported_sent_and_noted(office: Office) -> None
     assert await totals(office.otto) == {"paid": "7.0000"}
     _, mine = await office.otto.person.ask("GET", MINE)
     assert (mine["payouts"][0]["state"], mine["payouts"][0]["reference"]) == ("paid", "wire 7")
-    assert await office.records(first) == ["payout.approve", "payout.pay"]
+    assert await office.records(f"payout:{first}") == ["payout.pay"]
     assert await office.sent(batch["batch_id"], "wire 8") == (status, paid)  # it is over
-    assert await office.records(first) == ["payout.approve", "payout.pay"]
+    assert await office.records(f"payout:{first}") == ["payout.pay"]
 
 
 async def test_a_batch_is_exported_as_csv(face: Face, office: Office) -> None:
@@ -141,7 +145,7 @@ async def test_a_rejected_payout_is_payable_again(office: Office) -> None:
     status, rejected = await office.reject(payout)
     assert (status, rejected["state"]) == (200, "rejected")
     assert (await office.reject(payout))[0] == 200
-    assert await office.records(payout) == ["payout.reject"]
+    assert await office.records(f"payout:{payout}") == ["payout.reject"]
     assert await totals(office.otto) == {"payable": "7.0000"}
     status, problem = await office.approve(payout)
     assert (status, problem["detail"]) == (409, "A payout that is rejected stays so")
@@ -153,7 +157,7 @@ async def test_a_batch_is_approved_whole_or_not_at_all(office: Office) -> None:
     first, second = await office.request(office.otto), await office.request(office.olga)
     await office.reject(second)
     assert (await office.approve(first, second))[0] == 409
-    assert await office.records(first) == []
+    assert await office.records(f"payout:{first}") == []
     assert (await office.approve(first, str(uuid4())))[0] == 404
     assert (await office.approve(first, first))[0] == 422
     assert (await office.approve())[0] == 422
@@ -164,7 +168,8 @@ async def test_two_admins_at_once_approve_once(office: Office) -> None:
     payout = await office.request(office.otto)
     answers = await asyncio.gather(*(office.approve(payout) for _ in range(6)))
     assert sorted(status for status, _ in answers) == [200] + [409] * 5
-    assert await office.records(payout) == ["payout.approve"]
+    [batch] = [answer["batch_id"] for status, answer in answers if status == 200]
+    assert await office.records(f"batch:{batch}") == ["payout.approve"]
 
 
 async def test_a_key_approves_once_and_answers_again(office: Office) -> None:
@@ -182,7 +187,7 @@ async def test_many_who_note_a_batch_at_once_pay_once(office: Office) -> None:
     assert {status for status, _ in answers} == {200}
     assert await totals(office.otto) == {"paid": "21.0000"}
     for payout in payouts:
-        assert await office.records(payout) == ["payout.approve", "payout.pay"]
+        assert await office.records(f"payout:{payout}") == ["payout.pay"]
 
 
 async def test_one_that_is_rejected_from_a_batch_is_not_paid(office: Office) -> None:

@@ -35,7 +35,7 @@ from actors.paymaster.messages import (
 )
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
-from tests.integration.conformance.earnings import WINDOW, Work, act_of, worked
+from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import fresh_id
 from tests.twins.store import StoreTwin
 
@@ -163,8 +163,7 @@ class Earnings(RuleBasedStateMachine):
     @rule(data=st.data(), upheld=st.booleans())
     def decide(self, data: st.DataObject, *, upheld: bool) -> None:
         share = data.draw(st.sampled_from(self.shares))
-        act = act_of(self.stage, "dispute.decide", f"dispute:{share.work.job}")
-        effect = DisputeDecide(share.work.job, 0, upheld, act)
+        effect = DisputeDecide(share.work.job, 0, share.work.creator, upheld, "looked at it")
         state = "UPHELD" if upheld else "REJECTED"
         if share.dispute == "OPEN":
             share.dispute = state
@@ -193,22 +192,21 @@ class Earnings(RuleBasedStateMachine):
     def close(self, data: st.DataObject, verb: str) -> None:
         id_ = data.draw(st.sampled_from(sorted(self.payouts)))
         payout = self.payouts[id_]
-        act = act_of(self.stage, f"payout.{verb}", f"payout:{id_}")
         before = payout.state
         by_money = not (before == "PAID" and self.store.payouts[id_].kind == "CREDITS")
         if verb == "approve":
-            wanted: Effect = PayoutApprove(id_, self.batch, act)
+            wanted: Effect = PayoutApprove(id_, self.batch)
             done = before in ("APPROVED", "PAID") and by_money
             goes, after = before == "REQUESTED", "APPROVED"
         elif verb == "reject":
-            wanted = PayoutReject(id_, act)
+            wanted = PayoutReject(id_)
             done, goes, after = (
                 before == "REJECTED",
                 before in ("REQUESTED", "APPROVED"),
                 "REJECTED",
             )
         else:
-            wanted = PayoutPay(id_, "wire", act)
+            wanted = PayoutPay(id_, "wire")
             done, goes, after = before == "PAID" and by_money, before == "APPROVED", "PAID"
         if goes:
             self._closed(id_, after)
