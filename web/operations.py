@@ -71,10 +71,20 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-# What requests are counted against. Per address: login, refresh, register, node, probe (health,
-# metrics, documents). Per user or node, else per address: read, write, dispatch.
+# What requests are counted against; each is a setting of the same name. Per address: login,
+# refresh, register, node, probe (health, metrics, documents), socket (the relay), object (presigned
+# URLs). Per user or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
-    "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
+    "login",
+    "refresh",
+    "register",
+    "node",
+    "probe",
+    "socket",
+    "object",
+    "read",
+    "write",
+    "dispatch",
 ]
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})

@@ -178,6 +178,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
     rate="write",
+    idempotency=True,
     request_example=examples.DEDUCTION,
     example=examples.DEDUCTED,
 )
