@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,7 +13,7 @@ from rendertrust.cli.command import Group
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import Earnings, Payout, Share, StatementLine
+    from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
     from rendertrust.client.asynchronous import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed")
@@ -24,22 +24,12 @@ PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "R
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
 
-class Month(click.ParamType):
-    """``2026-03``."""
-
-    name = "month"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """As it was typed, once it is one."""
-        try:
-            return f"{datetime.strptime(value, '%Y-%m').replace(tzinfo=UTC):%Y-%m}"
-        except ValueError:
-            self.fail(f"{value!r} is no month, like 2026-03", param, ctx)
-
-
-@click.group(cls=Group)
-def earnings() -> None:
-    """What your nodes earned, statements, and payouts."""
+@click.group(cls=Group, invoke_without_command=True)
+@click.pass_context
+def earnings(context: click.Context) -> None:
+    """What your nodes earned, statements, and payouts; by itself the newest shares."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
 
 
 @earnings.command("list")
@@ -59,29 +49,17 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
     seen = offset + len(found.earnings)
     if seen < found.count:
         session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.note(_totals(found.totals))
 
 
 @earnings.command()
-@click.pass_context
-def show(context: click.Context) -> None:
-    """What is pending, what is payable, what was paid."""
-    session = session_of(context)
-    found = session.run(lambda client: client.earnings(limit=1))
-    totals = found.totals
-    session.output.document(totals)
-    session.output.facts({name: getattr(totals, name) for name in (*STATES, "requested")})
-    if float(totals.payable) > 0:
-        session.output.note("As credits, at once: rendertrust earnings payout")
-
-
-@earnings.command()
-@click.argument("month", type=Month())
+@click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="MONTH")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
 @click.pass_context
-def statement(context: click.Context, month: str, *, as_csv: bool) -> None:
+def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
     """Your account as an operator in a MONTH (like 2026-03, UTC), entry by entry."""
     session = session_of(context)
-    found = session.run(lambda client: client.statement(month))
+    found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
     session.output.document(found)
     rows = [_line(line) for line in found.lines]
     if as_csv and not session.output.json:
@@ -138,6 +116,13 @@ def _table(session: Session, found: "Earnings") -> None:
     rows = [_row(share, wording.ago if people else wording.stamp) for share in found.earnings]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
+
+
+def _totals(totals: "EarningTotals") -> str:
+    named = ", ".join(f"{name} {getattr(totals, name)}" for name in (*STATES, "requested"))
+    if not totals.payable.strip("0."):
+        return f"In all: {named}."
+    return f"In all: {named}. What is payable becomes credits: rendertrust earnings payout"
 
 
 def _row(share: "Share", time: Callable[[datetime], str]) -> tuple[str, ...]:
