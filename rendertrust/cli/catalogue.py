@@ -35,8 +35,10 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("serve", "Start the gateway"),
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
-        Listed("db", "Migrate the database, or see where it stands"),
-        Listed("admin", "Admins, roles, passwords, prices, and the keys that sign tokens"),
+        Listed("db", "Migrate the database, see where it stands, clean up"),
+        Listed("backup", "Write the database to a file"),
+        Listed("restore", "Fill an empty database from such a file"),
+        Listed("admin", "Admins, roles, prices, credits, and the keys that sign tokens"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

@@ -115,6 +115,17 @@ WHERE t.kind = 'EARNING'
        OR t.amount > coalesce(h.settled, 0))
 ORDER BY t.id LIMIT $1;
 
+-- name: fsck_i4_refunds
+-- What was charged for work is given back once at most, and not more than it.
+SELECT 'transfer ' || t.id AS subject,
+       'gave back ' || t.amount || ' for ' || t.reference || ', charged ' || coalesce(h.settled, 0)
+           AS found
+FROM transfers t
+LEFT JOIN holds h ON h.reference = t.reference
+WHERE t.kind = 'REFUND' AND t.reference LIKE 'job:%' AND t.subject = t.credit
+  AND t.amount > coalesce(h.settled, 0)
+ORDER BY t.id LIMIT $1;
+
 -- name: fsck_i5
 -- At most one posting per account, kind and reference; an operator is paid once for a unit.
 SELECT kind || ' ' || reference AS subject, count(*) || ' transfers' AS found

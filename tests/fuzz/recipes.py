@@ -86,6 +86,20 @@ def price(stage: Stage) -> Good:
     return Good({"job_type": "fuzz"}, {"price": f"{next(numbers)}.5", **BECAUSE})
 
 
+def credit(amount: str) -> Recipe:
+    """Credits for somebody, by an admin."""
+    return lambda stage: Good(
+        body={"user_id": stage.register()["user"]["id"], "amount": amount, **BECAUSE}
+    )
+
+
+def refund(stage: Stage) -> Good:
+    """Of a job that cost something."""
+    change = {"price": "0.0001", **BECAUSE}
+    stage.call("PUT", "/admin/prices/echo", change, stage.tokens["admin"])
+    return Good(body={"job_id": stage.finished(), **BECAUSE})
+
+
 # What stands in these paths whatever was made up: another word would concern everybody.
 WORDS: Mapping[str, Mapping[str, str]] = {"prices_change": {"job_type": "fuzz"}}
 RECIPES: Mapping[str, Recipe] = {
@@ -111,6 +125,9 @@ RECIPES: Mapping[str, Recipe] = {
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
     "prices_change": price,
+    "admin_credits_grant": credit("1.5"),
+    "admin_credits_adjust": credit("1.5"),
+    "admin_credits_refund": refund,
     "admin_deactivate": about_user(),
     "admin_activate": activate,
     "admin_role": about_user(role="operator"),

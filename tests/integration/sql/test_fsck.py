@@ -77,6 +77,14 @@ BREAKS = {
         "i4_earnings",
         "UPDATE transfers SET amount = 1000 WHERE kind = 'EARNING'",
     ),
+    "a refund above the charge": (
+        "i4_refunds",
+        (
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
+            " FROM transfers WHERE kind = 'USAGE'"
+        ),
+    ),
     "a posting that is there twice": (
         "i5",
         (

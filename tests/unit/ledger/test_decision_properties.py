@@ -33,7 +33,7 @@ from actors.ledger.messages import (
 )
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
-from tests.integration.conformance.stage import dispatch, fresh_id, grant
+from tests.integration.conformance.stage import act, dispatch, fresh_id, grant
 from tests.twins.store import StoreTwin
 
 T = TypeVar("T")
@@ -98,7 +98,8 @@ class Books(RuleBasedStateMachine):
         self.grant(user, amount, word)
 
     def grant(self, user: int, amount: int, word: str) -> None:
-        commit = Commit((grant(self.users[user], amount, word),))
+        record = act(f"{user} {word}")
+        commit = Commit((grant(self.users[user], amount, word),), act=record)
         before = self.references.get((user, word))
         if before is None:
             self.references[user, word] = amount
@@ -270,6 +271,8 @@ class Books(RuleBasedStateMachine):
         assert (earner.balance if earner else 0) == self.earned
         assert self.store.accounts["revenue"].balance == self.revenue
         assert self.store.accounts["adjustments"].balance == -self.granted
+        written = sorted(act.reason for act in self.store.acts)
+        assert written == sorted(f"{user} {word}" for user, word in self.references)
         for job in self.jobs:
             unit = self.store.units[job.id, 0]
             assert (unit.state, unit.attempt) == (job.state, job.attempt)
