@@ -82,7 +82,7 @@ BREAKS = {
         (
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
             " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
-            " FROM transfers WHERE kind = 'USAGE'"
+            " FROM transfers WHERE kind = 'USAGE' ON CONFLICT DO NOTHING"
         ),
     ),
     "a posting that is there twice": (
