@@ -78,6 +78,10 @@ class Store(Protocol):
         """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
         ...
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        """Those in the queue whose job was submitted before then, 1,000 at most."""
+        ...
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         """The nodes that may be given work."""
         ...

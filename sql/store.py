@@ -79,6 +79,10 @@ class SqlStore:
         rows = await self._database.all("work_lost", now, unsent_since)
         return [_open_unit(row) for row in rows]
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_waiting", submitted_before)
+        return [_open_unit(row) for row in rows]
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         rows = await self._database.all("work_healthy_nodes")
         return [_node(row) for row in rows]

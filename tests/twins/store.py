@@ -169,6 +169,16 @@ class StoreTwin:
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found]
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        found = [
+            unit
+            for unit in self.units.values()
+            if unit.state == "QUEUED" and self.jobs[unit.job_id].created_at < submitted_before
+        ]
+        found.sort(key=lambda unit: (unit.job_id, unit.number))
+        return [self._open_unit(unit) for unit in found[:1000]]
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]

@@ -49,6 +49,14 @@ BREAKS = {
         "i3_live",
         "UPDATE units SET state = 'FAILED', ended_at = now() WHERE state = 'RUNNING'",
     ),
+    "a hold of work that nobody took": (
+        "i3_deadline",
+        (
+            "WITH waits AS (UPDATE units SET state = 'QUEUED', lease_until = NULL"
+            " WHERE state = 'RUNNING') "
+            "UPDATE holds SET created_at = created_at - interval '9 days' WHERE state = 'OPEN'"
+        ),
+    ),
     "a charge that the hold denies": (
         "i3_once",
         "UPDATE holds SET state = 'RELEASED', settled = 0 WHERE state = 'SETTLED'",

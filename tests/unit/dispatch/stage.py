@@ -36,6 +36,7 @@ class ShelfStore:
         self.nodes: list[NodeRow] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
+        self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
         self.ripe: list[Ripe] = []
@@ -67,6 +68,10 @@ class ShelfStore:
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         self._check()
         return [unit for unit in self.units if unit.node == node]
+
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        assert submitted_before < EPOCH
+        return list(self.waiting)
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
         self._check()
