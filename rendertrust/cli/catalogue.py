@@ -38,7 +38,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("db", "Migrate the database, see where it stands, clean up"),
         Listed("backup", "Write the database to a file"),
         Listed("restore", "Fill an empty database from such a file"),
-        Listed("admin", "Admins, roles, prices, credits, and the keys that sign tokens"),
+        Listed("admin", "Admins, roles, prices, credits, payouts, disputes, token keys"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (
