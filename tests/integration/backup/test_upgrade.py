@@ -176,7 +176,7 @@ async def test_kills_at_any_moment_lose_nothing(old: Old) -> None:
         process = await old.call()
         assert process.stderr is not None
         line = b""
-        for _ in range(chance.randint(1, 60)):  # it says what it does, line by line
+        for _ in range(chance.randint(1, 40)):  # it says what it does, line by line
             line = await process.stderr.readline()
             if not line:
                 break
