@@ -22,10 +22,14 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         ),
         Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
+        Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
     ),
     "Operating a node": (
         Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
         Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
+        Listed(
+            "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
+        ),
     ),
     "Running a gateway (from a checkout)": (
         Listed("serve", "Start the gateway"),

@@ -36,7 +36,7 @@ from web.problem import Problem
 operations = Operations()
 DEDUCTION = "DEDUCTION"
 # What the API calls the kinds of transfers.
-_SOURCES = {DEDUCTION: "ADJUSTMENT"}
+_SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
 
 Amount = Annotated[
@@ -178,6 +178,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
     rate="write",
+    idempotency=True,
     request_example=examples.DEDUCTION,
     example=examples.DEDUCTED,
 )
