@@ -130,7 +130,7 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
     """A grant or an adjustment."""
     from supervisors.engines.system import SystemRandom
-    from web.credit_acts import Movement, moved, reference_of
+    from web.credit_acts import Movement, order_of, reference_of
     from web.routes.admin_credits import signed
 
     user, units = await known(database, email), signed(body.amount)
@@ -138,7 +138,7 @@ async def movement(database: "Database", name: str, email: str, body: Any, key: 
     order = Movement(name, user.id, units, reference, body.description)
     record = act(name, f"user:{user.id}", body.reason)
     what = "Take {} credits away from {}" if units < 0 else "Give {} credits to {}"
-    return moved(order, record), user, units, await told(database, what, user, units)
+    return order_of(order, record), user, units, await told(database, what, user, units)
 
 
 async def refunding(database: "Database", body: Any) -> Plan:
@@ -146,7 +146,7 @@ async def refunding(database: "Database", body: Any) -> Plan:
     from rendertrust import money
     from sql.credits import Credits
     from sql.users import Users
-    from web.credit_acts import REFUND, refunded
+    from web.credit_acts import REFUND, refund_of
     from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
 
     unit = await Credits(database).charged_unit(body.job_id, body.unit)
@@ -160,7 +160,7 @@ async def refunding(database: "Database", body: Any) -> Plan:
     user = await Users(database).by_id(unit.user_id)
     assert user is not None, "a job has an owner, and users do not go"
     record = act(REFUND, f"user:{user.id}", body.reason)
-    order = refunded(unit, units, body.description, record)
+    order = refund_of(unit, units, body.description, record)
     what = f"Give {{}} of {credits_of(unit.charged)} credits back to {{}}"
     return order, user, units, await told(database, what, user, units)
 
