@@ -7,7 +7,8 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import act, config_option, data_option, json_option, with_database
+from web.commands.console import act, with_database
+from web.commands.options import where_options
 
 if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
@@ -25,9 +26,7 @@ Plan: TypeAlias = "tuple[Commit, UserRow, int, str]"  # what, for whom, units, a
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every act takes."""
     for option in (
-        config_option,
-        data_option,
-        json_option,
+        where_options,
         click.option("--reason", required=True, help="What the audit will say."),
         click.option("--description", default="", help="What the user's history will say."),
         click.option("--yes", is_flag=True, help="Do not ask for the amount again."),
@@ -85,9 +84,7 @@ def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
 
 @credits_.command
 @click.argument("email")
-@config_option
-@data_option
-@json_option
+@where_options
 def show(*, email: str, as_json: bool, **where: Any) -> None:
     """What a user has, and his last entries."""
     from sql.credits import Credits
