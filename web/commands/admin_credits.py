@@ -1,6 +1,5 @@
 """``rendertrust admin credits``: credits given, put right and given back, by hand and on record."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import click
 
 from web.commands.console import act, with_database
+from web.commands.deciding import UNKNOWN, committed, looked_again
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from sql.database import Database
     from sql.users import UserRow
 
-UNKNOWN: Final = (
-    "The books do not answer: whether it was done is not known. See `rendertrust admin credits"
-    " show`; with --key the same command may be called again"
-)
-BOOKS_SECONDS: Final = 10.0
 Plan: TypeAlias = "tuple[Commit, UserRow, int, str]"  # what, for whom, units, and in words
 
 
@@ -164,22 +159,11 @@ async def refunding(database: "Database", body: Any) -> Plan:
 
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
     """Ask again, do it, and say what became of it. While it asks, nothing is held open."""
-    from actors.kernel import AskFailed
-    from supervisors.books_at_hand import books_at_hand
-
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:
         click.echo(what, err=True)
         asked_again(units)
-
-    async def work(database: "Database") -> "Outcome":
-        async with books_at_hand(database) as ledger:
-            return await ledger.ask(order, within=BOOKS_SECONDS)
-
-    try:
-        outcome = with_database(given, work)
-    except AskFailed as error:
-        raise click.ClickException(UNKNOWN) from error
+    [outcome] = committed(given, [order])
     tell(outcome, user, as_json=given["as_json"])
 
 
@@ -197,12 +181,8 @@ def asked_again(units: int) -> None:
     """The second look: the amount must be typed once more, or nothing happens."""
     from web.routes.admin_credits import signed
 
-    try:
-        typed = click.prompt("Type the amount again", err=True).strip()
-    except click.Abort as error:
-        if sys.stdin.isatty():
-            raise
-        raise click.UsageError("Nobody typed the amount again: --yes does without") from error
+    nobody = "Nobody typed the amount again"
+    typed = looked_again(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
     try:
         same = signed(typed) == units
     except ValueError:
@@ -218,7 +198,7 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     from web.routes.credits import booked
 
     if isinstance(outcome, BooksAway):
-        raise click.ClickException(UNKNOWN)
+        raise click.ClickException(f"{UNKNOWN}, under the same --key")
     if isinstance(outcome, InsufficientCredits):
         raise click.ClickException(
             f"{user.email} has {credits_of(outcome.available)} credits that are not held,"
