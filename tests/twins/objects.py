@@ -18,7 +18,6 @@ from actors.ports import (
 )
 from tests.twins.multiparts import Multiparts
 
-
 NOTHING: Mapping[str, str] = {}
 
 
