@@ -206,11 +206,9 @@ class Parts:
     count: int
     arrived: tuple[PartRange, ...] = ()
 
-    @property
-    def lacking(self) -> Iterator[int]:
-        """The numbers of those that have not arrived."""
-        there = {n for part in self.arrived for n in range(part.first, part.last + 1)}
-        return (number for number in range(1, self.count + 1) if number not in there)
+    def has(self, number: int) -> bool:
+        """Whether that part has arrived."""
+        return any(some.first <= number <= some.last for some in self.arrived)
 
 
 @attrs.frozen

@@ -134,7 +134,7 @@ class S3Objects:
             pages = s3.get_paginator("list_parts")
             async for page in pages.paginate(Bucket=bucket, Key=key, UploadId=multipart):
                 parts += [
-                    Part(part["PartNumber"], part["Size"], part["ETag"])
+                    Part(part.get("PartNumber", 0), part.get("Size", 0), part.get("ETag", ""))
                     for part in page.get("Parts", ())
                 ]
         return parts

@@ -15,7 +15,7 @@ PART = 64 << 20
 CONTENT = b"s" * PART + b"the end of a scene"
 BODIES = (CONTENT[:PART], CONTENT[PART:])
 SHA, *SHAS = (hashlib.sha256(body).hexdigest() for body in (CONTENT, *BODIES))
-NEW = {"sha256": SHA, "size": len(CONTENT), "filename": "scene.blend"}
+NEW: dict[str, Any] = {"sha256": SHA, "size": len(CONTENT), "filename": "scene.blend"}
 GIB = 1 << 30
 
 
@@ -91,7 +91,7 @@ async def test_small_content_is_sent_at_once_as_ever(face: Face) -> None:
 async def test_what_no_store_takes_at_once_comes_in_parts_alone(
     face: Face, size: int, at_once: bool, count: int
 ) -> None:
-    upload = await announce(face, await face.user(), **{**NEW, "size": size})
+    upload = await announce(face, await face.user(), **(NEW | {"size": size}))
     assert (upload["put"] is not None) is at_once
     assert upload["parts"]["count"] == count
 
@@ -196,7 +196,7 @@ async def test_what_is_announced_otherwise_begins_anew(face: Face) -> None:
     jane = await face.user()
     upload = await sent(face, jane, (1,))
     (before,) = face.objects.multiparts.open
-    renamed = await announce(face, jane, **{**NEW, "filename": "scene.zip"})
+    renamed = await announce(face, jane, **(NEW | {"filename": "scene.zip"}))
     assert (renamed["id"], renamed["parts"]["arrived"]) == (upload, [])
     await asked(face, jane, upload, (1,))
     assert before not in face.objects.multiparts.open
@@ -205,7 +205,7 @@ async def test_what_is_announced_otherwise_begins_anew(face: Face) -> None:
 async def test_a_part_that_became_too_short_is_sent_again(face: Face) -> None:
     jane = await face.user()
     upload = await sent(face, jane)
-    longer = await announce(face, jane, **{**NEW, "size": len(CONTENT) + 1})
+    longer = await announce(face, jane, **(NEW | {"size": len(CONTENT) + 1}))
     assert longer["parts"]["arrived"] == [{"first": 1, "last": 1}]
     status, problem = await complete(face, jane, upload)
     assert (status, problem["detail"][-3:]) == (409, ": 2")
