@@ -82,6 +82,15 @@ class Credits:
 
 
 @attrs.frozen
+class Earnings:
+    """What operators get of a charge, in percent; how long it may be disputed before."""
+
+    share_percent: int
+    dispute_hours: float
+    sweep_seconds: float
+
+
+@attrs.frozen
 class Nodes:
     require_proof: bool
 
@@ -147,6 +156,7 @@ class Settings:
     objects: Objects
     jwt: Jwt
     credits: Credits
+    earnings: Earnings
     nodes: Nodes
     leases: Leases
     results: Results
@@ -243,6 +253,9 @@ _BOUNDS = {
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (0.001, 8_760),
+    "earnings.share_percent": (0, 100),
+    "earnings.dispute_hours": (0, 8_760),
+    "earnings.sweep_seconds": (0.1, 3_600),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),

@@ -10,6 +10,7 @@ from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.actor import SchedulerSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
@@ -114,6 +115,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         registry,
         session,
         lifeline=lifeline,
+        paymaster=PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
         scheduler=scheduler,
         engines=outside.engines,
         web=[revoker, listener],
@@ -140,10 +142,12 @@ def actor_settings(
     settings: Settings,
 ) -> tuple[NodeSessionSettings, LifelineSettings, SchedulerSettings]:
     """What the settings say to the actors that see to nodes and jobs."""
-    leases = settings.leases
+    leases, earnings = settings.leases, settings.earnings
     session = NodeSessionSettings(
         bucket=settings.objects.bucket,
         require_object=settings.results.require_object,
+        share_percent=earnings.share_percent,
+        dispute_seconds=earnings.dispute_hours * 3600,
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
     )

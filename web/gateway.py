@@ -15,6 +15,7 @@ from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts
 from sql.nodes import Nodes
+from sql.operators import Operators
 from sql.prices import Prices
 from sql.sessions import Sessions
 from sql.uploads import Uploads
@@ -31,6 +32,10 @@ from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
+
+
+def _operators(gateway: "Gateway") -> Operators:
+    return Operators(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -87,6 +92,7 @@ class Gateway:
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -111,6 +111,7 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it

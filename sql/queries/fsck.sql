@@ -66,6 +66,17 @@ LEFT JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
 WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference LIMIT $1;
 
+-- name: fsck_i3_deadline
+-- A unit waits for seven days at most, and then gives back what is held for it; a day is granted.
+-- Time is that of the books: while no gateway runs nothing can be given back.
+SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
+FROM holds h
+JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE h.state = 'OPEN' AND u.state = 'QUEUED'
+  AND h.created_at < (SELECT greatest(max(created_at), max(closed_at)) FROM holds)
+                     - interval '8 days'
+ORDER BY h.reference LIMIT $1;
+
 -- name: fsck_i3_once
 -- A settled hold was charged once, what it says; an open or released one was not.
 SELECT 'hold ' || h.reference AS subject,

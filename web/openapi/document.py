@@ -180,6 +180,8 @@ def successes(operation: Operation) -> Schema:
             if index == 0 and operation.example is not None:
                 content["example"] = operation.example
             answer["content"] = {operation.media: content}
+            if index == 0 and operation.also is not None:
+                answer["content"][operation.also] = {"schema": {"type": "string"}}
         found[str(status)] = answer
     return found
 

@@ -5,14 +5,18 @@ from web.routes import (
     admin,
     admin_credits,
     auth,
+    disputes,
     documentation,
     fleet,
     health,
     jobs,
     keys,
     nodes,
+    operators,
+    payouts,
     prices,
     sessions,
+    statements,
     uploads,
 )
 from web.routes import credits as credits_
@@ -34,6 +38,7 @@ OPERATIONS = Operations(
             prices,
             admin_credits,
         ),
+        *(operators, statements, disputes, payouts),
         documentation,
     )
 )

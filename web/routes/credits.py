@@ -36,7 +36,7 @@ from web.problem import Problem
 operations = Operations()
 DEDUCTION = "DEDUCTION"
 # What the API calls the kinds of transfers.
-_SOURCES = {DEDUCTION: "ADJUSTMENT"}
+_SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
 
 Amount = Annotated[

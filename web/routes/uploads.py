@@ -114,7 +114,7 @@ class PartUrls:
 
 
 @attrs.frozen
-class Sent:
+class SentParts:
     """``parts``: the SHA-256 (hex) of each part in order, if the content was sent in parts."""
 
     parts: Annotated[list[Sha256], Meta(max_length=PARTS_MAX)] = attrs.field(factory=list[str])
@@ -223,7 +223,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
     scope=Scope.UPLOADS_WRITE,
-    body=Sent,
+    body=SentParts,
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
@@ -231,7 +231,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     request_example=examples.SENT,
     example=examples.COMPLETED_UPLOAD,
 )
-async def complete(call: Call[Sent]) -> Upload | Problem:
+async def complete(call: Call[SentParts]) -> Upload | Problem:
     """Say that the content was sent: it is looked up in the store, and can be used in a job.
 
     What was sent at once needs no body. Parts become one object here; where they are other ones

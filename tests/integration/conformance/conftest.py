@@ -41,7 +41,10 @@ def twin_stage() -> Stage:
     async def acts() -> Sequence[Act]:
         return store.acts
 
-    return Stage(store, add_user, add_node, acts)
+    async def own(node: UUID, owner: UUID) -> None:
+        store.nodes[node].owner = owner
+
+    return Stage(store, add_user, add_node, acts, own)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -65,7 +68,11 @@ def sql_stage(database: Database) -> Stage:
         fields = [field.name for field in attrs.fields(Act)]
         return [Act(**{name: getattr(row, name) for name in fields}) for row in reversed(rows)]
 
-    return Stage(SqlStore(database), add_user, add_node, acts)
+    async def own(node: UUID, owner: UUID) -> None:
+        async with database.connection() as connection:
+            await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
+
+    return Stage(SqlStore(database), add_user, add_node, acts, own)
 
 
 @pytest.fixture(scope="session")

@@ -65,12 +65,16 @@ class Serial:
 
 @attrs.define
 class Stage:
-    """``add_user`` and ``add_node`` write what the web writes; ``acts`` are what admins did."""
+    """``add_user``, ``add_node`` and ``own`` write what the web writes.
+
+    ``acts`` are what admins did.
+    """
 
     store: Store
     add_user: Callable[[UUID], Awaitable[None]]
     add_node: Callable[[UUID, datetime | None], Awaitable[None]]
     acts: Callable[[], Awaitable[Sequence[Act]]]
+    own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

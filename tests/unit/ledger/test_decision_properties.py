@@ -28,6 +28,7 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
+    operator_account,
     user_account,
 )
 from sql.database import Conflict, Unavailable
@@ -38,6 +39,7 @@ from tests.twins.store import StoreTwin
 T = TypeVar("T")
 AMOUNTS = st.integers(1, 300)
 USERS, NODES = range(3), range(3)
+EARNER = operator_account(UUID(int=2**64))
 RARELY = st.sampled_from([False, False, False, True])
 
 
@@ -173,7 +175,7 @@ class Books(RuleBasedStateMachine):
         effect = UnitComplete(
             *(job.id, 0, job.attempt - int(back), self.nodes[node], "x"),
             verified=verified,
-            operator="operator:o",
+            operator=EARNER,
         )
         ours = node == job.node and not back
         if ours and job.state in ("DISPATCHED", "RUNNING"):
@@ -265,7 +267,7 @@ class Books(RuleBasedStateMachine):
             account = self.store.accounts.get(user_account(user))
             found = (account.balance, account.held) if account else (0, 0)
             assert found == (money, held)
-        earner = self.store.accounts.get("operator:o")
+        earner = self.store.accounts.get(EARNER)
         assert (earner.balance if earner else 0) == self.earned
         assert self.store.accounts["revenue"].balance == self.revenue
         assert self.store.accounts["adjustments"].balance == -self.granted
