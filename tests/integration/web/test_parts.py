@@ -196,7 +196,8 @@ async def test_what_is_announced_otherwise_begins_anew(face: Face) -> None:
     jane = await face.user()
     upload = await sent(face, jane, (1,))
     (before,) = face.objects.multiparts.open
-    renamed = await announce(face, jane, **(NEW | {"filename": "scene.zip"}))
+    other: dict[str, Any] = {**NEW, "filename": "scene.zip"}
+    renamed = await announce(face, jane, **other)
     assert (renamed["id"], renamed["parts"]["arrived"]) == (upload, [])
     await asked(face, jane, upload, (1,))
     assert before not in face.objects.multiparts.open
