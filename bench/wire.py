@@ -55,7 +55,9 @@ class HttpLine(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("closed"))
 
     async def ask(self, sent: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer to a request."""
+        """Status and body of the answer to a request. Raises ConnectionError."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("closed before anything was asked")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(sent)
         return await self._answer
