@@ -89,6 +89,7 @@ class NodeLine(asyncio.Protocol):
     async def open(
         cls, url: str, token: str, heard: Callable[["NodeLine", bytes], None]
     ) -> "NodeLine":
+        """Raises ConnectionRefusedError with the status when the handshake is refused."""
         plain = request("GET", url, token)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -109,7 +110,10 @@ class NodeLine(asyncio.Protocol):
             head, found, rest = self._read.partition(b"\r\n\r\n")
             if not found:
                 return
-            assert head.startswith(b"HTTP/1.1 101"), head
+            if not head.startswith(b"HTTP/1.1 101"):
+                self.opened.set_exception(ConnectionRefusedError(head[:16].decode()))
+                self._transport.close()
+                return
             self._read = rest
             self.opened.set_result(None)
         while self._take():

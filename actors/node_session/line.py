@@ -1,6 +1,5 @@
-"""The line to a node: frames out, each within a time, and how alive the other end is."""
+"""The line to a node: frames out, and how alive the other end is."""
 
-import asyncio
 import logging
 
 from actors.node_session.settings import NodeSessionSettings
@@ -35,9 +34,8 @@ class Line:
         if not self.is_open:
             return False
         try:
-            async with asyncio.timeout(self._settings.send_seconds):
-                await self._socket.send(text)
-        except OSError as error:  # TimeoutError too
+            await self._socket.send(text)
+        except OSError as error:
             self._failed(error)
         return self.is_open
 
@@ -46,8 +44,7 @@ class Line:
         if not self.is_open:
             return False
         try:
-            async with asyncio.timeout(self._settings.send_seconds):
-                await self._socket.ping()
+            await self._socket.ping()
         except OSError as error:
             self._failed(error)
         return self.is_open
@@ -58,8 +55,7 @@ class Line:
             return
         self.is_open = False
         try:
-            async with asyncio.timeout(self._settings.close_seconds):
-                await self._socket.close(code, reason)
+            await self._socket.close(code, reason)
         except OSError as error:
             log.debug("the close frame was not written: %s", type(error).__name__)
 

@@ -28,8 +28,6 @@ class NodeSessionSettings:
     retry_seconds: float = 1.0  # doubled up to
     retry_seconds_most: float = 15.0
     url_seconds: int = 3600
-    send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
-    close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0

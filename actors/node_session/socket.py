@@ -4,7 +4,10 @@ from typing import Protocol
 
 
 class Socket(Protocol):
-    """``send`` and ``ping`` raise OSError once it is closed; ``close`` may be called twice."""
+    """``send`` and ``ping`` raise OSError once it is closed; ``close`` may be called twice.
+
+    None of them waits for long: a peer that does not take what is sent is cut off.
+    """
 
     async def send(self, text: str) -> None:
         """Write one text frame."""
