@@ -13,6 +13,8 @@ from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.paymaster.messages import LookForClaims, Paymaster
+from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     Dispatch,
     DispatchOutcome,
@@ -63,6 +65,7 @@ class Script:
     progress: Progress | None = None
     failure: AskFailed | None = None  # what the Scheduler fails with
     open: bool = True
+    registry: Registry = attrs.field(factory=Registry)  # where actors find each other
     seen: list[Any] = attrs.field(factory=list[Any])
 
 
@@ -119,6 +122,15 @@ class StandInNotifier(Actor[Notifier], partial=True):
         return self._script.progress
 
 
+class StandInPaymaster(Actor[Paymaster], partial=True):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(LookForClaims)
+    async def look_for_claims(self, message: LookForClaims) -> None:
+        self._script.seen.append(message)
+
+
 class StandInWatchman(Actor[Watchman]):
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -132,6 +144,7 @@ STAND_INS: Mapping[type, Callable[[Script], Actor[Any]]] = {
     Ledger: StandInLedger,
     Scheduler: StandInScheduler,
     Notifier: StandInNotifier,
+    Paymaster: StandInPaymaster,
     Watchman: StandInWatchman,
 }
 
@@ -180,6 +193,17 @@ def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[An
     return {**STAND_INS, Ledger: lambda _: ledger()}
 
 
+def with_scheduler(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+    """The real Ledger and Scheduler among the stand-ins."""
+
+    def scheduler(script: Script) -> Actor[Any]:
+        ledger, notifier = script.registry.ref(Ledger), script.registry.ref(Notifier)
+        store, clock = SqlStore(database), SystemClock()
+        return SchedulerActor(ledger, notifier, store, clock, sessions=lambda: ())
+
+    return {**with_ledger(database), Scheduler: scheduler}
+
+
 def gateway_over(
     database: Database,
     settings: Settings,
@@ -221,7 +245,8 @@ async def serving(
     actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
 ) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
-    script, registry = Script(), Registry()
+    script = Script()
+    registry = script.registry
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)

@@ -1,19 +1,24 @@
 """From a request to an operation's handler and back: the steps that every operation shares."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import attrs
 from aiohttp import web
+from multidict import MultiDict
 
 from web.admission import is_open
 from web.answers import refusal, success
 from web.body import digest_of, read_body, read_document
+from web.caller import CALLER
 from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
 from web.operations import PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
+from web.rates import admit
 from web.tokens import Claims
 
 # All that a handler waits for, one after another: whoever asks is answered within two seconds.
@@ -53,7 +58,10 @@ class Endpoint:
             return refused
         if isinstance(claims, Problem):
             return claims
-        ids = self._ids(request)
+        words = self._words(request)
+        if isinstance(words, Problem):
+            return words
+        ids = self._ids(request, words)
         if isinstance(ids, Problem):
             return ids
         query = self._query(request)
@@ -62,9 +70,15 @@ class Endpoint:
         body = await self._body(request)
         if isinstance(body, Problem):
             return body
-        digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
-        call = Call(self._gateway, request, claims, ids, body, query, digest)
+        digest = await self._digest(request)
+        call = Call(self._gateway, request, claims, ids, body, query, digest, words)
         return await self._handled(call)
+
+    async def _digest(self, request: web.Request) -> bytes:
+        """Of what `_body` has read under its deadline; nothing is waited for here."""
+        if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
+            return b""
+        return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """The handler's answer; 503 when it takes longer than anybody should wait."""
@@ -76,9 +90,8 @@ class Endpoint:
 
     async def _refuse(self, request: web.Request) -> Problem | None:
         """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
-        rate = self.operation.rate
-        if rate not in PER_CALLER:
-            refused = await self._gateway.rates.refuse(rate, request.remote or "")
+        if self.operation.rate not in PER_CALLER:
+            refused = await self._admit(request, request[CALLER].subject)
             if refused is not None:
                 return refused
         for name in ONCE:
@@ -92,15 +105,31 @@ class Endpoint:
         self, request: web.Request, claims: Claims | Problem | None
     ) -> Problem | None:
         """Too many requests of one user or node; whoever is none of them counts by address."""
-        rate = self.operation.rate
-        if rate not in PER_CALLER:
+        if self.operation.rate not in PER_CALLER:
             return None
-        subject = str(claims.subject) if isinstance(claims, Claims) else request.remote or ""
-        return await self._gateway.rates.refuse(rate, subject)
+        if isinstance(claims, Claims):
+            return await self._admit(request, str(claims.subject))
+        return await self._admit(request, request[CALLER].subject)
 
-    def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
+    async def _admit(self, request: web.Request, subject: str) -> Problem | None:
+        return await admit(self._gateway.rates, request, self.operation.rate, subject)
+
+    def _words(self, request: web.Request) -> dict[str, str] | Problem:
+        """What stands in the path beside ids."""
+        kind = self.operation.words
+        if kind is None:
+            return {}
+        read = structure_query(MultiDict(request.match_info), kind)
+        if isinstance(read, list):
+            return Problem(404, self.operation.absent)
+        words: dict[str, str] = attrs.asdict(read)
+        return words
+
+    def _ids(self, request: web.Request, words: Mapping[str, str]) -> dict[str, UUID] | Problem:
         ids: dict[str, UUID] = {}
         for name, text in request.match_info.items():
+            if name in words:
+                continue
             uuid = uuid_of(text)
             if uuid is None:
                 return Problem(404, self.operation.absent)

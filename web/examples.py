@@ -122,6 +122,28 @@ AUDIT: Final[Example] = {
     "next": None,
 }
 
+NEW_PRICE: Final[Example] = {"price": "12.5", "reason": "Dearer electricity"}
+PRICE_CHANGE: Final[Example] = {
+    "number": 6,
+    "job_type": "render",
+    "price": "12.5000",
+    "since": "2026-03-13T12:00:00Z",
+    "changed_by": "ann@example.com",
+    "reason": "Dearer electricity",
+}
+PRICES: Final[Example] = {
+    "prices": [
+        {
+            "job_type": "render",
+            "price": "12.5000",
+            "since": "2026-03-13T12:00:00Z",
+            "number": 6,
+        }
+    ],
+    "history": [PRICE_CHANGE],
+    "next": None,
+}
+
 BALANCE: Final[Example] = {
     "balance": "1000.0000",
     "user_id": USER_ID,
@@ -150,6 +172,40 @@ DEDUCTED: Final[Example] = {
     "source": "ADJUSTMENT",
     "reference_id": "manual-001",
     "description": "Manual adjustment",
+}
+GRANT: Final[Example] = {
+    "user_id": USER_ID,
+    "amount": "50",
+    "reason": "The node failed all weekend",
+    "description": "With our apologies",
+}
+GRANTED: Final[Example] = {
+    **ENTRY,
+    "amount": "50.0000",
+    "direction": "CREDIT",
+    "source": "ADJUSTMENT",
+    "reference_id": f"grant:{HOLD_ID}",
+    "description": "With our apologies",
+}
+ADJUSTMENT: Final[Example] = {
+    "user_id": USER_ID,
+    "amount": "-2.5",
+    "reason": "Granted twice by mistake",
+}
+ADJUSTED: Final[Example] = {
+    **ENTRY,
+    "amount": "2.5000",
+    "source": "ADJUSTMENT",
+    "reference_id": f"adjust:{HOLD_ID}",
+    "description": "Adjusted",
+}
+REFUND: Final[Example] = {"job_id": JOB_ID, "reason": "The picture was black"}
+REFUNDED: Final[Example] = {
+    **ENTRY,
+    "direction": "CREDIT",
+    "source": "REFUND",
+    "reference_id": f"job:{JOB_ID}:0",
+    "description": "Refund: render",
 }
 HOLDS: Final[Example] = {
     "holds": [

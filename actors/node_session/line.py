@@ -1,5 +1,6 @@
-"""The line to a node: frames out, and how alive the other end is."""
+"""The line to a node: frames out, each within a time, and how alive the other end is."""
 
+import asyncio
 import logging
 
 from actors.node_session.settings import NodeSessionSettings
@@ -34,8 +35,9 @@ class Line:
         if not self.is_open:
             return False
         try:
-            await self._socket.send(text)
-        except OSError as error:
+            async with asyncio.timeout(self._settings.send_seconds):
+                await self._socket.send(text)
+        except OSError as error:  # TimeoutError too
             self._failed(error)
         return self.is_open
 
@@ -44,7 +46,8 @@ class Line:
         if not self.is_open:
             return False
         try:
-            await self._socket.ping()
+            async with asyncio.timeout(self._settings.send_seconds):
+                await self._socket.ping()
         except OSError as error:
             self._failed(error)
         return self.is_open
@@ -55,9 +58,11 @@ class Line:
             return
         self.is_open = False
         try:
-            await self._socket.close(code, reason)
+            async with asyncio.timeout(self._settings.close_seconds):
+                await self._socket.close(code, reason)
         except OSError as error:
             log.debug("the close frame was not written: %s", type(error).__name__)
+            self._socket.abort()
 
     def hang_up(self) -> None:
         """The other end closed it."""
@@ -66,3 +71,4 @@ class Line:
     def _failed(self, error: OSError) -> None:
         log.info("the socket failed: %s", type(error).__name__)
         self.is_open = False
+        self._socket.abort()  # a peer that does not read would else hold it, with nobody behind it

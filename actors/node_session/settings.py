@@ -16,6 +16,7 @@ class NodeSessionSettings:
     bucket: str
     require_object: bool = False
     share_percent: int = 70
+    dispute_seconds: float = 7 * 86_400.0  # for so long what a unit earns is pending
     hello_seconds: float = 2.0
     announce_seconds: float = 5.0
     ping_seconds: float = 30.0
@@ -28,6 +29,8 @@ class NodeSessionSettings:
     retry_seconds: float = 1.0  # doubled up to
     retry_seconds_most: float = 15.0
     url_seconds: int = 3600
+    send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
+    close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0

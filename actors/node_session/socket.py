@@ -4,10 +4,7 @@ from typing import Protocol
 
 
 class Socket(Protocol):
-    """``send`` and ``ping`` raise OSError once it is closed; ``close`` may be called twice.
-
-    None of them waits for long: a peer that does not take what is sent is cut off.
-    """
+    """``send`` and ``ping`` raise OSError once it is closed; ``close`` may be called twice."""
 
     async def send(self, text: str) -> None:
         """Write one text frame."""
@@ -19,4 +16,8 @@ class Socket(Protocol):
 
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye with a close code."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection without a word; whoever reads it hears that."""
         ...

@@ -36,7 +36,14 @@ class AllNodesFull:
     retry_after: int = 5
 
 
-DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | Outcome
+@attrs.frozen
+class TooManyOpen:
+    """Answer: the user has ``most`` jobs open, as many as he may."""
+
+    most: int
+
+
+DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcome
 
 
 @attrs.frozen
@@ -45,7 +52,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
     ``job`` is chosen by the caller. With ``queue`` the job waits when no node is capable.
     On success the Ledger's answer is ``Posted`` whose unit names the node, or ``Replayed`` with the
-    first answer. ``idempotency``: (key, SHA-256 of the request).
+    first answer. ``idempotency``: (key, SHA-256 of the request). ``price_number``: which price.
     """
 
     job: UUID
@@ -56,6 +63,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     price: int
     queue: bool = False
     idempotency: tuple[str, bytes] | None = None
+    price_number: int | None = None
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from uuid import UUID
 from actors.ledger.messages import work_reference
 from sql.books import UnitRow
 from sql.fsck import Finding
+from tests.twins.store_earnings import audit_earnings
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def audit(store: "StoreTwin") -> list[Finding]:
     """Violations of I1 to I5 and I9."""
-    return [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
+    found = [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
+    return [*found, *audit_earnings(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:

@@ -3,14 +3,20 @@
 from web.operations import Operations
 from web.routes import (
     admin,
+    admin_credits,
     auth,
+    disputes,
     documentation,
     fleet,
     health,
     jobs,
     keys,
     nodes,
+    operators,
+    payouts,
+    prices,
     sessions,
+    statements,
     uploads,
 )
 from web.routes import credits as credits_
@@ -18,7 +24,21 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        *(
+            health,
+            auth,
+            sessions,
+            keys,
+            credits_,
+            uploads,
+            jobs,
+            nodes,
+            fleet,
+            admin,
+            prices,
+            admin_credits,
+        ),
+        *(operators, statements, disputes, payouts),
         documentation,
     )
 )

@@ -22,7 +22,15 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "User not found")
 ONESELF: Final = Problem(409, "This cannot be done to oneself: ask another admin")
 
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[\s\S]*\S[\s\S]*$",
+        description="a reason in words, 1 to 500 characters",
+    ),
+]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -226,9 +234,20 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """The record of what the caller is about to do; nobody does it to himself."""
+    """The record of what the caller is about to do to a user; nobody does it to himself."""
     if user == call.caller:
         return ONESELF
+    return await act_on(call, name, f"user:{user}", reason, details)
+
+
+async def act_on(
+    call: Call[Any, Any],
+    name: str,
+    target: str,
+    reason: str,
+    details: Mapping[str, Any] | None = None,
+) -> Act | Problem:
+    """The record of what the caller is about to do."""
     admin = await call.gateway.users.by_id(call.caller)
     if admin is None:
         return TOKEN_REFUSED
@@ -237,7 +256,7 @@ async def act_of(
         actor_id=admin.id,
         actor=admin.email,
         act=name,
-        target=f"user:{user}",
+        target=target,
         reason=reason,
         request_id=call.request[REQUEST_ID],
         details=details or {},
