@@ -53,7 +53,10 @@ FRAMES: Final = 8  # to each session in a round; as many slots
 HELLO: Final = orjson.dumps({"type": "hello", "version": "bench", "slots": FRAMES})
 LIMITS: Final = {
     "RENDERTRUST_LIMITS_PROBE": "100000000",
-    "RENDERTRUST_LIMITS_NODE": "1000000",
+    "RENDERTRUST_LIMITS_SOCKET": "1000000",
+    "RENDERTRUST_SERVER_SOCKETS_PER_ADDRESS": "1000000",
+    "RENDERTRUST_SERVER_CONNECTIONS_PER_ADDRESS": "1000000",
+    "RENDERTRUST_SERVER_CONNECTIONS": "1000000",
 }
 NODE_ROWS = """
 INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)

@@ -6,12 +6,13 @@ unmasked frames that are not fragmented.
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import orjson
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
+CONTINUATION = 0x00  # of a frame that does not end with it
 UNMASKED = bytes(4)  # the mask that changes nothing
 
 
@@ -33,6 +34,13 @@ def request(method: str, url: str, token: str, body: object = None) -> bytes:
     if sent:
         head += ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
     return "\r\n".join([*head, "", ""]).encode() + sent
+
+
+def frame(text: bytes, kind: int = TEXT) -> bytes:
+    """The bytes of a client's frame."""
+    length = len(text)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+    return bytes([kind]) + size + UNMASKED + text
 
 
 class HttpLine(asyncio.Protocol):
@@ -87,16 +95,24 @@ class NodeLine(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, url: str, token: str, heard: Callable[["NodeLine", bytes], None]
-    ) -> "NodeLine":
-        """Raises ConnectionRefusedError with the status when the handshake is refused."""
+        cls,
+        url: str,
+        token: str,
+        heard: Callable[["NodeLine", bytes], None],
+        source: str | None = None,
+    ) -> Self:
+        """``source``: the address to come from. Raises ConnectionRefusedError with the answer."""
         plain = request("GET", url, token)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(lambda: cls(upgrade, heard), *address(url))
+        _, line = await loop.create_connection(
+            lambda: cls(upgrade, heard),
+            *address(url),
+            local_addr=None if source is None else (source, 0),
+        )
         await line.opened
         return line
 
@@ -111,7 +127,7 @@ class NodeLine(asyncio.Protocol):
             if not found:
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                self.opened.set_exception(ConnectionRefusedError(head[:16].decode()))
+                self.opened.set_exception(ConnectionRefusedError(head.decode()))
                 self._transport.close()
                 return
             self._read = rest
@@ -121,9 +137,7 @@ class NodeLine(asyncio.Protocol):
 
     def say(self, text: bytes, kind: int = TEXT) -> None:
         """Send a frame."""
-        length = len(text)
-        size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
-        self._transport.write(bytes([kind]) + size + UNMASKED + text)
+        self._transport.write(frame(text, kind))
 
     def close(self) -> None:
         self._transport.close()
