@@ -77,6 +77,9 @@ class Desk:
     async def close(self, code: int, reason: str = "") -> None:
         """Nobody is there to hear it."""
 
+    def abort(self) -> None:
+        """Nor that."""
+
     def say(self, frame: object) -> None:
         assert self.session is not None
         self.session.tell(Received(orjson.dumps(frame).decode()))

@@ -9,6 +9,7 @@ Scheduler does; nothing of them is booked.
 import asyncio
 import os
 import sys
+from typing import Final
 from uuid import uuid4
 
 from actors.node_session.messages import Send
@@ -18,6 +19,8 @@ from tests.face import settings_for_tests
 from tests.whole import whole
 from web.running import settle_down
 
+MANY: Final = {"socket": 1_000_000}
+ROOM: Final = {"sockets_per_address": 100_000, "connections_per_address": 100_000}
 PLACE, JOB_TYPE = "s3://elsewhere/input/scene.blend", "cpu_benchmark"
 
 
@@ -28,7 +31,7 @@ def unit() -> Send:
 
 async def main() -> None:
     endpoint = PostgresEndpoint(os.environ["BENCH_OWNER_DSN"], os.environ["BENCH_DSN"])
-    async with whole(endpoint, settings_for_tests()) as running:
+    async with whole(endpoint, settings_for_tests(limits=MANY, server=ROOM)) as running:
         settle_down()
         print(running.url, flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from aiohttp import web
-from multidict import MultiDict
+from aiohttp import hdrs, web
+from multidict import MultiDict, istr
 
 from web.admission import is_open
 from web.answers import refusal, success
@@ -25,7 +25,7 @@ from web.tokens import Claims
 HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
-ONCE = ("Authorization", "Idempotency-Key")
+ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 

@@ -1,15 +1,17 @@
 """A name for each request: in the answer, in problems and in the log."""
 
 import re
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
 from actors.ports import Random
 from web.answers import REQUEST_ID
 from web.logs import REQUEST
 
-HEADER = "X-Request-ID"
+HEADER: Final = istr("X-Request-ID")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
