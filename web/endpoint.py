@@ -35,11 +35,13 @@ class Endpoint:
     def __init__(self, operation: Operation, gateway: Gateway) -> None:
         self.operation = operation
         self._gateway = gateway
-        self._success = next(iter(operation.answers))
+        self._success, self._usual = next(iter(operation.answers.items()))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Admit, identify, validate, handle, answer."""
         outcome = await self._outcome(request)
+        if type(outcome) is self._usual:
+            return success(self._success, outcome)
         if isinstance(outcome, Problem):
             return refusal(request, outcome)
         if isinstance(outcome, web.StreamResponse):

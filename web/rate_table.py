@@ -7,7 +7,7 @@ import attrs
 
 @attrs.define
 class Window:
-    """How many came, and when that is forgotten, in seconds since 1970."""
+    """How many came, and when that is forgotten, by the clock of its table."""
 
     count: int
     ends: float

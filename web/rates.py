@@ -61,7 +61,7 @@ class Rates:
 
     def __init__(self, settings: Limits, clock: Clock, shared: SharedRates | None = None) -> None:
         self._clock = clock
-        self._here = Table(self._now, settings.subjects, WINDOW_SECONDS)
+        self._here = Table(clock.monotonic, settings.subjects, WINDOW_SECONDS)
         self._shared = shared
         self._rests_until = -math.inf
         self._limits = {
@@ -83,9 +83,6 @@ class Rates:
         ALONE.inc()
         return self._counted_here(limit, rate, subject)
 
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
-
     async def _together(
         self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: str
     ) -> Standing | None:
@@ -102,7 +99,8 @@ class Rates:
 
     def _counted_here(self, limit: RateLimitItem, rate: str, subject: str) -> Standing:
         window = self._here.hit(f"{rate}/{subject}")
-        return self._standing(limit, limit.amount - window.count, window.ends)
+        wait = window.ends - self._clock.monotonic()
+        return standing_of(limit.amount, limit.amount - window.count, wait)
 
     async def _counted(
         self, limiter: FixedWindowRateLimiter, limit: RateLimitItem, rate: str, subject: str
@@ -110,12 +108,13 @@ class Rates:
         within = await limiter.hit(limit, rate, subject)
         stats = await limiter.get_window_stats(limit, rate, subject)
         left = stats.remaining if within else -1
-        return self._standing(limit, left, stats.reset_time)
+        return standing_of(limit.amount, left, stats.reset_time - self._clock.now().timestamp())
 
-    def _standing(self, limit: RateLimitItem, left: int, ends: float) -> Standing:
-        """``left`` is below zero for a request that was one too many."""
-        seconds = min(max(1, math.ceil(ends - self._now())), WINDOW_SECONDS + 1)
-        return Standing(limit.amount, max(left, 0), seconds, is_over=left < 0)
+
+def standing_of(limit: int, left: int, wait: float) -> Standing:
+    """``left`` is below zero for a request that was one too many."""
+    seconds = min(max(1, math.ceil(wait)), WINDOW_SECONDS + 1)
+    return Standing(limit, max(left, 0), seconds, is_over=left < 0)
 
 
 async def admit(rates: Rates, request: web.Request, rate: str, subject: str) -> Problem | None:
