@@ -96,13 +96,13 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
 
 async def without_rights(engine: OlderPostgres) -> str:
     """The database of a role that may do nothing else, on a server without any of our roles."""
-    superuser = await engine._connect()
+    superuser = await engine._connect()  # pyright: ignore[reportPrivateUsage]
     await superuser.execute("DROP DATABASE rendertrust")
     await superuser.execute("DROP ROLE rendertrust_app")
     await superuser.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
     await superuser.execute("CREATE DATABASE books OWNER plain")
     await superuser.close()
-    dsn = engine._dsn("rendertrust", "books")
+    dsn = engine._dsn("rendertrust", "books")  # pyright: ignore[reportPrivateUsage]
     head, _, tail = dsn.partition("@")
     assert head.startswith("postgresql://rendertrust:")
     return f"postgresql://plain:plain@{tail}"
