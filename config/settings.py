@@ -1,6 +1,7 @@
 """The settings of a gateway: defaults < environment's file < the file given < RENDERTRUST_*."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -69,6 +70,17 @@ class Credits:
 
 
 @attrs.frozen
+class Proof:
+    """The log: its name, its key, and how often it is signed."""
+
+    origin: str
+    key: str = attrs.field(repr=False)
+    previous_key: str = attrs.field(repr=False)
+    checkpoint_entries: int
+    checkpoint_seconds: float
+
+
+@attrs.frozen
 class Nodes:
     require_proof: bool
 
@@ -129,6 +141,7 @@ class Settings:
     objects: Objects
     jwt: Jwt
     credits: Credits
+    proof: Proof
     nodes: Nodes
     leases: Leases
     results: Results
@@ -220,6 +233,8 @@ _BOUNDS = {
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (0.001, 8_760),
+    "proof.checkpoint_entries": (1, 1_000_000),
+    "proof.checkpoint_seconds": (0.1, 86_400),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),
@@ -244,6 +259,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
             raise SettingsError(f"{name} is {value}; it must be {low} to {high}")
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
+        raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
 
 
 def _refuse_weak(settings: Settings) -> None:

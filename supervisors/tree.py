@@ -20,9 +20,12 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
-from actors.ports import Bus, Clock, NodeTokens, Objects, Random, Store
+from actors.ports import Bus, CheckpointSigner, Clock, LogStore, NodeTokens, Objects, Random, Store
 from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
+from actors.sequencer.actor import SequencerActor
+from actors.sequencer.messages import Sequencer
+from actors.sequencer.policy import SequencerSettings
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from supervisors.backoff import Backoff
@@ -45,7 +48,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-UNCHANGED, SCHEDULING = LifelineSettings(), SchedulerSettings()
+UNCHANGED, SCHEDULING, SEQUENCING = LifelineSettings(), SchedulerSettings(), SequencerSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -59,6 +62,8 @@ class Ports:
     clock: Clock
     random: Random
     tokens: NodeTokens
+    log: LogStore
+    signer: CheckpointSigner
 
 
 class Tree:
@@ -72,6 +77,7 @@ class Tree:
         *,
         lifeline: LifelineSettings = UNCHANGED,
         scheduler: SchedulerSettings = SCHEDULING,
+        sequencer: SequencerSettings = SEQUENCING,
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
@@ -79,6 +85,7 @@ class Tree:
         """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
+        self._sequencer_settings = sequencer
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
@@ -112,9 +119,14 @@ class Tree:
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
-        auditor = self._address(Auditor, "auditor")
+        log, signer, settings = self._ports.log, self._ports.signer, self._sequencer_settings
+        sequencer, auditor = (
+            self._address(Sequencer, "sequencer"),
+            self._address(Auditor, "auditor"),
+        )
         return [
             child(self._ledger, lambda: LedgerActor(store, clock, random)),
+            child(sequencer, lambda: SequencerActor(log, signer, clock, random, settings=settings)),
             child(auditor, lambda: AuditorActor(store, clock)),
         ]
 

@@ -10,6 +10,7 @@ from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.sequencer.policy import SequencerSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
@@ -31,6 +32,7 @@ from web.claim import claim
 from web.gateway import Accounts, Gateway
 from web.keyring import keyring
 from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
+from web.log_keys import log_keys
 from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes
 from web.outside import Outside, build_outside
@@ -88,13 +90,16 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     gateway = build_gateway(
         settings, data, outside, registry, lambda: tree.root.snapshot(brief=True)
     )
+    store = SqlStore(outside.database)
     ports = Ports(
-        store=SqlStore(outside.database),
+        store=store,
         objects=outside.objects,
         bus=outside.bus,
         clock=gateway.clock,
         random=gateway.random,
         tokens=SignedNodeTokens(gateway.tokens, gateway.random),
+        log=store,
+        signer=log_keys(settings, data, gateway.clock, gateway.random),
     )
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
@@ -112,6 +117,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         registry,
         session,
         lifeline=lifeline,
+        sequencer=sequencer_settings(settings),
         engines=outside.engines,
         web=[revoker, listener],
         last=[pulse],
@@ -148,6 +154,12 @@ def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSet
         unsent_seconds=leases.unsent_seconds,
     )
     return session, lifeline
+
+
+def sequencer_settings(settings: Settings) -> SequencerSettings:
+    """What the settings say to the Sequencer."""
+    proof = settings.proof
+    return SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds)
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:

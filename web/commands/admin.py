@@ -73,7 +73,7 @@ def create(
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
         new = NewUser(user, checked.email, checked.name, hashed(checked.password), role)
-        return await acts.create(new, act("user.create", user, reason, role=role))
+        return await acts.create(new, act("user.create", f"user:{user}", reason, role=role))
 
     row = done(where, work)
     if row is None:
@@ -92,7 +92,9 @@ def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> 
         row = await users.by_email(email)
         if row is None:
             return None
-        ended = await acts.set_role(row.id, role, act("user.role", row.id, reason, role=role))
+        ended = await acts.set_role(
+            row.id, role, act("user.role", f"user:{row.id}", reason, role=role)
+        )
         return None if ended is None else ended.user
 
     row = found(done(where, work), email)
@@ -111,7 +113,7 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
         row = await users.by_email(email)
         if row is None:
             return None
-        record = act("user.password", row.id, reason)
+        record = act("user.password", f"user:{row.id}", reason)
         ended = await acts.set_password(row.id, hashed(fresh), record)
         return None if ended is None else ended.user
 
@@ -192,13 +194,13 @@ def hashed(password: str) -> str:
     return hasher().hash(password)
 
 
-def act(name: str, user: Any, reason: str, **details: Any) -> "Act":
+def act(name: str, target: str, reason: str, **details: Any) -> "Act":
     """The record of what is done here."""
     from sql.audit import Act
     from supervisors.engines.system import SystemClock
 
     actor = f"console:{getpass.getuser()}"
-    return Act(SystemClock().now(), None, actor, name, f"user:{user}", reason, "", details)
+    return Act(SystemClock().now(), None, actor, name, target, reason, "", details)
 
 
 def done(
