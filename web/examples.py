@@ -122,6 +122,28 @@ AUDIT: Final[Example] = {
     "next": None,
 }
 
+NEW_PRICE: Final[Example] = {"price": "12.5", "reason": "Dearer electricity"}
+PRICE_CHANGE: Final[Example] = {
+    "number": 6,
+    "job_type": "render",
+    "price": "12.5000",
+    "since": "2026-03-13T12:00:00Z",
+    "changed_by": "ann@example.com",
+    "reason": "Dearer electricity",
+}
+PRICES: Final[Example] = {
+    "prices": [
+        {
+            "job_type": "render",
+            "price": "12.5000",
+            "since": "2026-03-13T12:00:00Z",
+            "number": 6,
+        }
+    ],
+    "history": [PRICE_CHANGE],
+    "next": None,
+}
+
 BALANCE: Final[Example] = {
     "balance": "1000.0000",
     "user_id": USER_ID,

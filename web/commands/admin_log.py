@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.admin import common, keys
-from web.commands.database import database_of, said
+from web.commands.console import act, common, with_database
 from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ NOT_BEGUN: Final = (
 NO_KEY: Final = "There is no key in {}: a gateway makes one when it starts"
 
 
-@keys.command("log")
+@click.command("log")
 @click.option("--rotate", is_flag=True, help="Sign with a new key from now on, and with this one.")
 @click.option(
     "--adopt", is_flag=True, help="Let the key count though none before it signs with it."
@@ -50,10 +49,10 @@ def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: A
         verifier = verifier_of(settings, known.origin)
         counts = verifier in known.verifiers
         if adopt and not counts:
-            await adopt_key(database, verifier, adoption(verifier, reason))
+            await adopt_key(database, verifier, act("log.adopt", f"log:{verifier}", reason))
         return known, verifier, counts or adopt
 
-    known, verifier, counts = done(settings, work)
+    known, verifier, counts = with_database(where, work)
     if as_json:
         shown = {"origin": known.origin, "verifier": verifier, "counts": counts}
         click.echo(orjson.dumps({**shown, "known": known.verifiers}))
@@ -94,27 +93,3 @@ def verifier_of(settings: "Settings", origin: str) -> str:
         raise click.UsageError(NO_KEY.format(path)) from error
     except (OSError, ValueError) as error:
         raise click.UsageError(f"{path} is no gateway's key: {error}") from error
-
-
-def adoption(verifier: str, reason: str) -> Any:
-    """The record of it."""
-    from web.commands.admin import act
-
-    return act("log.adopt", f"log:{verifier}", reason)
-
-
-def done(settings: "Settings", work: Any) -> Any:
-    """What ``work`` makes of the database that the settings name."""
-    from sql.database import Database, Unavailable
-
-    async def run() -> Any:
-        async with database_of(settings) as endpoint:
-            database = Database(lambda: endpoint.app_dsn)
-            try:
-                return await work(database)
-            except Unavailable as error:
-                raise click.ClickException(f"The database does not answer: {error}") from error
-            finally:
-                await database.close()
-
-    return said(run())
