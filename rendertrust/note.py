@@ -111,6 +111,14 @@ def read(note: str, verifier: Verifier) -> str | NoteRefused:
     return text
 
 
+def is_signed_by(note: str, verifier: str) -> bool:
+    """Whether a line below claims to be of this verifier key; whether it holds, ``read`` says."""
+    name, key_id, _ = verifier.split("+", 2)
+    lines = map(_SIGNATURE.fullmatch, note.rpartition("\n\n")[2].splitlines())
+    signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == name]
+    return any(raw is not None and raw[:4].hex() == key_id for raw in signed)
+
+
 def _holds(signature: bytes, text: str, verifier: Verifier) -> bool:
     try:
         Ed25519PublicKey.from_public_bytes(verifier.public_key).verify(signature, text.encode())

@@ -48,6 +48,7 @@ class Whole:
     url: str
     gateway: Gateway
     tree: Tree
+    store: SqlStore
 
 
 @asynccontextmanager
@@ -80,7 +81,7 @@ async def whole(
     server = FaceServer(site, settings)
     try:
         await server.start_server()
-        yield Whole(str(server.make_url("")).rstrip("/"), gateway, tree)
+        yield Whole(str(server.make_url("")).rstrip("/"), gateway, tree, store)
     finally:
         await server.close()
         await tree.root.stop()

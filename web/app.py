@@ -18,6 +18,7 @@ from rendertrust import money
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.proofs import Proofs
 from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
@@ -213,6 +214,7 @@ def build_gateway(
         uploads=Uploads(database),
         jobs=Jobs(database),
         credits=Credits(database),
+        proofs=Proofs(database),
         starter=starter_units(settings),
         probes=outside.probes,
         snapshot=snapshot,

@@ -15,6 +15,7 @@ from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.prices import Prices
+from sql.proofs import Proofs
 from sql.sessions import Sessions
 from sql.uploads import Uploads
 from sql.users import Users
@@ -76,6 +77,7 @@ class Gateway:
     uploads: Uploads
     jobs: Jobs
     credits: Credits
+    proofs: Proofs
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree

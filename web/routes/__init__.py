@@ -9,6 +9,7 @@ from web.routes import (
     health,
     jobs,
     keys,
+    ledger,
     nodes,
     prices,
     sessions,
@@ -20,6 +21,6 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
-        documentation,
+        *(ledger, documentation),
     )
 )
