@@ -22,6 +22,8 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         ),
         Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
+        Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
+        Listed("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
     ),
     "Operating a node": (
         Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
