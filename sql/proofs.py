@@ -1,29 +1,24 @@
 """What proofs are made of: leaves, tiles and checkpoints. Only the Sequencer writes them."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
 from rendertrust import note
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
-from rendertrust.tiles import (
-    LEVELS,
-    Place,
-    consistency_from,
-    inclusion_from,
-    needed,
-    root_from,
-)
+from rendertrust.proving import Row, Tree
+from rendertrust.tiles import LEVELS, Place, needed
 from sql.database import Database
 from sql.loader import QUERIES
 from sql.log import LogEntry
 from sql.sql_log import edge_tiles
 
-TILES_KEPT: Final = 1024  # of 8 KiB: complete tiles never change
+TILES_KEPT: Final = 1024  # some 40 KiB each
+EDGES_KEPT: Final = 8  # of the newest sizes
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
@@ -62,11 +57,16 @@ class Signed:
 
 
 class Proofs:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+
+    What was read of the tree is kept: a complete tile never changes, nor what a log of some size
+    has at its right edge.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[Place, bytes] = OrderedDict()
+        self._whole: OrderedDict[Place, Row] = OrderedDict()
+        self._edges: OrderedDict[int, dict[Place, Row]] = OrderedDict()
 
     async def entry(self, user: UUID, key: int | UUID) -> OwnEntry | None:
         """An entry of this user's accounts, by its number or its id."""
@@ -86,43 +86,46 @@ class Proofs:
 
     async def inclusion(self, index: int, size: int) -> Sequence[bytes]:
         """The proof that leaf ``index`` is among the first ``size``."""
-        tiles = await self._tiles(inclusion_ranges(index, size), size)
-        return inclusion_from(tiles, index, size)
+        return (await self._tree(inclusion_ranges(index, size), size)).inclusion(index)
 
     async def consistency(self, m: int, n: int) -> Sequence[bytes]:
         """The proof that the first ``m`` leaves are the beginning of the first ``n``."""
-        return consistency_from(await self._tiles(consistency_ranges(m, n), n), m, n)
+        return (await self._tree(consistency_ranges(m, n), n)).consistency(m)
 
     async def root(self, size: int) -> bytes:
         """The root of the first ``size`` leaves."""
-        return root_from(await self._tiles([(0, size)], size), size)
+        return (await self._tree([(0, size)], size)).root()
 
-    async def _tiles(self, ranges: Sequence[Range], size: int) -> Mapping[Place, bytes]:
-        """The tiles that these ranges need in a log of so many leaves."""
-        wanted = needed(ranges)
-        whole = {place for place in wanted if _is_whole(place, size)}
-        found = {place: self._kept[place] for place in whole if place in self._kept}
-        missing = sorted(whole - found.keys())
-        if missing or wanted - whole:
-            found |= await self._read(missing, size if wanted - whole else 0)
-        for place in whole:
-            self._kept[place] = found[place]
-            self._kept.move_to_end(place)
-        while len(self._kept) > TILES_KEPT:
-            self._kept.popitem(last=False)
-        return found
+    async def _tree(self, ranges: Sequence[Range], size: int) -> Tree:
+        """A log of so many leaves, with all in memory that these ranges need."""
+        wanted = {place for place in needed(ranges) if _is_whole(place, size)}
+        missing = sorted(wanted - self._whole.keys())
+        if missing or size not in self._edges:
+            await self._read(missing, size)
+        for place in wanted:
+            self._whole.move_to_end(place)
+        self._edges.move_to_end(size)
+        _trim(self._whole, max(TILES_KEPT, len(wanted)))
+        _trim(self._edges, EDGES_KEPT)
+        edge, whole = self._edges[size], self._whole
+        return Tree(size, lambda place: edge[place] if place in edge else whole[place])
 
-    async def _read(self, whole: Sequence[Place], size: int) -> dict[Place, bytes]:
-        """Complete tiles, and those that ``size`` leaves do not complete, unless it is 0."""
-        found: dict[Place, bytes] = {}
+    async def _read(self, whole: Sequence[Place], size: int) -> None:
+        """Complete tiles, and those that ``size`` leaves do not complete."""
+        names = [place.level for place in whole], [place.index for place in whole]
         async with self._database.connection() as connection:
-            if whole:
-                names = [place.level for place in whole], [place.index for place in whole]
-                for row in await connection.fetch(QUERIES["log_tiles_at"], *names):
-                    found[Place(row["level"], row["number"])] = row["hashes"]
-            if size:
-                found |= await edge_tiles(connection, size)
-        return found
+            rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if whole else []
+            if size not in self._edges:
+                edge = await edge_tiles(connection, size)
+                self._edges[size] = {place: Row(hashes) for place, hashes in edge.items()}
+        for row in rows:
+            self._whole[Place(row["level"], row["number"])] = Row(row["hashes"])
+
+
+def _trim(kept: "OrderedDict[Any, Any]", most: int) -> None:
+    """Forget what was not used for longest."""
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _is_whole(place: Place, size: int) -> bool:

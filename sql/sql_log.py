@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
 from rendertrust.tiles import LEVELS, WIDTH, Place
 from sql.database import Connection, Database
 from sql.loader import QUERIES
@@ -35,12 +33,14 @@ class SqlLog:
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
         rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
-        return [LogEntry(**row) for row in rows]
+        return [LogEntry(*row) for row in rows]  # the columns are its fields, in their order
 
     async def edge(self, size: int) -> Mapping[Place, bytes]:
         return await edge_tiles(self._connection, size)
 
     async def write(self, append: Append) -> None:
+        if append.checkpoint is None:
+            await self._connection.execute(QUERIES["log_unsynced"])
         parts = [part for part in _parts(append) if part[1][0]]
         names = tuple((name, len(columns)) for name, columns in parts)
         await self._connection.fetchrow(together(names), *flat([c for _, c in parts]))
@@ -86,18 +86,29 @@ async def edge_tiles(connection: Any, size: int) -> dict[Place, bytes]:
 
 def _parts(append: Append) -> list[tuple[str, list[list[Any]]]]:
     """The writes, each with a column of values for each of its parameters."""
-    head, tiles = append.head, append.tiles
-    checkpoints = [] if append.checkpoint is None else [append.checkpoint]
+    head, leaves, tiles = append.head, append.leaves, append.tiles
+    made = [] if append.checkpoint is None else [append.checkpoint]
     places = [[tile.place.level for tile in tiles], [tile.place.index for tile in tiles]]
     return [
-        ("log_leaves_insert", _columns(append.leaves, 4)),
+        (
+            "log_leaves_insert",
+            [
+                [leaf.leaf_index for leaf in leaves],
+                [leaf.entry_id for leaf in leaves],
+                [leaf.salt for leaf in leaves],
+                [leaf.hash for leaf in leaves],
+            ],
+        ),
         ("log_tiles_insert", [*places, [t.root for t in tiles], [t.hashes for t in tiles]]),
         ("log_head_write", [[head.size], [head.root], [head.covered]]),
-        ("log_checkpoint_insert", _columns(checkpoints, 4)),
+        (
+            "log_checkpoint_insert",
+            [
+                [c.size for c in made],
+                [c.root for c in made],
+                [c.at for c in made],
+                [c.note for c in made],
+            ],
+        ),
         ("log_keys_insert", [list(append.keys), list(append.keys.values())]),
     ]
-
-
-def _columns(rows: Sequence[Any], width: int) -> list[list[Any]]:
-    values = [attrs.astuple(row, recurse=False) for row in rows]
-    return [[row[position] for row in values] for position in range(width)]

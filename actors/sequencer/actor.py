@@ -17,11 +17,13 @@ from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
-from rendertrust.tiles import Edge
+from rendertrust.tiles import Edge, Tile
 from sql.database import Conflict, Unavailable
-from sql.log import Append, CheckpointRow, Head, LogEntry, LogTransaction, Look
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogTransaction, Look
 
-AGAIN_SECONDS: Final = 0.01  # between two batches, so that others have the loop
+AGAIN_SECONDS: Final = 0.01
+SHARE: Final = 10  # of so many seconds one is for the log, while many entries wait
+CHUNK: Final = 500  # entries that are hashed at a stretch: some 5 ms
 BROKEN_SECONDS: Final = 60.0
 UNCHANGED: Final = SequencerSettings()
 LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway took up into the log.")
@@ -99,6 +101,7 @@ class SequencerActor(Actor[Sequencer]):
 
     async def _turn(self) -> float:
         """What is to be done now; the seconds until the next look."""
+        begun = self._clock.monotonic()
         seen = await self._store.log_look(1)
         if seen is not None and is_idle(seen, self._clock.now(), self._settings):
             SIZE.set(seen.head.size)
@@ -114,18 +117,25 @@ class SequencerActor(Actor[Sequencer]):
                 done = await self._advance(books, look)
         self._committed(done)
         more = len(look.waiting) == self._settings.batch
-        return AGAIN_SECONDS if more else self._settings.every_seconds
+        pause = (SHARE - 1) * (self._clock.monotonic() - begun)
+        return max(pause, AGAIN_SECONDS if more else self._settings.every_seconds)
 
     async def _advance(self, books: LogTransaction, look: Look, *, checked: bool = False) -> Append:
         """Take up what waits; with a checkpoint where one is due, or is asked for."""
         edge = await self._edge_of(books, look.head)
-        entries = await books.entries(look.waiting) if look.waiting else []
-        salts = self._random.token(SALT_BYTES * len(entries)) if entries else b""
-        leaves, tiles = grow(edge, entries, salts)
+        leaves, tiles = list[LeafRow](), list[Tile]()
+        now = self._clock.now()
+        for first in range(0, len(look.waiting), CHUNK):
+            entries = await books.entries(look.waiting[first : first + CHUNK])
+            salts = self._random.token(SALT_BYTES * len(entries))
+            grown = grow(edge, entries, salts)
+            leaves += grown[0]
+            tiles += grown[1]
+            if first == 0:
+                LAG.set(max((now - entries[0].created_at).total_seconds(), 0.0))
         all_taken = len(look.waiting) < self._settings.batch
         covered = self._coverage.covered(look, all_taken=all_taken)
         head = Head(look.head.origin, edge.size, edge.root(), covered)
-        now = self._clock.now()
         checked = checked and look.checked != head.size
         append = Append(head, leaves, tiles)
         if checked or is_due(look, head.size, now, self._settings):
@@ -133,7 +143,6 @@ class SequencerActor(Actor[Sequencer]):
         if leaves or append.checkpoint is not None or head != look.head:
             await books.write(append)
         fail_point.reach("before_log", _steps(append))
-        _note_lag(entries, now)
         return append
 
     def _with_checkpoint(self, append: Append, look: Look, now: datetime) -> Append:
@@ -181,8 +190,3 @@ def _steps(done: Append) -> list[object]:
     """What a commit does, as fail points name it."""
     steps: list[object] = [done] if done.leaves else []
     return [*steps, done.checkpoint] if done.checkpoint is not None else steps
-
-
-def _note_lag(entries: Sequence[LogEntry], now: datetime) -> None:
-    if entries:
-        LAG.set(max((now - entries[0].created_at).total_seconds(), 0.0))

@@ -16,10 +16,10 @@ class SequencerSettings:
     """
 
     origin: str = ""  # of a log that begins; empty: a name is made up
-    entries: int = 1000
+    entries: int = 10_000
     seconds: float = 10.0
     every_seconds: float = 0.5
-    batch: int = 1000
+    batch: int = 4000
 
 
 def is_due(look: Look, size: int, now: datetime, settings: SequencerSettings) -> bool:

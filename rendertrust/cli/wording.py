@@ -66,5 +66,5 @@ def percent(progress: float | None) -> str:
 def evidence(before: str, now: str) -> str:
     """Two checkpoints that cannot both be of one log, as they were signed."""
     first = "Keep both checkpoints: they are evidence of what the gateway signed."
-    notes = [f"{title}:\n{note.strip()}" for title, note in (("Before", before), ("Now", now))]
-    return "\n".join([first, *notes])
+    lines = ["Before:", *before.splitlines(), "Now:", *now.splitlines()]
+    return "\n".join([first, *(harmless(line) for line in lines if line)])

@@ -39,6 +39,11 @@ JOIN accounts a ON a.id = e.account_id
 WHERE e.entry_id = ANY($1::bigint[])
 ORDER BY e.entry_id;
 
+-- name: log_unsynced
+-- Leaves that no checkpoint covers nobody has seen: a crash of the server may take the last of them
+-- back, and they are made anew. A commit with a checkpoint makes those before it durable, too.
+SET LOCAL synchronous_commit = off;
+
 -- name: log_leaves_insert
 -- New leaves.
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
