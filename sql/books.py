@@ -11,6 +11,9 @@ from uuid import UUID
 
 import attrs
 
+from sql.audit import Act
+from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
@@ -147,6 +150,9 @@ class Keys:
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
     postings: int = 0  # how many transfers there may be at most: numbers are reserved for them
+    earnings: frozenset[UnitId] = frozenset()  # with their disputes; their accounts come along
+    payouts: frozenset[UUID] = frozenset()  # their accounts come along
+    payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
 
 
 @attrs.define
@@ -161,6 +167,10 @@ class Rows:
     idempotency: dict[KeyId, KeyRow]
     transfer_ids: Iterator[int]
     entry_ids: Iterator[int]
+    earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
+    disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
+    payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict[UUID, PayoutRow])
+    payable: dict[UUID, PayableRow] = attrs.field(factory=dict[UUID, PayableRow])
 
 
 @attrs.frozen
@@ -174,8 +184,15 @@ class Changes:
     transfers: tuple[TransferRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     idempotency: tuple[KeyRow, ...] = ()
+    acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
     new_jobs: frozenset[UUID] = frozenset()
+    earnings: tuple[EarningRow, ...] = ()
+    disputes: tuple[DisputeRow, ...] = ()
+    payouts: tuple[PayoutRow, ...] = ()
+    new_earnings: frozenset[UnitId] = frozenset()
+    new_disputes: frozenset[UnitId] = frozenset()
+    new_payouts: frozenset[UUID] = frozenset()
 
 
 class BooksTransaction(Protocol):

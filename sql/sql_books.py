@@ -21,6 +21,7 @@ from sql.books import (
 )
 from sql.database import Conflict, Connection
 from sql.loader import QUERIES
+from sql.sql_earnings import counted, earners, earning_parts, lock_earnings
 from sql.together import flat, together
 
 Columns: TypeAlias = list[list[Any]]
@@ -50,7 +51,8 @@ class SqlBooks:
 
     async def lock(self, keys: Keys) -> Rows:
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
-        rows.accounts = await self._accounts(keys)
+        concerned = keys.accounts | await earners(self._connection, keys)
+        rows.accounts = await self._accounts(attrs.evolve(keys, accounts=concerned))
         self._ids = {account.name: account.id for account in rows.accounts.values()}
         if keys.holds or keys.jobs or keys.units or keys.idempotency or keys.postings:
             await self._rows(keys, rows)
@@ -60,6 +62,7 @@ class SqlBooks:
                 transfer, entry = _transfer(row)
                 name = (transfer.subject, transfer.kind, transfer.reference)
                 rows.transfers[name] = (transfer, entry)
+        await lock_earnings(self._connection, keys, rows)
         return rows
 
     async def write(self, changes: Changes) -> None:
@@ -71,9 +74,11 @@ class SqlBooks:
         arguments = flat([columns for _, columns in parts])
         counts = await self._connection.fetchrow(together(names), *arguments)
         assert counts is not None, "it counts"
+        several = counted(changes)
         for name, columns in parts:
-            if counts[name] != len(columns[0]):
-                raise RowsMissing(f"{name}: {counts[name]} of {len(columns[0])} rows")
+            wanted = several.get(name, len(columns[0]))
+            if counts[name] != wanted:
+                raise RowsMissing(f"{name}: {counts[name]} of {wanted} rows")
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -124,9 +129,14 @@ class SqlBooks:
             _columns(changes.accounts, "id", "balance", "held", "version"),
         )
         yield from self._postings(changes)
+        yield from earning_parts(changes)
         columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
         columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
         yield "books_keys_insert", columns
+        names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
+        columns = _columns(changes.acts, *names)
+        columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
+        yield "books_acts_insert", columns
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]

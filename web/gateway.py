@@ -14,6 +14,7 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.operators import Operators
 from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.sessions import Sessions
@@ -31,6 +32,10 @@ from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
+
+
+def _operators(gateway: "Gateway") -> Operators:
+    return Operators(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -83,6 +88,7 @@ class Gateway:
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -71,10 +71,20 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-# What requests are counted against. Per address: login, refresh, register, node, probe (health,
-# metrics, documents). Per user or node, else per address: read, write, dispatch.
+# What requests are counted against; each is a setting of the same name. Per address: login,
+# refresh, register, node, probe (health, metrics, documents), socket (the relay), object (presigned
+# URLs). Per user or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
-    "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
+    "login",
+    "refresh",
+    "register",
+    "node",
+    "probe",
+    "socket",
+    "object",
+    "read",
+    "write",
+    "dispatch",
 ]
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
@@ -101,6 +111,7 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it

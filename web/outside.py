@@ -18,7 +18,9 @@ from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
+from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
 from web.readiness import Probe
@@ -34,10 +36,12 @@ class Outside:
     database: Database
     objects: S3Objects
     bus: ValkeyBus
+    rates: SharedRates
     probes: dict[str, Probe]
 
     async def close(self) -> None:
         """After the tree has stopped."""
+        await self.rates.close()
         await self.bus.close()
         await self.objects.aclose()
         await self.database.close()
@@ -75,6 +79,7 @@ def build_outside(settings: Settings, data: Path, public_url: Callable[[], str])
         database=database,
         objects=objects,
         bus=ValkeyBus(valkey),
+        rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
         probes={
             "database": lambda: _database_answers(database),
             "redis": lambda: _valkey_answers(valkey),

@@ -24,8 +24,10 @@ from actors.ledger.messages import (
     UnitStart,
     work_reference,
 )
+from actors.ledger.operators import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.status import AT_WORK, ENDED, followed
+from actors.paymaster.messages import OperatorEffect
 from sql.books import JobRow, UnitRow
 
 ERROR_CHARACTERS = 2000
@@ -37,6 +39,8 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
         return _insert(draft, effect)
     if isinstance(effect, JobCancel):
         return _cancel(draft, effect)
+    if isinstance(effect, OperatorEffect):
+        return of_operator(draft, effect)
     unit = draft.units.get((effect.job, effect.unit))
     if unit is None:
         return GuardFailed(type(effect).__name__, "")
@@ -173,6 +177,8 @@ def _complete(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refus
         ended_at=draft.now,
     )
     _change(draft, unit, completed, result_ref=effect.result_ref)
+    if effect.verified:
+        earned(draft, unit, effect)
     return True
 
 

@@ -4,18 +4,21 @@ A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarde
 jobs and units). Many commits share one database transaction; each gets an outcome of its own.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Message, Ref
+from actors.paymaster.messages import OperatorEffect
+from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
 ADJUSTMENTS: Final = "adjustments"
 SUSPENSE: Final = "suspense"
+PAYOUTS: Final = "payouts"
 
 
 def user_account(user: UUID) -> str:
@@ -43,7 +46,7 @@ class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
     Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING or DEDUCTION.
+    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
     """
 
     debit: str
@@ -148,6 +151,7 @@ class UnitComplete:
     verified: bool = False
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
+    dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
 
 
 @attrs.frozen
@@ -185,9 +189,10 @@ class JobCancel:
     user: UUID
 
 
-Effect: TypeAlias = (
+WorkEffect: TypeAlias = (
     JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | JobCancel
 )
+Effect: TypeAlias = WorkEffect | OperatorEffect
 
 
 @attrs.frozen
@@ -332,6 +337,8 @@ class Commit(Message[Ledger, Outcome]):
     The observer is told beside the asker, and also when nobody asks. Repeating a commit does
     nothing more: what was done before is found (by job id, reference, attempt and node), and when
     all of it was, the outcome is ``Replayed``.
+
+    ``act`` is an admin's: it is written down in the same transaction, if anything changes.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -339,6 +346,7 @@ class Commit(Message[Ledger, Outcome]):
     idempotency: IdempotencyKey | None = None
     observer: Ref[Any] | None = None
     tag: Any = None
+    act: Act | None = None
 
 
 @attrs.frozen

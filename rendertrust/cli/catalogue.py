@@ -24,17 +24,23 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
         Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
         Listed("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
+        Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
     ),
     "Operating a node": (
         Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
         Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
+        Listed(
+            "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
+        ),
     ),
     "Running a gateway (from a checkout)": (
         Listed("serve", "Start the gateway"),
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
-        Listed("db", "Migrate the database, or see where it stands"),
-        Listed("admin", "Admins, roles, passwords, prices, and the keys that sign tokens"),
+        Listed("db", "Migrate the database, see where it stands, clean up"),
+        Listed("backup", "Write the database to a file"),
+        Listed("restore", "Fill an empty database from such a file"),
+        Listed("admin", "Admins, roles, prices, credits, and the keys that sign tokens"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

@@ -34,6 +34,17 @@ from rendertrust.client.answers import (
 from rendertrust.client.asynchronous import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.blocking import Client
+from rendertrust.client.earned import (
+    Dispute,
+    Disputes,
+    Earnings,
+    EarningTotals,
+    Payout,
+    Payouts,
+    Share,
+    Statement,
+    StatementLine,
+)
 from rendertrust.client.errors import (
     BadAnswer,
     BadRequest,
@@ -61,6 +72,15 @@ from rendertrust.client.transport import address
 from rendertrust.client.witness import MemoryPins, Pin, Pins
 
 __all__ = [
+    "Dispute",
+    "Disputes",
+    "Earnings",
+    "EarningTotals",
+    "Payout",
+    "Payouts",
+    "Share",
+    "Statement",
+    "StatementLine",
     "NEVER",
     "ApiKey",
     "ApiKeys",

@@ -3,7 +3,9 @@
 from web.operations import Operations
 from web.routes import (
     admin,
+    admin_credits,
     auth,
+    disputes,
     documentation,
     fleet,
     health,
@@ -11,8 +13,11 @@ from web.routes import (
     keys,
     ledger,
     nodes,
+    operators,
+    payouts,
     prices,
     sessions,
+    statements,
     uploads,
 )
 from web.routes import credits as credits_
@@ -21,6 +26,6 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
-        *(ledger, documentation),
+        *(admin_credits, operators, statements, disputes, payouts, ledger, documentation),
     )
 )

@@ -22,6 +22,7 @@ from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
 HASH = "sha256('x')"
 BREAKS = {
@@ -48,6 +49,14 @@ BREAKS = {
     "a hold of ended work": (
         "i3_live",
         "UPDATE units SET state = 'FAILED', ended_at = now() WHERE state = 'RUNNING'",
+    ),
+    "a hold of work that nobody took": (
+        "i3_deadline",
+        (
+            "WITH waits AS (UPDATE units SET state = 'QUEUED', lease_until = NULL"
+            " WHERE state = 'RUNNING') "
+            "UPDATE holds SET created_at = created_at - interval '9 days' WHERE state = 'OPEN'"
+        ),
     ),
     "a charge that the hold denies": (
         "i3_once",
@@ -77,6 +86,14 @@ BREAKS = {
         "i4_earnings",
         "UPDATE transfers SET amount = 1000 WHERE kind = 'EARNING'",
     ),
+    "a refund above the charge": (
+        "i4_refunds",
+        (
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
+            " FROM transfers WHERE kind = 'USAGE' ON CONFLICT DO NOTHING"
+        ),
+    ),
     "a posting that is there twice": (
         "i5",
         (
@@ -95,6 +112,7 @@ BREAKS = {
             " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'"
         ),
     ),
+    **BREAKS_OF_EARNINGS,
     "a result of another attempt": (
         "i9_results",
         (
@@ -184,6 +202,7 @@ async def some_of_everything(stage: Stage) -> None:
         Commit((), (JobCancel(gone, user),)),
         dispatch(user, free, 0, 1, node),
     )
+    await earnings_of_every_kind(stage)
 
 
 async def test_sound_books_have_no_findings(
