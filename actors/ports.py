@@ -154,7 +154,7 @@ class CheckpointSigner(Protocol):
         """The public halves of the keys of now; the first is the one that stays."""
         ...
 
-    def sign(self, checkpoint: Checkpoint) -> str:
+    def sign(self, made: Checkpoint) -> str:
         """The note, with a signature by each of them."""
         ...
 

@@ -243,10 +243,13 @@ def _members(document: object) -> Document:
 
 def _text(value: object) -> str | None:
     """A text that can be written as UTF-8: without lone surrogates."""
+    if not isinstance(value, str):
+        return None
     try:
-        return value if isinstance(value, str) and value.encode() is not None else None
+        value.encode()
     except UnicodeEncodeError:
         return None
+    return value
 
 
 def _size(value: object) -> int | None:

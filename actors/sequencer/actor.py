@@ -1,7 +1,7 @@
 """The sequencer actor: takes up what was posted, at its own pace, and signs checkpoints."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -174,7 +174,7 @@ class SequencerActor(Actor[Sequencer]):
         SIZE.set(done.head.size)
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _kept(self) -> Generator[None]:
         """What is known of the edge is forgotten where it is not known to be committed."""
         try:
             yield

@@ -1,7 +1,6 @@
 """``rendertrust ledger``: proofs that entries stand in the log, and that it only grows."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,6 +12,16 @@ from rendertrust.cli.session import session_of
 from rendertrust.cli.verify import exit_code, tell
 
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
+
+
+def as_entry(_: click.Context, __: click.Parameter, text: str) -> str:
+    """A number or an id; BadParameter otherwise."""
+    from uuid import UUID
+
+    try:
+        return text if text.isdecimal() and text.isascii() else str(UUID(text))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number nor an id of an entry") from None
 
 
 @click.group(cls=Group)
@@ -50,7 +59,7 @@ def checkpoint(context: click.Context, output: Path | None) -> None:
 
 
 @ledger.command()
-@click.argument("entry", callback=lambda _, __, value: entry_of(value))
+@click.argument("entry", callback=as_entry)
 @click.option("--opening", is_flag=True, help="With the private part: balances, account, text.")
 @click.option("--output", type=OUTPUT, help="Write it there, instead of printing it.")
 @click.pass_context
@@ -68,7 +77,7 @@ def proof(context: click.Context, entry: str, *, opening: bool, output: Path | N
 
 
 @ledger.command()
-@click.argument("entry", callback=lambda _, __, value: entry_of(value))
+@click.argument("entry", callback=as_entry)
 @click.pass_context
 def verify(context: click.Context, entry: str) -> int:
     """Fetch the proof of an entry and check it, against what was seen of the log before.
@@ -79,13 +88,3 @@ def verify(context: click.Context, entry: str) -> int:
     verdict = session.run(lambda client: client.verify_entry(entry))
     tell(session.output, {f"entry {entry}": verdict})
     return exit_code([verdict])
-
-
-def entry_of(text: str) -> Any:
-    """A number or an id."""
-    from uuid import UUID
-
-    try:
-        return text if text.isdecimal() and text.isascii() else str(UUID(text))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a number nor an id of an entry") from None

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -263,7 +263,7 @@ class StoreTwin:
             raise self._failures.popleft()
 
     @contextmanager
-    def _numbered(self) -> Iterator[int]:
+    def _numbered(self) -> Generator[int]:
         number = self.next_transaction
         self.next_transaction += 1
         self.under_way.add(number)

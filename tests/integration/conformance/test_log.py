@@ -43,7 +43,8 @@ async def sequencing(
     """A Sequencer at work, until the block ends."""
 
     def make() -> Actor[Sequencer]:
-        chosen = SequencerSettings(**{"every_seconds": 0.01, **settings})
+        words: dict[str, Any] = {"every_seconds": 0.01, **settings}
+        chosen = SequencerSettings(**words)
         kept = log or log_of(stage)
         return SequencerActor(kept, signer or TwinSigner(), stage.clock, Serial(), settings=chosen)
 

@@ -39,16 +39,16 @@ class Person:
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http, self._url = http, url
-        self._headers: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = {}
 
     async def register(self) -> None:
         body = {"email": f"{uuid4()}@example.org", "name": "Jane", "password": "a long password"}
         _, answer = await self.call("POST", "/auth/register", body)
-        self._headers = {"Authorization": f"Bearer {answer['tokens']['access_token']}"}
+        self.headers = {"Authorization": f"Bearer {answer['tokens']['access_token']}"}
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
         url = f"{self._url}/api/v1{path}"
-        async with self._http.request(method, url, json=body, headers=self._headers) as answer:
+        async with self._http.request(method, url, json=body, headers=self.headers) as answer:
             return answer.status, await answer.json()
 
     async def deduct(self) -> Json:
@@ -216,7 +216,7 @@ async def test_two_gateways_on_one_log_prove_alike(
 ) -> None:
     async with whole(database, settings_for_tests()) as second:
         there = Person(http, second.url)
-        there._headers = jane._headers
+        there.headers = jane.headers
         for number in range(10):
             entry = await jane.deduct()
             asked = jane if number % 2 else there
