@@ -15,7 +15,6 @@ from sql.log import LogEntry
 from sql.sql_log import edge_tiles
 
 CHUNK: Final = 256  # leaves that are hashed at a stretch: some 5 ms
-_ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
 @attrs.frozen
@@ -84,11 +83,14 @@ class _Audit:
     async def _chunk(self, count: int) -> None:
         first = self._edge.size
         rows = await self._connection.fetch(QUERIES["log_read_leaves"], first, count)
+        numbers = [row["entry_id"] for row in rows]
+        found = await self._connection.fetch(QUERIES["log_entries"], numbers)
+        entries = {row["entry_id"]: LogEntry(*row) for row in found}
         roots, tiles = dict[int, bytes](), list[Tile]()
         for row in rows:
             if row["leaf_index"] != self._edge.size:
                 break
-            self._leaf(row)
+            self._leaf(row, entries.get(row["entry_id"]))
             tiles += self._edge.append(row["hash"])
             roots[self._edge.size] = self._edge.root()
         if self._edge.size < first + count:
@@ -96,15 +98,14 @@ class _Audit:
         await self._tiles(tiles)
         await self._checkpoints(first, roots)
 
-    def _leaf(self, row: Any) -> None:
-        if row["entry_id"] is None:
-            subject = f"entry {row['leaf_of']}"
+    def _leaf(self, row: Any, entry: LogEntry | None) -> None:
+        subject = f"entry {row['entry_id']}"
+        if entry is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return
-        entry = LogEntry(**{name: row[name] for name in _ENTRY})
         if leaf_hash(entry.leaf(row["salt"]).canonical) != row["hash"]:
             found = f"is not what leaf {row['leaf_index']} of the log was made of"
-            self._fault("I7", f"entry {entry.entry_id}", found)
+            self._fault("I7", subject, found)
 
     async def _tiles(self, made: Sequence[Tile]) -> None:
         places = [tile.place for tile in made]

@@ -88,15 +88,10 @@ JOIN tiles t ON t.level = k.level - 1 AND t.number >= k.first AND t.number < k.f
 ORDER BY k.level, t.number;
 
 -- name: log_read_leaves
--- Leaves from $1 on, $2 at most, each with its entry, if that is there.
-SELECT l.leaf_index, l.salt, l.hash, l.entry_id AS leaf_of, e.entry_id, e.created_at, t.kind, e.amount,
-       e.receipt, a.name AS account, e.version, e.before, e.after, t.reference, t.description
-FROM leaves l
-LEFT JOIN entries e ON e.entry_id = l.entry_id
-LEFT JOIN transfers t ON t.id = e.transfer_id
-LEFT JOIN accounts a ON a.id = e.account_id
-WHERE l.leaf_index >= $1 AND l.leaf_index < $1 + $2::bigint
-ORDER BY l.leaf_index;
+-- Leaves from $1 on, $2 at most.
+SELECT leaf_index, entry_id, salt, hash FROM leaves
+WHERE leaf_index >= $1 AND leaf_index < $1 + $2::bigint
+ORDER BY leaf_index;
 
 -- name: log_read_checkpoints
 -- The checkpoints above one size, up to another.
