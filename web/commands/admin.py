@@ -9,7 +9,9 @@ import click
 import orjson
 
 from web.commands.admin_credits import credits_
+from web.commands.admin_disputes import disputes
 from web.commands.admin_log import log_key
+from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.console import (
     act,
@@ -40,11 +42,13 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, prices, credits, and the keys that sign tokens."""
+    """Admins, roles, passwords, prices, credits, payouts, disputes, and the keys of tokens."""
 
 
 admin.add_command(prices)
 admin.add_command(credits_)
+admin.add_command(payouts)
+admin.add_command(disputes)
 
 
 @admin.command
