@@ -17,12 +17,17 @@ ALWAYS = {
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer is sent; what its handler set for itself stays."""
+    stamp(response)
     headers = response.headers
-    for name, value in ALWAYS.items():
-        if name not in headers:
-            headers[name] = value
     standing = request.get(STANDING)
     if standing is not None:
         headers.update(standing.headers())
     headers[HEADER] = request.get(REQUEST_ID, "")
-    headers["Server"] = "rendertrust"
+
+
+def stamp(response: web.StreamResponse) -> None:
+    """The headers that do not depend on the request; what is set already stays."""
+    for name, value in ALWAYS.items():
+        if name not in response.headers:
+            response.headers[name] = value
+    response.headers["Server"] = "rendertrust"
