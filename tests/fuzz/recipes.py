@@ -138,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ledger_consistency": consistency,
     "uploads_show": lambda stage: Good({"upload_id": stage.upload()["id"]}),
     "uploads_parts": lambda stage: Good({"upload_id": stage.large()["id"]}),
-    "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}),
+    "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}, {"parts": []}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),
     "jobs_cancel": lambda stage: Good({"job_id": stage.job(queue=True)}),
