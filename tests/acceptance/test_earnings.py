@@ -28,8 +28,10 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield running
 
 
-async def operator(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
-    person = Creator(http, gateway.url, "otto@example.org")
+async def operator(
+    gateway: Gateway, http: aiohttp.ClientSession, email: str = "otto@example.org"
+) -> Creator:
+    person = Creator(http, gateway.url, email)
     await person.register()
     return person
 
