@@ -17,6 +17,7 @@ from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.prices import Prices
+from sql.proofs import Proofs
 from sql.sessions import Sessions
 from sql.uploads import Uploads
 from sql.users import Users
@@ -86,6 +87,7 @@ class Gateway:
     uploads: Uploads
     jobs: Jobs
     credits: Credits
+    proofs: Proofs
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
