@@ -11,7 +11,7 @@ from sql.fsck import run_fsck
 from supervisors.engines.account import engine_account
 from supervisors.engines.archive import dump, replace, restore
 from supervisors.engines.errors import EngineError
-from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.postgres import SUPERUSER, PostgresEndpoint
 from tests.databases import execute
 from tests.engines import LoopThread, engine_folder
 from tests.integration.backup.contents import contents
@@ -81,9 +81,9 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
         data = base / "data"
         data.mkdir(mode=0o711)
         engine = OlderPostgres(data, account=engine_account(), programs=older_programs())
-        await engine.start()
+        endpoint = await engine.start()
         try:
-            plain = await without_rights(engine)
+            plain = await without_rights(engine, endpoint)
             await restore(plain, file)
             there, was = await contents(plain), await contents(older.owner_dsn)
             assert there == {**was, "rights": []}
@@ -94,15 +94,16 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
             await engine.stop()
 
 
-async def without_rights(engine: OlderPostgres) -> str:
+async def without_rights(engine: OlderPostgres, endpoint: PostgresEndpoint) -> str:
     """The database of a role that may do nothing else, on a server without any of our roles."""
-    superuser = await engine._connect()  # pyright: ignore[reportPrivateUsage]
+    _, _, place = endpoint.owner_dsn.partition("@")
+    password = (engine.folder.secrets / SUPERUSER).read_text("ascii").strip()
+    superuser = await asyncpg.connect(
+        in_database(f"postgresql://{SUPERUSER}:{password}@{place}", "postgres")
+    )
     await superuser.execute("DROP DATABASE rendertrust")
     await superuser.execute("DROP ROLE rendertrust_app")
     await superuser.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
     await superuser.execute("CREATE DATABASE books OWNER plain")
     await superuser.close()
-    dsn = engine._dsn("rendertrust", "books")  # pyright: ignore[reportPrivateUsage]
-    head, _, tail = dsn.partition("@")
-    assert head.startswith("postgresql://rendertrust:")
-    return f"postgresql://plain:plain@{tail}"
+    return in_database(f"postgresql://plain:plain@{place}", "books")
