@@ -21,11 +21,17 @@ ALWAYS: Final = {
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer is sent; what its handler set for itself stays."""
+    stamp(response)
     headers = response.headers
-    for name, value in ALWAYS.items():
-        headers.setdefault(name, value)
     standing = request.get(STANDING)
     if standing is not None:
         headers.update(standing.headers())
     headers[HEADER] = request.get(REQUEST_ID, "")
+
+
+def stamp(response: web.StreamResponse) -> None:
+    """The headers that do not depend on the request; what is set already stays."""
+    headers = response.headers
+    for name, value in ALWAYS.items():
+        headers.setdefault(name, value)
     headers[hdrs.SERVER] = "rendertrust"
