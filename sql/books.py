@@ -11,6 +11,8 @@ from uuid import UUID
 
 import attrs
 
+from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
+
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
 KeyId: TypeAlias = tuple[UUID, str]  # user, key
@@ -34,6 +36,7 @@ class AccountRow:
     held: int = 0
     version: int = 0
     may_overdraw: bool = False
+    debt: int | None = None  # the account of what a user owes
 
     @property
     def available(self) -> int:
@@ -146,6 +149,7 @@ class Keys:
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
     postings: int = 0  # how many transfers there may be at most: numbers are reserved for them
+    purchases: PurchaseKeys = NO_PURCHASES
 
 
 @attrs.define
@@ -160,6 +164,9 @@ class Rows:
     idempotency: dict[KeyId, KeyRow]
     transfer_ids: Iterator[int]
     entry_ids: Iterator[int]
+    purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
+    reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
+    events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
 
 
 @attrs.frozen
@@ -175,6 +182,10 @@ class Changes:
     idempotency: tuple[KeyRow, ...] = ()
     new_holds: frozenset[str] = frozenset()
     new_jobs: frozenset[UUID] = frozenset()
+    purchases: tuple[PurchaseRow, ...] = ()
+    reversals: tuple[ReversalRow, ...] = ()
+    events: tuple[EventRow, ...] = ()
+    new_purchases: frozenset[UUID] = frozenset()
 
 
 class BooksTransaction(Protocol):
@@ -184,7 +195,8 @@ class BooksTransaction(Protocol):
         """Lock accounts, holds, jobs and units, each in order of its ids.
 
         Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
-        other names that are not there are not found.
+        other names that are not there are not found. What a user owes comes along with his
+        account, the account with his purchases, and what went back of these with them.
         """
         ...
 

@@ -22,6 +22,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
+from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,6 +54,10 @@ class Layer(Generic[K, V]):
     def drop(self) -> None:
         self.tried.clear()
 
+    def all(self) -> list[V]:
+        """Every row, the newest of each."""
+        return list({**self.found, **self.kept, **self.tried}.values())
+
     def new(self) -> frozenset[K]:
         return frozenset(self.kept.keys() - self.found.keys())
 
@@ -70,6 +75,10 @@ class Draft:
         self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
         self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
         self.entries: Layer[int, EntryRow] = Layer({})
+        self.purchases: Layer[UUID, PurchaseRow] = Layer(rows.purchases)
+        self.reversals: Layer[str, ReversalRow] = Layer(rows.reversals)
+        self.events: Layer[str, EventRow] = Layer(rows.events)
+        self.owing = any(name.startswith("debt:") for name in rows.accounts)
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
@@ -166,11 +175,16 @@ class Draft:
             idempotency=tuple(self.answers.kept.values()),
             new_holds=self.holds.new(),
             new_jobs=self.jobs.new(),
+            purchases=tuple(self.purchases.kept.values()),
+            reversals=tuple(self.reversals.kept.values()),
+            events=tuple(self.events.kept.values()),
+            new_purchases=self.purchases.new(),
         )
 
     def _layers(self) -> tuple[Layer[Any, Any], ...]:
         rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
-        return (*rows, self.entries, self._numbers)
+        bought = (self.purchases, self.reversals, self.events)
+        return (*rows, self.entries, self._numbers, *bought)
 
 
 def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:

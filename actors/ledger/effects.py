@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.facts import PURCHASE_EFFECTS
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
@@ -25,6 +26,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, settle
+from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, ENDED, followed
 from sql.books import JobRow, UnitRow
 
@@ -33,6 +35,8 @@ ERROR_CHARACTERS = 2000
 
 def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     """Do one effect, and bring its job's row up to date."""
+    if isinstance(effect, PURCHASE_EFFECTS):
+        return apply_purchase(draft, effect)
     if isinstance(effect, JobInsert):
         return _insert(draft, effect)
     if isinstance(effect, JobCancel):

@@ -5,7 +5,16 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.facts import (
+    PURCHASE_EFFECTS,
+    PurchaseEffect,
+    PurchaseOpen,
+    PurchaseSession,
+    SessionFact,
+)
 from actors.ledger.messages import (
+    DISPUTES,
+    PURCHASES,
     REVENUE,
     Commit,
     Effect,
@@ -18,9 +27,13 @@ from actors.ledger.messages import (
     Transfer,
     UnitComplete,
     UnitFail,
+    user_account,
     work_reference,
 )
 from sql.books import Keys, UnitId
+from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
+
+POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
 
 
 @attrs.define
@@ -30,6 +43,7 @@ class _Gathered:
     units: set[UnitId] = attrs.field(factory=set[UnitId])
     whole: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
+    purchases: PurchaseKeys = NO_PURCHASES
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
@@ -48,12 +62,13 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     return Keys(
         accounts=frozenset(gathered.accounts),
         holds=frozenset(gathered.holds),
-        jobs=frozenset(effect.job for effect in effects),
+        jobs=frozenset(e.job for e in effects if not isinstance(e, PURCHASE_EFFECTS)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
         transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers),
         idempotency=frozenset((key.user, key.key) for key in used),
         postings=gathered.postings,
+        purchases=gathered.purchases,
     )
 
 
@@ -72,6 +87,9 @@ def _add_posting(gathered: _Gathered, posting: Posting) -> None:
 
 
 def _add_effect(gathered: _Gathered, effect: Effect) -> None:
+    if isinstance(effect, PURCHASE_EFFECTS):
+        _add_purchase(gathered, effect)
+        return
     if isinstance(effect, JobInsert | JobCancel):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
@@ -92,3 +110,27 @@ def _add_settling(gathered: _Gathered, reference: str, operator: str | None) -> 
     if operator is not None:
         gathered.accounts.add(operator)
         gathered.postings += 1
+
+
+def _add_purchase(gathered: _Gathered, effect: PurchaseEffect) -> None:
+    """Whoever decides on events holds the account purchases: so they are decided one by one."""
+    known = gathered.purchases
+    if isinstance(effect, PurchaseOpen):
+        gathered.accounts.add(user_account(effect.user))
+    if isinstance(effect, PurchaseOpen | PurchaseSession):
+        gathered.purchases = attrs.evolve(known, ids=known.ids | {effect.purchase})
+        return
+    gathered.accounts |= {PURCHASES, DISPUTES}
+    gathered.postings += POSTINGS_OF_EVENT
+    known = attrs.evolve(known, events=known.events | {effect.event})
+    fact = effect.fact
+    if isinstance(fact, SessionFact):
+        known = attrs.evolve(known, sessions=known.sessions | {fact.session})
+        if fact.purchase is not None:
+            known = attrs.evolve(known, ids=known.ids | {fact.purchase})
+        if fact.payment_intent is not None:
+            known = attrs.evolve(known, intents=known.intents | {fact.payment_intent})
+    elif fact is not None:
+        known = attrs.evolve(known, intents=known.intents | {fact.payment_intent})
+        known = attrs.evolve(known, reversals=known.reversals | {fact.id})
+    gathered.purchases = known

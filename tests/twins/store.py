@@ -30,8 +30,10 @@ from sql.books import (
 )
 from sql.database import Unavailable
 from sql.fsck import Finding
+from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
+from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
 AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
@@ -69,6 +71,9 @@ class StoreTwin:
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
+        self.purchases: dict[UUID, PurchaseRow] = {}
+        self.reversals: dict[str, ReversalRow] = {}
+        self.events: dict[str, EventRow] = {}
         self.away = False
         self.latency = 0.0  # seconds of each round trip, one that fails too
         self.commits = 0
@@ -109,6 +114,9 @@ class StoreTwin:
     def make_account(self, name: str, *, may_overdraw: bool = False) -> None:
         number = next(self._account_ids)
         self.accounts[name] = AccountRow(number, name, may_overdraw=may_overdraw)
+        owner = name.replace("debt:", "user:")
+        if owner != name:
+            self.accounts[owner] = attrs.evolve(self.accounts[owner], debt=number)
 
     # -- the port
 
@@ -258,9 +266,12 @@ class BooksTwin:
         holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
-        for name in sorted(names - store.accounts.keys()):
+        purchases, reversals, owners = find_purchases(store, keys.purchases)
+        names |= owners
+        for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):
-                store.make_account(name)
+                store.make_account(name, may_overdraw=name.startswith("debt:"))
+        names |= {name.replace("user:", "debt:") for name in names}
         return Rows(
             accounts={n: store.accounts[n] for n in sorted(names) if n in store.accounts},
             holds=found,
@@ -272,8 +283,11 @@ class BooksTwin:
                 if key in store.transfers
             },
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
-            transfer_ids=itertools.islice(store.transfer_ids, keys.postings),
-            entry_ids=itertools.islice(store.entry_ids, 2 * keys.postings),
+            transfer_ids=store.transfer_ids,
+            entry_ids=store.entry_ids,
+            purchases=purchases,
+            reversals=reversals,
+            events={e: store.events[e] for e in keys.purchases.events if e in store.events},
         )
 
     async def write(self, changes: Changes) -> None:
@@ -292,6 +306,9 @@ class BooksTwin:
                 store.transfers[row.subject, row.kind, row.reference] = row
             store.entries.update({(row.account, row.version): row for row in changes.entries})
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
+            store.purchases.update({row.id: row for row in changes.purchases})
+            store.reversals.update({row.id: row for row in changes.reversals})
+            store.events.update({row.id: row for row in changes.events})
 
     def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:
         entries = self._store.entries.values()
