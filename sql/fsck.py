@@ -25,7 +25,7 @@ class Finding:
 async def run_fsck(
     connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]",
 ) -> Sequence[Finding]:
-    """Every violation of I1 to I5 and I9, over one snapshot; changes nothing and blocks nobody."""
+    """Every violation of I1 to I5, I9 and I11, over one snapshot; it changes and blocks nothing."""
     findings: list[Finding] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(QUERIES["fsck_unhurried"])

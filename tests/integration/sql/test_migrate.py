@@ -28,13 +28,13 @@ async def test_a_pending_migration_is_applied_later(database: PostgresEndpoint) 
     first = migrations()
     assert (await status(database.owner_dsn)).pending == tuple(m.name for m in first)
     await migrate(database.owner_dsn, first)
-    more = Migration(len(first) + 1, "0099_more", "CREATE TABLE more (id integer)")
+    more = Migration(first[-1].version + 1, "0099_more", "CREATE TABLE more (id integer)")
     assert await migrate(database.owner_dsn, [*first, more]) == ["0099_more"]
     assert await migrate(database.owner_dsn, [*first, more]) == []
 
 
 async def test_a_database_of_a_newer_program_is_refused(database: PostgresEndpoint) -> None:
-    more = Migration(len(migrations()) + 1, "0099_more", "SELECT 1")
+    more = Migration(migrations()[-1].version + 1, "0099_more", "SELECT 1")
     await migrate(database.owner_dsn, [*migrations(), more])
     with pytest.raises(MigrationError, match="newer than this program"):
         await migrate(database.owner_dsn)
