@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -57,9 +58,7 @@ async def test_fifty_copies_at_two_gateways_are_one_credit(stage: Stage) -> None
     "wrong",
     [{"amount": 99}, {"amount": 101}, {"currency": "eur"}, {"amount": None}, {"session": "cs_x"}],
 )
-async def test_what_was_not_asked_for_is_not_credited(
-    stage: Stage, wrong: dict[str, object]
-) -> None:
+async def test_what_was_not_asked_for_is_not_credited(stage: Stage, wrong: dict[str, Any]) -> None:
     user = await stage.user()
     bought = await new_purchase(stage, user, 100)
     await tell(stage, bought.said(**wrong))

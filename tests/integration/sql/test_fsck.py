@@ -125,7 +125,7 @@ BREAKS = {
     "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
     "a session that counted for nothing": (
         "i11_purchases",
-        "DELETE FROM transfers WHERE kind = 'STRIPE'",
+        "UPDATE transfers SET reference = 'x' WHERE kind = 'STRIPE'",
     ),
     "a session that counted more": (
         "i11_purchases",
