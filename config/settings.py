@@ -69,6 +69,14 @@ class Credits:
 
 
 @attrs.frozen
+class Stripe:
+    secret_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
+    url: str
+    return_url: str
+
+
+@attrs.frozen
 class Nodes:
     require_proof: bool
 
@@ -101,13 +109,14 @@ class Payloads:
 
 @attrs.frozen
 class Limits:
-    """Requests per 60 s: the first five per address, the others per user or node."""
+    """Requests per 60 s: the first six per address, the others per user or node."""
 
     login: int
     refresh: int
     register: int
     node: int
     probe: int
+    webhook: int
     read: int
     write: int
     dispatch: int
@@ -129,6 +138,7 @@ class Settings:
     objects: Objects
     jwt: Jwt
     credits: Credits
+    stripe: Stripe
     nodes: Nodes
     leases: Leases
     results: Results
@@ -230,6 +240,7 @@ _BOUNDS = {
     "limits.register": (1, 1_000_000),
     "limits.node": (1, 1_000_000),
     "limits.probe": (1, 100_000_000),
+    "limits.webhook": (1, 100_000_000),
     "limits.read": (1, 100_000_000),
     "limits.write": (1, 100_000_000),
     "limits.dispatch": (1, 100_000_000),
@@ -244,6 +255,11 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
             raise SettingsError(f"{name} is {value}; it must be {low} to {high}")
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    stripe = settings.stripe
+    if bool(stripe.secret_key) != bool(stripe.webhook_secret):
+        raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
+    if stripe.url and not stripe.secret_key:
+        raise SettingsError("stripe.secret_key must be set beside stripe.url")
 
 
 def _refuse_weak(settings: Settings) -> None:
@@ -259,6 +275,14 @@ def _refuse_weak(settings: Settings) -> None:
             and not (settings.objects.access_key and settings.objects.secret_key),
             "objects.access_key and objects.secret_key must be set beside objects.url",
         ),
+        (
+            not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
+            "stripe.secret_key must be set: Stripe's sk_… or rk_…",
+        ),
+        (
+            not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
+            "stripe.webhook_secret must be set: the endpoint's whsec_…",
+        ),
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
         (not settings.results.require_object, "results.require_object must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
@@ -271,6 +295,11 @@ def _refuse_weak(settings: Settings) -> None:
 def _weak(secret: str) -> bool:
     """Too short, or typed by hand: ``change-me-change-me-…`` has few different letters."""
     return len(secret.encode()) < 32 or len(set(secret)) < 12
+
+
+def _is_stripes(secret: str, *prefixes: str) -> bool:
+    """Whether it looks like what Stripe gives out."""
+    return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
 
 
 def _line(error: BaseException) -> str:

@@ -71,9 +71,9 @@ class Answer:
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
 # What requests are counted against. Per address: login, refresh, register, node, probe (health,
-# metrics, documents). Per user or node, else per address: read, write, dispatch.
+# metrics, documents), webhook. Per user or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
-    "login", "refresh", "register", "node", "probe", "read", "write", "dispatch"
+    "login", "refresh", "register", "node", "probe", "webhook", "read", "write", "dispatch"
 ]
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
@@ -99,6 +99,8 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
+    within: float = 1.85  # seconds for the handler: whoever asks is answered within two
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it
@@ -133,6 +135,9 @@ class Operations:
 
     def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("POST", path, declared)
+
+    def put(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("PUT", path, declared)
 
     def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("DELETE", path, declared)

@@ -21,6 +21,7 @@ class Rates:
             "register": RateLimitItemPerMinute(settings.register),
             "node": RateLimitItemPerMinute(settings.node),
             "probe": RateLimitItemPerMinute(settings.probe),
+            "webhook": RateLimitItemPerMinute(settings.webhook),
             "read": RateLimitItemPerMinute(settings.read),
             "write": RateLimitItemPerMinute(settings.write),
             "dispatch": RateLimitItemPerMinute(settings.dispatch),
