@@ -245,7 +245,7 @@ class Payments(Protocol):
     async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
         """A webhook's body as its event, once it is known to be Stripe's and of the last 300 s.
 
-        Raises NotFromStripe.
+        Raises NotFromStripe, and PaymentsUnavailable while our own secret is not known yet.
         """
         ...
 

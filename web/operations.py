@@ -99,6 +99,7 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])  # it reads, and what they are
     raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
     within: float = 1.85  # seconds for the handler: whoever asks is answered within two
     hidden: bool = False  # not described: a page's own file

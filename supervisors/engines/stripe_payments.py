@@ -22,11 +22,7 @@ class StripePayments:
         self._opening = asyncio.Lock()
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        try:
-            caller = await self._caller()
-        except NotStarted as error:
-            raise PaymentsUnavailable(str(error)) from error
-        return await caller.open(order)
+        return await (await self._caller()).open(order)
 
     async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
         return (await self._caller()).read(body, signature)
@@ -39,7 +35,10 @@ class StripePayments:
 
     async def _caller(self) -> "Caller":
         """Stripe's library is imported when it is first needed."""
-        endpoint = self._current.get()
+        try:
+            endpoint = self._current.get()
+        except NotStarted as error:
+            raise PaymentsUnavailable(str(error)) from error
         if self._opened is not None and self._opened[0] == endpoint:
             return self._opened[1]
         async with self._opening:

@@ -148,6 +148,10 @@ def parameters(operation: Operation) -> list[Schema]:
             {"name": name, "in": "query", "required": required, "schema": schema}
             for name, (schema, required) in members_of(operation.query).items()
         ]
+    found += [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in operation.headers.items()
+    ]
     return [*found, _IDEMPOTENCY_KEY] if operation.idempotency else found
 
 

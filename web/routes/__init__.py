@@ -10,8 +10,11 @@ from web.routes import (
     jobs,
     keys,
     nodes,
+    purchases,
     sessions,
+    skus,
     uploads,
+    webhooks,
 )
 from web.routes import credits as credits_
 
@@ -19,6 +22,7 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        *(purchases, skus, webhooks),
         documentation,
     )
 )
