@@ -10,15 +10,18 @@ UNITS_PER_CREDIT = 10_000
 _AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
 
 
-def parse(text: str) -> int:
-    """Units of an amount above 0, written as the API takes it; ValueError says what is wrong."""
+def parse(text: str, *, zero: bool = False) -> int:
+    """Units of an amount, written as the API takes it; ValueError says what is wrong.
+
+    It is above 0, unless ``zero`` lets it be 0.
+    """
     if not _AMOUNT.fullmatch(text):
         raise ValueError(
             "must be a decimal string with at most 14 digits and 4 decimals, like 10.5"
         )
     whole, _, fraction = text.partition(".")
     units = int(whole) * UNITS_PER_CREDIT + int(fraction.ljust(4, "0"))
-    if units == 0:
+    if units == 0 and not zero:
         raise ValueError("must be above 0")
     return units
 

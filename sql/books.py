@@ -77,6 +77,7 @@ class JobRow:
     failed_units: int = 0
     cancelled_units: int = 0
     unit_error: str | None = None  # of the unit that failed last
+    price_number: int | None = None  # which price it was submitted under
 
 
 @attrs.frozen

@@ -58,9 +58,13 @@ class Order:
 
 @attrs.frozen
 class Terms:
-    """What a job costs, in units, whether the user may order it, and what he was told before."""
+    """What a job costs, in units, whether the user may order it, and what he was told before.
+
+    ``price_number`` says which price that is.
+    """
 
     price: int
+    price_number: int
     active: bool
     before: KeptAnswer | None
 
@@ -74,7 +78,7 @@ def _job(row: Any) -> JobRow:
 
 def _terms(row: Any) -> Terms:
     before = None if row["request"] is None else KeptAnswer(row["request"], row["answer"])
-    return Terms(row["price"], row["active"], before)
+    return Terms(row["price"], row["price_number"], row["active"], before)
 
 
 class Jobs:

@@ -13,6 +13,7 @@ from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     Dispatch,
     DispatchOutcome,
@@ -68,6 +69,7 @@ class Script:
     progress: Progress | None = None
     failure: AskFailed | None = None  # what the Scheduler fails with
     open: bool = True
+    registry: Registry = attrs.field(factory=Registry)  # where actors find each other
     seen: list[Any] = attrs.field(factory=list[Any])
 
 
@@ -186,6 +188,17 @@ def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[An
     return {**STAND_INS, Ledger: lambda _: ledger()}
 
 
+def with_scheduler(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+    """The real Ledger and Scheduler among the stand-ins."""
+
+    def scheduler(script: Script) -> Actor[Any]:
+        ledger, notifier = script.registry.ref(Ledger), script.registry.ref(Notifier)
+        store, clock = SqlStore(database), SystemClock()
+        return SchedulerActor(ledger, notifier, store, clock, sessions=lambda: ())
+
+    return {**with_ledger(database), Scheduler: scheduler}
+
+
 def gateway_over(
     database: Database,
     settings: Settings,
@@ -231,7 +244,8 @@ async def serving(
     actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
 ) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends."""
-    script, registry = Script(), Registry()
+    script = Script()
+    registry = script.registry
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)

@@ -1,10 +1,13 @@
 """From a request to an operation's handler and back: the steps that every operation shares."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import attrs
 from aiohttp import web
+from multidict import MultiDict
 
 from web.admission import is_open
 from web.answers import refusal, success
@@ -51,7 +54,10 @@ class Endpoint:
             return refused
         if isinstance(claims, Problem):
             return claims
-        ids = self._ids(request)
+        words = self._words(request)
+        if isinstance(words, Problem):
+            return words
+        ids = self._ids(request, words)
         if isinstance(ids, Problem):
             return ids
         query = self._query(request)
@@ -60,9 +66,15 @@ class Endpoint:
         body = await self._body(request)
         if isinstance(body, Problem):
             return body
-        digest = await digest_of(request) if "Idempotency-Key" in request.headers else b""
-        call = Call(self._gateway, request, claims, ids, body, query, digest)
+        digest = await self._digest(request)
+        call = Call(self._gateway, request, claims, ids, body, query, digest, words)
         return await self._handled(call)
+
+    async def _digest(self, request: web.Request) -> bytes:
+        """Of what `_body` has read under its deadline; a GET's body is never waited for."""
+        if self.operation.method == "GET" or "Idempotency-Key" not in request.headers:
+            return b""
+        return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """The handler's answer; 503 when it takes longer than anybody should wait."""
@@ -96,9 +108,22 @@ class Endpoint:
         subject = str(claims.subject) if isinstance(claims, Claims) else request.remote or ""
         return await self._gateway.rates.refuse(rate, subject)
 
-    def _ids(self, request: web.Request) -> dict[str, UUID] | Problem:
+    def _words(self, request: web.Request) -> dict[str, str] | Problem:
+        """What stands in the path beside ids."""
+        kind = self.operation.words
+        if kind is None:
+            return {}
+        read = structure_query(MultiDict(request.match_info), kind)
+        if isinstance(read, list):
+            return Problem(404, self.operation.absent)
+        words: dict[str, str] = attrs.asdict(read)
+        return words
+
+    def _ids(self, request: web.Request, words: Mapping[str, str]) -> dict[str, UUID] | Problem:
         ids: dict[str, UUID] = {}
         for name, text in request.match_info.items():
+            if name in words:
+                continue
             uuid = uuid_of(text)
             if uuid is None:
                 return Problem(404, self.operation.absent)

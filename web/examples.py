@@ -122,6 +122,28 @@ AUDIT: Final[Example] = {
     "next": None,
 }
 
+NEW_PRICE: Final[Example] = {"price": "12.5", "reason": "Dearer electricity"}
+PRICE_CHANGE: Final[Example] = {
+    "number": 6,
+    "job_type": "render",
+    "price": "12.5000",
+    "since": "2026-03-13T12:00:00Z",
+    "changed_by": "ann@example.com",
+    "reason": "Dearer electricity",
+}
+PRICES: Final[Example] = {
+    "prices": [
+        {
+            "job_type": "render",
+            "price": "12.5000",
+            "since": "2026-03-13T12:00:00Z",
+            "number": 6,
+        }
+    ],
+    "history": [PRICE_CHANGE],
+    "next": None,
+}
+
 BALANCE: Final[Example] = {
     "balance": "1000.0000",
     "user_id": USER_ID,
@@ -186,7 +208,13 @@ OFFER: Final[Example] = {
 OFFERS: Final[Example] = {"skus": [OFFER]}
 SKU: Final[Example] = {**OFFER, "on_sale": True, "changed_at": "2026-03-13T12:00:00Z"}
 SKUS: Final[Example] = {"skus": [SKU]}
-TERMS: Final[Example] = {**OFFER, "credits": "100", "reason": "A new price"}
+TERMS: Final[Example] = {
+    "title": "100 credits",
+    "credits": "100",
+    "amount": 1000,
+    "currency": "usd",
+    "reason": "A new price",
+}
 STRIPE_EVENT: Final[Example] = {
     "id": "evt_1SxA2bC3dE4fG5hI6jK7lM8n",
     "object": "event",

@@ -14,6 +14,7 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.prices import Prices
 from sql.purchases import Purchases
 from sql.sessions import Sessions
 from sql.skus import Skus
@@ -31,6 +32,10 @@ from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
+
+
+def _prices(gateway: "Gateway") -> Prices:
+    return Prices(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -95,6 +100,7 @@ class Gateway:
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
+    prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
 
 

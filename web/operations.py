@@ -34,8 +34,8 @@ class Audience(Enum):
 class Call(Generic[B, Q]):
     """One request, validated: what a handler gets.
 
-    ``ids`` are the UUIDs of the path by name. ``digest`` is the SHA-256 of method, path and body,
-    for idempotency keys.
+    ``ids`` are the UUIDs of the path by name, ``words`` what else stands there. ``digest`` is the
+    SHA-256 of method, path and body, for idempotency keys.
     """
 
     gateway: Gateway
@@ -45,6 +45,7 @@ class Call(Generic[B, Q]):
     body: B
     query: Q
     digest: bytes = attrs.field(default=b"", repr=False)
+    words: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     @property
     def caller(self) -> UUID:
@@ -92,10 +93,11 @@ class Operation:
     scope: Scope | None = None  # what an API key needs; None: only people who are logged in
     body: Any = None  # an attrs class; None: no fields, the body may be left out
     query: Any = None
+    words: Any = None  # an attrs class: what stands in the path and is no UUID
     refusals: Mapping[int, str] = attrs.field(
         factory=dict[int, str]
     )  # beside 401, 403, 422, 429, 503
-    absent: str = "Not found"  # the detail when an id of the path is no UUID
+    absent: str = "Not found"  # the detail when an id of the path is no UUID, a word none
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are

@@ -83,6 +83,7 @@ def _insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
         params=effect.params,
         status="QUEUED",
         price=effect.price * effect.units,
+        price_number=effect.price_number,
         open_units=effect.units,
         created_at=draft.now,
         queued_at=draft.now,

@@ -110,6 +110,7 @@ class JobInsert:
     """A new job and its units, QUEUED, priced ``price`` units each.
 
     With a price the same commit holds it for each unit (``PlaceHold``, ``work_reference``).
+    ``price_number``: which price of the table that is.
     """
 
     job: UUID
@@ -119,6 +120,7 @@ class JobInsert:
     params: dict[str, Any]
     price: int
     units: int = 1
+    price_number: int | None = None
 
 
 @attrs.frozen

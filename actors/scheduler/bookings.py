@@ -32,6 +32,7 @@ def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
         payload_ref=order.payload_ref,
         params=order.params,
         price=order.price,
+        price_number=order.price_number,
     )
     effects: tuple[Effect, ...] = (insert,)
     if booking.node is not None:

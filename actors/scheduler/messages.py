@@ -45,7 +45,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
     ``job`` is chosen by the caller. With ``queue`` the job waits when no node is capable.
     On success the Ledger's answer is ``Posted`` whose unit names the node, or ``Replayed`` with the
-    first answer. ``idempotency``: (key, SHA-256 of the request).
+    first answer. ``idempotency``: (key, SHA-256 of the request). ``price_number``: which price.
     """
 
     job: UUID
@@ -56,6 +56,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     price: int
     queue: bool = False
     idempotency: tuple[str, bytes] | None = None
+    price_number: int | None = None
 
 
 @attrs.frozen

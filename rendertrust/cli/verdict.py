@@ -38,7 +38,7 @@ def interrupted(job_id: str) -> Ending:
         exit_codes.INTERRUPTED,
         "interrupted",
         f"Interrupted; job {wording.short(job_id)} goes on",
-        f"Watch again: rendertrust jobs watch {job_id}\n"
-        f"End it:      rendertrust jobs cancel {job_id}",
+        f"Watch again:           rendertrust jobs watch {job_id}\n"
+        f"Cancel before it runs: rendertrust jobs cancel {job_id}",
         {"job_id": job_id},
     )

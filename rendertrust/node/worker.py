@@ -34,10 +34,22 @@ CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
+# What Blender says when nobody can render the scene. Anything else may be this machine's fault: a
+# build without a denoiser, too little memory, a full disk, a Blender older than the file.
+SCENES_FAULT = re.compile(
+    r"no camera|no render output|no active view|layers are disabled", re.IGNORECASE
+)
+NEWER = re.compile(r"newer version", re.IGNORECASE)
+# The head of a file that is not compressed, since 5.0 and before it: ``…v0500``, ``…v403``.
+HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
 
 
 class SceneError(Exception):
     """The scene or the order cannot be rendered by any node; the message is for its author."""
+
+
+class MachineError(Exception):
+    """This Blender on this machine failed; another one may do it."""
 
 
 def say(pipe: int, event: str, **members: Any) -> None:
@@ -99,8 +111,22 @@ def open_scene(bpy: Any, path: str) -> Any:
     try:
         bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=False)
     except RuntimeError as fault:
-        raise SceneError(f"Blender cannot open the scene: {one_line(fault)}") from fault
+        told = f"Blender {bpy.app.version_string} cannot open the scene: {one_line(fault)}"
+        too_new = NEWER.search(told) or saved_by(path) > bpy.app.version[:2]
+        raise (MachineError if too_new else SceneError)(told) from fault
     return bpy.context.scene
+
+
+def saved_by(path: str) -> tuple[int, int]:
+    """The Blender that wrote the file, as (major, minor); (0, 0) where its head does not say."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        found = HEAD.match(file.read(32))
+    return divmod(int(found[1]), 100) if found else (0, 0)
+
+
+def blamed(told: str) -> SceneError | MachineError:
+    """Whose fault it is that nothing was rendered."""
+    return SceneError(told) if SCENES_FAULT.search(told) else MachineError(told)
 
 
 def apply(scene: Any, order: dict[str, Any]) -> None:
@@ -174,9 +200,9 @@ def render(bpy: Any, order: dict[str, Any], pipe: int) -> None:
     try:
         bpy.ops.render.render(write_still=True)
     except RuntimeError as fault:
-        raise SceneError(one_line(fault)) from fault
+        raise blamed(one_line(fault)) from fault
     if not os.path.exists(path):  # noqa: PTH110
-        raise SceneError("Blender wrote no picture")
+        raise MachineError("Blender wrote no picture; the disk may be full")
     say(pipe, "done", **facts(bpy, scene, os.path.basename(path), started))  # noqa: PTH119
 
 
@@ -242,6 +268,8 @@ def main() -> None:
         code = 0
     except SceneError as fault:
         say(pipe, "failed", failure="scene", error=str(fault))
+    except MachineError as fault:
+        say(pipe, "failed", failure="node", error=str(fault))
     except Exception as fault:
         say(pipe, "failed", failure="node", error=f"{type(fault).__name__}: {one_line(fault)}")
     finally:

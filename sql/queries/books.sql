@@ -63,17 +63,18 @@ WHERE a.id = n.id;
 -- New jobs.
 INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
                   updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-                  completed_at, open_units, failed_units, cancelled_units, unit_error)
+                  completed_at, open_units, failed_units, cancelled_units, unit_error,
+                  price_number)
 SELECT id, user_id, job_type, payload_ref, params::jsonb, status, price, created_at, queued_at,
        updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-       open_units, failed_units, cancelled_units, unit_error
+       open_units, failed_units, cancelled_units, unit_error, price_number
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::integer[],
             $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[],
-            $18::integer[], $19::integer[], $20::text[])
+            $18::integer[], $19::integer[], $20::text[], $21::bigint[])
      AS n (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
            updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-           open_units, failed_units, cancelled_units, unit_error);
+           open_units, failed_units, cancelled_units, unit_error, price_number);
 
 -- name: books_jobs_update
 -- What changes of a job.

@@ -1,12 +1,20 @@
 -- name: job_terms
--- Of each order: the price of such a job, whether the user may order it, and what was answered
--- under its idempotency key before.
-SELECT coalesce((SELECT units FROM prices p WHERE p.job_type = o.job_type),
-                (SELECT units FROM prices p WHERE p.job_type = '*'), 0) AS price,
+-- Of each order: the price of such a job and the price's number, whether the user may order it, and
+-- what was answered under its idempotency key before.
+SELECT p.units AS price, p.number AS price_number,
        coalesce((SELECT is_active FROM users u WHERE u.id = o.user_id), false) AS active,
        k.request, k.answer
 FROM unnest($1::uuid[], $2::text[], $3::text[])
      WITH ORDINALITY AS o (user_id, job_type, key, place)
+CROSS JOIN LATERAL (
+    SELECT number, units FROM (
+        (SELECT 1 AS choice, number, units FROM prices WHERE job_type = o.job_type
+         ORDER BY number DESC LIMIT 1)
+        UNION ALL
+        (SELECT 2, number, units FROM prices WHERE job_type = '*' ORDER BY number DESC LIMIT 1)
+    ) newest
+    WHERE units IS NOT NULL ORDER BY choice LIMIT 1
+) p
 LEFT JOIN idempotency_keys k ON k.user_id = o.user_id AND k.key = o.key
 ORDER BY o.place;
 

@@ -82,6 +82,17 @@ def activate(stage: Stage) -> Good:
     return Good({"user_id": user}, BECAUSE)
 
 
+def price(stage: Stage) -> Good:
+    return Good({"job_type": "fuzz"}, {"price": f"{next(numbers)}.5", **BECAUSE})
+
+
+# What stands in these paths whatever was made up: another word would concern everybody.
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "prices_change": {"job_type": "fuzz"},
+    "skus_put": {"sku": "fuzz"},
+}
+# Only who has Stripe's secret succeeds there.
+SIGNED = frozenset({"POST /api/v1/webhooks/stripe"})
 RECIPES: Mapping[str, Recipe] = {
     "auth_register": lambda stage: Good(body=stage.person()),
     "auth_login": login,
@@ -104,6 +115,7 @@ RECIPES: Mapping[str, Recipe] = {
     "fleet_release": say(),
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
+    "prices_change": price,
     "admin_deactivate": about_user(),
     "admin_activate": activate,
     "admin_role": about_user(role="operator"),

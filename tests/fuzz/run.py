@@ -21,7 +21,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks as rules
 
 from tests.contract import Contract, Heard
-from tests.fuzz.recipes import OF_ADMINS, PRIVATE, RECIPES, Good
+from tests.fuzz.recipes import OF_ADMINS, PRIVATE, RECIPES, WORDS, Good
 from tests.fuzz.stage import Stage
 
 # Schemathesis's own rules; that answers fit their schemas `Contract` says, and more strictly.
@@ -126,6 +126,9 @@ class Run:
             nonlocal done
             done += 1
             good = mode is GenerationMode.POSITIVE and chance.randrange(GOOD_OF) == 0
+            if mode.is_positive:
+                words = WORDS.get(case.operation.definition.raw["operationId"], {})
+                case.path_parameters = {**case.path_parameters, **words}
             self._case(case, tally, chance, good=good or (done == 1 and mode.is_positive))
 
         run: Callable[[], None] = one

@@ -1,6 +1,5 @@
 """``rendertrust admin``: admins, roles and passwords by hand, and the keys that sign tokens."""
 
-import getpass
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.database import database_of, said
-from web.commands.serve import FILE, FOLDER, settings_from
+from web.commands.admin_prices import prices
+from web.commands.admin_skus import skus
+from web.commands.console import (
+    act,
+    common,
+    config_option,
+    data_option,
+    json_option,
+    with_database,
+)
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from sql.administration import Administration
-    from sql.audit import Act
     from sql.users import UserRow, Users
 
 ROLES: Final = ("user", "operator", "admin", "auditor")
@@ -25,27 +32,18 @@ The key that signs tokens comes from the settings. To rotate it:
   3. restart every gateway
   4. after {days} days empty jwt.previous again"""
 
-config_option = click.option("--config", type=FILE, help="A TOML file of settings.")
-data_option = click.option("--data", type=FOLDER, help="The data folder.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-reason_option = click.option(
-    "--reason", default="at the console", show_default=True, help="What the audit will say."
-)
 stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
 
 
-def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--config --data --json --reason``."""
-    for option in (config_option, data_option, json_option, reason_option):
-        command = option(command)
-    return command
-
-
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, and the keys that sign tokens."""
+    """Admins, roles, passwords, prices, SKUs, and the keys that sign tokens."""
+
+
+admin.add_command(prices)
+admin.add_command(skus)
 
 
 @admin.command
@@ -73,7 +71,7 @@ def create(
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
         new = NewUser(user, checked.email, checked.name, hashed(checked.password), role)
-        return await acts.create(new, act("user.create", user, reason, role=role))
+        return await acts.create(new, act("user.create", f"user:{user}", reason, role=role))
 
     row = done(where, work)
     if row is None:
@@ -92,7 +90,9 @@ def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> 
         row = await users.by_email(email)
         if row is None:
             return None
-        ended = await acts.set_role(row.id, role, act("user.role", row.id, reason, role=role))
+        ended = await acts.set_role(
+            row.id, role, act("user.role", f"user:{row.id}", reason, role=role)
+        )
         return None if ended is None else ended.user
 
     row = found(done(where, work), email)
@@ -111,7 +111,7 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
         row = await users.by_email(email)
         if row is None:
             return None
-        record = act("user.password", row.id, reason)
+        record = act("user.password", f"user:{row.id}", reason)
         ended = await acts.set_password(row.id, hashed(fresh), record)
         return None if ended is None else ended.user
 
@@ -192,36 +192,15 @@ def hashed(password: str) -> str:
     return hasher().hash(password)
 
 
-def act(name: str, user: Any, reason: str, **details: Any) -> "Act":
-    """The record of what is done here."""
-    from sql.audit import Act
-    from supervisors.engines.system import SystemClock
-
-    actor = f"console:{getpass.getuser()}"
-    return Act(SystemClock().now(), None, actor, name, f"user:{user}", reason, "", details)
-
-
 def done(
     where: dict[str, Any],
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
-    """What ``work`` makes of the database that the settings name."""
+    """What ``work`` makes of the users in the database that the settings name."""
     from sql.administration import Administration
-    from sql.database import Database, Unavailable
     from sql.users import Users
 
-    async def run() -> "UserRow | None":
-        async with database_of(settings_from(None, None, where["data"], where["config"])) as there:
-            database = Database(lambda: there.app_dsn)
-            try:
-                return await work(Users(database), Administration(database))
-            except Unavailable as error:
-                raise click.ClickException(f"The database does not answer: {error}") from error
-            finally:
-                await database.close()
-
-    row: UserRow | None = said(run())
-    return row
+    return with_database(where, lambda database: work(Users(database), Administration(database)))
 
 
 def found(row: "UserRow | None", email: str) -> "UserRow":

@@ -137,10 +137,11 @@ def security(operation: Operation) -> list[Schema]:
 
 
 def parameters(operation: Operation) -> list[Schema]:
-    """Ids of the path, then the query, then headers."""
+    """Ids and words of the path, then the query, then headers."""
     uuid = {"type": "string", "format": "uuid"}
+    words = {} if operation.words is None else members_of(operation.words)
     found: list[Schema] = [
-        {"name": name, "in": "path", "required": True, "schema": uuid}
+        {"name": name, "in": "path", "required": True, "schema": words.get(name, (uuid, True))[0]}
         for name in _IDS.findall(operation.path)
     ]
     if operation.query is not None:

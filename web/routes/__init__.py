@@ -10,6 +10,7 @@ from web.routes import (
     jobs,
     keys,
     nodes,
+    prices,
     purchases,
     sessions,
     skus,
@@ -21,7 +22,7 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin),
+        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
         *(purchases, skus, webhooks),
         documentation,
     )

@@ -226,9 +226,20 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """The record of what the caller is about to do; nobody does it to himself."""
+    """The record of what the caller is about to do to a user; nobody does it to himself."""
     if user == call.caller:
         return ONESELF
+    return await act_on(call, name, f"user:{user}", reason, details)
+
+
+async def act_on(
+    call: Call[Any, Any],
+    name: str,
+    target: str,
+    reason: str,
+    details: Mapping[str, Any] | None = None,
+) -> Act | Problem:
+    """The record of what the caller is about to do."""
     admin = await call.gateway.users.by_id(call.caller)
     if admin is None:
         return TOKEN_REFUSED
@@ -237,7 +248,7 @@ async def act_of(
         actor_id=admin.id,
         actor=admin.email,
         act=name,
-        target=f"user:{user}",
+        target=target,
         reason=reason,
         request_id=call.request[REQUEST_ID],
         details=details or {},

@@ -150,6 +150,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         payload_ref=call.body.payload_ref,
         params=dict(params),
         price=terms.price,
+        price_number=terms.price_number,
         queue=call.body.queue,
         idempotency=key,
     )

@@ -1,31 +1,34 @@
 """SKUs: what is for sale, as admins set it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from sql.audit import Act
 from sql.skus import SkuRow
 from web import examples
 from web.amounts import Credits
-from web.answers import REQUEST_ID
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.operations import Audience, Call, Operations
 from web.problem import Problem
-from web.routes.admin import Reason
+from web.routes.admin import Reason, act_on
 from web.routes.credits import Amount
 from web.routes.purchases import SkuName
 
 operations = Operations()
+NO_NAME: Final = "This cannot be the name of a SKU"
+
+
+@attrs.frozen
+class SkuWords:
+    sku: SkuName
 
 
 @attrs.frozen
 class Terms:
     """``amount`` is in the currency's smallest unit. ``on_sale`` false: nobody can buy it."""
 
-    sku: SkuName
     title: Annotated[str, Meta(min_length=1, max_length=100)]
     credits: Amount
     amount: Annotated[int, Meta(ge=1, le=99_999_999)]
@@ -66,37 +69,35 @@ async def index(call: Call) -> SkuList:
 
 
 @operations.put(
-    "/api/v1/admin/skus",
+    "/api/v1/admin/skus/{sku}",
     audience=Audience.ADMIN,
+    words=SkuWords,
     body=Terms,
     answers={200: Sku},
+    refusals={404: NO_NAME},
     rate="write",
+    absent=NO_NAME,
     request_example=examples.TERMS,
     example=examples.SKU,
 )
 async def put(call: Call[Terms]) -> Sku | Problem:
     """Set what a SKU brings and costs, from the next purchase on."""
-    admin = await call.gateway.users.by_id(call.caller)
-    if admin is None:
-        return TOKEN_REFUSED
-    row = row_of(call.body, call.gateway.clock.now())
-    act = Act(
-        at=row.changed_at,
-        actor_id=admin.id,
-        actor=admin.email,
-        act="sku.put",
-        target=f"sku:{row.name}",
-        reason=call.body.reason,
-        request_id=call.request[REQUEST_ID],
-        details=details_of(row),
-    )
+    row = row_of(call.words["sku"], call.body, call.gateway.clock.now())
+    act = await act_on(call, "sku.put", target_of(row.name), call.body.reason, details_of(row))
+    if isinstance(act, Problem):
+        return act
     return shown(await call.gateway.sales.skus.put(row, act))
 
 
-def row_of(terms: Terms, now: datetime) -> SkuRow:
+def target_of(sku: str) -> str:
+    """As the audit names it."""
+    return f"sku:{sku}"
+
+
+def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
     """The terms as they are kept."""
     return SkuRow(
-        name=terms.sku,
+        name=name,
         title=terms.title,
         units=money.parse(terms.credits),
         amount=terms.amount,

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import attrs
 import orjson
+import pytest
 
 from rendertrust import identity
 from rendertrust.node import agent
@@ -315,13 +316,18 @@ async def test_refused_token_is_replaced_by_proving_the_key(peer: Gateway, start
         assert kept.token in peer.tokens
 
 
-async def test_node_that_is_refused_for_good_says_so(peer: Gateway, start: Start) -> None:
-    peer.tokens, peer.refuses_registration = set(), 403
+@pytest.mark.parametrize(
+    ("code", "told"), [(422, "run: rendertrust node join"), (403, "shut this node out")]
+)
+async def test_node_that_is_refused_for_good_says_so(
+    peer: Gateway, start: Start, code: int, told: str
+) -> None:
+    peer.tokens, peer.refuses_registration = set(), code
     async with start() as node:
         identity.load_or_create_key(node.folder.key)
         ended = await node.ended()
         assert not ended.ok
-        assert "join" in ended.reason
+        assert told in ended.reason
 
 
 async def test_renewed_token_is_kept(peer: Gateway, start: Start) -> None:

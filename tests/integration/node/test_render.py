@@ -173,6 +173,16 @@ async def test_a_file_that_is_no_scene_is_said(render: Render, tmp_path: Path) -
     assert "cannot open" in result.error
 
 
+async def test_a_file_of_a_newer_blender_is_for_another_node(
+    render: Render, tmp_path: Path
+) -> None:
+    (tmp_path / "new.blend").write_bytes(b"BLENDER18-02v0999" + bytes(64))
+    result = await render.run(task(tmp_path, tmp_path / "new.blend", {}, []))
+    assert isinstance(result, Failed)
+    assert result.failure == "node"
+    assert "cannot open" in result.error
+
+
 async def test_scripts_in_a_scene_do_not_run(render: Render, tmp_path: Path) -> None:
     hostile = build(tmp_path / "hostile.blend", HOSTILE)
     result = await render.run(task(tmp_path, hostile, {}, []))

@@ -23,6 +23,15 @@ FORBIDDEN = [
     "UPDATE idempotency_keys SET answer = '{}'",
     "UPDATE schema_migrations SET sha256 = ''",
     "UPDATE prices SET units = 0",
+    "DELETE FROM purchases",
+    "DELETE FROM reversals",
+    "UPDATE stripe_events SET outcome = 'IGNORED'",
+    "DELETE FROM skus",
+    "DELETE FROM prices",
+    "TRUNCATE prices",
+    "UPDATE audit SET reason = 'another'",
+    "DELETE FROM audit",
+    "TRUNCATE audit",
     (
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN RETURN NEW; END'"
@@ -36,12 +45,15 @@ async def test_the_application_cannot(database: PostgresEndpoint, statement: str
         await execute(database.app_dsn, statement)
 
 
-@pytest.mark.parametrize("table", ["entries", "transfers"])
 @pytest.mark.parametrize(
-    "statement", ["UPDATE {} SET amount = 1", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
+    ("table", "column"),
+    [("entries", "amount"), ("transfers", "amount"), ("prices", "units"), ("audit", "actor")],
 )
-async def test_even_the_owner_cannot_change_the_books(
-    database: PostgresEndpoint, table: str, statement: str
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
+)
+async def test_even_the_owner_cannot_change_what_is_written_once(
+    database: PostgresEndpoint, table: str, column: str, statement: str
 ) -> None:
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-        await execute(database.owner_dsn, statement.format(table))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=f"{table} is append-only"):
+        await execute(database.owner_dsn, statement.format(table, column, column))

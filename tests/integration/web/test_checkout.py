@@ -231,14 +231,13 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     admin = await with_role(face, database.owner_dsn, "admin")
     _, before = await checkout(jane)
     terms = {
-        "sku": "cred10",
         "title": "A little more",
         "credits": "120.5",
         "amount": 1100,
         "currency": "eur",
         "reason": "a new price",
     }
-    status, row = await admin.ask("PUT", SKUS, terms)
+    status, row = await admin.ask("PUT", f"{SKUS}/cred10", terms)
     assert status == 200, row
     assert (row["credits"], row["amount"], row["currency"]) == ("120.5000", 1100, "eur")
     await shop.press(f"{before['url']}/card")
@@ -251,7 +250,7 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
         return await balance(jane) == "320.5000"
 
     await until(there, within=20)
-    assert (await admin.ask("PUT", SKUS, {**terms, "on_sale": False}))[0] == 200
+    assert (await admin.ask("PUT", f"{SKUS}/cred10", {**terms, "on_sale": False}))[0] == 200
     assert (await checkout(jane))[0] == 422
     _, offers = await jane.ask("GET", "/api/v1/credits/skus")
     assert {offer["sku"] for offer in offers["skus"]} == {"cred50", "cred100"}
@@ -263,8 +262,8 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
 
 
 async def test_others_set_no_prices(face: Face, jane: Person) -> None:
-    terms = {"sku": "x", "title": "x", "credits": "1", "amount": 1, "reason": "x"}
-    assert (await jane.ask("PUT", SKUS, terms))[0] == 403
+    terms = {"title": "x", "credits": "1", "amount": 1, "reason": "x"}
+    assert (await jane.ask("PUT", f"{SKUS}/x", terms))[0] == 403
     assert (await jane.ask("GET", SKUS))[0] == 403
 
 

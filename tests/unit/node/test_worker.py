@@ -1,8 +1,18 @@
 """The worker's pure parts."""
 
+from pathlib import Path
+
 import pytest
 
-from rendertrust.node.worker import one_line, remaining_of, share_of
+from rendertrust.node.worker import (
+    MachineError,
+    SceneError,
+    blamed,
+    one_line,
+    remaining_of,
+    saved_by,
+    share_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +42,35 @@ def test_error_is_told_in_one_line() -> None:
         one_line(RuntimeError("Error: Cannot render,\n no camera\n")) == "Cannot render, no camera"
     )
     assert one_line(RuntimeError()) == "RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("told", "whose"),
+    [
+        ("Cannot render, no camera", SceneError),
+        ("No render output node in scene", SceneError),
+        ("Failed to denoise, build has no OpenImageDenoise support", MachineError),
+        ("System is out of GPU and shared host memory", MachineError),
+    ],
+)
+def test_another_machine_tries_what_may_be_this_ones_fault(
+    told: str, whose: type[Exception]
+) -> None:
+    assert type(blamed(told)) is whose
+
+
+@pytest.mark.parametrize(
+    ("head", "version"),
+    [
+        (b"BLENDER17-01v0502REND", (5, 2)),
+        (b"BLENDER-v403REND", (4, 3)),
+        (b"BLENDER_V279", (2, 79)),
+        (b"\x28\xb5\x2f\xfd", (0, 0)),
+        (b"", (0, 0)),
+    ],
+)
+def test_the_head_of_a_file_tells_which_blender_wrote_it(
+    head: bytes, version: tuple[int, int], tmp_path: Path
+) -> None:
+    (tmp_path / "a.blend").write_bytes(head)
+    assert saved_by(str(tmp_path / "a.blend")) == version

@@ -49,3 +49,9 @@ def test_short_forms_are_read(text: str, units: int) -> None:
 def test_everything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         money.parse(text)
+
+
+def test_nothing_is_an_amount_where_that_may_be() -> None:
+    assert money.parse("0", zero=True) == money.parse("0.0000", zero=True) == 0
+    with pytest.raises(ValueError, match="must be a decimal string"):
+        money.parse("-0", zero=True)

@@ -1,0 +1,67 @@
+"""What jobs cost by their type, and what they cost before: each change is a row."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from rendertrust import money
+from sql.audit import Act, record
+from sql.database import Database
+from sql.loader import QUERIES
+
+EVERY_OTHER = "*"  # the job type that stands for all without a price of their own
+
+
+@attrs.frozen
+class PriceRow:
+    """A price from ``since`` on, in units; None: the type has none of its own any more."""
+
+    number: int
+    job_type: str
+    units: int | None
+    since: datetime
+    changed_by: str
+    reason: str
+
+
+class Prices:
+    """Each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> Sequence[PriceRow]:
+        """What each type costs that has a price of its own; the others are ``EVERY_OTHER``."""
+        return [PriceRow(**row) for row in await self._database.all("prices_of_now")]
+
+    async def history(
+        self, job_type: str | None, before: int | None, limit: int
+    ) -> Sequence[PriceRow]:
+        """Changes, newest first: of the type, before the number, where they are given."""
+        rows = await self._database.all("prices_history", job_type, before, limit)
+        return [PriceRow(**row) for row in rows]
+
+    async def set(self, job_type: str, units: int | None, act: Act) -> PriceRow | None:
+        """The price for every job that is submitted from now on, and the record of the change.
+
+        A price that holds already is left as it is. None: there is none to take away.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["prices_lock"])
+            found = await connection.fetchrow(QUERIES["price_of_type"], job_type)
+            before = None if found is None else PriceRow(**found)
+            old = None if before is None else before.units
+            if old == units:
+                return before if units is not None else None
+            values = (job_type, units, act.at, act.actor, act.reason)
+            row = await connection.fetchrow(QUERIES["price_insert"], *values)
+            assert row is not None, "it returns what it inserts"
+            details = {"price": shown(units), "before": shown(old)}
+            await record(connection, attrs.evolve(act, details=details))
+        return PriceRow(**row)
+
+
+def shown(units: int | None) -> str | None:
+    """A price in credits, for people."""
+    return None if units is None else money.render(units)

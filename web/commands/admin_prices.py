@@ -1,0 +1,130 @@
+"""``rendertrust admin prices``: what jobs cost, from now on and until now."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from web.commands.console import act, common, config_option, data_option, json_option, with_database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sql.prices import PriceRow
+
+NONE: Final = "-"
+
+
+@click.group
+def prices() -> None:
+    """What jobs cost. A job keeps the price that it was submitted under."""
+
+
+@prices.command("list")
+@config_option
+@data_option
+@json_option
+def list_(*, as_json: bool, **where: Any) -> None:
+    """What each type of jobs costs; * stands for all others."""
+    from sql.prices import Prices
+
+    tell(with_database(where, lambda database: Prices(database).now()), as_json=as_json)
+
+
+@prices.command
+@click.argument("job_type", required=False)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@config_option
+@data_option
+@json_option
+def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) -> None:
+    """Every change, newest first; of one type alone when it is named."""
+    from sql.prices import Prices
+
+    rows = with_database(where, lambda database: Prices(database).history(job_type, None, limit))
+    tell(rows, as_json=as_json)
+
+
+@prices.command("set")
+@click.argument("job_type")
+@click.argument("price")
+@common
+def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Let a job of JOB_TYPE cost PRICE credits, from the next submission on; 0 is free."""
+    change(where, job_type, price, reason, as_json=as_json)
+
+
+@prices.command
+@click.argument("job_type")
+@common
+def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
+    """Let a job of JOB_TYPE cost what all others cost."""
+    change(where, job_type, None, reason, as_json=as_json)
+
+
+def change(
+    where: dict[str, Any], job_type: str, price: str | None, reason: str, *, as_json: bool
+) -> None:
+    """One change, checked as the API checks it."""
+    from rendertrust import money
+    from sql.prices import EVERY_OTHER, Prices
+    from web.routes.prices import target_of
+
+    checked(job_type, price, reason)
+    if price is None and job_type == EVERY_OTHER:
+        raise click.UsageError(f"{EVERY_OTHER} stands for all others: it always has a price")
+    units = None if price is None else money.parse(price, zero=True)
+    record = act("price.set", target_of(job_type), reason)
+    row = with_database(where, lambda d: Prices(d).set(job_type, units, record))
+    if row is None:
+        raise click.ClickException(f"{job_type} has no price of its own")
+    if as_json:
+        click.echo(orjson.dumps(document(row)))
+    else:
+        click.echo(
+            f"{job_type} costs {shown(row) if price else 'what all others cost'} from now on."
+        )
+
+
+def checked(job_type: str, price: str | None, reason: str) -> None:
+    """UsageError for what the API would not take."""
+    from web.converter import structure
+    from web.routes.prices import NewPrice, PriceWords
+
+    asked = ((NewPrice, {"price": price, "reason": reason}), (PriceWords, {"job_type": job_type}))
+    for kind, given in asked:
+        read = structure(given, kind)
+        if isinstance(read, list):
+            raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+
+
+def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
+    """One line each: what, how much, since when, by whom, why."""
+    if as_json:
+        click.echo(orjson.dumps({"prices": [document(row) for row in rows]}))
+        return
+    for row in rows:
+        since = f"{row.since:%Y-%m-%dT%H:%M:%SZ}"
+        fields = (row.job_type, shown(row), since, row.changed_by or NONE, row.reason or NONE)
+        click.echo("\t".join(" ".join(field.split()) for field in fields))
+
+
+def document(row: "PriceRow") -> dict[str, Any]:
+    """The row for programs."""
+    from sql.prices import shown as price
+
+    return {
+        "number": row.number,
+        "job_type": row.job_type,
+        "price": price(row.units),
+        "since": row.since,
+        "changed_by": row.changed_by,
+        "reason": row.reason,
+    }
+
+
+def shown(row: "PriceRow") -> str:
+    """The price for people."""
+    from sql.prices import shown as price
+
+    return price(row.units) or NONE

@@ -1,0 +1,57 @@
+"""What the commands of ``rendertrust admin`` share: where the database is, who acts, and why."""
+
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from web.commands.database import database_of, said
+from web.commands.serve import FILE, FOLDER, settings_from
+
+if TYPE_CHECKING:
+    from sql.audit import Act
+    from sql.database import Database
+
+T = TypeVar("T")
+
+config_option = click.option("--config", type=FILE, help="A TOML file of settings.")
+data_option = click.option("--data", type=FOLDER, help="The data folder.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+reason_option = click.option(
+    "--reason", default="at the console", show_default=True, help="What the audit will say."
+)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config --data --json --reason``."""
+    for option in (config_option, data_option, json_option, reason_option):
+        command = option(command)
+    return command
+
+
+def act(name: str, target: str, reason: str, **details: Any) -> "Act":
+    """The record of what is done here."""
+    from sql.audit import Act
+    from supervisors.engines.system import SystemClock
+
+    actor = f"console:{getpass.getuser()}"
+    return Act(SystemClock().now(), None, actor, name, target, reason, "", details)
+
+
+def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T]]") -> T:
+    """What ``work`` makes of the database that ``--config`` and ``--data`` name."""
+    from sql.database import Database, Unavailable
+
+    async def run() -> T:
+        async with database_of(settings_from(None, None, where["data"], where["config"])) as there:
+            database = Database(lambda: there.app_dsn)
+            try:
+                return await work(database)
+            except Unavailable as error:
+                raise click.ClickException(f"The database does not answer: {error}") from error
+            finally:
+                await database.close()
+
+    done: T = said(run())
+    return done

@@ -1,0 +1,155 @@
+"""What jobs cost: admins see and change it. A job keeps the price that it was submitted under."""
+
+from datetime import datetime
+from typing import Annotated
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import money
+from sql.prices import EVERY_OTHER, PriceRow, shown
+from web import examples
+from web.amounts import Credits
+from web.operations import Audience, Call, Operations
+from web.problem import Fault, Problem, invalid
+from web.routes.admin import Limit, Reason, act_on
+
+operations = Operations()
+NOTHING_THERE = Problem(404, "The job type has no price of its own")
+ALWAYS = invalid([Fault("price", "value", f"must not be null for {EVERY_OTHER}")])
+
+PricedType = Annotated[
+    str,
+    Meta(
+        max_length=100,
+        pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/-]*)$",
+        description="a type of jobs; * stands for all without a price of their own",
+    ),
+]
+NewAmount = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,9}(\.[0-9]{1,4})?$",
+        description="a decimal string with at most 9 digits and 4 decimals, like 10.5; 0 is free",
+    ),
+]
+
+
+@attrs.frozen
+class PriceWords:
+    job_type: PricedType
+
+
+@attrs.frozen
+class PriceQuery:
+    """Of the history: ``job_type``, and ``before``, the last number of the page before."""
+
+    job_type: PricedType | None = None
+    before: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit = 50
+
+
+@attrs.frozen
+class NewPrice:
+    """``price`` null: from now on the type costs what those without a price of their own cost."""
+
+    price: NewAmount | None
+    reason: Reason
+
+
+@attrs.frozen
+class Price:
+    """What a job of this type costs since then, for each of its units."""
+
+    job_type: str
+    price: Credits
+    since: datetime
+    number: int
+
+
+@attrs.frozen
+class PriceChange:
+    """``price`` null: the type has had none of its own since. ``changed_by`` '': a migration."""
+
+    number: int
+    job_type: str
+    price: Credits | None
+    since: datetime
+    changed_by: str
+    reason: str
+
+
+@attrs.frozen
+class PriceList:
+    """``history`` is newest first; ``next``: give it as ``before`` for its next page."""
+
+    prices: list[Price]
+    history: list[PriceChange]
+    next: int | None
+
+
+@operations.get(
+    "/api/v1/admin/prices",
+    audience=Audience.ADMIN,
+    query=PriceQuery,
+    answers={200: PriceList},
+    rate="read",
+    example=examples.PRICES,
+)
+async def index(call: Call[None, PriceQuery]) -> PriceList:
+    """What jobs cost, and how that came to be."""
+    query, kept = call.query, call.gateway.prices
+    rows = await kept.history(query.job_type, query.before, query.limit)
+    more = rows[-1].number if len(rows) == query.limit else None
+    return PriceList(
+        [_price(row) for row in await kept.now()], [_change(row) for row in rows], more
+    )
+
+
+@operations.put(
+    "/api/v1/admin/prices/{job_type}",
+    audience=Audience.ADMIN,
+    words=PriceWords,
+    body=NewPrice,
+    request_example=examples.NEW_PRICE,
+    answers={200: PriceChange},
+    refusals={404: "Not a type of jobs, or without a price of its own"},
+    rate="write",
+    absent="Not a type of jobs, or without a price of its own",
+    example=examples.PRICE_CHANGE,
+)
+async def change(call: Call[NewPrice]) -> PriceChange | Problem:
+    """Set what a job of this type costs, from the next submission on.
+
+    Jobs that were submitted keep their price. A price that holds already changes nothing.
+    """
+    job_type, body = call.words["job_type"], call.body
+    if body.price is None and job_type == EVERY_OTHER:
+        return ALWAYS
+    act = await act_on(call, "price.set", target_of(job_type), body.reason)
+    if isinstance(act, Problem):
+        return act
+    units = None if body.price is None else money.parse(body.price, zero=True)
+    row = await call.gateway.prices.set(job_type, units, act)
+    return NOTHING_THERE if row is None else _change(row)
+
+
+def target_of(job_type: str) -> str:
+    """As the audit names it."""
+    return f"price:{job_type}"
+
+
+def _price(row: PriceRow) -> Price:
+    assert row.units is not None, "those without one are left out"
+    return Price(row.job_type, money.render(row.units), row.since, row.number)
+
+
+def _change(row: PriceRow) -> PriceChange:
+    return PriceChange(
+        number=row.number,
+        job_type=row.job_type,
+        price=shown(row.units),
+        since=row.since,
+        changed_by=row.changed_by,
+        reason=row.reason,
+    )
