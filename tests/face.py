@@ -207,6 +207,7 @@ def gateway_over(
     snapshot: Callable[[], Snapshot],
     *,
     stripe: Current[StripeEndpoint] | None = None,
+    url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """What the handlers can reach, over a database; everybody begins with 100 credits."""
     payments = StripePayments(stripe or Current(NO_STRIPE))
@@ -230,7 +231,7 @@ def gateway_over(
         uploads=Uploads(database),
         jobs=Jobs(database),
         credits=Credits(database),
-        sales=Sales.over(database, payments, lambda: "http://127.0.0.1:1"),
+        sales=Sales.over(database, payments, url),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
         snapshot=snapshot,
@@ -258,12 +259,13 @@ async def serving(
         objects,
         lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
         stripe=stripe,
+        url=lambda: str(server.make_url("")).rstrip("/"),
     )
+    server = FaceServer(build_site(gateway), settings)
     children.append(revoker_child(gateway, registry))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:
-        server = FaceServer(build_site(gateway), settings)
         async with TestClient(server, trace_configs=[our_contract().watch()]) as client:
             yield Face(client, gateway, script, objects, stripe)
     finally:
