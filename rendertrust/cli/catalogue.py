@@ -32,7 +32,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
         Listed("db", "Migrate the database, or see where it stands"),
-        Listed("admin", "Admins, roles, passwords, prices, and the keys that sign tokens"),
+        Listed("admin", "Admins, roles, passwords, prices, SKUs, keys that sign tokens"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

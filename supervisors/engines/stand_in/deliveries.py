@@ -38,7 +38,7 @@ class Deliveries:
         if event["id"] not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._deliver(event))
             self._tasks[event["id"]] = task
-            task.add_done_callback(lambda _: self._tasks.pop(event["id"], None))
+            task.add_done_callback(lambda ended: self._ended(event["id"], ended))
 
     async def close(self) -> None:
         """What was not taken is delivered after the next start."""
@@ -48,6 +48,11 @@ class Deliveries:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+    def _ended(self, event: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(event, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the webhook %s comes after the next start", event, exc_info=task.exception())
 
     async def _deliver(self, event: Json) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
+from supervisors.engines.errors import EngineError
 from supervisors.engines.folder import EngineFolder
 from supervisors.engines.port import LOOPBACK, keep_ports
 from supervisors.engines.secret import keep_secret, write_private
@@ -37,18 +38,32 @@ class EmbeddedStripe:
         self._deliveries: Deliveries | None = None
 
     async def start(self, *, within: float = 10.0) -> StripeEndpoint:
-        endpoint, port = await asyncio.to_thread(self._prepare)
+        endpoint = await self._listen(within)
         self._deliveries = Deliveries(
             lambda: self._gateway_url() + WEBHOOK,
             endpoint.webhook_secret,
             self._told,
         )
-        desk = Desk(self._till, endpoint.secret_key, endpoint.url, self._save)
-        self._runner = web.AppRunner(desk.site(), access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, port).start()
         self._send()
         return endpoint
+
+    async def _listen(self, within: float) -> StripeEndpoint:
+        """Serve; on another port when somebody was faster with ours."""
+        deadline = asyncio.get_running_loop().time() + within
+        while True:
+            endpoint, port = await asyncio.to_thread(self._prepare)
+            desk = Desk(self._till, endpoint.secret_key, endpoint.url, self._save)
+            runner = web.AppRunner(desk.site(), access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, LOOPBACK, port).start()
+            except OSError as error:
+                await runner.cleanup()
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise EngineError(f"{self.name} cannot listen: {error.strerror}") from error
+                continue
+            self._runner = runner
+            return endpoint
 
     async def exited(self) -> int:
         never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
