@@ -12,6 +12,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
@@ -77,6 +78,10 @@ class Store(Protocol):
         """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
         ...
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        """Those in the queue whose job was submitted before then, 1,000 at most."""
+        ...
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         """The nodes that may be given work."""
         ...
@@ -94,6 +99,14 @@ class Store(Protocol):
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
+        ...
+
+    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+        """Pending shares whose window is over by ``now`` and in no open dispute, oldest first."""
+        ...
+
+    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+        """Shares in suspense whose node has an owner by now."""
         ...
 
 

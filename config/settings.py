@@ -4,12 +4,15 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import typed_settings as ts
 from typed_settings.exceptions import TsError
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 PREFIX = "RENDERTRUST_"
 ENVIRONMENTS = ("development", "production")
@@ -24,9 +27,19 @@ class Server:
     host: str
     port: int
     public_url: str
+    trusted_proxies: str
     header_seconds: float
     body_seconds: float
+    write_seconds: float
+    keepalive_seconds: float
     wait_seconds: float
+    connections: int
+    connections_per_address: int
+    sockets_per_address: int
+
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks whose ``X-Forwarded-*`` count. Raises ValueError where one is none."""
+        return tuple(ip_network(n.strip()) for n in self.trusted_proxies.split(",") if n.strip())
 
 
 @attrs.frozen
@@ -77,6 +90,15 @@ class Stripe:
 
 
 @attrs.frozen
+class Earnings:
+    """What operators get of a charge, in percent; how long it may be disputed before."""
+
+    share_percent: int
+    dispute_hours: float
+    sweep_seconds: float
+
+
+@attrs.frozen
 class Nodes:
     require_proof: bool
 
@@ -109,14 +131,19 @@ class Payloads:
 
 @attrs.frozen
 class Limits:
-    """Requests per 60 s: the first six per address, the others per user or node."""
+    """Requests per 60 s, from ``login`` on: up to ``object`` per address, then per user or node."""
 
+    shared: bool
+    subjects: int
+    open_jobs: int
     login: int
     refresh: int
     register: int
     node: int
     probe: int
     webhook: int
+    socket: int
+    object: int
     read: int
     write: int
     dispatch: int
@@ -139,6 +166,7 @@ class Settings:
     jwt: Jwt
     credits: Credits
     stripe: Stripe
+    earnings: Earnings
     nodes: Nodes
     leases: Leases
     results: Results
@@ -225,22 +253,34 @@ _BOUNDS = {
     "server.port": (0, 65_535),
     "server.header_seconds": (0.1, 600),
     "server.body_seconds": (0.1, 3_600),
+    "server.write_seconds": (0.1, 3_600),
+    "server.keepalive_seconds": (1, 3_600),
     "server.wait_seconds": (0.1, 600),
+    "server.connections": (10, 1_000_000),
+    "server.connections_per_address": (1, 1_000_000),
+    "server.sockets_per_address": (1, 1_000_000),
     "database.connections": (4, 1_000),
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (0.001, 8_760),
+    "earnings.share_percent": (0, 100),
+    "earnings.dispute_hours": (0, 8_760),
+    "earnings.sweep_seconds": (0.1, 3_600),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),
     "leases.grace_seconds": (0.1, 600),
     "leases.sweep_seconds": (0.1, 600),
+    "limits.subjects": (100, 10_000_000),
+    "limits.open_jobs": (1, 100_000_000),
     "limits.login": (1, 1_000_000),
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),
     "limits.node": (1, 1_000_000),
     "limits.probe": (1, 100_000_000),
     "limits.webhook": (1, 100_000_000),
+    "limits.socket": (1, 100_000_000),
+    "limits.object": (1, 100_000_000),
     "limits.read": (1, 100_000_000),
     "limits.write": (1, 100_000_000),
     "limits.dispatch": (1, 100_000_000),
@@ -253,6 +293,10 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         value = getattr(getattr(settings, section), option)
         if not low <= value <= high:
             raise SettingsError(f"{name} is {value}; it must be {low} to {high}")
+    try:
+        settings.server.proxies()
+    except ValueError as error:
+        raise SettingsError(f"server.trusted_proxies: {error}") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
     stripe = settings.stripe

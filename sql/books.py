@@ -11,6 +11,8 @@ from uuid import UUID
 
 import attrs
 
+from sql.audit import Act
+from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 
 UnitId: TypeAlias = tuple[UUID, int]
@@ -150,6 +152,9 @@ class Keys:
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
     postings: int = 0  # how many transfers there may be at most: numbers are reserved for them
+    earnings: frozenset[UnitId] = frozenset()  # with their disputes; their accounts come along
+    payouts: frozenset[UUID] = frozenset()  # their accounts come along
+    payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
     purchases: PurchaseKeys = NO_PURCHASES
 
 
@@ -165,6 +170,10 @@ class Rows:
     idempotency: dict[KeyId, KeyRow]
     transfer_ids: Iterator[int]
     entry_ids: Iterator[int]
+    earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
+    disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
+    payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict[UUID, PayoutRow])
+    payable: dict[UUID, PayableRow] = attrs.field(factory=dict[UUID, PayableRow])
     purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
     events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
@@ -181,8 +190,15 @@ class Changes:
     transfers: tuple[TransferRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     idempotency: tuple[KeyRow, ...] = ()
+    acts: tuple[Act, ...] = ()
     new_holds: frozenset[str] = frozenset()
     new_jobs: frozenset[UUID] = frozenset()
+    earnings: tuple[EarningRow, ...] = ()
+    disputes: tuple[DisputeRow, ...] = ()
+    payouts: tuple[PayoutRow, ...] = ()
+    new_earnings: frozenset[UnitId] = frozenset()
+    new_disputes: frozenset[UnitId] = frozenset()
+    new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
     reversals: tuple[ReversalRow, ...] = ()
     events: tuple[EventRow, ...] = ()

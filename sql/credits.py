@@ -55,6 +55,17 @@ class UsageRow:
     jobs: int
 
 
+@attrs.frozen
+class ChargedUnit:
+    """A unit of work, and what its creator was charged for it, in units of money."""
+
+    user_id: UUID
+    job_id: UUID
+    number: int
+    job_type: str
+    charged: int
+
+
 class Credits:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
@@ -95,3 +106,8 @@ class Credits:
         """What was charged on each of these days (UTC), oldest first."""
         rows = await self._database.all("usage_of_user", user, first, last)
         return [UsageRow(**row) for row in rows]
+
+    async def charged_unit(self, job: UUID, number: int) -> ChargedUnit | None:
+        """What was charged for a unit of a job; None: there is no such unit."""
+        row = await self._database.one("charged_unit", job, number)
+        return None if row is None else ChargedUnit(**row)

@@ -22,6 +22,7 @@ from sql.books import (
 from sql.database import Conflict, Connection
 from sql.loader import QUERIES
 from sql.purchase_rows import row_values
+from sql.sql_earnings import counted, earners, earning_parts, lock_earnings
 from sql.sql_purchases import lock_purchases, purchase_parts, with_owners
 from sql.together import flat, together
 
@@ -61,7 +62,8 @@ class SqlBooks:
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
         if keys.purchases:
             keys = await with_owners(self._connection, keys)
-        rows.accounts = await self._accounts(keys)
+        concerned = keys.accounts | await earners(self._connection, keys)
+        rows.accounts = await self._accounts(attrs.evolve(keys, accounts=concerned))
         self._ids = {account.name: account.id for account in rows.accounts.values()}
         if keys.purchases:
             await lock_purchases(self._connection, keys.purchases, rows)
@@ -73,6 +75,7 @@ class SqlBooks:
                 transfer, entry = _transfer(row)
                 name = (transfer.subject, transfer.kind, transfer.reference)
                 rows.transfers[name] = (transfer, entry)
+        await lock_earnings(self._connection, keys, rows)
         return rows
 
     async def write(self, changes: Changes) -> None:
@@ -84,9 +87,11 @@ class SqlBooks:
         arguments = flat([columns for _, columns in parts])
         counts = await self._connection.fetchrow(together(names), *arguments)
         assert counts is not None, "it counts"
+        several = counted(changes)
         for name, columns in parts:
-            if counts[name] != len(columns[0]):
-                raise RowsMissing(f"{name}: {counts[name]} of {len(columns[0])} rows")
+            wanted = several.get(name, len(columns[0]))
+            if counts[name] != wanted:
+                raise RowsMissing(f"{name}: {counts[name]} of {wanted} rows")
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -143,9 +148,14 @@ class SqlBooks:
         )
         yield from self._postings(changes)
         yield from purchase_parts(changes)
+        yield from earning_parts(changes)
         columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
         columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
         yield "books_keys_insert", columns
+        names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
+        columns = _columns(changes.acts, *names)
+        columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
+        yield "books_acts_insert", columns
 
     def _holds(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]

@@ -12,6 +12,7 @@ import orjson
 
 from sql.books import BooksTransaction
 from sql.database import Conflict, Database, Refused
+from sql.earnings import Claimable, Ripe
 from sql.failure import refused
 from sql.fsck import Finding, run_fsck
 from sql.sql_books import SqlBooks
@@ -78,6 +79,10 @@ class SqlStore:
         rows = await self._database.all("work_lost", now, unsent_since)
         return [_open_unit(row) for row in rows]
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_waiting", submitted_before)
+        return [_open_unit(row) for row in rows]
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         rows = await self._database.all("work_healthy_nodes")
         return [_node(row) for row in rows]
@@ -92,6 +97,13 @@ class SqlStore:
     async def silence(self, now: datetime) -> Sequence[UUID]:
         rows = await self._database.all("work_silence", now)
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
+
+    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+        return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+
+    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+        rows = await self._database.all("earnings_claimable", limit)
+        return [Claimable(**row) for row in rows]
 
 
 def _node(row: Any) -> NodeRow:

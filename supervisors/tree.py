@@ -20,6 +20,8 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
+from actors.paymaster.actor import PaymasterActor, PaymasterSettings
+from actors.paymaster.messages import Paymaster
 from actors.ports import Bus, Clock, NodeTokens, Objects, Random, Store
 from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
@@ -46,6 +48,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
 )
 STOP_SECONDS = 5.0
 UNCHANGED, SCHEDULING = LifelineSettings(), SchedulerSettings()
+PAYING = PaymasterSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -72,6 +75,7 @@ class Tree:
         *,
         lifeline: LifelineSettings = UNCHANGED,
         scheduler: SchedulerSettings = SCHEDULING,
+        paymaster: PaymasterSettings = PAYING,
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
@@ -79,6 +83,7 @@ class Tree:
         """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
+        self._paymaster_settings = paymaster
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
@@ -112,10 +117,15 @@ class Tree:
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
-        auditor = self._address(Auditor, "auditor")
+        auditor, paymaster = (
+            self._address(Auditor, "auditor"),
+            self._address(Paymaster, "paymaster"),
+        )
+        ledger, paying = self._ledger, self._paymaster_settings
         return [
-            child(self._ledger, lambda: LedgerActor(store, clock, random)),
+            child(ledger, lambda: LedgerActor(store, clock, random)),
             child(auditor, lambda: AuditorActor(store, clock)),
+            child(paymaster, lambda: PaymasterActor(ledger, store, clock, settings=paying)),
         ]
 
     def _dispatch(self) -> list[Child]:

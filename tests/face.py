@@ -13,6 +13,7 @@ from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
 from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.paymaster.messages import LookForClaims, Paymaster
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     Dispatch,
@@ -126,6 +127,15 @@ class StandInNotifier(Actor[Notifier], partial=True):
         return self._script.progress
 
 
+class StandInPaymaster(Actor[Paymaster], partial=True):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @handles(LookForClaims)
+    async def look_for_claims(self, message: LookForClaims) -> None:
+        self._script.seen.append(message)
+
+
 class StandInWatchman(Actor[Watchman]):
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -139,6 +149,7 @@ STAND_INS: Mapping[type, Callable[[Script], Actor[Any]]] = {
     Ledger: StandInLedger,
     Scheduler: StandInScheduler,
     Notifier: StandInNotifier,
+    Paymaster: StandInPaymaster,
     Watchman: StandInWatchman,
 }
 

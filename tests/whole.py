@@ -26,7 +26,7 @@ from tests.twins.objects import TwinObjects
 from web.app import identity_of
 from web.gateway import Gateway
 from web.node_tokens import SignedNodeTokens
-from web.relay import PATH, Arrival, Relay
+from web.relay import Arrival, Relay
 from web.revoker import revoker_child
 from web.site import build_site
 from web.socket import NodeSocket
@@ -72,8 +72,7 @@ async def whole(
         return await tree.open_session(identity_of(arrival), socket)
 
     site, relay = build_site(gateway), Relay(gateway, open_session)
-    site.router.add_get(PATH, relay.handle)
-    site.on_shutdown.append(relay.close)
+    relay.add_to(site)
     await tree.root.start()
     server = FaceServer(site, settings)
     try:

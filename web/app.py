@@ -10,6 +10,8 @@ from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
+from actors.scheduler.actor import SchedulerSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
@@ -32,12 +34,12 @@ from web.gateway import Accounts, Gateway, Sales
 from web.keyring import keyring
 from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
 from web.node_tokens import SignedNodeTokens
-from web.objects_route import add_object_routes
+from web.objects_route import add_object_routes, object_gate
 from web.outside import Outside, build_outside
 from web.passwords import Passwords
 from web.pulse import PulseActor
 from web.rates import Rates
-from web.relay import PATH, Arrival, Relay
+from web.relay import Arrival, Relay
 from web.revocation import Revocations
 from web.revoker import revoker_child
 from web.service_manager import ServiceManager
@@ -82,11 +84,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
-
-    def public_url() -> str:
-        return settings.server.public_url or place.url
-
-    outside = build_outside(settings, data, public_url, lambda: place.url)
+    outside = build_outside(settings, data, lambda: place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(
@@ -108,7 +106,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
 
     listener = listener_child(settings, place, registry, site)
-    session, lifeline = actor_settings(settings)
+    session, lifeline, scheduler = actor_settings(settings)
     revoker = revoker_child(gateway, registry)
     pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
     tree = Tree(
@@ -116,6 +114,8 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         registry,
         session,
         lifeline=lifeline,
+        paymaster=PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
+        scheduler=scheduler,
         engines=outside.engines,
         web=[revoker, listener],
         last=[pulse],
@@ -137,12 +137,16 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
     )
 
 
-def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSettings]:
-    """What the settings say to the actors that see to nodes."""
-    leases = settings.leases
+def actor_settings(
+    settings: Settings,
+) -> tuple[NodeSessionSettings, LifelineSettings, SchedulerSettings]:
+    """What the settings say to the actors that see to nodes and jobs."""
+    leases, earnings = settings.leases, settings.earnings
     session = NodeSessionSettings(
         bucket=settings.objects.bucket,
         require_object=settings.results.require_object,
+        share_percent=earnings.share_percent,
+        dispute_seconds=earnings.dispute_hours * 3600,
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
     )
@@ -151,16 +155,16 @@ def actor_settings(settings: Settings) -> tuple[NodeSessionSettings, LifelineSet
         grace_seconds=leases.grace_seconds,
         unsent_seconds=leases.unsent_seconds,
     )
-    return session, lifeline
+    return session, lifeline, SchedulerSettings(open_jobs=settings.limits.open_jobs)
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:
     """A fresh aiohttp application with everything in it."""
     site = build_site(gateway)
-    site.router.add_get(PATH, relay.handle)
-    site.on_shutdown.append(relay.close)
+    relay.add_to(site)
     if not gateway.settings.objects.public_url:
-        add_object_routes(site, outside.objects_url, gateway.settings.objects.bucket)
+        bucket, rates = gateway.settings.objects.bucket, gateway.rates
+        add_object_routes(site, outside.objects_url, bucket, through=object_gate(rates))
     return site
 
 
@@ -196,7 +200,7 @@ def build_gateway(
         objects=outside.objects,
         tokens=Tokens(settings.jwt, clock, random, keyring(settings, data, clock)),
         passwords=Passwords(),
-        rates=Rates(settings.limits, clock),
+        rates=Rates(settings.limits, clock, outside.rates if settings.limits.shared else None),
         revocations=revocations,
         api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
         accounts=accounts,

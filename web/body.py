@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from web.converter import structure
-from web.document import BYTES_MAX, Document, parse
+from web.document import BYTES_MAX, Document, parse, unwritable, writable
 from web.problem import Fault, Problem, invalid
 
 TOO_LARGE = Problem(
@@ -53,11 +53,20 @@ async def read_document(request: web.Request, within: float) -> Document | Probl
 
 def read_body(document: Document, kind: Any) -> Any:
     """The document as the attrs class ``kind``; without a class nothing may stand in it."""
-    if kind is None:
-        faults = [Fault(name, "unknown", "is not a field of this request") for name in document]
-        return invalid(faults) if faults else None
-    read = structure(document, kind)
-    return invalid(read) if isinstance(read, list) else read
+    faults = list(unwritable(document))
+    read = _structure(document, kind)
+    if isinstance(read, list):
+        told = {fault.field for fault in faults}
+        faults += [
+            f for f in cast("list[Fault]", read) if f.field not in told and writable(f.field)
+        ]
+    return invalid(faults) if faults else read
+
+
+def _structure(document: Document, kind: Any) -> Any:
+    if kind is not None:
+        return structure(document, kind)
+    return [Fault(name, "unknown", "is not a field of this request") for name in document] or None
 
 
 async def digest_of(request: web.Request) -> bytes:

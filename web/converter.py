@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 from uuid import UUID
 
@@ -147,7 +147,10 @@ def _time(value: Any, _: Any) -> datetime:
         raise Wrong("must be a time in ISO 8601") from error
     if time.tzinfo is None:
         raise Wrong("must name its time zone, like 2026-03-01T00:00:00Z")
-    return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise Wrong("must lie between the years 1 and 9999 in UTC") from error
 
 
 def _mapping(value: Any, _: Any) -> dict[str, Any]:

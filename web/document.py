@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
 from web.problem import Fault
@@ -27,7 +28,7 @@ def parse(raw: bytes) -> Document | Fault:
     """The JSON object in ``raw``, or the fault that forbids reading it.
 
     Refused: what is not UTF-8, not JSON (RFC 8259) or not an object; depth above 64; a key twice in
-    one object; integers outside 64 bits; NaN and infinities; NUL and lone surrogates in any text.
+    one object; integers outside 64 bits; NaN and infinities.
     """
     if raw.startswith(codecs.BOM_UTF8):
         return Fault("", "syntax", "The body begins with a byte order mark; send it without one")
@@ -45,15 +46,27 @@ def parse(raw: bytes) -> Document | Fault:
         return Fault("", "syntax", f"The body is not JSON: {error}")
     if type(value) is not dict:
         return Fault("", "type", "The body must be a JSON object")
-    # Only an escape can bring these in: raw they are no UTF-8 or no JSON.
-    if b"\\u" in raw and (place := _unwritable(value, "")) is not None:
-        return Fault(place, "value", "must not contain NUL or lone surrogates")
     return cast("Document", value)
 
 
 def writable(text: str) -> bool:
     """Can the text be stored and sent: without NUL and lone surrogates?"""
     return _UNWRITABLE.search(text) is None
+
+
+def unwritable(value: Any, place: str = "") -> Iterator[Fault]:
+    """Every text in a document that cannot be stored: escapes bring NUL and lone surrogates in."""
+    if isinstance(value, str):
+        if not writable(value):
+            yield Fault(place, "value", "must not contain NUL or lone surrogates")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from unwritable(item, f"{place}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from unwritable(key, place)
+            if writable(key):
+                yield from unwritable(item, f"{place}.{key}" if place else key)
 
 
 def _too_deep(raw: bytes) -> bool:
@@ -70,23 +83,6 @@ def _too_deep(raw: bytes) -> bool:
         elif first in b"]}":
             depth -= 1
     return False
-
-
-def _unwritable(value: Any, place: str) -> str | None:
-    """Where the first text stands that cannot be stored."""
-    if isinstance(value, str):
-        return place if _UNWRITABLE.search(value) else None
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if (found := _unwritable(item, f"{place}[{index}]")) is not None:
-                return found
-    if isinstance(value, dict):
-        for key, item in cast("dict[str, Any]", value).items():
-            if _UNWRITABLE.search(key):
-                return place
-            if (found := _unwritable(item, f"{place}.{key}" if place else key)) is not None:
-                return found
-    return None
 
 
 def _integer(digits: str) -> int:

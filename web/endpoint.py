@@ -12,11 +12,13 @@ from multidict import MultiDict
 from web.admission import is_open
 from web.answers import refusal, success
 from web.body import digest_of, read_body, read_bytes, read_document
+from web.caller import CALLER
 from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
 from web.operations import PER_CALLER, Answer, Call, Operation
 from web.problem import Problem, invalid, unavailable
+from web.rates import admit
 from web.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again")
@@ -71,8 +73,8 @@ class Endpoint:
         return await self._handled(call)
 
     async def _digest(self, request: web.Request) -> bytes:
-        """Of what `_body` has read under its deadline; a GET's body is never waited for."""
-        if self.operation.method == "GET" or "Idempotency-Key" not in request.headers:
+        """Of what `_body` has read under its deadline; nothing is waited for here."""
+        if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
             return b""
         return await digest_of(request)
 
@@ -86,9 +88,8 @@ class Endpoint:
 
     async def _refuse(self, request: web.Request) -> Problem | None:
         """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
-        rate = self.operation.rate
-        if rate not in PER_CALLER:
-            refused = await self._gateway.rates.refuse(rate, request.remote or "")
+        if self.operation.rate not in PER_CALLER:
+            refused = await self._admit(request, request[CALLER].subject)
             if refused is not None:
                 return refused
         for name in ONCE:
@@ -102,11 +103,14 @@ class Endpoint:
         self, request: web.Request, claims: Claims | Problem | None
     ) -> Problem | None:
         """Too many requests of one user or node; whoever is none of them counts by address."""
-        rate = self.operation.rate
-        if rate not in PER_CALLER:
+        if self.operation.rate not in PER_CALLER:
             return None
-        subject = str(claims.subject) if isinstance(claims, Claims) else request.remote or ""
-        return await self._gateway.rates.refuse(rate, subject)
+        if isinstance(claims, Claims):
+            return await self._admit(request, str(claims.subject))
+        return await self._admit(request, request[CALLER].subject)
+
+    async def _admit(self, request: web.Request, subject: str) -> Problem | None:
+        return await admit(self._gateway.rates, request, self.operation.rate, subject)
 
     def _words(self, request: web.Request) -> dict[str, str] | Problem:
         """What stands in the path beside ids."""

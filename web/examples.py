@@ -173,6 +173,40 @@ DEDUCTED: Final[Example] = {
     "reference_id": "manual-001",
     "description": "Manual adjustment",
 }
+GRANT: Final[Example] = {
+    "user_id": USER_ID,
+    "amount": "50",
+    "reason": "The node failed all weekend",
+    "description": "With our apologies",
+}
+GRANTED: Final[Example] = {
+    **ENTRY,
+    "amount": "50.0000",
+    "direction": "CREDIT",
+    "source": "ADJUSTMENT",
+    "reference_id": f"grant:{HOLD_ID}",
+    "description": "With our apologies",
+}
+ADJUSTMENT: Final[Example] = {
+    "user_id": USER_ID,
+    "amount": "-2.5",
+    "reason": "Granted twice by mistake",
+}
+ADJUSTED: Final[Example] = {
+    **ENTRY,
+    "amount": "2.5000",
+    "source": "ADJUSTMENT",
+    "reference_id": f"adjust:{HOLD_ID}",
+    "description": "Adjusted",
+}
+REFUND: Final[Example] = {"job_id": JOB_ID, "reason": "The picture was black"}
+REFUNDED: Final[Example] = {
+    **ENTRY,
+    "direction": "CREDIT",
+    "source": "REFUND",
+    "reference_id": f"job:{JOB_ID}:0",
+    "description": "Refund: render",
+}
 HOLDS: Final[Example] = {
     "holds": [
         {

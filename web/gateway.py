@@ -14,6 +14,7 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.operators import Operators
 from sql.prices import Prices
 from sql.purchases import Purchases
 from sql.sessions import Sessions
@@ -32,6 +33,10 @@ from web.tokens import Tokens
 
 if TYPE_CHECKING:
     from sql.database import Database
+
+
+def _operators(gateway: "Gateway") -> Operators:
+    return Operators(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -102,6 +107,7 @@ class Gateway:
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

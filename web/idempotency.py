@@ -20,6 +20,7 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
         return None
     if not _KEY.fullmatch(key):
         return invalid([Fault(HEADER, "value", "must be 1 to 255 visible ASCII characters")])
+    assert call.digest, "an operation that takes the key declares idempotency=True"
     return key, call.digest
 
 

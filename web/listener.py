@@ -8,13 +8,17 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import Actor, Message, handles
-from config.settings import Settings
-from web.connection import Runner
+from config.settings import Server, Settings
+from web.connection import Bounds, Runner
+from web.crowd import Crowd
+from web.files import files
 
 FIRST_PORT = 8000
 PORTS_TRIED = 200
 BACKLOG = 1024
-KEEPALIVE_SECONDS = 75.0
+# Bytes that the system takes for a client before it sends them; of one that reads nothing it would
+# hold megabytes, and we would not even notice.
+UNSENT_MAX = 128 * 1024
 # At a stop, for the bodies of requests in flight, again for their answers, and for the cancelled.
 SHUTDOWN_SECONDS = 10.0
 # After an answer to a body that was not read: so long the client may finish sending.
@@ -81,12 +85,22 @@ def make_runner(site: web.Application, settings: Settings) -> Runner:
     """Bodies are never decompressed: no operation takes them so."""
     return Runner(
         site,
-        header_seconds=settings.server.header_seconds,
+        bounds=bounds_of(settings.server),
         access_log=None,
         auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
+        keepalive_timeout=settings.server.keepalive_seconds,
         lingering_time=LINGERING_SECONDS,
         shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
+def bounds_of(server: Server) -> Bounds:
+    """What the settings say to every connection, and what the system does."""
+    return Bounds(
+        header_seconds=server.header_seconds,
+        write_seconds=server.write_seconds,
+        crowd=Crowd(server, files()),
+        proxies=server.proxies(),
     )
 
 
@@ -104,12 +118,19 @@ def bind(place: Place) -> socket.socket:
     raise PortTaken(f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free")
 
 
+def _hold_little(opened: socket.socket) -> None:
+    """What is accepted inherits it."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not everywhere
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
+
+
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         # Not SO_REUSEPORT: of two gateways on one port each would get half of the requests.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _hold_little(opened)
         opened.bind((host, port))
         opened.listen(BACKLOG)
     except OSError as error:

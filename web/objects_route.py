@@ -10,16 +10,25 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+from web.answers import refusal
+from web.gate import Gate
+from web.operations import Audience
+from web.problem import Problem, unavailable
+from web.rates import Rates
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 256
 CONNECT_SECONDS = 5.0
+TRANSFERS_OF_ONE_MAX = 128  # of one address: nobody is to fill all of them
 # No byte for so long, in either direction, ends a transfer; and so does its whole length.
 IDLE_SECONDS = 30.0
+# An upload that brings less than this in that time drips.
+PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
-RETRY_AFTER_SECONDS = 1
 HOP_BY_HOP = frozenset(
     name.lower()
     for name in (
@@ -40,6 +49,7 @@ ADDED = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+STORE_AWAY = unavailable("The object store is not available")
 
 log = structlog.get_logger(__name__)
 
@@ -56,13 +66,13 @@ class ObjectForwarder:
         """200, 206, 304, 403, 404, 412, 416 … are the store's; 408, 502 and 503 are ours."""
         target = self._target(request)
         if target is None:
-            return problem(503, "The object store is not available")
+            return refusal(request, STORE_AWAY)
         body = Body(request)
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
                 answer = await self._send(request, target, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return failed(error, body)
+            return refusal(request, failed(error, body))
         async with answer:
             return await self._answer(request, body, answer)
 
@@ -142,26 +152,34 @@ class Body:
         self.done = not request.can_read_body
         self.slow = False
         self.broken = False
+        self._due, self._lacks = 0.0, 0  # so many bytes must come by then
         expects = request.headers.get(hdrs.EXPECT, "").lower()
         self.awaits_leave = not self.done and expects == "100-continue"
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.awaits_leave:
             await give_leave(self._request)
-        while True:
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    chunk = await self._request.content.readany()
-            except TimeoutError:
-                self.slow = True
-                raise
-            except Exception:
-                self.broken = True
-                raise
-            if not chunk:
-                break
+        while chunk := await self._chunk():
             yield chunk
         self.done = True
+
+    async def _chunk(self) -> bytes:
+        """The next ones, b'' at the end; TimeoutError where none come, or too few."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._due:
+            self._due, self._lacks = now + IDLE_SECONDS, PACE_BYTES
+        within = self._due - now if self._lacks > 0 else IDLE_SECONDS
+        try:
+            async with asyncio.timeout(within):
+                chunk = await self._request.content.readany()
+        except TimeoutError:
+            self.slow = True
+            raise
+        except Exception:
+            self.broken = True
+            raise
+        self._lacks -= len(chunk)
+        return chunk
 
 
 async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
@@ -171,18 +189,18 @@ async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse
             await response.write(chunk)
 
 
-def failed(error: Exception, body: Body) -> web.Response:
+def failed(error: Exception, body: Body) -> Problem:
     """Who is to blame that the store did not answer: the client, the store's absence, the store."""
     if body.slow:
-        return problem(408, "The body came too slowly")
+        return Problem(408, "The body came too slowly")
     if body.broken:
         # Nobody will read this: the client has gone.
-        return problem(400, "The body broke off")
+        return Problem(400, "The body broke off")
     away = (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, TimeoutError)
     if isinstance(error, away):
-        return problem(503, "The object store is not available")
+        return STORE_AWAY
     log.warning("objects_forward_failed", error=type(error).__name__)
-    return problem(502, "The object store failed")
+    return Problem(502, "The object store failed")
 
 
 async def give_leave(request: web.Request) -> None:
@@ -213,23 +231,24 @@ def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     )
 
 
-def problem(status: int, detail: str) -> web.Response:
-    """An error in the API's own shape."""
-    headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    response = web.json_response({"detail": detail, "status": status}, status=status)
-    response.headers.update(headers or {})
-    return response
+def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
+    """So many transfers of each address, in all and at once; a presigned URL lets anybody in."""
+    most = TRANSFERS_OF_ONE_MAX
+    return lambda handler: Gate(rates, "object", Audience.PUBLIC, handler, at_once=most).serve
 
 
 def add_object_routes(
-    app: web.Application, endpoint_url: Callable[[], str | None], bucket: str
+    app: web.Application,
+    endpoint_url: Callable[[], str | None],
+    bucket: str,
+    *,
+    through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
     """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
     forwarder = ObjectForwarder(endpoint_url, bucket)
+    serve = through(forwarder.handle)
     for method in METHODS:
-        app.router.add_route(
-            method, f"/{bucket}/{{key:.+}}", forwarder.handle, expect_handler=leave_later
-        )
+        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)
 
     async def close(_app: web.Application) -> None:
         await forwarder.close()

@@ -71,10 +71,21 @@ class Answer:
 # A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-# What requests are counted against. Per address: login, refresh, register, node, probe (health,
-# metrics, documents), webhook. Per user or node, else per address: read, write, dispatch.
+# What requests are counted against; each is a setting of the same name. Per address: login,
+# refresh, register, node, probe (health, metrics, documents), webhook, socket (the relay), object
+# (presigned URLs). Per user or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
-    "login", "refresh", "register", "node", "probe", "webhook", "read", "write", "dispatch"
+    "login",
+    "refresh",
+    "register",
+    "node",
+    "probe",
+    "webhook",
+    "socket",
+    "object",
+    "read",
+    "write",
+    "dispatch",
 ]
 RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
@@ -104,6 +115,7 @@ class Operation:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])  # it reads, and what they are
     raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
     within: float = 1.85  # seconds for the handler: whoever asks is answered within two
+    also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it

@@ -18,10 +18,12 @@ from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 from supervisors.engines.stripe_payments import StripePayments
+from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
 from web.readiness import Probe
@@ -41,11 +43,13 @@ class Outside:
     objects: S3Objects
     bus: ValkeyBus
     payments: StripePayments
+    rates: SharedRates
     probes: dict[str, Probe]
     url: Callable[[], str]
 
     async def close(self) -> None:
         """After the tree has stopped."""
+        await self.rates.close()
         await self.bus.close()
         await self.payments.aclose()
         await self.objects.aclose()
@@ -59,14 +63,16 @@ class Outside:
             return None
 
 
-def build_outside(
-    settings: Settings, data: Path, public_url: Callable[[], str], own_url: Callable[[], str]
-) -> Outside:
+def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) -> Outside:
     """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
 
-    ``public_url`` is the gateway's own, under which clients reach its object store; at ``own_url``
-    it is reached from this machine. Raises EngineError where engines could not run in ``data``.
+    At ``own_url`` the gateway is reached from this machine, once it listens. Raises EngineError
+    where engines could not run in ``data``.
     """
+
+    def public_url() -> str:
+        return settings.server.public_url or own_url()
+
     account, given = engine_account(), bool(settings.stripe.secret_key)
     if not (settings.database.url and settings.redis.url and settings.objects.url):
         check_way(data, account)
@@ -88,6 +94,7 @@ def build_outside(
         objects=objects,
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),
+        rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
         probes={
             "database": lambda: _database_answers(database),
             "redis": lambda: _valkey_answers(valkey),

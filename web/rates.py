@@ -1,38 +1,123 @@
 """Rate limits: so many requests per minute of an address, a user or a node."""
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import structlog
+from aiohttp import web
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.strategies import FixedWindowRateLimiter
+from prometheus_client import Counter
 
 from actors.ports import Clock
 from config.settings import Limits
-from web.problem import Problem
+from supervisors.engines.rates_valkey import AWAY, SharedRates
+from web.problem import Problem, unavailable
+from web.rate_table import Table
+
+SHARED_SECONDS: Final = 0.5  # for a whole answer of the shared counters, come what may
+REST_SECONDS: Final = 1.0  # after one that did not come nobody waits for another
+# What guards passwords and accounts must not be multiplied by the number of gateways.
+GUARDS: Final = frozenset({"login", "refresh", "register"})
+NOT_COUNTED: Final = unavailable("Requests cannot be counted now; try again", retry_after=2)
+ALONE: Final = Counter(
+    "rendertrust_rate_limit_fallbacks", "Requests counted here alone: Redis did not answer."
+)
+log = structlog.get_logger("web.rates")
+
+
+@attrs.frozen
+class Standing:
+    """After a request was counted: how many of ``limit`` are left, for so many seconds yet."""
+
+    limit: int
+    remaining: int
+    seconds: int
+    is_over: bool = False
+
+    def headers(self) -> Mapping[str, str]:
+        """As the answer tells it."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.seconds),
+        }
+
+
+STANDING: Final = web.RequestKey("standing", Standing)
 
 
 class Rates:
-    """Counters in memory, one per limit and subject; they are gone after their window."""
+    """Counts here, or in ``shared`` where several gateways count together.
 
-    def __init__(self, settings: Limits, clock: Clock) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+    While those do not answer each counts for itself; what guards passwords is refused instead.
+    """
+
+    def __init__(self, settings: Limits, clock: Clock, shared: SharedRates | None = None) -> None:
         self._clock = clock
+        self._here = FixedWindowRateLimiter(Table(self._now, settings.subjects))
+        self._shared = shared
+        self._rests_until = -math.inf
         self._limits = {
-            "login": RateLimitItemPerMinute(settings.login),
-            "refresh": RateLimitItemPerMinute(settings.refresh),
-            "register": RateLimitItemPerMinute(settings.register),
-            "node": RateLimitItemPerMinute(settings.node),
-            "probe": RateLimitItemPerMinute(settings.probe),
-            "webhook": RateLimitItemPerMinute(settings.webhook),
-            "read": RateLimitItemPerMinute(settings.read),
-            "write": RateLimitItemPerMinute(settings.write),
-            "dispatch": RateLimitItemPerMinute(settings.dispatch),
+            name: RateLimitItemPerMinute(value)
+            for name, value in attrs.asdict(settings).items()
+            if name not in ("shared", "subjects", "open_jobs")
         }
 
-    async def refuse(self, rate: str, subject: str) -> Problem | None:
-        """Count a request; 429 with Retry-After when it is one too many."""
+    async def count(self, rate: str, subject: str) -> Standing | Problem:
+        """Count a request; 503 where that must be done together and cannot."""
         limit = self._limits[rate]
-        if await self._limiter.hit(limit, rate, subject):
+        if self._shared is None:
+            return await self._counted(self._here, limit, rate, subject)
+        together = await self._together(self._shared, limit, rate, subject)
+        if together is not None:
+            return together
+        if rate in GUARDS:
+            return NOT_COUNTED
+        ALONE.inc()
+        return await self._counted(self._here, limit, rate, subject)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    async def _together(
+        self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: str
+    ) -> Standing | None:
+        if self._clock.monotonic() < self._rests_until:
             return None
-        window = await self._limiter.get_window_stats(limit, rate, subject)
-        wait = max(1, int(window.reset_time - self._clock.now().timestamp()) + 1)
-        text = f"Too many requests: at most {limit.amount} per minute"
-        return Problem(429, text, headers={"Retry-After": str(wait)})
+        try:
+            async with asyncio.timeout(SHARED_SECONDS):
+                limiter = FixedWindowRateLimiter(await shared.counters())
+                return await self._counted(limiter, limit, rate, subject)
+        except AWAY as error:
+            self._rests_until = self._clock.monotonic() + REST_SECONDS
+            log.warning("rates are not shared", reason=type(error).__name__)
+            return None
+
+    async def _counted(
+        self, limiter: FixedWindowRateLimiter, limit: RateLimitItem, rate: str, subject: str
+    ) -> Standing:
+        within = await limiter.hit(limit, rate, subject)
+        stats = await limiter.get_window_stats(limit, rate, subject)
+        left = stats.reset_time - self._now()
+        seconds = min(max(1, math.ceil(left)), limit.get_expiry() + 1)
+        return Standing(limit.amount, stats.remaining, seconds, is_over=not within)
+
+
+async def admit(rates: Rates, request: web.Request, rate: str, subject: str) -> Problem | None:
+    """Count the request, whose answer will say how it stands; 429 when it is one too many."""
+    counted = await rates.count(rate, subject)
+    if isinstance(counted, Problem):
+        return counted
+    request[STANDING] = counted
+    return too_many(counted) if counted.is_over else None
+
+
+def too_many(standing: Standing) -> Problem:
+    """429, and when to come again."""
+    wait = standing.seconds
+    text = f"Too many requests: at most {standing.limit} per minute; try again in {wait} s"
+    return Problem(429, text, headers={"Retry-After": str(wait)})

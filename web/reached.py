@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from config.settings import Settings
+from web.caller import CALLER
 
 # A name, an IPv4 address or an IPv6 address in brackets, and a port.
 HOST: Final = re.compile(
@@ -21,4 +22,4 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
     if settings.objects.public_url or settings.server.public_url:
         return None
     host = request.headers.get("Host", "")
-    return f"{request.scheme}://{host}" if HOST.fullmatch(host) else None
+    return f"{request[CALLER].scheme}://{host}" if HOST.fullmatch(host) else None

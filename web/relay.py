@@ -1,5 +1,6 @@
 """``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -11,15 +12,26 @@ from aiohttp import WSMessage, WSMsgType, web
 from prometheus_client import Gauge
 
 from actors.kernel import ActorStopped, Ref
-from actors.node_session.messages import Close, Disconnected, NodeSession, PongSeen, Received
+from actors.node_session.messages import (
+    Close,
+    Disconnected,
+    NodeSession,
+    PingSeen,
+    PongSeen,
+    Received,
+)
 from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
 from sql.database import Unavailable
 from sql.nodes import NodeIdentity
 from sql.work import REVOKED
 from supervisors.child import StartFailed
 from web.admission import is_open
+from web.answers import refusal
+from web.caller import CALLER
 from web.converter import uuid_of
+from web.crowd import SEAT
 from web.fence import bearer, verified
+from web.gate import Gate
 from web.gateway import Gateway
 from web.operations import Audience
 from web.problem import Problem
@@ -41,6 +53,20 @@ class Arrival:
     base: str | None
 
 
+@attrs.frozen(eq=False)
+class Served:
+    """A session and the address, as limits count it, that its node came from."""
+
+    session: Ref[NodeSession]
+    subject: str
+
+
+TOO_MANY_SOCKETS: Final = Problem(
+    429,
+    "Too many nodes are connected from your address; wait for one to leave",
+    headers={"Retry-After": "30"},
+)
+
 # Starts a session for a node on a socket: the composition root knows how.
 OpenSession: TypeAlias = Callable[[Arrival, NodeSocket], Awaitable[Ref[NodeSession]]]
 
@@ -51,8 +77,15 @@ class Relay:
     def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
         self._gateway = gateway
         self._open_session = open_session
-        self._serving: dict[UUID, Ref[NodeSession]] = {}
+        self._serving: dict[UUID, Served] = {}
+        self._sockets: Counter[str] = Counter()  # by address
         self._closing = False
+
+    def add_to(self, site: web.Application) -> None:
+        """Serve the sockets of a site, so many new ones of each address, until it stops."""
+        gate = Gate(self._gateway.rates, "socket", Audience.NODE, self.handle)
+        site.router.add_get(PATH, gate.serve)
+        site.on_shutdown.append(self.close)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
@@ -60,7 +93,11 @@ class Relay:
             autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
         )
         arrival = await self._identify(request)
+        subject = request[CALLER].subject
+        if arrival is not None and self._is_full(arrival.node.id, subject):
+            return refusal(request, TOO_MANY_SOCKETS)
         await response.prepare(request)
+        request[SEAT].leave()  # it is no request any more
         socket = NodeSocket(response, request)
         if arrival is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
@@ -74,8 +111,15 @@ class Relay:
             log.warning("no session", node=str(arrival.node.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
-        await self._serve(arrival.node.id, session, response)
+        await self._serve(arrival.node.id, Served(session, subject), response)
         return response
+
+    def _is_full(self, node: UUID, subject: str) -> bool:
+        """Whether an address has as many sockets as it may; one that replaces its own may come."""
+        older = self._serving.get(node)
+        replaced = older is not None and older.subject == subject
+        most = self._gateway.settings.server.sockets_per_address
+        return self._sockets[subject] - replaced >= most
 
     async def close(self, _site: web.Application) -> None:
         """When the site stops: some whose sockets the Watchman closed are back already.
@@ -83,24 +127,26 @@ class Relay:
         One that was being accepted meanwhile is closed when it comes to be served.
         """
         self._closing = True
-        for session in self._serving.values():
-            session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
+        for served in self._serving.values():
+            served.session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
 
-    async def _serve(
-        self, node: UUID, session: Ref[NodeSession], response: web.WebSocketResponse
-    ) -> None:
-        older = self._serving.get(node)
-        self._serving[node] = session
+    async def _serve(self, node: UUID, served: Served, response: web.WebSocketResponse) -> None:
+        older, session = self._serving.get(node), served.session
+        self._serving[node] = served
+        self._sockets[served.subject] += 1
         if older is not None:
-            older.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
+            older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
         if self._closing:
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
         try:
             with SOCKETS.track_inprogress():
                 await read(response, session)
         finally:
-            if self._serving.get(node) is session:
+            if self._serving.get(node) is served:
                 del self._serving[node]
+            self._sockets[served.subject] -= 1
+            if not self._sockets[served.subject]:
+                del self._sockets[served.subject]
             session.tell(Disconnected())
 
     async def _identify(self, request: web.Request) -> Arrival | None:
@@ -140,8 +186,9 @@ async def passed_on(
     if message.type is WSMsgType.TEXT:
         await session.offer(Received(message.data))
     elif message.type is WSMsgType.PONG:
-        session.tell(PongSeen())
+        await session.offer(PongSeen())
     elif message.type is WSMsgType.PING:
+        await session.offer(PingSeen())
         await response.pong(message.data)
     elif message.type is WSMsgType.BINARY:
         session.tell(Close(CloseCode.MALFORMED, "Frames are text"))

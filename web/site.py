@@ -9,6 +9,7 @@ from web.middleware.headers import add_headers
 from web.middleware.measures import measures
 from web.middleware.problems import problems
 from web.middleware.request_id import request_ids
+from web.middleware.seats import callers, seats
 from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
@@ -18,7 +19,9 @@ def build_site(gateway: Gateway) -> web.Application:
     site = web.Application(
         middlewares=[
             request_ids(gateway.random),
+            callers(gateway.settings.server.proxies()),
             measures(gateway.clock, logged=gateway.settings.logs.access),
+            seats,
             problems,
         ],
         client_max_size=BYTES_MAX,

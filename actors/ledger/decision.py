@@ -95,6 +95,8 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     unheld = _unheld(draft, commit)
     if unheld is not None:
         return unheld
+    if changed and commit.act is not None:
+        draft.note(commit.act)
     entries, units = tuple(draft.booked), draft.touched_states()
     if changed or again:
         return Posted(entries, units)

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Booked, UnitState
+from sql.audit import Act
 from sql.books import (
     AccountRow,
     Changes,
@@ -22,6 +23,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
+from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 
 K = TypeVar("K")
@@ -79,6 +81,11 @@ class Draft:
         self.reversals: Layer[str, ReversalRow] = Layer(rows.reversals)
         self.events: Layer[str, EventRow] = Layer(rows.events)
         self.owing = any(name.startswith("debt:") for name in rows.accounts)
+        self.acts: Layer[int, Act] = Layer({})
+        self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
+        self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
+        self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
+        self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
@@ -97,6 +104,10 @@ class Draft:
         """Nothing of the commit in hand is done."""
         for layer in self._layers():
             layer.drop()
+
+    def note(self, act: Act) -> None:
+        """What an admin did with the commit in hand."""
+        self.acts.put(len(self.acts.kept), act)
 
     # -- jobs
 
@@ -173,8 +184,15 @@ class Draft:
             transfers=tuple(transfer for transfer, _ in self.transfers.kept.values()),
             entries=tuple(self.entries.kept.values()),
             idempotency=tuple(self.answers.kept.values()),
+            acts=tuple(self.acts.kept.values()),
             new_holds=self.holds.new(),
             new_jobs=self.jobs.new(),
+            earnings=tuple(self.earnings.kept.values()),
+            disputes=tuple(self.disputes.kept.values()),
+            payouts=tuple(self.payouts.kept.values()),
+            new_earnings=self.earnings.new(),
+            new_disputes=self.disputes.new(),
+            new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),
             reversals=tuple(self.reversals.kept.values()),
             events=tuple(self.events.kept.values()),
@@ -183,8 +201,9 @@ class Draft:
 
     def _layers(self) -> tuple[Layer[Any, Any], ...]:
         rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
+        earned = (self.earnings, self.disputes, self.payouts, self.payable)
         bought = (self.purchases, self.reversals, self.events)
-        return (*rows, self.entries, self._numbers, *bought)
+        return (*rows, self.entries, self.acts, self._numbers, *earned, *bought)
 
 
 def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:

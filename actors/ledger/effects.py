@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.facts import PURCHASE_EFFECTS
+from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
@@ -25,9 +25,11 @@ from actors.ledger.messages import (
     UnitStart,
     work_reference,
 )
+from actors.ledger.operators import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, ENDED, followed
+from actors.paymaster.messages import OperatorEffect
 from sql.books import JobRow, UnitRow
 
 ERROR_CHARACTERS = 2000
@@ -35,12 +37,14 @@ ERROR_CHARACTERS = 2000
 
 def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     """Do one effect, and bring its job's row up to date."""
-    if isinstance(effect, PURCHASE_EFFECTS):
+    if isinstance(effect, PurchaseEffect):
         return apply_purchase(draft, effect)
     if isinstance(effect, JobInsert):
         return _insert(draft, effect)
     if isinstance(effect, JobCancel):
         return _cancel(draft, effect)
+    if isinstance(effect, OperatorEffect):
+        return of_operator(draft, effect)
     unit = draft.units.get((effect.job, effect.unit))
     if unit is None:
         return GuardFailed(type(effect).__name__, "")
@@ -177,6 +181,8 @@ def _complete(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refus
         ended_at=draft.now,
     )
     _change(draft, unit, completed, result_ref=effect.result_ref)
+    if effect.verified:
+        earned(draft, unit, effect)
     return True
 
 

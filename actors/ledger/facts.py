@@ -72,4 +72,3 @@ class StripeEvent:
 
 
 PurchaseEffect: TypeAlias = PurchaseOpen | PurchaseSession | StripeEvent
-PURCHASE_EFFECTS = (PurchaseOpen, PurchaseSession, StripeEvent)

@@ -6,7 +6,6 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.facts import (
-    PURCHASE_EFFECTS,
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -14,8 +13,10 @@ from actors.ledger.facts import (
 )
 from actors.ledger.messages import (
     DISPUTES,
+    PAYOUTS,
     PURCHASES,
     REVENUE,
+    SUSPENSE,
     Commit,
     Effect,
     JobCancel,
@@ -27,21 +28,35 @@ from actors.ledger.messages import (
     Transfer,
     UnitComplete,
     UnitFail,
+    operator_account,
     user_account,
     work_reference,
 )
-from sql.books import Keys, UnitId
+from actors.paymaster.messages import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
+    OfPayout,
+    OfUnit,
+    PayoutPay,
+    PayoutTake,
+)
+from sql.books import Keys, TransferKey, UnitId
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
 
 POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
 
 
 @attrs.define
-class _Gathered:
+class Gathered:
     accounts: set[str] = attrs.field(factory=set[str])
     holds: set[str] = attrs.field(factory=set[str])
     units: set[UnitId] = attrs.field(factory=set[UnitId])
     whole: set[UUID] = attrs.field(factory=set[UUID])
+    earnings: set[UnitId] = attrs.field(factory=set[UnitId])
+    transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
+    payouts: set[UUID] = attrs.field(factory=set[UUID])
+    payable: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
     purchases: PurchaseKeys = NO_PURCHASES
 
@@ -51,7 +66,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
 
     Who makes a job, or ends it, needs all of its units.
     """
-    gathered = _Gathered()
+    gathered = Gathered()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
     effects = [effect for commit in commits for effect in commit.effects]
     for posting in (posting for commit in commits for posting in commit.postings):
@@ -62,17 +77,21 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     return Keys(
         accounts=frozenset(gathered.accounts),
         holds=frozenset(gathered.holds),
-        jobs=frozenset(e.job for e in effects if not isinstance(e, PURCHASE_EFFECTS)),
+        jobs=frozenset(e.job for e in effects if not isinstance(e, OfPayout | PurchaseEffect)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
-        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers),
+        transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)
+        | gathered.transfers,
         idempotency=frozenset((key.user, key.key) for key in used),
         postings=gathered.postings,
+        earnings=frozenset(gathered.earnings),
+        payouts=frozenset(gathered.payouts),
+        payable=frozenset(gathered.payable),
         purchases=gathered.purchases,
     )
 
 
-def _add_posting(gathered: _Gathered, posting: Posting) -> None:
+def _add_posting(gathered: Gathered, posting: Posting) -> None:
     if isinstance(posting, Transfer):
         gathered.accounts |= {posting.debit, posting.credit}
         gathered.postings += 1
@@ -86,8 +105,8 @@ def _add_posting(gathered: _Gathered, posting: Posting) -> None:
         gathered.holds.add(posting.reference)
 
 
-def _add_effect(gathered: _Gathered, effect: Effect) -> None:
-    if isinstance(effect, PURCHASE_EFFECTS):
+def _add_effect(gathered: Gathered, effect: Effect) -> None:
+    if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
     if isinstance(effect, JobInsert | JobCancel):
@@ -95,7 +114,13 @@ def _add_effect(gathered: _Gathered, effect: Effect) -> None:
         if isinstance(effect, JobInsert):
             gathered.holds |= {work_reference(effect.job, number) for number in range(effect.units)}
         return
+    if isinstance(effect, OfPayout):
+        _add_payout(gathered, effect)
+        return
     gathered.units.add((effect.job, effect.unit))
+    if isinstance(effect, OfUnit):
+        _add_of_unit(gathered, effect)
+        return
     reference = work_reference(effect.job, effect.unit)
     if isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
@@ -103,7 +128,7 @@ def _add_effect(gathered: _Gathered, effect: Effect) -> None:
         gathered.holds.add(reference)
 
 
-def _add_settling(gathered: _Gathered, reference: str, operator: str | None) -> None:
+def _add_settling(gathered: Gathered, reference: str, operator: str | None) -> None:
     gathered.holds.add(reference)
     gathered.accounts.add(REVENUE)
     gathered.postings += 1
@@ -112,7 +137,34 @@ def _add_settling(gathered: _Gathered, reference: str, operator: str | None) -> 
         gathered.postings += 1
 
 
-def _add_purchase(gathered: _Gathered, effect: PurchaseEffect) -> None:
+def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
+    """The earning's own account comes along with it."""
+    gathered.earnings.add((effect.job, effect.unit))
+    if isinstance(effect, EarningClaim):
+        gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
+        gathered.postings += 1
+    elif isinstance(effect, DisputeOpen | DisputeDecide):
+        gathered.accounts.add(REVENUE)
+        gathered.holds.add(work_reference(effect.job, effect.unit))
+        gathered.postings += 2
+    if isinstance(effect, DisputeDecide):
+        reference = work_reference(effect.job, effect.unit)
+        gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
+
+
+def _add_payout(gathered: Gathered, effect: OfPayout) -> None:
+    """Its operator's account comes along with a payout that is there."""
+    gathered.payouts.add(effect.id)
+    if isinstance(effect, PayoutTake):
+        gathered.payable.add(effect.operator)
+        gathered.accounts |= {operator_account(effect.operator), user_account(effect.operator)}
+        gathered.postings += 1
+    elif isinstance(effect, PayoutPay):
+        gathered.accounts.add(PAYOUTS)
+        gathered.postings += 1
+
+
+def _add_purchase(gathered: Gathered, effect: PurchaseEffect) -> None:
     """Whoever decides on events holds the account purchases: so they are decided one by one."""
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):

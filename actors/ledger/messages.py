@@ -4,7 +4,7 @@ A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarde
 jobs and units). Many commits share one database transaction; each gets an outcome of its own.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from actors.ledger.facts import PurchaseSession as PurchaseSession  # noqa: PLC0
 from actors.ledger.facts import ReversalFact as ReversalFact  # noqa: PLC0414
 from actors.ledger.facts import SessionFact as SessionFact  # noqa: PLC0414
 from actors.ledger.facts import StripeEvent as StripeEvent  # noqa: PLC0414
+from actors.paymaster.messages import OperatorEffect
+from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
@@ -24,6 +26,7 @@ ADJUSTMENTS: Final = "adjustments"
 SUSPENSE: Final = "suspense"
 PURCHASES: Final = "purchases"
 DISPUTES: Final = "disputes"
+PAYOUTS: Final = "payouts"
 
 
 def user_account(user: UUID) -> str:
@@ -56,7 +59,7 @@ class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
     Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING or DEDUCTION.
+    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
     """
 
     debit: str
@@ -161,6 +164,7 @@ class UnitComplete:
     verified: bool = False
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
+    dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
 
 
 @attrs.frozen
@@ -201,7 +205,7 @@ class JobCancel:
 WorkEffect: TypeAlias = (
     JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | JobCancel
 )
-Effect: TypeAlias = WorkEffect | PurchaseEffect
+Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect
 
 
 @attrs.frozen
@@ -346,6 +350,8 @@ class Commit(Message[Ledger, Outcome]):
     The observer is told beside the asker, and also when nobody asks. Repeating a commit does
     nothing more: what was done before is found (by job id, reference, attempt and node), and when
     all of it was, the outcome is ``Replayed``.
+
+    ``act`` is an admin's: it is written down in the same transaction, if anything changes.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -353,6 +359,7 @@ class Commit(Message[Ledger, Outcome]):
     idempotency: IdempotencyKey | None = None
     observer: Ref[Any] | None = None
     tag: Any = None
+    act: Act | None = None
 
 
 @attrs.frozen

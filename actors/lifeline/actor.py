@@ -1,18 +1,27 @@
-"""The Lifeline: takes units from nodes that fell silent, so that others may have them."""
+"""The Lifeline: takes units from nodes that fell silent, and from creators who wait in vain."""
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 
 import attrs
 
 from actors.kernel import Actor, Ref, handles
-from actors.ledger.messages import Commit, Decided, Ledger, Posted
-from actors.lifeline.messages import Lifeline, Sweep
-from actors.lifeline.policy import rescue
+from actors.ledger.messages import (
+    Commit,
+    Decided,
+    Ledger,
+    Posted,
+    UnitFail,
+    UnitRequeue,
+)
+from actors.lifeline.messages import Expire, Lifeline, Sweep
+from actors.lifeline.policy import WAITING_MOST, expired, rescue
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
+from sql.work import OpenUnit
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +37,7 @@ class LifelineSettings:
     sweep_seconds: float = 5.0
     grace_seconds: float = 35.0
     unsent_seconds: float = 45.0
+    expire_seconds: float = 600.0
 
 
 class LifelineActor(Actor[Lifeline]):
@@ -52,6 +62,7 @@ class LifelineActor(Actor[Lifeline]):
 
     async def started(self) -> None:
         self.after(self._settings.grace_seconds, Sweep())
+        self.after(self._settings.grace_seconds, Expire())
 
     @handles(Sweep)
     async def sweep(self, message: Sweep) -> None:
@@ -63,20 +74,33 @@ class LifelineActor(Actor[Lifeline]):
         else:
             self.after(self._settings.sweep_seconds, Sweep(), jitter=0.1)
 
+    @handles(Expire)
+    async def expire(self, message: Expire) -> None:
+        self.after(self._settings.expire_seconds, Expire(), jitter=0.1)
+        try:
+            waiting = await self._store.waiting_units(self._clock.now() - WAITING_MOST)
+        except Unavailable as error:
+            log.warning("nothing expires: %s", type(error).__name__)
+        else:
+            self._commit([(unit, expired(unit)) for unit in waiting])
+
     async def _sweep(self) -> None:
         now = self._clock.now()
         for node in await self._store.silence(now):
             self._scheduler.tell(NodeGone(node))
         unsent_since = now - timedelta(seconds=self._settings.unsent_seconds)
-        for unit in await self._store.lost_units(now, unsent_since):
-            commit = Commit(effects=(rescue(unit),), observer=self.ref, tag=unit)
-            if not self._ledger.tell(commit):
-                return  # the rest at the next sweep
+        lost = await self._store.lost_units(now, unsent_since)
+        self._commit([(unit, rescue(unit)) for unit in lost])
+
+    def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
+        for unit, effect in decided:
+            if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
+                return  # the rest at the next look
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         outcome = message.outcome
         if isinstance(outcome, Posted):
-            log.info("%d units were taken from lost nodes", len(outcome.units))
+            log.info("%d units were taken from lost nodes, or waited too long", len(outcome.units))
             self._scheduler.tell(UnitsChanged(outcome.units))
             self._notifier.tell(UnitsMoved(outcome.units))

@@ -1,11 +1,13 @@
 """What becomes of a unit that its node no longer vouches for."""
 
+from datetime import timedelta
 from typing import Final
 
 from actors.ledger.messages import UnitFail, UnitRequeue
 from sql.work import OpenUnit
 
 ATTEMPTS_MOST: Final = 12
+WAITING_MOST: Final = timedelta(days=7)  # since the job was submitted; fsck allows a day more
 
 
 def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
@@ -25,4 +27,16 @@ def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
         node=unit.node,
         error_class="network",
         error=f"its nodes were lost {unit.attempt} times",
+    )
+
+
+def expired(unit: OpenUnit) -> UnitFail:
+    """A unit that waited longer than ``WAITING_MOST``: what is held for it goes back."""
+    return UnitFail(
+        job=unit.job,
+        unit=unit.unit,
+        attempt=unit.attempt,
+        node=None,
+        error_class="gateway",
+        error=f"no node finished it within {WAITING_MOST.days} days; submit it again",
     )

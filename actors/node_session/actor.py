@@ -21,6 +21,7 @@ from actors.node_session.messages import (
     Disconnected,
     HelloDue,
     PingDue,
+    PingSeen,
     PongSeen,
     Proved,
     Received,
@@ -165,7 +166,12 @@ class NodeSessionActor(Admission):
 
     @handles(PongSeen)
     async def pong_seen(self, message: PongSeen) -> None:
-        await self._pong()
+        if await self._admits():
+            await self._pong()
+
+    @handles(PingSeen)
+    async def ping_seen(self, message: PingSeen) -> None:
+        await self._admits()
 
     async def _pong(self) -> None:
         now = self._line.pong_at = self._peers.clock.monotonic()
@@ -190,8 +196,7 @@ class NodeSessionActor(Admission):
 
     @handles(Received)
     async def received(self, message: Received) -> None:
-        if not self._flood.admits(self._peers.clock.monotonic()):
-            await self._close(CloseCode.FLOOD, "too many frames")
+        if not await self._admits():
             return
         frame = decode_from_node(message.text)
         if isinstance(frame, Malformed):
@@ -208,6 +213,13 @@ class NodeSessionActor(Admission):
             await self._take_urls(frame)
         else:
             self.ignored += isinstance(frame, Unknown)
+
+    async def _admits(self) -> bool:
+        """Count a frame of whatever kind; one too many ends the session."""
+        if self._flood.admits(self._peers.clock.monotonic()):
+            return True
+        await self._close(CloseCode.FLOOD, "too many frames")
+        return False
 
     @handles(HelloDue)
     async def hello_due(self, message: HelloDue) -> None:

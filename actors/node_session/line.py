@@ -62,6 +62,7 @@ class Line:
                 await self._socket.close(code, reason)
         except OSError as error:
             log.debug("the close frame was not written: %s", type(error).__name__)
+            self._socket.abort()
 
     def hang_up(self) -> None:
         """The other end closed it."""
@@ -70,3 +71,4 @@ class Line:
     def _failed(self, error: OSError) -> None:
         log.info("the socket failed: %s", type(error).__name__)
         self.is_open = False
+        self._socket.abort()  # a peer that does not read would else hold it, with nobody behind it

@@ -25,9 +25,16 @@ class Received(Message[NodeSession, None]):
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
-    """From the relay: a WebSocket pong arrived."""
+    """From the relay: a WebSocket pong arrived. It counts as a frame."""
 
-    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+    overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
+
+
+@attrs.frozen
+class PingSeen(Message[NodeSession, None]):
+    """From the relay: a WebSocket ping arrived, which the relay answers. It counts as a frame."""
+
+    overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
 
 @attrs.frozen

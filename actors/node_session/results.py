@@ -1,5 +1,6 @@
 """What a ``completed`` result is worth: which object it names, and whether that is what it says."""
 
+from datetime import timedelta
 from typing import Final, TypeAlias
 
 import attrs
@@ -97,4 +98,5 @@ def completion(
         verified=verified,
         operator=node.account if verified else None,
         share_percent=settings.share_percent,
+        dispute_window=timedelta(seconds=settings.dispute_seconds),
     )

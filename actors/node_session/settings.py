@@ -16,6 +16,7 @@ class NodeSessionSettings:
     bucket: str
     require_object: bool = False
     share_percent: int = 70
+    dispute_seconds: float = 7 * 86_400.0  # for so long what a unit earns is pending
     hello_seconds: float = 2.0
     announce_seconds: float = 5.0
     ping_seconds: float = 30.0

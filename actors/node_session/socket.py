@@ -17,3 +17,7 @@ class Socket(Protocol):
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye with a close code."""
         ...
+
+    def abort(self) -> None:
+        """End the connection without a word; whoever reads it hears that."""
+        ...

@@ -39,6 +39,7 @@ from actors.scheduler.messages import (
     SessionOpened,
     SessionReady,
     StandingsDue,
+    TooManyOpen,
     UnitsChanged,
     Wake,
 )
@@ -56,8 +57,9 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds."""
+    """Seconds, and how many jobs of one user may be open, as far as this gateway knows."""
 
+    open_jobs: int = 1_000_000
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     retry_seconds: float = 1.0  # while the database is away
@@ -115,10 +117,12 @@ class SchedulerActor(Actor[Scheduler]):
         commit = bookings.of_order(message, booking, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
-    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull | None:
+    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull | TooManyOpen | None:
         """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
         if not self._loaded:
             return None
+        if self._board.units.jobs_of(order.user) >= self._settings.open_jobs:
+            return TooManyOpen(self._settings.open_jobs)
         booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
         if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
             return None

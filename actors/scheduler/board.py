@@ -22,6 +22,7 @@ from actors.scheduler.policy import PENDING, age, has_ended, is_assigned, key_of
 from actors.scheduler.queue import Queue
 from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_dispatch, of_row
+from actors.scheduler.units import Units
 from sql.work import NodeRow, OpenUnit, Standing
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
@@ -44,7 +45,7 @@ class Board:
         self.index = Index()
         self.queue = Queue()
         self.strays = Strays()
-        self.units: dict[UnitKey, Unit] = {}
+        self.units = Units()
         self._say = say
         self._behind: dict[UUID, Node] = {}
         self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
@@ -64,6 +65,7 @@ class Board:
         if isinstance(choice, Node):
             return self._reserve(unit, choice, clock + ORDER_SECONDS)
         if isinstance(choice, NoCapableNode) and order.queue:
+            self._keep(unit, Placing(None, 0, clock + ORDER_SECONDS))
             return Booking(unit, None, 0)
         return choice
 
@@ -87,14 +89,16 @@ class Board:
         return min((due for due in dues if due is not None), default=None)
 
     def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
-        self.units[unit.key] = unit
         if unit.state == PENDING:
             self._ordered[unit.key] = node
-        unit.placing = Placing(node, unit.attempt + 1, expires)
-        self._placed += 1
-        heapq.heappush(self._placings, (expires, self._placed, unit, unit.placing))
+        self._keep(unit, Placing(node, unit.attempt + 1, expires))
         self.index.take(node, unit.key)
         return Booking(unit, node.id, unit.attempt + 1)
+
+    def _keep(self, unit: Unit, placing: Placing) -> None:
+        self.units[unit.key], unit.placing = unit, placing
+        self._placed += 1
+        heapq.heappush(self._placings, (placing.expires, self._placed, unit, placing))
 
     def confirm(self, booking: Booking, now: datetime) -> None:
         """The commit is durable. It may be one of an earlier instance, or answered very late."""
@@ -105,7 +109,7 @@ class Board:
             self.units[unit.key] = unit
         if booking.node is None:
             if unit.state == PENDING:
-                unit.state = "QUEUED"
+                unit.state, unit.placing = "QUEUED", None
                 self.queue.add(unit, now)
         elif age("DISPATCHED", booking.attempt) > unit.age:
             unit.assigned_at = now
@@ -259,7 +263,8 @@ class Board:
 
     def _give_back(self, unit: Unit) -> None:
         if unit.placing is not None:
-            self.index.release(unit.placing.node, unit.key)
+            if unit.placing.node is not None:
+                self.index.release(unit.placing.node, unit.key)
             unit.placing = None
             self._ordered.pop(unit.key, None)
 

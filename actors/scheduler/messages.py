@@ -36,7 +36,14 @@ class AllNodesFull:
     retry_after: int = 5
 
 
-DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | Outcome
+@attrs.frozen
+class TooManyOpen:
+    """Answer: the user has ``most`` jobs open, as many as he may."""
+
+    most: int
+
+
+DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcome
 
 
 @attrs.frozen

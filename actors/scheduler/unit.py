@@ -14,9 +14,12 @@ from sql.work import OpenUnit
 
 @attrs.define(eq=False)
 class Placing:
-    """A commit that assigns the unit is under way; after ``expires`` it counts as lost."""
+    """A commit that assigns the unit is under way; after ``expires`` it counts as lost.
 
-    node: Node
+    Without a node it is one that only queues a new job.
+    """
+
+    node: Node | None
     attempt: int
     expires: float  # seconds of the monotonic clock
 

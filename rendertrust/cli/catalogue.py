@@ -22,17 +22,23 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         ),
         Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
+        Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
     ),
     "Operating a node": (
         Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
         Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
+        Listed(
+            "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
+        ),
     ),
     "Running a gateway (from a checkout)": (
         Listed("serve", "Start the gateway"),
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
-        Listed("db", "Migrate the database, or see where it stands"),
-        Listed("admin", "Admins, roles, passwords, prices, SKUs, keys that sign tokens"),
+        Listed("db", "Migrate the database, see where it stands, clean up"),
+        Listed("backup", "Write the database to a file"),
+        Listed("restore", "Fill an empty database from such a file"),
+        Listed("admin", "Admins, roles, prices, SKUs, credits, keys that sign tokens"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

@@ -35,6 +35,17 @@ from rendertrust.client.answers import (
 from rendertrust.client.asynchronous import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.blocking import Client
+from rendertrust.client.earned import (
+    Dispute,
+    Disputes,
+    Earnings,
+    EarningTotals,
+    Payout,
+    Payouts,
+    Share,
+    Statement,
+    StatementLine,
+)
 from rendertrust.client.errors import (
     BadAnswer,
     BadRequest,
@@ -59,6 +70,15 @@ from rendertrust.client.login import Keeper, Memory
 from rendertrust.client.transport import address
 
 __all__ = [
+    "Dispute",
+    "Disputes",
+    "Earnings",
+    "EarningTotals",
+    "Payout",
+    "Payouts",
+    "Share",
+    "Statement",
+    "StatementLine",
     "NEVER",
     "ApiKey",
     "ApiKeys",

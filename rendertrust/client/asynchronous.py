@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 from uuid import UUID, uuid4
 
+import attrs
+
 from rendertrust.client.answers import (
     ApiKeys,
     Balance,
@@ -28,6 +30,7 @@ from rendertrust.client.answers import (
 from rendertrust.client.backoff import Retries
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import fetch
+from rendertrust.client.earned import Dispute, Disputes, Earnings, Payout, Payouts, Statement
 from rendertrust.client.errors import BadRequest, NotAuthenticated
 from rendertrust.client.login import Keeper, Login, Memory
 from rendertrust.client.reading import read
@@ -36,8 +39,10 @@ from rendertrust.client.uploads import Uploads
 from rendertrust.client.watching import Watch
 
 RETRIES = Retries()
+_OPERATOR = "/api/v1/operators/me"
 
 
+PayoutTo: TypeAlias = Literal["credits", "money"]
 NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
 
 
@@ -273,6 +278,60 @@ class AsyncClient:
         """
         call = Call("POST", f"{_node_path(node_id)}/{verb}", {"reason": reason})
         return read(Node, await self._login.send(call))
+
+    # -- operators
+
+    async def earnings(
+        self, state: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> Earnings:
+        """What one's nodes earned, newest first; of one ``state`` alone when it is given."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        if state is not None:
+            query["state"] = state
+        return read(Earnings, await self._get(f"{_OPERATOR}/earnings", query))
+
+    async def payouts(self, *, limit: int = 50, offset: int = 0) -> Payouts:
+        """One's payouts, newest first."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        return read(Payouts, await self._get(f"{_OPERATOR}/payouts", query))
+
+    async def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> Payout:
+        """Pay out all that is payable: to credits at once, or ask for money.
+
+        However often it is tried, it happens once. Conflict: nothing is payable.
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        call = Call("POST", f"{_OPERATOR}/payouts", {"to": to}, headers=headers)
+        return read(Payout, await self._login.send(call))
+
+    async def statement(self, month: str) -> Statement:
+        """One's account as an operator in a month (``2026-03``, UTC), with all its lines."""
+        page = read(Statement, await self._statement(month, 0))
+        lines, after = [*page.lines], page.next
+        while after is not None:
+            more = read(Statement, await self._statement(month, after))
+            lines, after = [*lines, *more.lines], more.next
+        return attrs.evolve(page, lines=tuple(lines), next=None)
+
+    async def _statement(self, month: str, after: int) -> Any:
+        query = {"month": month, "after": str(after)}
+        return await self._get(f"{_OPERATOR}/statement", query)
+
+    # -- disputes
+
+    async def dispute(self, job_id: str | UUID, reason: str, *, unit: int = 0) -> Dispute:
+        """Say that a unit was not worth its charge. Conflict: it cannot be disputed any more."""
+        call = Call("POST", f"{_path(job_id)}/units/{unit}/dispute", {"reason": reason})
+        return read(Dispute, await self._login.send(call))
+
+    async def disputes(
+        self, state: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> Disputes:
+        """One's own disputes, newest first; of one ``state`` alone when it is given."""
+        query = {"limit": str(limit), "offset": str(offset)}
+        if state is not None:
+            query["state"] = state
+        return read(Disputes, await self._get("/api/v1/disputes", query))
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return await self._login.send(Call("GET", path, query=query or {}))

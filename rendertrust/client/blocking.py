@@ -26,9 +26,10 @@ from rendertrust.client.answers import (
     Tokens,
     Upload,
 )
-from rendertrust.client.asynchronous import RETRIES, AsyncClient, NodeVerb
+from rendertrust.client.asynchronous import RETRIES, AsyncClient, NodeVerb, PayoutTo
 from rendertrust.client.backoff import Retries
 from rendertrust.client.content import Progress, unheard
+from rendertrust.client.earned import Dispute, Disputes, Earnings, Payout, Payouts, Statement
 from rendertrust.client.login import Keeper
 from rendertrust.client.transport import Waiting
 
@@ -207,6 +208,30 @@ class Client:
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""
         return self._run(self._client.tell_node(node_id, verb, reason))
+
+    def earnings(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Earnings:
+        """What one's nodes earned, newest first."""
+        return self._run(self._client.earnings(state, limit=limit, offset=offset))
+
+    def payouts(self, *, limit: int = 50, offset: int = 0) -> Payouts:
+        """One's payouts, newest first."""
+        return self._run(self._client.payouts(limit=limit, offset=offset))
+
+    def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> Payout:
+        """Pay out all that is payable."""
+        return self._run(self._client.pay_out(to, idempotency_key=idempotency_key))
+
+    def statement(self, month: str) -> Statement:
+        """One's account as an operator in a month."""
+        return self._run(self._client.statement(month))
+
+    def dispute(self, job_id: str | UUID, reason: str, *, unit: int = 0) -> Dispute:
+        """Say that a unit was not worth its charge."""
+        return self._run(self._client.dispute(job_id, reason, unit=unit))
+
+    def disputes(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Disputes:
+        """One's own disputes, newest first."""
+        return self._run(self._client.disputes(state, limit=limit, offset=offset))
 
     def watch(self, job_id: str | UUID, *, within: float | None = None) -> Iterator[Job]:
         """The job as it is now, then at each change, until it has ended."""

@@ -160,3 +160,11 @@ INSERT INTO idempotency_keys (user_id, key, request, answer, created_at)
 SELECT user_id, key, request, answer::jsonb, created_at
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
      AS n (user_id, key, request, answer, created_at);
+
+-- name: books_acts_insert
+-- What admins did with credits, for the audit.
+INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details)
+SELECT at, actor_id, actor, act, target, reason, request_id, details::jsonb
+FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+            $7::text[], $8::text[])
+     AS n (at, actor_id, actor, act, target, reason, request_id, details);

@@ -57,3 +57,11 @@ FROM generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day')
 LEFT JOIN charged c ON c.day = d.day::date
 GROUP BY d.day
 ORDER BY d.day;
+
+-- name: charged_unit
+-- What was charged for one unit of a job, and to whom; units that are not charged are there, too.
+SELECT j.user_id, j.id AS job_id, u.number, j.job_type, coalesce(h.settled, 0) AS charged
+FROM units u
+JOIN jobs j ON j.id = u.job_id
+LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE u.job_id = $1 AND u.number = $2;

@@ -66,6 +66,17 @@ LEFT JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
 WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference LIMIT $1;
 
+-- name: fsck_i3_deadline
+-- A unit waits for seven days at most, and then gives back what is held for it; a day is granted.
+-- Time is that of the books: while no gateway runs nothing can be given back.
+SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
+FROM holds h
+JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE h.state = 'OPEN' AND u.state = 'QUEUED'
+  AND h.created_at < (SELECT greatest(max(created_at), max(closed_at)) FROM holds)
+                     - interval '8 days'
+ORDER BY h.reference LIMIT $1;
+
 -- name: fsck_i3_once
 -- A settled hold was charged once, what it says; an open or released one was not.
 SELECT 'hold ' || h.reference AS subject,
@@ -113,6 +124,17 @@ LEFT JOIN holds h ON h.reference = t.reference
 WHERE t.kind = 'EARNING'
   AND (u.state IS DISTINCT FROM 'COMPLETED' OR u.verified IS DISTINCT FROM true
        OR t.amount > coalesce(h.settled, 0))
+ORDER BY t.id LIMIT $1;
+
+-- name: fsck_i4_refunds
+-- What was charged for work is given back once at most, and not more than it.
+SELECT 'transfer ' || t.id AS subject,
+       'gave back ' || t.amount || ' for ' || t.reference || ', charged ' || coalesce(h.settled, 0)
+           AS found
+FROM transfers t
+LEFT JOIN holds h ON h.reference = t.reference
+WHERE t.kind = 'REFUND' AND t.reference LIKE 'job:%' AND t.subject = t.credit
+  AND t.amount > coalesce(h.settled, 0)
 ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i5

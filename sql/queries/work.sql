@@ -29,6 +29,15 @@ WHERE u.ended_at IS NULL AND u.state IN ('DISPATCHED', 'RUNNING')
   AND (u.lease_until <= $1 OR (u.lease_until IS NULL AND u.assigned_at < $2))
 ORDER BY u.job_id, u.number;
 
+-- name: work_waiting
+-- Units in the queue whose job was submitted before $1.
+SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
+       u.state, u.attempt, u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at,
+       u.lease_until, j.queued_at
+FROM units u JOIN jobs j ON j.id = u.job_id
+WHERE u.ended_at IS NULL AND u.state = 'QUEUED' AND j.created_at < $1
+ORDER BY u.job_id, u.number LIMIT 1000;
+
 -- name: work_renew_leases
 -- The nodes still work on these, as far as attempt and node are those of the unit. In COALESCE the
 -- state is no reason to begin with all open units, which are few while it is planned and many later.

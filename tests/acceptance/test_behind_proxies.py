@@ -1,6 +1,7 @@
 """A gateway behind nginx and behind Caddy: a job from its upload to its result, by TLS."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,7 @@ from tests.acceptance.people import Creator, FaithfulNode
 from tests.proxies import NAMES, free_port, proxy
 from tests.until import until
 
+CLIENT = "127.0.0.8"  # not where the proxy is
 SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's
 
 
@@ -19,10 +21,17 @@ SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's
 async def test_a_job_goes_all_its_way_through_a_proxy(name: str, tmp_path: Path) -> None:
     port = free_port()
     url = f"https://localhost:{port}"
+    ours = {
+        "RENDERTRUST_SERVER_PUBLIC_URL": url,
+        "RENDERTRUST_SERVER_TRUSTED_PROXIES": "127.0.0.1",
+    }
     async with (
-        running_gateway(RENDERTRUST_SERVER_PUBLIC_URL=url) as gateway,
+        running_gateway(**ours) as gateway,
         proxy(name, tmp_path, gateway.port, port) as running,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=running.tls)) as http,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=running.tls, local_addr=(CLIENT, 0)),
+            headers={"X-Forwarded-For": "203.0.113.7"},
+        ) as http,
     ):
         assert gateway.url == url
         creator, node = Creator(http, url, "jane@example.org"), FaithfulNode(http, url)
@@ -41,6 +50,9 @@ async def test_a_job_goes_all_its_way_through_a_proxy(name: str, tmp_path: Path)
         finally:
             serving.cancel()
             await asyncio.wait((serving,))
+        lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
+        seen = {line["ip"] for line in lines if line["logger"] == "access"}
+        assert seen == {CLIENT}  # not the proxy, and not what the client says
         logs = [tmp_path / name for name in ("access.log", "error.log", "stderr")]
         said = "".join(log.read_text() for log in logs if log.exists())
         assert node.token not in said  # not even in what a proxy says of a gateway that is gone

@@ -21,9 +21,9 @@ AUDIENCES = ("public", "user", "node", "admin")
 def main() -> int:
     given = arguments()
     say(f"seed {given.seed}, {given.cases} cases, {given.url}")
-    with working_node(given.url):
+    with working_node(given.url) as operator:
         admin = (given.admin, given.admin_password) if given.admin else None
-        stage = Stage(given.url, admin)
+        stage = Stage(given.url, admin, operator)
         tallies: list[Tally] = []
         for tally in Run(given.url, stage, cases=given.cases, seed=given.seed).all():
             tallies.append(tally)

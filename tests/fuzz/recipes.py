@@ -7,6 +7,7 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.fuzz.stage import PASSWORD, Json, Stage, numbers
+from tests.fuzz.worker import EARNING
 
 
 @attrs.frozen
@@ -23,7 +24,7 @@ BECAUSE = {"reason": "a made-up request"}
 # Whatever is sent there, somebody else's session must bear it.
 PRIVATE = frozenset({"auth_logout"})
 # Open to every user, and only an admin can do it.
-OF_ADMINS = frozenset({"fleet_quarantine"})
+OF_ADMINS = frozenset({"fleet_quarantine", "operators_pay_out"})
 
 
 def login(stage: Stage) -> Good:
@@ -86,6 +87,30 @@ def price(stage: Stage) -> Good:
     return Good({"job_type": "fuzz"}, {"price": f"{next(numbers)}.5", **BECAUSE})
 
 
+def credit(amount: str) -> Recipe:
+    """Credits for somebody, by an admin."""
+    return lambda stage: Good(
+        body={"user_id": stage.register()["user"]["id"], "amount": amount, **BECAUSE}
+    )
+
+
+def refund(stage: Stage) -> Good:
+    """Of a job that cost something."""
+    change = {"price": "0.0001", **BECAUSE}
+    stage.call("PUT", "/admin/prices/echo", change, stage.tokens["admin"])
+    return Good(body={"job_id": stage.finished(), **BECAUSE})
+
+
+def dispute(stage: Stage) -> Good:
+    """Of a job that earned somebody something."""
+    return Good({"job_id": stage.finished(EARNING), "unit": "0"}, {"reason": "made up"})
+
+
+def pay_out(stage: Stage) -> Good:
+    stage.payable()
+    return Good(body={"to": "credits"}, token=stage.operator)
+
+
 # What stands in these paths whatever was made up: another word would concern everybody.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
@@ -116,6 +141,19 @@ RECIPES: Mapping[str, Recipe] = {
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
     "prices_change": price,
+    "admin_credits_grant": credit("1.5"),
+    "admin_credits_adjust": credit("1.5"),
+    "admin_credits_refund": refund,
+    "disputes_open_dispute": dispute,
+    "disputes_uphold": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
+    "disputes_reject": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
+    "operators_pay_out": pay_out,
+    "payouts_approve": lambda stage: Good(body={"payouts": [stage.requested()], **BECAUSE}),
+    "payouts_reject": lambda stage: Good({"payout_id": stage.requested()}, BECAUSE),
+    "payouts_batch": lambda stage: Good({"batch_id": stage.approved()}),
+    "payouts_paid": lambda stage: Good(
+        {"batch_id": stage.approved()}, {"reference": "wire", **BECAUSE}
+    ),
     "admin_deactivate": about_user(),
     "admin_activate": activate,
     "admin_role": about_user(role="operator"),

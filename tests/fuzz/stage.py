@@ -9,6 +9,8 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.fuzz.worker import EARNING
+
 Json = dict[str, Any]
 PASSWORD = "securepassword123"
 API = "/api/v1"
@@ -21,12 +23,13 @@ class Stage:
     ``tokens`` are theirs; ``ids`` are of things that the user has.
     """
 
-    def __init__(self, url: str, admin: tuple[str, str] | None = None) -> None:
+    def __init__(self, url: str, admin: tuple[str, str] | None = None, operator: str = "") -> None:
         self._url = url
         self.run = uuid.uuid4().hex[:8]  # people and content of this run alone
         self._http = requests.Session()
         self.user = self.register()["tokens"]["access_token"]
         self.tokens: dict[str, str] = {"user": self.user, "node": self.node()[1]["token"]}
+        self.operator = operator
         if admin is not None:
             credentials = {"email": admin[0], "password": admin[1]}
             found = self.post("/auth/login", credentials)
@@ -96,13 +99,34 @@ class Stage:
         owner = self.user
         return str(self.post("/jobs/dispatch", self.order(kind, queue=queue), owner)["job_id"])
 
-    def finished(self) -> str:
+    def finished(self, kind: str = "echo") -> str:
         """A job with a result: asked for until it is there."""
-        job = self.job()
+        order = self.order(kind, queue=kind != "echo")
+        job = str(self.post("/jobs/dispatch", order, self.user)["job_id"])
         for _ in range(1000):
             if self.call("GET", f"/jobs/{job}", None, self.user)["status"] == "COMPLETED":
                 return job
         raise SystemExit("an echo job does not end")
+
+    def disputed(self) -> str:
+        """A dispute of a job that earned somebody something."""
+        path = f"/jobs/{self.finished(EARNING)}/units/0/dispute"
+        return str(self.post(path, {"reason": "made up"}, self.user)["id"])
+
+    def payable(self) -> None:
+        """Let something be payable: what was disputed in vain is so at once."""
+        path = f"/admin/disputes/{self.disputed()}/reject"
+        self.post(path, {"reason": "made up"}, self.tokens["admin"])
+
+    def requested(self) -> str:
+        """A payout of money that waits for an admin."""
+        self.payable()
+        return str(self.post("/operators/me/payouts", {"to": "money"}, self.operator)["id"])
+
+    def approved(self) -> str:
+        """A batch of one payout."""
+        body = {"payouts": [self.requested()], "reason": "made up"}
+        return str(self.post("/admin/payouts/approve", body, self.tokens["admin"])["batch_id"])
 
     def upload(self) -> Json:
         content = f"fuzz {self.run} {next(numbers)}".encode()

@@ -2,24 +2,36 @@
 
 import asyncio
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from uuid import uuid4
 
 import aiohttp
 
-from tests.acceptance.people import faithful_node
+from rendertrust.testing import FakeNode
+from tests.acceptance.people import Creator, faithful_node
 
 READY_SECONDS = 30.0
+EARNING = "earning"  # jobs of this type earn somebody something
 
 
 @contextmanager
-def working_node(url: str) -> Generator[None]:
-    """A healthy node that takes ``echo`` jobs, on a thread of its own, until the block ends."""
+def working_node(url: str) -> Generator[str]:
+    """Nodes that take ``echo`` and ``earning`` jobs, on a thread of their own.
+
+    Until the block ends; it gets the token of who earns by the latter.
+    """
     loop = asyncio.new_event_loop()
+    operator = list[str]()
     ready, done = threading.Event(), asyncio.Event()
 
     async def work() -> None:
-        async with aiohttp.ClientSession() as http, faithful_node(http, url, "echo") as node:
+        async with (
+            aiohttp.ClientSession() as http,
+            faithful_node(http, url, "echo") as node,
+            earning_node(http, url) as token,
+        ):
+            operator.append(token)
             ready.set()
             while not done.is_set():
                 await node.heartbeat()
@@ -34,8 +46,17 @@ def working_node(url: str) -> Generator[None]:
     try:
         if not ready.wait(READY_SECONDS):
             raise SystemExit("no node could be registered")
-        yield
+        yield operator[0]
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join(READY_SECONDS)
         loop.close()
+
+
+@asynccontextmanager
+async def earning_node(http: aiohttp.ClientSession, url: str) -> AsyncGenerator[str]:
+    """A node of somebody's, who earns by what it does; his token."""
+    person = Creator(http, url, f"fuzz-{uuid4().hex[:8]}@example.org")
+    await person.register()
+    async with FakeNode(url, capabilities=(EARNING,), user_token=person.token):
+        yield person.token

@@ -10,6 +10,7 @@ from actors.kernel import Actor, Message, Ref, State, handles
 from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.actor import SchedulerSettings
 from actors.scheduler.messages import Scheduler
 from rendertrust.protocol import CloseCode
@@ -76,10 +77,19 @@ class SimulatedGateway:
         self.starts += 1
         self._registry = Registry()
         ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance, TwinTokens())
-        settings = NodeSessionSettings(bucket=BUCKET, runtime_seconds_most=600.0)
+        settings = NodeSessionSettings(
+            bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
+        )
         web = Child("web", IdleActor)
         seldom = SchedulerSettings(standings_seconds=30.0)  # nobody says anything here
-        tree = Tree(ports, self._registry, settings, scheduler=seldom, engines=[], web=[web])
+        slowly = PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0)
+        tree = Tree(
+            *(ports, self._registry, settings),
+            scheduler=seldom,
+            paymaster=slowly,
+            engines=[],
+            web=[web],
+        )
         await tree.root.start()
         self._tree = tree
 

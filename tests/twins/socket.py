@@ -1,5 +1,6 @@
 """A node's socket in memory: what the session sent can be looked at, and it may fail."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,7 +18,8 @@ def _nothing() -> None:
 class TwinSocket:
     """``sent`` are the frames that arrived; ``closed`` the code and reason, once it is closed.
 
-    ``broken``: writing raises, as to a peer that is gone. ``on_frame``,
+    ``broken``: writing raises, as to a peer that is gone. ``deaf``: it never ends, as to one that
+    does not read. ``aborted``: it was cut without a goodbye. ``on_frame``,
     ``on_ping`` and ``on_close`` are called when that happens.
     """
 
@@ -31,13 +33,13 @@ class TwinSocket:
         self.sent: deque[FromGateway] = deque()
         self.pings = 0
         self.closed: tuple[int, str] | None = None
-        self.broken = False
+        self.broken = self.deaf = self.aborted = False
         self._on_frame = on_frame
         self._on_ping = on_ping
         self._on_close = on_close
 
     async def send(self, text: str) -> None:
-        self._check()
+        await self._check()
         frame = decode_from_gateway(text)
         assert not isinstance(frame, (Malformed, Unknown)), f"the gateway sent {frame}"
         if self._on_frame is None:
@@ -46,16 +48,24 @@ class TwinSocket:
             self._on_frame(frame)
 
     async def ping(self) -> None:
-        self._check()
+        await self._check()
         self.pings += 1
         self._on_ping()
 
     async def close(self, code: int, reason: str = "") -> None:
+        if self.deaf:
+            await asyncio.Event().wait()
         if self.closed is None:
             self.closed = (int(code), reason)
             self._on_close()
 
-    def _check(self) -> None:
+    def abort(self) -> None:
+        self.aborted = True
+        self._on_close()
+
+    async def _check(self) -> None:
+        if self.deaf:
+            await asyncio.Event().wait()
         if self.broken or self.closed is not None:
             raise ConnectionResetError("the peer is gone")
 

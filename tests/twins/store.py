@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
     PLATFORM_ACCOUNTS,
@@ -29,10 +30,12 @@ from sql.books import (
     UnitRow,
 )
 from sql.database import Unavailable
+from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
 from sql.fsck import Finding
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
+from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
@@ -70,6 +73,10 @@ class StoreTwin:
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
+        self.acts: list[Act] = []
+        self.earnings: dict[UnitId, EarningRow] = {}
+        self.disputes: dict[UnitId, DisputeRow] = {}
+        self.payouts: dict[UUID, PayoutRow] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.purchases: dict[UUID, PurchaseRow] = {}
         self.reversals: dict[str, ReversalRow] = {}
@@ -170,6 +177,16 @@ class StoreTwin:
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found]
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        found = [
+            unit
+            for unit in self.units.values()
+            if unit.state == "QUEUED" and self.jobs[unit.job_id].created_at < submitted_before
+        ]
+        found.sort(key=lambda unit: (unit.job_id, unit.number))
+        return [self._open_unit(unit) for unit in found[:1000]]
+
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
@@ -192,6 +209,14 @@ class StoreTwin:
         row = self.nodes.get(node)
         if row is not None and (row.seen_at is None or row.seen_at <= at):
             row.seen_at, row.status = at, "HEALTHY"
+
+    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+        await self.round_trip()
+        return ripe(self, now, limit)
+
+    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+        await self.round_trip()
+        return claimable(self, limit)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         await self.round_trip()
@@ -267,7 +292,9 @@ class BooksTwin:
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
         purchases, reversals, owners = find_purchases(store, keys.purchases)
-        names |= owners
+        earned = lock_earnings(store, keys)
+        names |= owners | {row.account for row in earned["earnings"].values()}
+        names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
         for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):
                 store.make_account(name, may_overdraw=name.startswith("debt:"))
@@ -288,6 +315,7 @@ class BooksTwin:
             purchases=purchases,
             reversals=reversals,
             events={e: store.events[e] for e in keys.purchases.events if e in store.events},
+            **earned,
         )
 
     async def write(self, changes: Changes) -> None:
@@ -305,10 +333,12 @@ class BooksTwin:
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
             store.entries.update({(row.account, row.version): row for row in changes.entries})
+            store.acts.extend(changes.acts)
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
             store.purchases.update({row.id: row for row in changes.purchases})
             store.reversals.update({row.id: row for row in changes.reversals})
             store.events.update({row.id: row for row in changes.events})
+            keep_earnings(store, changes)
 
     def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:
         entries = self._store.entries.values()

@@ -8,6 +8,7 @@ from uuid import UUID
 from actors.ledger.messages import work_reference
 from sql.books import UnitRow
 from sql.fsck import Finding
+from tests.twins.store_earnings import audit_earnings
 from tests.twins.store_purchases import i11
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def audit(store: "StoreTwin") -> list[Finding]:
     """Violations of I1 to I5, I9 and I11."""
-    return [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store), *i11(store)]
+    found = [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
+    return [*found, *audit_earnings(store), *i11(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:

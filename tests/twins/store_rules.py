@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 BIGINT = 2**63
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
-KINDS = ("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION")
+KINDS = (
+    *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
+    *("CLAIM", "REVERSAL", "PAYOUT"),
+)
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
 
@@ -135,6 +138,14 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
         known = (unit.job_id, unit.number) in store.units
         _must(known != (unit.job_id in changes.new_jobs))
     _must(all(account.name in store.accounts for account in changes.accounts))
+    for share in changes.earnings:
+        key = (share.job_id, share.unit)
+        _must((key in store.earnings) != (key in changes.new_earnings))
+    for dispute in changes.disputes:
+        key = (dispute.job_id, dispute.unit)
+        _must((key in store.disputes) != (key in changes.new_disputes))
+    for payout in changes.payouts:
+        _must((payout.id in store.payouts) != (payout.id in changes.new_payouts))
     _new(store.transfers, [(t.subject, t.kind, t.reference) for t in changes.transfers])
     _new(store.entries, [(entry.account, entry.version) for entry in changes.entries])
     _new(store.answers, [(row.user_id, row.key) for row in changes.idempotency])

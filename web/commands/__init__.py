@@ -3,6 +3,7 @@
 import click
 
 from web.commands.admin import admin
+from web.commands.backup import backup, restore
 from web.commands.database import database
 from web.commands.demo import demo
 from web.commands.fsck import fsck
@@ -10,5 +11,5 @@ from web.commands.openapi import openapi
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-for command in (serve, demo, fsck, database, admin, openapi):
+for command in (serve, demo, fsck, database, backup, restore, admin, openapi):
     group.add_command(command)

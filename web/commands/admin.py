@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
+from web.commands.admin_credits import credits_
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
 from web.commands.console import (
@@ -39,10 +40,11 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, prices, SKUs, and the keys that sign tokens."""
+    """Admins, roles, passwords, prices, SKUs, credits, and the keys that sign tokens."""
 
 
 admin.add_command(prices)
+admin.add_command(credits_)
 admin.add_command(skus)
 
 

@@ -105,3 +105,30 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
         for name in found.pending:
             click.echo(f"pending {name}")
     sys.exit(1 if found.pending else 0)
+
+
+@database.command
+@click.option("--yes", is_flag=True, help="Do not only list what would go.")
+@click.option("--config", type=FILE, help="A TOML file of settings.")
+@click.option("--data", type=FOLDER, help="The data folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Drop what `restore --replace` has put aside; without --yes list it."""
+    from sql.restoring import connected, drop, kept
+
+    async def work() -> list[str]:
+        async with database_of(settings_from(None, None, data, config)) as endpoint:
+            async with connected(endpoint.owner_dsn) as connection:
+                found = list(await kept(connection))
+            for name in found if yes else ():
+                await drop(endpoint.owner_dsn, name)
+            return found
+
+    found = said(work())
+    if as_json:
+        click.echo(orjson.dumps({"kept": found, "dropped": yes}))
+        return
+    for name in found:
+        click.echo(f"{'dropped' if yes else 'kept'} {name}")
+    if not found or not yes:
+        click.echo("nothing is kept" if not found else "--yes drops it")

@@ -73,9 +73,12 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
+    from web.files import open_more_files
     from web.listener import CannotListen
     from web.running import run
     from web.service_manager import service_manager
+
+    open_more_files()
 
     async def main() -> int:
         manager = service_manager()

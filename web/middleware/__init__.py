@@ -1,1 +1,1 @@
-"""What surrounds every request, outermost first: identity, measures, problems."""
+"""What surrounds every request, outermost first: names, callers, measures, seats, problems."""

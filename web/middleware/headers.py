@@ -4,6 +4,7 @@ from aiohttp import web
 
 from web.answers import REQUEST_ID
 from web.middleware.request_id import HEADER
+from web.rates import STANDING
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -20,5 +21,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     for name, value in ALWAYS.items():
         if name not in headers:
             headers[name] = value
+    standing = request.get(STANDING)
+    if standing is not None:
+        headers.update(standing.headers())
     headers[HEADER] = request.get(REQUEST_ID, "")
     headers["Server"] = "rendertrust"

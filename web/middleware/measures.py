@@ -9,6 +9,7 @@ from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from actors.ports import Clock
 from web.answers import REQUEST_ID
+from web.caller import CALLER
 from web.logs import access
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, for nobody
@@ -75,7 +76,7 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
             if not is_socket:  # which lasts for hours, and says nothing about speed
                 tally.time(route, seconds)
             if logged:
-                name, path, ip = request[REQUEST_ID], request.path, request.remote
+                name, path, ip = request[REQUEST_ID], request.path, request[CALLER].address
                 access(clock.now(), name, method, path, status, seconds, ip)
 
     return measure

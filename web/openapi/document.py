@@ -23,6 +23,8 @@ Render frames on idle machines, pay only for checked work, prove every credit.
   What belongs to somebody else answers 404, as what does not exist.
 * Every answer has `X-Request-ID`; send your own, and it is kept.
 * Every GET takes HEAD too.
+* Requests are counted, per address or per user: `RateLimit-Limit`, `RateLimit-Remaining` and
+  `RateLimit-Reset` (seconds) stand in the answer to each one that was, whatever its status.
 * Presigned URLs that name this gateway are forwarded to the object store below `/{bucket}/…`: they
   speak the object store's own protocol and are not described here.
 """
@@ -172,13 +174,15 @@ def successes(operation: Operation) -> Schema:
         replayed = ("Idempotency-Replayed",) if operation.idempotency else ()
         answer: Schema = {
             "description": refusals.phrase(status),
-            "headers": headers("X-Request-ID", *replayed),
+            "headers": headers("X-Request-ID", *refusals.RATE_LIMIT, *replayed),
         }
         if kind is not None:
             content: Schema = {"schema": schema_of(kind)}
             if index == 0 and operation.example is not None:
                 content["example"] = operation.example
             answer["content"] = {operation.media: content}
+            if index == 0 and operation.also is not None:
+                answer["content"][operation.also] = {"schema": {"type": "string"}}
         found[str(status)] = answer
     return found
 

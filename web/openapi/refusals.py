@@ -20,7 +20,7 @@ SHARED: Final = {
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
     422: "The request is not valid: `errors` names every fault",
-    429: "Too many requests",
+    429: "Too many requests, or too much that is open",
     500: "Internal server error",
     503: "Not available now: a dependency is away, or the gateway is busy, starting or closing",
 }
@@ -28,13 +28,17 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "X-Request-ID": ("The request's name in logs and problems.", {"type": "string"}),
     "WWW-Authenticate": ("The scheme, and what was wrong with the token.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
+    "RateLimit-Limit": ("Requests per minute that are allowed.", {"type": "integer"}),
+    "RateLimit-Remaining": ("How many of them are left.", {"type": "integer", "minimum": 0}),
+    "RateLimit-Reset": ("Seconds until all are there again.", {"type": "integer", "minimum": 1}),
     "Idempotency-Replayed": ("The answer was given before.", {"const": "true"}),
 }
 _NAMED: Final = ("X-Request-ID",)
+RATE_LIMIT: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
     400: (),  # what is no HTTP has no name yet
     401: (*_NAMED, "WWW-Authenticate"),
-    429: (*_NAMED, "Retry-After"),
+    429: (*_NAMED, *RATE_LIMIT, "Retry-After"),
     503: (*_NAMED, "Retry-After"),
 }
 

@@ -3,17 +3,22 @@
 from web.operations import Operations
 from web.routes import (
     admin,
+    admin_credits,
     auth,
+    disputes,
     documentation,
     fleet,
     health,
     jobs,
     keys,
     nodes,
+    operators,
+    payouts,
     prices,
     purchases,
     sessions,
     skus,
+    statements,
     uploads,
     webhooks,
 )
@@ -22,7 +27,21 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
+        *(
+            health,
+            auth,
+            sessions,
+            keys,
+            credits_,
+            uploads,
+            jobs,
+            nodes,
+            fleet,
+            admin,
+            prices,
+            admin_credits,
+        ),
+        *(operators, statements, disputes, payouts),
         *(purchases, skus, webhooks),
         documentation,
     )

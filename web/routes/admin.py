@@ -22,7 +22,15 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "User not found")
 ONESELF: Final = Problem(409, "This cannot be done to oneself: ask another admin")
 
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[\s\S]*\S[\s\S]*$",
+        description="a reason in words, 1 to 500 characters",
+    ),
+]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 

@@ -36,7 +36,7 @@ from web.problem import Problem
 operations = Operations()
 DEDUCTION = "DEDUCTION"
 # What the API calls the kinds of transfers.
-_SOURCES = {DEDUCTION: "ADJUSTMENT"}
+_SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
 
 Amount = Annotated[
@@ -178,6 +178,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
     rate="write",
+    idempotency=True,
     request_example=examples.DEDUCTION,
     example=examples.DEDUCTED,
 )
@@ -236,7 +237,7 @@ def deducted(outcome: Outcome) -> Answer | Problem:
     """What became of a deduction, as the API says it."""
     if isinstance(outcome, Posted | Replayed) and outcome.entries:
         again = isinstance(outcome, Replayed) and outcome.answer is not None
-        return Answer(200, _booked(outcome.entries[0]), REPLAYED if again else {})
+        return Answer(200, booked(outcome.entries[0]), REPLAYED if again else {})
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
     if isinstance(outcome, KeyConflict):
@@ -260,7 +261,8 @@ def shown(row: EntryRow) -> Entry:
     )
 
 
-def _booked(entry: Booked) -> Entry:
+def booked(entry: Booked) -> Entry:
+    """The entry as the API shows it."""
     members = attrs.asdict(entry)
     members["after"] = members.pop("balance_after")
     return shown(EntryRow(**members))

@@ -25,6 +25,7 @@ from actors.scheduler.messages import (
     DispatchOutcome,
     NoCapableNode,
     Scheduler,
+    TooManyOpen,
     UnitsChanged,
 )
 from rendertrust import money
@@ -43,6 +44,7 @@ operations = Operations()
 DISPATCH_SECONDS = 2.0
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
+OPEN_RETRY_SECONDS = 10  # a job may end at any time; to ask more often helps nobody
 CANCELLABLE = ("QUEUED", "DISPATCHED")
 NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
@@ -259,11 +261,18 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
         return unavailable("All nodes have their backlog full; try again", outcome.retry_after)
+    if isinstance(outcome, TooManyOpen):
+        return too_many_open(outcome.most)
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
     return CHANGED
+
+
+def too_many_open(most: int) -> Problem:
+    text = f"You have {most} open jobs, as many as one user may; wait for one to end, or cancel one"
+    return Problem(429, text, headers={"Retry-After": str(OPEN_RETRY_SECONDS)})
 
 
 def not_cancellable(status: str) -> Problem:

@@ -1,11 +1,13 @@
 """``stage``: every test runs over the twin and over PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import attrs
 import pytest
 
+from sql.audit import Act, Audit
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -36,7 +38,13 @@ def twin_stage() -> Stage:
     async def add_node(node: UUID, seen_at: datetime | None) -> None:
         store.add_node(node, ["render"], seen_at=seen_at)
 
-    return Stage(store, add_user, add_node)
+    async def acts() -> Sequence[Act]:
+        return store.acts
+
+    async def own(node: UUID, owner: UUID) -> None:
+        store.nodes[node].owner = owner
+
+    return Stage(store, add_user, add_node, acts, own)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -55,7 +63,16 @@ def sql_stage(database: Database) -> Stage:
                 *(node, node.bytes * 2, seen_at),
             )
 
-    return Stage(SqlStore(database), add_user, add_node)
+    async def acts() -> Sequence[Act]:
+        rows = await Audit(database).page(None, None, 1000)
+        fields = [field.name for field in attrs.fields(Act)]
+        return [Act(**{name: getattr(row, name) for name in fields}) for row in reversed(rows)]
+
+    async def own(node: UUID, owner: UUID) -> None:
+        async with database.connection() as connection:
+            await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
+
+    return Stage(SqlStore(database), add_user, add_node, acts, own)
 
 
 @pytest.fixture(scope="session")

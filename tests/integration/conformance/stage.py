@@ -1,7 +1,7 @@
 """The Store, real or twin, with a ledger over it and what the tests want to do to both."""
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ports import Store
+from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
 
 _serial = itertools.count(1)
@@ -64,11 +65,16 @@ class Serial:
 
 @attrs.define
 class Stage:
-    """``add_user`` and ``add_node`` write what the web writes."""
+    """``add_user``, ``add_node`` and ``own`` write what the web writes.
+
+    ``acts`` are what admins did.
+    """
 
     store: Store
     add_user: Callable[[UUID], Awaitable[None]]
     add_node: Callable[[UUID, datetime | None], Awaitable[None]]
+    acts: Callable[[], Awaitable[Sequence[Act]]]
+    own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:
@@ -130,6 +136,12 @@ class Stage:
 def grant(user: UUID, units: int, reference: str = "grant") -> Transfer:
     account = user_account(user)
     return Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", reference, "A gift")
+
+
+def act(reason: str, **details: str) -> Act:
+    """By an admin, at the beginning of all time."""
+    target = f"user:{fresh_id()}"
+    return Act(HandClock().time, fresh_id(), "ann", "credits.grant", target, reason, "r1", details)
 
 
 def insert(user: UUID, job: UUID, price: int = 100, units: int = 1) -> JobInsert:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
+from actors.lifeline.policy import expired
 from sql.books import Changes, Keys
 from sql.database import Conflict
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
@@ -55,6 +56,19 @@ async def test_a_unit_is_lost_when_its_lease_ran_out_or_it_was_never_sent(stage:
     assert await lost(60, 0)
     await stage.commit(Commit((), (UnitStart(job, 0, 1, node),)))
     assert await lost(60, 0)
+
+
+async def test_a_unit_that_waits_is_known_by_when_its_job_was_submitted(stage: Stage) -> None:
+    user, _, _ = await stage.dispatched()
+    job = fresh_id()
+    await stage.commit(dispatch(user, job, 0))
+    submitted = stage.clock.now()
+    assert await stage.store.waiting_units(submitted) == []
+    [unit] = await stage.store.waiting_units(submitted + timedelta(seconds=1))
+    assert (unit.job, unit.state) == (job, "QUEUED")
+    await stage.commit(Commit((), (expired(unit),)))
+    assert await stage.store.waiting_units(submitted + timedelta(seconds=1)) == []
+    assert (await stage.unit(job)).state == "FAILED"
 
 
 async def test_the_lease_of_one_attempt_is_not_that_of_the_next(stage: Stage) -> None:

@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     Transfer,
     user_account,
 )
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
+from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
 
 
 async def test_a_transfer_moves_units_and_tells_its_entry(stage: Stage) -> None:
@@ -194,3 +194,36 @@ async def test_two_ledgers_on_one_database_take_turns(stage: Stage) -> None:
     )
     assert await stage.store.audit() == []
     assert all(balance >= 0 for balance, _ in [await stage.of_user(user) for user in users])
+
+
+# -- what admins do
+
+
+async def test_an_act_is_written_down_with_what_it_did(stage: Stage) -> None:
+    user = await stage.user()
+    first, other = act("a gift", amount="0.0005"), act("another")
+    orders = (Commit((grant(user, 5),), act=first), Commit((grant(user, 7, "b"),), act=other))
+    assert [type(outcome) for outcome in await stage.commit(*orders)] == [Posted, Posted]
+    assert list(await stage.acts()) == [first, other]
+    assert [type(outcome) for outcome in await stage.commit(*orders)] == [Replayed, Replayed]
+    assert list(await stage.acts()) == [first, other]
+
+
+async def test_an_act_that_changed_nothing_is_not_written_down(stage: Stage) -> None:
+    user = await stage.user(5)
+    account = user_account(user)
+    spend = Transfer(account, ADJUSTMENTS, account, 6, "ADJUSTMENT", "spend")
+    refused = (Commit((spend,), act=act("too much")), Commit((grant(user, 6),), act=act("other")))
+    kinds = [InsufficientCredits, ExistsWithOtherAmount]
+    assert [type(outcome) for outcome in await stage.commit(*refused)] == kinds
+    assert await stage.acts() == []
+
+
+async def test_an_act_under_a_key_is_written_down_once(stage: Stage) -> None:
+    user, admin = await stage.user(), await stage.user()
+    key = IdempotencyKey(admin, "k", b"1" * 32, {"status": 200})
+    order = Commit((grant(user, 5),), idempotency=key, act=act("once"))
+    posted, *others = await stage.commit(order, order, order)
+    assert isinstance(posted, Posted)
+    assert [type(other) for other in others] == [Replayed, Replayed]
+    assert len(await stage.acts()) == 1

@@ -37,7 +37,9 @@ class Gateway:
 async def gateway(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Gateway]:
     stores: list[str | None] = [objects_endpoint.url]
     app = web.Application()
-    add_object_routes(app, lambda: stores[0], objects_endpoint.bucket)
+    add_object_routes(
+        app, lambda: stores[0], objects_endpoint.bucket, through=lambda handler: handler
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -10,7 +10,7 @@ from actors.ledger.messages import BooksAway, Commit, Posted, Replayed
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
+from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
 from tests.integration.sql.proxy import Proxy
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
@@ -77,6 +77,17 @@ async def test_a_lost_answer_to_commit_is_found_out(proxy: Proxy, stage: Stage) 
     assert [type(outcome) for outcome in again] == [Replayed, Replayed]
     assert await stage.of_user(user) == (505, 100)
     assert await stage.store.audit() == []
+
+
+async def test_an_act_whose_commit_was_answered_by_nobody_is_written_down_once(
+    proxy: Proxy, stage: Stage
+) -> None:
+    user = await stage.user()
+    proxy.swallow_commit = True
+    (outcome,) = await stage.commit(Commit((grant(user, 5, "x"),), act=act("once")))
+    assert proxy.commits_swallowed == 1
+    assert isinstance(outcome, Posted)
+    assert [done.reason for done in await stage.acts()] == ["once"]
 
 
 async def test_books_that_are_away_are_told_and_come_back(proxy: Proxy, stage: Stage) -> None:

@@ -25,6 +25,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import CREDIT, buy, tell
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
 BREAKS = {
     "an entry's amount": ("i1_total", "UPDATE entries SET amount = amount - 1, after = after - 1"),
@@ -50,6 +51,14 @@ BREAKS = {
     "a hold of ended work": (
         "i3_live",
         "UPDATE units SET state = 'FAILED', ended_at = now() WHERE state = 'RUNNING'",
+    ),
+    "a hold of work that nobody took": (
+        "i3_deadline",
+        (
+            "WITH waits AS (UPDATE units SET state = 'QUEUED', lease_until = NULL"
+            " WHERE state = 'RUNNING') "
+            "UPDATE holds SET created_at = created_at - interval '9 days' WHERE state = 'OPEN'"
+        ),
     ),
     "a charge that the hold denies": (
         "i3_once",
@@ -79,6 +88,14 @@ BREAKS = {
         "i4_earnings",
         "UPDATE transfers SET amount = 1000 WHERE kind = 'EARNING'",
     ),
+    "a refund above the charge": (
+        "i4_refunds",
+        (
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
+            " FROM transfers WHERE kind = 'USAGE' ON CONFLICT DO NOTHING"
+        ),
+    ),
     "a posting that is there twice": (
         "i5",
         (
@@ -97,6 +114,7 @@ BREAKS = {
             " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'"
         ),
     ),
+    **BREAKS_OF_EARNINGS,
     "a result of another attempt": (
         "i9_results",
         (
@@ -207,6 +225,7 @@ async def some_of_everything(stage: Stage) -> None:
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
     await stage.do(postings=(spend,))
     await tell(stage, bought.back("du_1", "DISPUTE", 50))
+    await earnings_of_every_kind(stage)
 
 
 async def test_sound_books_have_no_findings(

@@ -2,11 +2,20 @@
 
 import json
 from typing import Any
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
+from actors.ledger.messages import Commit, UnitComplete
+from sql.database import Database
+from sql.users import Users
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import dispatch
 from web.commands.admin import admin
 
 
@@ -69,6 +78,142 @@ def test_what_is_no_price_is_a_wrong_use(words: tuple[str, ...], why: str) -> No
     assert ended.exit_code == 2
     assert why in ended.output
     assert [c["number"] for c in parsed("prices", "history")["prices"]] == [5, 4, 3, 2, 1]
+
+
+# -- credits
+
+
+@pytest.fixture
+def jane(database: PostgresEndpoint, engine_loop: LoopThread) -> str:
+    """Somebody with 100 credits; her e-mail."""
+    email = "jane@example.org"
+    values = f"'{uuid4()}', '{email}', 'Jane', 'x'"
+    insert = f"INSERT INTO users (id, email, name, password_hash) VALUES ({values})"
+    engine_loop.run(execute(database.app_dsn, insert))
+    ended = grant(email, "100", "--yes", "--reason", "to begin with")
+    assert ended.exit_code == 0, ended.output
+    return email
+
+
+def grant(*words: str, typed: str = "") -> Result:
+    return call("credits", "grant", *words, typed=typed)
+
+
+def balance(email: str) -> str:
+    found = parsed("credits", "show", email)
+    assert isinstance(found["balance"], str)
+    return found["balance"]
+
+
+def acts(database: PostgresEndpoint, engine_loop: LoopThread) -> list[Any]:
+    async def read() -> list[Any]:
+        connection = await asyncpg.connect(database.app_dsn)
+        rows = await connection.fetch("SELECT act, actor, reason FROM audit ORDER BY number")
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    return engine_loop.run(read())
+
+
+def test_a_grant_is_done_when_its_amount_is_typed_again(
+    jane: str, database: PostgresEndpoint, engine_loop: LoopThread
+) -> None:
+    ended = grant(jane, "50", "--reason", "an apology", typed="50.0\n")
+    assert ended.exit_code == 0, ended.output
+    assert "Give 50.0000 credits to jane@example.org. Jane has 100.0000, 0.0000 of" in ended.output
+    assert ended.output.endswith("Done: jane@example.org had 150.0000 credits after it.\n")
+    assert balance(jane) == "150.0000"
+    (_, (name, actor, reason)) = acts(database, engine_loop)
+    assert (name, reason) == ("credits.grant", "an apology")
+    assert actor.startswith("console:")
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "why"),
+    [
+        ("5\n", 1, "5 is not 50.0000: nothing was done"),
+        ("-50\n", 1, "-50 is not 50.0000"),
+        ("yes\n", 1, "yes is not 50.0000"),
+        ("", 2, "Nobody typed the amount again: --yes does without"),
+    ],
+)
+def test_nothing_is_done_when_another_amount_is_typed(
+    jane: str, typed: str, code: int, why: str
+) -> None:
+    ended = grant(jane, "50", "--reason", "an apology", typed=typed)
+    assert ended.exit_code == code
+    assert why in ended.output
+    assert balance(jane) == "100.0000"
+
+
+def test_credits_are_taken_away_as_far_as_they_are_there(jane: str) -> None:
+    words = ("credits", "adjust", jane, "--reason", "a mistake")
+    ended = call(*words, "--by", "-60", typed="-60\n")
+    assert ended.exit_code == 0, ended.output
+    assert "Take 60.0000 credits away from" in ended.output
+    ended = call(*words, "--by", "-60", "--yes")
+    assert ended.exit_code == 1
+    assert "has 40.0000 credits that are not held, 60.0000 were to be taken" in ended.output
+    assert balance(jane) == "40.0000"
+
+
+def test_under_one_key_it_is_done_once(
+    jane: str, database: PostgresEndpoint, engine_loop: LoopThread
+) -> None:
+    words = (jane, "--reason", "a script", "--key", "2026-03", "--yes")
+    assert grant(words[0], "5", *words[1:]).output.startswith("Done: ")
+    assert grant(words[0], "5", *words[1:]).output.startswith("It was done before: ")
+    ended = grant(words[0], "6", *words[1:])
+    assert (ended.exit_code, "another amount" in ended.output) == (1, True)
+    assert balance(jane) == "105.0000"
+    assert len(acts(database, engine_loop)) == 2
+
+
+def test_work_that_was_charged_is_given_back(
+    jane: str, database: PostgresEndpoint, engine_loop: LoopThread
+) -> None:
+    async def work() -> UUID:
+        pool = Database(lambda: database.app_dsn)
+        stage = sql_stage(pool)
+        user = await Users(pool).by_email(jane)
+        node, job = await stage.node(), uuid4()
+        assert user is not None
+        done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
+        await stage.commit(dispatch(user.id, job, 100_000, 1, node), Commit(effects=(done,)))
+        await pool.close()
+        return job
+
+    job = str(engine_loop.run(work()))
+    refund = ("credits", "refund", job, "--reason", "a black picture")
+    assert call(*refund, "--amount", "11", "--yes").exit_code == 2
+    ended = call(*refund, typed="10\n")
+    assert "Give 10.0000 of 10.0000 credits back to jane@example.org" in ended.output
+    assert balance(jane) == "100.0000"
+    assert call(*refund, "--yes").output.startswith("It was done before: ")
+    assert call("credits", "refund", str(uuid4()), "--reason", "x", "--yes").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("grant", "JANE", "0", "--reason", "x"), "amount must"),
+        (("grant", "JANE", "1e3", "--reason", "x"), "amount must"),
+        (("grant", "JANE", "1"), "Missing option '--reason'"),
+        (("grant", "JANE", "1", "--reason", ""), "reason must"),
+        (("adjust", "JANE", "--by", "--1", "--reason", "x"), "amount must"),
+        (("refund", "x", "--reason", "x"), "is not a valid UUID"),
+    ],
+)
+def test_what_is_no_amount_is_a_wrong_use(jane: str, words: tuple[str, ...], why: str) -> None:
+    ended = call("credits", *(jane if word == "JANE" else word for word in words), "--yes")
+    assert ended.exit_code == 2
+    assert why in ended.output
+    assert balance(jane) == "100.0000"
+
+
+def test_whoever_does_not_exist_is_named() -> None:
+    ended = grant("bob@example.org", "1", "--reason", "x", "--yes")
+    assert (ended.exit_code, ended.output) == (1, "Error: Nobody has the e-mail bob@example.org\n")
 
 
 # -- skus

@@ -11,6 +11,7 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.books import BooksTransaction
 from sql.database import Unavailable
+from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.work import Lease, NodeRow, OpenUnit, StandingRow
 from supervisors.child import Child
@@ -35,8 +36,11 @@ class ShelfStore:
         self.nodes: list[NodeRow] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
+        self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
+        self.ripe: list[Ripe] = []
+        self.claimable: list[Claimable] = []
         self.asked: list[tuple[datetime, datetime]] = []
         self.reads = 0
 
@@ -65,6 +69,10 @@ class ShelfStore:
         self._check()
         return [unit for unit in self.units if unit.node == node]
 
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        assert submitted_before < EPOCH
+        return list(self.waiting)
+
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
         self._check()
         self.asked.append((now, unsent_since))
@@ -77,6 +85,15 @@ class ShelfStore:
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
         self._check()
         return [row for row in self.spoken if row.at >= since]
+
+    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+        self._check()
+        self.asked.append((now, now))
+        return self.ripe[:limit]
+
+    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+        self._check()
+        return self.claimable[:limit]
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         self._check()

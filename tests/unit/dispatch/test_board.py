@@ -3,13 +3,26 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send, Withdraw
 from actors.scheduler.board import ORDER_SECONDS, Board, Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, node_row, open_unit, order, state_of
+from tests.unit.dispatch.stage import (
+    JOB,
+    JOB2,
+    NODE,
+    OTHER,
+    OWNER,
+    USER,
+    node_row,
+    open_unit,
+    order,
+    state_of,
+)
 
 SESSION: Ref[Any] = Ref("session")
 
@@ -61,7 +74,7 @@ def test_a_booking_takes_a_slot_and_is_sent_when_it_is_confirmed() -> None:
 def test_a_refused_booking_gives_its_slot_back() -> None:
     board, heard = board_with()
     board.refuse(booked(board))
-    assert (taken(board), board.units, heard) == (0, {}, [])
+    assert (taken(board), dict(board.units), heard) == (0, {}, [])
 
 
 def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
@@ -114,7 +127,7 @@ def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
     board.confirm(booked(board), EPOCH)
     assert not board.hear(state_of("RUNNING"))
     assert not board.hear(state_of("COMPLETED"))
-    assert (taken(board), board.units, len(heard)) == (0, {}, 1)
+    assert (taken(board), dict(board.units), len(heard)) == (0, {}, 1)
 
 
 def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
@@ -229,3 +242,41 @@ def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> No
     board.refresh([])
     assert taken(board) == 1
     assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()
+
+
+def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> None:
+    board, _ = board_with()
+    booking = booked(board)
+    assert (board.units.jobs_of(USER), board.units.jobs_of(OWNER)) == (1, 0)
+    board.confirm(booking, EPOCH)
+    assert board.units.jobs_of(USER) == 1
+    board.hear(state_of("COMPLETED"))
+    assert board.units.jobs_of(USER) == 0
+
+
+def test_a_job_that_is_to_queue_is_counted_before_it_is_in_the_books() -> None:
+    board, _ = board_with(node_row(NODE, "render"))
+    booking = booked(board, queue=True)
+    assert board.units.jobs_of(USER) == 1
+    board.refuse(booking)
+    assert board.units.jobs_of(USER) == 0
+    board.confirm(booked(board, queue=True), EPOCH)
+    assert board.units.jobs_of(USER) == 1
+
+
+def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:
+    board, _ = board_with(node_row(NODE, "render"))
+    booked(board, queue=True)
+    board.expire(EPOCH, ORDER_SECONDS)
+    assert (board.units.jobs_of(USER), dict(board.units)) == (0, {})
+
+
+def test_a_job_is_open_once_however_many_units_it_has() -> None:
+    board, _ = board_with()
+    rows = [attrs.evolve(open_unit(), unit=number) for number in range(5)]
+    board.reconcile(rows, EPOCH)
+    assert board.units.jobs_of(USER) == 1
+    board.reconcile(rows[:1], EPOCH)
+    assert board.units.jobs_of(USER) == 1
+    board.reconcile([], EPOCH)
+    assert board.units.jobs_of(USER) == 0

@@ -100,6 +100,20 @@ async def test_more_lost_units_than_the_ledger_takes_are_left_for_the_next_sweep
         assert cast.ledger.ref.depth == 1024
 
 
+@simulated
+async def test_a_unit_that_waited_too_long_fails_and_everybody_hears_of_it() -> None:
+    async with sweeping() as cast:
+        cast.store.waiting = [open_unit(state="QUEUED", attempt=2)]
+        commit = await cast.ledger.expect(Commit, within=40.0)
+        [effect] = commit.effects
+        assert isinstance(effect, UnitFail)
+        assert (effect.attempt, effect.node, effect.retry_at) == (2, None, None)
+        assert "within 7 days" in effect.error
+        state = state_of("FAILED")
+        decide(commit, Posted(units=(state,)))
+        assert (await cast.scheduler.expect(UnitsChanged)).units == (state,)
+
+
 def test_a_unit_that_was_lost_too_often_fails() -> None:
     often = open_unit(state="RUNNING", attempt=ATTEMPTS_MOST, node=NODE, lease_until=EPOCH)
     effect = rescue(often)

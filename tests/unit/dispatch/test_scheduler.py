@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
-from actors.scheduler.actor import SchedulerActor
+from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import (
     AllNodesFull,
     NoCapableNode,
@@ -33,6 +33,7 @@ from actors.scheduler.messages import (
     SessionClosed,
     SessionOpened,
     SessionReady,
+    TooManyOpen,
     UnitsChanged,
     Wake,
 )
@@ -55,6 +56,8 @@ from tests.unit.dispatch.stage import (
 from tests.unit.simulated_time import simulated
 from tests.until import until
 
+USUAL = SchedulerSettings()
+
 
 @attrs.frozen
 class Play:
@@ -74,7 +77,13 @@ class Play:
 
 
 @asynccontextmanager
-async def scheduling(*, nodes: Any = None, units: Any = (), **state: Any) -> AsyncGenerator[Play]:
+async def scheduling(
+    *,
+    nodes: Any = None,
+    units: Any = (),
+    settings: SchedulerSettings = USUAL,
+    **state: Any,
+) -> AsyncGenerator[Play]:
     cast_, clock = Cast(), TwinClock()
     cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
     cast_.store.units = list(units)
@@ -88,6 +97,7 @@ async def scheduling(*, nodes: Any = None, units: Any = (), **state: Any) -> Asy
             cast_.store,
             clock,
             sessions=lambda: [cast_.session.ref],
+            settings=settings,
         )
 
     async with on_stage("scheduler", make) as ref:
@@ -177,6 +187,22 @@ async def test_every_node_full() -> None:
             decide(await play.commit(), Posted())
         assert isinstance(await play.dispatch(), AllNodesFull)
         for answer in answers:
+            answer.cancel()
+
+
+@simulated
+async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
+    settings = SchedulerSettings(open_jobs=2)
+    async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
+        answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
+        assert await answers[1] == TooManyOpen(2)  # the first is not in the books yet
+        assert isinstance(await play.commit(), Commit)
+        other = play.dispatch(job=JOB2, user=OWNER)
+        decide(await play.commit(), Posted())  # what is open is one user's own
+        play.ref.tell(UnitsChanged((state_of("COMPLETED", attempt=1),)))
+        again = play.dispatch(job=type(JOB)(int=9))
+        assert (await play.commit()).effects
+        for answer in (answers[0], other, again):
             answer.cancel()
 
 

@@ -16,6 +16,7 @@ from actors.ledger.messages import (
 from actors.node_session.messages import (
     Close,
     Disconnected,
+    PingSeen,
     PongSeen,
     Received,
     WhoAreYou,
@@ -368,6 +369,37 @@ async def test_a_flood_closes_with_1008() -> None:
         await play.ref.down()
         assert play.socket.closed is not None
         assert play.socket.closed[0] == 1008
+
+
+@simulated
+async def test_pings_and_bare_pongs_are_frames_too() -> None:
+    for seen in (PingSeen(), PongSeen()):
+        async with session(flood_frames=20) as play:
+            for _ in range(21):
+                await play.ref.offer(seen)
+            await play.ref.down()
+            assert play.socket.closed is not None
+            assert play.socket.closed[0] == 1008
+
+
+@simulated
+async def test_a_node_that_reads_nothing_is_cut_off() -> None:
+    async with session() as play:
+        await play.greeted()
+        play.socket.deaf = True
+        play.send(assignment())
+        assert await play.ref.down() == "stopped"
+        assert play.socket.aborted
+
+
+@simulated
+async def test_a_node_that_does_not_take_its_goodbye_is_cut_off() -> None:
+    async with session() as play:
+        await play.greeted()
+        play.socket.deaf = True
+        play.ref.tell(Close(4003, "replaced"))
+        await play.ref.down()
+        assert play.socket.aborted
 
 
 @simulated

@@ -28,16 +28,18 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
     UnitStart,
+    operator_account,
     user_account,
 )
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
-from tests.integration.conformance.stage import dispatch, fresh_id, grant
+from tests.integration.conformance.stage import act, dispatch, fresh_id, grant
 from tests.twins.store import StoreTwin
 
 T = TypeVar("T")
 AMOUNTS = st.integers(1, 300)
 USERS, NODES = range(3), range(3)
+EARNER = operator_account(UUID(int=2**64))
 RARELY = st.sampled_from([False, False, False, True])
 
 
@@ -96,7 +98,8 @@ class Books(RuleBasedStateMachine):
         self.grant(user, amount, word)
 
     def grant(self, user: int, amount: int, word: str) -> None:
-        commit = Commit((grant(self.users[user], amount, word),))
+        record = act(f"{user} {word}")
+        commit = Commit((grant(self.users[user], amount, word),), act=record)
         before = self.references.get((user, word))
         if before is None:
             self.references[user, word] = amount
@@ -172,7 +175,7 @@ class Books(RuleBasedStateMachine):
         effect = UnitComplete(
             *(job.id, 0, job.attempt - int(back), self.nodes[node], "x"),
             verified=verified,
-            operator="operator:o",
+            operator=EARNER,
         )
         ours = node == job.node and not back
         if ours and job.state in ("DISPATCHED", "RUNNING"):
@@ -264,10 +267,12 @@ class Books(RuleBasedStateMachine):
             account = self.store.accounts.get(user_account(user))
             found = (account.balance, account.held) if account else (0, 0)
             assert found == (money, held)
-        earner = self.store.accounts.get("operator:o")
+        earner = self.store.accounts.get(EARNER)
         assert (earner.balance if earner else 0) == self.earned
         assert self.store.accounts["revenue"].balance == self.revenue
         assert self.store.accounts["adjustments"].balance == -self.granted
+        written = sorted(act.reason for act in self.store.acts)
+        assert written == sorted(f"{user} {word}" for user, word in self.references)
         for job in self.jobs:
             unit = self.store.units[job.id, 0]
             assert (unit.state, unit.attempt) == (job.state, job.attempt)

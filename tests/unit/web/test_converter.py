@@ -76,6 +76,13 @@ def test_every_fault_is_found_with_its_path() -> None:
 
 
 @pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-03-01T00:00:00"]
+)
+def test_a_time_that_is_none_in_utc_is_a_fault(time: str) -> None:
+    assert faults(when=time) == {"when": "value"}
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("names", "abc"),

@@ -1,23 +1,92 @@
-"""Rate limits per IP."""
+"""Rate limits: counted per subject, in a table that is bounded."""
 
-from supervisors.engines.system import SystemClock
+from datetime import datetime, timedelta
+
 from tests.face import settings_for_tests
-from web.rates import Rates
+from tests.twins.clock import EPOCH
+from web.problem import Problem
+from web.rate_table import Table
+from web.rates import Rates, Standing, too_many
 
 
-async def test_one_too_many_is_told_when_to_come_again() -> None:
-    rates = Rates(settings_for_tests(limits={"login": 2}).limits, SystemClock())
-    assert await rates.refuse("login", "192.0.2.1") is None
-    assert await rates.refuse("login", "192.0.2.1") is None
-    refused = await rates.refuse("login", "192.0.2.1")
-    assert refused is not None
+class HandClock:
+    """Time passes by hand."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def advance(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+def rates_of(clock: HandClock, **limits: int) -> Rates:
+    return Rates(settings_for_tests(limits=limits).limits, clock)
+
+
+async def counted(rates: Rates, rate: str, subject: str) -> Standing:
+    standing = await rates.count(rate, subject)
+    assert not isinstance(standing, Problem)
+    return standing
+
+
+async def test_each_request_is_told_how_many_are_left() -> None:
+    rates = rates_of(HandClock(), login=2)
+    assert await counted(rates, "login", "192.0.2.1") == Standing(2, 1, 60)
+    assert await counted(rates, "login", "192.0.2.1") == Standing(2, 0, 60)
+    assert await counted(rates, "login", "192.0.2.1") == Standing(2, 0, 60, is_over=True)
+
+
+async def test_who_comes_again_when_he_was_told_is_let_in() -> None:
+    clock = HandClock()
+    rates = rates_of(clock, login=1)
+    await counted(rates, "login", "192.0.2.1")
+    clock.advance(20.5)
+    refused = await counted(rates, "login", "192.0.2.1")
+    assert refused == Standing(1, 0, 40, is_over=True)
+    clock.advance(refused.seconds)
+    assert not (await counted(rates, "login", "192.0.2.1")).is_over
+
+
+async def test_subjects_and_limits_are_counted_apart() -> None:
+    rates = rates_of(HandClock(), login=1, register=1)
+    for rate, subject in (
+        ("login", "192.0.2.1"),
+        ("login", "192.0.2.2"),
+        ("register", "192.0.2.1"),
+    ):
+        assert not (await counted(rates, rate, subject)).is_over
+    assert (await counted(rates, "login", "192.0.2.1")).is_over
+
+
+def test_a_refusal_says_what_is_allowed_and_when() -> None:
+    refused = too_many(Standing(5, 0, 42, is_over=True))
     assert refused.status == 429
-    assert 1 <= int(refused.headers["Retry-After"]) <= 61
+    assert refused.detail == "Too many requests: at most 5 per minute; try again in 42 s"
+    assert refused.headers == {"Retry-After": "42"}
 
 
-async def test_ips_and_limits_are_counted_apart() -> None:
-    rates = Rates(settings_for_tests(limits={"login": 1, "register": 1}).limits, SystemClock())
-    assert await rates.refuse("login", "192.0.2.1") is None
-    assert await rates.refuse("login", "192.0.2.2") is None
-    assert await rates.refuse("register", "192.0.2.1") is None
-    assert await rates.refuse("login", "192.0.2.1") is not None
+async def test_a_table_holds_no_more_than_it_may_and_forgets_the_oldest() -> None:
+    clock = HandClock()
+    table = Table(lambda: clock.now().timestamp(), 100)
+    for number in range(1_000):
+        await table.incr(f"key{number}", 60)
+        assert len(table) <= 100
+    assert await table.incr("key999", 60) == 2
+    assert await table.get("key0") == 0
+
+
+async def test_what_has_ended_is_forgotten_as_others_come() -> None:
+    clock = HandClock()
+    table = Table(lambda: clock.now().timestamp(), 1_000)
+    for number in range(500):
+        await table.incr(f"key{number}", 60)
+    clock.advance(61)
+    assert await table.incr("key7", 60) == 1
+    assert len(table) == 1
+    assert await table.get_expiry("key7") == (clock.now() + timedelta(seconds=60)).timestamp()

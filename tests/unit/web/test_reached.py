@@ -2,17 +2,25 @@
 
 import attrs
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from config.settings import load
+from web.caller import CALLER, Caller
 from web.reached import reached_at
+
+
+def request_for(host: str) -> web.Request:
+    request = make_mocked_request("GET", "/", headers={"Host": host})
+    request[CALLER] = Caller("192.0.2.1", "http")
+    return request
 
 
 @pytest.mark.parametrize(
     "host", ["render.example", "10.0.0.7:8000", "localhost:1", "[fe80::1]:8000", "[::1]"]
 )
 def test_the_host_that_the_caller_used_is_named(host: str) -> None:
-    request = make_mocked_request("GET", "/", headers={"Host": host})
+    request = request_for(host)
     assert reached_at(request, load()) == f"http://{host}"
 
 
@@ -20,7 +28,7 @@ def test_the_host_that_the_caller_used_is_named(host: str) -> None:
     "host", ["", "user@evil.example", "evil.example/path", "a b", "-x", "x?y", "[evil]", "x:999999"]
 )
 def test_what_is_no_host_is_ignored(host: str) -> None:
-    request = make_mocked_request("GET", "/", headers={"Host": host})
+    request = request_for(host)
     assert reached_at(request, load()) is None
 
 
@@ -28,5 +36,5 @@ def test_what_is_no_host_is_ignored(host: str) -> None:
 def test_a_setting_goes_before_what_the_caller_used(section: str) -> None:
     settings = load()
     named = attrs.evolve(getattr(settings, section), public_url="https://render.example")
-    request = make_mocked_request("GET", "/", headers={"Host": "10.0.0.7"})
+    request = request_for("10.0.0.7")
     assert reached_at(request, attrs.evolve(settings, **{section: named})) is None

@@ -1,0 +1,114 @@
+"""Disputes, over a draft of the books: the creator opens one, an admin decides; once per unit."""
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    REVENUE,
+    SUSPENSE,
+    GuardFailed,
+    Transfer,
+    operator_account,
+    user_account,
+    work_reference,
+)
+from actors.ledger.postings import Refusal, book
+from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from sql.earnings import DisputeRow, EarningRow
+
+# Why a dispute is not opened, beside the state of a unit that is not COMPLETED.
+WORDS = "Dispute upheld"
+UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
+
+
+def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
+    """Open one, within the window."""
+    key = (effect.job, effect.unit)
+    before = draft.disputes.get(key)
+    if before is not None and before.id == effect.id:
+        return False
+    wrong = _wrong(draft, effect)
+    if wrong is not None:
+        return GuardFailed("DisputeOpen", wrong)
+    if before is not None:
+        return GuardFailed("DisputeOpen", DISPUTED)
+    hold = draft.holds.get(work_reference(*key))
+    assert hold is not None, "it was charged"
+    opened = DisputeRow(
+        *(effect.id, *key, effect.user, effect.reason),
+        charge=hold.settled,
+        opened_at=draft.now,
+    )
+    draft.disputes.put(key, opened)
+    return True
+
+
+def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
+    """Decide one: give the charge back, or let the share go."""
+    key = (effect.job, effect.unit)
+    found = draft.disputes.get(key)
+    if found is None or found.user_id != effect.creator:
+        return GuardFailed("DisputeDecide", "")
+    state = "UPHELD" if effect.upheld else "REJECTED"
+    if found.state != "OPEN":
+        return False if found.state == state else GuardFailed("DisputeDecide", found.state)
+    share = draft.earnings.get(key)
+    if effect.upheld:
+        reversed_ = _give_back(draft, found, share)
+        if not isinstance(reversed_, bool):
+            return reversed_
+    if share is not None:
+        after = "REVERSED" if effect.upheld else "PAYABLE"
+        draft.earnings.put(key, attrs.evolve(share, state=after))
+    decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
+    draft.disputes.put(key, decided)
+    return True
+
+
+def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
+    """Why it cannot be disputed, '' when there is no such unit of this user."""
+    key = (effect.job, effect.unit)
+    job, unit = draft.jobs.get(effect.job), draft.units.get(key)
+    if job is None or unit is None or job.user_id != effect.user:
+        return ""
+    if unit.state != "COMPLETED" or unit.ended_at is None:
+        return unit.state
+    hold, share = draft.holds.get(work_reference(*key)), draft.earnings.get(key)
+    if hold is None or hold.settled == 0:
+        return UNCHARGED
+    closes = unit.ended_at + effect.window if share is None else share.payable_at
+    return CLOSED if draft.now >= closes else None
+
+
+def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
+    """What is to be given back: of what was charged, what no admin gave back before by hand."""
+    work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
+    before = draft.transfers.get((creator, "REFUND", work))
+    amount = found.charge - (0 if before is None else before[0].amount)
+    if amount <= 0:
+        return None
+    reference = work if before is None else dispute_reference(found)
+    return Transfer(REVENUE, creator, creator, amount, "REFUND", reference, WORDS)
+
+
+def dispute_reference(found: DisputeRow) -> str:
+    """Under which a rest is given back; the whole goes under the work's own reference."""
+    return f"dispute:{found.job_id}:{found.unit}"
+
+
+def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
+    """The share to revenue, and the whole charge from there to the creator."""
+    refund = refund_of(draft, found)
+    transfers = [] if refund is None else [refund]
+    if share is not None:
+        if share.state != "PENDING":
+            return GuardFailed("DisputeDecide", share.state)
+        earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
+        work = work_reference(found.job_id, found.unit)
+        back = Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", work, WORDS)
+        transfers.insert(0, back)
+    for transfer in transfers:
+        moved = book(draft, transfer)
+        if not isinstance(moved, bool):
+            return moved
+    return True

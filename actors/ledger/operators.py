@@ -1,0 +1,116 @@
+"""What changes what operators earn, over a draft of the books: each effect with its guard.
+
+Each function answers True when it changed something, False when it was done before, or why not.
+"""
+
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.disputes import dispute, judge
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    SUSPENSE,
+    GuardFailed,
+    Transfer,
+    UnitComplete,
+    operator_account,
+    work_reference,
+)
+from actors.ledger.payouts import of_payout
+from actors.ledger.postings import Refusal, book
+from actors.paymaster.messages import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
+    EarningMature,
+    OfPayout,
+    OfUnit,
+    OperatorEffect,
+)
+from sql.books import UnitRow
+from sql.earnings import OPERATOR, EarningRow
+
+OWED = ("PENDING", "PAYABLE")
+
+
+def of_operator(draft: Draft, effect: OperatorEffect) -> bool | Refusal:
+    """Do one effect."""
+    if isinstance(effect, OfPayout):
+        return of_payout(draft, effect)
+    return _of_unit(draft, effect)
+
+
+def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
+    """Note the share that the completion of a unit has just paid to somebody's account."""
+    found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
+    if found is None or effect.operator is None:
+        return  # it cost nothing, or the share is less than the smallest amount
+    transfer, _ = found
+    key = (unit.job_id, unit.number)
+    share = EarningRow(
+        id=draft.uuid(),
+        job_id=unit.job_id,
+        unit=unit.number,
+        node_id=effect.node,
+        operator_id=_operator(effect.operator),
+        amount=transfer.amount,
+        state="PENDING",
+        earned_at=draft.now,
+        payable_at=draft.now + effect.dispute_window,
+    )
+    draft.earnings.put(key, share)
+
+
+def _operator(account: str) -> UUID | None:
+    return None if account == SUSPENSE else UUID(account.removeprefix(OPERATOR))
+
+
+def _reference(effect: UnitComplete) -> str:
+    return work_reference(effect.job, effect.unit)
+
+
+def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
+    if isinstance(effect, DisputeOpen):
+        return dispute(draft, effect)
+    if isinstance(effect, DisputeDecide):
+        return judge(draft, effect)
+    share = draft.earnings.get((effect.job, effect.unit))
+    if share is None:
+        return GuardFailed(type(effect).__name__, "")
+    if isinstance(effect, EarningMature):
+        return _mature(draft, share, effect)
+    return _claim(draft, share, effect)
+
+
+def _mature(draft: Draft, share: EarningRow, effect: EarningMature) -> bool | Refusal:
+    if share.state in ("PAYABLE", "PAID"):
+        return False
+    key = (effect.job, effect.unit)
+    unit, disputed = draft.units.get(key), draft.disputes.get(key)
+    is_over = draft.now >= share.payable_at
+    is_disputed = disputed is not None and disputed.state == "OPEN"
+    is_verified = unit is not None and unit.verified
+    if share.state != "PENDING" or is_disputed or not (is_over and is_verified):
+        return GuardFailed("EarningMature", share.state)
+    draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
+    return True
+
+
+def _claim(draft: Draft, share: EarningRow, effect: EarningClaim) -> bool | Refusal:
+    if share.operator_id is not None:
+        same = share.operator_id == effect.owner
+        return False if same else GuardFailed("EarningClaim", share.state)
+    if share.state not in OWED:
+        return GuardFailed("EarningClaim", share.state)
+    owner = operator_account(effect.owner)
+    reference = work_reference(effect.job, effect.unit)
+    words = "Earned before the node had an owner"
+    moved = book(
+        draft, Transfer(SUSPENSE, owner, SUSPENSE, share.amount, "CLAIM", reference, words)
+    )
+    if not isinstance(moved, bool):
+        return moved
+    claimed = attrs.evolve(share, operator_id=effect.owner)
+    draft.earnings.put((effect.job, effect.unit), claimed)
+    return True

@@ -1,0 +1,93 @@
+"""The Paymaster: lets shares become payable when their time comes, and gives claimed ones away."""
+
+import logging
+from collections.abc import Sequence
+
+import attrs
+
+from actors.kernel import Actor, Ref, handles
+from actors.ledger.messages import Commit, Ledger
+from actors.paymaster.messages import (
+    EarningClaim,
+    EarningMature,
+    LookForClaims,
+    LookForRipe,
+    OfUnit,
+    Paymaster,
+)
+from actors.ports import Clock, Store
+from sql.database import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class PaymasterSettings:
+    """``at_once`` shares are asked for at a time; where there were as many, there may be more."""
+
+    ripe_seconds: float = 5.0
+    claims_seconds: float = 30.0
+    again_seconds: float = 0.2
+    at_once: int = 500
+
+
+class PaymasterActor(Actor[Paymaster]):
+    """Commits what it finds; what is lost on the way is found again at the next look.
+
+    It keeps nothing: several gateways may look at once, and each share is moved once.
+    """
+
+    def __init__(
+        self,
+        ledger: Ref[Ledger],
+        store: Store,
+        clock: Clock,
+        *,
+        settings: PaymasterSettings = PaymasterSettings(),
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+
+    async def started(self) -> None:
+        self.after(self._settings.ripe_seconds, LookForRipe(), jitter=0.1)
+        self.after(self._settings.claims_seconds, LookForClaims(again=True), jitter=0.1)
+
+    @handles(LookForRipe)
+    async def look_for_ripe(self, _: LookForRipe) -> None:
+        wait = self._settings.ripe_seconds
+        try:
+            found = await self._store.ripe_earnings(self._clock.now(), self._settings.at_once)
+        except Unavailable as error:
+            log.warning("no share became payable: %s", type(error).__name__)
+        else:
+            wait = self._pause(wait, len(found))
+            self._ask([EarningMature(ripe.job, ripe.unit) for ripe in found])
+        self.after(wait, LookForRipe(), jitter=0.1)
+
+    @handles(LookForClaims)
+    async def look_for_claims(self, message: LookForClaims) -> None:
+        wait = self._settings.claims_seconds
+        try:
+            found = await self._store.claimable_earnings(self._settings.at_once)
+        except Unavailable as error:
+            log.warning("no share was claimed: %s", type(error).__name__)
+        else:
+            wait = self._pause(wait, len(found))
+            self._ask([EarningClaim(share.job, share.unit, share.owner) for share in found])
+        if message.again:
+            self.after(wait, LookForClaims(again=True), jitter=0.1)
+
+    def _pause(self, wait: float, found: int) -> float:
+        return self._settings.again_seconds if found >= self._settings.at_once else wait
+
+    def _ask(self, effects: Sequence[OfUnit]) -> None:
+        """Each by itself: one that is refused keeps no other back.
+
+        Nobody waits for the outcome: a refusal means that somebody disputed it since, or that
+        another gateway was faster. What a full Ledger does not take is found again.
+        """
+        for effect in effects:
+            if not self._ledger.tell(Commit(effects=(effect,))):
+                return

@@ -1,0 +1,149 @@
+"""``rendertrust earnings``: what one's nodes earned, statements, and payouts."""
+
+import csv
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
+    from rendertrust.client.asynchronous import PayoutTo
+
+STATES: Final = ("pending", "payable", "paid", "reversed")
+# 80 columns hold the first; programs get all.
+COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB")
+ALL_COLUMNS: Final = (*COLUMNS, "UNIT", "NODE", "PAYOUT")
+PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
+LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.pass_context
+def earnings(context: click.Context) -> None:
+    """What your nodes earned, statements, and payouts; by itself the newest shares."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+@earnings.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@click.pass_context
+def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
+    """What your nodes earned, unit by unit, newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.earnings(state, limit=limit, offset=offset))
+    session.output.document(found)
+    if not found.earnings:
+        session.output.note("Nothing yet. Let this machine earn: rendertrust node join")
+        return
+    _table(session, found)
+    seen = offset + len(found.earnings)
+    if seen < found.count:
+        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.note(_totals(found.totals))
+
+
+@earnings.command()
+@click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="MONTH")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
+@click.pass_context
+def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
+    """Your account as an operator in a MONTH (like 2026-03, UTC), entry by entry."""
+    session = session_of(context)
+    found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
+    session.output.document(found)
+    rows = [_line(line) for line in found.lines]
+    if as_csv and not session.output.json:
+        csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *rows])
+        return
+    names = ("opening", "earned", "claimed", "reversed", "paid", "closing")
+    session.output.facts({name: getattr(found, name) for name in names})
+    if rows:
+        session.output.table(LINE_COLUMNS, rows)
+
+
+@earnings.command()
+@click.option(
+    "--to",
+    type=click.Choice(("credits", "money")),
+    default="credits",
+    show_default=True,
+    help="Credits are yours at once; money is sent once an admin approved it.",
+)
+@click.pass_context
+def payout(context: click.Context, to: "PayoutTo") -> None:
+    """Pay out all that is payable."""
+    session = session_of(context)
+    made = session.run(lambda client: client.pay_out(to))
+    session.output.document(made)
+    if made.to == "credits":
+        session.output.say(f"{made.amount} credits are yours, for {made.units} units.")
+    else:
+        session.output.say(f"Asked for {made.amount} in money, for {made.units} units.")
+        session.output.note("See what becomes of it: rendertrust earnings payouts")
+
+
+@earnings.command()
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@click.pass_context
+def payouts(context: click.Context, limit: int, offset: int) -> None:
+    """Your payouts, newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.payouts(limit=limit, offset=offset))
+    session.output.document(found)
+    if not found.payouts:
+        session.output.note("No payouts yet: rendertrust earnings payout")
+        return
+    time = wording.ago if session.output.terminal else wording.stamp
+    session.output.table(PAYOUT_COLUMNS, [_payout(each, time) for each in found.payouts])
+    seen = offset + len(found.payouts)
+    if seen < found.count:
+        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+
+
+def _table(session: Session, found: "Earnings") -> None:
+    people = session.output.terminal
+    rows = [_row(share, wording.ago if people else wording.stamp) for share in found.earnings]
+    columns = COLUMNS if people else ALL_COLUMNS
+    session.output.table(columns, [row[: len(columns)] for row in rows])
+
+
+def _totals(totals: "EarningTotals") -> str:
+    named = ", ".join(f"{name} {getattr(totals, name)}" for name in (*STATES, "requested"))
+    if not totals.payable.strip("0."):
+        return f"In all: {named}."
+    return f"In all: {named}. What is payable becomes credits: rendertrust earnings payout"
+
+
+def _row(share: "Share", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    return (
+        time(share.earned_at),
+        share.amount,
+        "disputed" if share.disputed else share.state,
+        wording.stamp(share.payable_at),
+        share.job_id,
+        str(share.unit),
+        share.node_id,
+        share.payout_id or "-",
+    )
+
+
+def _payout(made: "Payout", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    asked = (made.id, time(made.requested_at), made.to, made.amount, str(made.units))
+    return (*asked, made.state, wording.harmless(made.reference) or "-")
+
+
+def _line(line: "StatementLine") -> tuple[str, ...]:
+    amounts = (wording.stamp(line.at), line.kind, line.amount, line.balance)
+    unit = "-" if line.unit is None else str(line.unit)
+    return (*amounts, line.job_id or "-", unit, line.node_id or "-", line.payout_id or "-")

@@ -1,0 +1,87 @@
+"""What operators earn, as the Ledger handles it: shares of units, disputes, payouts."""
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+SHARES_MOST = 10_000  # that one payout pays; who has more asks again
+OPERATOR = "operator:"
+SUSPENSE = "suspense"
+
+
+@attrs.frozen
+class EarningRow:
+    """The share of one unit. Without an operator it waits in suspense for the node's owner."""
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    node_id: UUID
+    operator_id: UUID | None
+    amount: int
+    state: str
+    earned_at: datetime
+    payable_at: datetime
+    payout_id: UUID | None = None
+
+    @property
+    def account(self) -> str:
+        """Where the share lies."""
+        return SUSPENSE if self.operator_id is None else f"{OPERATOR}{self.operator_id}"
+
+
+@attrs.frozen
+class DisputeRow:
+    id: UUID
+    job_id: UUID
+    unit: int
+    user_id: UUID
+    reason: str
+    charge: int
+    opened_at: datetime
+    state: str = "OPEN"
+    decision: str = ""
+    decided_at: datetime | None = None
+
+
+@attrs.frozen
+class PayoutRow:
+    """``units`` is how many shares it pays."""
+
+    id: UUID
+    operator_id: UUID
+    kind: str
+    amount: int
+    units: int
+    state: str
+    requested_at: datetime
+    batch_id: UUID | None = None
+    reference: str = ""
+    closed_at: datetime | None = None
+
+
+@attrs.frozen
+class PayableRow:
+    """What a payout to an operator would pay, as it was found."""
+
+    operator_id: UUID
+    units: int
+    amount: int
+
+
+@attrs.frozen
+class Ripe:
+    """A share that may become payable."""
+
+    job: UUID
+    unit: int
+
+
+@attrs.frozen
+class Claimable:
+    """A share in suspense whose node has an owner."""
+
+    job: UUID
+    unit: int
+    owner: UUID

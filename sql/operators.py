@@ -1,0 +1,191 @@
+"""What operators, creators and admins see of earnings, payouts and disputes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+from sql.span import Span
+
+
+@attrs.frozen
+class ShareRow:
+    """A share of an operator's; ``disputed``: somebody has yet to decide."""
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    node_id: UUID
+    amount: int
+    state: str
+    earned_at: datetime
+    payable_at: datetime
+    payout_id: UUID | None
+    disputed: bool
+
+
+@attrs.frozen
+class Totals:
+    """In units of money. ``requested`` is payable, and in a payout of money that is under way."""
+
+    pending: int = 0
+    payable: int = 0
+    requested: int = 0
+    paid: int = 0
+    reversed: int = 0
+
+
+@attrs.frozen
+class PayoutShown:
+    """A payout, and whom it is for."""
+
+    id: UUID
+    operator_id: UUID
+    email: str
+    name: str
+    kind: str
+    amount: int
+    units: int
+    state: str
+    batch_id: UUID | None
+    reference: str
+    requested_at: datetime
+    closed_at: datetime | None
+
+
+@attrs.frozen
+class DisputeShown:
+    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing."""
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    user_id: UUID
+    reason: str
+    charge: int
+    state: str
+    decision: str
+    opened_at: datetime
+    decided_at: datetime | None
+    operator_id: UUID | None
+    share: int
+
+
+@attrs.frozen
+class Moment:
+    """An account between two entries: ``version`` is the number of the last one before."""
+
+    version: int = 0
+    balance: int = 0
+
+
+@attrs.frozen
+class Line:
+    """One entry of a statement: a negative amount went out."""
+
+    entry_id: int
+    version: int
+    created_at: datetime
+    kind: str
+    amount: int
+    balance: int
+    description: str
+    job_id: UUID | None
+    unit: int | None
+    node_id: UUID | None
+    payout_id: UUID | None
+
+
+class Operators:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- shares
+
+    async def earnings(
+        self, operator: UUID, state: str | None, span: Span
+    ) -> Sequence[ShareRow] | None:
+        """A page of an operator's shares, newest first; None when ``after`` is none of his."""
+        if span.after is not None:
+            known = await self._database.one("earning_is_of_operator", operator, span.after)
+            if known is None:
+                return None
+        bounds = (span.limit, span.offset, span.after, state)
+        rows = await self._database.all("earnings_of_operator", operator, *bounds)
+        return [ShareRow(**row) for row in rows]
+
+    async def totals(self, operator: UUID) -> tuple[Totals, Mapping[str, int]]:
+        """What his shares sum up to, and how many there are in each state."""
+        amounts, counts = dict[str, int](), dict[str, int]()
+        for row in await self._database.all("earnings_totals", operator):
+            name = "requested" if row["requested"] else str(row["state"]).lower()
+            amounts[name] = row["amount"]
+            counts[row["state"]] = counts.get(row["state"], 0) + row["units"]
+        return Totals(**amounts), counts
+
+    # -- payouts
+
+    async def payouts(
+        self, operator: UUID | None, state: str | None, span: Span
+    ) -> Sequence[PayoutShown]:
+        """A page of payouts, to one operator or to all, newest first."""
+        bounds = (span.after, span.limit, span.offset)
+        rows = await self._database.all("payouts_page", operator, state, *bounds)
+        return [PayoutShown(**row) for row in rows]
+
+    async def payouts_count(self, operator: UUID | None, state: str | None) -> int:
+        return _count(await self._database.one("payouts_count", operator, state))
+
+    async def payouts_by_id(
+        self, ids: Sequence[UUID] = (), batches: Sequence[UUID] = ()
+    ) -> Sequence[PayoutShown]:
+        """These payouts, and those of these batches, oldest first."""
+        rows = await self._database.all("payouts_by_id", list(ids), list(batches))
+        return [PayoutShown(**row) for row in rows]
+
+    # -- disputes
+
+    async def disputes(
+        self, user: UUID | None, state: str | None, span: Span
+    ) -> Sequence[DisputeShown]:
+        """A page of disputes, of one creator or of all, newest first."""
+        bounds = (span.after, span.limit, span.offset)
+        rows = await self._database.all("disputes_page", user, state, *bounds)
+        return [DisputeShown(**row) for row in rows]
+
+    async def disputes_count(self, user: UUID | None, state: str | None) -> int:
+        return _count(await self._database.one("disputes_count", user, state))
+
+    async def dispute(self, dispute: UUID) -> DisputeShown | None:
+        row = await self._database.one("dispute_by_id", dispute)
+        return None if row is None else DisputeShown(**row)
+
+    async def dispute_of(self, job: UUID, unit: int) -> DisputeShown | None:
+        row = await self._database.one("dispute_of_unit", job, unit)
+        return None if row is None else DisputeShown(**row)
+
+    # -- statements
+
+    async def moment(self, operator: UUID, at: datetime) -> Moment:
+        """His account at a time."""
+        row = await self._database.one("statement_at", operator, at)
+        return Moment() if row is None else Moment(**row)
+
+    async def sums(self, operator: UUID, after: int, last: int) -> Mapping[str, int]:
+        """What the entries after one number up to another sum up to, by kind."""
+        rows = await self._database.all("statement_sums", operator, after, last)
+        return {row["kind"]: row["amount"] for row in rows}
+
+    async def lines(self, operator: UUID, after: int, last: int, limit: int) -> Sequence[Line]:
+        """Those entries, oldest first."""
+        rows = await self._database.all("statement_lines", operator, after, last, limit)
+        return [Line(**row) for row in rows]
+
+
+def _count(row: Any) -> int:
+    return 0 if row is None else int(row["count"])

@@ -1,0 +1,105 @@
+-- The Ledger's reads and writes of what operators earn, beside those of books.sql and in their
+-- transaction. Everything about an earning is done under the lock on its account.
+
+-- name: books_earners
+-- Whose accounts are concerned: of earnings by unit ($1, $2), and of payouts by id ($3).
+SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
+FROM earnings WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[]);
+
+-- name: books_earnings_lock
+-- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
+SELECT ARRAY(SELECT e FROM earnings e
+             WHERE (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+             ORDER BY e.job_id, e.unit FOR UPDATE OF e) AS earnings,
+       ARRAY(SELECT d FROM disputes d
+             WHERE (d.job_id, d.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+             ORDER BY d.job_id, d.unit FOR UPDATE OF d) AS disputes,
+       ARRAY(SELECT p FROM payouts p WHERE p.id = ANY($3::uuid[])
+             ORDER BY p.id FOR UPDATE) AS payouts;
+
+-- name: books_payable
+-- What a payout to each of these operators would pay now: the oldest $2 shares, as
+-- books_earnings_take takes them.
+SELECT o.id AS operator_id, count(*)::integer AS units, sum(e.amount)::bigint AS amount
+FROM unnest($1::uuid[]) AS o (id)
+CROSS JOIN LATERAL (SELECT amount FROM earnings
+                    WHERE operator_id = o.id AND state = 'PAYABLE' AND payout_id IS NULL
+                    ORDER BY payable_at, id LIMIT $2) e
+GROUP BY o.id;
+
+-- name: books_earnings_insert
+-- New shares.
+INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[],
+                     $7::text[], $8::timestamptz[], $9::timestamptz[]);
+
+-- name: books_earnings_update
+-- What changes of a share, but for its payout.
+UPDATE earnings e SET state = n.state, operator_id = n.operator_id
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
+WHERE e.job_id = n.job_id AND e.unit = n.unit;
+
+-- name: books_earnings_take
+-- The shares that a new payout ($1, to $2) pays, or is to pay: $3 says what they are then.
+UPDATE earnings e SET payout_id = n.payout, state = n.state
+FROM (SELECT p.id AS payout, p.state, x.id
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) AS p (id, operator, state, most)
+      CROSS JOIN LATERAL (SELECT id FROM earnings
+                          WHERE operator_id = p.operator AND state = 'PAYABLE' AND payout_id IS NULL
+                          ORDER BY payable_at, id LIMIT p.most) x) n
+WHERE e.id = n.id;
+
+-- name: books_earnings_close
+-- The shares of a payout that was paid ($2), or rejected: those are payable again.
+UPDATE earnings e SET state = CASE WHEN n.paid THEN 'PAID' ELSE 'PAYABLE' END,
+                      payout_id = CASE WHEN n.paid THEN e.payout_id END
+FROM unnest($1::uuid[], $2::boolean[]) AS n (payout, paid)
+WHERE e.payout_id = n.payout AND e.state = 'PAYABLE';
+
+-- name: books_payouts_insert
+-- New payouts.
+INSERT INTO payouts (id, operator_id, kind, amount, units, state, batch_id, reference, requested_at,
+                     closed_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::integer[], $6::text[],
+                     $7::uuid[], $8::text[], $9::timestamptz[], $10::timestamptz[]);
+
+-- name: books_payouts_update
+-- What becomes of a payout.
+UPDATE payouts p SET state = n.state, batch_id = n.batch_id, reference = n.reference,
+                     closed_at = n.closed_at
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
+     AS n (id, state, batch_id, reference, closed_at)
+WHERE p.id = n.id;
+
+-- name: books_disputes_insert
+-- New disputes.
+INSERT INTO disputes (id, job_id, unit, user_id, reason, charge, state, decision, opened_at,
+                      decided_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::bigint[],
+                     $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[]);
+
+-- name: books_disputes_update
+-- What an admin decided.
+UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[])
+     AS n (job_id, unit, state, decision, decided_at)
+WHERE d.job_id = n.job_id AND d.unit = n.unit;
+
+-- name: earnings_ripe
+-- Whose time has come by $1 and whom no dispute stops, $2 at most, oldest first.
+SELECT e.job_id AS job, e.unit FROM earnings e
+WHERE e.state = 'PENDING' AND e.payable_at <= $1
+  AND NOT EXISTS (SELECT FROM disputes d
+                  WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+ORDER BY e.payable_at LIMIT $2;
+
+-- name: earnings_claimable
+-- What waits in suspense though its node has an owner now, $1 at most.
+SELECT e.job_id AS job, e.unit, n.owner_id AS owner
+FROM nodes n
+CROSS JOIN LATERAL (SELECT job_id, unit FROM earnings
+                    WHERE node_id = n.id AND operator_id IS NULL AND state <> 'REVERSED'
+                    LIMIT $1) e
+WHERE n.owner_id IS NOT NULL
+LIMIT $1;

@@ -1,0 +1,111 @@
+-- What operators, creators and admins see of earnings, payouts and disputes. Only the Ledger writes them.
+
+-- name: earnings_of_operator
+-- A page of an operator's shares, newest first: those older than share $4, if there is one; in
+-- state $5 alone where it is given.
+SELECT e.id, e.job_id, e.unit, e.node_id, e.amount, e.state, e.earned_at, e.payable_at, e.payout_id,
+       EXISTS (SELECT FROM disputes d
+               WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed
+FROM earnings e
+WHERE e.operator_id = $1 AND (e.earned_at, e.id) < (
+      coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),
+      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+  AND ($5::text IS NULL OR e.state = $5)
+ORDER BY e.earned_at DESC, e.id DESC LIMIT $2 OFFSET $3;
+
+-- name: earning_is_of_operator
+-- Whether a page may begin after this share.
+SELECT FROM earnings WHERE id = $2 AND operator_id = $1;
+
+-- name: earnings_totals
+-- What an operator's shares sum up to, by state; what is payable and asked for counts for itself.
+SELECT state, payout_id IS NOT NULL AND state = 'PAYABLE' AS requested, count(*) AS units,
+       sum(amount)::bigint AS amount
+FROM earnings WHERE operator_id = $1 GROUP BY 1, 2;
+
+-- name: payouts_page
+-- A page of payouts, newest first, to operator $1 or to all, in state $2 or any, older than
+-- payout $3, with whom they are for; $4 at most, those after the first $5.
+SELECT p.id, p.operator_id, u.email, u.name, p.kind, p.amount, p.units, p.state, p.batch_id,
+       p.reference, p.requested_at, p.closed_at
+FROM payouts p JOIN users u ON u.id = p.operator_id
+WHERE ($1::uuid IS NULL OR p.operator_id = $1) AND ($2::text IS NULL OR p.state = $2)
+  AND (p.requested_at, p.id) < (
+      coalesce((SELECT requested_at FROM payouts WHERE id = $3::uuid), 'infinity'),
+      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY p.requested_at DESC, p.id DESC LIMIT $4 OFFSET $5;
+
+-- name: payouts_count
+-- How many there are.
+SELECT count(*) FROM payouts
+WHERE ($1::uuid IS NULL OR operator_id = $1) AND ($2::text IS NULL OR state = $2);
+
+-- name: payouts_by_id
+-- These payouts, and those of these batches, oldest first.
+SELECT p.id, p.operator_id, u.email, u.name, p.kind, p.amount, p.units, p.state, p.batch_id,
+       p.reference, p.requested_at, p.closed_at
+FROM payouts p JOIN users u ON u.id = p.operator_id
+WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
+ORDER BY p.requested_at, p.id;
+
+-- name: disputes_page
+-- A page of disputes, newest first, of creator $1 or of all, in state $2 or any, older than
+-- dispute $3, with whose share it is; $4 at most, those after the first $5.
+SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
+       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
+  AND (d.opened_at, d.id) < (
+      coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
+      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
+
+-- name: disputes_count
+-- How many there are.
+SELECT count(*) FROM disputes
+WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2);
+
+-- name: dispute_by_id
+-- One dispute.
+SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
+       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+WHERE d.id = $1;
+
+-- name: dispute_of_unit
+-- The dispute of a unit.
+SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
+       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+WHERE d.job_id = $1 AND d.unit = $2;
+
+-- name: statement_at
+-- An operator's balance at a time, and the number of the entry that made it: each entry lies on one
+-- side of it, whatever the clocks of two gateways said.
+SELECT version, after AS balance FROM entries
+WHERE account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid) AND created_at < $2
+ORDER BY version DESC LIMIT 1;
+
+-- name: statement_sums
+-- What the entries after number $2 up to $3 sum up to, by kind.
+SELECT t.kind, sum(e.amount)::bigint AS amount, count(*) AS count
+FROM entries e JOIN transfers t ON t.id = e.transfer_id
+WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
+  AND e.version > $2 AND e.version <= $3
+GROUP BY t.kind;
+
+-- name: statement_lines
+-- Those entries, oldest first, $4 at most.
+SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
+       u.job_id, u.number AS unit, u.node_id,
+       CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
+FROM entries e
+JOIN transfers t ON t.id = e.transfer_id
+LEFT JOIN units u
+       ON u.job_id = CASE WHEN t.reference LIKE 'job:%'
+                          THEN split_part(t.reference, ':', 2)::uuid END
+      AND u.number = CASE WHEN t.reference LIKE 'job:%'
+                          THEN split_part(t.reference, ':', 3)::integer END
+WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
+  AND e.version > $2 AND e.version <= $3
+ORDER BY e.version LIMIT $4;

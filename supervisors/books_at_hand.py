@@ -1,0 +1,30 @@
+"""A Ledger for a command: beside those of the gateways that run, for as long as it takes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from actors.kernel import Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import Ledger
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.child import Child
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+
+
+@asynccontextmanager
+async def books_at_hand(database: Database) -> AsyncGenerator[Ref[Ledger]]:
+    """Locks in the database keep it and the gateways' own out of each other's way."""
+    ref = Ref[Ledger]("ledger")
+    ledger = Child(
+        "ledger", lambda: LedgerActor(SqlStore(database), SystemClock(), SystemRandom()), ref=ref
+    )
+    books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1, 30), [ledger])
+    await books.start()
+    try:
+        yield ref
+    finally:
+        await books.stop()

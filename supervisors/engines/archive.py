@@ -1,0 +1,101 @@
+"""A database as one file: written by pg_dump, read back by pg_restore, whole or not at all."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from sql.migrate import migrations
+from sql.restoring import connected, database_of, has_role, in_database, make, server_major, swap
+from supervisors.engines.errors import EngineError
+from supervisors.engines.postgres_tools import Tools, run, tools_for
+from supervisors.engines.secret import sync_folder
+
+Tell = Callable[[str], None]
+MAGIC: Final = b"PGDMP"
+RESTORE: Final = ("--verbose", "--exit-on-error", "--single-transaction", "--no-owner")
+_ROW = re.compile(rb"^(\d+)\t(\w+)\t([0-9a-f]{64})\t", re.MULTILINE)
+
+
+def nothing_said(_: str) -> None:
+    """Nobody wants to hear how far it is."""
+
+
+async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
+    """Write the database to ``file``, in pg_dump's custom format, as it is at this moment.
+
+    A gateway may work on meanwhile. The file is there when it is whole and on disk. EngineError.
+    """
+    async with connected(dsn) as connection:
+        tools = tools_for(await server_major(connection))
+    fresh = file.with_name(file.name + ".part")
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        program = tools.folder / "pg_dump"
+        await run(program, dsn, "--format=custom", "--verbose", f"--file={fresh}", tell=tell)
+        os.fsync(descriptor)
+        fresh.rename(file)
+        sync_folder(file.parent)
+    finally:
+        os.close(descriptor)
+        fresh.unlink(missing_ok=True)
+
+
+async def check(file: Path, tools: Tools) -> None:
+    """EngineError unless it is a backup of ours that this program understands."""
+    with file.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise EngineError(f"{file} is no backup: `rendertrust backup` writes them")
+    words = ("--data-only", "--table=schema_migrations", "--file=-", file)
+    found = await run(tools.folder / "pg_restore", None, *words, tell=nothing_said)
+    applied = {int(row[1]): row[3].decode() for row in _ROW.finditer(found)}
+    if not applied:
+        raise EngineError(f"{file} is no backup of a gateway's database")
+    known = {migration.version: migration.sha256 for migration in migrations()}
+    if max(applied) > max(known):
+        raise EngineError(f"{file} is of a newer version of RenderTrust: it has {max(applied)}")
+    if any(known[version] != sha256 for version, sha256 in applied.items()):
+        raise EngineError(f"{file} has another schema than this version of RenderTrust")
+
+
+async def restore(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
+    """Fill an empty database, as its owner: all of the file in one transaction. EngineError."""
+    async with connected(dsn) as connection:
+        tools = tools_for(await server_major(connection))
+        rights = await _make_role(connection)
+    await check(file, tools)
+    extra = () if rights else ("--no-privileges",)
+    await run(tools.folder / "pg_restore", dsn, *RESTORE, *extra, file, tell=tell)
+
+
+async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said) -> None:
+    """Fill a fresh database and put it in the place of this one, which is kept as ``aside``.
+
+    Until it is whole nothing is changed; then both names change at once. EngineError.
+    """
+    fresh = f"{database_of(dsn)}_restoring"
+    try:
+        await make(dsn, fresh)
+        await restore(in_database(dsn, fresh), file, tell=tell)
+        await swap(dsn, fresh=fresh, aside=aside)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise EngineError(
+            "The owner may not make or rename databases: give him CREATEDB, or restore into an"
+            " empty database"
+        ) from error
+    except asyncpg.ObjectInUseError as error:
+        raise EngineError("Somebody is connected to the database: nothing was changed") from error
+
+
+async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """The role that rights are given to; False where there is none and we may not make it."""
+    if await has_role(connection):
+        return True
+    try:
+        await connection.execute("CREATE ROLE rendertrust_app NOLOGIN")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True

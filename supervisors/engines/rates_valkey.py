@@ -1,0 +1,97 @@
+"""Counters of requests that several gateways share, in Valkey or Redis."""
+
+from collections.abc import Callable
+from typing import Final
+
+from limits.aio.storage import RedisStorage
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.valkey import ValkeyEndpoint
+
+PREFIX: Final = "rendertrust:rates"
+CONNECTIONS_MAX: Final = 32
+# A request waits for it: who counts alone meanwhile is better than who waits.
+ANSWER_SECONDS: Final = 0.3
+REMEMBERED_MAX: Final = 100_000
+ROUNDING_SECONDS: Final = 0.5  # the server rounds what is left of a window to whole seconds
+AWAY: Final = (RedisError, OSError, TimeoutError, NotStarted)
+
+
+class SharedCounters(RedisStorage):
+    """What a limiter counts with: one atomic script for each request.
+
+    How many there are and when the window ends is remembered from the last answer, so that asking
+    for it costs no further round trip; what another gateway began is asked once.
+    """
+
+    def __init__(self, pool: aioredis.ConnectionPool, now: Callable[[], float]) -> None:
+        super().__init__(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=PREFIX,
+            connection_pool=pool,  # type: ignore[arg-type]  # handed on to the client as it is
+        )
+        self._now = now
+        self._said: dict[str, tuple[int, float]] = {}
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        count = await super().incr(key, expiry, amount)
+        _, ends = self._said.pop(key, (0, 0.0))
+        now = self._now()
+        if count == amount:
+            ends = now + expiry
+        elif ends <= now:
+            ends = await super().get_expiry(key) + ROUNDING_SECONDS
+        self._remember(key, count, ends)
+        return count
+
+    async def get(self, key: str) -> int:
+        return self._said[key][0] if key in self._said else await super().get(key)
+
+    async def get_expiry(self, key: str) -> float:
+        return self._said[key][1] if key in self._said else await super().get_expiry(key)
+
+    def _remember(self, key: str, count: int, ends: float) -> None:
+        if len(self._said) >= REMEMBERED_MAX:
+            del self._said[next(iter(self._said))]
+        self._said[key] = (count, ends)
+
+
+class SharedRates:
+    """The counters at ``endpoint``, wherever that is now."""
+
+    def __init__(self, endpoint: Current[ValkeyEndpoint], now: Callable[[], float]) -> None:
+        self._endpoint = endpoint
+        self._now = now
+        self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None
+
+    async def counters(self) -> SharedCounters:
+        """Raises NotStarted before the server was ever there."""
+        endpoint = self._endpoint.get()
+        if self._open is None or self._open[0] is not endpoint:
+            await self.close()
+            pool = pool_of(endpoint)
+            self._open = (endpoint, pool, SharedCounters(pool, self._now))
+        return self._open[2]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened[1].aclose()
+
+
+def pool_of(endpoint: ValkeyEndpoint) -> aioredis.ConnectionPool:
+    """So many connections at most; each thing is tried once."""
+    return aioredis.BlockingConnectionPool.from_url(
+        endpoint.url,
+        max_connections=CONNECTIONS_MAX,
+        timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

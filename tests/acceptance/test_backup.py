@@ -1,0 +1,148 @@
+"""``rendertrust backup`` and ``restore``: a gateway that was used, and one that goes on from it."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import aiohttp
+
+from sql.restoring import connected
+from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
+from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.acceptance.people import Creator, faithful_node
+from tests.engines import engine_folder
+from tests.integration.backup.contents import contents
+
+
+async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
+    """Exit code, and what was said on stdout and stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rendertrust", *map(str, words)),
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    async with asyncio.timeout(120):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
+    """Somebody whose jobs were done, are waiting, and were cancelled."""
+    jane = Creator(http, gateway.url, "jane@example.org")
+    await jane.register()
+    async with faithful_node(http, gateway.url):
+        for _ in range(3):
+            _, placed = await jane.dispatch("render")
+            await jane.job_within(placed["job_id"], "COMPLETED")
+    await jane.dispatch("nobody-can", queue=True)
+    _, waits = await jane.dispatch("nobody-can", queue=True)
+    await jane.call("POST", f"/jobs/{waits['job_id']}/cancel")
+    return jane
+
+
+async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSession) -> None:
+    with engine_folder() as folder:
+        file = folder / "backup"
+        async with running_gateway() as gateway:
+            jane = await used(gateway, http)
+            endpoint = kept_endpoint(gateway.data)
+            assert endpoint is not None
+            code, out, err = await called("backup", file, "--data", gateway.data)
+            assert (code, f"The database is in {file}" in out) == (0, True), err
+            assert "dumping entries" in err.splitlines()
+            _, balance = await jane.call("GET", "/credits/balance")
+            _, jobs = await jane.call("GET", "/jobs")
+            code, out, err = await called("restore", file, "--data", gateway.data, "--replace")
+            assert (code, "in use by another gateway" in err) == (1, True), err
+            assert (await gateway.fsck())[0] == 0
+        second = Gateway(folder / "second", **gateway.settings)
+        code, out, err = await called("restore", file, "--data", second.data, "--json")
+        assert (code, json.loads(out)["findings"]) == (0, []), err
+        code, out = await second.fsck()
+        assert (code, out) == (0, "the books are in order\n")
+        await second.start()
+        try:
+            again = Creator(http, second.url, jane.email)
+            login = {"email": jane.email, "password": "securepassword123"}
+            _, tokens = await again.call("POST", "/auth/login", login)
+            again.token = tokens["access_token"]
+            assert (await again.call("GET", "/credits/balance"))[1] == balance
+            assert (await again.call("GET", "/jobs"))[1] == jobs
+            async with faithful_node(http, second.url):
+                _, placed = await again.dispatch("render")
+                await again.job_within(placed["job_id"], "COMPLETED")
+        finally:
+            await second.stop()
+        assert (await second.fsck())[0] == 0
+
+
+async def test_what_is_there_is_not_restored_over_unless_that_is_said(
+    http: aiohttp.ClientSession,
+) -> None:
+    with engine_folder() as folder:
+        gateway = Gateway(folder / "data", RENDERTRUST_LIMITS_REGISTER="1000")
+        where = ("--data", gateway.data)
+        await gateway.start()
+        await used(gateway, http)
+        await gateway.stop()
+        file = folder / "backup"
+        assert (await called("backup", file, *where))[0] == 0
+        code, _, err = await called("backup", file, *where)
+        assert (code, "is there already" in err) == (2, True)
+        await gateway.start()
+        await Creator(http, gateway.url, "joe@example.org").register()
+        await gateway.stop()
+        async with embedded_database(gateway.data) as endpoint:
+            before = await contents(endpoint.owner_dsn)
+        code, _, err = await called("restore", file, *where)
+        assert (code, "The database is not empty" in err) == (1, True), err
+        async with embedded_database(gateway.data) as endpoint:
+            assert await contents(endpoint.owner_dsn) == before
+        code, out, err = await called("restore", file, *where, "--replace")
+        assert (code, "is kept as rendertrust_before_" in out) == (0, True), err
+        async with embedded_database(gateway.data) as endpoint:
+            after = await contents(endpoint.owner_dsn)
+        assert len(after["users"]) == len(before["users"]) - 1
+        code, out, _ = await called("db", "cleanup", *where)
+        assert (code, out.startswith("kept rendertrust_before_")) == (0, True)
+        code, out, _ = await called("db", "cleanup", "--yes", *where)
+        assert (code, out.startswith("dropped rendertrust_before_")) == (0, True)
+        assert (await called("db", "cleanup", *where))[1] == "nothing is kept\n"
+
+
+async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
+    http: aiohttp.ClientSession,
+) -> None:
+    """Two data folders, one database: nothing but the database tells that somebody is there."""
+    with engine_folder() as folder:
+        file = folder / "backup"
+        async with running_gateway() as owner:
+            endpoint = kept_endpoint(owner.data)
+            assert endpoint is not None
+            urls = {
+                "RENDERTRUST_DATABASE_URL": endpoint.app_dsn,
+                "RENDERTRUST_DATABASE_OWNER_URL": endpoint.owner_dsn,
+            }
+            code, out, err = await called("backup", file, "--json", **urls)
+            assert code == 0, err
+            assert json.loads(out) == {"file": str(file), "bytes": file.stat().st_size}
+            code, _, err = await called("restore", file, "--replace", **urls)
+            assert (code, "A gateway works with this database: stop it first" in err) == (1, True)
+            async with connected(endpoint.app_dsn) as connection:
+                assert await connection.fetchval("SELECT count(*) FROM schema_migrations") > 0
+
+
+async def test_a_restore_from_what_is_no_backup_is_told(http: aiohttp.ClientSession) -> None:
+    with engine_folder() as folder:
+        (folder / "note").write_text("not a backup")
+        where = ("--data", folder / "data")
+        code, _, err = await called("restore", folder / "nothing", *where)
+        assert (code, "is no file" in err) == (2, True)
+        code, _, err = await called("restore", folder / "note", *where)
+        assert (code, "is no backup" in err) == (1, True), err

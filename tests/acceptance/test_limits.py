@@ -1,0 +1,66 @@
+"""What a real gateway does to those who ask too much."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest_asyncio
+
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+
+NARROW = {
+    "RENDERTRUST_LIMITS_LOGIN": "2",
+    "RENDERTRUST_LIMITS_OBJECT": "3",
+    "RENDERTRUST_LIMITS_SOCKET": "3",
+    "RENDERTRUST_LIMITS_OPEN_JOBS": "3",
+    "RENDERTRUST_LIMITS_SHARED": "true",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway(**NARROW) as running:
+        yield running
+
+
+async def test_a_user_has_so_many_jobs_open(gateway: Gateway, creator: Creator) -> None:
+    jobs = []
+    for _ in range(3):
+        status, job = await creator.dispatch(queue=True)
+        assert status == 202, job
+        jobs.append(job["job_id"])
+    status, refused = await creator.dispatch(queue=True)
+    assert status == 429
+    assert "3 open jobs" in refused["detail"]
+    status, _ = await creator.call("POST", f"/jobs/{jobs[0]}/cancel")
+    assert status == 200
+    status, job = await creator.dispatch(queue=True)
+    assert status == 202, job
+
+
+async def test_counts_are_shared_and_outlive_a_restart(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    wrong = {"email": "nobody@example.org", "password": "a long password"}
+    url = f"{gateway.url}/api/v1/auth/login"
+    async with http.post(url, json=wrong) as answer:
+        assert answer.headers["RateLimit-Remaining"] == "1"
+    await gateway.restart()
+    async with http.post(url, json=wrong) as answer:
+        assert answer.headers["RateLimit-Remaining"] == "0"
+        assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 61
+    async with http.post(url, json=wrong) as answer:
+        assert answer.status == 429
+
+
+async def test_the_relay_and_the_objects_are_limited_too(
+    gateway: Gateway, http: aiohttp.ClientSession
+) -> None:
+    relay = "/api/v1/relay/ws/5b0e8400-e29b-41d4-a716-446655440000"
+    for path in (relay, "/rendertrust/nothing"):
+        statuses = []
+        for _ in range(4):
+            async with http.get(gateway.url + path) as answer:
+                statuses.append(answer.status)
+        assert statuses[-1] == 429, (path, statuses)
+        assert 429 not in statuses[:-1], (path, statuses)

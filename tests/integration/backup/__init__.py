@@ -1,0 +1,1 @@
+"""Databases as files, and databases of an older PostgreSQL."""

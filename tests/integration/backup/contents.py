@@ -1,0 +1,36 @@
+"""What is in a database, all of it, so that two can be compared."""
+
+from typing import Any
+
+import asyncpg
+
+TABLES = """
+SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE relkind = 'r' AND nspname = 'public' ORDER BY relname
+"""
+# What is beside the rows: triggers, rights, checks, indexes and where sequences stand.
+BESIDE = {
+    "triggers": "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal",
+    "rights": (
+        "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
+        " WHERE table_schema = 'public' AND grantee = 'rendertrust_app'"
+    ),
+    "checks": "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE conrelid > 0",
+    "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "sequences": "SELECT sequencename, last_value FROM pg_sequences",
+}
+
+
+async def contents(dsn: str) -> dict[str, list[Any]]:
+    """Every row of every table, as text, and what is beside them."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        found: dict[str, list[Any]] = {}
+        for (table,) in await connection.fetch(TABLES):
+            rows = await connection.fetch(f"SELECT t::text FROM {table} t")
+            found[table] = sorted(row[0] for row in rows)
+        for name, query in BESIDE.items():
+            found[name] = sorted(tuple(row) for row in await connection.fetch(query))
+        return found
+    finally:
+        await connection.close()

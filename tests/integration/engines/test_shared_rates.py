@@ -1,0 +1,116 @@
+"""Rates that several gateways count together, and what holds while Redis is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from supervisors.engines.account import engine_account
+from supervisors.engines.current import Current
+from supervisors.engines.rates_valkey import SharedRates
+from supervisors.engines.system import SystemClock
+from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
+from tests.engines import engine_folder
+from tests.face import settings_for_tests
+from tests.until import until
+from web.problem import Problem
+from web.rates import NOT_COUNTED, Rates, Standing
+
+MOST = 20
+
+
+class Gateways:
+    """Two that count together, and the server between them."""
+
+    def __init__(self, data: Path) -> None:
+        self._engine = EmbeddedValkey(data, account=engine_account())
+        self._endpoint = Current[ValkeyEndpoint]()
+        clock, limits = SystemClock(), settings_for_tests(limits={"login": MOST, "read": MOST})
+        self._shared = [SharedRates(self._endpoint, lambda: clock.now().timestamp()) for _ in "ab"]
+        self.here, self.there = (Rates(limits.limits, clock, shared) for shared in self._shared)
+
+    async def bring_back(self) -> None:
+        self._endpoint.set(await self._engine.start())
+
+    async def take_away(self) -> None:
+        await self._engine.stop()
+
+    async def close(self) -> None:
+        for shared in self._shared:
+            await shared.close()
+        await self._engine.stop()
+
+
+@pytest.fixture(scope="module")
+def valkey_data() -> Iterator[Path]:
+    with engine_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+async def gateways(valkey_data: Path) -> AsyncIterator[Gateways]:
+    both = Gateways(valkey_data)
+    await both.bring_back()
+    yield both
+    await both.close()
+
+
+async def counted(rates: Rates, rate: str, subject: str) -> Standing:
+    standing = await rates.count(rate, subject)
+    assert not isinstance(standing, Problem)
+    return standing
+
+
+async def test_of_many_at_once_at_both_exactly_as_many_are_let_in_as_may(
+    gateways: Gateways,
+) -> None:
+    subject = str(uuid4())
+    both = (gateways.here, gateways.there)
+    asked = [counted(both[number % 2], "login", subject) for number in range(5 * MOST)]
+    found = await asyncio.gather(*asked)
+    assert sum(not standing.is_over for standing in found) == MOST
+    left = sorted(standing.remaining for standing in found if not standing.is_over)
+    assert left == list(range(MOST))
+
+
+async def test_what_the_other_began_ends_when_it_says(gateways: Gateways) -> None:
+    subject = str(uuid4())
+    first = await counted(gateways.here, "read", subject)
+    second = await counted(gateways.there, "read", subject)
+    assert (first.remaining, second.remaining) == (MOST - 1, MOST - 2)
+    assert 58 <= first.seconds <= 60
+    assert first.seconds - 2 <= second.seconds <= 61
+
+
+async def test_without_redis_each_counts_alone_and_passwords_are_not_tried(
+    gateways: Gateways,
+) -> None:
+    subject = str(uuid4())
+    await counted(gateways.here, "read", subject)
+    await gateways.take_away()
+    assert await gateways.here.count("login", subject) is NOT_COUNTED
+    assert NOT_COUNTED.status == 503
+    assert int(NOT_COUNTED.headers["Retry-After"]) >= 1
+    for number in range(MOST):
+        standing = await counted(gateways.here, "read", subject)
+        assert standing.remaining == MOST - number - 1  # never open
+    assert (await counted(gateways.here, "read", subject)).is_over
+
+    await gateways.bring_back()
+    await until(lambda: is_counted_again(gateways, subject))
+
+
+async def is_counted_again(gateways: Gateways, subject: str) -> bool:
+    return isinstance(await gateways.here.count("login", subject), Standing)
+
+
+async def test_before_redis_was_ever_there_nothing_is_open(gateways: Gateways) -> None:
+    clock = SystemClock()
+    nowhere = SharedRates(Current(), lambda: clock.now().timestamp())
+    limits = settings_for_tests(limits={"read": 1}).limits
+    rates = Rates(limits, clock, nowhere)
+    assert await rates.count("refresh", "192.0.2.1") is NOT_COUNTED
+    assert not (await counted(rates, "read", "user")).is_over
+    assert (await counted(rates, "read", "user")).is_over

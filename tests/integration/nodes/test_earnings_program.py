@@ -1,0 +1,139 @@
+"""``rendertrust earnings`` and ``disputes`` in processes of their own, at a whole gateway."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from rendertrust.cli import exit_codes
+from rendertrust.protocol import JobDispatch, JobResult
+from rendertrust.testing import Behaviour, FakeNode
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.people import Creator
+from tests.face import settings_for_tests
+from tests.integration.client.conftest import Program
+from tests.until import until
+from tests.whole import Whole, whole
+
+PICTURE = b"a picture"
+PASSWORD = "securepassword123"
+
+
+async def program_of(person: Creator, home: Path) -> Program:
+    """The program, logged in as somebody."""
+    program = Program(person.url, home)
+    words = ("login", person.email, "--password-stdin")
+    told = await program.run(*words, typed=f"{PASSWORD}\n")
+    assert told.code == 0, told
+    return program
+
+
+async def person(http: aiohttp.ClientSession, url: str, name: str) -> Creator:
+    who = Creator(http, url, f"{name}@example.org")
+    await who.register()
+    return who
+
+
+@pytest.fixture
+def month() -> str:
+    """The one that it is."""
+    return f"{datetime.now(UTC):%Y-%m}"
+
+
+async def test_an_operator_sees_what_was_earned_and_is_paid(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
+) -> None:
+    async with whole(database, settings_for_tests(), dispute_seconds=0.0) as site:
+        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
+        program = await program_of(otto, tmp_path)
+        told = await program.run("earnings")
+        assert (told.code, "node join" in told.err) == (0, True)
+        told = await program.run("earnings", "payout")
+        assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
+        jobs = [await done(site, jane, otto) for _ in range(2)]
+        await payable(otto, "14.0000")
+        rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
+        assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
+        assert [row[4] for row in rows[1:]] == jobs[::-1]
+        assert {(row[1], row[2]) for row in rows[1:]} == {("7.0000", "payable")}
+        told = await program.run("earnings", "payout")
+        assert told.out == "14.0000 credits are yours, for 2 units.\n"
+        told = await program.run("earnings", "payouts", "--json")
+        assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
+        told = await program.run("earnings", "list", "--state", "paid", "--json")
+        assert told.document["totals"]["paid"] == "14.0000"
+        told = await program.run("earnings", "statement", month)
+        assert "closing   0.0000" in told.out
+        told = await program.run("earnings", "statement", month, "--csv")
+        kinds = [row["kind"] for row in csv.DictReader(io.StringIO(told.out))]
+        assert kinds == ["earned", "earned", "paid"]
+        told = await program.run("earnings", "statement", month, "--json")
+        assert len(told.document["lines"]) == 3
+        told = await program.run("earnings", "statement", "2026-13")
+        assert told.code == exit_codes.USAGE
+        await done(site, jane, otto)
+        await payable(otto, "7.0000")
+        told = await program.run("earnings", "payout", "--to", "money")
+        assert told.out == "Asked for 7.0000 in money, for 1 units.\n"
+
+
+async def test_a_creator_disputes_a_unit(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as site:
+        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
+        program = await program_of(jane, tmp_path)
+        told = await program.run("disputes", "list")
+        assert (told.code, told.err) == (0, "No disputes.\n")
+        job = await done(site, jane, otto)
+        told = await program.run("disputes", "open", job, "--reason", "it is black")
+        assert told.out == f"Disputed: unit 0 of {job}, charged 10.0000.\n"
+        rows = (await program.run("disputes", "list")).out.splitlines()
+        assert rows[1].split("\t")[1:] == ["open", "10.0000", job, "0", "it is black", "-"]
+        told = await program.run("disputes", "open", job, "--reason", "and white")
+        assert (told.code, "disputed before" in told.err) == (exit_codes.FAILURE, True)
+        told = await program.run("disputes", "open", job, "--unit", "1", "--reason", "x")
+        assert told.code == exit_codes.NOT_FOUND
+        told = await program.run("disputes", "open", job)
+        assert told.code == exit_codes.USAGE
+
+
+def renders(site: Whole) -> Behaviour:
+    """Put a picture where it belongs, which here is in memory, and say so."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        assert dispatch.output is not None
+        await site.gateway.objects.put(dispatch.output.key, PICTURE)
+        done = JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="completed",
+            result_ref=dispatch.output.key,
+            size=len(PICTURE),
+        )
+        await node.send(done)
+
+    return behave
+
+
+async def done(site: Whole, creator: Creator, owner: Creator) -> str:
+    """A job that a node of the owner has done."""
+    async with FakeNode(owner.url, user_token=owner.token, behave=renders(site)):
+        status, placed = await creator.dispatch("render", queue=True)
+        assert status in (200, 202), placed
+        await creator.job_within(placed["job_id"], "COMPLETED")
+    return str(placed["job_id"])
+
+
+async def payable(owner: Creator, amount: str) -> None:
+    """Wait until so much is."""
+
+    async def is_payable() -> bool:
+        _, found = await owner.call("GET", "/operators/me/earnings")
+        return bool(found["totals"]["payable"] == amount)
+
+    await until(is_payable, within=30)

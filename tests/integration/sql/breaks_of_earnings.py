@@ -1,0 +1,117 @@
+"""Shares in every state, and what breaks the invariants about them."""
+
+from actors.paymaster.messages import EarningClaim
+from tests.integration.conformance.earnings import (
+    approve,
+    decide,
+    dispute,
+    pay,
+    reject,
+    ripened,
+    take,
+    worked,
+)
+from tests.integration.conformance.stage import Stage, fresh_id
+
+BREAKS_OF_EARNINGS = {
+    "a share of another amount": (
+        "i4_shares",
+        "UPDATE earnings SET amount = amount + 1 WHERE state = 'PENDING'",
+    ),
+    "a share that is nobody's": (
+        "i4_shares",
+        (
+            "DELETE FROM earnings WHERE state = 'PENDING' AND NOT EXISTS"
+            " (SELECT FROM disputes d WHERE d.job_id = earnings.job_id)"
+        ),
+    ),
+    "a share that was never booked": (
+        "i4_shares",
+        "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'EARNING'",
+    ),
+    "a share that is owed though it was reversed": (
+        "i4_owed",
+        "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED'",
+    ),
+    "a share in suspense that is an operator's": (
+        "i4_owed",
+        "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING'",
+    ),
+    "a share that is paid twice": (
+        "i4_owed",
+        "UPDATE earnings SET state = 'PAYABLE', payout_id = NULL WHERE state = 'PAID'",
+    ),
+    "a dispute that gave nothing back": (
+        "i4_disputed",
+        "UPDATE disputes SET state = 'UPHELD', decided_at = now() WHERE state = 'OPEN'",
+    ),
+    "a dispute that gave too much back": (
+        "i4_disputed",
+        "UPDATE disputes SET charge = charge - 1 WHERE state = 'UPHELD'",
+    ),
+    "a share that is payable while it is disputed": (
+        "i4_disputed",
+        (
+            "UPDATE earnings e SET state = 'PAYABLE' FROM disputes d"
+            " WHERE d.job_id = e.job_id AND d.state = 'OPEN'"
+        ),
+    ),
+    "a share that was reversed without a dispute": (
+        "i4_reversed",
+        "UPDATE disputes SET state = 'REJECTED' WHERE state = 'UPHELD'",
+    ),
+    "a payout of another amount": (
+        "i5_payouts",
+        "UPDATE payouts SET amount = amount + 1 WHERE state = 'PAID'",
+    ),
+    "a payout of money that never left": (
+        "i5_payouts",
+        (
+            "UPDATE payouts SET state = 'PAID', closed_at = now(), batch_id = id"
+            " WHERE state = 'REQUESTED'"
+        ),
+    ),
+    "a payout that lost a share": (
+        "i5_payouts",
+        "UPDATE earnings SET payout_id = NULL WHERE state = 'PAYABLE' AND payout_id IS NOT NULL",
+    ),
+    "a payout that is not there": (
+        "i5_paid",
+        "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'PAYOUT'",
+    ),
+    "a claim of another amount": (
+        "i5_claims",
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 'CLAIM'",
+    ),
+    "a claim for somebody else": (
+        "i5_claims",
+        (
+            "UPDATE transfers SET credit = (SELECT id FROM accounts WHERE name = 'revenue')"
+            " WHERE kind = 'CLAIM'"
+        ),
+    ),
+}
+
+
+async def earnings_of_every_kind(stage: Stage) -> None:
+    """Pending, disputed, payable, asked for, paid, sent, rejected, reversed, claimed, unowned."""
+    otto, owner = await stage.user(), await stage.user()
+    await ripened(stage, otto, 2)
+    await take(stage, otto)
+    for step in (pay, reject):
+        await ripened(stage, otto)
+        payout = await take(stage, otto, "MONEY")
+        assert payout is not None
+        await approve(stage, payout, fresh_id())
+        await step(stage, payout)
+    await take(stage, otto, "MONEY")
+    await ripened(stage, otto)
+    for upheld in (True, False, None):
+        work = await worked(stage, otto)
+        await dispute(stage, work)
+        if upheld is not None:
+            await decide(stage, work, upheld=upheld)
+    claimed = await worked(stage, None)
+    await stage.do(EarningClaim(claimed.job, 0, owner))
+    await worked(stage, None)
+    await worked(stage, otto)

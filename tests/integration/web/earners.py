@@ -1,0 +1,97 @@
+"""Work that was done and paid for at the HTTP face, so that somebody earned by it."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import attrs
+
+from actors.ledger.messages import (
+    SUSPENSE,
+    Commit,
+    Effect,
+    Outcome,
+    Posted,
+    UnitComplete,
+    operator_account,
+)
+from actors.paymaster.messages import EarningMature
+from sql.database import Database
+from tests.face import Face
+from tests.integration.conformance.stage import dispatch
+from tests.integration.web.accounts import Person, register
+from web.books import commit
+
+OVER, WEEK = timedelta(0), timedelta(days=7)
+
+
+@attrs.frozen
+class Earner:
+    """Somebody with a node, and work that it did for others."""
+
+    person: Person
+    node: UUID
+
+    @property
+    def face(self) -> Face:
+        return self.person.face
+
+    async def earn(
+        self, creator: Person, *, window: timedelta = WEEK, price: int = 100_000
+    ) -> UUID:
+        """The job of which the one unit earned 70 %; it may be disputed for ``window``."""
+        return await work(
+            self.face, self.node, UUID(self.person.id), creator, window=window, price=price
+        )
+
+    async def ripen(self, creator: Person, *, price: int = 100_000) -> UUID:
+        """The same, and the share is payable."""
+        job = await self.earn(creator, window=OVER, price=price)
+        assert isinstance(await do(self.face, EarningMature(job, 0)), Posted)
+        return job
+
+
+async def earner(face: Face, email: str = "otto@example.org") -> Earner:
+    """A new one, with a verified node."""
+    person = await register(face, email)
+    return Earner(person, await verified_node(face, UUID(person.id)))
+
+
+async def verified_node(face: Face, owner: UUID | None) -> UUID:
+    node, database = uuid4(), face.gateway.database
+    await _insert_node(database, node, owner)
+    return node
+
+
+async def _insert_node(database: Database, node: UUID, owner: UUID | None) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO nodes (id, name, public_key, capabilities, owner_id, verified_at)"
+            " VALUES ($1, 'n', $2, '{render}', $3, now())",
+            *(node, secrets.token_bytes(32), owner),
+        )
+
+
+async def work(
+    face: Face,
+    node: UUID,
+    owner: UUID | None,
+    creator: Person,
+    *,
+    window: timedelta = WEEK,
+    price: int = 100_000,
+) -> UUID:
+    job = uuid4()
+    account = SUSPENSE if owner is None else operator_account(owner)
+    done = UnitComplete(
+        *(job, 0, 1, node, "x"), verified=True, operator=account, dispute_window=window
+    )
+    order = dispatch(UUID(creator.id), job, price, 1, node)
+    assert isinstance(await commit(face.gateway, order), Posted)
+    assert isinstance(await do(face, done), Posted)
+    return job
+
+
+async def do(face: Face, effect: Effect) -> Outcome:
+    """One effect, by the real Ledger."""
+    return await commit(face.gateway, Commit((), (effect,)))

@@ -1,0 +1,198 @@
+"""Disputes at the HTTP face, over the real Ledger and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import GuardFailed, Posted
+from actors.paymaster.messages import EarningMature
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, register, with_role
+from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
+
+EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"
+ADMIN, AUDIT = "/api/v1/admin/disputes", "/api/v1/admin/audit"
+BLACK = {"reason": "it is black"}
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger; everybody begins with 100 credits."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+        assert await SqlStore(pool).audit() == []
+    await pool.close()
+
+
+@pytest.fixture
+async def otto(face: Face) -> Earner:
+    """Who has a node."""
+    return await earner(face)
+
+
+@pytest.fixture
+async def jane(face: Face) -> Person:
+    """Who has work."""
+    return await register(face)
+
+
+@pytest.fixture
+async def admin(face: Face, database: PostgresEndpoint) -> Person:
+    """Ann, who decides."""
+    return await with_role(face, database.owner_dsn, "admin")
+
+
+def path_of(job: UUID, unit: int | str = 0) -> str:
+    return f"/api/v1/jobs/{job}/units/{unit}/dispute"
+
+
+async def dispute(person: Person, job: UUID, **body: str) -> tuple[int, Any]:
+    status, answer = await person.ask("POST", path_of(job), body or BLACK)
+    return status, answer
+
+
+async def decide(admin: Person, id_: str, verb: str) -> tuple[int, Any]:
+    status, answer = await admin.ask("POST", f"{ADMIN}/{id_}/{verb}", {"reason": "looked at it"})
+    return status, answer
+
+
+async def balance(person: Person) -> str:
+    return str((await person.ask("GET", "/api/v1/credits/balance"))[1]["balance"])
+
+
+async def share_of(otto: Earner) -> dict[str, Any]:
+    [share] = (await otto.person.ask("GET", EARNINGS))[1]["earnings"]
+    return dict(share)
+
+
+async def test_a_dispute_is_upheld_and_everything_goes_back(
+    otto: Earner, jane: Person, admin: Person
+) -> None:
+    job = await otto.earn(jane)
+    assert await balance(jane) == "90.0000"
+    status, opened = await dispute(jane, job)
+    assert status == 201
+    assert (opened["state"], opened["charge"], opened["unit"]) == ("open", "10.0000", 0)
+    share = await share_of(otto)
+    assert (share["state"], share["disputed"]) == ("pending", True)
+    [seen] = (await admin.ask("GET", ADMIN + "?state=open"))[1]["disputes"]
+    assert (seen["share"], seen["operator_id"]) == ("7.0000", otto.person.id)
+    assert (seen["user_id"], seen["reason"]) == (jane.id, "it is black")
+    status, decided = await decide(admin, opened["id"], "uphold")
+    assert (status, decided["state"], decided["decision"]) == (200, "upheld", "looked at it")
+    assert await balance(jane) == "100.0000"
+    share = await share_of(otto)
+    assert (share["state"], share["disputed"]) == ("reversed", False)
+    entry = (await jane.ask("GET", "/api/v1/credits/history"))[1]["entries"][0]
+    assert (entry["source"], entry["direction"], entry["amount"]) == ("REFUND", "CREDIT", "10.0000")
+    assert entry["reference_id"] == f"job:{job}:0"
+    [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
+    assert (mine["state"], mine["decision"]) == ("upheld", "looked at it")
+    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")
+
+
+async def test_a_rejected_dispute_lets_the_share_go(
+    otto: Earner, jane: Person, admin: Person
+) -> None:
+    job = await otto.earn(jane)
+    _, opened = await dispute(jane, job)
+    status, decided = await decide(admin, opened["id"], "reject")
+    assert (status, decided["state"]) == (200, "rejected")
+    assert (await share_of(otto))["state"] == "payable"
+    assert await balance(jane) == "90.0000"
+    assert (await dispute(jane, job, reason="still black"))[0] == 409
+
+
+async def test_what_was_decided_is_decided(otto: Earner, jane: Person, admin: Person) -> None:
+    job = await otto.earn(jane)
+    _, opened = await dispute(jane, job)
+    first = await decide(admin, opened["id"], "uphold")
+    assert await decide(admin, opened["id"], "uphold") == first
+    status, problem = await decide(admin, opened["id"], "reject")
+    assert (status, problem["detail"]) == (409, "The dispute was decided before: it is upheld")
+    assert await balance(jane) == "100.0000"
+    records = (await admin.ask("GET", f"{AUDIT}?target=dispute:{opened['id']}"))[1]["records"]
+    [record] = records  # the repeated decision changed nothing
+    assert (record["act"], record["actor"]) == ("dispute.uphold", "ann@example.org")
+    assert record["reason"] == "looked at it"
+    assert record["details"] == {"job": str(job), "unit": 0, "charge": "10.0000"}
+
+
+async def test_a_unit_is_disputed_once_and_the_same_words_are_the_same_dispute(
+    otto: Earner, jane: Person
+) -> None:
+    job = await otto.earn(jane)
+    answers = await asyncio.gather(*(dispute(jane, job) for _ in range(6)))
+    assert sorted(status for status, _ in answers) == [200] * 5 + [201]
+    assert len({answer["id"] for _, answer in answers}) == 1
+    status, problem = await dispute(jane, job, reason="it is white")
+    assert (status, problem["detail"][:26]) == (409, "The unit was disputed befo")
+
+
+async def test_a_unit_is_not_disputed_after_its_window(otto: Earner, jane: Person) -> None:
+    job = await otto.earn(jane, window=OVER)
+    status, problem = await dispute(jane, job)
+    assert (status, problem["detail"][:17]) == (409, "The unit could be")
+    assert isinstance(await do(otto.face, EarningMature(job, 0)), Posted)
+    assert (await dispute(jane, job))[0] == 409
+
+
+async def test_what_is_not_there_or_not_ones_own_is_not_disputed(
+    otto: Earner, jane: Person
+) -> None:
+    job = await otto.earn(jane)
+    for person, where in (
+        (otto.person, path_of(job)),
+        (jane, path_of(job, 1)),
+        (jane, path_of(uuid4())),
+        (jane, path_of(job, "x")),
+        (jane, path_of(job, "00")),
+        (jane, path_of(job, "9" * 12)),
+    ):
+        status, problem = await person.ask("POST", where, BLACK)
+        assert (status, problem["detail"]) == (404, "Unit not found"), where
+    for body in ({}, {"reason": ""}, {"reason": "x" * 501}):
+        assert (await jane.ask("POST", path_of(job), body))[0] == 422
+
+
+async def test_work_that_cost_nothing_is_not_disputed(otto: Earner, jane: Person) -> None:
+    free = await otto.earn(jane, price=0)
+    status, problem = await dispute(jane, free)
+    assert (status, problem["detail"][:22]) == (409, "The unit cost nothing:")
+
+
+async def test_an_admin_does_not_decide_on_his_own_matter(
+    face: Face, otto: Earner, admin: Person
+) -> None:
+    job = await otto.earn(admin)
+    _, opened = await dispute(admin, job)
+    status, problem = await decide(admin, opened["id"], "uphold")
+    assert (status, problem["detail"][-17:]) == (409, "ask another admin")
+    mine = await verified_node(face, UUID(admin.id))
+    jane = await register(face, "joan@example.org")
+    own = await work(face, mine, UUID(admin.id), jane)
+    _, opened = await dispute(jane, own)
+    assert (await decide(admin, opened["id"], "reject"))[0] == 409
+
+
+async def test_only_admins_decide(
+    face: Face, database: PostgresEndpoint, otto: Earner, jane: Person
+) -> None:
+    _, opened = await dispute(jane, await otto.earn(jane))
+    auditor = await with_role(face, database.owner_dsn, "auditor", "aud@example.org")
+    for person in (jane, otto.person, auditor):
+        for verb in ("uphold", "reject"):
+            assert (await decide(person, opened["id"], verb))[0] == 403
+    assert (await auditor.ask("GET", ADMIN))[0] == 200
+    assert (await jane.ask("GET", ADMIN))[0] == 403
+    status, problem = await decide(
+        await with_role(face, database.owner_dsn, "admin"), str(uuid4()), "uphold"
+    )
+    assert (status, problem["detail"]) == (404, "Dispute not found")

@@ -1,0 +1,150 @@
+"""Earnings and payouts at the HTTP face, over the real Ledger and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, register
+from tests.integration.web.earners import Earner, earner
+
+EARNINGS, PAYOUTS = "/api/v1/operators/me/earnings", "/api/v1/operators/me/payouts"
+CREDITS = {"to": "credits"}
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger; everybody begins with 100 credits."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+        assert await SqlStore(pool).audit() == []
+    await pool.close()
+
+
+@pytest.fixture
+async def otto(face: Face) -> Earner:
+    """Who has a node."""
+    return await earner(face)
+
+
+@pytest.fixture
+async def jane(face: Face) -> Person:
+    """Who has work."""
+    return await register(face)
+
+
+async def pay_out(person: Person, to: str = "credits", key: str = "") -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {person.access}"} | (
+        {"Idempotency-Key": key} if key else {}
+    )
+    async with person.face.client.post(PAYOUTS, json={"to": to}, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def balance(person: Person) -> str:
+    _, found = await person.ask("GET", "/api/v1/credits/balance")
+    return str(found["balance"])
+
+
+async def totals(person: Person) -> dict[str, str]:
+    """Those that are not nothing."""
+    _, found = await person.ask("GET", EARNINGS)
+    return {name: amount for name, amount in found["totals"].items() if amount != "0.0000"}
+
+
+async def test_a_unit_that_was_verified_shows_what_it_earned(otto: Earner, jane: Person) -> None:
+    job = await otto.earn(jane)
+    status, found = await otto.person.ask("GET", EARNINGS)
+    assert status == 200
+    [share] = found["earnings"]
+    assert (share["job_id"], share["unit"]) == (str(job), 0)
+    assert share["node_id"] == str(otto.node)
+    assert (share["amount"], share["state"]) == ("7.0000", "pending")
+    assert (share["disputed"], share["payout_id"]) == (False, None)
+    assert share["earned_at"][:4] == share["payable_at"][:4]
+    assert await totals(otto.person) == {"pending": "7.0000"}
+    assert (await jane.ask("GET", EARNINGS))[1]["earnings"] == []
+
+
+async def test_shares_are_read_page_by_page_and_by_state(otto: Earner, jane: Person) -> None:
+    jobs = [str(await otto.earn(jane)) for _ in range(4)]
+    ripe = str(await otto.ripen(jane))
+    _, first = await otto.person.ask("GET", EARNINGS + "?limit=3")
+    _, second = await otto.person.ask("GET", f"{EARNINGS}?limit=3&after={first['next']}")
+    seen = [share["job_id"] for page in (first, second) for share in page["earnings"]]
+    assert seen == [ripe, *reversed(jobs)]
+    assert (first["count"], second["next"]) == (5, None)
+    _, found = await otto.person.ask("GET", EARNINGS + "?state=payable")
+    assert [share["job_id"] for share in found["earnings"]] == [ripe]
+    assert found["count"] == 1
+    status, _ = await jane.ask("GET", f"{EARNINGS}?after={first['next']}")
+    assert status == 422
+
+
+async def test_what_is_payable_becomes_credits_at_once(otto: Earner, jane: Person) -> None:
+    for _ in range(3):
+        await otto.ripen(jane)
+    await otto.earn(jane)
+    status, payout = await pay_out(otto.person)
+    assert status == 200
+    assert (payout["to"], payout["state"], payout["amount"]) == ("credits", "paid", "21.0000")
+    assert payout["units"] == 3
+    assert await balance(otto.person) == "121.0000"
+    assert await totals(otto.person) == {"pending": "7.0000", "paid": "21.0000"}
+    _, history = await otto.person.ask("GET", "/api/v1/credits/history")
+    entry = history["entries"][0]
+    assert (entry["direction"], entry["source"]) == ("CREDIT", "ADJUSTMENT")
+    assert entry["reference_id"] == f"payout:{payout['id']}"
+    _, found = await otto.person.ask("GET", PAYOUTS)
+    assert found == {"payouts": [payout], "count": 1, "next": None}
+
+
+async def test_nothing_is_paid_out_where_nothing_is_payable(otto: Earner, jane: Person) -> None:
+    await otto.earn(jane)
+    for to in ("credits", "money"):
+        status, problem = await pay_out(otto.person, to)
+        assert (status, problem["detail"][:18]) == (409, "Nothing is payable")
+    status, _ = await pay_out(otto.person, "gold")
+    assert status == 422
+
+
+async def test_money_is_asked_for_and_set_aside(otto: Earner, jane: Person) -> None:
+    await otto.ripen(jane)
+    status, payout = await pay_out(otto.person, "money")
+    assert (status, payout["state"]) == (202, "requested")
+    assert await totals(otto.person) == {"requested": "7.0000"}
+    assert (await pay_out(otto.person))[0] == 409
+    assert await balance(otto.person) == "100.0000"
+
+
+async def test_many_payouts_at_once_pay_once(otto: Earner, jane: Person) -> None:
+    for _ in range(4):
+        await otto.ripen(jane)
+    answers = await asyncio.gather(*(pay_out(otto.person) for _ in range(12)))
+    assert sorted(status for status, _ in answers) == [200] + [409] * 11
+    assert await balance(otto.person) == "128.0000"
+
+
+async def test_an_idempotency_key_pays_once_and_answers_again(otto: Earner, jane: Person) -> None:
+    await otto.ripen(jane)
+    answers = await asyncio.gather(*(pay_out(otto.person, key="k1") for _ in range(6)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["id"] for _, answer in answers}) == 1
+    await otto.ripen(jane)
+    assert await pay_out(otto.person, key="k1") == answers[0]
+    assert await balance(otto.person) == "107.0000"
+    status, _ = await pay_out(otto.person, "money", key="k1")
+    assert status == 422
+    assert (await pay_out(otto.person, key="k2"))[0] == 200
+
+
+async def test_nobody_pays_himself_what_others_earned(otto: Earner, jane: Person) -> None:
+    await otto.ripen(jane)
+    assert (await pay_out(jane))[0] == 409
+    assert await totals(otto.person) == {"payable": "7.0000"}

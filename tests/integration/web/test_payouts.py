@@ -1,0 +1,231 @@
+"""Payouts of money: approved, exported and noted as paid by admins, over the real Ledger."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import uuid4
+
+import attrs
+import pytest
+
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, register, with_role
+from tests.integration.web.earners import Earner, earner
+
+ADMIN, BATCHES = "/api/v1/admin/payouts", "/api/v1/admin/batches"
+MINE, AUDIT = "/api/v1/operators/me/payouts", "/api/v1/admin/audit"
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger; everybody begins with 100 credits."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+        assert await SqlStore(pool).audit() == []
+    await pool.close()
+
+
+@attrs.frozen
+class Office:
+    """Ann approves; Jane pays for what Otto's and Olga's nodes do."""
+
+    ann: Person
+    jane: Person
+    otto: Earner
+    olga: Earner
+
+    async def request(self, who: Earner) -> str:
+        """A payout of 7 credits in money; its id."""
+        await who.ripen(self.jane)
+        status, payout = await who.person.ask("POST", MINE, {"to": "money"})
+        assert status == 202, payout
+        return str(payout["id"])
+
+    async def approve(self, *ids: str, key: str = "") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.ann.access}"}
+        headers |= {"Idempotency-Key": key} if key else {}
+        body = {"payouts": list(ids), "reason": "checked"}
+        client = self.ann.face.client
+        async with client.post(ADMIN + "/approve", json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def sent(self, batch: str, reference: str = "wire 7") -> tuple[int, Any]:
+        body = {"reference": reference, "reason": "sent"}
+        status, answer = await self.ann.ask("POST", f"{BATCHES}/{batch}/paid", body)
+        return status, answer
+
+    async def reject(self, payout: str) -> tuple[int, Any]:
+        body = {"reason": "no account"}
+        status, answer = await self.ann.ask("POST", f"{ADMIN}/{payout}/reject", body)
+        return status, answer
+
+    async def records(self, target: str) -> list[str]:
+        _, found = await self.ann.ask("GET", f"{AUDIT}?target={target}")
+        return [record["act"] for record in reversed(found["records"])]
+
+
+@pytest.fixture
+async def office(face: Face, database: PostgresEndpoint) -> Office:
+    ann = await with_role(face, database.owner_dsn, "admin")
+    jane = await register(face)
+    return Office(ann, jane, await earner(face), await earner(face, "olga@example.org"))
+
+
+async def totals(who: Earner) -> dict[str, str]:
+    _, found = await who.person.ask("GET", "/api/v1/operators/me/earnings")
+    return {name: amount for name, amount in found["totals"].items() if amount != "0.0000"}
+
+
+async def test_money_is_approved_exported_sent_and_noted(office: Office) -> None:
+    first, second = await office.request(office.otto), await office.request(office.olga)
+    _, listed = await office.ann.ask("GET", ADMIN + "?state=requested")
+    assert [payout["id"] for payout in listed["payouts"]] == [second, first]
+    assert listed["payouts"][0]["email"] == "olga@example.org"
+    status, batch = await office.approve(first, second)
+    assert status == 200
+    assert (batch["amount"], batch["left"]) == ("14.0000", 2)
+    assert {payout["state"] for payout in batch["payouts"]} == {"approved"}
+    _, audit = await office.ann.ask("GET", f"{AUDIT}?target=batch:{batch['batch_id']}")
+    [record] = audit["records"]
+    assert (record["act"], record["actor"]) == ("payout.approve", "ann@example.org")
+    assert record["details"] == {"payouts": [first, second], "amount": "14.0000"}
+    assert await totals(office.otto) == {"requested": "7.0000"}
+    status, paid = await office.sent(batch["batch_id"])
+    assert (status, paid["left"]) == (200, 0)
+    assert {(p["state"], p["reference"]) for p in paid["payouts"]} == {("paid", "wire 7")}
+    assert await totals(office.otto) == {"paid": "7.0000"}
+    _, mine = await office.otto.person.ask("GET", MINE)
+    assert (mine["payouts"][0]["state"], mine["payouts"][0]["reference"]) == ("paid", "wire 7")
+    assert await office.records(f"payout:{first}") == ["payout.pay"]
+    assert await office.sent(batch["batch_id"], "wire 8") == (status, paid)  # it is over
+    assert await office.records(f"payout:{first}") == ["payout.pay"]
+
+
+async def test_a_batch_is_exported_as_csv(face: Face, office: Office) -> None:
+    payout = await office.request(office.otto)
+    _, batch = await office.approve(payout)
+    path = f"{BATCHES}/{batch['batch_id']}"
+    headers = {"Authorization": f"Bearer {office.ann.access}"}
+    by_accept = headers | {"Accept": "text/csv"}
+    texts: list[str] = []
+    for target, sent in ((path + "?format=csv", headers), (path, by_accept)):
+        async with face.client.get(target, headers=sent) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/csv")
+            assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+            texts.append(await answer.text())
+    assert texts[0] == texts[1]
+    [row] = csv.DictReader(io.StringIO(texts[0]))
+    assert (row["payout_id"], row["operator_id"]) == (payout, office.otto.person.id)
+    assert (row["email"], row["name"], row["amount"]) == ("otto@example.org", "Jane", "7.0000")
+    _, shown = await office.ann.ask("GET", path)
+    assert shown == batch
+
+
+async def test_a_name_is_no_formula_in_a_spreadsheet(
+    face: Face, office: Office, database: PostgresEndpoint
+) -> None:
+    async with face.gateway.database.connection() as connection:
+        await connection.execute("UPDATE users SET name = '=1+1' WHERE email LIKE 'otto%'")
+    _, batch = await office.approve(await office.request(office.otto))
+    headers = {"Authorization": f"Bearer {office.ann.access}"}
+    path = f"{BATCHES}/{batch['batch_id']}?format=csv"
+    async with face.client.get(path, headers=headers) as answer:
+        [row] = csv.DictReader(io.StringIO(await answer.text()))
+    assert row["name"] == "'=1+1"
+
+
+async def test_a_rejected_payout_is_payable_again(office: Office) -> None:
+    payout = await office.request(office.otto)
+    status, rejected = await office.reject(payout)
+    assert (status, rejected["state"]) == (200, "rejected")
+    assert (await office.reject(payout))[0] == 200
+    assert await office.records(f"payout:{payout}") == ["payout.reject"]
+    assert await totals(office.otto) == {"payable": "7.0000"}
+    status, problem = await office.approve(payout)
+    assert (status, problem["detail"]) == (409, "A payout that is rejected stays so")
+    again = await office.request(office.otto)
+    assert (await office.approve(again))[1]["amount"] == "14.0000"
+
+
+async def test_a_batch_is_approved_whole_or_not_at_all(office: Office) -> None:
+    first, second = await office.request(office.otto), await office.request(office.olga)
+    await office.reject(second)
+    assert (await office.approve(first, second))[0] == 409
+    assert await office.records(f"payout:{first}") == []
+    assert (await office.approve(first, str(uuid4())))[0] == 404
+    assert (await office.approve(first, first))[0] == 422
+    assert (await office.approve())[0] == 422
+    assert (await office.approve(first))[0] == 200
+
+
+async def test_two_admins_at_once_approve_once(office: Office) -> None:
+    payout = await office.request(office.otto)
+    answers = await asyncio.gather(*(office.approve(payout) for _ in range(6)))
+    assert sorted(status for status, _ in answers) == [200] + [409] * 5
+    [batch] = [answer["batch_id"] for status, answer in answers if status == 200]
+    assert await office.records(f"batch:{batch}") == ["payout.approve"]
+
+
+async def test_a_key_approves_once_and_answers_again(office: Office) -> None:
+    payout = await office.request(office.otto)
+    answers = await asyncio.gather(*(office.approve(payout, key="k") for _ in range(4)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["batch_id"] for _, answer in answers}) == 1
+    assert (await office.approve(await office.request(office.olga), key="k"))[0] == 422
+
+
+async def test_many_who_note_a_batch_at_once_pay_once(office: Office) -> None:
+    payouts = [await office.request(office.otto) for _ in range(3)]
+    _, batch = await office.approve(*payouts)
+    answers = await asyncio.gather(*(office.sent(batch["batch_id"]) for _ in range(5)))
+    assert {status for status, _ in answers} == {200}
+    assert await totals(office.otto) == {"paid": "21.0000"}
+    for payout in payouts:
+        assert await office.records(f"payout:{payout}") == ["payout.pay"]
+
+
+async def test_one_that_is_rejected_from_a_batch_is_not_paid(office: Office) -> None:
+    first, second = await office.request(office.otto), await office.request(office.olga)
+    _, batch = await office.approve(first, second)
+    await office.reject(second)
+    _, paid = await office.sent(batch["batch_id"])
+    assert (paid["left"], paid["amount"]) == (0, "7.0000")
+    assert await totals(office.olga) == {"payable": "7.0000"}
+    assert (await office.reject(first))[0] == 409
+
+
+async def test_nobody_approves_his_own_and_only_admins_do(
+    face: Face, office: Office, database: PostgresEndpoint
+) -> None:
+    payout = await office.request(office.otto)
+    for person in (
+        office.otto.person,
+        await with_role(face, database.owner_dsn, "auditor", "a@b.de"),
+    ):
+        stranger = attrs.evolve(office, ann=person)
+        assert (await stranger.approve(payout))[0] == 403
+        assert (await stranger.reject(payout))[0] == 403
+        assert (await stranger.sent(str(uuid4())))[0] == 403
+    async with face.gateway.database.connection() as connection:
+        await connection.execute(
+            "UPDATE payouts SET operator_id = (SELECT id FROM users WHERE email LIKE 'ann%')"
+        )
+    status, problem = await office.approve(payout)
+    assert (status, problem["detail"][-17:]) == (409, "ask another admin")
+    async with face.gateway.database.connection() as connection:
+        await connection.execute(
+            "UPDATE payouts SET operator_id = (SELECT id FROM users WHERE email LIKE 'otto%')"
+        )
+
+
+async def test_what_is_not_there_is_not_found(office: Office) -> None:
+    assert (await office.reject(str(uuid4())))[0] == 404
+    assert (await office.sent(str(uuid4())))[0] == 404
+    assert (await office.ann.ask("GET", f"{BATCHES}/{uuid4()}"))[0] == 404
+    assert (await office.ann.ask("GET", f"{BATCHES}/x"))[0] == 404

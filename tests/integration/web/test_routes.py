@@ -1,0 +1,51 @@
+"""Whatever a gateway serves, of a whole one: each route has a declared audience and limit."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from config.settings import load
+from tests.engines import engine_folder
+from tests.face import SECRET
+from web.app import build, site_of
+from web.endpoint import Endpoint
+from web.gate import Gate
+from web.operations import RATES, Audience
+from web.relay import Relay
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[web.Application]:
+    """The application as it is served, not started."""
+    with engine_folder() as folder:
+        settings = load(overrides={"data": str(folder / "data"), "jwt": {"secret": SECRET}})
+        application = build(settings)
+
+        async def nobody(*_: Any) -> Any:
+            raise AssertionError("nothing is served")
+
+        relay = Relay(application.gateway, nobody)
+        yield site_of(application.gateway, relay, application.outside)
+        application.gateway.passwords.close()
+
+
+def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:
+    """Audience and limit of what serves the route."""
+    owner = getattr(route.handler, "__self__", None)
+    if isinstance(owner, Endpoint):
+        return owner.operation.audience, owner.operation.rate
+    return (owner.audience, owner.rate) if isinstance(owner, Gate) else None
+
+
+def test_every_route_has_an_audience_and_a_limit(site: web.Application) -> None:
+    routes = list(site.router.routes())
+    assert len(routes) > 60
+    paths = {route.resource.canonical for route in routes if route.resource is not None}
+    assert {"/api/v1/relay/ws/{node_id}", "/rendertrust/{key}", "/metrics"} <= paths
+    for route in routes:
+        found = declared(route)
+        assert found is not None, f"{route} is served past the limits"
+        assert found[0] in Audience, route
+        assert found[1] in RATES, route

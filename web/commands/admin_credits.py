@@ -1,0 +1,254 @@
+"""``rendertrust admin credits``: credits given, put right and given back, by hand and on record."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import UUID
+
+import click
+
+from web.commands.console import act, config_option, data_option, json_option, with_database
+
+if TYPE_CHECKING:
+    from actors.ledger.messages import Commit, Outcome
+    from sql.database import Database
+    from sql.users import UserRow
+
+UNKNOWN: Final = (
+    "The books do not answer: whether it was done is not known. See `rendertrust admin credits"
+    " show`; with --key the same command may be called again"
+)
+BOOKS_SECONDS: Final = 10.0
+Plan: TypeAlias = "tuple[Commit, UserRow, int, str]"  # what, for whom, units, and in words
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every act takes."""
+    for option in (
+        config_option,
+        data_option,
+        json_option,
+        click.option("--reason", required=True, help="What the audit will say."),
+        click.option("--description", default="", help="What the user's history will say."),
+        click.option("--yes", is_flag=True, help="Do not ask for the amount again."),
+    ):
+        command = option(command)
+    return command
+
+
+key_option = click.option(
+    "--key", help="A word for this act: called again under it, it is done once."
+)
+
+
+@click.group("credits")
+def credits_() -> None:
+    """Grant, adjust and refund somebody's credits."""
+
+
+@credits_.command
+@click.argument("email")
+@click.argument("amount")
+@key_option
+@options
+def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
+    """Give the user with this EMAIL so many credits."""
+    from web.credit_acts import GRANT
+
+    body = checked("Grant", given, user_id=NOBODY, amount=amount)
+    do(given, lambda database: movement(database, GRANT, email, body, key))
+
+
+@credits_.command
+@click.argument("email")
+@click.option("--by", "amount", required=True, help="Credits: 2.5 to give, -2.5 to take away.")
+@key_option
+@options
+def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
+    """Put a user's credits right, up or down; what is held for jobs is not taken."""
+    from web.credit_acts import ADJUST
+
+    body = checked("Adjustment", given, user_id=NOBODY, amount=amount)
+    do(given, lambda database: movement(database, ADJUST, email, body, key))
+
+
+@credits_.command
+@click.argument("job", type=click.UUID)
+@click.option("--unit", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--amount", help="A part of what was charged; else all of it.")
+@options
+def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
+    """Give back what was charged for a unit of a JOB, once."""
+    body = checked("Refund", given, job_id=str(job), unit=unit, amount=amount)
+    do(given, lambda database: refunding(database, body))
+
+
+@credits_.command
+@click.argument("email")
+@config_option
+@data_option
+@json_option
+def show(*, email: str, as_json: bool, **where: Any) -> None:
+    """What a user has, and his last entries."""
+    from sql.credits import Credits
+    from sql.span import Span
+    from web.answers import encode
+    from web.routes.credits import shown
+
+    async def work(database: "Database") -> Any:
+        user, kept = await known(database, email), Credits(database)
+        return await kept.balance(user.id), await kept.page(user.id, Span(20))
+
+    balance, rows = with_database(where, work)
+    entries = [shown(row) for row in rows]
+    if as_json:
+        amounts = {"balance": credits_of(balance.balance), "held": credits_of(balance.held)}
+        click.echo(encode({**amounts, "entries": entries}))
+        return
+    click.echo(f"{credits_of(balance.balance)} credits, {credits_of(balance.held)} of them held")
+    for entry in entries:
+        sign = "-" if entry.direction == "DEBIT" else "+"
+        words = (f"{entry.created_at:%Y-%m-%dT%H:%M:%SZ}", sign + entry.amount, entry.source)
+        click.echo("\t".join((*words, entry.reference_id, " ".join(entry.description.split()))))
+
+
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # the e-mail says who
+
+
+def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
+    """What the API would take; UsageError otherwise."""
+    from web.converter import structure
+    from web.routes import admin_credits
+
+    said = {"reason": given["reason"], "description": given["description"], **body}
+    read = structure(said, getattr(admin_credits, kind))
+    if isinstance(read, list):
+        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+    return read
+
+
+async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
+    """A grant or an adjustment."""
+    from supervisors.engines.system import SystemRandom
+    from web.credit_acts import Movement, moved, reference_of
+    from web.routes.admin_credits import signed
+
+    user, units = await known(database, email), signed(body.amount)
+    reference = reference_of(f"{name} console", key, SystemRandom().uuid)
+    order = Movement(name, user.id, units, reference, body.description)
+    record = act(name, f"user:{user.id}", body.reason)
+    what = "Take {} credits away from {}" if units < 0 else "Give {} credits to {}"
+    return moved(order, record), user, units, await told(database, what, user, units)
+
+
+async def refunding(database: "Database", body: Any) -> Plan:
+    """What was charged for a unit of work, or a part of it."""
+    from rendertrust import money
+    from sql.credits import Credits
+    from sql.users import Users
+    from web.credit_acts import REFUND, refunded
+    from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
+
+    unit = await Credits(database).charged_unit(body.job_id, body.unit)
+    if unit is None:
+        raise click.ClickException(NO_UNIT.detail)
+    if unit.charged == 0:
+        raise click.ClickException(NOT_CHARGED.detail)
+    units = unit.charged if body.amount is None else money.parse(body.amount)
+    if units > unit.charged:
+        raise click.UsageError(too_much(unit.charged).detail)
+    user = await Users(database).by_id(unit.user_id)
+    assert user is not None, "a job has an owner, and users do not go"
+    record = act(REFUND, f"user:{user.id}", body.reason)
+    order = refunded(unit, units, body.description, record)
+    what = f"Give {{}} of {credits_of(unit.charged)} credits back to {{}}"
+    return order, user, units, await told(database, what, user, units)
+
+
+def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
+    """Ask again, do it, and say what became of it. While it asks, nothing is held open."""
+    from actors.kernel import AskFailed
+    from supervisors.books_at_hand import books_at_hand
+
+    order, user, units, what = with_database(given, plan)
+    if not given["yes"]:
+        click.echo(what, err=True)
+        asked_again(units)
+
+    async def work(database: "Database") -> "Outcome":
+        async with books_at_hand(database) as ledger:
+            return await ledger.ask(order, within=BOOKS_SECONDS)
+
+    try:
+        outcome = with_database(given, work)
+    except AskFailed as error:
+        raise click.ClickException(UNKNOWN) from error
+    tell(outcome, user, as_json=given["as_json"])
+
+
+async def told(database: "Database", what: str, user: "UserRow", units: int) -> str:
+    """What is about to be done, and what the user has before it."""
+    from sql.credits import Credits
+
+    before = await Credits(database).balance(user.id)
+    held = f"{credits_of(before.held)} of them held"
+    has = f"{user.name} has {credits_of(before.balance)}, {held}"
+    return f"{what.format(credits_of(abs(units)), user.email)}. {has}."
+
+
+def asked_again(units: int) -> None:
+    """The second look: the amount must be typed once more, or nothing happens."""
+    from web.routes.admin_credits import signed
+
+    try:
+        typed = click.prompt("Type the amount again", err=True).strip()
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("Nobody typed the amount again: --yes does without") from error
+    try:
+        same = signed(typed) == units
+    except ValueError:
+        same = False
+    if not same:
+        raise click.ClickException(f"{typed} is not {credits_of(units)}: nothing was done")
+
+
+def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
+    """What became of it; exit code 1 when nothing was done."""
+    from actors.ledger.messages import BooksAway, InsufficientCredits, Posted, Replayed
+    from web.answers import encode
+    from web.routes.credits import booked
+
+    if isinstance(outcome, BooksAway):
+        raise click.ClickException(UNKNOWN)
+    if isinstance(outcome, InsufficientCredits):
+        raise click.ClickException(
+            f"{user.email} has {credits_of(outcome.available)} credits that are not held,"
+            f" {credits_of(outcome.requested)} were to be taken: nothing was done"
+        )
+    if not isinstance(outcome, Posted | Replayed):
+        raise click.ClickException("It was done before with another amount: nothing was done")
+    entry, again = booked(outcome.entries[0]), isinstance(outcome, Replayed)
+    if as_json:
+        click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
+        return
+    told = "It was done before" if again else "Done"
+    click.echo(f"{told}: {user.email} had {entry.balance_after} credits after it.")
+
+
+async def known(database: "Database", email: str) -> "UserRow":
+    """The user, who must exist."""
+    from sql.users import Users
+
+    row = await Users(database).by_email(email)
+    if row is None:
+        raise click.ClickException(f"Nobody has the e-mail {email}")
+    return row
+
+
+def credits_of(units: int) -> str:
+    """As people write them."""
+    from rendertrust import money
+
+    return money.render(units)

@@ -1,0 +1,170 @@
+"""``rendertrust backup|restore``: the database as one file. Objects: docs/OPERATIONS.md."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from web.commands.database import database_of, said
+from web.commands.serve import FILE as SETTINGS
+from web.commands.serve import FOLDER, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from sql.fsck import Finding
+
+BACKUP: Final = click.Path(path_type=Path, dir_okay=False, resolve_path=True)
+BUSY: Final = "A gateway works with this database: stop it first"
+FULL: Final = (
+    "The database is not empty: restore into an empty one, or say --replace, which puts this one"
+    " aside"
+)
+common = (
+    click.option("--config", type=SETTINGS, help="A TOML file of settings."),
+    click.option("--data", type=FOLDER, help="The data folder."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)
+
+
+def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config --data --json``."""
+    for option in common:
+        command = option(command)
+    return command
+
+
+@click.command
+@click.argument("file", type=BACKUP)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@with_options
+def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
+    """Write the database to FILE, in pg_dump's custom format; a gateway may work on meanwhile."""
+    from supervisors.engines.archive import dump
+
+    if file.exists() and not force:
+        raise click.UsageError(f"{file} is there already: choose another name, or say --force")
+    if not file.parent.is_dir():
+        raise click.UsageError(f"{file.parent} is no folder")
+
+    async def work() -> None:
+        settings = settings_from(None, None, where["data"], where["config"])
+        async with database_of(settings) as there:
+            await dump(there.owner_dsn, file, tell=teller("dumping", quiet=as_json))
+
+    said(work())
+    size = file.stat().st_size
+    told = f"The database is in {file} ({size:,} bytes). Objects are copied by other means."
+    click.echo(orjson.dumps({"file": str(file), "bytes": size}) if as_json else told)
+
+
+@click.command
+@click.argument("file", type=BACKUP)
+@click.option("--replace", is_flag=True, help="Put a database that is not empty aside.")
+@with_options
+def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -> None:
+    """Fill an empty database from FILE, and check the books. No gateway may work with it."""
+    if not file.is_file():
+        raise click.UsageError(f"{file} is no file")
+    settings = settings_from(None, None, where["data"], where["config"])
+    tell = teller("restoring", quiet=as_json)
+    with claimed(settings):
+        kept, findings = said(_restored(settings, file, tell, replace=replace))
+    if as_json:
+        from web.answers import encode
+
+        click.echo(encode({"file": str(file), "kept": kept, "findings": findings}))
+    else:
+        told(file, kept, findings)
+    sys.exit(1 if findings else 0)
+
+
+def told(file: Path, kept: str | None, findings: "Sequence[Finding]") -> None:
+    """What became of it, for people."""
+    for found in findings:
+        click.echo(f"{found.invariant} {found.subject}: {found.found}")
+    books = f"{len(findings)} findings" if findings else "the books are in order"
+    click.echo(f"Restored from {file}; {books}.")
+    if kept is not None:
+        click.echo(f"The database of before is kept as {kept}: `rendertrust db cleanup` drops it.")
+
+
+async def _restored(
+    settings: Any, file: Path, tell: Callable[[str], None], *, replace: bool
+) -> "tuple[str | None, Sequence[Finding]]":
+    """The name of the database that was put aside, if one was; and what fsck says."""
+    from sql.fsck import run_fsck
+    from sql.migrate import migrate
+    from sql.restoring import connected, is_empty, nobody_migrates
+    from supervisors.engines import archive
+
+    async with database_of(settings, make=True) as there:
+        dsn, kept = there.owner_dsn, None
+        async with connected(dsn) as connection:
+            await refuse_gateways(connection)
+            empty = await is_empty(connection)
+            if not empty and not replace:
+                raise click.ClickException(FULL)
+            if empty:
+                async with nobody_migrates(connection):
+                    await archive.restore(dsn, file, tell=tell)
+        if not empty:
+            kept = name_aside(dsn)
+            await archive.replace(dsn, file, aside=kept, tell=tell)
+        await migrate(dsn)
+        async with connected(there.app_dsn) as connection:
+            return kept, await run_fsck(connection)
+
+
+async def refuse_gateways(connection: Any) -> None:
+    """ClickException while a gateway is connected."""
+    from sql.restoring import gateways
+
+    if await gateways(connection):
+        raise click.ClickException(BUSY)
+
+
+def name_aside(dsn: str) -> str:
+    """What the database of before is called from now on."""
+    from sql.restoring import database_of as name_of
+    from supervisors.engines.system import SystemClock
+
+    return f"{name_of(dsn)}_before_{SystemClock().now():%Y%m%d%H%M%S}"
+
+
+@contextmanager
+def claimed(settings: Any) -> "Generator[None]":
+    """No gateway can start with the data folder until the block ends."""
+    from config.data_folder import data_folder
+    from config.settings import SettingsError
+    from supervisors.engines.errors import FolderBusy
+    from web.claim import claim
+
+    if settings.database.url:
+        yield
+        return
+    try:
+        held = claim(data_folder(settings))
+    except FolderBusy as error:
+        raise click.ClickException(str(error)) from error
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def teller(verb: str, *, quiet: bool) -> Callable[[str], None]:
+    """Says each table, on stderr."""
+
+    def tell(table: str) -> None:
+        if not quiet:
+            click.echo(f"{verb} {table}", err=True)
+
+    return tell

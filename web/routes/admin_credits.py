@@ -1,0 +1,194 @@
+"""What admins do to credits: grant, adjust, refund. Each act has a reason, and a record."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import (
+    Commit,
+    ExistsWithOtherAmount,
+    IdempotencyKey,
+    InsufficientCredits,
+    KeyConflict,
+    Posted,
+    Replayed,
+)
+from rendertrust import money
+from web import examples
+from web.books import commit, insufficient
+from web.credit_acts import ADJUST, GRANT, REFUND, Movement, moved, reference_of, refunded
+from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.operations import Answer, Audience, Call, Operations
+from web.problem import Fault, Problem, invalid
+from web.routes.admin import NOT_FOUND, Reason, act_of
+from web.routes.credits import Entry, booked
+
+operations = Operations()
+NO_UNIT = Problem(404, "The job has no such unit")
+NOT_CHARGED = Problem(409, "Nothing was charged for it")
+REFUNDED = Problem(409, "Another amount of it was refunded before")
+
+# A slip of the hand shall not make a fortune.
+GivenAmount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 9 digits and 4 decimals, like 10.5",
+    ),
+]
+SignedAmount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])-?[0-9]{1,9}(\.[0-9]{1,4})?$",
+        description="a decimal string with at most 9 digits and 4 decimals, like 10.5 or -10.5",
+    ),
+]
+Words = Annotated[str, Meta(max_length=500)]
+
+
+@attrs.frozen
+class Grant:
+    """``reason`` is for the audit, ``description`` for the user's history."""
+
+    user_id: UUID
+    amount: GivenAmount
+    reason: Reason
+    description: Words = ""
+
+
+@attrs.frozen
+class Adjustment:
+    """``amount`` below 0 takes credits away. ``description`` is for the user's history."""
+
+    user_id: UUID
+    amount: SignedAmount
+    reason: Reason
+    description: Words = ""
+
+
+@attrs.frozen
+class Refund:
+    """Of a unit of a job: all that was charged for it, or ``amount`` of that."""
+
+    job_id: UUID
+    reason: Reason
+    unit: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    amount: GivenAmount | None = None
+    description: Words = ""
+
+
+@operations.post(
+    "/api/v1/admin/credits/grant",
+    audience=Audience.ADMIN,
+    body=Grant,
+    request_example=examples.GRANT,
+    answers={200: Entry},
+    refusals={404: "User not found", 409: "It would be oneself"},
+    rate="write",
+    idempotency=True,
+    example=examples.GRANTED,
+)
+async def grant(call: Call[Grant]) -> Answer | Problem:
+    """Give somebody credits; the answer is the entry of his account."""
+    return await _move(call, GRANT, money.parse(call.body.amount))
+
+
+@operations.post(
+    "/api/v1/admin/credits/adjust",
+    audience=Audience.ADMIN,
+    body=Adjustment,
+    request_example=examples.ADJUSTMENT,
+    answers={200: Entry},
+    refusals={
+        402: "Insufficient credits",
+        404: "User not found",
+        409: "It would be oneself",
+    },
+    rate="write",
+    idempotency=True,
+    example=examples.ADJUSTED,
+)
+async def adjust(call: Call[Adjustment]) -> Answer | Problem:
+    """Put somebody's credits right, up or down; what is held for jobs is not taken."""
+    return await _move(call, ADJUST, signed(call.body.amount))
+
+
+@operations.post(
+    "/api/v1/admin/credits/refund",
+    audience=Audience.ADMIN,
+    body=Refund,
+    request_example=examples.REFUND,
+    answers={200: Entry},
+    refusals={
+        404: "The job has no such unit",
+        409: "Nothing was charged, another amount was refunded before, or it would be oneself",
+    },
+    rate="write",
+    idempotency=True,
+    example=examples.REFUNDED,
+)
+async def refund(call: Call[Refund]) -> Answer | Problem:
+    """Give back what was charged for a unit of work, once; who did the work keeps his share."""
+    key, body = key_of(call), call.body
+    if isinstance(key, Problem):
+        return key
+    unit = await call.gateway.credits.charged_unit(body.job_id, body.unit)
+    if unit is None:
+        return NO_UNIT
+    if unit.charged == 0:
+        return NOT_CHARGED
+    units = unit.charged if body.amount is None else money.parse(body.amount)
+    if units > unit.charged:
+        return too_much(unit.charged)
+    act = await act_of(call, REFUND, unit.user_id, body.reason)
+    if isinstance(act, Problem):
+        return act
+    order = refunded(unit, units, body.description, act, _kept(call.caller, key))
+    return await _done(call, order)
+
+
+def signed(text: str) -> int:
+    """Units of an amount that may be below 0."""
+    return -money.parse(text[1:]) if text.startswith("-") else money.parse(text)
+
+
+def too_much(charged: int) -> Problem:
+    """422: there is less to give back."""
+    words = f"must not be above what was charged: {money.render(charged)}"
+    return invalid([Fault("amount", "value", words)])
+
+
+async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
+    key, body = key_of(call), call.body
+    if isinstance(key, Problem):
+        return key
+    act = await act_of(call, name, body.user_id, body.reason)
+    if isinstance(act, Problem):
+        return act
+    if await call.gateway.users.by_id(body.user_id) is None:
+        return NOT_FOUND
+    who = f"{name} {call.caller}"
+    reference = reference_of(who, key and key[0], call.gateway.random.uuid)
+    movement = Movement(name, body.user_id, units, reference, body.description)
+    return await _done(call, moved(movement, act, _kept(call.caller, key)))
+
+
+async def _done(call: Call[Any], order: Commit) -> Answer | Problem:
+    """What became of the order, as the API says it."""
+    outcome = await commit(call.gateway, order)
+    if isinstance(outcome, Posted | Replayed) and outcome.entries:
+        again = isinstance(outcome, Replayed) and outcome.answer is not None
+        return Answer(200, booked(outcome.entries[0]), REPLAYED if again else {})
+    if isinstance(outcome, InsufficientCredits):
+        return insufficient(outcome)
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    assert isinstance(outcome, ExistsWithOtherAmount), outcome
+    return REFUNDED
+
+
+def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:
+    """Its answer is the entry, which is found by its reference and never changes."""
+    return None if key is None else IdempotencyKey(admin, *key, answer={"status": 200})

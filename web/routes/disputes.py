@@ -1,0 +1,233 @@
+"""Disputes: a creator says that a unit was not worth its charge, and an admin decides."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from rendertrust import money
+from sql.operators import DisputeShown
+from web import examples_of_earnings as examples
+from web.amounts import Credits
+from web.books import commit
+from web.operations import Answer, Audience, Call, Operations, Scope
+from web.pages import Cursor, next_of, span_of
+from web.problem import Problem
+from web.routes.admin import Because, act_on
+
+operations = Operations()
+ABSENT, GONE = "Unit not found", "Dispute not found"
+NOT_ONES_OWN: Final = Problem(409, "One does not decide on one's own matter: ask another admin")
+# Why not, by what the Ledger found.
+_WHY: Final = {
+    "uncharged": "The unit cost nothing: there is nothing to give back",
+    "closed": "The unit could be disputed until its window closed",
+    "disputed": "The unit was disputed before; that is possible once",
+}
+DisputeState = Literal["open", "upheld", "rejected"]
+
+
+@attrs.frozen
+class Complaint:
+    """Why the unit was not worth it: the admin who decides reads it."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+@attrs.frozen
+class UnitOfJob:
+    """Which of a job's units: its number, from 0."""
+
+    unit: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+
+
+@attrs.frozen
+class DisputeQuery(Cursor):
+    state: DisputeState | None = None
+
+
+@attrs.frozen
+class Dispute:
+    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not."""
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    reason: str
+    charge: Credits
+    state: DisputeState
+    decision: str
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+@attrs.frozen
+class Disputes:
+    """``count`` is how many match, ``next`` the ``after`` of the next page."""
+
+    disputes: list[Dispute]
+    count: int
+    next: UUID | None
+
+
+@attrs.frozen
+class DisputeToDecide(Dispute):
+    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense)."""
+
+    user_id: UUID
+    operator_id: UUID | None
+    share: Credits
+
+
+@attrs.frozen
+class DisputesToDecide:
+    """``count`` is how many match, ``next`` the ``after`` of the next page."""
+
+    disputes: list[DisputeToDecide]
+    count: int
+    next: UUID | None
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/units/{unit}/dispute",
+    scope=Scope.JOBS_WRITE,
+    words=UnitOfJob,
+    body=Complaint,
+    answers={201: Dispute, 200: Dispute},
+    refusals={404: ABSENT, 409: "The unit cannot be disputed (any more)"},
+    absent=ABSENT,
+    rate="write",
+    request_example=examples.COMPLAINT,
+    example=examples.DISPUTE,
+)
+async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
+    """Dispute a completed unit of one's own job, once, before its window closes.
+
+    What it earned stays pending until an admin has decided. The same again answers 200.
+    """
+    job, unit, gateway = call.ids["job_id"], int(call.words["unit"]), call.gateway
+    window = timedelta(hours=gateway.settings.earnings.dispute_hours)
+    reason = call.body.reason
+    effect = DisputeOpen(gateway.random.uuid(), job, unit, call.caller, reason, window)
+    outcome = await commit(gateway, Commit(effects=(effect,)))
+    found = "" if not isinstance(outcome, GuardFailed) else outcome.found
+    if isinstance(outcome, GuardFailed) and not found:
+        return Problem(404, ABSENT)
+    row = await gateway.operators.dispute_of(job, unit)
+    if isinstance(outcome, Posted) and row is not None:
+        return Answer(201, shown(row))
+    if found == "disputed" and row is not None and row.reason == reason:
+        return Answer(200, shown(row))
+    return Problem(409, _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"))
+
+
+@operations.get(
+    "/api/v1/disputes",
+    scope=Scope.JOBS_READ,
+    query=DisputeQuery,
+    answers={200: Disputes},
+    rate="read",
+    example=examples.DISPUTES,
+)
+async def index(call: Call[None, DisputeQuery]) -> Disputes:
+    """One's own disputes, newest first."""
+    rows, count = await _page(call, call.caller)
+    page = call.query
+    return Disputes([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
+
+
+@operations.get(
+    "/api/v1/admin/disputes",
+    audience=Audience.ADMIN,
+    query=DisputeQuery,
+    answers={200: DisputesToDecide},
+    rate="read",
+    example=examples.OPEN_DISPUTES,
+)
+async def to_decide(call: Call[None, DisputeQuery]) -> DisputesToDecide:
+    """Everybody's disputes, newest first."""
+    rows, count = await _page(call, None)
+    disputes = [whole(row) for row in rows[: call.query.limit]]
+    return DisputesToDecide(disputes, count, next_of(rows, call.query.limit))
+
+
+@operations.post(
+    "/api/v1/admin/disputes/{dispute_id}/uphold",
+    audience=Audience.ADMIN,
+    body=Because,
+    answers={200: DisputeToDecide},
+    refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
+    absent=GONE,
+    rate="write",
+    request_example=examples.DECISION,
+    example=examples.UPHELD_DISPUTE,
+)
+async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
+    """The creator is right: the charge is given back, and what the unit earned is reversed."""
+    return await _decide(call, upheld=True)
+
+
+@operations.post(
+    "/api/v1/admin/disputes/{dispute_id}/reject",
+    audience=Audience.ADMIN,
+    body=Because,
+    answers={200: DisputeToDecide},
+    refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
+    absent=GONE,
+    rate="write",
+    request_example=examples.DECISION,
+    example=examples.REJECTED_DISPUTE,
+)
+async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
+    """The unit was worth it: what it earned is payable."""
+    return await _decide(call, upheld=False)
+
+
+async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Problem:
+    kept, id_ = call.gateway.operators, call.ids["dispute_id"]
+    row = await kept.dispute(id_)
+    if row is None:
+        return Problem(404, GONE)
+    if call.caller in (row.user_id, row.operator_id):
+        return NOT_ONES_OWN
+    name = "dispute.uphold" if upheld else "dispute.reject"
+    details = {"job": str(row.job_id), "unit": row.unit, "charge": money.render(row.charge)}
+    act = await act_on(call, name, f"dispute:{id_}", call.body.reason, details)
+    if isinstance(act, Problem):
+        return act
+    effect = DisputeDecide(row.job_id, row.unit, row.user_id, upheld, act.reason)
+    outcome = await commit(call.gateway, Commit(effects=(effect,), act=act))
+    if isinstance(outcome, GuardFailed):
+        return Problem(409, f"The dispute was decided before: it is {outcome.found.lower()}")
+    decided = await kept.dispute(id_)
+    return Problem(404, GONE) if decided is None else whole(decided)
+
+
+async def _page(
+    call: Call[None, DisputeQuery], user: UUID | None
+) -> tuple[list[DisputeShown], int]:
+    page, kept = call.query, call.gateway.operators
+    state = None if page.state is None else page.state.upper()
+    rows = await kept.disputes(user, state, span_of(page))
+    return list(rows), await kept.disputes_count(user, state)
+
+
+def shown(row: DisputeShown) -> Dispute:
+    """The row as its creator sees it."""
+    return Dispute(**_members(row))
+
+
+def whole(row: DisputeShown) -> DisputeToDecide:
+    """The row as admins see it."""
+    more: dict[str, Any] = {"user_id": row.user_id, "operator_id": row.operator_id}
+    return DisputeToDecide(**_members(row), **more, share=money.render(row.share))
+
+
+def _members(row: DisputeShown) -> dict[str, Any]:
+    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at")
+    members = {name: getattr(row, name) for name in names}
+    return members | {"charge": money.render(row.charge), "state": row.state.lower()}

@@ -1,0 +1,217 @@
+"""What operators earn: their shares, unit by unit, and payouts to credits or money."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
+from actors.paymaster.messages import PayoutTake
+from rendertrust import money
+from sql.operators import PayoutShown, ShareRow, Totals
+from web import examples_of_earnings as examples
+from web.amounts import Credits
+from web.books import commit
+from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.operations import Answer, Call, Operations, Scope
+from web.pages import NOT_THERE, Cursor, next_of, span_of
+from web.problem import Problem
+
+operations = Operations()
+ShareState = Literal["pending", "payable", "paid", "reversed"]
+PayoutState = Literal["requested", "approved", "paid", "rejected"]
+PayoutTo = Literal["credits", "money"]
+NOTHING = Problem(409, "Nothing is payable: see GET /operators/me/earnings for what will be, when")
+
+
+@attrs.frozen
+class ShareQuery(Cursor):
+    state: ShareState | None = None
+
+
+@attrs.frozen
+class Share:
+    """What a unit earned. It is pending until ``payable_at``; while it is disputed, longer.
+
+    ``payout_id``: the payout that pays it, or is to pay it.
+    """
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    node_id: UUID
+    amount: Credits
+    state: ShareState
+    disputed: bool
+    earned_at: datetime
+    payable_at: datetime
+    payout_id: UUID | None
+
+
+@attrs.frozen
+class ShareTotals:
+    """``payable`` is what a payout would pay now; ``requested`` is on its way as money."""
+
+    pending: Credits
+    payable: Credits
+    requested: Credits
+    paid: Credits
+    reversed: Credits
+
+
+@attrs.frozen
+class Shares:
+    """``count`` is how many match, ``next`` the ``after`` of the next page; totals are of all."""
+
+    earnings: list[Share]
+    count: int
+    next: UUID | None
+    totals: ShareTotals
+
+
+@attrs.frozen
+class NewPayout:
+    """``credits`` are there at once; ``money`` is asked for, and sent once an admin approved it."""
+
+    to: PayoutTo
+
+
+@attrs.frozen
+class Payout:
+    """``units`` is how many shares it pays. ``reference`` is that of the transfer of money."""
+
+    id: UUID
+    to: PayoutTo
+    amount: Credits
+    units: int
+    state: PayoutState
+    batch_id: UUID | None
+    reference: str
+    requested_at: datetime
+    closed_at: datetime | None
+
+
+@attrs.frozen
+class Payouts:
+    """``count`` is how many there are, ``next`` the ``after`` of the next page."""
+
+    payouts: list[Payout]
+    count: int
+    next: UUID | None
+
+
+@operations.get(
+    "/api/v1/operators/me/earnings",
+    scope=Scope.CREDITS_READ,
+    query=ShareQuery,
+    answers={200: Shares},
+    rate="read",
+    example=examples.EARNINGS,
+)
+async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
+    """What one's nodes earned, unit by unit, newest first."""
+    page, kept = call.query, call.gateway.operators
+    state = None if page.state is None else page.state.upper()
+    rows = await kept.earnings(call.caller, state, span_of(page))
+    if rows is None:
+        return NOT_THERE
+    totals, counts = await kept.totals(call.caller)
+    count = sum(counts.values()) if state is None else counts.get(state, 0)
+    shares = [share(row) for row in rows[: page.limit]]
+    return Shares(shares, count, next_of(rows, page.limit), summed(totals))
+
+
+@operations.get(
+    "/api/v1/operators/me/payouts",
+    scope=Scope.CREDITS_READ,
+    query=Cursor,
+    answers={200: Payouts},
+    rate="read",
+    example=examples.PAYOUTS,
+)
+async def payouts(call: Call[None, Cursor]) -> Payouts:
+    """One's payouts, newest first."""
+    page, kept = call.query, call.gateway.operators
+    rows = await kept.payouts(call.caller, None, span_of(page))
+    count = await kept.payouts_count(call.caller, None)
+    return Payouts([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
+
+
+@operations.post(
+    "/api/v1/operators/me/payouts",
+    scope=Scope.CREDITS_WRITE,
+    body=NewPayout,
+    answers={200: Payout, 202: Payout},
+    refusals={409: "Nothing is payable"},
+    rate="write",
+    idempotency=True,
+    request_example=examples.NEW_PAYOUT,
+    example=examples.PAYOUT,
+)
+async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
+    """Pay out all that is payable: to one's credits at once (200), or ask for money (202).
+
+    A payout pays 10,000 shares at most, the oldest ones; who has more asks again.
+    """
+    key = key_of(call)
+    if isinstance(key, Problem):
+        return key
+    payout = call.gateway.random.uuid()
+    kind: Literal["CREDITS", "MONEY"] = "CREDITS" if call.body.to == "credits" else "MONEY"
+    kept = None if key is None else _kept(call.caller, key, payout)
+    effect = PayoutTake(payout, call.caller, kind)
+    outcome = await commit(call.gateway, Commit(effects=(effect,), idempotency=kept))
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    if isinstance(outcome, GuardFailed):
+        return NOTHING
+    again = isinstance(outcome, Replayed) and outcome.answer is not None
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        payout = UUID(outcome.answer["payout"])
+    [row] = await call.gateway.operators.payouts_by_id([payout])
+    return begun(row, again=again)
+
+
+def begun(row: PayoutShown, *, again: bool) -> Answer:
+    """A payout as it was when it was asked for, whatever became of it since."""
+    if row.kind == "MONEY":
+        row = attrs.evolve(row, state="REQUESTED", batch_id=None, reference="", closed_at=None)
+    return Answer(200 if row.kind == "CREDITS" else 202, shown(row), REPLAYED if again else {})
+
+
+def share(row: ShareRow) -> Share:
+    """The row as the API shows it."""
+    members: dict[str, Any] = attrs.asdict(row)
+    members |= {"amount": money.render(row.amount), "state": row.state.lower()}
+    return Share(**members)
+
+
+def summed(totals: Totals) -> ShareTotals:
+    """The totals as the API shows them."""
+    return ShareTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
+
+
+def shown(row: PayoutShown) -> Payout:
+    """The row as its operator sees it."""
+    return Payout(**members_of(row))
+
+
+def members_of(row: PayoutShown) -> dict[str, Any]:
+    """What operators see of a payout."""
+    return {
+        "id": row.id,
+        "to": row.kind.lower(),
+        "amount": money.render(row.amount),
+        "units": row.units,
+        "state": row.state.lower(),
+        "batch_id": row.batch_id,
+        "reference": row.reference,
+        "requested_at": row.requested_at,
+        "closed_at": row.closed_at,
+    }
+
+
+def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
+    """Its answer is the payout as it began, which is found by its id."""
+    return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

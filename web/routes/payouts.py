@@ -1,0 +1,280 @@
+"""Payouts of money as admins see them: approved in batches, exported, sent, and noted as paid."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+from msgspec import Meta
+
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    IdempotencyKey,
+    KeyConflict,
+    Posted,
+    Replayed,
+)
+from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
+from rendertrust import money
+from sql.operators import PayoutShown
+from web import examples_of_earnings as examples
+from web import spreadsheet
+from web.amounts import Credits
+from web.books import commit
+from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.operations import Answer, Audience, Call, Operations
+from web.pages import Cursor, next_of, span_of
+from web.problem import Fault, Problem, invalid
+from web.routes.admin import Because, Reason, act_on
+from web.routes.operators import Payout, PayoutState, members_of
+
+operations = Operations()
+ABSENT, NO_BATCH = "Payout not found", "Batch not found"
+SENDING_SECONDS: Final = 1.2  # of a request's two: a large batch is noted by several
+OWN: Final = Problem(409, "One does not approve one's own payout: ask another admin")
+COLUMNS: Final = (
+    *("payout_id", "operator_id", "email", "name", "amount", "units"),
+    *("state", "requested_at", "reference"),
+)
+
+
+@attrs.frozen
+class PayoutQuery(Cursor):
+    state: PayoutState | None = None
+
+
+@attrs.frozen
+class OperatorsPayout(Payout):
+    """A payout, and whom it is for."""
+
+    operator_id: UUID
+    email: str
+    name: str
+
+
+@attrs.frozen
+class OperatorsPayouts:
+    """``count`` is how many match, ``next`` the ``after`` of the next page."""
+
+    payouts: list[OperatorsPayout]
+    count: int
+    next: UUID | None
+
+
+@attrs.frozen
+class Approval:
+    """Which payouts, and why: all of them are approved, or none."""
+
+    payouts: Annotated[list[UUID], Meta(min_length=1, max_length=100)]
+    reason: Reason
+
+
+@attrs.frozen
+class Sent:
+    """``reference`` is that of the bank, or of whatever sent the money."""
+
+    reference: Annotated[str, Meta(min_length=1, max_length=255)]
+    reason: Reason
+
+
+@attrs.frozen
+class Batch:
+    """Payouts that were approved together. ``left``: how many of them are not closed yet."""
+
+    batch_id: UUID
+    amount: Credits
+    left: int
+    payouts: list[OperatorsPayout]
+
+
+@attrs.frozen
+class BatchQuery:
+    format: Literal["json", "csv"] | None = None
+
+
+@operations.get(
+    "/api/v1/admin/payouts",
+    audience=Audience.ADMIN,
+    query=PayoutQuery,
+    answers={200: OperatorsPayouts},
+    rate="read",
+    example=examples.OPERATORS_PAYOUTS,
+)
+async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts:
+    """Everybody's payouts, newest first."""
+    page, kept = call.query, call.gateway.operators
+    state = None if page.state is None else page.state.upper()
+    rows = await kept.payouts(None, state, span_of(page))
+    count = await kept.payouts_count(None, state)
+    payouts = [shown(row) for row in rows[: page.limit]]
+    return OperatorsPayouts(payouts, count, next_of(rows, page.limit))
+
+
+@operations.post(
+    "/api/v1/admin/payouts/approve",
+    audience=Audience.ADMIN,
+    body=Approval,
+    answers={200: Batch},
+    refusals={404: ABSENT, 409: "One of them is not requested (any more), or is one's own"},
+    rate="write",
+    idempotency=True,
+    request_example=examples.APPROVAL,
+    example=examples.BATCH,
+)
+async def approve(call: Call[Approval]) -> Answer | Problem:
+    """Approve payouts of money as one batch, which is then exported, sent and noted as paid."""
+    key = key_of(call)
+    if isinstance(key, Problem):
+        return key
+    ids = tuple(dict.fromkeys(call.body.payouts))
+    if len(ids) != len(call.body.payouts):
+        return invalid([Fault("payouts", "duplicate", "must name each payout once")])
+    rows = await call.gateway.operators.payouts_by_id(ids)
+    if len(rows) != len(ids):
+        return Problem(404, ABSENT)
+    if any(row.operator_id == call.caller for row in rows):
+        return OWN
+    batch = call.gateway.random.uuid()
+    details = {"payouts": [str(id_) for id_ in ids], "amount": summed(rows)}
+    act = await act_on(call, "payout.approve", f"batch:{batch}", call.body.reason, details)
+    if isinstance(act, Problem):
+        return act
+    effects = tuple(PayoutApprove(id_, batch) for id_ in ids)
+    kept = None
+    if key is not None:
+        answer = {"status": 200, "batch": str(batch)}
+        kept = IdempotencyKey(call.caller, *key, answer=answer)
+    order = Commit(effects=effects, idempotency=kept, act=act)
+    outcome = await commit(call.gateway, order)
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    if isinstance(outcome, GuardFailed):
+        return _not_that(outcome)
+    again = isinstance(outcome, Replayed) and outcome.answer is not None
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        batch = UUID(outcome.answer["batch"])
+    rows = await call.gateway.operators.payouts_by_id(batches=[batch])
+    return Answer(200, batch_of(batch, rows), REPLAYED if again else {})
+
+
+@operations.post(
+    "/api/v1/admin/payouts/{payout_id}/reject",
+    audience=Audience.ADMIN,
+    body=Because,
+    answers={200: OperatorsPayout},
+    refusals={404: ABSENT, 409: "It was paid"},
+    absent=ABSENT,
+    rate="write",
+    request_example=examples.DECISION,
+    example=examples.REJECTED_PAYOUT,
+)
+async def reject(call: Call[Because]) -> OperatorsPayout | Problem:
+    """Do not send a payout's money: what it was to pay is payable again."""
+    id_, kept = call.ids["payout_id"], call.gateway.operators
+    act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason)
+    if isinstance(act, Problem):
+        return act
+    outcome = await commit(call.gateway, Commit(effects=(PayoutReject(id_),), act=act))
+    if isinstance(outcome, GuardFailed):
+        return _not_that(outcome)
+    [row] = await kept.payouts_by_id([id_])
+    return shown(row)
+
+
+@operations.get(
+    "/api/v1/admin/batches/{batch_id}",
+    audience=Audience.ADMIN,
+    query=BatchQuery,
+    answers={200: Batch},
+    refusals={404: NO_BATCH},
+    absent=NO_BATCH,
+    also=spreadsheet.MEDIA,
+    rate="read",
+    example=examples.BATCH,
+)
+async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
+    """A batch of approved payouts; as CSV (``format=csv``, or by Accept) for whoever sends it."""
+    id_ = call.ids["batch_id"]
+    rows = await call.gateway.operators.payouts_by_id(batches=[id_])
+    if not rows:
+        return Problem(404, NO_BATCH)
+    if spreadsheet.wants_csv(call, call.query.format):
+        text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
+        return spreadsheet.attachment(f"rendertrust-payouts-{id_}.csv", text)
+    return batch_of(id_, rows)
+
+
+@operations.post(
+    "/api/v1/admin/batches/{batch_id}/paid",
+    audience=Audience.ADMIN,
+    body=Sent,
+    answers={200: Batch},
+    refusals={404: NO_BATCH},
+    absent=NO_BATCH,
+    rate="write",
+    request_example=examples.SENT,
+    example=examples.PAID_BATCH,
+)
+async def paid(call: Call[Sent]) -> Batch | Problem:
+    """Note that a batch was sent. While ``left`` is not 0, say it again: it goes on there."""
+    id_, gateway = call.ids["batch_id"], call.gateway
+    rows = await gateway.operators.payouts_by_id(batches=[id_])
+    if not rows:
+        return Problem(404, NO_BATCH)
+    until = gateway.clock.monotonic() + SENDING_SECONDS
+    for row in rows:
+        if row.state != "APPROVED":
+            continue
+        refused = await _sent(call, row)
+        if refused is not None:
+            return refused
+        if gateway.clock.monotonic() >= until:
+            break
+    return batch_of(id_, await gateway.operators.payouts_by_id(batches=[id_]))
+
+
+async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
+    """Each by itself: one that was rejected meanwhile is passed over."""
+    body = call.body
+    details = {"reference": body.reference, "amount": money.render(row.amount)}
+    act = await act_on(call, "payout.pay", f"payout:{row.id}", body.reason, details)
+    if isinstance(act, Problem):
+        return act
+    effects = (PayoutPay(row.id, body.reference),)
+    outcome = await commit(call.gateway, Commit(effects=effects, act=act))
+    assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
+    return None
+
+
+def _not_that(outcome: GuardFailed) -> Problem:
+    if not outcome.found:
+        return Problem(404, ABSENT)
+    return Problem(409, f"A payout that is {outcome.found.lower()} stays so")
+
+
+def shown(row: PayoutShown) -> OperatorsPayout:
+    """The row as admins see it."""
+    more: dict[str, Any] = {"operator_id": row.operator_id, "email": row.email, "name": row.name}
+    return OperatorsPayout(**members_of(row), **more)
+
+
+def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
+    """All of a batch, as admins see it; rejected ones are not of its amount."""
+    left = sum(row.state == "APPROVED" for row in rows)
+    return Batch(batch, summed(rows), left, [shown(row) for row in rows])
+
+
+def summed(rows: Sequence[PayoutShown]) -> str:
+    """What goes out with them."""
+    return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
+
+
+def cells(row: PayoutShown) -> tuple[object, ...]:
+    """A line of the file."""
+    requested = row.requested_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    name, email = spreadsheet.harmless(row.name), spreadsheet.harmless(row.email)
+    amounts = (money.render(row.amount), row.units, row.state.lower())
+    return (row.id, row.operator_id, email, name, *amounts, requested, row.reference)

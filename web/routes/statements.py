@@ -1,0 +1,159 @@
+"""Statements: an operator's account in one month, entry by entry, as JSON and as CSV."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+from msgspec import Meta
+
+from rendertrust import money
+from sql.operators import Line, Moment, Operators
+from web import examples_of_earnings as examples
+from web import spreadsheet
+from web.amounts import Credits
+from web.operations import Call, Operations, Scope
+
+operations = Operations()
+LineKind: TypeAlias = Literal["earned", "claimed", "reversed", "paid"]
+LINES_AT_ONCE: Final = 2_000
+KINDS: Final[Mapping[str, LineKind]] = {
+    "EARNING": "earned",
+    "CLAIM": "claimed",
+    "REVERSAL": "reversed",
+    "PAYOUT": "paid",
+}
+COLUMNS: Final = (
+    *("entry_id", "at", "kind", "amount", "balance"),
+    *("job_id", "unit", "node_id", "payout_id", "description"),
+)
+
+
+@attrs.frozen
+class StatementQuery:
+    """``month``: in UTC. ``after``: the ``next`` of the page before."""
+
+    month: Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+    format: Literal["json", "csv"] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    after: Annotated[int, Meta(ge=0)] = 0
+
+
+@attrs.frozen
+class StatementLine:
+    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node."""
+
+    entry_id: int
+    at: datetime
+    kind: LineKind
+    amount: Credits
+    balance: Credits
+    job_id: UUID | None
+    unit: int | None
+    node_id: UUID | None
+    payout_id: UUID | None
+    description: str
+
+
+@attrs.frozen
+class Statement:
+    """``opening`` and what came and went make ``closing``; that is pending and payable together.
+
+    Of a month that is not over it is what there is so far. ``next``: the ``after`` of the next
+    page of lines; null: there is none.
+    """
+
+    month: str
+    operator_id: UUID
+    opening: Credits
+    earned: Credits
+    claimed: Credits
+    reversed: Credits
+    paid: Credits
+    closing: Credits
+    lines: list[StatementLine]
+    next: int | None
+
+
+@operations.get(
+    "/api/v1/operators/me/statement",
+    scope=Scope.CREDITS_READ,
+    query=StatementQuery,
+    answers={200: Statement},
+    also=spreadsheet.MEDIA,
+    rate="read",
+    example=examples.STATEMENT,
+)
+async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
+    """What came to and went from one's account as an operator in a month.
+
+    JSON comes in pages of lines; CSV (``format=csv``, or by Accept) has all of them.
+    """
+    query, kept, who = call.query, call.gateway.operators, call.caller
+    first, end = months(query.month)
+    opening, closing = await kept.moment(who, first), await kept.moment(who, end)
+    if spreadsheet.wants_csv(call, query.format):
+        name = f"rendertrust-{query.month}.csv"
+        return spreadsheet.attachment(name, written(kept, who, opening, closing))
+    after = max(opening.version, query.after)
+    rows = await kept.lines(who, after, closing.version, query.limit)
+    last = rows[-1].version if len(rows) == query.limit else None
+    sums = await kept.sums(who, opening.version, closing.version)
+    totals = {name: money.render(sums.get(kind, 0)) for kind, name in KINDS.items()}
+    return Statement(
+        month=query.month,
+        operator_id=who,
+        opening=money.render(opening.balance),
+        closing=money.render(closing.balance),
+        lines=[line(row) for row in rows],
+        next=None if last == closing.version else last,
+        **totals,
+    )
+
+
+def months(month: str) -> tuple[datetime, datetime]:
+    """Its beginning and that of the next one, UTC."""
+    year, number = map(int, month.split("-"))
+    first = datetime(year, number, 1, tzinfo=UTC)
+    return first, datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
+def line(row: Line) -> StatementLine:
+    """The entry as the API shows it."""
+    return StatementLine(
+        entry_id=row.entry_id,
+        at=row.created_at,
+        kind=KINDS[row.kind],
+        amount=money.render(row.amount),
+        balance=money.render(row.balance),
+        job_id=row.job_id,
+        unit=row.unit,
+        node_id=row.node_id,
+        payout_id=row.payout_id,
+        description=row.description,
+    )
+
+
+async def written(
+    kept: Operators, who: UUID, opening: Moment, closing: Moment
+) -> AsyncIterator[bytes]:
+    """All of it as CSV, read piece by piece: a month may have a hundred thousand lines."""
+    yield spreadsheet.lines([COLUMNS])
+    after = opening.version
+    while after < closing.version:
+        rows = await kept.lines(who, after, closing.version, LINES_AT_ONCE)
+        if not rows:
+            return
+        yield spreadsheet.lines(cells(row) for row in rows)
+        after = rows[-1].version
+
+
+def cells(row: Line) -> tuple[object, ...]:
+    """A line of the file."""
+    shown = line(row)
+    values = [getattr(shown, name) for name in COLUMNS[:-1]]
+    values[1] = shown.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    texts = ["" if value is None else value for value in values]
+    return (*texts, spreadsheet.harmless(shown.description))
