@@ -22,6 +22,7 @@ from actors.ledger.messages import (
     Posted,
     ReversalFact,
     SessionFact,
+    StripeEvent,
     Transfer,
     UnitComplete,
     debt_account,
@@ -227,12 +228,12 @@ class Till(RuleBasedStateMachine):
     def tell_again(self, data: st.DataObject, *, many: int, lost: bool, fails: bool) -> None:
         """The same events, and the same facts in new ones: nothing moves but what is new."""
         chosen = [data.draw(st.sampled_from(self.sent)) for _ in range(many)]
-        facts = [effect.fact for c in chosen for effect in c.effects if hasattr(effect, "fact")]
+        events = [e for c in chosen for e in c.effects if isinstance(e, StripeEvent)]
         if lost:
             self.store.lose_commit_answer()
         if fails:
             self.store.fail_next(Unavailable("injected"), Conflict("injected"))
-        self.commit(*chosen, *(event(fact) for fact in facts))
+        self.commit(*chosen, *(event(each.fact) for each in events))
         self.store.lose_commit_answer(0)
 
     # -- what the model makes of it
