@@ -6,12 +6,13 @@ unmasked frames that are not fragmented.
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import orjson
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
+CONTINUATION = 0x00  # of a frame that does not end with it
 UNMASKED = bytes(4)  # the mask that changes nothing
 
 
@@ -33,6 +34,13 @@ def request(method: str, url: str, token: str, body: object = None) -> bytes:
     if sent:
         head += ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
     return "\r\n".join([*head, "", ""]).encode() + sent
+
+
+def frame(text: bytes, kind: int = TEXT) -> bytes:
+    """The bytes of a client's frame."""
+    length = len(text)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+    return bytes([kind]) + size + UNMASKED + text
 
 
 class HttpLine(asyncio.Protocol):
@@ -85,15 +93,24 @@ class NodeLine(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, url: str, token: str, heard: Callable[["NodeLine", bytes], None]
-    ) -> "NodeLine":
+        cls,
+        url: str,
+        token: str,
+        heard: Callable[["NodeLine", bytes], None],
+        source: str | None = None,
+    ) -> Self:
+        """``source``: the address to come from."""
         plain = request("GET", url, token)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(lambda: cls(upgrade, heard), *address(url))
+        _, line = await loop.create_connection(
+            lambda: cls(upgrade, heard),
+            *address(url),
+            local_addr=None if source is None else (source, 0),
+        )
         await line.opened
         return line
 
@@ -107,7 +124,9 @@ class NodeLine(asyncio.Protocol):
             head, found, rest = self._read.partition(b"\r\n\r\n")
             if not found:
                 return
-            assert head.startswith(b"HTTP/1.1 101"), head
+            if not head.startswith(b"HTTP/1.1 101"):
+                self.opened.set_exception(ConnectionRefusedError(head.decode()))
+                return
             self._read = rest
             self.opened.set_result(None)
         while self._take():
@@ -115,9 +134,7 @@ class NodeLine(asyncio.Protocol):
 
     def say(self, text: bytes, kind: int = TEXT) -> None:
         """Send a frame."""
-        length = len(text)
-        size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
-        self._transport.write(bytes([kind]) + size + UNMASKED + text)
+        self._transport.write(frame(text, kind))
 
     def close(self) -> None:
         self._transport.close()

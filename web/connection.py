@@ -70,6 +70,7 @@ class Connection(RequestHandler):
         "_header_deadline",
         "_leaving",
         "_write_deadline",
+        "flooded",
         "seat",
     )
 
@@ -80,6 +81,7 @@ class Connection(RequestHandler):
         self._write_deadline: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._flow = Flow()
+        self.flooded = False
         self.seat: Seat | None = None
 
     @property
@@ -128,6 +130,7 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._upgraded and not self._flow.admits(len(data), self._loop.time()):
+            self.flooded = True
             self._stuck()
             return
         super().data_received(data)
@@ -198,6 +201,11 @@ class Connection(RequestHandler):
         transport = self.transport
         if idle and isinstance(transport, asyncio.Transport):
             transport.abort()
+
+
+def has_flooded(request: web.BaseRequest) -> bool:
+    """Whether its connection was cut because too much came."""
+    return isinstance(request.protocol, Connection) and request.protocol.flooded
 
 
 def as_bytes(problem: Problem) -> bytes:

@@ -1,6 +1,5 @@
 """``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -28,12 +27,14 @@ from supervisors.child import StartFailed
 from web.admission import is_open
 from web.answers import refusal
 from web.caller import CALLER
+from web.connection import has_flooded
 from web.converter import uuid_of
 from web.crowd import SEAT
 from web.fence import bearer, verified
 from web.gate import Gate
 from web.gateway import Gateway
 from web.operations import Audience
+from web.places import Places
 from web.problem import Problem
 from web.reached import reached_at
 from web.revocation import STALE
@@ -61,12 +62,6 @@ class Served:
     subject: str
 
 
-TOO_MANY_SOCKETS: Final = Problem(
-    429,
-    "Too many nodes are connected from your address; wait for one to leave",
-    headers={"Retry-After": "30"},
-)
-
 # Starts a session for a node on a socket: the composition root knows how.
 OpenSession: TypeAlias = Callable[[Arrival, NodeSocket], Awaitable[Ref[NodeSession]]]
 
@@ -78,7 +73,8 @@ class Relay:
         self._gateway = gateway
         self._open_session = open_session
         self._serving: dict[UUID, Served] = {}
-        self._sockets: Counter[str] = Counter()  # by address
+        most = gateway.settings.server.sockets_per_address
+        self._places = Places(most, gateway.clock)
         self._closing = False
 
     def add_to(self, site: web.Application) -> None:
@@ -92,10 +88,21 @@ class Relay:
         response = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
         )
-        arrival = await self._identify(request)
-        subject = request[CALLER].subject
-        if arrival is not None and self._is_full(arrival.node.id, subject):
-            return refusal(request, TOO_MANY_SOCKETS)
+        node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
+        refused = None if node is None else self._places.resting(node)
+        arrival = None if refused is not None else await self._identify(request, node)
+        if arrival is not None:
+            older = self._serving.get(arrival.node.id)
+            replaces = older is not None and older.subject == subject
+            refused = self._places.refuse(subject, replaces=replaces)
+        if refused is not None:
+            return refusal(request, refused)
+        with self._places.taken(subject):
+            return await self._accept(request, response, arrival)
+
+    async def _accept(
+        self, request: web.Request, response: web.WebSocketResponse, arrival: Arrival | None
+    ) -> web.StreamResponse:
         await response.prepare(request)
         request[SEAT].leave()  # it is no request any more
         socket = NodeSocket(response, request)
@@ -111,15 +118,11 @@ class Relay:
             log.warning("no session", node=str(arrival.node.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
-        await self._serve(arrival.node.id, Served(session, subject), response)
+        served = Served(session, request[CALLER].subject)
+        await self._serve(arrival.node.id, served, response)
+        if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
+            self._places.rest(arrival.node.id)
         return response
-
-    def _is_full(self, node: UUID, subject: str) -> bool:
-        """Whether an address has as many sockets as it may; one that replaces its own may come."""
-        older = self._serving.get(node)
-        replaced = older is not None and older.subject == subject
-        most = self._gateway.settings.server.sockets_per_address
-        return self._sockets[subject] - replaced >= most
 
     async def close(self, _site: web.Application) -> None:
         """When the site stops: some whose sockets the Watchman closed are back already.
@@ -133,7 +136,6 @@ class Relay:
     async def _serve(self, node: UUID, served: Served, response: web.WebSocketResponse) -> None:
         older, session = self._serving.get(node), served.session
         self._serving[node] = served
-        self._sockets[served.subject] += 1
         if older is not None:
             older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
         if self._closing:
@@ -144,15 +146,11 @@ class Relay:
         finally:
             if self._serving.get(node) is served:
                 del self._serving[node]
-            self._sockets[served.subject] -= 1
-            if not self._sockets[served.subject]:
-                del self._sockets[served.subject]
             session.tell(Disconnected())
 
-    async def _identify(self, request: web.Request) -> Arrival | None:
+    async def _identify(self, request: web.Request, node: UUID | None) -> Arrival | None:
         """The node whose token came, if it is the one of the path and may connect."""
         token = request.query.get("token") or bearer(request)
-        node = uuid_of(request.match_info["node_id"])
         if not token or node is None:
             return None
         claims = await verified(self._gateway, token, Audience.NODE)

@@ -1,18 +1,28 @@
 """A node's WebSocket as its session uses it. The session sees to deadlines."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
 CLOSE_SECONDS = 2.0
+# Read at once: all others wait while it is taken apart, and it may be thousands of frames.
+READ_BYTES_MAX = 16 * 1024
 
 
 class NodeSocket:
-    """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed."""
+    """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed.
+
+    ``closed_with`` is the code with which our side said goodbye.
+    """
 
     def __init__(self, response: web.WebSocketResponse, request: web.Request) -> None:
         self._response = response
         self._request = request
+        self.closed_with: int | None = None
+        transport: Any = request.transport
+        if hasattr(transport, "max_size"):  # asyncio's own; uvloop's has none
+            transport.max_size = READ_BYTES_MAX
 
     async def send(self, text: str) -> None:
         """Write one text frame."""
@@ -28,6 +38,7 @@ class NodeSocket:
         """Say goodbye; a peer that does not answer it within 2 s is cut off."""
         if self._response.closed:
             return
+        self.closed_with = code
         message = reason.encode()[:100]
         try:
             async with asyncio.timeout(CLOSE_SECONDS):

@@ -3,9 +3,10 @@
     RENDERTRUST_CRASH_AT=after_commit.UnitComplete:1    SIGKILL at the first passage
     RENDERTRUST_RAISE_AT=scheduler.Dispatch:2-9         an exception at the second to the ninth
 
-Points with names are passed by ``reach``. Beside them every message that an actor is about to
-handle is a point: ``scheduler.Dispatch``, and ``scheduler`` for any message; ``node`` for the
-session of whichever node. Passages are counted over the whole process, restarts of actors included.
+Points with names are passed by ``reach`` and ``at``. Beside them every message that an actor is
+about to handle is a point: ``scheduler.Dispatch``, and ``scheduler`` for any message; ``node`` for
+the session of whichever node. Passages are counted over the whole process, restarts of actors
+included.
 While neither variable is set, handlers are called as they are and ``reach`` returns at once.
 """
 
@@ -78,6 +79,12 @@ def reach(when: str, things: Iterable[object]) -> None:
     if _plans:
         for thing in things:
             _pass(f"{when}.{type(thing).__name__}")
+
+
+def at(point: str) -> None:
+    """Pass the point of this name."""
+    if _plans:
+        _pass(point)
 
 
 def _pass(point: str) -> None:

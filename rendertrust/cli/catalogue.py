@@ -35,10 +35,10 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("serve", "Start the gateway"),
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
-        Listed("db", "Migrate the database, see where it stands, clean up"),
+        Listed("db", "Migrate and upgrade the database, see where it stands"),
         Listed("backup", "Write the database to a file"),
         Listed("restore", "Fill an empty database from such a file"),
-        Listed("admin", "Admins, roles, prices, SKUs, credits, keys that sign tokens"),
+        Listed("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

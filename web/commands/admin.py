@@ -9,6 +9,8 @@ import click
 import orjson
 
 from web.commands.admin_credits import credits_
+from web.commands.admin_disputes import disputes
+from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
 from web.commands.console import (
@@ -40,12 +42,14 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, prices, SKUs, credits, and the keys that sign tokens."""
+    """Admins, roles, passwords, prices, SKUs, credits, payouts, disputes, keys of tokens."""
 
 
 admin.add_command(prices)
 admin.add_command(credits_)
 admin.add_command(skus)
+admin.add_command(payouts)
+admin.add_command(disputes)
 
 
 @admin.command

@@ -1,21 +1,19 @@
 """``rendertrust backup|restore``: the database as one file. Objects: docs/OPERATIONS.md."""
 
-import os
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
 
-from web.commands.database import database_of, said
+from web.commands.database import claimed, database_of, said
 from web.commands.serve import FILE as SETTINGS
 from web.commands.serve import FOLDER, settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from sql.fsck import Finding
 
@@ -135,29 +133,6 @@ def name_aside(dsn: str) -> str:
     from supervisors.engines.system import SystemClock
 
     return f"{name_of(dsn)}_before_{SystemClock().now():%Y%m%d%H%M%S}"
-
-
-@contextmanager
-def claimed(settings: Any) -> "Generator[None]":
-    """No gateway can start with the data folder until the block ends."""
-    from config.data_folder import data_folder
-    from config.settings import SettingsError
-    from supervisors.engines.errors import FolderBusy
-    from web.claim import claim
-
-    if settings.database.url:
-        yield
-        return
-    try:
-        held = claim(data_folder(settings))
-    except FolderBusy as error:
-        raise click.ClickException(str(error)) from error
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        yield
-    finally:
-        os.close(held)
 
 
 def teller(verb: str, *, quiet: bool) -> Callable[[str], None]:

@@ -1,9 +1,10 @@
-"""``rendertrust db migrate|status``: the schema, by hand."""
+"""``rendertrust db``: the schema and the version of PostgreSQL, by hand."""
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from supervisors.engines.postgres import PostgresEndpoint
 
 NO_SCHEMA = "The database has no schema, or an old one: run `rendertrust db migrate`"
+
+NO_FOLDER = "{} is no gateway's data folder; name it by --data (the demo's is DATA/gateway)"
 
 
 @asynccontextmanager
@@ -34,11 +37,32 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
         return
     data = data_folder(settings)
     if not make and kept_endpoint(data) is None:
-        raise click.UsageError(
-            f"{data} is no gateway's data folder; name it by --data (the demo's is DATA/gateway)"
-        )
+        raise click.UsageError(NO_FOLDER.format(data))
     async with embedded_database(data) as endpoint:
         yield endpoint
+
+
+@contextmanager
+def claimed(settings: Any) -> Generator[None]:
+    """No gateway can start with the data folder until the block ends."""
+    from config.data_folder import data_folder
+    from config.settings import SettingsError
+    from supervisors.engines.errors import FolderBusy
+    from web.claim import claim
+
+    if settings.database.url:
+        yield
+        return
+    try:
+        held = claim(data_folder(settings))
+    except FolderBusy as error:
+        raise click.ClickException(str(error)) from error
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def said(work: Any) -> Any:
@@ -62,7 +86,7 @@ def said(work: Any) -> Any:
 
 @click.group("db")
 def database() -> None:
-    """The database's schema."""
+    """The database's schema, and its version of PostgreSQL."""
 
 
 @database.command
@@ -108,21 +132,74 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
+@click.option(
+    "--programs",
+    type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
+    help="Where the old version's programs are, if they are not found.",
+)
+@click.option("--config", type=FILE, help="A TOML file of settings.")
+@click.option("--data", type=FOLDER, help="The data folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def upgrade(
+    programs: Path | None, config: Path | None, data: Path | None, *, as_json: bool
+) -> None:
+    """Bring the embedded database to this gateway's major version of PostgreSQL.
+
+    All of it is copied beside, compared, and put in its place; the old one is kept.
+    """
+    from config.data_folder import data_folder
+    from supervisors.engines.account import engine_account
+    from supervisors.engines.postgres_at_hand import kept_endpoint
+    from supervisors.engines.postgres_upgrade import upgrade as bring
+
+    settings = settings_from(None, None, data, config)
+    folder = data_folder(settings)
+    if settings.database.url:
+        raise click.UsageError("The database is elsewhere: upgrade it by its own means")
+    if kept_endpoint(folder) is None:
+        raise click.UsageError(NO_FOLDER.format(folder))
+
+    def tell(what: str) -> None:
+        if not as_json:
+            click.echo(what, err=True)
+
+    with claimed(settings):
+        done = said(bring(folder, account=engine_account(), programs=programs, tell=tell))
+    kept = None if done.kept is None else str(done.kept)
+    if as_json:
+        click.echo(orjson.dumps({"from": done.old, "to": done.new, "kept": kept}))
+    elif kept is None:
+        click.echo(f"The database is of PostgreSQL {done.old}: nothing to do.")
+    else:
+        click.echo(f"The database is of PostgreSQL {done.new}. The old one is kept in {kept}:")
+        click.echo("`rendertrust db cleanup --yes` removes it, when all is well.")
+
+
+@database.command
 @click.option("--yes", is_flag=True, help="Do not only list what would go.")
 @click.option("--config", type=FILE, help="A TOML file of settings.")
 @click.option("--data", type=FOLDER, help="The data folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop what `restore --replace` has put aside; without --yes list it."""
+    """Drop what `restore --replace` and `db upgrade` have put aside; without --yes list it."""
+    import shutil
+
+    from config.data_folder import data_folder
     from sql.restoring import connected, drop, kept
+    from supervisors.engines.postgres_swap import kept_clusters
+
+    settings = settings_from(None, None, data, config)
 
     async def work() -> list[str]:
-        async with database_of(settings_from(None, None, data, config)) as endpoint:
+        async with database_of(settings) as endpoint:
             async with connected(endpoint.owner_dsn) as connection:
-                found = list(await kept(connection))
-            for name in found if yes else ():
+                databases = list(await kept(connection))
+            clusters = [] if settings.database.url else kept_clusters(data_folder(settings))
+            for name in databases if yes else ():
                 await drop(endpoint.owner_dsn, name)
-            return found
+            for cluster in clusters if yes else ():
+                shutil.rmtree(cluster)
+            return [*databases, *map(str, clusters)]
 
     found = said(work())
     if as_json:

@@ -15,7 +15,16 @@ BESIDE = {
         "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
         " WHERE table_schema = 'public' AND grantee = 'rendertrust_app'"
     ),
-    "checks": "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE conrelid > 0",
+    # Some versions count NOT NULL among them.
+    "checks": (
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
+    ),
+    "required": (
+        "SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class c ON"
+        " c.oid = attrelid WHERE attnotnull AND attnum > 0 AND relkind = 'r'"
+        " AND relnamespace = 'public'::regnamespace"
+    ),
     "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
     "sequences": "SELECT sequencename, last_value FROM pg_sequences",
 }

@@ -1,0 +1,379 @@
+"""A gateway among hostile clients, all at once: is it still quick, and does it stay as small?
+
+    python -m bench.hostile [--minutes 10] [--nodes 1000] [--drips 200] [--floods 60]
+
+The gateway runs in a process of its own on embedded engines, with production's limits but for
+registering. Around it, in processes of their own and at addresses of loopback of their own:
+
+* nodes that keep to the rules: they say hello, answer pings, and give a sign of life;
+* clients that drip headers and bodies, and come again when they are cut;
+* nodes that flood, each in another way, and come again when they are cut;
+* one that asks ``/health`` at a steady rate. A late answer counts from when it was due to be asked.
+
+Goals: p99 of ``/health`` below 200 ms over 5,000 samples at least; RSS at the end at most 1.1 times
+what it was after the first minute; no node that keeps to the rules is cut.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from bench.probe import Cost, Table, machine, percentiles
+from bench.wire import CONTINUATION, PING, PONG, TEXT, HttpLine, NodeLine, frame, request
+from tests.acceptance.gateway import ROOT, Gateway
+from tests.acceptance.people import PlainNode
+
+P99_MS, SAMPLES, GROWTH = 200.0, 5_000, 1.1
+PROBES_PER_SECOND = 50.0
+PROBES_AT_ONCE = 20  # lines that take turns: one late answer must not make the next ones late
+DRIP_SECONDS, LIFE_SECONDS = 0.5, 15.0
+SETTINGS: Final = {
+    "RENDERTRUST_SERVER_CONNECTIONS_PER_ADDRESS": "500",
+    "RENDERTRUST_SERVER_SOCKETS_PER_ADDRESS": "2000",
+    "RENDERTRUST_LIMITS_PROBE": "6000",
+    "RENDERTRUST_LIMITS_SOCKET": "3000",
+    "RENDERTRUST_LIMITS_READ": "3000",
+    "RENDERTRUST_LIMITS_WRITE": "1200",
+    "RENDERTRUST_LIMITS_NODE": "100000",  # they all register before it begins
+}
+HEAD = b"POST /api/v1/nodes/verify HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+DRIPS: Final = (b"GET /health HTTP/1.1\r\nHost: bench\r\n", HEAD + b"Content-Length: 1000\r\n\r\n")
+# Kind and payload of each frame of a flood; fragments belong to a frame that never ends.
+FLOODS: Final = (
+    (TEXT, b'{"type": "pong"}'),
+    (TEXT, b'{"type": "job_status", "job_id": "none", "status": "running"}'),
+    (TEXT, b'{"type": "' + b"x" * 4000 + b'"}'),
+    (PING, b"x" * 100),
+    (PONG, b""),
+    (CONTINUATION, b""),
+)
+FRAMES_AT_ONCE = 500
+
+
+def address(group: int, number: int) -> str:
+    """One of loopback's, for a group of clients that share it."""
+    return f"127.0.{group}.{1 + number % 10}"
+
+
+# -- nodes that keep to the rules
+
+
+class GoodNode(NodeLine):
+    """Counts how often a connection was lost."""
+
+    lost = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        GoodNode.lost += 1
+
+
+async def be_nodes(url: str, known: list[list[str]], seconds: float) -> dict[str, Any]:
+    lines = [
+        await GoodNode.open(f"{url}/api/v1/relay/ws/{node}", token, _deaf, address(2, number))
+        for number, (node, token) in enumerate(known)
+    ]
+    for line in lines:
+        line.say(b'{"type": "hello", "version": "bench", "slots": 1}')
+    print("ready", flush=True)
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(LIFE_SECONDS, left))
+        for line in lines:
+            line.say(b'{"type": "pong"}')
+    return {"nodes": len(lines), "lost": GoodNode.lost}
+
+
+def _deaf(_: NodeLine, __: bytes) -> None:
+    """What the gateway says is of no interest."""
+
+
+# -- clients that drip
+
+
+async def drip(url: str, number: int, end: float, seen: Counter[str]) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    head = DRIPS[number % 2]
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection(
+            host, int(port), local_addr=(address(3, number), 0)
+        )
+        last = asyncio.ensure_future(_all_of(reader))
+        writer.write(head)
+        while not last.done() and time.monotonic() < end:
+            writer.write(b"x")
+            await asyncio.wait((last,), timeout=DRIP_SECONDS)
+        if last.done():
+            seen["cut"] += 1
+            lasted = time.monotonic() - begun
+            seen["longest_ms"] = max(seen["longest_ms"], round(lasted * 1000))
+        last.cancel()
+        writer.transport.abort()
+
+
+async def _all_of(reader: asyncio.StreamReader) -> None:
+    try:
+        await reader.read()
+    except ConnectionError:
+        return
+
+
+async def be_drips(url: str, number: int, seconds: float) -> dict[str, Any]:
+    end, seen = time.monotonic() + seconds, Counter[str]()
+    print("ready", flush=True)
+    await asyncio.gather(*(drip(url, n, end, seen) for n in range(number)))
+    return dict(seen)
+
+
+# -- nodes that flood
+
+
+class Flood(NodeLine):
+    """Notices when it is cut, and that it should wait."""
+
+    def __init__(self, upgrade: bytes, heard: Callable[[NodeLine, bytes], None]) -> None:
+        super().__init__(upgrade, heard)
+        self.cut = asyncio.Event()
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.cut.set()
+        self.may_write.set()
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionResetError("cut"))
+
+    def say_many(self, payload: bytes, kind: int) -> None:
+        """All in one write."""
+        self._transport.write(frame(payload, kind) * FRAMES_AT_ONCE)
+
+    def pause_writing(self) -> None:
+        self.may_write.clear()
+
+    def resume_writing(self) -> None:
+        self.may_write.set()
+
+
+async def flood(url: str, known: list[str], number: int, end: float, seen: Counter[str]) -> None:
+    node, token = known
+    kind, payload = FLOODS[number % len(FLOODS)]
+    target, source = f"{url}/api/v1/relay/ws/{node}", address(4, number)
+    while time.monotonic() < end:
+        try:
+            line = await Flood.open(target, token, _deaf, source)
+        except OSError:
+            seen["refused"] += 1  # 429: who flooded has to wait
+            await asyncio.sleep(0.5)
+            continue
+        if kind == CONTINUATION:
+            line.say(b"x", TEXT & 0x7F)
+        while not line.cut.is_set() and time.monotonic() < end:
+            line.say_many(payload, kind)
+            seen["frames"] += FRAMES_AT_ONCE
+            await asyncio.sleep(0)
+            await line.may_write.wait()
+        seen["cut"] += line.cut.is_set()
+        line.close()
+
+
+async def be_floods(url: str, known: list[list[str]], seconds: float) -> dict[str, Any]:
+    end, seen = time.monotonic() + seconds, Counter[str]()
+    print("ready", flush=True)
+    await asyncio.gather(
+        *(flood(url, node, number, end, seen) for number, node in enumerate(known))
+    )
+    return dict(seen)
+
+
+# -- who asks for the health
+
+
+async def be_probe(url: str, seconds: float) -> dict[str, Any]:
+    target, begun = f"{url}/health", time.monotonic()
+    asking, took, wrong = request("GET", target, "none"), list[float](), list[int]()
+    lines = [await HttpLine.open(target) for _ in range(PROBES_AT_ONCE)]
+
+    async def ask(first: int) -> None:
+        for number in range(first, int(seconds * PROBES_PER_SECOND), PROBES_AT_ONCE):
+            due = begun + number / PROBES_PER_SECOND
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            status, _ = await lines[first].ask(asking)
+            took.append((time.monotonic() - due) * 1e3)
+            wrong.append(status != 200)
+
+    print("ready", flush=True)
+    await asyncio.gather(*(ask(first) for first in range(PROBES_AT_ONCE)))
+    return {"took": took, "wrong": sum(wrong)}
+
+
+ROLES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
+    "nodes": be_nodes,
+    "drips": be_drips,
+    "floods": be_floods,
+    "probe": be_probe,
+}
+
+
+@dataclass
+class Role:
+    """A process of this module that plays a part."""
+
+    name: str
+    process: Process
+
+    @classmethod
+    async def start(cls, name: str, *words: Any) -> "Role":
+        """Returns when it is ready. Its words go to stdin: tokens are on no command line."""
+        command = (sys.executable, "-m", "bench.hostile", "--role", name)
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=64 * 1024 * 1024
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(words).encode() + b"\n")
+        await process.stdin.drain()
+        assert await process.stdout.readline() == b"ready\n", f"{name} did not begin"
+        return cls(name, process)
+
+    async def end(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        found: dict[str, Any] = json.loads(await self.process.stdout.readline())
+        await self.process.wait()
+        return found
+
+
+def play(name: str) -> None:
+    """What a process of a role does."""
+    words = json.loads(sys.stdin.readline())
+    found = asyncio.run(ROLES[name](*words))
+    print(json.dumps(found), flush=True)
+
+
+# -- the whole of it
+
+
+def rss_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("a process has memory")
+
+
+async def registered(http: aiohttp.ClientSession, url: str, number: int) -> list[tuple[str, str]]:
+    """Ids and tokens of new nodes."""
+    found: list[tuple[str, str]] = []
+    for _ in range(number):
+        node = PlainNode(http, url, ("bench",))
+        await node.register()
+        found.append((node.id, node.token))
+    return found
+
+
+async def run(options: argparse.Namespace, folder: Path) -> int:
+    gateway = Gateway(folder / "data", **SETTINGS)
+    await gateway.start()
+    try:
+        return await among_hostile(options, gateway)
+    finally:
+        await gateway.stop()
+
+
+async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
+    assert gateway.process is not None
+    pid, seconds = gateway.process.pid, options.minutes * 60.0
+    async with aiohttp.ClientSession() as http:
+        nodes = await registered(http, gateway.url, options.nodes)
+        floods = await registered(http, gateway.url, options.floods)
+    roles = [await Role.start("nodes", gateway.url, nodes, seconds)]
+    roles.append(await Role.start("drips", gateway.url, options.drips, seconds))
+    roles.append(await Role.start("floods", gateway.url, floods, seconds))
+    roles.append(await Role.start("probe", gateway.url, seconds))
+    before = Cost.of(pid, os.getpid())
+    await asyncio.sleep(60)
+    first = rss_mib(pid)
+    ending = asyncio.gather(*(role.end() for role in roles))
+    last = first
+    while not ending.done():
+        last = rss_mib(pid)
+        await asyncio.wait((ending,), timeout=1.0)
+    cpu = Cost.of(pid, os.getpid()).gateway - before.gateway
+    return report(await ending, (first, last), cpu, await lag_ms(gateway.url))
+
+
+async def lag_ms(url: str) -> float:
+    """What 99 % of the loop's lags were below, by the gateway's own histogram."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    rows = [line for line in lines if line.startswith("rendertrust_loop_lag_seconds_bucket")]
+    buckets = [(float(row.split('"')[1]), float(row.split()[1])) for row in rows]
+    return next(most for most, count in buckets if count >= 0.99 * buckets[-1][1]) * 1e3
+
+
+def report(found: list[dict[str, Any]], rss: tuple[float, float], cpu: float, lag: float) -> int:
+    """Print it all; 1 when a goal was missed."""
+    first, last = rss
+    nodes, drips, floods, probe = found
+    took = probe["took"]
+    p50, p99 = percentiles(took)
+    table = Table("what", "figure")
+    table.add("/health samples", str(len(took)))
+    table.add("/health p50, p99, longest (ms)", f"{p50:.1f}, {p99:.1f}, {max(took):.1f}")
+    table.add("loop lag of the gateway, p99 below (ms)", f"{lag:.0f}")
+    table.add("/health not 200", str(probe["wrong"]))
+    table.add("RSS after a minute, at the end (MiB)", f"{first:.1f}, {last:.1f}")
+    table.add("CPU seconds of the gateway", f"{cpu:.1f}")
+    table.add("nodes that keep to the rules, lost", f"{nodes['nodes']}, {nodes['lost']}")
+    table.add("dripping clients cut", str(drips.get("cut", 0)))
+    table.add("  after so long at most (ms)", str(drips.get("longest_ms", 0)))
+    table.add("floods: frames, cut, refused", _three(floods, "frames", "cut", "refused"))
+    table.print()
+    goals = {
+        f"p99 below {P99_MS:.0f} ms over {SAMPLES} samples": p99 < P99_MS and len(took) >= SAMPLES,
+        f"RSS at the end {last / first:.3f} of that after a minute, at most {GROWTH}": last
+        <= GROWTH * first,
+        "no node that keeps to the rules is cut": nodes["lost"] == 0,
+        "every answer of /health is 200": probe["wrong"] == 0,
+    }
+    for goal, met in goals.items():
+        print(f"{'met   ' if met else 'MISSED'}  {goal}")
+    return 0 if all(goals.values()) else 1
+
+
+def _three(found: dict[str, int], *names: str) -> str:
+    return ", ".join(str(found.get(name, 0)) for name in names)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A gateway among hostile clients.")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--nodes", type=int, default=1_000)
+    parser.add_argument("--drips", type=int, default=200)
+    parser.add_argument("--floods", type=int, default=60)
+    parser.add_argument("--role", choices=sorted(ROLES), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.role:
+        play(options.role)
+        return 0
+    if options.minutes < 1.5:
+        parser.error("--minutes must be 1.5 at least: memory is compared with the first minute's")
+    with tempfile.TemporaryDirectory(prefix="hostile-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        print(f"{machine()}; {options.minutes:g} minutes", flush=True)
+        return asyncio.run(run(options, folder))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

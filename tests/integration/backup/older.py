@@ -1,0 +1,69 @@
+"""A data folder whose database was made by an older PostgreSQL: the newest one that is at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sql.database import Database
+from sql.migrate import migrate
+from supervisors.engines.account import Account, engine_account
+from supervisors.engines.postgres import INITDB_STOP, SUPERUSER, EmbeddedPostgres
+from supervisors.engines.postgres_tools import DEBIAN, major_of
+from supervisors.engines.postgres_upgrade import OldPostgres
+from supervisors.engines.secret import write_private
+from supervisors.engines.tethered import Command, run_once
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.sql.test_fsck import some_of_everything
+
+OURS = 18
+
+
+def older_programs() -> Path:
+    """The folder of its programs; without one the test is passed over, but not in CI."""
+    found = {major_of(folder / "postgres") or 0: folder for folder in sorted(DEBIAN.glob("*/bin"))}
+    older = [major for major in found if 0 < major < OURS]
+    if not older:
+        why = "there is no older PostgreSQL: on a Debian `apt-get install postgresql` brings one"
+        assert "CI" not in os.environ, why
+        pytest.skip(why)
+    return found[max(older)]
+
+
+class OlderPostgres(OldPostgres):
+    """Makes its cluster, too, as an older gateway did."""
+
+    def __init__(self, data: Path, *, account: Account | None, programs: Path) -> None:
+        EmbeddedPostgres.__init__(self, data, account=account)  # there is no cluster to look at
+        self._programs = self._bin = programs
+
+    async def prepare(self, lock: int) -> None:
+        await super().prepare(lock)
+        self.release()
+        if self.cluster.exists():
+            return
+        self.folder.give("pg")
+        password = self.folder.path / "password"
+        text = (self.folder.secrets / SUPERUSER).read_text("ascii")
+        write_private(password, text, self.folder.owned())
+        words = [f"--pgdata={self.cluster}", f"--username={SUPERUSER}", f"--pwfile={password}"]
+        words += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+        command = Command([self._bin / "initdb", *words], INITDB_STOP)
+        await run_once(self.folder, command, lock, within=120)
+
+
+async def older_database(data: Path) -> int:
+    """A used database in the data folder; its major version."""
+    programs = older_programs()
+    engine = OlderPostgres(data, account=engine_account(), programs=programs)
+    endpoint = await engine.start()
+    try:
+        await migrate(endpoint.owner_dsn)
+        pool = Database(lambda: endpoint.app_dsn)
+        await some_of_everything(sql_stage(pool))
+        await pool.close()
+    finally:
+        await engine.stop()
+    found = major_of(programs / "postgres")
+    assert found is not None
+    return found

@@ -1,0 +1,174 @@
+"""``rendertrust admin payouts`` and ``disputes`` on a database, as an admin calls them."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import attrs
+import pytest
+
+from sql.database import Database
+from sql.operators import Operators
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.engines import LoopThread
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.earnings import Work, dispute, ripened, take, worked
+from tests.integration.conformance.stage import Stage
+from tests.integration.web.test_admin_commands import call, parsed
+
+
+@attrs.frozen
+class Books:
+    """What operators earned in the database on which the commands work."""
+
+    loop: LoopThread
+    stage: Stage
+    pool: Database
+
+    def requested(self) -> str:
+        """A payout of money to somebody new."""
+
+        async def make() -> str:
+            operator = await self.stage.user()
+            await ripened(self.stage, operator)
+            return str(await take(self.stage, operator, "MONEY"))
+
+        return self.loop.run(make())
+
+    def disputed(self) -> tuple[Work, str]:
+        """Work, and the dispute of it."""
+
+        async def make() -> tuple[Work, str]:
+            work = await worked(self.stage, await self.stage.user())
+            await dispute(self.stage, work)
+            row = await Operators(self.pool).dispute_of(work.job, 0)
+            assert row is not None
+            return work, str(row.id)
+
+        return self.loop.run(make())
+
+    def audit(self) -> list[tuple[str, str, str]]:
+        async def read() -> list[tuple[str, str, str]]:
+            async with self.pool.connection() as connection:
+                rows = await connection.fetch(
+                    "SELECT act, target, reason FROM audit ORDER BY number"
+                )
+            return [tuple(row) for row in rows]
+
+        return self.loop.run(read())
+
+    def findings(self) -> Any:
+        return self.loop.run(self.stage.store.audit())
+
+
+@pytest.fixture(autouse=True)
+def _settings(database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENDERTRUST_DATABASE_URL", database.app_dsn)
+
+
+@pytest.fixture
+def books(database: PostgresEndpoint, engine_loop: LoopThread) -> Iterator[Books]:
+    pool = Database(lambda: database.app_dsn)
+    made = Books(engine_loop, sql_stage(pool), pool)
+    yield made
+    assert made.findings() == []
+    engine_loop.run(pool.close())
+
+
+def batch_of(payout: str) -> str:
+    [row] = [row for row in parsed("payouts", "list")["payouts"] if row["id"] == payout]
+    return str(row["batch_id"])
+
+
+def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
+    first, second = books.requested(), books.requested()
+    listed = call("payouts", "list", "--state", "requested").output.splitlines()
+    assert [line.split("\t")[:3] for line in listed] == [
+        [second, "requested", "money"],
+        [first, "requested", "money"],
+    ]
+    ended = call("payouts", "approve", first, second, "--reason", "checked", typed="y\n")
+    assert ended.exit_code == 0, ended.output
+    assert "Approve 2 payouts, 0.0140 credits in all? [y/N]" in ended.output
+    batch = batch_of(first)
+    assert batch == batch_of(second)
+    text = call("payouts", "export", batch).stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["payout_id"] for row in rows} == {first, second}
+    assert {(row["amount"], row["state"]) for row in rows} == {("0.0070", "approved")}
+    words = ("payouts", "paid", batch, "--reference", "wire 1", "--reason", "sent")
+    ended = call(*words, "--yes")
+    assert ended.exit_code == 0, ended.output
+    assert "2 were noted as paid." in ended.output
+    assert "0 were noted as paid." in call(*words, "--yes").output
+    assert {p["state"] for p in parsed("payouts", "list")["payouts"]} == {"paid"}
+    acts = books.audit()
+    assert acts[0] == ("payout.approve", f"batch:{batch}", "checked")
+    assert {act[1] for act in acts[1:]} == {f"payout:{first}", f"payout:{second}"}
+    assert len(acts) == 3
+
+
+def test_a_payout_is_rejected(books: Books) -> None:
+    payout = books.requested()
+    ended = call("payouts", "reject", payout, "--reason", "no account", "--yes")
+    assert ended.exit_code == 0, ended.output
+    assert ended.output.split("\t")[1] == "rejected"
+    ended = call("payouts", "approve", payout, "--reason", "checked", "--yes")
+    assert (ended.exit_code, "It is rejected already: nothing was done" in ended.output) == (
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("", 2)])
+def test_without_a_yes_nothing_is_done(books: Books, typed: str, code: int) -> None:
+    payout = books.requested()
+    ended = call("payouts", "approve", payout, "--reason", "checked", typed=typed)
+    assert ended.exit_code == code
+    assert parsed("payouts", "list")["payouts"][0]["state"] == "requested"
+    assert books.audit() == []
+
+
+def test_a_dispute_is_upheld(books: Books) -> None:
+    work, id_ = books.disputed()
+    listed = call("disputes", "list", "--state", "open").output
+    assert listed == f"{id_}\topen\t0.0100\t{work.job}\t0\tall black\n"
+    ended = call("disputes", "uphold", id_, "--reason", "it is", typed="y\n")
+    assert ended.exit_code == 0, ended.output
+    assert f"Uphold this: unit 0 of {work.job}, 0.0100: all black? [y/N]" in ended.output
+    assert books.loop.run(books.stage.of_user(work.creator)) == (100, 0)
+    again = call("disputes", "uphold", id_, "--reason", "it is", "--yes")
+    assert again.exit_code == 0  # it is so already
+    other = call("disputes", "reject", id_, "--reason", "it is not", "--yes")
+    assert (other.exit_code, "It is upheld already" in other.output) == (1, True)
+    assert books.audit() == [("dispute.uphold", f"dispute:{id_}", "it is")]
+
+
+def test_a_dispute_is_rejected(books: Books) -> None:
+    _, id_ = books.disputed()
+    [found] = parsed("disputes", "reject", id_, "--reason", "it is fine", "--yes")["disputes"]
+    assert (found["state"], found["decision"]) == ("rejected", "it is fine")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("payouts", "export"),
+        ("payouts", "paid", "--reference", "w", "--reason", "r", "--yes"),
+        ("payouts", "reject", "--reason", "r", "--yes"),
+        ("payouts", "approve", "--reason", "r", "--yes"),
+        ("disputes", "uphold", "--reason", "r", "--yes"),
+    ],
+)
+def test_what_is_not_there_is_told(words: tuple[str, ...]) -> None:
+    ended = call(*words, str(uuid4()))
+    assert ended.exit_code == 1
+    assert ended.output.startswith("Error: The")
+
+
+def test_a_reason_is_a_reason(books: Books) -> None:
+    for reason in ("", "x" * 501):
+        ended = call("disputes", "uphold", str(uuid4()), "--reason", reason, "--yes")
+        assert (ended.exit_code, "1 to 500 characters" in ended.output) == (2, True)

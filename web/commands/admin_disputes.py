@@ -1,0 +1,107 @@
+"""``rendertrust admin disputes``: what creators dispute, and the word on it."""
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import click
+
+from web.commands.console import act, config_option, data_option, json_option, with_database
+from web.commands.deciding import REASON, decided, sure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sql.operators import DisputeShown
+
+STATES: Final = ("open", "upheld", "rejected")
+
+
+def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
+    """What each decision takes."""
+    for option in (
+        *(config_option, data_option, json_option),
+        click.option("--yes", is_flag=True, help="Do not ask again."),
+        REASON,
+        click.argument("dispute", type=click.UUID),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group
+def disputes() -> None:
+    """Disputes: list, uphold, reject."""
+
+
+@disputes.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@config_option
+@data_option
+@json_option
+def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
+    """Disputes, newest first."""
+    from sql.operators import Operators
+    from sql.span import Span
+
+    named = None if state is None else state.upper()
+    rows = with_database(where, lambda d: Operators(d).disputes(None, named, Span(limit)))
+    tell(rows, as_json=as_json)
+
+
+@disputes.command
+@options
+def uphold(*, dispute: UUID, **given: Any) -> None:
+    """The creator is right: the charge is given back, what the unit earned is reversed."""
+    decide(dispute, given, upheld=True)
+
+
+@disputes.command
+@options
+def reject(*, dispute: UUID, **given: Any) -> None:
+    """The unit was worth it: what it earned is payable."""
+    decide(dispute, given, upheld=False)
+
+
+def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
+    """Look, ask again, decide, and say what it is then."""
+    from actors.ledger.messages import Commit
+    from actors.paymaster.messages import DisputeDecide
+    from rendertrust import money
+
+    row = known(given, dispute)
+    charge, verb = money.render(row.charge), "uphold" if upheld else "reject"
+    why = " ".join(row.reason.split())
+    sure(
+        f"{verb.capitalize()} this: unit {row.unit} of {row.job_id}, {charge}: {why}",
+        yes=given["yes"],
+    )
+    details = {"job": str(row.job_id), "unit": row.unit, "charge": charge}
+    record = act(f"dispute.{verb}", f"dispute:{dispute}", given["reason"], **details)
+    effect = DisputeDecide(row.job_id, row.unit, row.user_id, upheld, given["reason"])
+    decided(given, [Commit(effects=(effect,), act=record)])
+    tell([known(given, dispute)], as_json=given["as_json"])
+
+
+def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
+    """The dispute, which must be there."""
+    from sql.operators import Operators
+
+    row = with_database(where, lambda database: Operators(database).dispute(dispute))
+    if row is None:
+        raise click.ClickException("There is no such dispute")
+    return row
+
+
+def tell(rows: "Sequence[DisputeShown]", *, as_json: bool) -> None:
+    """The disputes, as they are now."""
+    from web.answers import encode
+    from web.routes.disputes import whole
+
+    found = [whole(row) for row in rows]
+    if as_json:
+        click.echo(encode({"disputes": found}))
+        return
+    for each in found:
+        words = (str(each.id), each.state, each.charge, str(each.job_id), str(each.unit))
+        click.echo("\t".join((*words, " ".join(each.reason.split()))))

@@ -1,0 +1,186 @@
+"""``rendertrust admin payouts``: money that operators asked for, until it was sent."""
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import click
+
+from web.commands.console import (
+    act,
+    config_option,
+    data_option,
+    json_option,
+    with_database,
+)
+from web.commands.deciding import REASON, decided, sure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sql.database import Database
+    from sql.operators import PayoutShown
+
+STATES: Final = ("requested", "approved", "paid", "rejected")
+NO_BATCH: Final = "There is no such batch: see `rendertrust admin payouts list`"
+yes_option = click.option("--yes", is_flag=True, help="Do not ask again.")
+batch_argument = click.argument("batch", type=click.UUID)
+
+
+@click.group
+def payouts() -> None:
+    """Payouts of money: list, approve, export, note as paid, reject."""
+
+
+@payouts.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@config_option
+@data_option
+@json_option
+def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
+    """Payouts, newest first."""
+    from sql.operators import Operators
+    from sql.span import Span
+
+    named = None if state is None else state.upper()
+    rows = with_database(where, lambda d: Operators(d).payouts(None, named, Span(limit)))
+    tell(rows, as_json=as_json)
+
+
+@payouts.command
+@click.argument("payout", type=click.UUID, nargs=-1, required=True)
+@REASON
+@yes_option
+@config_option
+@data_option
+@json_option
+def approve(
+    *, payout: tuple[UUID, ...], reason: str, yes: bool, as_json: bool, **where: Any
+) -> None:
+    """Approve these PAYOUTs as one batch: all of them, or none."""
+    from actors.ledger.messages import Commit
+    from actors.paymaster.messages import PayoutApprove
+    from supervisors.engines.system import SystemRandom
+    from web.routes.payouts import summed
+
+    rows = with_database(where, lambda database: payouts_of(database, payout, ()))
+    if len(rows) != len(payout) or len(payout) > 100:
+        raise click.ClickException("They must be 1 to 100 payouts that are there, each named once")
+    sure(f"Approve {len(rows)} payouts, {summed(rows)} credits in all", yes=yes)
+    batch = SystemRandom().uuid()
+    details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
+    record = act("payout.approve", f"batch:{batch}", reason, **details)
+    effects = tuple(PayoutApprove(row.id, batch) for row in rows)
+    decided(where, [Commit(effects=effects, act=record)])
+    rows = with_database(where, lambda database: payouts_of(database, (), (batch,)))
+    tell(rows, as_json=as_json, note=f"Approved as batch {batch}.")
+
+
+@payouts.command
+@batch_argument
+@config_option
+@data_option
+def export(*, batch: UUID, **where: Any) -> None:
+    """Print a BATCH as CSV, for whoever sends the money."""
+    from web import spreadsheet
+    from web.routes.payouts import COLUMNS, cells
+
+    rows = known(where, batch)
+    lines = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
+    click.echo(lines.decode(), nl=False)
+
+
+@payouts.command
+@batch_argument
+@click.option("--reference", required=True, help="Of the bank's, or of whatever sent it.")
+@REASON
+@yes_option
+@config_option
+@data_option
+@json_option
+def paid(
+    *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
+) -> None:
+    """Note that the money of a BATCH was sent."""
+    from actors.ledger.messages import Commit
+    from actors.paymaster.messages import PayoutPay
+    from rendertrust import money
+    from web.routes.payouts import summed
+
+    checked(reference=reference, reason=reason)
+    left = [row for row in known(where, batch) if row.state == "APPROVED"]
+    if left:
+        sure(f"Note {len(left)} payouts as paid, {summed(left)} credits in all", yes=yes)
+    orders: list[Commit] = []
+    for row in left:
+        details = {"reference": reference, "amount": money.render(row.amount)}
+        record = act("payout.pay", f"payout:{row.id}", reason, **details)
+        orders.append(Commit(effects=(PayoutPay(row.id, reference),), act=record))
+    decided(where, orders)
+    tell(known(where, batch), as_json=as_json, note=f"{len(left)} were noted as paid.")
+
+
+@payouts.command
+@click.argument("payout", type=click.UUID)
+@REASON
+@yes_option
+@config_option
+@data_option
+@json_option
+def reject(*, payout: UUID, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
+    """Do not send the money of a PAYOUT: its shares are payable again."""
+    from actors.ledger.messages import Commit
+    from actors.paymaster.messages import PayoutReject
+
+    rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
+    if not rows:
+        raise click.ClickException("There is no such payout")
+    sure(f"Reject the payout to {rows[0].email}", yes=yes)
+    record = act("payout.reject", f"payout:{payout}", reason)
+    decided(where, [Commit(effects=(PayoutReject(payout),), act=record)])
+    rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
+    tell(rows, as_json=as_json)
+
+
+async def payouts_of(
+    database: "Database", ids: "Sequence[UUID]", batches: "Sequence[UUID]"
+) -> "Sequence[PayoutShown]":
+    """These, and those of these batches."""
+    from sql.operators import Operators
+
+    return await Operators(database).payouts_by_id(ids, batches)
+
+
+def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
+    """A batch, which must be there."""
+    rows = with_database(where, lambda database: payouts_of(database, (), (batch,)))
+    if not rows:
+        raise click.ClickException(NO_BATCH)
+    return rows
+
+
+def checked(**said: str) -> None:
+    """What the API would take; UsageError otherwise."""
+    from web.converter import structure
+    from web.routes.payouts import Sent
+
+    read = structure(said, Sent)
+    if isinstance(read, list):
+        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+
+
+def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:
+    """The payouts, as they are now."""
+    from web.answers import encode
+    from web.routes.payouts import shown
+
+    payouts = [shown(row) for row in rows]
+    if as_json:
+        click.echo(encode({"payouts": payouts}))
+        return
+    for each in payouts:
+        batch = "-" if each.batch_id is None else str(each.batch_id)
+        words = (str(each.id), each.state, each.to, each.amount, each.email, batch)
+        click.echo("\t".join(words))
+    if note:
+        click.echo(note, err=True)
