@@ -1,6 +1,7 @@
 """What a batch touches: the rows to lock before it can be decided."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 from uuid import UUID
 
 import attrs
@@ -44,6 +45,7 @@ from actors.paymaster.messages import (
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
 
+OfNoJob: TypeAlias = OfPayout | PurchaseEffect
 POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
 
 
@@ -77,7 +79,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     return Keys(
         accounts=frozenset(gathered.accounts),
         holds=frozenset(gathered.holds),
-        jobs=frozenset(e.job for e in effects if not isinstance(e, OfPayout | PurchaseEffect)),
+        jobs=frozenset(e.job for e in effects if not isinstance(e, OfNoJob)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
         transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)

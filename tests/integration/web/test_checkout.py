@@ -1,5 +1,6 @@
 """Buying credits at a stand-in of Stripe: production's own path, but for the address."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -173,6 +174,15 @@ async def test_a_key_is_one_purchase_and_one_session(face: Face, jane: Person, s
     other = await checkout(jane, key="l")
     assert other[1]["url"] != first[1]["url"]
     assert len(await purchases(face)) == 2
+
+
+async def test_a_key_is_one_purchase_for_many_requests_at_once(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    answers = await asyncio.gather(*(checkout(jane, key="k") for _ in range(8)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["url"] for _, answer in answers}) == 1
+    assert len(await purchases(face)) == 1
 
 
 async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
