@@ -87,6 +87,11 @@ def price(stage: Stage) -> Good:
     return Good({"job_type": "fuzz"}, {"price": f"{next(numbers)}.5", **BECAUSE})
 
 
+def sku(stage: Stage) -> Good:
+    terms = {"title": "Fuzz", "credits": f"{next(numbers)}.5", "amount": 7, **BECAUSE}
+    return Good({"sku": "fuzz"}, terms)
+
+
 def credit(amount: str) -> Recipe:
     """Credits for somebody, by an admin."""
     return lambda stage: Good(
@@ -141,6 +146,7 @@ RECIPES: Mapping[str, Recipe] = {
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
     "prices_change": price,
+    "skus_put": sku,
     "admin_credits_grant": credit("1.5"),
     "admin_credits_adjust": credit("1.5"),
     "admin_credits_refund": refund,
