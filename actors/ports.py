@@ -138,6 +138,10 @@ class ObjectTooLarge(ValueError):
     """The object is larger than the caller is ready to hold in memory."""
 
 
+class PartsRefused(ValueError):
+    """The store does not make an object of these parts: one of them is other than was said."""
+
+
 @frozen
 class PresignedPut:
     """Where and how to put one object: every one of ``headers`` is signed and must be sent."""
@@ -148,11 +152,28 @@ class PresignedPut:
 
 @frozen
 class ObjectInfo:
-    """What the store knows of an object unread; ``sha256`` where it was put with one."""
+    """What the store knows of an object unread; ``sha256`` where it was put with one.
+
+    ``parts_sha256``, where it came in parts: of their SHA-256s, one after the other.
+    """
 
     key: str
     size: int
     sha256: bytes | None
+    parts_sha256: bytes | None = None
+
+
+@frozen
+class Part:
+    """A part that has arrived, under the tag that the store gave it.
+
+    ``sha256`` is what its sender says of it; the store held the body against it.
+    """
+
+    number: int  # from 1
+    size: int
+    tag: str
+    sha256: bytes | None = None
 
 
 class Objects(Protocol):
@@ -206,6 +227,43 @@ class Objects(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove it; nothing happens where nothing is."""
+        ...
+
+    async def begin_multipart(self, key: str) -> str:
+        """Begin an object that comes in parts; the store's name of the undertaking.
+
+        Each part but the last has 5 MiB at least. Nothing is under ``key`` until it is completed.
+        """
+        ...
+
+    async def presign_part(
+        self,
+        key: str,
+        multipart: str,
+        number: int,
+        *,
+        size: int,
+        sha256: bytes,
+        within: int = 3600,
+        base: str | None = None,
+    ) -> PresignedPut:
+        """Leave to put one part, also in the place of an earlier one; the store is not asked."""
+        ...
+
+    async def parts_of(self, key: str, multipart: str) -> Sequence[Part]:
+        """What has arrived, by number. ObjectMissing: completed, aborted, or never begun."""
+        ...
+
+    async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
+        """Make the object of these parts, in the place of what was there; each has a ``sha256``.
+
+        Raises ObjectMissing as ``parts_of``; PartsRefused: one is other than is said here, or too
+        small.
+        """
+        ...
+
+    async def abort_multipart(self, key: str, multipart: str) -> None:
+        """Forget its parts; nothing happens where there is no such undertaking."""
         ...
 
     async def check(self) -> None:

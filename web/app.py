@@ -45,6 +45,7 @@ from web.revoker import revoker_child
 from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
+from web.sweeper import sweeper_child
 from web.tokens import Tokens
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
@@ -118,7 +119,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         scheduler=scheduler,
         engines=outside.engines,
         web=[revoker, listener],
-        last=[pulse],
+        last=[pulse, sweeper_child(gateway, registry)],
     )
     return Application(settings, data, tree.root, place, outside, gateway)
 

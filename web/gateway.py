@@ -13,6 +13,7 @@ from sql.api_keys import ApiKeys
 from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
+from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.prices import Prices
@@ -41,6 +42,10 @@ def _operators(gateway: "Gateway") -> Operators:
 
 def _prices(gateway: "Gateway") -> Prices:
     return Prices(gateway.database)
+
+
+def _multiparts(gateway: "Gateway") -> Multiparts:
+    return Multiparts(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -106,6 +111,7 @@ class Gateway:
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
+    multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
     operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 

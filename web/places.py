@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
@@ -33,7 +33,7 @@ class Places:
         return TOO_MANY if self._taken[subject] - replaces >= self._most else None
 
     @contextmanager
-    def taken(self, subject: str) -> Iterator[None]:
+    def taken(self, subject: str) -> Generator[None]:
         """One more, as long as it stands."""
         self._taken[subject] += 1
         try:

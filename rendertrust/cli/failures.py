@@ -59,7 +59,10 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
     errors.Forbidden: lambda _: (
         exit_codes.FAILURE,
         "forbidden",
-        "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE",
+        (
+            "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE;\n"
+            "somebody who is logged in needs the role for it: an admin can give it"
+        ),
     ),
     errors.NotFound: lambda _: (
         exit_codes.NOT_FOUND,

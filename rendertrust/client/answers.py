@@ -216,8 +216,50 @@ class PutUrl:
 
 
 @attrs.frozen
+class PartRange:
+    """Parts that follow each other, both ends among them."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class Parts:
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last."""
+
+    size: int
+    count: int
+    arrived: tuple[PartRange, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Whether that part has arrived."""
+        return any(some.first <= number <= some.last for some in self.arrived)
+
+
+@attrs.frozen
+class PartUrl:
+    """PUT this part here, with exactly these headers."""
+
+    number: int
+    size: int
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PartUrls:
+    """As many as were asked for."""
+
+    parts: tuple[PartUrl, ...]
+    expires_in: int
+
+
+@attrs.frozen
 class Upload:
-    """Content that was announced. ``put`` is None when the gateway has it already."""
+    """Content that was announced. ``put`` and ``parts`` are None when the gateway has it already.
+
+    ``parts``: it is so long that it can be sent in parts.
+    """
 
     id: str
     payload_ref: str
@@ -226,3 +268,4 @@ class Upload:
     filename: str
     status: str
     put: PutUrl | None = None
+    parts: Parts | None = None

@@ -134,6 +134,7 @@ RECIPES: Mapping[str, Recipe] = {
     "keys_revoke": revoke_key,
     "credits_deduct": deduct,
     "uploads_show": lambda stage: Good({"upload_id": stage.upload()["id"]}),
+    "uploads_parts": lambda stage: Good({"upload_id": stage.large()["id"]}),
     "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),

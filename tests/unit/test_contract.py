@@ -8,14 +8,8 @@ import pytest
 from tests.contract import Heard, our_contract
 from web import examples
 
-JSON = {
-    "content-type": "application/json",
-    "x-request-id": "1",
-    "ratelimit-limit": "600",
-    "ratelimit-remaining": "599",
-    "ratelimit-reset": "60",
-    "ratelimit-policy": "600;w=60",
-}
+COUNTED = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "60"}
+JSON = {"content-type": "application/json", "x-request-id": "1", **COUNTED}
 REFUSED: dict[str, Any] = {
     "detail": "Not found",
     "type": "about:blank",
@@ -66,6 +60,8 @@ def test_a_status_that_is_not_described_is_told() -> None:
 def test_a_header_that_is_missing_is_told() -> None:
     with pytest.raises(AssertionError, match="without X-Request-ID"):
         heard("/health", 200, examples.HEALTH, {"content-type": "application/json"})
+    with pytest.raises(AssertionError, match="without RateLimit-Limit"):
+        heard("/health", 200, examples.HEALTH, {n: v for n, v in JSON.items() if n not in COUNTED})
     with pytest.raises(AssertionError, match="without Retry-After"):
         heard("/health", 429, REFUSED)
 

@@ -13,14 +13,8 @@ from web.commands.admin_disputes import disputes
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
-from web.commands.console import (
-    act,
-    common,
-    config_option,
-    data_option,
-    json_option,
-    with_database,
-)
+from web.commands.console import act, common, with_database
+from web.commands.options import where_options
 from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
@@ -132,9 +126,7 @@ def keys() -> None:
 
 @keys.command
 @click.option("--force", is_flag=True, help="Give up a key that still verifies tokens.")
-@config_option
-@data_option
-@json_option
+@where_options
 def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
     """Sign with a new key from now on; the old one verifies until its tokens have expired.
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.console import act, common, config_option, data_option, json_option, with_database
+from web.commands.console import act, common, with_database
+from web.commands.options import where_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,7 @@ def skus() -> None:
 
 
 @skus.command("list")
-@config_option
-@data_option
-@json_option
+@where_options
 def list_(*, as_json: bool, **where: Any) -> None:
     """What can be bought, and what could be once."""
     from sql.skus import Skus
