@@ -12,12 +12,15 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.books import BooksTransaction
+    from sql.log import LogTransaction, Look
 
 
 class Clock(Protocol):
@@ -62,8 +65,11 @@ class Store(Protocol):
         """Renew those whose attempt and node are the unit's; answers which."""
         ...
 
-    async def audit(self) -> Sequence[Finding]:
-        """Look for violations of the books' invariants, over one snapshot; may take minutes."""
+    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
+        """Look for violations of the books' invariants, over one snapshot; may take minutes.
+
+        Of the log the next so many leaves are gone over; the first ones again with ``whole``.
+        """
         ...
 
     async def open_units(self) -> Sequence[OpenUnit]:
@@ -110,6 +116,21 @@ class Store(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """The log in the database, as the Sequencer uses it.
+
+    Raises ``sql.database.Unavailable`` while it is away, and Conflict where another was faster.
+    """
+
+    def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
+        """Lock the head, append, commit at exit. Unavailable: whether it was is unknown."""
+        ...
+
+    async def log_look(self, limit: int) -> "Look | None":
+        """What is there, without a lock, with ``limit`` waiting entries. None: no log yet."""
+        ...
+
+
 @frozen
 class NodeToken:
     """What a node shows from its next connection on, and for how many seconds it is good."""
@@ -123,6 +144,18 @@ class NodeTokens(Protocol):
 
     def issue(self, node: UUID) -> NodeToken:
         """A fresh token for a node whose socket is open: it was let in by one."""
+        ...
+
+
+class CheckpointSigner(Protocol):
+    """Who signs checkpoints: with the log's key, and with the one before it during a rotation."""
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        """The public halves of the keys of now; the first is the one that stays."""
+        ...
+
+    def sign(self, made: Checkpoint) -> str:
+        """The note, with a signature by each of them."""
         ...
 
 

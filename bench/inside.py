@@ -34,6 +34,7 @@ from supervisors.tree import Ports, Tree
 from tests.face import settings_for_tests
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.signer import TwinSigner
 from tests.whole import IdleActor
 from web.node_tokens import SignedNodeTokens
 from web.tokens import Tokens
@@ -135,7 +136,8 @@ async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
     database = Database(lambda: endpoint.app_dsn, connections=settings.database.connections)
     objects = TwinObjects(lambda: clock.now().timestamp())
     tokens = SignedNodeTokens(Tokens(settings.jwt, clock, random), random)
-    ports = Ports(SqlStore(database), objects, TwinBus(), clock, random, tokens)
+    store = SqlStore(database)
+    ports = Ports(store, objects, TwinBus(), clock, random, tokens, store, TwinSigner())
     sessions = NodeSessionSettings(bucket=settings.objects.bucket)
     tree = Tree(ports, registry, sessions, engines=[], web=[Child("web", IdleActor)])
     creators, nodes, owners = ([uuid4() for _ in range(n)] for n in (CREATORS, NODES, NODES))

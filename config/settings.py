@@ -1,6 +1,7 @@
 """The settings of a gateway: defaults < environment's file < the file given < RENDERTRUST_*."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -90,6 +91,17 @@ class Stripe:
 
 
 @attrs.frozen
+class Proof:
+    """The log: its name, its key, and how often it is signed."""
+
+    origin: str
+    key: str = attrs.field(repr=False)
+    previous_key: str = attrs.field(repr=False)
+    checkpoint_entries: int
+    checkpoint_seconds: float
+
+
+@attrs.frozen
 class Earnings:
     """What operators get of a charge, in percent; how long it may be disputed before."""
 
@@ -166,6 +178,7 @@ class Settings:
     jwt: Jwt
     credits: Credits
     stripe: Stripe
+    proof: Proof
     earnings: Earnings
     nodes: Nodes
     leases: Leases
@@ -263,6 +276,8 @@ _BOUNDS = {
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (0.001, 8_760),
+    "proof.checkpoint_entries": (1, 1_000_000),
+    "proof.checkpoint_seconds": (0.1, 86_400),
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "earnings.sweep_seconds": (0.1, 3_600),
@@ -304,6 +319,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
     if stripe.url and not stripe.secret_key:
         raise SettingsError("stripe.secret_key must be set beside stripe.url")
+    if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
+        raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
 
 
 def _refuse_weak(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.prices import Prices
+from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.sessions import Sessions
 from sql.skus import Skus
@@ -106,6 +107,7 @@ class Gateway:
     uploads: Uploads
     jobs: Jobs
     credits: Credits
+    proofs: Proofs
     sales: Sales
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked

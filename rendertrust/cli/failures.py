@@ -121,6 +121,20 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
             f"Watch again: rendertrust jobs watch {getattr(error, 'job_id', '')}",
         )
     ),
+    errors.Forked: _other(
+        lambda error, _: (
+            exit_codes.FAILURE,
+            "forked",
+            wording.evidence(getattr(error, "before", ""), getattr(error, "now", "")),
+        )
+    ),
+    errors.NotProved: _other(
+        lambda _, __: (
+            exit_codes.FAILURE,
+            "not_proved",
+            "Keep the proof, and ask who runs the gateway.",
+        )
+    ),
     errors.FileChanged: _other(
         lambda _, __: (
             exit_codes.FAILURE,

@@ -125,6 +125,56 @@ class Checkout:
 
 
 @attrs.frozen
+class Opening:
+    """An entry's private part, and the salt that it is hashed with."""
+
+    salt: str
+    private: str
+
+
+@attrs.frozen
+class EntryProof:
+    """Where an entry stands in the log; ``docs/PROOF.md`` says how it is verified."""
+
+    entry_id: int
+    merkle_root: str
+    proof_hashes: tuple[str, ...]
+    directions: tuple[str, ...]
+    anchor_tx_hash: str | None
+    block_number: int | None
+    leaf: str
+    leaf_hash: str
+    leaf_index: int
+    tree_size: int
+    checkpoint: str
+    verifier: str
+    opening: Opening | None = None
+
+
+@attrs.frozen
+class LogCheckpoint:
+    """How large the log is, and its root; ``checkpoint`` is the signed note, by ``verifier``."""
+
+    origin: str
+    size: int
+    root: str
+    time: datetime
+    checkpoint: str
+    verifier: str
+
+
+@attrs.frozen
+class LogConsistency:
+    """What shows that the log only grew from one size to another."""
+
+    from_size: int
+    from_root: str
+    to_size: int
+    to_root: str
+    proof_hashes: tuple[str, ...]
+
+
+@attrs.frozen
 class Placed:
     """A submitted job. ``node_id`` is None while it waits for a node."""
 

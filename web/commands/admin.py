@@ -10,6 +10,7 @@ import orjson
 
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
+from web.commands.admin_log import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
@@ -121,7 +122,10 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
 
 @admin.group
 def keys() -> None:
-    """The keys that sign tokens."""
+    """The keys that sign tokens, and the one that signs the log."""
+
+
+keys.add_command(log_key)
 
 
 @keys.command

@@ -11,6 +11,7 @@ from web.routes import (
     health,
     jobs,
     keys,
+    ledger,
     nodes,
     operators,
     payouts,
@@ -27,22 +28,8 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(
-            health,
-            auth,
-            sessions,
-            keys,
-            credits_,
-            uploads,
-            jobs,
-            nodes,
-            fleet,
-            admin,
-            prices,
-            admin_credits,
-        ),
-        *(operators, statements, disputes, payouts),
-        *(purchases, skus, webhooks),
-        documentation,
+        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
+        *(admin_credits, operators, statements, disputes, payouts, ledger),
+        *(purchases, skus, webhooks, documentation),
     )
 )
