@@ -13,11 +13,19 @@ from web.amounts import Credits
 from web.operations import Audience, Call, Operations
 from web.problem import Problem
 from web.routes.admin import Reason, act_on
-from web.routes.credits import Amount
 from web.routes.purchases import SkuName
 
 operations = Operations()
 NO_NAME: Final = "This cannot be the name of a SKU"
+
+
+Brought = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 9 digits and 4 decimals, like 10.5",
+    ),
+]
 
 
 @attrs.frozen
@@ -30,7 +38,7 @@ class Terms:
     """``amount`` is in the currency's smallest unit. ``on_sale`` false: nobody can buy it."""
 
     title: Annotated[str, Meta(min_length=1, max_length=100)]
-    credits: Amount
+    credits: Brought
     amount: Annotated[int, Meta(ge=1, le=99_999_999)]
     reason: Reason
     currency: Annotated[str, Meta(pattern=r"^[a-z]{3}$")] = "usd"

@@ -271,6 +271,27 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     assert audit["records"][1]["details"]["units"] == "120.5000"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("credits", "10000000000"),
+        ("credits", "99999999999999.9999"),
+        ("credits", "0"),
+        ("amount", 100_000_000),
+        ("currency", "USD"),
+        ("title", ""),
+    ],
+)
+async def test_terms_beyond_bounds_are_told(
+    face: Face, database: PostgresEndpoint, field: str, value: Any
+) -> None:
+    admin = await with_role(face, database.owner_dsn, "admin")
+    most = {"title": "x" * 100, "credits": "999999999.9999", "amount": 99_999_999, "reason": "x"}
+    assert (await admin.ask("PUT", f"{SKUS}/x", most))[0] == 200
+    status, problem = await admin.ask("PUT", f"{SKUS}/x", {**most, field: value})
+    assert (status, problem["errors"][0]["field"]) == (422, field)
+
+
 async def test_others_set_no_prices(face: Face, jane: Person) -> None:
     terms = {"title": "x", "credits": "1", "amount": 1, "reason": "x"}
     assert (await jane.ask("PUT", f"{SKUS}/x", terms))[0] == 403
