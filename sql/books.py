@@ -13,6 +13,7 @@ import attrs
 
 from sql.audit import Act
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
@@ -37,6 +38,7 @@ class AccountRow:
     held: int = 0
     version: int = 0
     may_overdraw: bool = False
+    debt: int | None = None  # the account of what a user owes
 
     @property
     def available(self) -> int:
@@ -153,6 +155,7 @@ class Keys:
     earnings: frozenset[UnitId] = frozenset()  # with their disputes; their accounts come along
     payouts: frozenset[UUID] = frozenset()  # their accounts come along
     payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
+    purchases: PurchaseKeys = NO_PURCHASES
 
 
 @attrs.define
@@ -171,6 +174,9 @@ class Rows:
     disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
     payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict[UUID, PayoutRow])
     payable: dict[UUID, PayableRow] = attrs.field(factory=dict[UUID, PayableRow])
+    purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
+    reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
+    events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
 
 
 @attrs.frozen
@@ -193,6 +199,10 @@ class Changes:
     new_earnings: frozenset[UnitId] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
+    purchases: tuple[PurchaseRow, ...] = ()
+    reversals: tuple[ReversalRow, ...] = ()
+    events: tuple[EventRow, ...] = ()
+    new_purchases: frozenset[UUID] = frozenset()
 
 
 class BooksTransaction(Protocol):
@@ -202,7 +212,8 @@ class BooksTransaction(Protocol):
         """Lock accounts, holds, jobs and units, each in order of its ids.
 
         Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
-        other names that are not there are not found.
+        other names that are not there are not found. What a user owes comes along with his
+        account, the account with his purchases, and what went back of these with them.
         """
         ...
 

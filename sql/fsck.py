@@ -35,7 +35,7 @@ class Audit:
 async def run_fsck(
     connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]",
 ) -> Sequence[Finding]:
-    """Every violation of I1 to I5 and I7 to I9, over one snapshot.
+    """Every violation of I1 to I5, I7 to I9 and I11, over one snapshot.
 
     It changes nothing and blocks nobody.
     """

@@ -21,7 +21,9 @@ from sql.books import (
 )
 from sql.database import Conflict, Connection
 from sql.loader import QUERIES
+from sql.purchase_rows import row_values
 from sql.sql_earnings import counted, earners, earning_parts, lock_earnings
+from sql.sql_purchases import lock_purchases, purchase_parts, with_owners
 from sql.together import flat, together
 
 Columns: TypeAlias = list[list[Any]]
@@ -38,6 +40,13 @@ _UNIT_UPDATED: tuple[str, ...] = (
 _PEOPLE = tuple(MADE_WHEN_NEEDED)
 
 
+def numbers_for(keys: Keys, rows: Rows) -> int:
+    """How many transfers there may be: whoever owes pays when he comes to something."""
+    if not any(account.debt is not None for account in rows.accounts.values()):
+        return keys.postings
+    return 2 * keys.postings + len(keys.holds) + len(keys.whole)
+
+
 class RowsMissing(Conflict):
     """A write touched fewer rows than were decided on: the transaction must not be committed."""
 
@@ -51,9 +60,13 @@ class SqlBooks:
 
     async def lock(self, keys: Keys) -> Rows:
         rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
+        if keys.purchases:
+            keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
         rows.accounts = await self._accounts(attrs.evolve(keys, accounts=concerned))
         self._ids = {account.name: account.id for account in rows.accounts.values()}
+        if keys.purchases:
+            await lock_purchases(self._connection, keys.purchases, rows)
         if keys.holds or keys.jobs or keys.units or keys.idempotency or keys.postings:
             await self._rows(keys, rows)
         if keys.transfers:
@@ -92,8 +105,13 @@ class SqlBooks:
         missing = [name for name in keys.accounts - known if name.startswith(_PEOPLE)]
         if missing:
             # In order, so that two gateways making the same accounts cannot wait for each other.
-            await self._connection.execute(QUERIES["books_accounts_make"], sorted(missing))
+            missing.sort(key=lambda name: (name.startswith("debt:"), name))
+            await self._connection.execute(QUERIES["books_accounts_make"], missing)
             found = await self._fetch("books_accounts_lock", *asked)
+        locked = {row["id"] for row in found}
+        debts = [row["debt"] for row in found if row["debt"] is not None]
+        if not locked.issuperset(debts):
+            found += await self._fetch("books_debts_lock", sorted(set(debts) - locked))
         return {row["name"]: AccountRow(**row) for row in found}
 
     async def _rows(self, keys: Keys, rows: Rows) -> None:
@@ -101,20 +119,20 @@ class SqlBooks:
         used = _columns_of(sorted(keys.idempotency), 2)
         units = _columns_of(sorted(keys.units), 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
-        asked = (*named, *used, keys.postings)
+        asked = (*named, *used, numbers_for(keys, rows))
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:
             if row["account_id"] not in names:
                 raise Conflict("a hold came to be since its account was looked for")
-            values = _values(HoldRow, {**row, "account": names[row["account_id"]]})
+            values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
-        rows.jobs = {row["id"]: JobRow(**_values(JobRow, row)) for row in found["jobs"]}
+        rows.jobs = {row["id"]: JobRow(**row_values(JobRow, row)) for row in found["jobs"]}
         for row in found["units"]:
-            values = _values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
+            values = row_values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
-            rows.idempotency[row["user_id"], row["key"]] = KeyRow(**_values(KeyRow, row))
+            rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
         rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
@@ -129,6 +147,7 @@ class SqlBooks:
             _columns(changes.accounts, "id", "balance", "held", "version"),
         )
         yield from self._postings(changes)
+        yield from purchase_parts(changes)
         yield from earning_parts(changes)
         columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
         columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
@@ -191,11 +210,6 @@ def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
 
 def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     return [[row[position] for row in rows] for position in range(width)]
-
-
-def _values(kind: type[Any], row: Any) -> dict[str, Any]:
-    """Those columns of a table's row that the class has."""
-    return {field.name: row[field.name] for field in attrs.fields(kind)}
 
 
 def _transfer(row: Any) -> tuple[TransferRow, EntryRow]:

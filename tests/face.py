@@ -36,6 +36,9 @@ from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
+from supervisors.engines.current import Current
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripePayments
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
@@ -45,7 +48,7 @@ from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
 from tests.twins.objects import TwinObjects
 from web.api_keys import VerifiedKeys
-from web.gateway import Accounts, Gateway
+from web.gateway import Accounts, Gateway, Sales
 from web.listener import make_runner
 from web.passwords import Passwords
 from web.rates import Rates
@@ -55,6 +58,8 @@ from web.site import build_site
 from web.tokens import Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Nobody is there: who wants a Stripe that answers sets the address of a stand-in.
+NO_STRIPE = StripeEndpoint("sk_test_nobody", "whsec_of_the_tests", "http://127.0.0.1:1")
 
 
 @attrs.define
@@ -158,6 +163,7 @@ class Face:
     gateway: Gateway
     script: Script
     objects: TwinObjects
+    stripe: Current[StripeEndpoint]
 
     async def user(self, email: str = "jane@example.org") -> dict[str, str]:
         """Register a user; the headers with his token."""
@@ -211,8 +217,12 @@ def gateway_over(
     registry: Registry,
     objects: TwinObjects,
     snapshot: Callable[[], Snapshot],
+    *,
+    stripe: Current[StripeEndpoint] | None = None,
+    url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """What the handlers can reach, over a database; everybody begins with 100 credits."""
+    payments = StripePayments(stripe or Current(NO_STRIPE))
     clock, random = SystemClock(), SystemRandom()
     accounts, revocations = Accounts.over(database), Revocations(clock)
     return Gateway(
@@ -234,6 +244,7 @@ def gateway_over(
         jobs=Jobs(database),
         credits=Credits(database),
         proofs=Proofs(database),
+        sales=Sales.over(database, payments, url),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
         snapshot=snapshot,
@@ -253,17 +264,34 @@ async def serving(
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     objects = TwinObjects(lambda: SystemClock().now().timestamp())
-    gateway = gateway_over(database, settings, registry, objects, lambda: tree.snapshot())  # noqa: PLW0108
+    stripe = Current(NO_STRIPE)
+    gateway = gateway_over(
+        database,
+        settings,
+        registry,
+        objects,
+        lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
+        stripe=stripe,
+        url=lambda: str(server.make_url("")).rstrip("/"),
+    )
+    server = FaceServer(build_site(gateway), settings)
     children.append(revoker_child(gateway, registry))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:
-        server = FaceServer(build_site(gateway), settings)
         async with TestClient(server, trace_configs=[our_contract().watch()]) as client:
-            yield Face(client, gateway, script, objects)
+            yield Face(client, gateway, script, objects, stripe)
     finally:
         await tree.stop()
+        await close_payments(gateway)
         gateway.passwords.close()
+
+
+async def close_payments(gateway: Gateway) -> None:
+    """Its connections to Stripe."""
+    payments = gateway.sales.payments
+    assert isinstance(payments, StripePayments)
+    await payments.aclose()
 
 
 async def _yes() -> bool:

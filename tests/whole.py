@@ -20,7 +20,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.tree import Ports, Tree
-from tests.face import FaceServer, gateway_over
+from tests.face import FaceServer, close_payments, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
@@ -84,5 +84,6 @@ async def whole(
     finally:
         await server.close()
         await tree.root.stop()
+        await close_payments(gateway)
         gateway.passwords.close()
         await database.close()

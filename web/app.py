@@ -32,7 +32,7 @@ from supervisors.supervisor import Supervisor
 from supervisors.tree import Ports, Tree
 from web.api_keys import VerifiedKeys
 from web.claim import claim
-from web.gateway import Accounts, Gateway
+from web.gateway import Accounts, Gateway, Sales
 from web.keyring import keyring
 from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
 from web.log_keys import log_keys
@@ -88,7 +88,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
-    outside = build_outside(settings, data, lambda: settings.server.public_url or place.url)
+    outside = build_outside(settings, data, lambda: place.url)
     registry = Registry()
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(
@@ -229,6 +229,7 @@ def build_gateway(
         jobs=Jobs(database),
         credits=Credits(database),
         proofs=Proofs(database),
+        sales=Sales.over(database, outside.payments, outside.url),
         starter=starter_units(settings),
         probes=outside.probes,
         snapshot=snapshot,

@@ -11,7 +11,7 @@ from multidict import MultiDict, istr
 
 from web.admission import is_open
 from web.answers import refusal, success
-from web.body import digest_of, read_body, read_document
+from web.body import digest_of, read_body, read_bytes, read_document
 from web.caller import CALLER
 from web.converter import structure_query, uuid_of
 from web.fence import identify
@@ -21,8 +21,6 @@ from web.problem import Problem, invalid, unavailable
 from web.rates import admit
 from web.tokens import Claims
 
-# All that a handler waits for, one after another: whoever asks is answered within two seconds.
-HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
@@ -85,7 +83,7 @@ class Endpoint:
     async def _handled(self, call: Call[Any, Any]) -> Any:
         """The handler's answer; 503 when it takes longer than anybody should wait."""
         try:
-            async with asyncio.timeout(HANDLER_SECONDS):
+            async with asyncio.timeout(self.operation.within):
                 return await self.operation.handler(call)
         except TimeoutError:
             return LATE
@@ -147,6 +145,8 @@ class Endpoint:
     async def _body(self, request: web.Request) -> Any:
         if self.operation.method == "GET":
             return None
+        if self.operation.raw:
+            return await read_bytes(request, self._gateway.settings.server.body_seconds)
         document = await read_document(request, self._gateway.settings.server.body_seconds)
         if isinstance(document, Problem):
             return document

@@ -230,6 +230,43 @@ USAGE: Final[Example] = {
     "charged": "30.0000",
 }
 
+NEW_PURCHASE: Final[Example] = {"sku": "cred10"}
+CHECKOUT: Final[Example] = {"url": "https://checkout.stripe.com/c/pay/cs_live_a1b2c3d4e5f6"}
+OFFER: Final[Example] = {
+    "sku": "cred10",
+    "title": "100 credits",
+    "credits": "100.0000",
+    "amount": 1000,
+    "currency": "usd",
+}
+OFFERS: Final[Example] = {"skus": [OFFER]}
+SKU: Final[Example] = {**OFFER, "on_sale": True, "changed_at": "2026-03-13T12:00:00Z"}
+SKUS: Final[Example] = {"skus": [SKU]}
+TERMS: Final[Example] = {
+    "title": "100 credits",
+    "credits": "100",
+    "amount": 1000,
+    "currency": "usd",
+    "reason": "A new price",
+}
+STRIPE_EVENT: Final[Example] = {
+    "id": "evt_1SxA2bC3dE4fG5hI6jK7lM8n",
+    "object": "event",
+    "type": "checkout.session.completed",
+    "data": {
+        "object": {
+            "id": "cs_live_a1b2c3d4e5f6",
+            "object": "checkout.session",
+            "client_reference_id": JOB_ID,
+            "payment_status": "paid",
+            "amount_total": 1000,
+            "currency": "usd",
+            "payment_intent": "pi_3SxA2bC3dE4fG5hI",
+        }
+    },
+}
+RECEIVED: Final[Example] = {"received": True}
+
 NEW_UPLOAD: Final[Example] = {"sha256": SHA256, "size": 1048576, "filename": "scene.blend"}
 UPLOAD: Final[Example] = {
     "id": UPLOAD_ID,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from aiohttp import web
 
-from actors.ports import Clock, Objects, Random
+from actors.ports import Clock, Objects, Payments, Random
 from config.settings import Settings
 from sql.administration import Administration
 from sql.api_keys import ApiKeys
@@ -18,7 +18,9 @@ from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.prices import Prices
 from sql.proofs import Proofs
+from sql.purchases import Purchases
 from sql.sessions import Sessions
+from sql.skus import Skus
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
@@ -67,6 +69,24 @@ class Accounts:
 
 
 @attrs.frozen
+class Sales:
+    """What is for sale, who takes the money for it, and what was bought.
+
+    ``url`` is where buyers find us.
+    """
+
+    payments: Payments
+    skus: Skus
+    purchases: Purchases
+    url: Callable[[], str]
+
+    @classmethod
+    def over(cls, database: "Database", payments: Payments, url: Callable[[], str]) -> "Sales":
+        """With rows in one database."""
+        return cls(payments, Skus(database), Purchases(database), url)
+
+
+@attrs.frozen
 class Gateway:
     """Built once by the composition root."""
 
@@ -88,6 +108,7 @@ class Gateway:
     jobs: Jobs
     credits: Credits
     proofs: Proofs
+    sales: Sales
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree

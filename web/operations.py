@@ -72,14 +72,15 @@ class Answer:
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
 # What requests are counted against; each is a setting of the same name. Per address: login,
-# refresh, register, node, probe (health, metrics, documents), socket (the relay), object (presigned
-# URLs). Per user or node, else per address: read, write, dispatch.
+# refresh, register, node, probe (health, metrics, documents), webhook, socket (the relay), object
+# (presigned URLs). Per user or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
     "login",
     "refresh",
     "register",
     "node",
     "probe",
+    "webhook",
     "socket",
     "object",
     "read",
@@ -111,6 +112,9 @@ class Operation:
     new_work: bool = False  # refused while the gateway is closing
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])  # it reads, and what they are
+    raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
+    within: float = 1.85  # seconds for the handler: whoever asks is answered within two
     also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it

@@ -20,6 +20,9 @@ from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
+from supervisors.engines.stand_in.engine import EmbeddedStripe
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripePayments
 from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
@@ -28,7 +31,10 @@ from web.readiness import Probe
 
 @attrs.frozen
 class Outside:
-    """Ports that outlive their engines; ``engines`` are the children that run or check these."""
+    """Ports that outlive their engines; ``engines`` are the children that run or check these.
+
+    ``url`` is where others reach the gateway.
+    """
 
     engines: Sequence[Child]
     postgres: Current[PostgresEndpoint]
@@ -36,13 +42,16 @@ class Outside:
     database: Database
     objects: S3Objects
     bus: ValkeyBus
+    payments: StripePayments
     rates: SharedRates
     probes: dict[str, Probe]
+    url: Callable[[], str]
 
     async def close(self) -> None:
         """After the tree has stopped."""
         await self.rates.close()
         await self.bus.close()
+        await self.payments.aclose()
         await self.objects.aclose()
         await self.database.close()
 
@@ -54,17 +63,21 @@ class Outside:
             return None
 
 
-def build_outside(settings: Settings, data: Path, public_url: Callable[[], str]) -> Outside:
+def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) -> Outside:
     """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
 
-    ``public_url`` is the gateway's own, under which clients reach its object store. Raises
-    EngineError where engines could not run in ``data``.
+    At ``own_url`` the gateway is reached from this machine, once it listens. Raises EngineError
+    where engines could not run in ``data``.
     """
-    account = engine_account()
+
+    def public_url() -> str:
+        return settings.server.public_url or own_url()
+
+    account, given = engine_account(), bool(settings.stripe.secret_key)
     if not (settings.database.url and settings.redis.url and settings.objects.url):
         check_way(data, account)
     postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
-    stored = Current[ObjectsEndpoint]()
+    stored, stripe = Current[ObjectsEndpoint](), stripe_of(settings)
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
     objects = S3Objects(stored, lambda: settings.objects.public_url or public_url())
     return Outside(
@@ -73,18 +86,21 @@ def build_outside(settings: Settings, data: Path, public_url: Callable[[], str])
             Child("schema", lambda: SchemaActor(lambda: postgres.get().owner_dsn)),
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
+            *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
         ],
         postgres=postgres,
         stored=stored,
         database=database,
         objects=objects,
         bus=ValkeyBus(valkey),
+        payments=StripePayments(stripe),
         rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
         probes={
             "database": lambda: _database_answers(database),
             "redis": lambda: _valkey_answers(valkey),
             "objects": lambda: _objects_answer(objects),
         },
+        url=public_url,
     )
 
 
@@ -94,6 +110,14 @@ def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
         return postgres.get().app_dsn
     except NotStarted as reason:
         raise ConnectionRefusedError(str(reason)) from None
+
+
+def stripe_of(settings: Settings) -> Current[StripeEndpoint]:
+    """Stripe, if the settings have a key for it; else nothing yet."""
+    given = settings.stripe
+    if not given.secret_key:
+        return Current()
+    return Current(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
 
 
 def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:

@@ -38,6 +38,10 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 CHARGED: Final = Counter("rendertrust_credits_charged", "Credits charged for work.")
+BOUGHT: Final = Counter("rendertrust_credits_bought", "Credits that were paid for.")
+EVENTS: Final = Counter(
+    "rendertrust_stripe_events", "Events of Stripe's, by what became of them.", ["outcome"]
+)
 CONFLICTS_MAX: Final = 20  # of one batch
 log = logging.getLogger("ledger")
 
@@ -106,7 +110,10 @@ class LedgerActor(Actor[Ledger]):
                 raise Fatal(broken)
             await books.write(changes)
             fail_point.reach("before_commit", effects_of(commits))
-        CHARGED.inc(charged(changes) / UNITS_PER_CREDIT)
+        CHARGED.inc(moved(changes, "USAGE") / UNITS_PER_CREDIT)
+        BOUGHT.inc(moved(changes, "STRIPE") / UNITS_PER_CREDIT)
+        for event in changes.events:
+            EVENTS.labels(event.outcome).inc()
         fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
@@ -118,9 +125,9 @@ class LedgerActor(Actor[Ledger]):
         return [(await self._settle([commit]))[0] for commit in commits]
 
 
-def charged(changes: Changes) -> int:
-    """What a batch charged for work, in units of money."""
-    return sum(transfer.amount for transfer in changes.transfers if transfer.kind == "USAGE")
+def moved(changes: Changes, kind: str) -> int:
+    """What a batch moved by transfers of a kind, in units of money."""
+    return sum(transfer.amount for transfer in changes.transfers if transfer.kind == kind)
 
 
 def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:

@@ -21,6 +21,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import book, booked_before
+from actors.ledger.purchases import pay_debts
 from sql.books import Changes, KeyRow, Rows
 
 
@@ -48,6 +49,7 @@ def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     if not isinstance(outcome, Posted | Replayed):
         draft.drop()
         return outcome
+    pay_debts(draft)
     key = commit.idempotency
     if key is not None and draft.answers.get((key.user, key.key)) is None:
         kept = KeyRow(key.user, key.key, key.request, key.answer, draft.now)

@@ -24,6 +24,7 @@ from sql.books import (
     UnitRow,
 )
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,6 +56,10 @@ class Layer(Generic[K, V]):
     def drop(self) -> None:
         self.tried.clear()
 
+    def all(self) -> list[V]:
+        """Every row, the newest of each."""
+        return list({**self.found, **self.kept, **self.tried}.values())
+
     def new(self) -> frozenset[K]:
         return frozenset(self.kept.keys() - self.found.keys())
 
@@ -72,6 +77,10 @@ class Draft:
         self.transfers: Layer[TransferKey, tuple[TransferRow, EntryRow]] = Layer(rows.transfers)
         self.answers: Layer[KeyId, KeyRow] = Layer(rows.idempotency)
         self.entries: Layer[int, EntryRow] = Layer({})
+        self.purchases: Layer[UUID, PurchaseRow] = Layer(rows.purchases)
+        self.reversals: Layer[str, ReversalRow] = Layer(rows.reversals)
+        self.events: Layer[str, EventRow] = Layer(rows.events)
+        self.owing = any(name.startswith("debt:") for name in rows.accounts)
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
@@ -184,12 +193,17 @@ class Draft:
             new_earnings=self.earnings.new(),
             new_disputes=self.disputes.new(),
             new_payouts=self.payouts.new(),
+            purchases=tuple(self.purchases.kept.values()),
+            reversals=tuple(self.reversals.kept.values()),
+            events=tuple(self.events.kept.values()),
+            new_purchases=self.purchases.new(),
         )
 
     def _layers(self) -> tuple[Layer[Any, Any], ...]:
         rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
         earned = (self.earnings, self.disputes, self.payouts, self.payable)
-        return (*rows, self.entries, self.acts, self._numbers, *earned)
+        bought = (self.purchases, self.reversals, self.events)
+        return (*rows, self.entries, self.acts, self._numbers, *earned, *bought)
 
 
 def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:

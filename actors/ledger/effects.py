@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
@@ -26,6 +27,7 @@ from actors.ledger.messages import (
 )
 from actors.ledger.operators import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
+from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, ENDED, followed
 from actors.paymaster.messages import OperatorEffect
 from sql.books import JobRow, UnitRow
@@ -35,6 +37,8 @@ ERROR_CHARACTERS = 2000
 
 def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     """Do one effect, and bring its job's row up to date."""
+    if isinstance(effect, PurchaseEffect):
+        return apply_purchase(draft, effect)
     if isinstance(effect, JobInsert):
         return _insert(draft, effect)
     if isinstance(effect, JobCancel):

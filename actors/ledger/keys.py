@@ -1,12 +1,21 @@
 """What a batch touches: the rows to lock before it can be decided."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
+from actors.ledger.facts import (
+    PurchaseEffect,
+    PurchaseOpen,
+    PurchaseSession,
+    SessionFact,
+)
 from actors.ledger.messages import (
+    DISPUTES,
     PAYOUTS,
+    PURCHASES,
     REVENUE,
     SUSPENSE,
     Commit,
@@ -34,6 +43,10 @@ from actors.paymaster.messages import (
     PayoutTake,
 )
 from sql.books import Keys, TransferKey, UnitId
+from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
+
+OfNoJob: TypeAlias = OfPayout | PurchaseEffect
+POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
 
 
 @attrs.define
@@ -47,6 +60,7 @@ class Gathered:
     payouts: set[UUID] = attrs.field(factory=set[UUID])
     payable: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
+    purchases: PurchaseKeys = NO_PURCHASES
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
@@ -65,7 +79,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     return Keys(
         accounts=frozenset(gathered.accounts),
         holds=frozenset(gathered.holds),
-        jobs=frozenset(e.job for e in effects if not isinstance(e, OfPayout)),
+        jobs=frozenset(e.job for e in effects if not isinstance(e, OfNoJob)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
         transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)
@@ -75,6 +89,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         earnings=frozenset(gathered.earnings),
         payouts=frozenset(gathered.payouts),
         payable=frozenset(gathered.payable),
+        purchases=gathered.purchases,
     )
 
 
@@ -93,6 +108,9 @@ def _add_posting(gathered: Gathered, posting: Posting) -> None:
 
 
 def _add_effect(gathered: Gathered, effect: Effect) -> None:
+    if isinstance(effect, PurchaseEffect):
+        _add_purchase(gathered, effect)
+        return
     if isinstance(effect, JobInsert | JobCancel):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
@@ -146,3 +164,27 @@ def _add_payout(gathered: Gathered, effect: OfPayout) -> None:
     elif isinstance(effect, PayoutPay):
         gathered.accounts.add(PAYOUTS)
         gathered.postings += 1
+
+
+def _add_purchase(gathered: Gathered, effect: PurchaseEffect) -> None:
+    """Whoever decides on events holds the account purchases: so they are decided one by one."""
+    known = gathered.purchases
+    if isinstance(effect, PurchaseOpen):
+        gathered.accounts.add(user_account(effect.user))
+    if isinstance(effect, PurchaseOpen | PurchaseSession):
+        gathered.purchases = attrs.evolve(known, ids=known.ids | {effect.purchase})
+        return
+    gathered.accounts |= {PURCHASES, DISPUTES}
+    gathered.postings += POSTINGS_OF_EVENT
+    known = attrs.evolve(known, events=known.events | {effect.event})
+    fact = effect.fact
+    if isinstance(fact, SessionFact):
+        known = attrs.evolve(known, sessions=known.sessions | {fact.session})
+        if fact.purchase is not None:
+            known = attrs.evolve(known, ids=known.ids | {fact.purchase})
+        if fact.payment_intent is not None:
+            known = attrs.evolve(known, intents=known.intents | {fact.payment_intent})
+    elif fact is not None:
+        known = attrs.evolve(known, intents=known.intents | {fact.payment_intent})
+        known = attrs.evolve(known, reversals=known.reversals | {fact.id})
+    gathered.purchases = known

@@ -11,6 +11,12 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref
+from actors.ledger.facts import PurchaseEffect as PurchaseEffect  # noqa: PLC0414 - and of these
+from actors.ledger.facts import PurchaseOpen as PurchaseOpen  # noqa: PLC0414
+from actors.ledger.facts import PurchaseSession as PurchaseSession  # noqa: PLC0414
+from actors.ledger.facts import ReversalFact as ReversalFact  # noqa: PLC0414
+from actors.ledger.facts import SessionFact as SessionFact  # noqa: PLC0414
+from actors.ledger.facts import StripeEvent as StripeEvent  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
@@ -18,6 +24,8 @@ from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module 
 REVENUE: Final = "revenue"
 ADJUSTMENTS: Final = "adjustments"
 SUSPENSE: Final = "suspense"
+PURCHASES: Final = "purchases"
+DISPUTES: Final = "disputes"
 PAYOUTS: Final = "payouts"
 
 
@@ -27,6 +35,11 @@ def user_account(user: UUID) -> str:
 
 def operator_account(user: UUID) -> str:
     return f"operator:{user}"
+
+
+def debt_account(user: UUID) -> str:
+    """What a user owes stands there, below zero."""
+    return f"debt:{user}"
 
 
 def work_reference(job: UUID, unit: int) -> str:
@@ -192,7 +205,7 @@ class JobCancel:
 WorkEffect: TypeAlias = (
     JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | JobCancel
 )
-Effect: TypeAlias = WorkEffect | OperatorEffect
+Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect
 
 
 @attrs.frozen

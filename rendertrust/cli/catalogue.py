@@ -40,7 +40,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("db", "Migrate and upgrade the database, see where it stands"),
         Listed("backup", "Write the database to a file"),
         Listed("restore", "Fill an empty database from such a file"),
-        Listed("admin", "Admins, roles, prices, credits, payouts, disputes, token keys"),
+        Listed("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
         Listed("openapi", "Print the API's description"),
     ),
     "Else": (

@@ -1,4 +1,4 @@
-"""``rendertrust credits``: what there is, and how it came and went."""
+"""``rendertrust credits``: what there is, how it came and went, and how to buy more."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +9,7 @@ from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import Entry
+    from rendertrust.client import Entry, Offer
 
 COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTION")
 
@@ -45,6 +45,34 @@ def history(context: click.Context, limit: int, offset: int) -> None:
     people = session.output.terminal
     session.output.table(COLUMNS, [_row(entry, people=people) for entry in found.entries])
     session.output.more(offset + len(found.entries), found.count)
+
+
+@credits.command()
+@click.pass_context
+def offers(context: click.Context) -> None:
+    """What can be bought."""
+    session = session_of(context)
+    found = session.run(lambda client: client.offers())
+    session.output.document(found)
+    rows = [_offer(offer) for offer in found.skus]
+    session.output.table(("SKU", "CREDITS", "PRICE", "TITLE"), rows)
+
+
+@credits.command()
+@click.argument("sku")
+@click.pass_context
+def buy(context: click.Context, sku: str) -> None:
+    """Begin to buy credits: prints where it is paid, to be opened in a browser."""
+    session = session_of(context)
+    found = session.run(lambda client: client.checkout(sku))
+    session.output.document(found)
+    session.output.facts({"pay": wording.harmless(found.url)})
+    session.output.note("Open it in a browser. Then: rendertrust credits balance")
+
+
+def _offer(offer: "Offer") -> tuple[str, ...]:
+    price = f"{offer.amount / 100:.2f} {wording.harmless(offer.currency)}"
+    return (wording.harmless(offer.sku), offer.credits, price, wording.harmless(offer.title))
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:

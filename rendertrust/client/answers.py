@@ -100,6 +100,31 @@ class History:
 
 
 @attrs.frozen
+class Offer:
+    """Something that can be bought; ``amount`` is in the currency's smallest unit: cents of usd."""
+
+    sku: str
+    title: str
+    credits: str
+    amount: int
+    currency: str
+
+
+@attrs.frozen
+class Offers:
+    """The cheapest first."""
+
+    skus: tuple[Offer, ...]
+
+
+@attrs.frozen
+class Checkout:
+    """Where a purchase is paid, in a browser."""
+
+    url: str
+
+
+@attrs.frozen
 class Opening:
     """An entry's private part, and the salt that it is hashed with."""
 

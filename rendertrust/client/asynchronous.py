@@ -13,6 +13,7 @@ import attrs
 from rendertrust.client.answers import (
     ApiKeys,
     Balance,
+    Checkout,
     CreatedApiKey,
     EntryProof,
     History,
@@ -21,6 +22,7 @@ from rendertrust.client.answers import (
     LogCheckpoint,
     Node,
     NodeList,
+    Offers,
     Placed,
     Registered,
     ResultUrl,
@@ -158,6 +160,19 @@ class AsyncClient:
         """How credits came and went, newest first; ``limit`` 1 to 100."""
         query = {"limit": str(limit), "offset": str(offset)}
         return read(History, await self._get("/api/v1/credits/history", query))
+
+    async def offers(self) -> Offers:
+        """What can be bought."""
+        return read(Offers, await self._get("/api/v1/credits/skus"))
+
+    async def checkout(self, sku: str, *, idempotency_key: str | None = None) -> Checkout:
+        """Begin to buy credits; they come once it is paid. Invalid: that is not for sale.
+
+        However often it is tried, there is one purchase for one ``idempotency_key``.
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        call = Call("POST", "/api/v1/credits/checkout", {"sku": sku}, headers=headers)
+        return read(Checkout, await self._login.send(call))
 
     async def upload(self, path: Path | str, *, progress: Progress = unheard) -> Upload:
         """Send a file; nothing is sent that the gateway has from this user already.

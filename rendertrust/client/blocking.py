@@ -12,6 +12,7 @@ from uuid import UUID
 from rendertrust.client.answers import (
     ApiKeys,
     Balance,
+    Checkout,
     CreatedApiKey,
     EntryProof,
     History,
@@ -20,6 +21,7 @@ from rendertrust.client.answers import (
     LogCheckpoint,
     Node,
     NodeList,
+    Offers,
     Placed,
     Registered,
     ResultUrl,
@@ -145,6 +147,14 @@ class Client:
     def history(self, *, limit: int = 50, offset: int = 0) -> History:
         """How credits came and went, newest first."""
         return self._run(self._client.history(limit=limit, offset=offset))
+
+    def offers(self) -> Offers:
+        """What can be bought."""
+        return self._run(self._client.offers())
+
+    def checkout(self, sku: str, *, idempotency_key: str | None = None) -> Checkout:
+        """Begin to buy credits: where it is paid."""
+        return self._run(self._client.checkout(sku, idempotency_key=idempotency_key))
 
     def upload(self, path: Path | str, *, progress: Progress = unheard) -> Upload:
         """Send a file that the gateway does not have yet."""

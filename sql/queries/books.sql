@@ -2,13 +2,14 @@
 -- goes as one statement made of those below: sql/together.py.
 
 -- name: books_accounts_make
--- Accounts come into being when they are first needed.
-INSERT INTO accounts (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING;
+-- Accounts come into being when they are first needed. Debts stand below zero.
+INSERT INTO accounts (name, may_overdraw)
+SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT (name) DO NOTHING;
 
 -- name: books_accounts_lock
 -- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
 -- and of the holds of whole jobs ($3). A hold's account and a job's units never change.
-SELECT id, name, balance, held, version, may_overdraw FROM accounts
+SELECT id, name, balance, held, version, may_overdraw, debt FROM accounts
 WHERE id IN (
     SELECT id FROM accounts WHERE name = ANY($1::text[])
     UNION SELECT account_id FROM holds WHERE reference = ANY($2::text[])

@@ -222,3 +222,75 @@ SELECT 'checkpoint ' || c.size AS subject,
 FROM checkpoints c LEFT JOIN log_head h ON true
 WHERE c.size > coalesce(h.size, 0) OR NOT EXISTS (SELECT FROM log_keys)
 ORDER BY c.size LIMIT $1;
+
+-- name: fsck_i11_purchases
+-- A paid purchase was credited once, to its buyer; nothing else was credited for a session.
+SELECT 'session ' || coalesce(p.session, t.reference) AS subject,
+       coalesce('purchase ' || p.id || ' of ' || p.units, 'no paid purchase') || ', credited '
+           || coalesce(t.amount || ' to ' || t.account, 'nothing') AS found
+FROM (SELECT id, user_id, session, units FROM purchases WHERE state = 'PAID') p
+FULL JOIN (SELECT t.reference, t.amount, c.name AS account
+           FROM transfers t JOIN accounts c ON c.id = t.credit
+           WHERE t.kind = 'STRIPE'
+             AND t.subject = (SELECT id FROM accounts WHERE name = 'purchases')) t
+       ON t.reference = p.session
+WHERE p.id IS NULL OR t.amount IS DISTINCT FROM p.units
+   OR t.account IS DISTINCT FROM 'user:' || p.user_id
+ORDER BY 1 LIMIT $1;
+
+-- name: fsck_i11_reversals
+-- A purchase gave back what its refunds and disputes say, each of them once.
+WITH told AS (
+    SELECT p.id, p.units::numeric AS units, p.amount, p.refunded, p.disputed,
+           greatest(coalesce(max(r.amount) FILTER (WHERE r.kind = 'CHARGE'), 0),
+                    coalesce(sum(r.amount) FILTER (WHERE r.kind = 'REFUND'
+                                                     AND r.state <> 'PENDING'), 0))
+               - coalesce(sum(r.amount) FILTER (WHERE r.kind = 'REFUND'
+                                                  AND r.state = 'VOID'), 0) AS refunds,
+           coalesce(sum(CASE WHEN r.currency = p.currency THEN r.amount ELSE p.amount END)
+                    FILTER (WHERE r.kind = 'DISPUTE' AND r.state = 'COUNTS'), 0) AS disputes
+    FROM purchases p LEFT JOIN reversals r ON r.payment_intent = p.payment_intent
+    WHERE p.state = 'PAID' GROUP BY p.id
+), bounded AS (
+    SELECT id, units, amount, refunded, disputed,
+           least(greatest(refunds, 0), amount) AS refunds,
+           least(least(greatest(refunds, 0), amount) + disputes, amount) AS everything
+    FROM told
+)
+SELECT 'purchase ' || id AS subject,
+       'refunded ' || refunded || ', disputed ' || disputed || ', but Stripe says '
+           || div(units * refunds, amount) || ' and '
+           || div(units * everything, amount) - div(units * refunds, amount) AS found
+FROM bounded
+WHERE refunded <> div(units * refunds, amount)
+   OR refunded + disputed <> div(units * everything, amount)
+ORDER BY id LIMIT $1;
+
+-- name: fsck_i11_taken
+-- What refunds and disputes took of a user, and of what he owes, is what his purchases say.
+WITH taken AS (
+    SELECT s.name AS platform, substr(o.name, strpos(o.name, ':') + 1) AS owner,
+           sum(CASE WHEN t.credit = t.subject THEN t.amount ELSE -t.amount END) AS units
+    FROM transfers t
+    JOIN accounts s ON s.id = t.subject AND s.name IN ('purchases', 'disputes')
+    JOIN accounts o ON o.id = CASE WHEN t.credit = t.subject THEN t.debit ELSE t.credit END
+    WHERE t.kind = 'REFUND' GROUP BY 1, 2
+), told AS (
+    SELECT e.platform, p.user_id::text AS owner, sum(e.units) AS units
+    FROM purchases p, LATERAL (VALUES ('purchases', p.refunded), ('disputes', p.disputed))
+                              AS e (platform, units)
+    GROUP BY 1, 2
+)
+SELECT 'user ' || coalesce(taken.owner, told.owner) AS subject,
+       coalesce(taken.units, 0) || ' on account of ' || coalesce(taken.platform, told.platform)
+           || ', but purchases say ' || coalesce(told.units, 0) AS found
+FROM taken FULL JOIN told ON (told.platform, told.owner) = (taken.platform, taken.owner)
+WHERE coalesce(taken.units, 0) <> coalesce(told.units, 0)
+ORDER BY 1 LIMIT $1;
+
+-- name: fsck_i11_debts
+-- Whoever owes has nothing available.
+SELECT d.name AS subject, 'owes ' || -d.balance || ' and has ' || u.balance - u.held AS found
+FROM accounts d JOIN accounts u ON u.debt = d.id
+WHERE d.balance < 0 AND u.balance - u.held > 0
+ORDER BY d.id LIMIT $1;

@@ -98,6 +98,11 @@ def price(stage: Stage) -> Good:
     return Good({"job_type": "fuzz"}, {"price": f"{next(numbers)}.5", **BECAUSE})
 
 
+def sku(stage: Stage) -> Good:
+    terms = {"title": "Fuzz", "credits": f"{next(numbers)}.5", "amount": 7, **BECAUSE}
+    return Good({"sku": "fuzz"}, terms)
+
+
 def credit(amount: str) -> Recipe:
     """Credits for somebody, by an admin."""
     return lambda stage: Good(
@@ -123,7 +128,12 @@ def pay_out(stage: Stage) -> Good:
 
 
 # What stands in these paths whatever was made up: another word would concern everybody.
-WORDS: Mapping[str, Mapping[str, str]] = {"prices_change": {"job_type": "fuzz"}}
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "prices_change": {"job_type": "fuzz"},
+    "skus_put": {"sku": "fuzz"},
+}
+# Only who has Stripe's secret succeeds there.
+SIGNED = frozenset({"POST /api/v1/webhooks/stripe"})
 RECIPES: Mapping[str, Recipe] = {
     "auth_register": lambda stage: Good(body=stage.person()),
     "auth_login": login,
@@ -150,6 +160,7 @@ RECIPES: Mapping[str, Recipe] = {
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
     "prices_change": price,
+    "skus_put": sku,
     "admin_credits_grant": credit("1.5"),
     "admin_credits_adjust": credit("1.5"),
     "admin_credits_refund": refund,

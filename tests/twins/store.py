@@ -33,10 +33,12 @@ from sql.database import Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
 from sql.fsck import Finding
 from sql.log import LogTransaction, Look
+from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
+from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
 AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
@@ -78,6 +80,9 @@ class StoreTwin:
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
+        self.purchases: dict[UUID, PurchaseRow] = {}
+        self.reversals: dict[str, ReversalRow] = {}
+        self.events: dict[str, EventRow] = {}
         self.away = False
         self.latency = 0.0  # seconds of each round trip, one that fails too
         self.commits = 0
@@ -121,6 +126,9 @@ class StoreTwin:
     def make_account(self, name: str, *, may_overdraw: bool = False) -> None:
         number = next(self._account_ids)
         self.accounts[name] = AccountRow(number, name, may_overdraw=may_overdraw)
+        owner = name.replace("debt:", "user:")
+        if owner != name:
+            self.accounts[owner] = attrs.evolve(self.accounts[owner], debt=number)
 
     # -- the port
 
@@ -320,12 +328,14 @@ class BooksTwin:
         holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
+        purchases, reversals, owners = find_purchases(store, keys.purchases)
         earned = lock_earnings(store, keys)
-        names |= {row.account for row in earned["earnings"].values()}
+        names |= owners | {row.account for row in earned["earnings"].values()}
         names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
-        for name in sorted(names - store.accounts.keys()):
+        for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):
-                store.make_account(name)
+                store.make_account(name, may_overdraw=name.startswith("debt:"))
+        names |= {name.replace("user:", "debt:") for name in names}
         return Rows(
             accounts={n: store.accounts[n] for n in sorted(names) if n in store.accounts},
             holds=found,
@@ -337,8 +347,11 @@ class BooksTwin:
                 if key in store.transfers
             },
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
-            transfer_ids=itertools.islice(store.transfer_ids, keys.postings),
-            entry_ids=itertools.islice(store.entry_ids, 2 * keys.postings),
+            transfer_ids=store.transfer_ids,
+            entry_ids=store.entry_ids,
+            purchases=purchases,
+            reversals=reversals,
+            events={e: store.events[e] for e in keys.purchases.events if e in store.events},
             **earned,
         )
 
@@ -359,6 +372,9 @@ class BooksTwin:
             store.entries.update({(row.account, row.version): row for row in changes.entries})
             store.acts.extend(changes.acts)
             store.answers.update({(row.user_id, row.key): row for row in changes.idempotency})
+            store.purchases.update({row.id: row for row in changes.purchases})
+            store.reversals.update({row.id: row for row in changes.reversals})
+            store.events.update({row.id: row for row in changes.events})
             keep_earnings(store, changes)
 
     def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:

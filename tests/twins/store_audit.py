@@ -10,15 +10,16 @@ from sql.books import UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings
 from tests.twins.store_log import audit_log
+from tests.twins.store_purchases import i11
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
 
 def audit(store: "StoreTwin") -> list[Finding]:
-    """Violations of I1 to I5, and I7 to I9."""
+    """Violations of I1 to I5, I7 to I9, and I11."""
     found = [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
-    return [*found, *audit_earnings(store), *audit_log(store)]
+    return [*found, *audit_earnings(store), *audit_log(store), *i11(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:

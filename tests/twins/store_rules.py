@@ -7,6 +7,7 @@ import attrs
 
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Conflict, Refused
+from sql.purchase_rows import PurchaseRow
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -40,6 +41,9 @@ def rows_of(changes: Changes) -> Iterator[Any]:
     yield from changes.transfers
     yield from changes.entries
     yield from changes.idempotency
+    yield from changes.purchases
+    yield from changes.reversals
+    yield from changes.events
 
 
 def _value(value: object) -> None:
@@ -56,6 +60,7 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
     for account in changes.accounts:
         yield "held", account.held >= 0
         yield "balance", account.may_overdraw or account.available >= 0
+        yield "debt", not account.name.startswith("debt:") or account.balance <= 0
     for job in changes.jobs:
         yield from _job(job)
     for unit in changes.units:
@@ -66,6 +71,8 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
         yield from _transfer(transfer)
     for entry in changes.entries:
         yield from _entry(entry)
+    for purchase in changes.purchases:
+        yield from _purchase(purchase)
     for row in changes.idempotency:
         yield "key", 1 <= len(row.key) <= 255 and len(row.request) == 32
 
@@ -110,6 +117,16 @@ def _entry(entry: EntryRow) -> Iterator[tuple[str, bool]]:
     yield "entry", entry.amount != 0 and entry.after == entry.before + entry.amount
 
 
+def _purchase(purchase: PurchaseRow) -> Iterator[tuple[str, bool]]:
+    paid = purchase.state == "PAID"
+    yield "state", purchase.state in ("OPEN", "FAILED", "EXPIRED", "PAID")
+    yield "paid_at", paid == (purchase.paid_at is not None)
+    yield "session", not paid or purchase.session is not None
+    yield "movements", paid or purchase.movements == 0
+    yield "taken", min(purchase.refunded, purchase.disputed) >= 0
+    yield "whole", purchase.refunded + purchase.disputed <= purchase.units
+
+
 def _keys(store: "StoreTwin", changes: Changes) -> None:
     for hold in changes.holds:
         before = store.holds.get(hold.reference)
@@ -132,6 +149,9 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     _new(store.transfers, [(t.subject, t.kind, t.reference) for t in changes.transfers])
     _new(store.entries, [(entry.account, entry.version) for entry in changes.entries])
     _new(store.answers, [(row.user_id, row.key) for row in changes.idempotency])
+    _new(store.events, [row.id for row in changes.events])
+    for purchase in changes.purchases:
+        _must((purchase.id in store.purchases) != (purchase.id in changes.new_purchases))
 
 
 def _new(table: Iterable[Any], keys: list[Any]) -> None:

@@ -13,6 +13,7 @@ from web.commands.admin_disputes import disputes
 from web.commands.admin_log import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
+from web.commands.admin_skus import skus
 from web.commands.console import act, common, with_database
 from web.commands.options import where_options
 from web.commands.serve import settings_from
@@ -36,11 +37,12 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, prices, credits, payouts, disputes, and the keys of tokens."""
+    """Admins, roles, passwords, prices, SKUs, credits, payouts, disputes, keys of tokens."""
 
 
 admin.add_command(prices)
 admin.add_command(credits_)
+admin.add_command(skus)
 admin.add_command(payouts)
 admin.add_command(disputes)
 

@@ -153,6 +153,10 @@ def parameters(operation: Operation) -> list[Schema]:
             {"name": name, "in": "query", "required": required, "schema": schema}
             for name, (schema, required) in members_of(operation.query).items()
         ]
+    found += [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in operation.headers.items()
+    ]
     return [*found, _IDEMPOTENCY_KEY] if operation.idempotency else found
 
 
@@ -162,7 +166,8 @@ def request_body(operation: Operation) -> Schema:
     content: Schema = {"schema": schema_of(operation.body)}
     if operation.request_example is not None:
         content["example"] = operation.request_example
-    required = any(field.default is attrs.NOTHING for field in attrs.fields(operation.body))
+    fields = attrs.fields(operation.body) if attrs.has(operation.body) else ()
+    required = not fields or any(field.default is attrs.NOTHING for field in fields)
     return {"required": required, "content": {"application/json": content}}
 
 

@@ -16,9 +16,12 @@ from web.routes import (
     operators,
     payouts,
     prices,
+    purchases,
     sessions,
+    skus,
     statements,
     uploads,
+    webhooks,
 )
 from web.routes import credits as credits_
 
@@ -26,6 +29,7 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
-        *(admin_credits, operators, statements, disputes, payouts, ledger, documentation),
+        *(admin_credits, operators, statements, disputes, payouts, ledger),
+        *(purchases, skus, webhooks, documentation),
     )
 )

@@ -6,9 +6,11 @@ import asyncpg
 import pytest
 
 from actors.ledger.messages import (
+    ADJUSTMENTS,
     Commit,
     JobCancel,
     PlaceHold,
+    Transfer,
     UnitAssign,
     UnitComplete,
     UnitRequeue,
@@ -21,6 +23,7 @@ from sql.fsck import run_fsck
 from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.purchases import CREDIT, buy, tell
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
@@ -32,7 +35,7 @@ BREAKS = {
         "i1_transfers",
         (
             "UPDATE entries SET account_id = (SELECT id FROM accounts WHERE name = 'disputes'),"
-            " version = 1 WHERE entry_id = 1"
+            " version = 99 WHERE entry_id = 1"
         ),
     ),
     "a balance": (
@@ -162,6 +165,43 @@ BREAKS = {
         f"INSERT INTO checkpoints VALUES (3, {HASH}, now(), 'x')",
     ),
     "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
+    "a session that counted for nothing": (
+        "i11_purchases",
+        "UPDATE transfers SET reference = 'x' WHERE kind = 'STRIPE'",
+    ),
+    "a session that counted more": (
+        "i11_purchases",
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 'STRIPE'",
+    ),
+    "a session that counted without being paid": (
+        "i11_purchases",
+        "UPDATE purchases SET session = session || 'x'",
+    ),
+    "a session that counted for another": (
+        "i11_purchases",
+        "UPDATE transfers SET credit = 2 WHERE kind = 'STRIPE'",
+    ),
+    "a refund that was not taken": ("i11_reversals", "UPDATE purchases SET refunded = 0"),
+    "a dispute that was taken as a refund": (
+        "i11_reversals",
+        "UPDATE purchases SET refunded = refunded + disputed, disputed = 0",
+    ),
+    "a dispute that was won and not given back": (
+        "i11_reversals",
+        "UPDATE reversals SET state = 'VOID' WHERE kind = 'DISPUTE'",
+    ),
+    "a refund that was taken twice": (
+        "i11_taken",
+        (
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT debit, credit, subject, amount, kind, reference || 'x', created_at"
+            " FROM transfers WHERE kind = 'REFUND'"
+        ),
+    ),
+    "a debt that is not paid": (
+        "i11_debts",
+        "UPDATE accounts SET balance = 100000000 WHERE debt IS NOT NULL",
+    ),
 }
 
 
@@ -202,6 +242,13 @@ async def some_of_everything(stage: Stage) -> None:
         Commit((), (JobCancel(gone, user),)),
         dispatch(user, free, 0, 1, node),
     )
+    buyer = await stage.user()
+    bought = await buy(stage, buyer, 100)
+    await tell(stage, bought.back("re_1", "REFUND", 20))
+    account = user_account(buyer)
+    spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
+    await stage.do(postings=(spend,))
+    await tell(stage, bought.back("du_1", "DISPUTE", 50))
     await earnings_of_every_kind(stage)
 
 

@@ -214,3 +214,45 @@ def test_what_is_no_amount_is_a_wrong_use(jane: str, words: tuple[str, ...], why
 def test_whoever_does_not_exist_is_named() -> None:
     ended = grant("bob@example.org", "1", "--reason", "x", "--yes")
     assert (ended.exit_code, ended.output) == (1, "Error: Nobody has the e-mail bob@example.org\n")
+
+
+# -- skus
+
+
+def test_a_sku_is_set_withdrawn_and_listed() -> None:
+    words = ("cred10", "--credits", "120.5", "--amount", "1100", "--currency", "eur")
+    ended = call("skus", "set", *words, "--reason", "a new price")
+    assert (ended.exit_code, ended.output) == (
+        0,
+        "cred10\t120.5000\t11.00 eur\t120.5 credits\n",
+    )
+    call("skus", "set", "cred50", "--credits", "500", "--amount", "4000", "--withdrawn")
+    listed = [line.split("\t") for line in call("skus", "list").output.splitlines()]
+    assert {line[0]: line[-1] for line in listed} == {
+        "cred10": "120.5 credits",
+        "cred50": "withdrawn",
+        "cred100": "1,000 credits",
+    }
+    assert {sku["sku"]: sku["amount"] for sku in parsed("skus", "list")["skus"]} == {
+        "cred10": 1100,
+        "cred50": 4000,
+        "cred100": 7000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("Cred 10", "--credits", "1", "--amount", "1"), "sku must"),
+        (("x", "--credits", "0", "--amount", "1"), "credits must"),
+        (("x", "--credits", "1e3", "--amount", "1"), "credits must"),
+        (("x", "--credits", "1", "--amount", "0"), "amount must"),
+        (("x", "--credits", "1", "--amount", "1", "--currency", "dollars"), "currency must"),
+        (("x", "--credits", "1", "--amount", "1", "--reason", ""), "reason must"),
+    ],
+)
+def test_what_cannot_be_sold_is_a_wrong_use(words: tuple[str, ...], why: str) -> None:
+    ended = call("skus", "set", *words)
+    assert ended.exit_code == 2
+    assert why in ended.output
+    assert len(parsed("skus", "list")["skus"]) == 3

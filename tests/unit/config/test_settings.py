@@ -9,6 +9,7 @@ from config.data_folder import FOR_ROOT, data_folder
 from config.settings import SettingsError, load
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+STRIPE = {"secret_key": "sk_live_" + SECRET, "webhook_secret": "whsec_" + SECRET}
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_development_is_the_default_and_production_is_strict(
     assert development.payloads.allows("any-bucket")
     assert development.credits.starter == "100"
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", SECRET)
-    production = load(overrides={"environment": "production"})
+    production = load(overrides={"environment": "production", "stripe": STRIPE})
     assert production.nodes.require_proof
     assert production.results.require_object
     assert not production.payloads.allows("any-bucket")
@@ -43,7 +44,7 @@ def test_a_later_source_wins(file: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_file_may_name_the_environment(file: Path) -> None:
     file.write_text(f"environment = 'production'\n[jwt]\nsecret = '{SECRET}'\n")
-    assert load(file).production
+    assert load(file, {"stripe": STRIPE}).production
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,8 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("[server]\nport = 70000\n", "server.port is 70000"),
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
+        ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
+        ("[stripe]\nurl = 'http://stripe'\n", "must be set beside stripe.url"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(file: Path, text: str, said: str) -> None:
@@ -88,6 +91,9 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         ({"jwt": {"secret": SECRET}, "nodes": {"require_proof": False}}, "nodes.require_proof"),
         ({"jwt": {"secret": SECRET}, "results": {"require_object": False}}, "require_object"),
         ({"jwt": {"secret": SECRET}, "payloads": {"external_buckets": "*"}}, "external_buckets"),
+        ({"jwt": {"secret": SECRET}}, "stripe.secret_key must be set"),
+        ({"stripe": {**STRIPE, "secret_key": "pk_live_" + SECRET}}, "stripe.secret_key"),
+        ({"stripe": {**STRIPE, "webhook_secret": "whsec_" + "x" * 40}}, "stripe.webhook_secret"),
     ],
 )
 def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], said: str) -> None:
@@ -99,7 +105,8 @@ def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], sa
 def test_settings_show_no_secrets() -> None:
     urls = {"database": {"url": "postgresql://a:hush@b/c"}, "redis": {"url": "redis://:hush@b"}}
     keys = {"jwt": {"secret": "hush" * 9}, "objects": {"secret_key": "hush", "access_key": "hush"}}
-    assert "hush" not in repr(load(overrides={**urls, **keys}))
+    stripe = {"stripe": {"secret_key": "sk_hush", "webhook_secret": "whsec_hush"}}
+    assert "hush" not in repr(load(overrides={**urls, **keys, **stripe}))
 
 
 def test_the_data_folder_is_outside_homes_for_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,19 +70,22 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
     assert float(found[1]) <= EXPOSURE_MAX
 
 
-def test_the_sample_of_settings_is_refused_until_it_has_a_secret_of_its_own(
+def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (line,) = [
-        line
-        for line in (DEPLOY / "secrets.env").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    name, _, value = line.partition("=")
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=r"jwt\.secret"):
-        load(DEPLOY / "gateway.toml")
-    monkeypatch.setenv(name, "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters")
+    own = "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters"
+    secrets = {"jwt.secret": own, "stripe.secret_key": "sk_live_" + own}
+    secrets["stripe.webhook_secret"] = "whsec_" + own
+    lines = (DEPLOY / "secrets.env").read_text().splitlines()
+    pairs = [line.split("=", 1) for line in lines if line and not line.startswith("#")]
+    named = {setting: "RENDERTRUST_" + setting.replace(".", "_").upper() for setting in secrets}
+    assert dict(pairs) == dict.fromkeys(named.values(), "")
+    for name, value in pairs:
+        monkeypatch.setenv(name, value)
+    for setting, value in secrets.items():
+        with pytest.raises(SettingsError, match=setting):
+            load(DEPLOY / "gateway.toml")
+        monkeypatch.setenv(named[setting], value)
     settings = load(DEPLOY / "gateway.toml")
     assert settings.production
     assert settings.server.host == "127.0.0.1"

@@ -1,0 +1,82 @@
+"""Purchases as the Ledger handles them: what was bought, what went back, what was told of it."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+
+@attrs.frozen
+class PurchaseRow:
+    """``amount`` is money, in the currency's smallest unit; all other figures are credits."""
+
+    id: UUID
+    user_id: UUID
+    sku: str
+    units: int
+    amount: int
+    currency: str
+    created_at: datetime
+    state: str = "OPEN"
+    session: str | None = None
+    url: str | None = attrs.field(default=None, repr=False)
+    payment_intent: str | None = None
+    refunded: int = 0
+    disputed: int = 0
+    movements: int = 0  # how often the two before changed
+    paid_at: datetime | None = None
+
+
+@attrs.frozen
+class ReversalRow:
+    """A charge's refunds, one refund, or one dispute; the furthest that was ever said of it."""
+
+    id: str
+    kind: str
+    payment_intent: str
+    amount: int
+    currency: str
+    state: str
+    seen_at: datetime
+
+
+@attrs.frozen
+class EventRow:
+    """An event of Stripe's, and what became of it."""
+
+    id: str
+    type: str
+    object: str
+    outcome: str
+    received_at: datetime
+
+
+@attrs.frozen
+class PurchaseKeys:
+    """Purchases by id, session and payment intent; what went back, and events, by Stripe's ids."""
+
+    ids: frozenset[UUID] = frozenset()
+    sessions: frozenset[str] = frozenset()
+    intents: frozenset[str] = frozenset()
+    reversals: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.events)
+
+    def named(self, purchase: PurchaseRow) -> bool:
+        """Whether it is asked for."""
+        return (
+            purchase.id in self.ids
+            or purchase.session in self.sessions
+            or purchase.payment_intent in self.intents
+        )
+
+
+NO_PURCHASES: Final = PurchaseKeys()
+
+
+def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
+    """Those columns of a table's row that the class has."""
+    return {field.name: row[field.name] for field in attrs.fields(kind)}

@@ -1,0 +1,24 @@
+"""Purchases as the checkout reads them. Only the Ledger writes them."""
+
+from uuid import UUID
+
+from sql.database import Database
+from sql.jobs import KeptAnswer
+from sql.purchase_rows import PurchaseRow, row_values
+
+
+class Purchases:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_user(self, purchase: UUID, user: UUID) -> PurchaseRow | None:
+        """One purchase of the user's own."""
+        row = await self._database.one("purchase_of_user", purchase, user)
+        return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
+
+    async def under_key(self, user: UUID, key: str) -> KeptAnswer | None:
+        """What the user was answered under an idempotency key."""
+        row = await self._database.one("purchase_under_key", user, key)
+        return None if row is None else KeptAnswer(row["request"], row["answer"])

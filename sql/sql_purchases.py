@@ -1,0 +1,76 @@
+"""Purchases in PostgreSQL: read under the locks of a batch, written with the rest of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from sql.books import Changes, Keys, Rows
+from sql.database import Conflict, Connection
+from sql.loader import QUERIES
+from sql.purchase_rows import EventRow, PurchaseKeys, PurchaseRow, ReversalRow, row_values
+
+_FIXED = ("id", "user_id", "sku", "units", "amount", "currency", "created_at")
+_CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed", "movements")
+Part = tuple[str, list[list[Any]]]
+
+
+async def with_owners(connection: Connection, keys: Keys) -> Keys:
+    """The keys, with the accounts of those whose purchases are asked for.
+
+    An account for what somebody owes is made where something may be taken of him.
+    """
+    asked = keys.purchases
+    named = (list(asked.ids), list(asked.sessions), list(asked.intents))
+    accounts: set[str] = set()
+    for row in await connection.fetch(QUERIES["books_purchase_owners"], *named):
+        accounts.add(f"user:{row['user_id']}")
+        if row["reversed"] or asked.reversals:
+            accounts.add(f"debt:{row['user_id']}")
+    return attrs.evolve(keys, accounts=keys.accounts | accounts)
+
+
+async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: Rows) -> None:
+    """What the locks on the accounts keep still. Raises Conflict when one of those is missing."""
+    named = (asked.ids, asked.sessions, asked.intents, asked.reversals, asked.events)
+    query = QUERIES["books_purchases_lock"]
+    found = await connection.fetchrow(query, *(list(names) for names in named))
+    assert found is not None, "it answers one row"
+    for row in found["purchases"]:
+        purchase = PurchaseRow(**row_values(PurchaseRow, row))
+        rows.purchases[purchase.id] = purchase
+    for row in found["reversals"]:
+        reversal = ReversalRow(**row_values(ReversalRow, row))
+        rows.reversals[reversal.id] = reversal
+    for row in found["events"]:
+        rows.events[row["id"]] = EventRow(**row_values(EventRow, row))
+    check_owners(asked, rows)
+
+
+def check_owners(asked: PurchaseKeys, rows: Rows) -> None:
+    """Raise Conflict for a purchase that came to be since its owner was looked for."""
+    intents = {reversal.payment_intent for reversal in rows.reversals.values()}
+    for purchase in rows.purchases.values():
+        needed = {f"user:{purchase.user_id}"}
+        if asked.reversals or purchase.payment_intent in intents:
+            needed.add(f"debt:{purchase.user_id}")
+        if not needed <= rows.accounts.keys():
+            raise Conflict("a purchase came to be since its owner was looked for")
+
+
+def purchase_parts(changes: Changes) -> Iterator[Part]:
+    """The writes, each with a column of values for each of its parameters."""
+    new = [row for row in changes.purchases if row.id in changes.new_purchases]
+    old = [row for row in changes.purchases if row.id not in changes.new_purchases]
+    yield "books_purchases_insert", _columns(new, *_FIXED, *_CHANGING, "paid_at")
+    yield "books_purchases_update", _columns(old, "id", *_CHANGING, "paid_at")
+    yield "books_reversals_put", _columns(changes.reversals, *_names(ReversalRow))
+    yield "books_events_insert", _columns(changes.events, *_names(EventRow))
+
+
+def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
+    return [[getattr(row, name) for row in rows] for name in names]
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in attrs.fields(kind)]

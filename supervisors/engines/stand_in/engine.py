@@ -1,0 +1,108 @@
+"""The stand-in as an engine of the gateway: a small server on a loopback port, in this process.
+
+It needs no process of its own, as nothing in it is foreign, and costs a start no time. What it
+knows lies in ``data/stripe``: payments and events that nobody took yet outlive a kill.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+
+from supervisors.engines.errors import EngineError
+from supervisors.engines.folder import EngineFolder
+from supervisors.engines.port import LOOPBACK, keep_ports
+from supervisors.engines.secret import keep_secret, write_private
+from supervisors.engines.stand_in.deliveries import Deliveries
+from supervisors.engines.stand_in.desk import Desk
+from supervisors.engines.stand_in.till import Till
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+
+WEBHOOK = "/api/v1/webhooks/stripe"
+
+
+class EmbeddedStripe:
+    """``gateway_url`` is where the gateway listens, as soon as it does: webhooks go there."""
+
+    name = "stripe"
+    pid = 0
+
+    def __init__(self, data: Path, gateway_url: Callable[[], str]) -> None:
+        self._folder = EngineFolder(data, self.name, None)
+        self._gateway_url = gateway_url
+        self._till = Till()
+        self._saving = asyncio.Lock()
+        self._runner: web.AppRunner | None = None
+        self._deliveries: Deliveries | None = None
+
+    async def start(self, *, within: float = 10.0) -> StripeEndpoint:
+        endpoint = await self._listen(within)
+        self._deliveries = Deliveries(
+            lambda: self._gateway_url() + WEBHOOK,
+            endpoint.webhook_secret,
+            self._told,
+        )
+        self._send()
+        return endpoint
+
+    async def _listen(self, within: float) -> StripeEndpoint:
+        """Serve; on another port when somebody was faster with ours."""
+        deadline = asyncio.get_running_loop().time() + within
+        while True:
+            endpoint, port = await asyncio.to_thread(self._prepare)
+            desk = Desk(self._till, endpoint.secret_key, endpoint.url, self._save)
+            runner = web.AppRunner(desk.site(), access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, LOOPBACK, port).start()
+            except OSError as error:
+                await runner.cleanup()
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise EngineError(f"{self.name} cannot listen: {error.strerror}") from error
+                continue
+            self._runner = runner
+            return endpoint
+
+    async def exited(self) -> int:
+        never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await never
+
+    async def stop(self) -> None:
+        deliveries, self._deliveries = self._deliveries, None
+        if deliveries is not None:
+            await deliveries.close()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def _prepare(self) -> tuple[StripeEndpoint, int]:
+        """Blocks: keys, a port, and what was kept."""
+        self._folder.make()
+        key = "sk_test_" + keep_secret(self._folder.secrets / "key")
+        secret = "whsec_" + keep_secret(self._folder.secrets / "webhook")
+        port = keep_ports(self._folder.path / "ports", ("stripe",))["stripe"]
+        if self._file.exists():
+            self._till = Till(orjson.loads(self._file.read_bytes()))
+        return StripeEndpoint(key, secret, f"http://{LOOPBACK}:{port}"), port
+
+    @property
+    def _file(self) -> Path:
+        return self._folder.path / "till.json"
+
+    async def _save(self) -> None:
+        """Keep what is, then send what is to be told."""
+        async with self._saving:
+            text = orjson.dumps(self._till.kept()).decode()
+            await asyncio.to_thread(write_private, self._file, text)
+        self._send()
+
+    def _send(self) -> None:
+        if self._deliveries is not None:
+            for event in self._till.events.values():
+                self._deliveries.add(event)
+
+    async def _told(self, event: str) -> None:
+        self._till.told(event)
+        await self._save()

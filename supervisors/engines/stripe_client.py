@@ -1,0 +1,106 @@
+"""Stripe's own library. Importing this module takes 0.15 s: do it in a thread."""
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import orjson
+import stripe
+
+from actors.ports import NotFromStripe, PaymentOrder, PaymentSession, PaymentsUnavailable
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+
+if TYPE_CHECKING:
+    from stripe import RequestOptions
+    from stripe.params.checkout import SessionCreateParams
+
+CALL_SECONDS: Final = 7.0
+TOLERANCE_SECONDS: Final = 300
+
+
+class Caller:
+    """Talks to Stripe as its endpoint says; made on the loop that uses it."""
+
+    def __init__(self, endpoint: StripeEndpoint, context: ssl.SSLContext) -> None:
+        self._secret = endpoint.webhook_secret
+        connector = aiohttp.TCPConnector(ssl=context)
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+        self._http = stripe.AIOHTTPClient(timeout=timeout, connector=connector)
+        self._client = stripe.StripeClient(
+            endpoint.secret_key,
+            http_client=self._http,
+            base_addresses={"api": endpoint.url.rstrip("/") or stripe.DEFAULT_API_BASE},
+            max_network_retries=1,  # by the same idempotency key
+        )
+
+    async def open(self, order: PaymentOrder) -> PaymentSession:
+        """Raises PaymentsUnavailable; its text is for the log, and holds nothing of the buyer."""
+        sessions = self._client.v1.checkout.sessions
+        try:
+            async with asyncio.timeout(CALL_SECONDS + 1):
+                key: RequestOptions = {"idempotency_key": str(order.purchase)}
+                session = await sessions.create_async(params_of(order), key)
+        except TimeoutError as error:
+            raise PaymentsUnavailable("Stripe does not answer in time") from error
+        except stripe.StripeError as error:
+            said = " ".join(f"{type(error).__name__} {error.code or ''} {error}".split())
+            raise PaymentsUnavailable(said) from error
+        if not session.url:
+            raise PaymentsUnavailable("the session has no page")
+        return PaymentSession(session.id, session.url)
+
+    def read(self, body: bytes, signature: str) -> dict[str, Any]:
+        """The event; raises NotFromStripe."""
+        try:
+            stripe.WebhookSignature.verify_header(body, signature, self._secret, TOLERANCE_SECONDS)
+        except stripe.SignatureVerificationError as error:
+            raise NotFromStripe("The signature does not verify, or is too old") from error
+        except (TypeError, ValueError) as error:  # no UTF-8; other letters in the signature
+            raise NotFromStripe("The body or its signature cannot be read") from error
+        try:
+            event = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise NotFromStripe("The body is no JSON") from error
+        if not isinstance(event, dict):
+            raise NotFromStripe("The body is no event")
+        return event
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        closing: Any = self._http
+        await closing.close_async()
+
+
+def make_context() -> ssl.SSLContext:
+    """Reads the authorities from disk: in a thread, too."""
+    return ssl.create_default_context(cafile=stripe.ca_bundle_path)
+
+
+def params_of(order: PaymentOrder) -> "SessionCreateParams":
+    """One line: the order's title at its price. Whatever comes of it names the purchase."""
+    name = str(order.purchase)
+    return {
+        "mode": "payment",
+        "client_reference_id": name,
+        "metadata": {"purchase": name},
+        "payment_intent_data": {"metadata": {"purchase": name}},
+        "success_url": order.done_url,
+        "cancel_url": order.cancelled_url,
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": order.currency,
+                    "unit_amount": order.amount,
+                    "product_data": {"name": order.title},
+                },
+            }
+        ],
+    }
+
+
+def sign(body: str, secret: str, at: int) -> str:
+    """The header that Stripe would send with the body."""
+    header: str = stripe.WebhookSignature.generate_signature_header(body, secret, at)
+    return header

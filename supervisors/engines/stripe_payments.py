@@ -1,0 +1,50 @@
+"""The Payments port over Stripe: the real one, or the stand-in at another address."""
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+
+if TYPE_CHECKING:
+    from supervisors.engines.stripe_client import Caller
+
+
+class StripePayments:
+    """Stripe at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it."""
+
+    def __init__(self, endpoint: Current[StripeEndpoint]) -> None:
+        self._current = endpoint
+        self._opened: tuple[StripeEndpoint, Caller] | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self, order: PaymentOrder) -> PaymentSession:
+        return await (await self._caller()).open(order)
+
+    async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
+        return (await self._caller()).read(body, signature)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened[1].aclose()
+
+    async def _caller(self) -> "Caller":
+        """Stripe's library is imported when it is first needed."""
+        try:
+            endpoint = self._current.get()
+        except NotStarted as error:
+            raise PaymentsUnavailable(str(error)) from error
+        if self._opened is not None and self._opened[0] == endpoint:
+            return self._opened[1]
+        async with self._opening:
+            if self._opened is None or self._opened[0] != endpoint:
+                await self.aclose()
+                client = await asyncio.to_thread(import_module, "supervisors.engines.stripe_client")
+                context = await asyncio.to_thread(client.make_context)
+                self._opened = (endpoint, client.Caller(endpoint, context))
+            return self._opened[1]

@@ -1,0 +1,110 @@
+"""Buying credits from a gateway in its own process, with the stand-in that it starts itself."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.until import until
+
+POINTS = ("before_commit.StripeEvent", "after_commit.StripeEvent")
+OPENINGS = (
+    "before_commit.PurchaseOpen",
+    "after_commit.PurchaseOpen",
+    "before_commit.PurchaseSession",
+    "after_commit.PurchaseSession",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One data folder for all of them."""
+    async with running_gateway() as running:
+        yield running
+
+
+async def checkout(creator: Creator, key: str = "k") -> str:
+    """Until there is an answer, under one key: where it is paid."""
+
+    async def begun() -> str | None:
+        try:
+            status, answer = await creator.call(
+                "POST", "/credits/checkout", {"sku": "cred10"}, **{"Idempotency-Key": key}
+            )
+        except aiohttp.ClientError:
+            return None
+        return answer["url"] if status == 200 else None
+
+    return str(await until(begun, within=60))
+
+
+async def pay(http: aiohttp.ClientSession, url: str) -> None:
+    """What the button on the page does."""
+    async with http.post(f"{url}/card", allow_redirects=False) as answer:
+        assert answer.status == 303, await answer.text()
+
+
+async def has(creator: Creator, credits_: str) -> None:
+    async def there() -> bool:
+        try:
+            _, found = await creator.call("GET", "/credits/balance")
+        except aiohttp.ClientError:
+            return False
+        return bool(found.get("balance") == credits_)
+
+    await until(there, within=60)
+
+
+async def check_books(gateway: Gateway, creator: Creator) -> None:
+    """Credited once, beside what everybody begins with."""
+    _, history = await creator.call("GET", "/credits/history")
+    sources = sorted(entry["source"] for entry in history["entries"])
+    assert sources == ["ADJUSTMENT", "STRIPE"]
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+async def test_credits_are_bought_by_the_api(
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession
+) -> None:
+    url = await checkout(creator)
+    await pay(http, url)
+    await has(creator, "200.0000")
+    async with http.get(f"{gateway.url}/checkout/done") as answer:
+        assert answer.status == 200
+    await check_books(gateway, creator)
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_while_a_payment_is_booked(
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
+) -> None:
+    """The stand-in's webhook got no answer, and comes again."""
+    await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:2")
+    url = await checkout(creator)
+    await pay(http, url)
+    assert await gateway.ended() == -signal.SIGKILL
+    await gateway.start()
+    await has(creator, "200.0000")
+    await check_books(gateway, creator)
+
+
+@pytest.mark.parametrize("point", OPENINGS)
+async def test_killed_while_a_purchase_is_begun(
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
+) -> None:
+    """Under its key it is one purchase with one session, whenever the gateway died."""
+    await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:1")
+    begun = asyncio.ensure_future(checkout(creator))
+    assert await gateway.ended() == -signal.SIGKILL
+    await gateway.start()
+    url = await begun
+    assert await checkout(creator) == url
+    await pay(http, url)
+    await has(creator, "200.0000")
+    await check_books(gateway, creator)

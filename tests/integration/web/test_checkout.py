@@ -1,0 +1,314 @@
+"""Buying credits at a stand-in of Stripe: production's own path, but for the address."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+
+from sql.database import Database
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.stand_in.engine import EmbeddedStripe
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, ask, register, with_role
+from tests.stripes import standing_in
+from tests.until import until
+
+CHECKOUT, SKUS = "/api/v1/credits/checkout", "/api/v1/admin/skus"
+Json = dict[str, Any]
+
+
+@attrs.frozen
+class Shop:
+    """The stand-in's own pages, as a browser uses them."""
+
+    http: aiohttp.ClientSession
+    url: str
+
+    async def press(self, path: str, **fields: str) -> tuple[int, str]:
+        """A button: the status, and where it leads to."""
+        where = path if path.startswith("http") else self.url + path
+        async with self.http.post(where, data=fields, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", await answer.text())
+
+    async def look(self, path: str = "/") -> str:
+        where = path if path.startswith("http") else self.url + path
+        async with self.http.get(where) as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+    async def button(self, words: str, **fields: str) -> None:
+        """The first button with these words on the page of all payments."""
+        page = await self.look()
+        found = re.search(rf'action="([^"]+)">(?:<input[^>]*>)?<button>{words}<', page)
+        assert found is not None, page
+        status, where = await self.press(found[1], **fields)
+        assert (status, where) == (303, "/")
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+        async with pool.connection() as connection:
+            assert await run_fsck(connection) == []
+    await pool.close()
+
+
+@pytest.fixture
+async def engine(face: Face, tmp_path: Path) -> AsyncGenerator[EmbeddedStripe]:
+    async with standing_in(face, tmp_path) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def shop(face: Face, engine: EmbeddedStripe) -> AsyncGenerator[Shop]:
+    async with aiohttp.ClientSession() as http:
+        yield Shop(http, face.stripe.get().url)
+
+
+@pytest.fixture
+async def jane(face: Face) -> Person:
+    return await register(face)
+
+
+async def checkout(person: Person, sku: str = "cred10", key: str | None = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {person.access}"}
+    if key is not None:
+        headers["Idempotency-Key"] = key
+    return await ask(person.face, "POST", CHECKOUT, {"sku": sku}, headers)
+
+
+async def balance(person: Person) -> str:
+    _, found = await person.ask("GET", "/api/v1/credits/balance")
+    return str(found["balance"]).removesuffix(".0000")
+
+
+async def has(person: Person, credits_: str) -> None:
+    async def there() -> bool:
+        return await balance(person) == credits_
+
+    await until(there, within=20)
+
+
+async def purchases(face: Face) -> list[Json]:
+    async with face.gateway.database.connection() as connection:
+        rows = await connection.fetch("SELECT * FROM purchases ORDER BY created_at")
+    return [dict(row) for row in rows]
+
+
+async def test_who_pays_has_the_credits(face: Face, jane: Person, shop: Shop) -> None:
+    status, answer = await checkout(jane)
+    assert (status, set(answer)) == (200, {"url"})
+    assert answer["url"].startswith(f"{shop.url}/pay/cs_test_")
+    page = await shop.look(answer["url"])
+    assert "100 credits" in page
+    assert "10.00 USD" in page
+    assert await balance(jane) == "100"
+    status, where = await shop.press(f"{answer['url']}/card")
+    assert (status, where[-14:]) == (303, "/checkout/done")
+    await has(jane, "200")
+    assert "paid" in await shop.look(answer["url"])
+    (row,) = await purchases(face)
+    assert (row["state"], row["payment_intent"][:3]) == ("PAID", "pi_")
+
+
+async def test_refund_and_dispute_buttons_move_credits(jane: Person, shop: Shop) -> None:
+    """Spent meanwhile: the dispute leaves a debt, and its end takes it away."""
+    _, answer = await checkout(jane)
+    await shop.press(f"{answer['url']}/card")
+    await has(jane, "200")
+    await shop.button("Refund", amount="250")
+    await has(jane, "175")
+    await shop.button("The refund fails")
+    await has(jane, "200")
+    await jane.ask("POST", "/api/v1/credits/deduct", {"amount": "150", "reference_id": "spent"})
+    await shop.button("Dispute")
+    await has(jane, "0")
+    await shop.button("Dispute won")
+    await has(jane, "50")
+
+
+async def test_a_transfer_arrives_later(jane: Person, shop: Shop, face: Face) -> None:
+    _, answer = await checkout(jane)
+    await shop.press(f"{answer['url']}/transfer")
+
+    async def told() -> bool:
+        return "0 events are not taken yet" in await shop.look()
+
+    await until(told, within=20)
+    assert await balance(jane) == "100"
+    await shop.button("The transfer arrives")
+    await has(jane, "200")
+
+
+async def test_who_does_not_pay_gets_nothing(face: Face, jane: Person, shop: Shop) -> None:
+    _, answer = await checkout(jane)
+    status, where = await shop.press(f"{answer['url']}/cancel")
+    assert (status, where[-19:]) == (303, "/checkout/cancelled")
+    await shop.button("Let it expire")
+
+    async def expired() -> bool:
+        return [row["state"] for row in await purchases(face)] == ["EXPIRED"]
+
+    await until(expired, within=20)
+    assert (await shop.press(f"{answer['url']}/card"))[0] == 400
+    assert await balance(jane) == "100"
+
+
+async def test_a_key_is_one_purchase_and_one_session(face: Face, jane: Person, shop: Shop) -> None:
+    first, again = await checkout(jane, key="k"), await checkout(jane, key="k")
+    assert first == again
+    assert first[0] == 200
+    status, problem = await checkout(jane, "cred50", key="k")
+    assert (status, problem["errors"][0]["field"]) == (422, "Idempotency-Key")
+    other = await checkout(jane, key="l")
+    assert other[1]["url"] != first[1]["url"]
+    assert len(await purchases(face)) == 2
+
+
+async def test_a_key_is_one_purchase_for_many_requests_at_once(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    answers = await asyncio.gather(*(checkout(jane, key="k") for _ in range(8)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["url"] for _, answer in answers}) == 1
+    assert len(await purchases(face)) == 1
+
+
+async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
+    face: Face, jane: Person, tmp_path: Path
+) -> None:
+    """Stripe was away: nothing is lost, and nothing is there twice."""
+    status, problem = await checkout(jane, key="k")
+    assert (status, problem["detail"]) == (503, "Payments are not available now; try again")
+    (before,) = await purchases(face)
+    assert before["session"] is None
+    async with standing_in(face, tmp_path):
+        status, answer = await checkout(jane, key="k")
+        assert status == 200, answer
+    (after,) = await purchases(face)
+    assert (after["id"], after["url"]) == (before["id"], answer["url"])
+
+
+async def test_a_session_that_nobody_wrote_down_is_found_by_its_purchase(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    """The gateway died after Stripe's answer: the same session again, and its payment counts."""
+    _, answer = await checkout(jane, key="k")
+    async with face.gateway.database.connection() as connection:
+        await connection.execute("UPDATE purchases SET session = NULL, url = NULL")
+    assert (await checkout(jane, key="k"))[1] == answer
+    async with face.gateway.database.connection() as connection:
+        await connection.execute("UPDATE purchases SET session = NULL, url = NULL")
+    await shop.press(f"{answer['url']}/card")
+    await has(jane, "200")
+
+
+async def test_webhooks_come_again_until_they_are_taken(
+    face: Face, jane: Person, shop: Shop, engine: EmbeddedStripe
+) -> None:
+    """Also those that were not taken before the stand-in ended."""
+    _, answer = await checkout(jane)
+    secret = face.gateway.sales.payments
+    face.stripe.set(attrs.evolve(face.stripe.get(), webhook_secret="whsec_of_somebody_else"))
+    await shop.press(f"{answer['url']}/card")
+    await engine.stop()
+    assert await balance(jane) == "100"
+    face.stripe.set(await engine.start())
+    assert face.gateway.sales.payments is secret
+    await has(jane, "200")
+
+
+@pytest.mark.parametrize("sku", ["cred1000", "", "CRED10", 10, None])
+async def test_what_is_not_for_sale_is_told(face: Face, jane: Person, sku: Any) -> None:
+    status, problem = await jane.ask("POST", CHECKOUT, {"sku": sku})
+    assert (status, problem["errors"][0]["field"]) == (422, "sku")
+
+
+async def test_an_admin_sets_what_is_sold_from_then_on(
+    face: Face, jane: Person, shop: Shop, database: PostgresEndpoint
+) -> None:
+    admin = await with_role(face, database.owner_dsn, "admin")
+    _, before = await checkout(jane)
+    terms = {
+        "title": "A little more",
+        "credits": "120.5",
+        "amount": 1100,
+        "currency": "eur",
+        "reason": "a new price",
+    }
+    status, row = await admin.ask("PUT", f"{SKUS}/cred10", terms)
+    assert status == 200, row
+    assert (row["credits"], row["amount"], row["currency"]) == ("120.5000", 1100, "eur")
+    await shop.press(f"{before['url']}/card")
+    await has(jane, "200")  # as it was when she began
+    _, after = await checkout(jane)
+    assert "11.00 EUR" in await shop.look(after["url"])
+    await shop.press(f"{after['url']}/card")
+
+    async def there() -> bool:
+        return await balance(jane) == "320.5000"
+
+    await until(there, within=20)
+    assert (await admin.ask("PUT", f"{SKUS}/cred10", {**terms, "on_sale": False}))[0] == 200
+    assert (await checkout(jane))[0] == 422
+    _, offers = await jane.ask("GET", "/api/v1/credits/skus")
+    assert {offer["sku"] for offer in offers["skus"]} == {"cred50", "cred100"}
+    _, all_ = await admin.ask("GET", SKUS)
+    assert {sku["sku"]: sku["on_sale"] for sku in all_["skus"]}["cred10"] is False
+    _, audit = await admin.ask("GET", "/api/v1/admin/audit?target=sku:cred10")
+    assert [record["act"] for record in audit["records"]] == ["sku.put", "sku.put"]
+    assert audit["records"][1]["details"]["units"] == "120.5000"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("credits", "10000000000"),
+        ("credits", "99999999999999.9999"),
+        ("credits", "0"),
+        ("amount", 100_000_000),
+        ("currency", "USD"),
+        ("title", ""),
+    ],
+)
+async def test_terms_beyond_bounds_are_told(
+    face: Face, database: PostgresEndpoint, field: str, value: Any
+) -> None:
+    admin = await with_role(face, database.owner_dsn, "admin")
+    most = {"title": "x" * 100, "credits": "999999999.9999", "amount": 99_999_999, "reason": "x"}
+    assert (await admin.ask("PUT", f"{SKUS}/x", most))[0] == 200
+    status, problem = await admin.ask("PUT", f"{SKUS}/x", {**most, field: value})
+    assert (status, problem["errors"][0]["field"]) == (422, field)
+
+
+async def test_others_set_no_prices(face: Face, jane: Person) -> None:
+    terms = {"title": "x", "credits": "1", "amount": 1, "reason": "x"}
+    assert (await jane.ask("PUT", f"{SKUS}/x", terms))[0] == 403
+    assert (await jane.ask("GET", SKUS))[0] == 403
+
+
+async def test_the_pages_to_come_back_to(face: Face) -> None:
+    for path, said in (("done", "Thank you"), ("cancelled", "Nothing was bought")):
+        async with face.client.get(f"/checkout/{path}") as answer:
+            assert answer.status == 200
+            assert said in await answer.text()
+            assert "script" not in answer.headers["Content-Security-Policy"]
+
+
+def test_a_gateway_without_purchases_does_not_load_stripes_library() -> None:
+    program = (
+        "import sys; sys.path.insert(0, '.'); import web.app; sys.exit('stripe' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[3]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0

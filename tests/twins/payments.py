@@ -1,0 +1,41 @@
+"""Stripe in memory: sessions by purchase, and signatures that are the secret itself."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from actors.ports import NotFromStripe, PaymentOrder, PaymentSession, PaymentsUnavailable
+
+TOLERANCE_SECONDS = 300
+
+
+class TwinPayments:
+    """``away`` makes ``open`` fail; ``sign`` is Stripe's side of ``read_event``."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+        self.away = False
+        self.opened: dict[UUID, PaymentOrder] = {}
+
+    async def open(self, order: PaymentOrder) -> PaymentSession:
+        if self.away or self.opened.setdefault(order.purchase, order) != order:
+            raise PaymentsUnavailable("away, or the key was used for another order")
+        name = f"cs_{order.purchase.hex}"
+        return PaymentSession(name, f"https://pay.example/{name}")
+
+    def sign(self, body: bytes, at: float) -> str:
+        return f"{at}:{len(body)}:{hash(body)}"
+
+    async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
+        at = signature.partition(":")[0]
+        fresh = at.replace(".", "").isdigit() and float(at) >= self.now - TOLERANCE_SECONDS
+        if not fresh or signature != self.sign(body, float(at)):
+            raise NotFromStripe("The signature does not verify, or is too old")
+        try:
+            event = json.loads(body)
+        except ValueError as error:
+            raise NotFromStripe("The body is no JSON") from error
+        if not isinstance(event, dict):
+            raise NotFromStripe("The body is no event")
+        return event

@@ -1,0 +1,108 @@
+"""``rendertrust admin skus``: what is for sale, and for how much."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from web.commands.console import act, common, with_database
+from web.commands.options import where_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sql.skus import SkuRow
+
+WITHDRAWN: Final = "withdrawn"
+
+
+@click.group
+def skus() -> None:
+    """What is for sale. A purchase keeps the terms under which it was begun."""
+
+
+@skus.command("list")
+@where_options
+def list_(*, as_json: bool, **where: Any) -> None:
+    """What can be bought, and what could be once."""
+    from sql.skus import Skus
+
+    tell(with_database(where, lambda database: Skus(database).all(withdrawn=True)), as_json=as_json)
+
+
+@skus.command("set")
+@click.argument("sku")
+@click.option("--credits", "credits_", required=True, help="What it brings, like 100 or 10.5.")
+@click.option("--amount", required=True, type=int, help="In the smallest unit: cents of usd.")
+@click.option("--currency", default="usd", show_default=True, help="Three small letters.")
+@click.option("--title", help="What buyers read; by default the credits.")
+@click.option("--withdrawn", is_flag=True, help="Nobody can buy it from now on.")
+@common
+def set_(
+    *,
+    sku: str,
+    credits_: str,
+    amount: int,
+    currency: str,
+    title: str | None,
+    withdrawn: bool,
+    as_json: bool,
+    reason: str,
+    **where: Any,
+) -> None:
+    """Let SKU bring so many credits for so much money, from the next purchase on."""
+    from sql.skus import Skus
+
+    given = {
+        "title": f"{credits_} credits" if title is None else title,
+        "credits": credits_,
+        "amount": amount,
+        "currency": currency,
+        "on_sale": not withdrawn,
+        "reason": reason,
+    }
+    row, details = checked(sku, given)
+    record = act("sku.put", f"sku:{row.name}", reason, **details)
+    tell([with_database(where, lambda database: Skus(database).put(row, record))], as_json=as_json)
+
+
+def checked(sku: str, given: dict[str, Any]) -> "tuple[SkuRow, dict[str, Any]]":
+    """The row and what the audit says of it; UsageError for what the API would not take."""
+    from supervisors.engines.system import SystemClock
+    from web.converter import structure
+    from web.routes.skus import SkuWords, Terms, details_of, row_of
+
+    terms, words = structure(given, Terms), structure({"sku": sku}, SkuWords)
+    for read in (terms, words):
+        if isinstance(read, list):
+            raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+    assert isinstance(terms, Terms), "faults were told"
+    row = row_of(sku, terms, SystemClock().now())
+    return row, details_of(row)
+
+
+def tell(rows: "Sequence[SkuRow]", *, as_json: bool) -> None:
+    """One line each: what, how many credits, for how much, under which title."""
+    if as_json:
+        click.echo(orjson.dumps({"skus": [document(row) for row in rows]}))
+        return
+    for row in rows:
+        found = document(row)
+        price = f"{row.amount / 100:.2f} {row.currency}"
+        fields = [row.name, found["credits"], price, " ".join(row.title.split())]
+        click.echo("\t".join(fields if row.on_sale else [*fields, WITHDRAWN]))
+
+
+def document(row: "SkuRow") -> dict[str, Any]:
+    """The row for programs."""
+    from rendertrust import money
+
+    return {
+        "sku": row.name,
+        "title": row.title,
+        "credits": money.render(row.units),
+        "amount": row.amount,
+        "currency": row.currency,
+        "on_sale": row.on_sale,
+        "changed_at": row.changed_at,
+    }

@@ -1,0 +1,231 @@
+"""Purchases: what can be bought, and where it is paid."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+import structlog
+from aiohttp import web
+from msgspec import Meta
+from yarl import URL
+
+from actors.ledger.messages import (
+    Commit,
+    IdempotencyKey,
+    KeyConflict,
+    Posted,
+    PurchaseOpen,
+    PurchaseSession,
+    Replayed,
+)
+from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
+from rendertrust import money
+from sql.purchase_rows import PurchaseRow
+from sql.skus import SkuRow
+from web import examples
+from web.amounts import Credits
+from web.books import commit
+from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.operations import Answer, Audience, Call, Operations, Scope
+from web.problem import Fault, Problem, invalid, unavailable
+
+operations = Operations()
+CHECKOUT_SECONDS: Final = 10.0  # Stripe is on another continent perhaps
+AWAY: Final = unavailable("Payments are not available now; try again", retry_after=5)
+PAGES: Final = Path(__file__).parent.parent / "checkout"
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+PAGE: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+log = structlog.get_logger("purchases")
+
+SkuName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
+
+
+@attrs.frozen
+class NewPurchase:
+    """``sku``: the name of what is bought."""
+
+    sku: SkuName
+
+
+@attrs.frozen
+class Checkout:
+    """Where it is paid. The credits are there once the payment is."""
+
+    url: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Offer:
+    """``amount`` is the price in the currency's smallest unit: cents of usd."""
+
+    sku: str
+    title: str
+    credits: Credits
+    amount: int
+    currency: str
+
+
+@attrs.frozen
+class Offers:
+    skus: list[Offer]
+
+
+@operations.get(
+    "/api/v1/credits/skus",
+    scope=Scope.CREDITS_READ,
+    answers={200: Offers},
+    rate="read",
+    example=examples.OFFERS,
+)
+async def offers(call: Call) -> Offers:
+    """What can be bought, the cheapest first."""
+    return Offers([offer(row) for row in await call.gateway.sales.skus.all()])
+
+
+@operations.post(
+    "/api/v1/credits/checkout",
+    scope=Scope.CREDITS_WRITE,
+    body=NewPurchase,
+    answers={200: Checkout},
+    rate="write",
+    within=CHECKOUT_SECONDS,
+    idempotency=True,
+    request_example=examples.NEW_PURCHASE,
+    example=examples.CHECKOUT,
+)
+async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
+    """Begin to buy credits: where it is paid. Nothing is bought until it is."""
+    key = key_of(call)
+    if isinstance(key, Problem):
+        return key
+    begun = await _begun(call, key)
+    if isinstance(begun, Problem):
+        return begun
+    purchase, headers = begun
+    if purchase.url is not None:
+        return Answer(200, Checkout(purchase.url), headers)
+    title = await _title(call, purchase)
+    try:
+        session = await call.gateway.sales.payments.open(order_of(call, purchase, title))
+    except PaymentsUnavailable as error:
+        log.warning("no session for a purchase", purchase=str(purchase.id), why=str(error))
+        return AWAY
+    return await _with_session(call, purchase, session, headers)
+
+
+@operations.get(
+    "/checkout/done", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/html"
+)
+async def done(call: Call) -> web.FileResponse:
+    """Where buyers come back to."""
+    return web.FileResponse(PAGES / "done.html", headers=PAGE)
+
+
+@operations.get(
+    "/checkout/cancelled",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: str},
+    media="text/html",
+)
+async def cancelled(call: Call) -> web.FileResponse:
+    """Where those come back to who did not pay."""
+    return web.FileResponse(PAGES / "cancelled.html", headers=PAGE)
+
+
+@operations.get(
+    "/checkout/checkout.css",
+    audience=Audience.PUBLIC,
+    rate="probe",
+    answers={200: str},
+    media="text/css",
+    hidden=True,
+)
+async def style(call: Call) -> web.FileResponse:
+    """How the two look."""
+    return web.FileResponse(PAGES / "checkout.css", headers=PAGE)
+
+
+async def _begun(
+    call: Call[NewPurchase], key: tuple[str, bytes] | None
+) -> tuple[PurchaseRow, dict[str, str]] | Problem:
+    """The purchase: the one that this key opened before, or a new one; and headers to answer."""
+    sales = call.gateway.sales
+    kept = None if key is None else await sales.purchases.under_key(call.caller, key[0])
+    if key is not None and kept is not None:
+        if kept.request != key[1]:
+            return OTHER_REQUEST
+        return await _purchase(call, UUID(kept.answer["purchase"])), REPLAYED
+    sku = await sales.skus.by_name(call.body.sku)
+    if sku is None or not sku.on_sale:
+        return invalid([Fault("sku", "value", "is not for sale; see GET /api/v1/credits/skus")])
+    return await _open(call, sku, key)
+
+
+async def _open(
+    call: Call[NewPurchase], sku: SkuRow, key: tuple[str, bytes] | None
+) -> tuple[PurchaseRow, dict[str, str]] | Problem:
+    id_ = call.gateway.random.uuid()
+    terms = (call.caller, sku.name, sku.units, sku.amount, sku.currency)
+    answer = {"status": 200, "purchase": str(id_)}
+    named = None if key is None else IdempotencyKey(call.caller, *key, answer=answer)
+    order = Commit(effects=(PurchaseOpen(id_, *terms),), idempotency=named)
+    outcome = await commit(call.gateway, order)
+    if isinstance(outcome, KeyConflict):
+        return OTHER_REQUEST
+    assert isinstance(outcome, Posted | Replayed), outcome
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        return await _purchase(call, UUID(outcome.answer["purchase"])), REPLAYED
+    return await _purchase(call, id_), {}
+
+
+async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
+    row = await call.gateway.sales.purchases.of_user(id_, call.caller)
+    assert row is not None, "it was opened"
+    return row
+
+
+async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
+    sku = await call.gateway.sales.skus.by_name(purchase.sku)
+    return purchase.sku if sku is None else sku.title
+
+
+async def _with_session(
+    call: Call[Any, Any], purchase: PurchaseRow, session: PaymentSession, headers: dict[str, str]
+) -> Answer | Problem:
+    """The answer, once it is known which session the purchase has."""
+    effect = PurchaseSession(purchase.id, session.id, session.url)
+    outcome = await commit(call.gateway, Commit(effects=(effect,)))
+    if not isinstance(outcome, Posted | Replayed):
+        log.error("a purchase has another session", purchase=str(purchase.id), found=str(outcome))
+        return AWAY
+    return Answer(200, Checkout(session.url), headers)
+
+
+def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> PaymentOrder:
+    """What Stripe is asked for: the same whenever it is asked for one purchase."""
+    return PaymentOrder(
+        purchase=purchase.id,
+        title=title,
+        amount=purchase.amount,
+        currency=purchase.currency,
+        done_url=return_url(call, "done"),
+        cancelled_url=return_url(call, "cancelled"),
+    )
+
+
+def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
+    """Where a buyer comes back to: the setting's page, told how it went, or our own."""
+    given = call.gateway.settings.stripe.return_url
+    if given:
+        return str(URL(given).update_query(checkout=how))
+    return f"{call.gateway.sales.url()}/checkout/{how}"
+
+
+def offer(row: SkuRow) -> Offer:
+    """The row as buyers see it."""
+    return Offer(row.name, row.title, money.render(row.units), row.amount, row.currency)

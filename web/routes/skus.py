@@ -1,0 +1,134 @@
+"""SKUs: what is for sale, as admins set it."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import money
+from sql.skus import SkuRow
+from web import examples
+from web.amounts import Credits
+from web.operations import Audience, Call, Operations
+from web.problem import Problem
+from web.routes.admin import Reason, act_on
+from web.routes.purchases import SkuName
+
+operations = Operations()
+NO_NAME: Final = "This cannot be the name of a SKU"
+
+
+Brought = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 9 digits and 4 decimals, like 10.5",
+    ),
+]
+
+
+@attrs.frozen
+class SkuWords:
+    sku: SkuName
+
+
+@attrs.frozen
+class Terms:
+    """``amount`` is in the currency's smallest unit. ``on_sale`` false: nobody can buy it."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=100)]
+    credits: Brought
+    amount: Annotated[int, Meta(ge=1, le=99_999_999)]
+    reason: Reason
+    currency: Annotated[str, Meta(pattern=r"^[a-z]{3}$")] = "usd"
+    on_sale: bool = True
+
+
+@attrs.frozen
+class Sku:
+    """``amount`` is the price in the currency's smallest unit: cents of usd."""
+
+    sku: str
+    title: str
+    credits: Credits
+    amount: int
+    currency: str
+    on_sale: bool
+    changed_at: datetime
+
+
+@attrs.frozen
+class SkuList:
+    skus: list[Sku]
+
+
+@operations.get(
+    "/api/v1/admin/skus",
+    audience=Audience.ADMIN,
+    answers={200: SkuList},
+    rate="read",
+    example=examples.SKUS,
+)
+async def index(call: Call) -> SkuList:
+    """What is for sale, and what was."""
+    rows = await call.gateway.sales.skus.all(withdrawn=True)
+    return SkuList([shown(row) for row in rows])
+
+
+@operations.put(
+    "/api/v1/admin/skus/{sku}",
+    audience=Audience.ADMIN,
+    words=SkuWords,
+    body=Terms,
+    answers={200: Sku},
+    refusals={404: NO_NAME},
+    rate="write",
+    absent=NO_NAME,
+    request_example=examples.TERMS,
+    example=examples.SKU,
+)
+async def put(call: Call[Terms]) -> Sku | Problem:
+    """Set what a SKU brings and costs, from the next purchase on."""
+    row = row_of(call.words["sku"], call.body, call.gateway.clock.now())
+    act = await act_on(call, "sku.put", target_of(row.name), call.body.reason, details_of(row))
+    if isinstance(act, Problem):
+        return act
+    return shown(await call.gateway.sales.skus.put(row, act))
+
+
+def target_of(sku: str) -> str:
+    """As the audit names it."""
+    return f"sku:{sku}"
+
+
+def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
+    """The terms as they are kept."""
+    return SkuRow(
+        name=name,
+        title=terms.title,
+        units=money.parse(terms.credits),
+        amount=terms.amount,
+        currency=terms.currency,
+        on_sale=terms.on_sale,
+        changed_at=now,
+    )
+
+
+def details_of(row: SkuRow) -> dict[str, object]:
+    """For the record of the change."""
+    terms = attrs.asdict(row, filter=lambda field, _: field.name not in ("name", "changed_at"))
+    return {**terms, "units": money.render(row.units)}
+
+
+def shown(row: SkuRow) -> Sku:
+    """The row as the API shows it."""
+    return Sku(
+        sku=row.name,
+        title=row.title,
+        credits=money.render(row.units),
+        amount=row.amount,
+        currency=row.currency,
+        on_sale=row.on_sale,
+        changed_at=row.changed_at,
+    )

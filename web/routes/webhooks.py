@@ -1,0 +1,55 @@
+"""Webhooks: what others tell us."""
+
+from typing import Any, Final
+
+import attrs
+import structlog
+
+from actors.ledger.messages import Commit, Posted, Replayed
+from actors.ports import NotFromStripe, PaymentsUnavailable
+from web import examples
+from web.books import commit
+from web.operations import Audience, Call, Operations
+from web.problem import Problem, unavailable
+from web.stripe_events import event_of, is_meant
+
+operations = Operations()
+SIGNATURE: Final = "Stripe-Signature"
+log = structlog.get_logger("webhooks")
+
+
+@attrs.frozen
+class Received:
+    received: bool
+
+
+@operations.post(
+    "/api/v1/webhooks/stripe",
+    audience=Audience.PUBLIC,
+    body=dict[str, Any],
+    raw=True,
+    headers={SIGNATURE: "When and by whom the body was signed: t=…,v1=…."},
+    answers={200: Received},
+    refusals={400: "The signature is missing, does not verify or is too old"},
+    rate="webhook",
+    request_example=examples.STRIPE_EVENT,
+    example=examples.RECEIVED,
+)
+async def stripe(call: Call[bytes]) -> Received | Problem:
+    """What became of payments, told by Stripe. What we do not know is recorded, and no error."""
+    signature = call.request.headers.get(SIGNATURE)
+    if not signature:
+        return Problem(400, f"The header {SIGNATURE} is missing")
+    try:
+        event = event_of(await call.gateway.sales.payments.read_event(call.body, signature))
+    except NotFromStripe as error:
+        return Problem(400, str(error))
+    except PaymentsUnavailable:
+        return unavailable("The gateway is starting; try again")
+    if event is None:
+        return Problem(400, "The body is no event")
+    if event.fact is None and is_meant(event.type):
+        log.warning("an event cannot be read", event_id=event.event, type=event.type)
+    outcome = await commit(call.gateway, Commit(effects=(event,)))
+    assert isinstance(outcome, Posted | Replayed), outcome
+    return Received(received=True)
