@@ -10,8 +10,9 @@ import structlog
 from aiohttp import WSMessage, WSMsgType, web
 from prometheus_client import Gauge
 
-from actors.kernel import ActorStopped, Ref
+from actors.kernel import AskFailed, MailboxFull, Ref
 from actors.node_session.messages import (
+    CaughtUp,
     Close,
     Disconnected,
     NodeSession,
@@ -42,6 +43,8 @@ from web.socket import NodeSocket
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
+AHEAD_MAX: Final = 128 * 1024  # characters
+CATCH_UP_SECONDS: Final = 30.0  # thrice what a session waits for a node that does not read
 log = structlog.get_logger("relay")
 
 
@@ -168,12 +171,22 @@ class Relay:
 
 
 async def read(response: web.WebSocketResponse, session: Ref[NodeSession]) -> None:
-    """Pass frames on until the socket or the session ends; a full session slows its node down."""
+    """Pass frames on until the socket or the session ends; a full session slows its node down.
+
+    Full are so many frames, and so many bytes: of long ones few may be ahead of it.
+    """
+    ahead = 0
     async for message in response:
         try:
             if not await passed_on(message, response, session):
                 return
-        except (ActorStopped, OSError):
+            ahead += len(message.data)
+            if ahead >= AHEAD_MAX:
+                await session.ask(CaughtUp(), within=CATCH_UP_SECONDS)
+                ahead = 0
+        except MailboxFull:
+            continue  # it is asked again after the next frame
+        except (AskFailed, OSError):
             return
 
 
