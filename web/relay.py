@@ -39,7 +39,7 @@ from web.places import Places
 from web.problem import Problem
 from web.reached import reached_at
 from web.revocation import STALE
-from web.socket import NodeSocket
+from web.socket import NodeSocket, SocketResponse
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
@@ -88,7 +88,7 @@ class Relay:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
-        response = web.WebSocketResponse(
+        response = SocketResponse(
             autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
         )
         node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
@@ -104,7 +104,7 @@ class Relay:
             return await self._accept(request, response, arrival)
 
     async def _accept(
-        self, request: web.Request, response: web.WebSocketResponse, arrival: Arrival | None
+        self, request: web.Request, response: SocketResponse, arrival: Arrival | None
     ) -> web.StreamResponse:
         await response.prepare(request)
         request[SEAT].leave()  # it is no request any more
@@ -122,7 +122,10 @@ class Relay:
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
         served = Served(session, request[CALLER].subject)
-        await self._serve(arrival.node.id, served, response)
+        try:
+            await self._serve(arrival.node.id, served, response)
+        finally:
+            socket.let_go()
         if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
             self._places.rest(arrival.node.id)
         return response
