@@ -67,6 +67,14 @@ DEV = [
     "types-aiobotocore-lite[s3]>=2.25",
 ]
 
+# What benchmarks compare with; in an environment of its own, never beside the gateway.
+BENCH = [
+    "asyncpg>=0.31",
+    "fastapi>=0.120",
+    "pyjwt>=2.10",
+    "uvicorn[standard]>=0.38",
+]
+
 setup(
     name="rendertrust",
     version="0.1.0",
@@ -85,6 +93,7 @@ setup(
         "render": RENDER,
         "speed": ["uvloop>=0.21"],
         "dev": GATEWAY + DEV,
+        "bench": BENCH,
     },
     entry_points={"console_scripts": ["rendertrust = rendertrust.__main__:main"]},
 )

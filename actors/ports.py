@@ -12,12 +12,15 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.books import BooksTransaction
+    from sql.log import LogTransaction, Look
 
 
 class Clock(Protocol):
@@ -62,8 +65,11 @@ class Store(Protocol):
         """Renew those whose attempt and node are the unit's; answers which."""
         ...
 
-    async def audit(self) -> Sequence[Finding]:
-        """Look for violations of the books' invariants, over one snapshot; may take minutes."""
+    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
+        """Look for violations of the books' invariants, over one snapshot; may take minutes.
+
+        Of the log the next so many leaves are gone over; the first ones again with ``whole``.
+        """
         ...
 
     async def open_units(self) -> Sequence[OpenUnit]:
@@ -110,6 +116,21 @@ class Store(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """The log in the database, as the Sequencer uses it.
+
+    Raises ``sql.database.Unavailable`` while it is away, and Conflict where another was faster.
+    """
+
+    def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
+        """Lock the head, append, commit at exit. Unavailable: whether it was is unknown."""
+        ...
+
+    async def log_look(self, limit: int) -> "Look | None":
+        """What is there, without a lock, with ``limit`` waiting entries. None: no log yet."""
+        ...
+
+
 @frozen
 class NodeToken:
     """What a node shows from its next connection on, and for how many seconds it is good."""
@@ -126,6 +147,18 @@ class NodeTokens(Protocol):
         ...
 
 
+class CheckpointSigner(Protocol):
+    """Who signs checkpoints: with the log's key, and with the one before it during a rotation."""
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        """The public halves of the keys of now; the first is the one that stays."""
+        ...
+
+    def sign(self, made: Checkpoint) -> str:
+        """The note, with a signature by each of them."""
+        ...
+
+
 class ObjectsUnavailable(Exception):
     """The object store is away, too slow, or refuses our key: expected, and to be tried again."""
 
@@ -138,6 +171,10 @@ class ObjectTooLarge(ValueError):
     """The object is larger than the caller is ready to hold in memory."""
 
 
+class PartsRefused(ValueError):
+    """The store does not make an object of these parts: one of them is other than was said."""
+
+
 @frozen
 class PresignedPut:
     """Where and how to put one object: every one of ``headers`` is signed and must be sent."""
@@ -148,11 +185,28 @@ class PresignedPut:
 
 @frozen
 class ObjectInfo:
-    """What the store knows of an object unread; ``sha256`` where it was put with one."""
+    """What the store knows of an object unread; ``sha256`` where it was put with one.
+
+    ``parts_sha256``, where it came in parts: of their SHA-256s, one after the other.
+    """
 
     key: str
     size: int
     sha256: bytes | None
+    parts_sha256: bytes | None = None
+
+
+@frozen
+class Part:
+    """A part that has arrived, under the tag that the store gave it.
+
+    ``sha256`` is what its sender says of it; the store held the body against it.
+    """
+
+    number: int  # from 1
+    size: int
+    tag: str
+    sha256: bytes | None = None
 
 
 class Objects(Protocol):
@@ -206,6 +260,43 @@ class Objects(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove it; nothing happens where nothing is."""
+        ...
+
+    async def begin_multipart(self, key: str) -> str:
+        """Begin an object that comes in parts; the store's name of the undertaking.
+
+        Each part but the last has 5 MiB at least. Nothing is under ``key`` until it is completed.
+        """
+        ...
+
+    async def presign_part(
+        self,
+        key: str,
+        multipart: str,
+        number: int,
+        *,
+        size: int,
+        sha256: bytes,
+        within: int = 3600,
+        base: str | None = None,
+    ) -> PresignedPut:
+        """Leave to put one part, also in the place of an earlier one; the store is not asked."""
+        ...
+
+    async def parts_of(self, key: str, multipart: str) -> Sequence[Part]:
+        """What has arrived, by number. ObjectMissing: completed, aborted, or never begun."""
+        ...
+
+    async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
+        """Make the object of these parts, in the place of what was there; each has a ``sha256``.
+
+        Raises ObjectMissing as ``parts_of``; PartsRefused: one is other than is said here, or too
+        small.
+        """
+        ...
+
+    async def abort_multipart(self, key: str, multipart: str) -> None:
+        """Forget its parts; nothing happens where there is no such undertaking."""
         ...
 
     async def check(self) -> None:

@@ -62,11 +62,15 @@ class Crowd:
             self._nodes.append(line)
 
     async def register_creators(self, http: aiohttp.ClientSession, number: int) -> None:
+        tokens: list[str] = []
         for n in range(number):
             creator = Creator(http, self.gateway.url, f"c{n}@example.org")
             await creator.register()
-            url = f"{self.gateway.url}/api/v1/jobs/dispatch"
-            asking = request("POST", url, creator.token, JOB)
+            tokens.append(creator.token)
+        # Only now: a connection on which nothing is asked is closed after ten seconds.
+        url = f"{self.gateway.url}/api/v1/jobs/dispatch"
+        for token in tokens:
+            asking = request("POST", url, token, JOB)
             self._creators.append((await HttpLine.open(url), asking))
 
     def _heard(self, node: NodeLine, text: bytes) -> None:

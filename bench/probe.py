@@ -2,20 +2,31 @@
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
+import asyncpg
+
 from tests.acceptance.gateway import descendants
 
 LOOPS = 1_000_000
-TICKS = os.sysconf("SC_CLK_TCK")
+_OF_ALL_THREADS = 2  # which clock of a process: the scheduler's, to the nanosecond
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """User and system time that a process has used so far. Raises OSError when it has ended."""
+    return time.clock_gettime((~pid << 3) | _OF_ALL_THREADS)
+
+
+def engines_seconds(gateway: int) -> float:
+    """The same of all that a gateway has started."""
+    total = 0.0
+    for pid in descendants(gateway):
+        with suppress(OSError):  # it has just ended
+            total += cpu_seconds(pid)
+    return total
 
 
 @dataclass(frozen=True)
@@ -28,13 +39,7 @@ class Cost:
 
     @classmethod
     def of(cls, gateway: int, load: int) -> "Cost":
-        engines = 0.0
-        for pid in descendants(gateway):
-            try:
-                engines += cpu_seconds(pid)
-            except OSError:
-                continue  # it has just ended
-        return cls(cpu_seconds(gateway), engines, cpu_seconds(load))
+        return cls(cpu_seconds(gateway), engines_seconds(gateway), cpu_seconds(load))
 
     def since(self, before: "Cost", jobs: int) -> "tuple[float, float, float]":
         """Microseconds per job of each."""
@@ -74,6 +79,17 @@ def fdatasync_rate(folder: Path, *, writes: int = 100) -> float:
             file.flush()
             os.fdatasync(file.fileno())
         return writes / (time.perf_counter() - start)
+
+
+async def disk(folder: Path, dsn: str) -> str:
+    """What durability costs in a folder, and whether PostgreSQL pays it."""
+    connection = await asyncpg.connect(dsn)
+    states = [
+        f"{name} is {await connection.fetchval(f'SHOW {name}')}"
+        for name in ("fsync", "synchronous_commit", "full_page_writes")
+    ]
+    await connection.close()
+    return f"fdatasync here: {fdatasync_rate(folder):,.0f}/s; PostgreSQL's {', '.join(states)}"
 
 
 class Table:

@@ -63,7 +63,9 @@ class HttpLine(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("closed"))
 
     async def ask(self, sent: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer to a request."""
+        """Status and body of the answer to a request. Raises ConnectionError."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("closed before anything was asked")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(sent)
         return await self._answer
@@ -99,7 +101,7 @@ class NodeLine(asyncio.Protocol):
         heard: Callable[["NodeLine", bytes], None],
         source: str | None = None,
     ) -> Self:
-        """``source``: the address to come from."""
+        """``source``: the address to come from. Raises ConnectionRefusedError with the answer."""
         plain = request("GET", url, token)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -126,6 +128,7 @@ class NodeLine(asyncio.Protocol):
                 return
             if not head.startswith(b"HTTP/1.1 101"):
                 self.opened.set_exception(ConnectionRefusedError(head.decode()))
+                self._transport.close()
                 return
             self._read = rest
             self.opened.set_result(None)

@@ -1,6 +1,7 @@
 """The settings of a gateway: defaults < environment's file < the file given < RENDERTRUST_*."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -82,6 +83,17 @@ class Credits:
 
 
 @attrs.frozen
+class Proof:
+    """The log: its name, its key, and how often it is signed."""
+
+    origin: str
+    key: str = attrs.field(repr=False)
+    previous_key: str = attrs.field(repr=False)
+    checkpoint_entries: int
+    checkpoint_seconds: float
+
+
+@attrs.frozen
 class Earnings:
     """What operators get of a charge, in percent; how long it may be disputed before."""
 
@@ -156,6 +168,7 @@ class Settings:
     objects: Objects
     jwt: Jwt
     credits: Credits
+    proof: Proof
     earnings: Earnings
     nodes: Nodes
     leases: Leases
@@ -253,6 +266,8 @@ _BOUNDS = {
     "jwt.access_minutes": (1, 1_440),
     "jwt.refresh_days": (1, 365),
     "jwt.node_hours": (0.001, 8_760),
+    "proof.checkpoint_entries": (1, 1_000_000),
+    "proof.checkpoint_seconds": (0.1, 86_400),
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "earnings.sweep_seconds": (0.1, 3_600),
@@ -288,6 +303,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError(f"server.trusted_proxies: {error}") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
+        raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
 
 
 def _refuse_weak(settings: Settings) -> None:

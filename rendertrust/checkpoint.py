@@ -43,9 +43,9 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{root}\ntime {time}\n"
 
 
-def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
-    """The signed note; the signer's name is the origin."""
-    return note.sign(checkpoint.text, checkpoint.origin, key)
+def sign(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
+    """The signed note; the signer's name is the origin, whichever of its keys sign."""
+    return note.sign(checkpoint.text, checkpoint.origin, *keys)
 
 
 def read(signed: str, verifier: Verifier) -> Checkpoint | NoteRefused:

@@ -22,8 +22,8 @@ and the private part, hashed with the salt in front, 32 random bytes per entry:
 """
 
 import hashlib
-import json
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 import attrs
@@ -46,15 +46,15 @@ class PrivatePart:
     @property
     def canonical(self) -> bytes:
         """The bytes that are hashed behind the salt."""
-        lines = (
-            f"account {self.account}",
-            f"version {self.version}",
-            f"before {self.before}",
-            f"after {self.after}",
-            f"reference {json.dumps(self.reference)}",
-            f"description {json.dumps(self.description)}",
+        return _lines(
+            f"account {self.account}\n"
+            f"version {self.version}\n"
+            f"before {self.before}\n"
+            f"after {self.after}\n"
+            f"reference {encode_basestring_ascii(self.reference)}\n"
+            f"description {encode_basestring_ascii(self.description)}\n",
+            6,
         )
-        return _lines(lines)
 
     def digest(self, salt: bytes) -> bytes:
         """SHA-256(salt ‖ private part). Raises ValueError for a salt of another length."""
@@ -78,19 +78,19 @@ class Leaf:
     def canonical(self) -> bytes:
         """The bytes whose hash is the leaf's in the tree."""
         time = self.time.astimezone(UTC).isoformat(timespec="microseconds")
-        lines = (
-            VERSION,
-            f"entry {self.entry_id}",
-            f"time {time.replace('+00:00', 'Z')}",
-            f"kind {self.kind}",
-            f"amount {self.amount}",
-            f"receipt {self.receipt.hex() if self.receipt else '-'}",
-            f"private {self.private.hex()}",
+        return _lines(
+            f"{VERSION}\n"
+            f"entry {self.entry_id}\n"
+            f"time {time[:-6]}Z\n"  # +00:00
+            f"kind {self.kind}\n"
+            f"amount {self.amount}\n"
+            f"receipt {self.receipt.hex() if self.receipt else '-'}\n"
+            f"private {self.private.hex()}\n",
+            7,
         )
-        return _lines(lines)
 
 
-def _lines(lines: tuple[str, ...]) -> bytes:
-    if any("\n" in line for line in lines):
+def _lines(text: str, count: int) -> bytes:
+    if text.count("\n") != count:
         raise ValueError("a field holds a newline")
-    return "".join(f"{line}\n" for line in lines).encode()
+    return text.encode()

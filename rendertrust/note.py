@@ -71,13 +71,21 @@ def read_verifier(text: str) -> Verifier | NoteRefused:
     return verifier
 
 
-def sign(text: str, name: str, key: Ed25519PrivateKey) -> str:
-    """The note over ``text``, which must end with a newline. Raises ValueError otherwise."""
+def sign(text: str, name: str, *keys: Ed25519PrivateKey) -> str:
+    """The note over ``text``, which must end with a newline, signed by each of the keys.
+
+    Raises ValueError for another text, or without a key.
+    """
     if not text.endswith("\n") or "\n\n" in text:
         raise ValueError("the text of a note is lines, none empty, each ended")
-    verifier = verifier_of(name, key)
-    signed = base64.b64encode(verifier.key_id + key.sign(text.encode())).decode()
-    return f"{text}\n— {name} {signed}\n"
+    if not keys:
+        raise ValueError("a note is signed")
+    return f"{text}\n" + "".join(_line(text, name, key) for key in keys)
+
+
+def _line(text: str, name: str, key: Ed25519PrivateKey) -> str:
+    signed = verifier_of(name, key).key_id + key.sign(text.encode())
+    return f"— {name} {base64.b64encode(signed).decode()}\n"
 
 
 def read(note: str, verifier: Verifier) -> str | NoteRefused:
@@ -101,6 +109,14 @@ def read(note: str, verifier: Verifier) -> str | NoteRefused:
     if not all(_holds(raw[4:], text, verifier) for raw in ours):
         return NoteRefused(f"the signature of {verifier.name} does not hold")
     return text
+
+
+def is_signed_by(note: str, verifier: str) -> bool:
+    """Whether a line below claims to be of this verifier key; whether it holds, ``read`` says."""
+    name, key_id, _ = verifier.split("+", 2)
+    lines = map(_SIGNATURE.fullmatch, note.rpartition("\n\n")[2].splitlines())
+    signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == name]
+    return any(raw is not None and raw[:4].hex() == key_id for raw in signed)
 
 
 def _holds(signature: bytes, text: str, verifier: Verifier) -> bool:

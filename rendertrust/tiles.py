@@ -4,6 +4,7 @@ A complete tile never changes. Whatever a proof needs lies in the tiles above on
 hash of a few of a tile's neighbours.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -11,6 +12,7 @@ import attrs
 
 from rendertrust.merkle import (
     HASH_BYTES,
+    Frontier,
     consistency_ranges,
     fold,
     inclusion_ranges,
@@ -33,6 +35,16 @@ class Place:
 
 # A tile's hashes, one after another: 32 bytes each, 256 of them at most.
 Tiles: TypeAlias = Mapping[Place, bytes]
+NO_TILES: Final[Tiles] = {}
+
+
+@attrs.frozen
+class Tile:
+    """A complete tile; ``root`` is its hash one level up."""
+
+    place: Place
+    root: bytes
+    hashes: bytes
 
 
 def place_of(level: int, index: int) -> tuple[Place, int, int]:
@@ -60,6 +72,51 @@ def consistency_from(tiles: Tiles, m: int, n: int) -> list[bytes]:
 def root_from(tiles: Tiles, size: int) -> bytes:
     """The root of the first ``size`` leaves; ``needed([(0, size)])`` names the tiles."""
     return _hashes_of(tiles, [(0, size)])[0] if size else fold(())
+
+
+def frontier_from(tiles: Tiles, size: int) -> Frontier:
+    """Where a tree of ``size`` leaves goes on; ``tiles`` must hold what its root is made of."""
+    subtree = _subtrees(tiles)
+    return Frontier(size, [subtree(*part) for part in whole_subtrees(0, size)])
+
+
+class Edge:
+    """The right edge of a tree that grows: its frontier, and the rows that are no tile yet.
+
+    ``tiles`` are those that ``size`` leaves do not complete. Raises KeyError without one of them.
+    """
+
+    def __init__(self, size: int = 0, tiles: Tiles = NO_TILES) -> None:
+        self._frontier = frontier_from(tiles, size)
+        self._rows: defaultdict[int, list[bytes]] = defaultdict(list)
+        for place, hashes in tiles.items():
+            parts = range(0, len(hashes), HASH_BYTES)
+            self._rows[place.level] = [hashes[at : at + HASH_BYTES] for at in parts]
+
+    @property
+    def size(self) -> int:
+        """How many leaves there are."""
+        return self._frontier.size
+
+    def root(self) -> bytes:
+        """The root of all leaves so far."""
+        return self._frontier.root()
+
+    def append(self, leaf_hash: bytes) -> list[Tile]:
+        """One leaf more; the tiles that it completes, the lowest first."""
+        self._frontier.append(leaf_hash)
+        tiles: list[Tile] = []
+        found, width = leaf_hash, WIDTH
+        while True:
+            row = self._rows[len(tiles)]
+            row.append(found)
+            if len(row) < WIDTH:
+                return tiles
+            hashes, found = b"".join(row), tile_root(b"".join(row))
+            row.clear()
+            place = Place(len(tiles), self.size // width - 1)
+            tiles.append(Tile(place, found, hashes))
+            width *= WIDTH
 
 
 def tile_root(tile: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """Make a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
 
-SET is ``demo`` (the gateway and Blender) or ``dev`` (that, and what checks and tests need). Only
-the standard library is used: this runs before anything is installed.
+SET is ``demo`` (the gateway and Blender), ``dev`` (that, and what checks and tests need) or
+``bench`` (what benchmarks compare with). Only the standard library is used: this runs before
+anything is installed.
 """
 
 import fcntl
@@ -18,8 +19,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "scripts" / "locks"
-LOCK_OF = {"demo": "render", "dev": "dev"}
-DOWNLOAD_MB = {"demo": 520, "dev": 640}
+LOCK_OF = {"demo": "render", "dev": "dev", "bench": "bench"}
+DOWNLOAD_MB = {"demo": 520, "dev": 640, "bench": 30}
 LOCKED_VERSIONS = ("3.13", "3.11")
 
 
@@ -53,7 +54,7 @@ def requirements(name: str) -> list[str]:
     if version in LOCKED_VERSIONS:
         return ["--require-hashes", "-r", str(LOCKS / f"{LOCK_OF[name]}-{version}.txt")]
     say(f"Python {version} has no lock file (3.13 and 3.11 have): versions are resolved now.")
-    extras = {"demo": "gateway,speed", "dev": "dev,speed"}[name]
+    extras = {"demo": "gateway,speed", "dev": "dev,speed", "bench": "bench"}[name]
     return ["setuptools", f"rendertrust[{extras}] @ file://{CHECKOUT}"]
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import attrs
 
-SHARES_MOST = 10_000  # that one payout pays; who has more asks again
+SHARES_MOST = 5_000  # that one payout pays; who has more asks again
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
 

@@ -7,7 +7,9 @@ import asyncpg
 import attrs
 from asyncpg.pool import PoolConnectionProxy
 
+from rendertrust.merkle import SIZE_MAX
 from sql.loader import QUERIES
+from sql.log_audit import audit_log
 
 FINDINGS_MAX: Final = 1000  # of each invariant; more tell nothing new
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # with one of these nothing more may be posted
@@ -22,15 +24,38 @@ class Finding:
     found: str
 
 
+@attrs.frozen
+class Audit:
+    """What was found, and how many leaves of the log were found right."""
+
+    findings: Sequence[Finding]
+    verified: int
+
+
 async def run_fsck(
     connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]",
 ) -> Sequence[Finding]:
-    """Every violation of I1 to I5 and I9, over one snapshot; changes nothing and blocks nobody."""
-    findings: list[Finding] = []
+    """Every violation of I1 to I5 and I7 to I9, over one snapshot.
+
+    It changes nothing and blocks nobody.
+    """
+    return (await run_audit(connection)).findings
+
+
+async def run_audit(connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX) -> Audit:
+    """The same, where so many leaves of the log were found right before; over ``log_most`` more."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(QUERIES["fsck_unhurried"])
-        for name in sorted(name for name in QUERIES if name.startswith("fsck_i")):
-            invariant = name.split("_")[1].upper()
-            rows = await connection.fetch(QUERIES[name], FINDINGS_MAX)
-            findings += [Finding(invariant, row["subject"], row["found"]) for row in rows]
-    return findings
+        return await audit_within(connection, log_since=log_since, log_most=log_most)
+
+
+async def audit_within(connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX) -> Audit:
+    """The same, in the caller's transaction, which sees one snapshot."""
+    await connection.execute(QUERIES["fsck_unhurried"])
+    findings: list[Finding] = []
+    for name in sorted(name for name in QUERIES if name.startswith("fsck_i")):
+        invariant = name.split("_")[1].upper()
+        rows = await connection.fetch(QUERIES[name], FINDINGS_MAX)
+        findings += [Finding(invariant, row["subject"], row["found"]) for row in rows]
+    log = await audit_log(connection, since=log_since, most=log_most, faults_max=FINDINGS_MAX)
+    findings += [Finding(fault.invariant, fault.subject, fault.found) for fault in log.faults]
+    return Audit(findings, log.verified)

@@ -14,13 +14,17 @@ from sql.books import BooksTransaction
 from sql.database import Conflict, Database, Refused
 from sql.earnings import Claimable, Ripe
 from sql.failure import refused
-from sql.fsck import Finding, run_fsck
+from sql.fsck import Finding, run_audit
+from sql.log import LogTransaction, Look
 from sql.sql_books import SqlBooks
+from sql.sql_log import SqlLog, look
 from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 
 BOOKS_SECONDS: Final = 1.8
+LOG_SECONDS: Final = 10.0  # nobody waits for it
 TURN: Final = 256  # rows between two looks at what else is to be done
 AUDIT_SECONDS: Final = 300.0
+AUDIT_LEAVES: Final = 200_000  # of the log, in one audit; the next one goes on after them
 
 
 class SqlStore:
@@ -28,6 +32,7 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._verified = 0  # leaves of the log that an audit found right
 
     def transaction(
         self, *, within: float = BOOKS_SECONDS
@@ -49,6 +54,17 @@ class SqlStore:
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise
 
+    @asynccontextmanager
+    async def log(self) -> AsyncGenerator[LogTransaction]:
+        try:
+            async with self._database.transaction(within=LOG_SECONDS) as connection:
+                yield SqlLog(connection)
+        except asyncpg.UniqueViolationError as error:  # another gateway was faster
+            raise Conflict(str(error)) from error
+
+    async def log_look(self, limit: int) -> Look | None:
+        return await look(self._database, limit)
+
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         columns = (
             [lease.job for lease in leases],
@@ -60,9 +76,12 @@ class SqlStore:
         rows = await self._database.all("work_renew_leases", *columns)
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
-    async def audit(self) -> Sequence[Finding]:
+    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
+        since = 0 if whole else self._verified
         async with self._database.connection(within=AUDIT_SECONDS) as connection:
-            return await run_fsck(connection)
+            audit = await run_audit(connection, log_since=since, log_most=AUDIT_LEAVES)
+        self._verified = audit.verified
+        return audit.findings
 
     async def open_units(self) -> Sequence[OpenUnit]:
         found: list[OpenUnit] = []

@@ -22,9 +22,12 @@ from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import Paymaster
-from actors.ports import Bus, Clock, NodeTokens, Objects, Random, Store
+from actors.ports import Bus, CheckpointSigner, Clock, LogStore, NodeTokens, Objects, Random, Store
 from actors.scheduler.actor import SchedulerActor, SchedulerSettings
 from actors.scheduler.messages import Scheduler
+from actors.sequencer.actor import SequencerActor
+from actors.sequencer.messages import Sequencer
+from actors.sequencer.policy import SequencerSettings
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from supervisors.backoff import Backoff
@@ -47,7 +50,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-UNCHANGED, SCHEDULING = LifelineSettings(), SchedulerSettings()
+UNCHANGED, SCHEDULING, SEQUENCING = LifelineSettings(), SchedulerSettings(), SequencerSettings()
 PAYING = PaymasterSettings()
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
@@ -62,6 +65,8 @@ class Ports:
     clock: Clock
     random: Random
     tokens: NodeTokens
+    log: LogStore
+    signer: CheckpointSigner
 
 
 class Tree:
@@ -75,6 +80,7 @@ class Tree:
         *,
         lifeline: LifelineSettings = UNCHANGED,
         scheduler: SchedulerSettings = SCHEDULING,
+        sequencer: SequencerSettings = SEQUENCING,
         paymaster: PaymasterSettings = PAYING,
         engines: Sequence[Child],
         web: Sequence[Child],
@@ -83,6 +89,7 @@ class Tree:
         """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
+        self._sequencer_settings = sequencer
         self._paymaster_settings = paymaster
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
@@ -117,13 +124,14 @@ class Tree:
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
-        auditor, paymaster = (
-            self._address(Auditor, "auditor"),
-            self._address(Paymaster, "paymaster"),
-        )
+        log, signer, settings = self._ports.log, self._ports.signer, self._sequencer_settings
         ledger, paying = self._ledger, self._paymaster_settings
+        sequencer = self._address(Sequencer, "sequencer")
+        auditor = self._address(Auditor, "auditor")
+        paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
+            child(sequencer, lambda: SequencerActor(log, signer, clock, random, settings=settings)),
             child(auditor, lambda: AuditorActor(store, clock)),
             child(paymaster, lambda: PaymasterActor(ledger, store, clock, settings=paying)),
         ]

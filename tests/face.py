@@ -31,6 +31,7 @@ from sql.credits import Credits
 from sql.database import Database
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.proofs import Proofs
 from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
@@ -232,6 +233,7 @@ def gateway_over(
         uploads=Uploads(database),
         jobs=Jobs(database),
         credits=Credits(database),
+        proofs=Proofs(database),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
         snapshot=snapshot,

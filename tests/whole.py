@@ -23,6 +23,7 @@ from supervisors.tree import Ports, Tree
 from tests.face import FaceServer, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.signer import TwinSigner
 from web.app import identity_of
 from web.gateway import Gateway
 from web.node_tokens import SignedNodeTokens
@@ -47,6 +48,7 @@ class Whole:
     url: str
     gateway: Gateway
     tree: Tree
+    store: SqlStore
 
 
 @asynccontextmanager
@@ -59,7 +61,8 @@ async def whole(
     objects = TwinObjects(lambda: clock.now().timestamp())
     gateway = gateway_over(database, settings, registry, objects, lambda: tree.root.snapshot())  # noqa: PLW0108
     tokens = SignedNodeTokens(gateway.tokens, random)
-    ports = Ports(SqlStore(database), objects, TwinBus(), clock, random, tokens)
+    store, signer = SqlStore(database), TwinSigner()
+    ports = Ports(store, objects, TwinBus(), clock, random, tokens, store, signer)
     tree = Tree(
         ports,
         registry,
@@ -77,7 +80,7 @@ async def whole(
     server = FaceServer(site, settings)
     try:
         await server.start_server()
-        yield Whole(str(server.make_url("")).rstrip("/"), gateway, tree)
+        yield Whole(str(server.make_url("")).rstrip("/"), gateway, tree, store)
     finally:
         await server.close()
         await tree.root.stop()

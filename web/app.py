@@ -12,6 +12,7 @@ from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.actor import SchedulerSettings
+from actors.sequencer.policy import SequencerSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
@@ -19,6 +20,7 @@ from rendertrust import money
 from sql.credits import Credits
 from sql.jobs import Jobs
 from sql.nodes import Nodes
+from sql.proofs import Proofs
 from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
@@ -33,6 +35,7 @@ from web.claim import claim
 from web.gateway import Accounts, Gateway
 from web.keyring import keyring
 from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
+from web.log_keys import log_keys
 from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes, object_gate
 from web.outside import Outside, build_outside
@@ -45,6 +48,7 @@ from web.revoker import revoker_child
 from web.service_manager import ServiceManager
 from web.site import build_site
 from web.socket import NodeSocket
+from web.sweeper import sweeper_child
 from web.tokens import Tokens
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
@@ -90,14 +94,7 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     gateway = build_gateway(
         settings, data, outside, registry, lambda: tree.root.snapshot(brief=True)
     )
-    ports = Ports(
-        store=SqlStore(outside.database),
-        objects=outside.objects,
-        bus=outside.bus,
-        clock=gateway.clock,
-        random=gateway.random,
-        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
-    )
+    ports = ports_of(gateway, outside, data)
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
         return await tree.open_session(identity_of(arrival), socket)
@@ -114,13 +111,29 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         registry,
         session,
         lifeline=lifeline,
+        sequencer=sequencer_settings(settings),
         paymaster=PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
         scheduler=scheduler,
         engines=outside.engines,
         web=[revoker, listener],
-        last=[pulse],
+        last=[pulse, sweeper_child(gateway, registry)],
     )
     return Application(settings, data, tree.root, place, outside, gateway)
+
+
+def ports_of(gateway: Gateway, outside: Outside, data: Path) -> Ports:
+    """The outside world as the actors see it. Raises SettingsError."""
+    store = SqlStore(outside.database)
+    return Ports(
+        store=store,
+        objects=outside.objects,
+        bus=outside.bus,
+        clock=gateway.clock,
+        random=gateway.random,
+        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
+        log=store,
+        signer=log_keys(gateway.settings, data, gateway.clock, gateway.random),
+    )
 
 
 def identity_of(arrival: Arrival) -> NodeIdentity:
@@ -156,6 +169,12 @@ def actor_settings(
         unsent_seconds=leases.unsent_seconds,
     )
     return session, lifeline, SchedulerSettings(open_jobs=settings.limits.open_jobs)
+
+
+def sequencer_settings(settings: Settings) -> SequencerSettings:
+    """What the settings say to the Sequencer."""
+    proof = settings.proof
+    return SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds)
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:
@@ -209,6 +228,7 @@ def build_gateway(
         uploads=Uploads(database),
         jobs=Jobs(database),
         credits=Credits(database),
+        proofs=Proofs(database),
         starter=starter_units(settings),
         probes=outside.probes,
         snapshot=snapshot,

@@ -14,6 +14,7 @@ from config.settings import Network
 from web.answers import encode, refusal
 from web.caller import subject_of, trusts
 from web.crowd import Crowd, Seat
+from web.middleware.headers import stamp
 from web.problem import Problem, unavailable
 
 log = logging.getLogger("web.connection")
@@ -182,8 +183,10 @@ class Connection(RequestHandler):
         """What went wrong outside our handlers. The message may quote the URL: it is not told."""
         if status >= 500:
             log.error("error handling a request", exc_info=exc)
-            return refusal(request, Problem(500, "Internal server error"))
-        return refusal(request, NOT_HTTP)
+        told = Problem(500, "Internal server error") if status >= 500 else NOT_HTTP
+        answer = refusal(request, told)
+        stamp(answer)  # nothing else sees this answer before it is sent
+        return answer
 
     def _arm(self) -> None:
         if self._header_deadline is None:

@@ -45,18 +45,35 @@ def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
 
 
 def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
-    """A query string as an instance of ``kind``; parameters that it does not know are ignored."""
+    """A query string as an instance of ``kind``; parameters that it does not know are ignored.
+
+    A field called ``from_``, as Python wants it, is the parameter ``from``.
+    """
+    fields = attrs.fields(cast("type[Any]", kind))
+    named = {field.name: parameter_of(field.name) for field in fields}
     faults = [
-        Fault(field.name, "duplicate", "is given more than once")
-        for field in attrs.fields(cast("type[Any]", kind))
-        if len(query.getall(field.name, ())) > 1
+        Fault(name, "duplicate", "is given more than once")
+        for name in named.values()
+        if len(query.getall(name, ())) > 1
     ]
     faults += [
         Fault(ascii(name)[1:-1], "value", "must not contain NUL or lone surrogates")
         for name, value in query.items()
         if not (writable(name) and writable(value))
     ]
-    return faults or _structured(_LAX, query, kind)
+    if faults:
+        return faults
+    known = {field: query[name] for field, name in named.items() if name in query}
+    try:
+        return _LAX.structure(known, kind)
+    except BaseValidationError as error:
+        found = _faults(error, "")
+        return [attrs.evolve(fault, field=parameter_of(fault.field)) for fault in found]
+
+
+def parameter_of(field: str) -> str:
+    """What a field of a query's class is called in the query."""
+    return field.removesuffix("_")
 
 
 def uuid_of(text: str) -> UUID | None:

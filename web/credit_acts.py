@@ -37,7 +37,7 @@ class Movement:
     description: str
 
 
-def moved(movement: Movement, act: Act, key: IdempotencyKey | None = None) -> Commit:
+def order_of(movement: Movement, act: Act, key: IdempotencyKey | None = None) -> Commit:
     """The platform's adjustments to the user, or the other way."""
     user = user_account(movement.user)
     up = movement.units > 0
@@ -55,7 +55,7 @@ def moved(movement: Movement, act: Act, key: IdempotencyKey | None = None) -> Co
     return Commit((transfer,), idempotency=key, act=attrs.evolve(act, details=details))
 
 
-def refunded(
+def refund_of(
     unit: ChargedUnit, units: int, description: str, act: Act, key: IdempotencyKey | None = None
 ) -> Commit:
     """Out of revenue, once for each unit of work: its reference is the work's.

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from aiohttp import web
-from multidict import MultiDict
+from aiohttp import hdrs, web
+from multidict import MultiDict, istr
 
 from web.admission import is_open
 from web.answers import refusal, success
@@ -25,7 +25,7 @@ from web.tokens import Claims
 HANDLER_SECONDS = 1.85
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
-ONCE = ("Authorization", "Idempotency-Key")
+ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -35,11 +35,13 @@ class Endpoint:
     def __init__(self, operation: Operation, gateway: Gateway) -> None:
         self.operation = operation
         self._gateway = gateway
-        self._success = next(iter(operation.answers))
+        self._success, self._usual = next(iter(operation.answers.items()))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Admit, identify, validate, handle, answer."""
         outcome = await self._outcome(request)
+        if type(outcome) is self._usual:
+            return success(self._success, outcome)
         if isinstance(outcome, Problem):
             return refusal(request, outcome)
         if isinstance(outcome, web.StreamResponse):

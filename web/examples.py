@@ -245,7 +245,21 @@ UPLOAD: Final[Example] = {
         "headers": {"Content-Length": "1048576"},
         "expires_in": 3600,
     },
+    "parts": None,
 }
+WANTED_PARTS: Final[Example] = {"parts": [{"number": 2, "sha256": SHA256}]}
+PART_URLS: Final[Example] = {
+    "parts": [
+        {
+            "number": 2,
+            "size": 67108864,
+            "url": "https://storage.example.com/bucket/key?partNumber=2&uploadId=0123abcd",
+            "headers": {"Content-Length": "67108864"},
+        }
+    ],
+    "expires_in": 3600,
+}
+SENT: Final[Example] = {"parts": [SHA256, SHA256]}
 COMPLETED_UPLOAD: Final[Example] = {
     **UPLOAD,
     "status": "COMPLETED",

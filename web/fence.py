@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from web.api_keys import PREFIX
 from web.gateway import Gateway
@@ -19,7 +19,7 @@ PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in")
 
 def bearer(request: web.Request) -> str | None:
     """The token of ``Authorization: Bearer …``; '' when the header is something else."""
-    header = request.headers.get("Authorization")
+    header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None
     scheme = header[: len(_SCHEME)]

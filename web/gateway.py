@@ -13,9 +13,11 @@ from sql.api_keys import ApiKeys
 from sql.audit import Audit
 from sql.credits import Credits
 from sql.jobs import Jobs
+from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.prices import Prices
+from sql.proofs import Proofs
 from sql.sessions import Sessions
 from sql.uploads import Uploads
 from sql.users import Users
@@ -39,6 +41,10 @@ def _operators(gateway: "Gateway") -> Operators:
 
 def _prices(gateway: "Gateway") -> Prices:
     return Prices(gateway.database)
+
+
+def _multiparts(gateway: "Gateway") -> Multiparts:
+    return Multiparts(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -81,10 +87,12 @@ class Gateway:
     uploads: Uploads
     jobs: Jobs
     credits: Credits
+    proofs: Proofs
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
+    multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
     operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
 

@@ -13,6 +13,7 @@ from typing import Final
 
 LINES_MAX: Final = 10_000
 BATCH_MAX: Final = 200
+GATHER_SECONDS: Final = 0.1  # what is in no hurry is written together: a thread is dear to wake
 STDERR: Final = 2
 LAST_LINES_SECONDS: Final = 1.0  # at the end of the process, for what is still queued
 Line = Callable[[], bytes]
@@ -25,11 +26,19 @@ class LogLines:
     put makes the line, newline included, where it is written.
     """
 
-    def __init__(self, *, descriptor: int | None = None, lines_max: int = LINES_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        descriptor: int | None = None,
+        lines_max: int = LINES_MAX,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
         self._descriptor = descriptor
         self._lines_max = lines_max
+        self._gather_seconds = gather_seconds
         self._queue: deque[Line] = deque()
         self._queued = threading.Event()
+        self._hurried = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
         self.dropped = 0
@@ -43,8 +52,8 @@ class LogLines:
             self._thread = threading.Thread(target=self._work, name="log", daemon=True)
             self._thread.start()
 
-    def put(self, line: Line) -> None:
-        """Queue a line."""
+    def put(self, line: Line, *, hurry: bool = True) -> None:
+        """Queue a line; without ``hurry`` it may wait a moment for others to be written with."""
         if self._thread is None:
             self._write(line())
         elif len(self._queue) >= self._lines_max:
@@ -53,6 +62,8 @@ class LogLines:
             self._queue.append(line)
             if not self._queued.is_set():
                 self._queued.set()
+            if hurry and not self._hurried.is_set():
+                self._hurried.set()
 
     def close(self, *, within: float) -> None:
         """Write what is queued, for so many seconds at most.
@@ -62,6 +73,7 @@ class LogLines:
         if self._thread is not None:
             self._closing = True
             self._queued.set()
+            self._hurried.set()
             self._thread.join(within)
             if not self._thread.is_alive():
                 self._thread = None
@@ -69,6 +81,8 @@ class LogLines:
     def _work(self) -> None:
         while not (self._closing and not self._queue):
             self._queued.wait()
+            self._hurried.wait(self._gather_seconds)
+            self._hurried.clear()
             self._queued.clear()
             while self._queue:
                 count = min(BATCH_MAX, len(self._queue))

@@ -109,7 +109,7 @@ def access(  # noqa: PLR0917 - by name it would cost more, at every request
             }
         )
 
-    LINES.put(line)
+    LINES.put(line, hurry=False)
 
 
 def _render(_: WrappedLogger, __: str, event: EventDict) -> str:

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.strategies import FixedWindowRateLimiter
+from multidict import istr
 from prometheus_client import Counter
 
 from actors.ports import Clock
@@ -18,11 +19,13 @@ from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.problem import Problem, unavailable
 from web.rate_table import Table
 
+WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # for a whole answer of the shared counters, come what may
 REST_SECONDS: Final = 1.0  # after one that did not come nobody waits for another
 # What guards passwords and accounts must not be multiplied by the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
 NOT_COUNTED: Final = unavailable("Requests cannot be counted now; try again", retry_after=2)
+LIMIT, REMAINING, RESET = (istr(f"RateLimit-{n}") for n in ("Limit", "Remaining", "Reset"))
 ALONE: Final = Counter(
     "rendertrust_rate_limit_fallbacks", "Requests counted here alone: Redis did not answer."
 )
@@ -41,9 +44,9 @@ class Standing:
     def headers(self) -> Mapping[str, str]:
         """As the answer tells it."""
         return {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.seconds),
+            LIMIT: str(self.limit),
+            REMAINING: str(self.remaining),
+            RESET: str(self.seconds),
         }
 
 
@@ -58,7 +61,7 @@ class Rates:
 
     def __init__(self, settings: Limits, clock: Clock, shared: SharedRates | None = None) -> None:
         self._clock = clock
-        self._here = FixedWindowRateLimiter(Table(self._now, settings.subjects))
+        self._here = Table(clock.monotonic, settings.subjects, WINDOW_SECONDS)
         self._shared = shared
         self._rests_until = -math.inf
         self._limits = {
@@ -71,17 +74,14 @@ class Rates:
         """Count a request; 503 where that must be done together and cannot."""
         limit = self._limits[rate]
         if self._shared is None:
-            return await self._counted(self._here, limit, rate, subject)
+            return self._counted_here(limit, rate, subject)
         together = await self._together(self._shared, limit, rate, subject)
         if together is not None:
             return together
         if rate in GUARDS:
             return NOT_COUNTED
         ALONE.inc()
-        return await self._counted(self._here, limit, rate, subject)
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
+        return self._counted_here(limit, rate, subject)
 
     async def _together(
         self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: str
@@ -97,14 +97,24 @@ class Rates:
             log.warning("rates are not shared", reason=type(error).__name__)
             return None
 
+    def _counted_here(self, limit: RateLimitItem, rate: str, subject: str) -> Standing:
+        window = self._here.hit(f"{rate}/{subject}")
+        wait = window.ends - self._clock.monotonic()
+        return standing_of(limit.amount, limit.amount - window.count, wait)
+
     async def _counted(
         self, limiter: FixedWindowRateLimiter, limit: RateLimitItem, rate: str, subject: str
     ) -> Standing:
         within = await limiter.hit(limit, rate, subject)
         stats = await limiter.get_window_stats(limit, rate, subject)
-        left = stats.reset_time - self._now()
-        seconds = min(max(1, math.ceil(left)), limit.get_expiry() + 1)
-        return Standing(limit.amount, stats.remaining, seconds, is_over=not within)
+        left = stats.remaining if within else -1
+        return standing_of(limit.amount, left, stats.reset_time - self._clock.now().timestamp())
+
+
+def standing_of(limit: int, left: int, wait: float) -> Standing:
+    """``left`` is below zero for a request that was one too many."""
+    seconds = min(max(1, math.ceil(wait)), WINDOW_SECONDS + 1)
+    return Standing(limit, max(left, 0), seconds, is_over=left < 0)
 
 
 async def admit(rates: Rates, request: web.Request, rate: str, subject: str) -> Problem | None:

@@ -107,6 +107,7 @@ class Relay:
         self, request: web.Request, response: SocketResponse, arrival: Arrival | None
     ) -> web.StreamResponse:
         await response.prepare(request)
+        response.headers.clear()  # they are sent, and a socket is there for days
         request[SEAT].leave()  # it is no request any more
         socket = NodeSocket(response, request)
         if arrival is None:

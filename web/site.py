@@ -7,6 +7,7 @@ from web.endpoint import Endpoint
 from web.gateway import GATEWAY, Gateway
 from web.middleware.headers import add_headers
 from web.middleware.measures import measures
+from web.middleware.notes import notes
 from web.middleware.problems import problems
 from web.middleware.request_id import request_ids
 from web.middleware.seats import callers, seats
@@ -18,8 +19,7 @@ def build_site(gateway: Gateway) -> web.Application:
     """A fresh application; it can be started and stopped once."""
     site = web.Application(
         middlewares=[
-            request_ids(gateway.random),
-            callers(gateway.settings.server.proxies()),
+            notes(request_ids(gateway.random), callers(gateway.settings.server.proxies())),
             measures(gateway.clock, logged=gateway.settings.logs.access),
             seats,
             problems,

@@ -21,8 +21,8 @@ from actors.scheduler.messages import NodeDeclined, UnitsChanged
 from rendertrust.protocol import JobResult
 
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
-# With these a node says that it cannot take the unit now: it drains, stops, or has no way to us.
-NOT_ITS_FAULT = ("network", "gateway")
+# With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
+DECLINES = "network"
 
 
 class Settlement(Desk, partial=True):
@@ -35,7 +35,7 @@ class Settlement(Desk, partial=True):
             assert held.effect is not None, "a unit ends by a result or by an effect"
             self._end(held, held.effect)
         elif result.status == "failed":
-            if result.failure in NOT_ITS_FAULT:
+            if result.failure == DECLINES:
                 declined = NodeDeclined(self._node.id, self.ref)
                 self._peers.scheduler.tell(declined)
             self._fail(held, result.failure or "node", result.error or "the node says it failed")

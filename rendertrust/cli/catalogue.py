@@ -22,6 +22,8 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         ),
         Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
+        Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
+        Listed("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
         Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
     ),
     "Operating a node": (

@@ -2,7 +2,7 @@
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -55,6 +55,16 @@ class Root(Group):
     def get_help(self, ctx: click.Context) -> str:
         """The overview, which needs none of the modules."""
         return catalogue.overview()
+
+
+def paged(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--limit --offset``, of every command that lists."""
+    for option in (
+        click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many."),
+        click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True),
+    ):
+        command = option(command)
+    return command
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rendertrust.cli import wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def balance(context: click.Context) -> None:
 
 
 @credits.command()
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def history(context: click.Context, limit: int, offset: int) -> None:
     """Every movement, newest first."""
@@ -45,9 +44,7 @@ def history(context: click.Context, limit: int, offset: int) -> None:
         return
     people = session.output.terminal
     session.output.table(COLUMNS, [_row(entry, people=people) for entry in found.entries])
-    if offset + len(found.entries) < found.count:
-        seen = offset + len(found.entries)
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.entries), found.count)
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:

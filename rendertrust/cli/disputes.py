@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from rendertrust.cli import wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def open_(context: click.Context, job: UUID, unit: int, reason: str) -> None:
 
 @disputes.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
     """Your disputes, newest first."""
@@ -51,9 +50,7 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
     people = session.output.terminal
     rows = [_row(dispute, people=people) for dispute in found.disputes]
     session.output.table(COLUMNS, rows)
-    seen = offset + len(found.disputes)
-    if seen < found.count:
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.disputes), found.count)
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rendertrust.cli import wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def earnings(context: click.Context) -> None:
 
 @earnings.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
     """What your nodes earned, unit by unit, newest first."""
@@ -46,9 +45,7 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
         session.output.note("Nothing yet. Let this machine earn: rendertrust node join")
         return
     _table(session, found)
-    seen = offset + len(found.earnings)
-    if seen < found.count:
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.earnings), found.count)
     session.output.note(_totals(found.totals))
 
 
@@ -93,8 +90,7 @@ def payout(context: click.Context, to: "PayoutTo") -> None:
 
 
 @earnings.command()
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def payouts(context: click.Context, limit: int, offset: int) -> None:
     """Your payouts, newest first."""
@@ -106,9 +102,7 @@ def payouts(context: click.Context, limit: int, offset: int) -> None:
         return
     time = wording.ago if session.output.terminal else wording.stamp
     session.output.table(PAYOUT_COLUMNS, [_payout(each, time) for each in found.payouts])
-    seen = offset + len(found.payouts)
-    if seen < found.count:
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.payouts), found.count)
 
 
 def _table(session: Session, found: "Earnings") -> None:

@@ -5,6 +5,7 @@ from typing import Final
 OK: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
+NOT_WITNESSED: Final = 3
 NOT_AUTHENTICATED: Final = 4
 INSUFFICIENT_CREDITS: Final = 5
 JOB_FAILED: Final = 6
@@ -17,6 +18,7 @@ TABLE: Final[dict[int, str]] = {
     OK: "done",
     FAILURE: "it failed; the message says why",
     USAGE: "used wrongly: an option, a value or a file is not what it should be",
+    NOT_WITNESSED: "all holds, but nothing outside of the gateway vouches for it",
     NOT_AUTHENTICATED: "not logged in, or the login is over",
     INSUFFICIENT_CREDITS: "fewer credits are available than the job takes",
     JOB_FAILED: "the job failed or was cancelled",

@@ -59,7 +59,10 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
     errors.Forbidden: lambda _: (
         exit_codes.FAILURE,
         "forbidden",
-        "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE",
+        (
+            "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE;\n"
+            "somebody who is logged in needs the role for it: an admin can give it"
+        ),
     ),
     errors.NotFound: lambda _: (
         exit_codes.NOT_FOUND,
@@ -116,6 +119,20 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
             exit_codes.STILL_RUNNING,
             "still_running",
             f"Watch again: rendertrust jobs watch {getattr(error, 'job_id', '')}",
+        )
+    ),
+    errors.Forked: _other(
+        lambda error, _: (
+            exit_codes.FAILURE,
+            "forked",
+            wording.evidence(getattr(error, "before", ""), getattr(error, "now", "")),
+        )
+    ),
+    errors.NotProved: _other(
+        lambda _, __: (
+            exit_codes.FAILURE,
+            "not_proved",
+            "Keep the proof, and ask who runs the gateway.",
         )
     ),
     errors.FileChanged: _other(

@@ -10,7 +10,7 @@ import attrs
 import click
 
 from rendertrust.cli import exit_codes, follow, scene, verdict, wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
 from rendertrust.cli.session import Session, session_of
@@ -32,8 +32,7 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def list_jobs(context: click.Context, status: str | None, limit: int, offset: int) -> None:
     """Your jobs, newest first."""
@@ -44,9 +43,7 @@ def list_jobs(context: click.Context, status: str | None, limit: int, offset: in
         session.output.note("No jobs. Submit one: rendertrust submit SCENE.blend --watch")
         return
     _table(session, found)
-    if offset + len(found.jobs) < found.count:
-        more = f"{offset + len(found.jobs)} of {found.count}"
-        session.output.note(f"{more}; more: --offset {offset + len(found.jobs)}")
+    session.output.more(offset + len(found.jobs), found.count)
 
 
 def _table(session: Session, found: "JobList") -> None:

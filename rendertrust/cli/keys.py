@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from rendertrust.cli import wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import API_KEY, session_of
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def create(
 
 
 @keys.command("list")
-@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def list_(context: click.Context, limit: int, offset: int) -> None:
     """Your keys that were not revoked, newest first."""
@@ -69,9 +68,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
         session.output.note("No keys. Make one: rendertrust keys create NAME")
         return
     session.output.table(COLUMNS, [_row(key, people=session.output.terminal) for key in found.keys])
-    if offset + len(found.keys) < found.count:
-        seen = offset + len(found.keys)
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.keys), found.count)
 
 
 @keys.command()

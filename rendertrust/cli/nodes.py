@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from rendertrust.cli import wording
-from rendertrust.cli.command import Group
+from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import is_interactive, session_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def nodes() -> None:
 
 
 @nodes.command("list")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many.")
+@paged
 @click.pass_context
 def list_nodes(context: click.Context, limit: int, offset: int) -> None:
     """Your nodes, newest first; an admin's are all."""
@@ -44,9 +43,7 @@ def list_nodes(context: click.Context, limit: int, offset: int) -> None:
     rows = [_row(node, wording.ago if people else wording.stamp) for node in found.nodes]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
-    seen = offset + len(found.nodes)
-    if seen < found.count:
-        session.output.note(f"{seen} of {found.count}; more: --offset {seen}")
+    session.output.more(offset + len(found.nodes), found.count)
 
 
 @nodes.command()
@@ -60,38 +57,31 @@ def show(context: click.Context, node: UUID) -> None:
     session.output.facts(facts(found))
 
 
-@nodes.command()
-@node_argument
-@reason_option
-@click.pass_context
+def _verb(command: Callable[..., None]) -> click.Command:
+    """Something to say to a node."""
+    return nodes.command()(node_argument(reason_option(click.pass_context(command))))
+
+
+@_verb
 def drain(context: click.Context, node: UUID, reason: str) -> None:
     """Let it finish what it runs, and give it nothing new."""
     _tell(context, node, "drain", reason)
 
 
-@nodes.command()
-@node_argument
-@reason_option
-@click.pass_context
+@_verb
 def quarantine(context: click.Context, node: UUID, reason: str) -> None:
     """Give it no work but its owner's; for admins."""
     _tell(context, node, "quarantine", reason)
 
 
-@nodes.command()
-@node_argument
-@reason_option
-@click.pass_context
+@_verb
 def release(context: click.Context, node: UUID, reason: str) -> None:
     """Give it work again."""
     _tell(context, node, "release", reason)
 
 
-@nodes.command()
-@node_argument
-@reason_option
+@_verb
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_context
 def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
     """Shut it out for good: it is disconnected, and its key opens nothing any more."""
     if not yes and not is_interactive():

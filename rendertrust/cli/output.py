@@ -47,6 +47,11 @@ class Output:
         if not self.json:
             _write(self.notes, text)
 
+    def more(self, seen: int, count: int) -> None:
+        """That a list goes on: ``seen`` of its elements have been shown by now."""
+        if seen < count:
+            self.note(f"{seen} of {count}; more: --offset {seen}")
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on a terminal; tab-separated lines, with a heading, for programs."""
         if self.terminal:

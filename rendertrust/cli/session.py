@@ -10,6 +10,7 @@ import click
 
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.cli.output import Output
+from rendertrust.cli.pins import PinFile
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, NoAnswer, Unavailable
@@ -71,7 +72,7 @@ class Session:
 
         async def with_client() -> Reply:
             async with AsyncClient(
-                url, keeper=keeper, api_key=key, waiting=self._waiting
+                url, keeper=keeper, api_key=key, waiting=self._waiting, pins=PinFile(url)
             ) as client:
                 return await work(client)
 

@@ -96,7 +96,8 @@ class Submission:
             detail, hint = "Interrupted while submitting", "See whether there is a job now: "
             hint += "rendertrust jobs list"
         else:
-            detail, hint = "Interrupted; nothing was submitted", "Call it again when you like."
+            detail, hint = "Interrupted; nothing was submitted", "Call it again when you like"
+            hint += "; a large file goes on where it stopped."
         return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 

@@ -61,3 +61,10 @@ def short(identifier: str | None) -> str:
 def percent(progress: float | None) -> str:
     """``45 %``; ``-`` when it is not known."""
     return "-" if progress is None else f"{int(progress * 100)} %"
+
+
+def evidence(before: str, now: str) -> str:
+    """Two checkpoints that cannot both be of one log, as they were signed."""
+    first = "Keep both checkpoints: they are evidence of what the gateway signed."
+    lines = ["Before:", *before.splitlines(), "Now:", *now.splitlines()]
+    return "\n".join([first, *(harmless(line) for line in lines if line)])

@@ -100,6 +100,56 @@ class History:
 
 
 @attrs.frozen
+class Opening:
+    """An entry's private part, and the salt that it is hashed with."""
+
+    salt: str
+    private: str
+
+
+@attrs.frozen
+class EntryProof:
+    """Where an entry stands in the log; ``docs/PROOF.md`` says how it is verified."""
+
+    entry_id: int
+    merkle_root: str
+    proof_hashes: tuple[str, ...]
+    directions: tuple[str, ...]
+    anchor_tx_hash: str | None
+    block_number: int | None
+    leaf: str
+    leaf_hash: str
+    leaf_index: int
+    tree_size: int
+    checkpoint: str
+    verifier: str
+    opening: Opening | None = None
+
+
+@attrs.frozen
+class LogCheckpoint:
+    """How large the log is, and its root; ``checkpoint`` is the signed note, by ``verifier``."""
+
+    origin: str
+    size: int
+    root: str
+    time: datetime
+    checkpoint: str
+    verifier: str
+
+
+@attrs.frozen
+class LogConsistency:
+    """What shows that the log only grew from one size to another."""
+
+    from_size: int
+    from_root: str
+    to_size: int
+    to_root: str
+    proof_hashes: tuple[str, ...]
+
+
+@attrs.frozen
 class Placed:
     """A submitted job. ``node_id`` is None while it waits for a node."""
 
@@ -191,8 +241,50 @@ class PutUrl:
 
 
 @attrs.frozen
+class PartRange:
+    """Parts that follow each other, both ends among them."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class Parts:
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last."""
+
+    size: int
+    count: int
+    arrived: tuple[PartRange, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Whether that part has arrived."""
+        return any(some.first <= number <= some.last for some in self.arrived)
+
+
+@attrs.frozen
+class PartUrl:
+    """PUT this part here, with exactly these headers."""
+
+    number: int
+    size: int
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PartUrls:
+    """As many as were asked for."""
+
+    parts: tuple[PartUrl, ...]
+    expires_in: int
+
+
+@attrs.frozen
 class Upload:
-    """Content that was announced. ``put`` is None when the gateway has it already."""
+    """Content that was announced. ``put`` and ``parts`` are None when the gateway has it already.
+
+    ``parts``: it is so long that it can be sent in parts.
+    """
 
     id: str
     payload_ref: str
@@ -201,3 +293,4 @@ class Upload:
     filename: str
     status: str
     put: PutUrl | None = None
+    parts: Parts | None = None

@@ -14,9 +14,11 @@ from rendertrust.client.answers import (
     ApiKeys,
     Balance,
     CreatedApiKey,
+    EntryProof,
     History,
     Job,
     JobList,
+    LogCheckpoint,
     Node,
     NodeList,
     Placed,
@@ -35,6 +37,8 @@ from rendertrust.client.reading import read
 from rendertrust.client.transport import Call, Transport, Waiting
 from rendertrust.client.uploads import Uploads
 from rendertrust.client.watching import Watch
+from rendertrust.client.witness import LogWitness, MemoryPins, Pins
+from rendertrust.verify import Verdict
 
 RETRIES = Retries()
 _OPERATOR = "/api/v1/operators/me"
@@ -60,8 +64,11 @@ class AsyncClient:
         api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
+        pins: Pins | None = None,
     ) -> None:
-        """``keeper`` keeps tokens between runs; ``waiting`` is told before a pause.
+        """``keeper`` keeps tokens between runs, ``pins`` what was seen of the log.
+
+        ``waiting`` is told before a pause.
 
         With an ``api_key`` nobody needs to log in; Forbidden: it lacks the scope.
         """
@@ -69,6 +76,8 @@ class AsyncClient:
         self._keeper = Memory(tokens) if keeper is None else keeper
         self._login = Login(self._transport, self._keeper, api_key)
         self._uploads = Uploads(self._login)
+        kept = MemoryPins() if pins is None else pins
+        self._witness = LogWitness(self._get_open, self._get, kept)
 
     @property
     def url(self) -> str:
@@ -264,6 +273,27 @@ class AsyncClient:
         call = Call("POST", f"{_node_path(node_id)}/{verb}", {"reason": reason})
         return read(Node, await self._login.send(call))
 
+    async def log_checkpoint(self) -> LogCheckpoint:
+        """How large the gateway's log is, signed, held against what was seen of it before.
+
+        Forked: the log is another one than before; that is evidence against the gateway.
+        """
+        return await self._witness.newest()
+
+    async def entry_proof(self, entry_id: int | str | UUID, *, opening: bool = False) -> EntryProof:
+        """What shows that one's entry stands in the log, verified. ``opening``: the private part.
+
+        NotProved: it does not hold. Forked: it is of another log than was seen before.
+        """
+        return (await self._witness.proof(_entry_path(entry_id), _opening(opening)))[0]
+
+    async def verify_entry(self, entry_id: int | str | UUID) -> Verdict:
+        """The same, step by step; ``witnessed`` where the log was seen before."""
+        return (await self._witness.proof(_entry_path(entry_id), {}))[1]
+
+    async def _get_open(self, path: str, query: Mapping[str, str]) -> Any:
+        return await self._transport.send(Call("GET", path, query=query))
+
     # -- operators
 
     async def earnings(
@@ -324,6 +354,15 @@ class AsyncClient:
 
 def _node_path(node_id: str | UUID) -> str:
     return f"/api/v1/nodes/{UUID(str(node_id))}"
+
+
+def _entry_path(entry_id: int | str | UUID) -> str:
+    text = str(entry_id)
+    return f"/api/v1/ledger/{text if text.isdecimal() else UUID(text)}/proof"
+
+
+def _opening(wanted: bool) -> dict[str, str]:
+    return {"opening": "true"} if wanted else {}
 
 
 def _path(job_id: str | UUID) -> str:

@@ -13,9 +13,11 @@ from rendertrust.client.answers import (
     ApiKeys,
     Balance,
     CreatedApiKey,
+    EntryProof,
     History,
     Job,
     JobList,
+    LogCheckpoint,
     Node,
     NodeList,
     Placed,
@@ -30,6 +32,8 @@ from rendertrust.client.content import Progress, unheard
 from rendertrust.client.earned import Dispute, Disputes, Earnings, Payout, Payouts, Statement
 from rendertrust.client.login import Keeper
 from rendertrust.client.transport import Waiting
+from rendertrust.client.witness import Pins
+from rendertrust.verify import Verdict
 
 Reply = TypeVar("Reply")
 
@@ -50,6 +54,7 @@ class Client:
         api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self._client = AsyncClient(
             url,
@@ -58,6 +63,7 @@ class Client:
             api_key=api_key,
             retries=retries,
             waiting=waiting,
+            pins=pins,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -198,6 +204,18 @@ class Client:
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""
         return self._run(self._client.tell_node(node_id, verb, reason))
+
+    def log_checkpoint(self) -> LogCheckpoint:
+        """How large the gateway's log is, held against what was seen of it before."""
+        return self._run(self._client.log_checkpoint())
+
+    def entry_proof(self, entry_id: int | str | UUID, *, opening: bool = False) -> EntryProof:
+        """What shows that one's entry stands in the log, verified."""
+        return self._run(self._client.entry_proof(entry_id, opening=opening))
+
+    def verify_entry(self, entry_id: int | str | UUID) -> Verdict:
+        """The same, step by step."""
+        return self._run(self._client.verify_entry(entry_id))
 
     def earnings(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Earnings:
         """What one's nodes earned, newest first."""

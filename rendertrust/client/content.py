@@ -58,6 +58,10 @@ class Source:
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
+    def stretch(self, start: int, size: int) -> "Stretch":
+        """A part of it."""
+        return Stretch(self, start, size)
+
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
         """Its content from the start; FileChanged when it is not as long as it was."""
         done = 0
@@ -77,6 +81,34 @@ class Source:
     def fault(self) -> FileChanged:
         """Says what happened to the file."""
         return FileChanged(f"{self.name} was written to while it was being sent")
+
+
+@attrs.frozen
+class Stretch:
+    """``size`` bytes of a source from ``start`` on: a part that is sent on its own."""
+
+    source: Source
+    start: int
+    size: int
+
+    async def sha256(self) -> str:
+        """Its SHA-256, in hex; FileChanged as ``chunks``."""
+        digest = hashlib.sha256()
+        async for chunk in self.chunks():
+            await asyncio.to_thread(digest.update, chunk)
+        return digest.hexdigest()
+
+    async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
+        """Its bytes; FileChanged where the file ends too soon. Progress is that of the source."""
+        file, left = self.source.file, self.size
+        await asyncio.to_thread(file.seek, self.start)
+        while left:
+            chunk = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
+            if not chunk:
+                raise self.source.fault()
+            left -= len(chunk)
+            yield chunk
+            progress(self.start + self.size - left, self.source.size)
 
 
 @contextmanager

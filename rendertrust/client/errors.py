@@ -50,6 +50,22 @@ class FileChanged(RenderTrustError):
     """The file was written to while it was being sent."""
 
 
+class Forked(RenderTrustError):
+    """The gateway shows another log than before: it took back what it had signed.
+
+    ``before`` and ``now`` are both checkpoints, as it signed them. Keep them: they are evidence.
+    """
+
+    def __init__(self, detail: str, before: str, now: str) -> None:
+        super().__init__(f"The gateway's log is not the one that it showed before: {detail}")
+        self.before = before
+        self.now = now
+
+
+class NotProved(RenderTrustError):
+    """The proof that the gateway gave does not hold; the text says at which step."""
+
+
 class StillRunning(RenderTrustError):
     """The job has not ended within the time that the caller gave it; it goes on."""
 

@@ -1,14 +1,15 @@
-"""Sending a file: announced by its hash, put into the store by a presigned URL, confirmed."""
+"""Sending a file: announced by its hash, put into the store by presigned URLs, confirmed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 import attrs
 
-from rendertrust.client.answers import PutUrl, Upload
-from rendertrust.client.content import Progress, Source, opened, unheard
-from rendertrust.client.errors import Conflict, NoAnswer, TransferFailed
+from rendertrust.client.answers import Parts, PartUrls, PutUrl, Upload
+from rendertrust.client.content import Progress, Source, Stretch, opened, unheard
+from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
 from rendertrust.client.login import Login
 from rendertrust.client.reading import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, Call, Transport, unanswered
@@ -25,41 +26,114 @@ class Uploads:
     async def send(self, path: Path, progress: Progress = unheard) -> Upload:
         """The file's upload, complete; nothing is sent when the gateway has the content already.
 
-        A cut connection or an expired URL begins again with a fresh one, a bounded number of times.
+        A cut connection or an expired URL begins again with a fresh one, a bounded number of times
+        in a row; of a file in parts, with those that have not arrived.
         """
         transport = self.login.transport
         with opened(path) as source:
-            sha256 = await source.sha256()
-            for delay in transport.retries.delays():
+            sending = Sending(self, source, await source.sha256(), progress)
+            delays = transport.retries.delays()
+            while True:
+                put = sending.parts_put
                 try:
-                    return await self._attempt(source, sha256, progress)
+                    return await sending.attempt()
                 except (NoAnswer, TransferFailed, Conflict) as error:
                     if source.changed:
                         raise source.fault() from error
-                    if not passing(error):
+                    if sending.parts_put > put:
+                        delays = transport.retries.delays()  # it gets along
+                    delay = next(delays, None)
+                    if delay is None or not passing(error):
                         raise
                 await transport.sleep(delay)
-            return await self._attempt(source, sha256, progress)
-
-    async def _attempt(self, source: Source, sha256: str, progress: Progress) -> Upload:
-        upload = await self.announce(sha256, source.size, source.name)
-        if upload.put is None:
-            return upload
-        await put(self.login.transport, upload.put, source, progress)
-        if source.changed:
-            raise source.fault()
-        return await self.complete(upload.id)
 
     async def announce(self, sha256: str, size: int, filename: str) -> Upload:
-        """Tell the gateway what will come; ``put`` says where to, or None when it is there."""
+        """Tell the gateway what will come; it says where to, or that it is there already."""
         body = {"sha256": sha256, "size": size, "filename": filename[-FILENAME_MAX:]}
         return read(Upload, await self.login.send(Call("POST", "/api/v1/uploads", body)))
 
-    async def complete(self, upload_id: str) -> Upload:
-        """Tell the gateway that the content is in the store; it looks."""
-        return read(
-            Upload, await self.login.send(Call("POST", f"/api/v1/uploads/{upload_id}/complete"))
-        )
+    async def part(self, upload_id: str, number: int, sha256: str) -> PutUrl:
+        """Where to put one part."""
+        body = {"parts": [{"number": number, "sha256": sha256}]}
+        call = Call("POST", f"/api/v1/uploads/{upload_id}/parts", body)
+        found = read(PartUrls, await self.login.send(call))
+        for part in found.parts:
+            if part.number == number:
+                return PutUrl(part.url, part.headers, found.expires_in)
+        raise BadAnswer(f"The answer names no place for part {number}")
+
+    async def complete(self, upload_id: str, parts: Sequence[str] = ()) -> Upload:
+        """Tell the gateway that the content is in the store; it looks.
+
+        ``parts``: the SHA-256 of each, if it was sent in parts.
+        """
+        body = {"parts": list(parts)} if parts else None
+        call = Call("POST", f"/api/v1/uploads/{upload_id}/complete", body)
+        return read(Upload, await self.login.send(call))
+
+
+@attrs.define
+class Sending:
+    """One file on its way; ``parts_put`` is how many parts of it were put in all attempts."""
+
+    uploads: Uploads
+    source: Source
+    sha256: str
+    progress: Progress
+    parts_put: int = 0
+    _digests: dict[int, str] = attrs.field(factory=dict[int, str])
+
+    async def attempt(self) -> Upload:
+        """Send what has not arrived, and have it confirmed."""
+        source = self.source
+        upload = await self.uploads.announce(self.sha256, source.size, source.name)
+        digests: Sequence[str] = ()
+        if upload.parts is not None:
+            digests = await self._put_parts(upload.id, checked(upload.parts, source.size))
+        elif upload.put is not None:
+            await put(self._transport, upload.put, source, self.progress)
+        else:
+            return upload
+        if source.changed:
+            raise source.fault()
+        return await self.uploads.complete(upload.id, digests)
+
+    @property
+    def _transport(self) -> Transport:
+        return self.uploads.login.transport
+
+    async def _put_parts(self, upload_id: str, parts: Parts) -> list[str]:
+        """The SHA-256 of each part, when all of them are in the store."""
+        digests: list[str] = []
+        for number in range(1, parts.count + 1):
+            start = (number - 1) * parts.size
+            stretch = self.source.stretch(start, min(parts.size, self.source.size - start))
+            digest = self._digests.get(number) or await stretch.sha256()
+            self._digests[number] = digest
+            digests.append(digest)
+            if not parts.has(number):
+                await self._put_part(upload_id, number, digest, stretch)
+            if self.source.changed:
+                raise self.source.fault()
+        return digests
+
+    async def _put_part(self, upload_id: str, number: int, digest: str, part: Stretch) -> None:
+        where = await self.uploads.part(upload_id, number, digest)
+        try:
+            await put(self._transport, where, part, self.progress)
+        except TransferFailed as error:
+            if error.status != 404:
+                raise
+            # Left for a day it was removed just now: the gateway begins it anew.
+            raise TransferFailed("The object store has removed the parts") from error
+        self.parts_put += 1
+
+
+def checked(parts: Parts, size: int) -> Parts:
+    """BadAnswer unless they are the parts of so many bytes."""
+    if parts.size < 1 or parts.count != -(-size // parts.size):
+        raise BadAnswer(f"{parts.count} parts of {parts.size} bytes are not {size} bytes")
+    return parts
 
 
 def passing(error: Exception) -> bool:
@@ -72,13 +146,15 @@ def passing(error: Exception) -> bool:
     return error.status is None or error.status in (403, 408, 429) or error.status >= 500
 
 
-async def put(transport: Transport, where: PutUrl, source: Source, progress: Progress) -> None:
+async def put(
+    transport: Transport, where: PutUrl, content: Source | Stretch, progress: Progress
+) -> None:
     """PUT the content with exactly the headers that were signed."""
-    headers = {"Content-Length": str(source.size), **where.headers}
+    headers = {"Content-Length": str(content.size), **where.headers}
     try:
         async with transport.session().put(
             where.url,
-            data=source.chunks(progress),
+            data=content.chunks(progress),
             headers=headers,
             timeout=CONTENT_TIMEOUT,
             allow_redirects=False,

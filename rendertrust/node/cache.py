@@ -31,6 +31,10 @@ class _Never(Exception):
     """A download that will not."""
 
 
+class _Other(Exception):
+    """A whole download of something else than was announced."""
+
+
 @attrs.define
 class Cache:
     """Files below ``folder``, together at most ``bytes_max`` long."""
@@ -71,6 +75,9 @@ class Cache:
                 reason = str(fault)
             except _Never as fault:
                 return Failed(failure="gateway", error=f"{wanted.path}: {fault}")
+            except _Other as fault:
+                # Its creator named the sum: another node, and another time, would find the same.
+                return Failed(failure="scene", error=f"{wanted.path}: {fault}")
             else:
                 return None
             if attempt + 1 < TRIES:
@@ -108,7 +115,7 @@ class Cache:
         if size < wanted.size:
             raise _Again("cut off")
         if sum_.hexdigest() != wanted.sha256:
-            raise _Never("the content is not what was announced (SHA-256 differs)")
+            raise _Other("the content is not what was announced (SHA-256 differs)")
 
 
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:

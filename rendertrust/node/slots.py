@@ -63,7 +63,7 @@ class Slots:
         if plugin is None:
             self.refuse(ref, Failed(failure="gateway", error=f"no {frame.job_type} on this node"))
         elif len(self.units) >= self._settings.queued_units_max:
-            self.refuse(ref, Failed(failure="gateway", error="this node's queue is full"))
+            self.refuse(ref, Failed(failure="network", error="this node's queue is full"))
         else:
             self._start(frame, plugin)
 

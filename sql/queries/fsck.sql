@@ -186,3 +186,39 @@ HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - 1, 0)), 0)
            ELSE 'QUEUED' END
     OR count(u.number) = 0
 ORDER BY j.id LIMIT $1;
+
+-- name: fsck_i7_missing
+-- Every entry that the log covers has its leaf.
+SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entries to ' || h.covered AS found
+FROM log_head h JOIN entries e ON e.entry_id <= h.covered
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE l.entry_id IS NULL
+ORDER BY e.entry_id LIMIT $1;
+
+-- name: fsck_i7_late
+-- Where the log has begun, no entry waits for its leaf until others are a minute younger.
+SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
+FROM log_head h
+JOIN entries e ON e.entry_id > h.covered
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE l.entry_id IS NULL
+  AND e.created_at < (SELECT max(created_at) FROM entries WHERE entry_id > h.covered) - interval '60 s'
+ORDER BY e.entry_id LIMIT $1;
+
+-- name: fsck_i7_indices
+-- Leaves are numbered from 0 without a hole, as many as the head says.
+SELECT 'the log' AS subject,
+       l.count || ' leaves from ' || coalesce(l.first, 0) || ' to ' || coalesce(l.last, 0) || ', its head says '
+           || coalesce(h.size, 0) AS found
+FROM (SELECT count(*) AS count, min(leaf_index) AS first, max(leaf_index) AS last FROM leaves) l
+LEFT JOIN log_head h ON true
+WHERE l.count <> coalesce(h.size, 0) OR (l.count > 0 AND (l.first <> 0 OR l.last <> l.count - 1))
+LIMIT $1;
+
+-- name: fsck_i7_beyond
+-- No checkpoint is of more leaves than there are, and none is without a key that counts.
+SELECT 'checkpoint ' || c.size AS subject,
+       'of ' || coalesce(h.size, 0) || ' leaves, with ' || (SELECT count(*) FROM log_keys) || ' keys' AS found
+FROM checkpoints c LEFT JOIN log_head h ON true
+WHERE c.size > coalesce(h.size, 0) OR NOT EXISTS (SELECT FROM log_keys)
+ORDER BY c.size LIMIT $1;

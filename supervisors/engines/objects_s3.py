@@ -3,25 +3,37 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
+from actors.ports import (
+    ObjectInfo,
+    ObjectMissing,
+    ObjectsUnavailable,
+    ObjectTooLarge,
+    Part,
+    PartsRefused,
+    PresignedPut,
+)
 from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.objects import answers
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
     from supervisors.engines.s3_signing import Presigner
 
 CALL_SECONDS = 60.0
-MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+PARTS_REFUSED = frozenset(
+    {"BadDigest", "EntityTooSmall", "InvalidPart", "InvalidPartOrder", "InvalidRequest"}
+)
 
 
 class S3Objects:
@@ -75,15 +87,11 @@ class S3Objects:
                 found = await s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except ObjectMissing:
             return None
-        checksum = found.get("ChecksumSHA256")
-        return ObjectInfo(
-            key=key,
-            size=found["ContentLength"],
-            sha256=base64.b64decode(checksum) if checksum else None,
-        )
+        sha256, parts_sha256 = checksums(found.get("ChecksumSHA256"))
+        return ObjectInfo(key, found["ContentLength"], sha256, parts_sha256)
 
     async def put(self, key: str, data: bytes) -> None:
-        checksum = base64.b64encode(hashlib.sha256(data).digest()).decode("ascii")
+        checksum = encoded(hashlib.sha256(data).digest())
         async with self._call() as (s3, bucket):
             await s3.put_object(Bucket=bucket, Key=key, Body=data, ChecksumSHA256=checksum)
 
@@ -98,6 +106,52 @@ class S3Objects:
     async def delete(self, key: str) -> None:
         async with self._call() as (s3, bucket):
             await s3.delete_object(Bucket=bucket, Key=key)
+
+    async def begin_multipart(self, key: str) -> str:
+        async with self._call() as (s3, bucket):
+            begun = await s3.create_multipart_upload(
+                Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE"
+            )
+            return begun["UploadId"]
+
+    async def presign_part(
+        self,
+        key: str,
+        multipart: str,
+        number: int,
+        *,
+        size: int,
+        sha256: bytes,
+        within: int = 3600,
+        base: str | None = None,
+    ) -> PresignedPut:
+        presigner = await self._presigner(base)
+        return presigner.part(key, multipart, number, within=within, size=size, sha256=sha256)
+
+    async def parts_of(self, key: str, multipart: str) -> Sequence[Part]:
+        parts: list[Part] = []
+        async with self._call() as (s3, bucket):
+            pages = s3.get_paginator("list_parts")
+            async for page in pages.paginate(Bucket=bucket, Key=key, UploadId=multipart):
+                parts += [
+                    Part(part.get("PartNumber", 0), part.get("Size", 0), part.get("ETag", ""))
+                    for part in page.get("Parts", ())
+                ]
+        return parts
+
+    async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
+        async with self._call() as (s3, bucket):
+            await s3.complete_multipart_upload(
+                Bucket=bucket,
+                Key=key,
+                UploadId=multipart,
+                MultipartUpload={"Parts": [described(part) for part in parts]},
+            )
+
+    async def abort_multipart(self, key: str, multipart: str) -> None:
+        with suppress(ObjectMissing):
+            async with self._call() as (s3, bucket):
+                await s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=multipart)
 
     async def check(self) -> None:
         if not await answers(self._endpoint()):
@@ -134,7 +188,7 @@ class S3Objects:
             async with asyncio.timeout(CALL_SECONDS):
                 yield await self._client(endpoint), endpoint.bucket
         except errors.ClientError as error:
-            raise translated(error.response) from error
+            raise translated(error.response, error.operation_name) from error
         except (errors.BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ObjectsUnavailable(type(error).__name__) from error
 
@@ -151,10 +205,30 @@ class S3Objects:
             return self._opened[1]
 
 
-def translated(response: Any) -> Exception:
+def encoded(sha256: bytes) -> str:
+    """As S3 writes a checksum."""
+    return base64.b64encode(sha256).decode("ascii")
+
+
+def checksums(found: str | None) -> tuple[bytes | None, bytes | None]:
+    """The SHA-256 of an object, or of its parts' SHA-256s, which S3 writes with their number."""
+    whole, dash, _ = (found or "").partition("-")
+    sha256 = base64.b64decode(whole) or None
+    return (None, sha256) if dash else (sha256, None)
+
+
+def described(part: Part) -> "CompletedPartTypeDef":
+    """A part as S3 wants to hear of it again."""
+    assert part.sha256 is not None, part.number
+    return {"PartNumber": part.number, "ETag": part.tag, "ChecksumSHA256": encoded(part.sha256)}
+
+
+def translated(response: Any, operation: str) -> Exception:
     """The port's error for an S3 error."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in MISSING:
         return ObjectMissing(code)
+    if operation == "CompleteMultipartUpload" and code in PARTS_REFUSED:
+        return PartsRefused(code)
     return ObjectsUnavailable(f"the object store answered {status} {code}")

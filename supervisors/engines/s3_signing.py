@@ -47,15 +47,17 @@ class Presigner:
     def put(
         self, key: str, *, within: int, size: int | None, sha256: bytes | None, once: bool
     ) -> PresignedPut:
-        headers: dict[str, str] = {}
-        if once:
-            headers["If-None-Match"] = "*"
-        if size is not None:
-            headers["Content-Length"] = str(size)
-        if sha256 is not None:
-            headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode("ascii")
-        url = self._sign("PUT", self._url(key), headers, within)
-        return PresignedPut(url=url, headers=headers)
+        headers = {"If-None-Match": "*"} if once else {}
+        return self._put(self._url(key), {**headers, **_content(size, sha256)}, within)
+
+    def part(
+        self, key: str, multipart: str, number: int, *, within: int, size: int, sha256: bytes
+    ) -> PresignedPut:
+        query = urlencode({"partNumber": number, "uploadId": multipart})
+        return self._put(f"{self._url(key)}?{query}", _content(size, sha256), within)
+
+    def _put(self, url: str, headers: Mapping[str, str], within: int) -> PresignedPut:
+        return PresignedPut(url=self._sign("PUT", url, headers, within), headers=headers)
 
     def _url(self, key: str) -> str:
         return f"{self._prefix}/{_quoted(key)}"
@@ -68,6 +70,16 @@ class Presigner:
 
     def _signer(self, within: int) -> S3SigV4QueryAuth:
         return S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=within)
+
+
+def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
+    """The headers that hold a body to its length and SHA-256, where these are known."""
+    headers: dict[str, str] = {}
+    if size is not None:
+        headers["Content-Length"] = str(size)
+    if sha256 is not None:
+        headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode("ascii")
+    return headers
 
 
 def _quoted(key: str) -> str:

@@ -17,6 +17,7 @@ class Good:
     ids: dict[str, str] = attrs.field(factory=dict[str, str])
     body: Json | None = None
     token: str | None = None
+    query: Json | None = None
 
 
 Recipe: TypeAlias = Callable[[Stage], Good]
@@ -63,6 +64,16 @@ def revoke_key(stage: Stage) -> Good:
 def deduct(stage: Stage) -> Good:
     reference = f"fuzz-{stage.run}-{next(numbers)}"
     return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
+
+
+def entry(stage: Stage) -> Good:
+    deducted = stage.post("/credits/deduct", deduct(stage).body, stage.user)
+    return Good({"entry_id": str(deducted["entry_id"])})
+
+
+def consistency(stage: Stage) -> Good:
+    stage.call("GET", f"/ledger/{entry(stage).ids['entry_id']}/proof", None, stage.user)
+    return Good(query={"from": 1})
 
 
 def say(*, admin: bool = False) -> Recipe:
@@ -123,7 +134,10 @@ RECIPES: Mapping[str, Recipe] = {
     "keys_create": create_key,
     "keys_revoke": revoke_key,
     "credits_deduct": deduct,
+    "ledger_proof": entry,
+    "ledger_consistency": consistency,
     "uploads_show": lambda stage: Good({"upload_id": stage.upload()["id"]}),
+    "uploads_parts": lambda stage: Good({"upload_id": stage.large()["id"]}),
     "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),

@@ -143,6 +143,7 @@ class Run:
             case.path_parameters = {**case.path_parameters, **made.ids}
             case.headers.clear()
             case.body = case.body if made.body is None else made.body
+            case.query = case.query if made.query is None else made.query
         headers = self._headers(tally.audience, made, chance)
         answer = case.call(base_url=self._url, session=self._http, headers=headers, timeout=30)
         tally.statuses[answer.status_code] += 1

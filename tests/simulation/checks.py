@@ -20,6 +20,7 @@ def violations(
         *ends(store),
         *settlements(store),
         *fences(store, nodes),
+        *sequenced(store),
     ]
 
 
@@ -88,3 +89,12 @@ def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
                 f"{unit.job_id}: attempt {unit.attempt} is complete, its node never finished it"
             )
     return wrong
+
+
+def sequenced(store: StoreTwin) -> list[str]:
+    """Every entry is one leaf, and a checkpoint covers all. That they are right says the audit."""
+    leaves = Counter(leaf.entry_id for leaf in store.log_tables.leaves.values())
+    entries = Counter(entry.entry_id for entry in store.entries.values())
+    wrong = [f"entry {number} has {leaves[number]} leaves" for number in entries - leaves]
+    newest = max(store.log_tables.checkpoints, default=0)
+    return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]

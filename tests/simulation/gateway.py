@@ -13,6 +13,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.actor import SchedulerSettings
 from actors.scheduler.messages import Scheduler
+from actors.sequencer.policy import SequencerSettings
 from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
@@ -21,6 +22,7 @@ from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
@@ -76,7 +78,8 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        ports = Ports(self.store, self.objects, TwinBus(), self.clock, self._chance, TwinTokens())
+        twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
+        ports = Ports(self.store, self.objects, TwinBus(), *twins)
         settings = NodeSessionSettings(
             bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
         )
@@ -86,6 +89,7 @@ class SimulatedGateway:
         tree = Tree(
             *(ports, self._registry, settings),
             scheduler=seldom,
+            sequencer=SequencerSettings(every_seconds=5.0),
             paymaster=slowly,
             engines=[],
             web=[web],

@@ -22,6 +22,7 @@ from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
 LAST_JOBS, LAST_HOURS = 5, 0.5
+CHECKED_SECONDS = 60.0  # for the last entries to be in the log
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 
 
@@ -172,6 +173,7 @@ class World:
         for customer in self.customers:  # and it is as good as new
             await customer.submit_some(LAST_JOBS)
         await self._all_ended(LAST_HOURS)
+        await asyncio.sleep(CHECKED_SECONDS)
 
     async def _all_ended(self, hours: float) -> None:
         for _ in range(int(hours * 360)):

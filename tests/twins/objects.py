@@ -3,12 +3,22 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from attrs import field, frozen
 
-from actors.ports import ObjectInfo, ObjectMissing, ObjectsUnavailable, ObjectTooLarge, PresignedPut
+from actors.ports import (
+    ObjectInfo,
+    ObjectMissing,
+    ObjectsUnavailable,
+    ObjectTooLarge,
+    Part,
+    PresignedPut,
+)
+from tests.twins.multiparts import Multiparts
+
+NOTHING: Mapping[str, str] = {}
 
 
 @frozen
@@ -23,6 +33,7 @@ class Answer:
 class _Stored:
     data: bytes
     sha256: bytes | None
+    parts_sha256: bytes | None = None
 
 
 class TwinObjects:
@@ -36,6 +47,7 @@ class TwinObjects:
         self._now = now
         self._secret = secret
         self._objects: dict[str, _Stored] = {}
+        self.multiparts = Multiparts()
 
     async def presign_get(
         self,
@@ -47,7 +59,8 @@ class TwinObjects:
         base: str | None = None,
     ) -> str:
         path = key if bucket is None else f"//{bucket}/{key}"
-        return _at(base, self._sign("GET", path, {}, within, filename))
+        named = {} if filename is None else {"filename": filename}
+        return _at(base, self._sign("GET", path, {}, within, named))
 
     async def presign_put(
         self,
@@ -59,20 +72,17 @@ class TwinObjects:
         once: bool = True,
         base: str | None = None,
     ) -> PresignedPut:
-        headers: dict[str, str] = {}
-        if once:
-            headers["If-None-Match"] = "*"
-        if size is not None:
-            headers["Content-Length"] = str(size)
-        if sha256 is not None:
-            headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
-        url = _at(base, self._sign("PUT", key, headers, within, None))
+        headers = {"If-None-Match": "*"} if once else {}
+        headers |= _content(size, sha256)
+        url = _at(base, self._sign("PUT", key, headers, within))
         return PresignedPut(url=url, headers=headers)
 
     async def head(self, key: str) -> ObjectInfo | None:
         await self.check()
         stored = self._objects.get(key)
-        return ObjectInfo(key, len(stored.data), stored.sha256) if stored else None
+        if stored is None:
+            return None
+        return ObjectInfo(key, len(stored.data), stored.sha256, stored.parts_sha256)
 
     async def put(self, key: str, data: bytes) -> None:
         await self.check()
@@ -91,6 +101,39 @@ class TwinObjects:
         await self.check()
         self._objects.pop(key, None)
 
+    async def begin_multipart(self, key: str) -> str:
+        await self.check()
+        return self.multiparts.begin(key)
+
+    async def presign_part(
+        self,
+        key: str,
+        multipart: str,
+        number: int,
+        *,
+        size: int,
+        sha256: bytes,
+        within: int = 3600,
+        base: str | None = None,
+    ) -> PresignedPut:
+        headers = _content(size, sha256)
+        of = {"partNumber": str(number), "uploadId": multipart}
+        url = _at(base, self._sign("PUT", key, headers, within, of))
+        return PresignedPut(url=url, headers=headers)
+
+    async def parts_of(self, key: str, multipart: str) -> Sequence[Part]:
+        await self.check()
+        return self.multiparts.parts_of(key, multipart)
+
+    async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
+        await self.check()
+        data, parts_sha256 = self.multiparts.complete(key, multipart, parts)
+        self._objects[key] = _Stored(data, None, parts_sha256)
+
+    async def abort_multipart(self, key: str, multipart: str) -> None:
+        await self.check()
+        self.multiparts.abort(key, multipart)
+
     async def check(self) -> None:
         if self.away:
             raise ObjectsUnavailable("away")
@@ -108,7 +151,11 @@ class TwinObjects:
         key = unquote(parts.path.removeprefix("/twin/"))
         if not self._genuine(method, key, query, sent):
             return Answer(403)
-        return self._read(key) if method == "GET" else self._write(key, sent, body)
+        if method == "GET":
+            return self._read(key)
+        if "uploadId" in query:
+            return self._write_part(key, query, sent, body)
+        return self._write(key, sent, body)
 
     def _read(self, key: str) -> Answer:
         stored = self._objects.get(key)
@@ -118,19 +165,29 @@ class TwinObjects:
         if sent.get("if-none-match") == "*" and key in self._objects:
             return Answer(412)
         sha256 = hashlib.sha256(body).digest()
-        claimed = sent.get("x-amz-checksum-sha256")
-        if claimed is not None and base64.b64decode(claimed) != sha256:
+        if _claimed(sent) not in (None, sha256):
             return Answer(400)
-        self._objects[key] = _Stored(body, sha256 if claimed is not None else None)
+        self._objects[key] = _Stored(body, _claimed(sent))
         return Answer(200)
 
+    def _write_part(
+        self, key: str, query: Mapping[str, str], sent: Mapping[str, str], body: bytes
+    ) -> Answer:
+        if _claimed(sent) != hashlib.sha256(body).digest():
+            return Answer(400)
+        put = self.multiparts.put(key, query["uploadId"], int(query["partNumber"]), body)
+        return Answer(200 if put else 404)
+
     def _sign(
-        self, method: str, key: str, headers: Mapping[str, str], within: int, filename: str | None
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str],
+        within: int,
+        more: Mapping[str, str] = NOTHING,
     ) -> str:
         signed = ";".join(sorted(name.lower() for name in headers))
-        query = {"until": str(self._now() + within), "signed": signed}
-        if filename is not None:
-            query["filename"] = filename
+        query = {"until": str(self._now() + within), "signed": signed, **more}
         lower = {name.lower(): value for name, value in headers.items()}
         query["signature"] = self._signature(method, key, query, lower)
         return f"http://twin/twin/{quote(key)}?{urlencode(query)}"
@@ -146,7 +203,8 @@ class TwinObjects:
         self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> str:
         names = [name for name in query.get("signed", "").split(";") if name]
-        lines = [method, key, query.get("until", ""), query.get("filename", "")]
+        lines = [method, key]
+        lines += [f"{n}={v}" for n, v in sorted(query.items()) if v and n != "signature"]
         lines += [f"{name}={headers.get(name, '')}" for name in names]
         return hmac.new(self._secret, "\n".join(lines).encode(), hashlib.sha256).hexdigest()
 
@@ -154,3 +212,18 @@ class TwinObjects:
 def _at(base: str | None, url: str) -> str:
     """The URL at another host; the twin does not sign it."""
     return url if base is None else base + url.removeprefix("http://twin")
+
+
+def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if size is not None:
+        headers["Content-Length"] = str(size)
+    if sha256 is not None:
+        headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
+    return headers
+
+
+def _claimed(sent: Mapping[str, str]) -> bytes | None:
+    """The SHA-256 that a request's headers say of its body."""
+    text = sent.get("x-amz-checksum-sha256")
+    return None if text is None else base64.b64decode(text)

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -32,9 +32,11 @@ from sql.books import (
 from sql.database import Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
 from sql.fsck import Finding
+from sql.log import LogTransaction, Look
 from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
 from tests.twins.store_audit import audit
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
+from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_rules import check
 
 AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
@@ -84,7 +86,10 @@ class StoreTwin:
         self._account_ids = itertools.count(1)
         self._failures: deque[Exception] = deque()
         self.lost_answers = 0
-        self._locked = asyncio.Lock()
+        self._locked, self._log_locked = asyncio.Lock(), asyncio.Lock()
+        self.log_tables = LogTables()
+        self.under_way: set[int] = set()  # transactions, by their numbers
+        self.next_transaction = 1
         for name in PLATFORM_ACCOUNTS:
             self.make_account(name, may_overdraw=True)
 
@@ -127,13 +132,30 @@ class StoreTwin:
         await self.round_trip()
         async with self._locked:
             books = BooksTwin(self)
-            yield books
-            await self.round_trip()
-            books.commit()
+            with self._numbered():
+                yield books
+                await self.round_trip()
+                books.commit()
             self.commits += 1
-            if self.lost_answers:
-                self.lost_answers -= 1
-                raise Unavailable("the answer to COMMIT was lost")
+            self._lose_answer()
+
+    def log(self) -> AbstractAsyncContextManager[LogTransaction]:
+        return self._log()
+
+    @asynccontextmanager
+    async def _log(self) -> AsyncGenerator[LogTransaction]:
+        await self.round_trip()
+        async with self._log_locked:
+            with self._numbered() as number:
+                log = LogTwin(self, number)
+                yield log
+                await self.round_trip()
+                log.commit()
+            self._lose_answer()
+
+    async def log_look(self, limit: int) -> Look | None:
+        await self.round_trip()
+        return look_at(self, limit)
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         await self.round_trip()
@@ -147,7 +169,7 @@ class StoreTwin:
                 renewed.add(lease.id)
         return frozenset(renewed)
 
-    async def audit(self) -> Sequence[Finding]:
+    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
         await self.round_trip()
         async with self._locked:
             return audit(self)
@@ -239,6 +261,21 @@ class StoreTwin:
             raise Unavailable("away")
         if self._failures:
             raise self._failures.popleft()
+
+    @contextmanager
+    def _numbered(self) -> Generator[int]:
+        number = self.next_transaction
+        self.next_transaction += 1
+        self.under_way.add(number)
+        try:
+            yield number
+        finally:
+            self.under_way.discard(number)
+
+    def _lose_answer(self) -> None:
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unavailable("the answer to COMMIT was lost")
 
     def numbers_of(self, job: UUID) -> Iterator[UnitId]:
         """The ids of a job's units, which are numbered from 0."""

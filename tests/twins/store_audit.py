@@ -9,15 +9,16 @@ from actors.ledger.messages import work_reference
 from sql.books import UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings
+from tests.twins.store_log import audit_log
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
 
 def audit(store: "StoreTwin") -> list[Finding]:
-    """Violations of I1 to I5 and I9."""
+    """Violations of I1 to I5, and I7 to I9."""
     found = [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
-    return [*found, *audit_earnings(store)]
+    return [*found, *audit_earnings(store), *audit_log(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:

@@ -10,16 +10,11 @@ import orjson
 
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
+from web.commands.admin_log import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
-from web.commands.console import (
-    act,
-    common,
-    config_option,
-    data_option,
-    json_option,
-    with_database,
-)
+from web.commands.console import act, common, with_database
+from web.commands.options import where_options
 from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
@@ -125,14 +120,15 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
 
 @admin.group
 def keys() -> None:
-    """The keys that sign tokens."""
+    """The keys that sign tokens, and the one that signs the log."""
+
+
+keys.add_command(log_key)
 
 
 @keys.command
 @click.option("--force", is_flag=True, help="Give up a key that still verifies tokens.")
-@config_option
-@data_option
-@json_option
+@where_options
 def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
     """Sign with a new key from now on; the old one verifies until its tokens have expired.
 

@@ -1,33 +1,27 @@
 """``rendertrust admin credits``: credits given, put right and given back, by hand and on record."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import click
 
-from web.commands.console import act, config_option, data_option, json_option, with_database
+from web.commands.console import act, with_database
+from web.commands.deciding import UNKNOWN, committed, looked_again
+from web.commands.options import where_options
 
 if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
     from sql.database import Database
     from sql.users import UserRow
 
-UNKNOWN: Final = (
-    "The books do not answer: whether it was done is not known. See `rendertrust admin credits"
-    " show`; with --key the same command may be called again"
-)
-BOOKS_SECONDS: Final = 10.0
 Plan: TypeAlias = "tuple[Commit, UserRow, int, str]"  # what, for whom, units, and in words
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every act takes."""
     for option in (
-        config_option,
-        data_option,
-        json_option,
+        where_options,
         click.option("--reason", required=True, help="What the audit will say."),
         click.option("--description", default="", help="What the user's history will say."),
         click.option("--yes", is_flag=True, help="Do not ask for the amount again."),
@@ -85,9 +79,7 @@ def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
 
 @credits_.command
 @click.argument("email")
-@config_option
-@data_option
-@json_option
+@where_options
 def show(*, email: str, as_json: bool, **where: Any) -> None:
     """What a user has, and his last entries."""
     from sql.credits import Credits
@@ -130,7 +122,7 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
     """A grant or an adjustment."""
     from supervisors.engines.system import SystemRandom
-    from web.credit_acts import Movement, moved, reference_of
+    from web.credit_acts import Movement, order_of, reference_of
     from web.routes.admin_credits import signed
 
     user, units = await known(database, email), signed(body.amount)
@@ -138,7 +130,7 @@ async def movement(database: "Database", name: str, email: str, body: Any, key: 
     order = Movement(name, user.id, units, reference, body.description)
     record = act(name, f"user:{user.id}", body.reason)
     what = "Take {} credits away from {}" if units < 0 else "Give {} credits to {}"
-    return moved(order, record), user, units, await told(database, what, user, units)
+    return order_of(order, record), user, units, await told(database, what, user, units)
 
 
 async def refunding(database: "Database", body: Any) -> Plan:
@@ -146,7 +138,7 @@ async def refunding(database: "Database", body: Any) -> Plan:
     from rendertrust import money
     from sql.credits import Credits
     from sql.users import Users
-    from web.credit_acts import REFUND, refunded
+    from web.credit_acts import REFUND, refund_of
     from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
 
     unit = await Credits(database).charged_unit(body.job_id, body.unit)
@@ -160,29 +152,18 @@ async def refunding(database: "Database", body: Any) -> Plan:
     user = await Users(database).by_id(unit.user_id)
     assert user is not None, "a job has an owner, and users do not go"
     record = act(REFUND, f"user:{user.id}", body.reason)
-    order = refunded(unit, units, body.description, record)
+    order = refund_of(unit, units, body.description, record)
     what = f"Give {{}} of {credits_of(unit.charged)} credits back to {{}}"
     return order, user, units, await told(database, what, user, units)
 
 
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
     """Ask again, do it, and say what became of it. While it asks, nothing is held open."""
-    from actors.kernel import AskFailed
-    from supervisors.books_at_hand import books_at_hand
-
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:
         click.echo(what, err=True)
         asked_again(units)
-
-    async def work(database: "Database") -> "Outcome":
-        async with books_at_hand(database) as ledger:
-            return await ledger.ask(order, within=BOOKS_SECONDS)
-
-    try:
-        outcome = with_database(given, work)
-    except AskFailed as error:
-        raise click.ClickException(UNKNOWN) from error
+    [outcome] = committed(given, [order])
     tell(outcome, user, as_json=given["as_json"])
 
 
@@ -200,12 +181,8 @@ def asked_again(units: int) -> None:
     """The second look: the amount must be typed once more, or nothing happens."""
     from web.routes.admin_credits import signed
 
-    try:
-        typed = click.prompt("Type the amount again", err=True).strip()
-    except click.Abort as error:
-        if sys.stdin.isatty():
-            raise
-        raise click.UsageError("Nobody typed the amount again: --yes does without") from error
+    nobody = "Nobody typed the amount again"
+    typed = looked_again(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
     try:
         same = signed(typed) == units
     except ValueError:
@@ -221,7 +198,7 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     from web.routes.credits import booked
 
     if isinstance(outcome, BooksAway):
-        raise click.ClickException(UNKNOWN)
+        raise click.ClickException(f"{UNKNOWN}, under the same --key")
     if isinstance(outcome, InsufficientCredits):
         raise click.ClickException(
             f"{user.email} has {credits_of(outcome.available)} credits that are not held,"

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import act, config_option, data_option, json_option, with_database
+from web.commands.console import act, with_database
 from web.commands.deciding import REASON, decided, sure
+from web.commands.options import where_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ STATES: Final = ("open", "upheld", "rejected")
 def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
     """What each decision takes."""
     for option in (
-        *(config_option, data_option, json_option),
+        where_options,
         click.option("--yes", is_flag=True, help="Do not ask again."),
         REASON,
         click.argument("dispute", type=click.UUID),
@@ -36,9 +37,7 @@ def disputes() -> None:
 @disputes.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@config_option
-@data_option
-@json_option
+@where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
     """Disputes, newest first."""
     from sql.operators import Operators

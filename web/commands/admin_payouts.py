@@ -5,14 +5,9 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import (
-    act,
-    config_option,
-    data_option,
-    json_option,
-    with_database,
-)
+from web.commands.console import act, with_database
 from web.commands.deciding import REASON, decided, sure
+from web.commands.options import config_option, data_option, where_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +29,7 @@ def payouts() -> None:
 @payouts.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@config_option
-@data_option
-@json_option
+@where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
     """Payouts, newest first."""
     from sql.operators import Operators
@@ -51,9 +44,7 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 @click.argument("payout", type=click.UUID, nargs=-1, required=True)
 @REASON
 @yes_option
-@config_option
-@data_option
-@json_option
+@where_options
 def approve(
     *, payout: tuple[UUID, ...], reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
@@ -95,9 +86,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 @click.option("--reference", required=True, help="Of the bank's, or of whatever sent it.")
 @REASON
 @yes_option
-@config_option
-@data_option
-@json_option
+@where_options
 def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
@@ -124,9 +113,7 @@ def paid(
 @click.argument("payout", type=click.UUID)
 @REASON
 @yes_option
-@config_option
-@data_option
-@json_option
+@where_options
 def reject(*, payout: UUID, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """Do not send the money of a PAYOUT: its shares are payable again."""
     from actors.ledger.messages import Commit

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.console import act, common, config_option, data_option, json_option, with_database
+from web.commands.console import act, common, with_database
+from web.commands.options import where_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,7 @@ def prices() -> None:
 
 
 @prices.command("list")
-@config_option
-@data_option
-@json_option
+@where_options
 def list_(*, as_json: bool, **where: Any) -> None:
     """What each type of jobs costs; * stands for all others."""
     from sql.prices import Prices
@@ -34,9 +33,7 @@ def list_(*, as_json: bool, **where: Any) -> None:
 @prices.command
 @click.argument("job_type", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@config_option
-@data_option
-@json_option
+@where_options
 def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) -> None:
     """Every change, newest first; of one type alone when it is named."""
     from sql.prices import Prices

@@ -9,8 +9,8 @@ import click
 import orjson
 
 from web.commands.database import claimed, database_of, said
-from web.commands.serve import FILE as SETTINGS
-from web.commands.serve import FOLDER, settings_from
+from web.commands.options import where_options
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,24 +23,12 @@ FULL: Final = (
     "The database is not empty: restore into an empty one, or say --replace, which puts this one"
     " aside"
 )
-common = (
-    click.option("--config", type=SETTINGS, help="A TOML file of settings."),
-    click.option("--data", type=FOLDER, help="The data folder."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-)
-
-
-def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--config --data --json``."""
-    for option in common:
-        command = option(command)
-    return command
 
 
 @click.command
 @click.argument("file", type=BACKUP)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-@with_options
+@where_options
 def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
     """Write the database to FILE, in pg_dump's custom format; a gateway may work on meanwhile."""
     from supervisors.engines.archive import dump
@@ -64,7 +52,7 @@ def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> N
 @click.command
 @click.argument("file", type=BACKUP)
 @click.option("--replace", is_flag=True, help="Put a database that is not empty aside.")
-@with_options
+@where_options
 def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -> None:
     """Fill an empty database from FILE, and check the books. No gateway may work with it."""
     if not file.is_file():

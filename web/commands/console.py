@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from web.commands.database import database_of, said
-from web.commands.serve import FILE, FOLDER, settings_from
+from web.commands.options import where_options
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from sql.audit import Act
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-config_option = click.option("--config", type=FILE, help="A TOML file of settings.")
-data_option = click.option("--data", type=FOLDER, help="The data folder.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 reason_option = click.option(
     "--reason", default="at the console", show_default=True, help="What the audit will say."
 )
@@ -25,9 +23,7 @@ reason_option = click.option(
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--config --data --json --reason``."""
-    for option in (config_option, data_option, json_option, reason_option):
-        command = option(command)
-    return command
+    return where_options(reason_option(command))
 
 
 def act(name: str, target: str, reason: str, **details: Any) -> "Act":

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from web.commands.serve import FILE, FOLDER, settings_from
+from web.commands.options import where_options
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from supervisors.engines.postgres import PostgresEndpoint
@@ -90,9 +91,7 @@ def database() -> None:
 
 
 @database.command
-@click.option("--config", type=FILE, help="A TOML file of settings.")
-@click.option("--data", type=FOLDER, help="The data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@where_options
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Bring the schema up to date; `serve` does it too."""
     from sql.migrate import migrate as apply
@@ -109,9 +108,7 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
-@click.option("--config", type=FILE, help="A TOML file of settings.")
-@click.option("--data", type=FOLDER, help="The data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@where_options
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """What is applied and what is pending; exit code 1 when something is."""
     from sql.migrate import status as read
@@ -137,9 +134,7 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
     help="Where the old version's programs are, if they are not found.",
 )
-@click.option("--config", type=FILE, help="A TOML file of settings.")
-@click.option("--data", type=FOLDER, help="The data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@where_options
 def upgrade(
     programs: Path | None, config: Path | None, data: Path | None, *, as_json: bool
 ) -> None:
@@ -177,9 +172,7 @@ def upgrade(
 
 @database.command
 @click.option("--yes", is_flag=True, help="Do not only list what would go.")
-@click.option("--config", type=FILE, help="A TOML file of settings.")
-@click.option("--data", type=FOLDER, help="The data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
     """Drop what `restore --replace` and `db upgrade` have put aside; without --yes list it."""
     import shutil

@@ -1,8 +1,8 @@
 """What commands that decide share: a second look, and a Ledger of their own."""
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
     from sql.database import Database
 
+T = TypeVar("T")
 BOOKS_SECONDS: Final = 10.0
 UNKNOWN: Final = (
     "The books do not answer: whether it was done is not known. Look, and call it again"
@@ -33,36 +34,48 @@ def sure(what: str, *, yes: bool) -> None:
     """The second look: nothing happens without a yes."""
     if yes:
         return
-    try:
-        agreed = click.confirm(f"{what}?", err=True)
-    except click.Abort as error:
-        if sys.stdin.isatty():
-            raise
-        raise click.UsageError("Nobody said yes: --yes does without") from error
-    if not agreed:
+    if not looked_again(lambda: click.confirm(f"{what}?", err=True), "Nobody said yes"):
         raise click.ClickException("Nothing was done")
 
 
-def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
-    """Do them one after another. What was done before is as good; anything else is an error."""
+def looked_again(ask: Callable[[], T], nobody: str) -> T:
+    """What somebody answers; UsageError where ``nobody`` can."""
+    try:
+        return ask()
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError(f"{nobody}: --yes does without") from error
+
+
+def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Outcome]":
+    """What became of them, one after another, up to the first that was not done."""
     from actors.kernel import AskFailed
     from actors.ledger.messages import Posted, Replayed
     from supervisors.books_at_hand import books_at_hand
 
-    async def work(database: "Database") -> "Outcome | None":
+    async def work(database: "Database") -> "Sequence[Outcome]":
+        outcomes: list[Outcome] = []
         async with books_at_hand(database) as ledger:
             for order in orders:
-                outcome = await ledger.ask(order, within=BOOKS_SECONDS)
-                if not isinstance(outcome, Posted | Replayed):
-                    return outcome
-        return None
+                outcomes.append(await ledger.ask(order, within=BOOKS_SECONDS))
+                if not isinstance(outcomes[-1], Posted | Replayed):
+                    break
+        return outcomes
 
     try:
-        refused = with_database(where, work)
+        return with_database(where, work)
     except AskFailed as error:
         raise click.ClickException(UNKNOWN) from error
-    if refused is not None:
-        raise click.ClickException(said_of(refused))
+
+
+def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
+    """Do them one after another. What was done before is as good; anything else is an error."""
+    from actors.ledger.messages import Posted, Replayed
+
+    for outcome in committed(where, orders):
+        if not isinstance(outcome, Posted | Replayed):
+            raise click.ClickException(said_of(outcome))
 
 
 def said_of(outcome: "Outcome") -> str:

@@ -9,7 +9,8 @@ import click
 import orjson
 
 from web.commands.database import database_of, said
-from web.commands.serve import FILE, FOLDER, settings_from
+from web.commands.options import where_options
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.option("--config", type=FILE, help="A TOML file of settings.")
-@click.option("--data", type=FOLDER, help="The data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@where_options
 def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Check the books, also of a gateway that runs; exit code 1 when they break an invariant."""
     import asyncpg

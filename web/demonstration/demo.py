@@ -20,6 +20,11 @@ from web.demonstration.narrator import Tells
 from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
+PAGES = (
+    ("open", "/docs", "try the API"),
+    ("", "/api/v1/health/ready", "what the gateway depends on"),
+    ("", "/metrics", "its metrics"),
+)
 EXPECTED = (
     ChildFailed,
     FolderTaken,
@@ -70,9 +75,9 @@ async def live(options: Options, data: Path, narrator: Tells) -> int:
         async with AsyncClient(url) as client:
             creator = SystemRandom().uuid()
             await travel(client, creator, Order(scene, options.frame, out), narrator)
-        for path, what in (("", "the gateway"), ("/metrics", "its metrics")):
-            narrator.say("open" if not path else "", f"{url}{path} {what}")
         if options.stay:
+            for title, path, what in PAGES:
+                narrator.say(title, f"{url}{path} {what}")
             narrator.say("", "Ctrl-C stops it all.")
             await first_to_end(served, runs)
             raise ChildFailed("The gateway or the node ended; see their logs in " + str(data))

@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from config.settings import Network
 from web.answers import refusal
 from web.caller import CALLER, caller_of
 from web.connection import TOO_MANY, Connection
 from web.crowd import SEAT
+from web.middleware.notes import Note
 
 
-def callers(trusted: Sequence[Network]) -> Middleware:
+def callers(trusted: Sequence[Network]) -> Note:
     """Note for each request who sent it, before it is logged and counted."""
 
-    @web.middleware
-    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def note(request: web.Request) -> None:
         request[CALLER] = caller_of(request, trusted)
-        return await handler(request)
 
     return note
 

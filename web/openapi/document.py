@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
+import attrs
+
 import rendertrust
 from web.openapi import refusals, relay
 from web.openapi.refusals import Refusal, Shortfall, headers
@@ -160,7 +162,8 @@ def request_body(operation: Operation) -> Schema:
     content: Schema = {"schema": schema_of(operation.body)}
     if operation.request_example is not None:
         content["example"] = operation.request_example
-    return {"required": True, "content": {"application/json": content}}
+    required = any(field.default is attrs.NOTHING for field in attrs.fields(operation.body))
+    return {"required": required, "content": {"application/json": content}}
 
 
 def successes(operation: Operation) -> Schema:

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias, cast, get_args
 import attrs
 import msgspec
 
+from web.converter import parameter_of
+
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
 
@@ -45,7 +47,7 @@ def members_of(kind: Any) -> dict[str, tuple[Schema, bool]]:
     finished = _finished(made[kind.__name__], kind, closed=True)
     required = finished.get("required", ())
     return {
-        name: (_without_null(schema), name in required)
+        parameter_of(name): (_without_null(schema), name in required)
         for name, schema in finished["properties"].items()
     }
 

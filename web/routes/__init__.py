@@ -11,6 +11,7 @@ from web.routes import (
     health,
     jobs,
     keys,
+    ledger,
     nodes,
     operators,
     payouts,
@@ -24,21 +25,7 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(
-            health,
-            auth,
-            sessions,
-            keys,
-            credits_,
-            uploads,
-            jobs,
-            nodes,
-            fleet,
-            admin,
-            prices,
-            admin_credits,
-        ),
-        *(operators, statements, disputes, payouts),
-        documentation,
+        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
+        *(admin_credits, operators, statements, disputes, payouts, ledger, documentation),
     )
 )

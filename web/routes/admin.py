@@ -1,6 +1,6 @@
 """What admins do to users, and what was done by admins. Each act has a reason, and a record."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -13,7 +13,7 @@ from sql.audit import Act, ActRow
 from sql.users import UserRow
 from web import examples
 from web.answers import REQUEST_ID
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.problem import Problem
 from web.rights import RoleName
 from web.routes.auth import Password
@@ -127,59 +127,45 @@ async def users(call: Call[None, UserQuery]) -> AccountList:
     return AccountList([shown(row) for row in page], await rows.count(query.search), more)
 
 
-@operations.post(
-    "/api/v1/admin/users/{user_id}/deactivate",
-    audience=Audience.ADMIN,
-    body=Because,
-    request_example=examples.BECAUSE,
-    answers={200: Account},
-    refusals={404: "User not found", 409: "It would be oneself"},
-    rate="write",
-    absent="User not found",
-    example=examples.ACCOUNT,
-)
+def _upon_user(
+    act: str, body: type[Any], example: examples.Example
+) -> Callable[[Handler], Handler]:
+    """Something that is done to a user."""
+    return operations.post(
+        f"/api/v1/admin/users/{{user_id}}/{act}",
+        audience=Audience.ADMIN,
+        body=body,
+        request_example=example,
+        answers={200: Account},
+        refusals={404: NOT_FOUND.detail, 409: "It would be oneself"},
+        rate="write",
+        absent=NOT_FOUND.detail,
+        example=examples.ACCOUNT,
+    )
+
+
+@_upon_user("deactivate", Because, examples.BECAUSE)
 async def deactivate(call: Call[Because]) -> Account | Problem:
     """Shut a user out: his logins end, his API keys sleep, he cannot log in."""
-    user = call.ids["user_id"]
-    act = await act_of(call, "user.deactivate", user, call.body.reason)
-    if isinstance(act, Problem):
-        return act
-    ended = await call.gateway.accounts.administration.set_active(user, act, active=False)
-    return changed(call, ended)
+    return await _set_active(call, "user.deactivate", active=False)
 
 
-@operations.post(
-    "/api/v1/admin/users/{user_id}/activate",
-    audience=Audience.ADMIN,
-    body=Because,
-    request_example=examples.BECAUSE,
-    answers={200: Account},
-    refusals={404: "User not found", 409: "It would be oneself"},
-    rate="write",
-    absent="User not found",
-    example=examples.ACCOUNT,
-)
+@_upon_user("activate", Because, examples.BECAUSE)
 async def activate(call: Call[Because]) -> Account | Problem:
     """Let a user in again."""
+    return await _set_active(call, "user.activate", active=True)
+
+
+async def _set_active(call: Call[Because], name: str, *, active: bool) -> Account | Problem:
     user = call.ids["user_id"]
-    act = await act_of(call, "user.activate", user, call.body.reason)
+    act = await act_of(call, name, user, call.body.reason)
     if isinstance(act, Problem):
         return act
-    ended = await call.gateway.accounts.administration.set_active(user, act, active=True)
-    return changed(call, ended)
+    administration = call.gateway.accounts.administration
+    return changed(call, await administration.set_active(user, act, active=active))
 
 
-@operations.post(
-    "/api/v1/admin/users/{user_id}/role",
-    audience=Audience.ADMIN,
-    body=NewRole,
-    request_example=examples.NEW_ROLE,
-    answers={200: Account},
-    refusals={404: "User not found", 409: "It would be oneself"},
-    rate="write",
-    absent="User not found",
-    example=examples.ACCOUNT,
-)
+@_upon_user("role", NewRole, examples.NEW_ROLE)
 async def role(call: Call[NewRole]) -> Account | Problem:
     """Give a user another role; with it he must log in again."""
     user, body = call.ids["user_id"], call.body
@@ -190,17 +176,7 @@ async def role(call: Call[NewRole]) -> Account | Problem:
     return changed(call, ended)
 
 
-@operations.post(
-    "/api/v1/admin/users/{user_id}/password",
-    audience=Audience.ADMIN,
-    body=NewPassword,
-    request_example=examples.NEW_PASSWORD,
-    answers={200: Account},
-    refusals={404: "User not found", 409: "It would be oneself"},
-    rate="write",
-    absent="User not found",
-    example=examples.ACCOUNT,
-)
+@_upon_user("password", NewPassword, examples.NEW_PASSWORD)
 async def password(call: Call[NewPassword]) -> Account | Problem:
     """Set a user's password; all his logins end."""
     gateway, user, body = call.gateway, call.ids["user_id"], call.body

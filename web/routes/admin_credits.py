@@ -1,5 +1,6 @@
 """What admins do to credits: grant, adjust, refund. Each act has a reason, and a record."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,23 +8,17 @@ import attrs
 from msgspec import Meta
 
 from actors.ledger.messages import (
-    Commit,
-    ExistsWithOtherAmount,
     IdempotencyKey,
-    InsufficientCredits,
-    KeyConflict,
-    Posted,
-    Replayed,
 )
 from rendertrust import money
 from web import examples
-from web.books import commit, insufficient
-from web.credit_acts import ADJUST, GRANT, REFUND, Movement, moved, reference_of, refunded
-from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Audience, Call, Operations
+from web.books import commit
+from web.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
+from web.idempotency import key_of
+from web.operations import Answer, Audience, Call, Handler, Operations
 from web.problem import Fault, Problem, invalid
 from web.routes.admin import NOT_FOUND, Reason, act_of
-from web.routes.credits import Entry, booked
+from web.routes.credits import Entry, moved
 
 operations = Operations()
 NO_UNIT = Problem(404, "The job has no such unit")
@@ -79,55 +74,60 @@ class Refund:
     description: Words = ""
 
 
-@operations.post(
-    "/api/v1/admin/credits/grant",
-    audience=Audience.ADMIN,
-    body=Grant,
-    request_example=examples.GRANT,
-    answers={200: Entry},
-    refusals={404: "User not found", 409: "It would be oneself"},
-    rate="write",
-    idempotency=True,
-    example=examples.GRANTED,
+def _upon_credits(
+    act: str,
+    body: type[Any],
+    asked: examples.Example,
+    entry: examples.Example,
+    refusals: Mapping[int, str],
+) -> Callable[[Handler], Handler]:
+    """Something that is done to somebody's credits."""
+    return operations.post(
+        f"/api/v1/admin/credits/{act}",
+        audience=Audience.ADMIN,
+        body=body,
+        request_example=asked,
+        answers={200: Entry},
+        refusals=refusals,
+        rate="write",
+        idempotency=True,
+        example=entry,
+    )
+
+
+@_upon_credits(
+    "grant",
+    Grant,
+    examples.GRANT,
+    examples.GRANTED,
+    {404: "User not found", 409: "It would be oneself"},
 )
 async def grant(call: Call[Grant]) -> Answer | Problem:
     """Give somebody credits; the answer is the entry of his account."""
     return await _move(call, GRANT, money.parse(call.body.amount))
 
 
-@operations.post(
-    "/api/v1/admin/credits/adjust",
-    audience=Audience.ADMIN,
-    body=Adjustment,
-    request_example=examples.ADJUSTMENT,
-    answers={200: Entry},
-    refusals={
-        402: "Insufficient credits",
-        404: "User not found",
-        409: "It would be oneself",
-    },
-    rate="write",
-    idempotency=True,
-    example=examples.ADJUSTED,
+@_upon_credits(
+    "adjust",
+    Adjustment,
+    examples.ADJUSTMENT,
+    examples.ADJUSTED,
+    {402: "Insufficient credits", 404: "User not found", 409: "It would be oneself"},
 )
 async def adjust(call: Call[Adjustment]) -> Answer | Problem:
     """Put somebody's credits right, up or down; what is held for jobs is not taken."""
     return await _move(call, ADJUST, signed(call.body.amount))
 
 
-@operations.post(
-    "/api/v1/admin/credits/refund",
-    audience=Audience.ADMIN,
-    body=Refund,
-    request_example=examples.REFUND,
-    answers={200: Entry},
-    refusals={
+@_upon_credits(
+    "refund",
+    Refund,
+    examples.REFUND,
+    examples.REFUNDED,
+    {
         404: "The job has no such unit",
         409: "Nothing was charged, another amount was refunded before, or it would be oneself",
     },
-    rate="write",
-    idempotency=True,
-    example=examples.REFUNDED,
 )
 async def refund(call: Call[Refund]) -> Answer | Problem:
     """Give back what was charged for a unit of work, once; who did the work keeps his share."""
@@ -145,8 +145,8 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
     act = await act_of(call, REFUND, unit.user_id, body.reason)
     if isinstance(act, Problem):
         return act
-    order = refunded(unit, units, body.description, act, _kept(call.caller, key))
-    return await _done(call, order)
+    order = refund_of(unit, units, body.description, act, _kept(call.caller, key))
+    return moved(await commit(call.gateway, order), REFUNDED)
 
 
 def signed(text: str) -> int:
@@ -172,21 +172,8 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
     who = f"{name} {call.caller}"
     reference = reference_of(who, key and key[0], call.gateway.random.uuid)
     movement = Movement(name, body.user_id, units, reference, body.description)
-    return await _done(call, moved(movement, act, _kept(call.caller, key)))
-
-
-async def _done(call: Call[Any], order: Commit) -> Answer | Problem:
-    """What became of the order, as the API says it."""
-    outcome = await commit(call.gateway, order)
-    if isinstance(outcome, Posted | Replayed) and outcome.entries:
-        again = isinstance(outcome, Replayed) and outcome.answer is not None
-        return Answer(200, booked(outcome.entries[0]), REPLAYED if again else {})
-    if isinstance(outcome, InsufficientCredits):
-        return insufficient(outcome)
-    if isinstance(outcome, KeyConflict):
-        return OTHER_REQUEST
-    assert isinstance(outcome, ExistsWithOtherAmount), outcome
-    return REFUNDED
+    order = order_of(movement, act, _kept(call.caller, key))
+    return moved(await commit(call.gateway, order), REFUNDED)
 
 
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:

@@ -198,7 +198,7 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
         description=body.description,
     )
     kept = None if key is None else _kept(call.caller, key, body.reference_id)
-    return deducted(await commit(call.gateway, Commit((transfer,), idempotency=kept)))
+    return moved(await commit(call.gateway, Commit((transfer,), idempotency=kept)), OTHER_AMOUNT)
 
 
 @operations.get(
@@ -233,8 +233,11 @@ async def usage(call: Call[None, Days]) -> Usage:
     return _usage(await call.gateway.credits.usage(call.caller, first, today))
 
 
-def deducted(outcome: Outcome) -> Answer | Problem:
-    """What became of a deduction, as the API says it."""
+def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
+    """The entry of a transfer, as the API shows it.
+
+    ``otherwise``: another amount was moved under its reference.
+    """
     if isinstance(outcome, Posted | Replayed) and outcome.entries:
         again = isinstance(outcome, Replayed) and outcome.answer is not None
         return Answer(200, booked(outcome.entries[0]), REPLAYED if again else {})
@@ -243,7 +246,7 @@ def deducted(outcome: Outcome) -> Answer | Problem:
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     assert isinstance(outcome, ExistsWithOtherAmount), outcome
-    return OTHER_AMOUNT
+    return otherwise
 
 
 def shown(row: EntryRow) -> Entry:

@@ -1,6 +1,6 @@
 """Nodes as their owners and admins see them: listed, shown, drained, quarantined, revoked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from sql.audit import Act
 from sql.nodes import NodeShown, Word
 from web import examples
 from web.answers import REQUEST_ID
-from web.operations import Call, Operations, Scope
+from web.operations import Call, Handler, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem, unavailable
 from web.rights import Role
@@ -99,65 +99,40 @@ async def show(call: Call) -> Node | Problem:
     return NOT_FOUND if row is None else shown(row)
 
 
-@operations.post(
-    "/api/v1/nodes/{node_id}/drain",
-    scope=Scope.NODES_WRITE,
-    body=Said,
-    answers={200: Node},
-    request_example=examples.REASON,
-    example=examples.DRAINING_NODE,
-    refusals=REFUSALS,
-    absent=ABSENT,
-    rate="write",
-)
+def _verb(verb: Verb, example: examples.Example) -> Callable[[Handler], Handler]:
+    """Something that is said about a node."""
+    return operations.post(
+        f"/api/v1/nodes/{{node_id}}/{verb.name.lower()}",
+        scope=Scope.NODES_WRITE,
+        body=Said,
+        answers={200: Node},
+        request_example=examples.REASON,
+        example=example,
+        refusals=REFUSALS,
+        absent=ABSENT,
+        rate="write",
+    )
+
+
+@_verb(Verb.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
     """Let the node finish what it runs, and give it nothing new."""
     return await _say(call, Verb.DRAIN)
 
 
-@operations.post(
-    "/api/v1/nodes/{node_id}/quarantine",
-    scope=Scope.NODES_WRITE,
-    body=Said,
-    answers={200: Node},
-    request_example=examples.REASON,
-    example=examples.QUARANTINED_NODE,
-    refusals=REFUSALS,
-    absent=ABSENT,
-    rate="write",
-)
+@_verb(Verb.QUARANTINE, examples.QUARANTINED_NODE)
 async def quarantine(call: Call[Said]) -> Node | Problem:
     """Give the node no work but its owner's own; for admins."""
     return await _say(call, Verb.QUARANTINE)
 
 
-@operations.post(
-    "/api/v1/nodes/{node_id}/release",
-    scope=Scope.NODES_WRITE,
-    body=Said,
-    answers={200: Node},
-    request_example=examples.REASON,
-    example=examples.SPOKEN,
-    refusals=REFUSALS,
-    absent=ABSENT,
-    rate="write",
-)
+@_verb(Verb.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
     """Give the node work again; what an admin put into quarantine an admin releases."""
     return await _say(call, Verb.RELEASE)
 
 
-@operations.post(
-    "/api/v1/nodes/{node_id}/revoke",
-    scope=Scope.NODES_WRITE,
-    body=Said,
-    answers={200: Node},
-    request_example=examples.REASON,
-    example=examples.REVOKED_NODE,
-    refusals=REFUSALS,
-    absent=ABSENT,
-    rate="write",
-)
+@_verb(Verb.REVOKE, examples.REVOKED_NODE)
 async def revoke(call: Call[Said]) -> Node | Problem:
     """Shut the node out for good: its socket is closed, its tokens and its key open nothing."""
     return await _say(call, Verb.REVOKE)

@@ -260,7 +260,9 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
-        return unavailable("All nodes have their backlog full; try again", outcome.retry_after)
+        return unavailable(
+            "All nodes are full, or want no work just now; try again", outcome.retry_after
+        )
     if isinstance(outcome, TooManyOpen):
         return too_many_open(outcome.most)
     if isinstance(outcome, KeyConflict):

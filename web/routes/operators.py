@@ -152,7 +152,7 @@ async def payouts(call: Call[None, Cursor]) -> Payouts:
 async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
     """Pay out all that is payable: to one's credits at once (200), or ask for money (202).
 
-    A payout pays 10,000 shares at most, the oldest ones; who has more asks again.
+    A payout pays 5,000 shares at most, the oldest ones; who has more asks again.
     """
     key = key_of(call)
     if isinstance(key, Problem):

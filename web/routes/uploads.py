@@ -1,33 +1,52 @@
 """Uploads: content is announced, put into the store by a presigned URL, and checked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from actors.ports import ObjectInfo
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web import examples
+from web.multiparts import (
+    NOT_ARRIVED,
+    PART_BYTES,
+    PartsOf,
+    count_of,
+    in_parts,
+    parts_sha256,
+    ranges,
+    size_of,
+)
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
-from web.problem import Fault, Problem, invalid
+from web.problem import Fault, Problem, invalid, unavailable
 
 operations = Operations()
 URL_SECONDS = 3600
 SIZE_MAX = 64 << 30
+PUT_BYTES_MAX = 5 << 30  # what a store takes at once
+PARTS_MAX = SIZE_MAX // PART_BYTES
+URLS_MAX = 100  # in one answer
 NAME_BYTES_MAX = 255  # what a node's file system takes
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
 NOT_FOUND = Problem(404, "Upload not found")
+OTHER_CONTENT = Problem(409, "The store holds other content than was announced")
+IS_HERE = Problem(409, "The content is here already")
+ONE_PUT = Problem(409, f"Content of at most {PART_BYTES} bytes is sent at once, not in parts")
+MOVED = unavailable("The upload was announced otherwise meanwhile; try again")
+Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
 
 
 @attrs.frozen
 class NewUpload:
     """Content by its SHA-256 (hex), its size in bytes, and the name it has on the user's side."""
 
-    sha256: Annotated[str, Meta(pattern="[0-9a-f]{64}")]
+    sha256: Sha256
     size: Annotated[int, Meta(ge=1, le=SIZE_MAX)]
     filename: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"[^/\\\x00-\x1f]+")]
 
@@ -42,8 +61,72 @@ class PutUrl:
 
 
 @attrs.frozen
+class PartRange:
+    """Parts that follow each other, both ends among them."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class Parts:
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last.
+
+    ``arrived`` are those that need not be sent any more.
+    """
+
+    size: int
+    count: int
+    arrived: list[PartRange]
+
+
+@attrs.frozen
+class WantedPart:
+    """A part that is about to be sent, with its SHA-256 (hex)."""
+
+    number: Annotated[int, Meta(ge=1, le=PARTS_MAX)]
+    sha256: Sha256
+
+
+@attrs.frozen
+class WantedParts:
+    """Any parts, in any order, also such that have arrived."""
+
+    parts: Annotated[list[WantedPart], Meta(min_length=1, max_length=URLS_MAX)]
+
+
+@attrs.frozen
+class PartUrl:
+    """PUT these ``size`` bytes of the content here, with exactly these headers."""
+
+    number: int
+    size: int
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str]
+
+
+@attrs.frozen
+class PartUrls:
+    """As many as were asked for, in that order."""
+
+    parts: list[PartUrl]
+    expires_in: int
+
+
+@attrs.frozen
+class SentParts:
+    """``parts``: the SHA-256 (hex) of each part in order, if the content was sent in parts."""
+
+    parts: Annotated[list[Sha256], Meta(max_length=PARTS_MAX)] = attrs.field(factory=list[str])
+
+
+@attrs.frozen
 class Upload:
-    """``put`` is null when the content is here already; ``payload_ref`` names it in a job."""
+    """``put`` is null when the content is here already; ``payload_ref`` names it in a job.
+
+    ``parts`` is there for content above 64 MiB until that is complete: the way to send it so that
+    it can be resumed, and the only one above 5 GiB, where ``put`` is null.
+    """
 
     id: UUID
     payload_ref: str
@@ -54,6 +137,7 @@ class Upload:
     created_at: datetime
     completed_at: datetime | None
     put: PutUrl | None = None
+    parts: Parts | None = None
 
 
 @operations.post(
@@ -67,7 +151,10 @@ class Upload:
     example=examples.UPLOAD,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
-    """Announce content; where this user has it already nothing is to be sent (200)."""
+    """Announce content; where this user has it already nothing is to be sent (200).
+
+    Announcing it again, after an interruption too, says which parts have arrived.
+    """
     body, gateway = call.body, call.gateway
     if (fault := name_fault(body.filename)) is not None:
         return invalid([fault])
@@ -80,15 +167,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
         return TOKEN_REFUSED
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
-    put = await gateway.objects.presign_put(
-        row.object_key,
-        within=URL_SECONDS,
-        size=row.size,
-        sha256=row.sha256,
-        once=False,
-        base=call.base,
-    )
-    return Answer(201, shown(call, row, PutUrl(put.url, put.headers, URL_SECONDS)))
+    return Answer(201, shown(call, row, await put_of(call, row), await parts_of(call, row)))
 
 
 @operations.get(
@@ -101,34 +180,148 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
-    """An upload of one's own."""
+    """An upload of one's own, and which parts of it have arrived."""
     row = await call.gateway.uploads.by_id(call.ids["upload_id"], call.caller)
-    return NOT_FOUND if row is None else shown(call, row)
+    if row is None:
+        return NOT_FOUND
+    return shown(call, row, parts=await parts_of(call, row))
+
+
+@operations.post(
+    "/api/v1/uploads/{upload_id}/parts",
+    scope=Scope.UPLOADS_WRITE,
+    body=WantedParts,
+    answers={200: PartUrls},
+    refusals={404: "Upload not found", 409: "The content is here, or is not sent in parts"},
+    rate="write",
+    absent="Upload not found",
+    request_example=examples.WANTED_PARTS,
+    example=examples.PART_URLS,
+)
+async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
+    """Leave to put parts of content above 64 MiB; each is held to its length and SHA-256.
+
+    Parts that nobody has asked for during a day are removed.
+    """
+    gateway = call.gateway
+    row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
+    if row is None:
+        return NOT_FOUND
+    if row.completed_at is not None:
+        return IS_HERE
+    if not in_parts(row.size):
+        return ONE_PUT
+    if faults := number_faults(call.body.parts, count_of(row.size)):
+        return invalid(faults)
+    multipart = await PartsOf(gateway, row).begin()
+    if multipart.object_key != row.object_key:
+        return MOVED
+    urls = [await part_url(call, row, multipart.store_id, part) for part in call.body.parts]
+    return PartUrls(urls, URL_SECONDS)
 
 
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
     scope=Scope.UPLOADS_WRITE,
+    body=SentParts,
     answers={200: Upload},
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
     absent="Upload not found",
+    request_example=examples.SENT,
     example=examples.COMPLETED_UPLOAD,
 )
-async def complete(call: Call) -> Upload | Problem:
-    """Say that the content was sent: it is looked up in the store, and can be used in a job."""
+async def complete(call: Call[SentParts]) -> Upload | Problem:
+    """Say that the content was sent: it is looked up in the store, and can be used in a job.
+
+    What was sent at once needs no body. Parts become one object here; where they are other ones
+    than the body names (409) they are removed.
+    """
     gateway = call.gateway
     row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.completed_at is None:
-        found = await gateway.objects.head(row.object_key)
-        if found is None:
-            return Problem(409, "The content has not arrived in the store")
-        if found.size != row.size or found.sha256 not in (None, row.sha256):
-            return Problem(409, "The store holds other content than was announced")
+        digests = [bytes.fromhex(sha256) for sha256 in call.body.parts]
+        found = await found_of(call, row, digests)
+        if isinstance(found, Problem):
+            return found
+        if not is_announced(found, row, digests):
+            return OTHER_CONTENT
         row = await gateway.uploads.complete(row.id, call.caller, gateway.clock.now())
     return NOT_FOUND if row is None else shown(call, row)
+
+
+async def found_of(
+    call: Call[Any, Any], row: UploadRow, digests: Sequence[bytes]
+) -> ObjectInfo | Problem:
+    """The object of an upload, made of its parts if it is not there yet."""
+    objects, key = call.gateway.objects, row.object_key
+    found = await objects.head(key)
+    if found is not None or not in_parts(row.size):
+        return found or NOT_ARRIVED
+    refused = await PartsOf(call.gateway, row).complete(digests)
+    return await objects.head(key) or refused or NOT_ARRIVED
+
+
+def is_announced(found: ObjectInfo, row: UploadRow, digests: Sequence[bytes]) -> bool:
+    """Whether the store holds what was announced, as far as it can tell.
+
+    Of parts it knows their own SHA-256s, and held each part against the one that was signed.
+    """
+    if digests and found.parts_sha256 not in (None, parts_sha256(digests)):
+        return False
+    return found.size == row.size and found.sha256 in (None, row.sha256)
+
+
+async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
+    """Leave to put the content at once; None where no store would take so much."""
+    if row.size > PUT_BYTES_MAX:
+        return None
+    put = await call.gateway.objects.presign_put(
+        row.object_key,
+        within=URL_SECONDS,
+        size=row.size,
+        sha256=row.sha256,
+        once=False,
+        base=call.base,
+    )
+    return PutUrl(put.url, put.headers, URL_SECONDS)
+
+
+async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
+    """How far content in parts has come; None: it is complete, or small."""
+    if row.completed_at is not None or not in_parts(row.size):
+        return None
+    arrived = [part.number for part in await PartsOf(call.gateway, row).arrived()]
+    shown_ranges = [PartRange(first, last) for first, last in ranges(arrived)]
+    return Parts(PART_BYTES, count_of(row.size), shown_ranges)
+
+
+async def part_url(
+    call: Call[Any, Any], row: UploadRow, store_id: str, part: WantedPart
+) -> PartUrl:
+    """Leave to put one part."""
+    size = size_of(part.number, row.size)
+    put = await call.gateway.objects.presign_part(
+        row.object_key,
+        store_id,
+        part.number,
+        size=size,
+        sha256=bytes.fromhex(part.sha256),
+        within=URL_SECONDS,
+        base=call.base,
+    )
+    return PartUrl(part.number, size, put.url, put.headers)
+
+
+def number_faults(wanted: Sequence[WantedPart], count: int) -> list[Fault]:
+    """Parts that the content does not have."""
+    return [
+        Fault(f"parts[{place}].number", "value", f"must be at most {count}")
+        for place, part in enumerate(wanted)
+        if part.number > count
+    ]
 
 
 def name_fault(filename: str) -> Fault | None:
@@ -146,7 +339,9 @@ def object_key(user: UUID, sha256: str, filename: str) -> str:
     return f"uploads/{user}/{sha256}{suffix[0] if suffix else ''}"
 
 
-def shown(call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None) -> Upload:
+def shown(
+    call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None, parts: Parts | None = None
+) -> Upload:
     """The row as the API shows it."""
     return Upload(
         id=row.id,
@@ -158,4 +353,5 @@ def shown(call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None) -> Up
         created_at=row.created_at,
         completed_at=row.completed_at,
         put=put,
+        parts=parts,
     )

@@ -148,7 +148,7 @@ def scene_of(task: Task) -> str | Failed:
     names = list(task.inputs)
     blends = [name for name in names if name.endswith(".blend")] or names
     if not blends:
-        return Failed(failure="gateway", error="the dispatch names no scene to fetch")
+        return _refused("there is no scene to fetch: the payload is no upload of this gateway")
     if len(blends) > 1:
         return _refused(f"{len(blends)} inputs are .blend files; exactly one may be")
     return blends[0]

@@ -77,6 +77,11 @@ async def check_credits(asker: Asker, token: str) -> None:
     found = await asker.ask("GET", window, 200, reference.HISTORY, token=token)
     whole = isinstance(found, dict) and found.get("count") == len(found.get("entries", ())) > 0
     asker.note("the history counts all entries", [] if whole else [f"{found}"[:200]])
+    for entry in found["entries"][:1] if whole else ():
+        proof = f"{API}/ledger/{entry['entry_id']}/proof"
+        shape = {**reference.PROOF, "entry_id": entry["entry_id"]}
+        await asker.ask("GET", proof, 200, shape, token=token)
+        await asker.ask("GET", f"{API}/ledger/0/proof", 404, ERROR, token=token)
     for query in ("limit=0", "limit=101", "offset=-1", "limit=x"):
         path = f"{history}?{query}"
         await asker.ask("GET", path, 422, ERROR, token=token, as_=query)

@@ -7,6 +7,7 @@ from tests.acceptance.conformance.shapes import (
     PRESIGNED,
     TEXT,
     TIME,
+    TRANSACTION,
     UUID,
     Shape,
 )
@@ -37,6 +38,15 @@ ENTRY: Shape = {
     "created_at": TIME,
 }
 HISTORY: Shape = {"entries": [ENTRY], "count": int}
+
+PROOF: Shape = {
+    "entry_id": int,
+    "merkle_root": HEX64,
+    "proof_hashes": [HEX64],
+    "directions": [("left", "right")],
+    "anchor_tx_hash": (TRANSACTION, None),  # none before the first anchor
+    "block_number": (int, None),
+}
 
 JOB: Shape = {
     "id": UUID,

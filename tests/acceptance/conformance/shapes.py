@@ -13,6 +13,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 CREDITS = re.compile(r"\d+\.\d{4}")
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 HEX64 = re.compile(r"[0-9a-f]{64}")
+TRANSACTION = re.compile(r"0x[0-9a-f]{64}")
 TEXT = re.compile(r"(?s).+")
 PRESIGNED = re.compile(r"https?://[^?]+\?.*X-Amz-Signature=[0-9a-f]+.*")
 

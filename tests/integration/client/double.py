@@ -38,6 +38,8 @@ class GatewayDouble:
     refresh: str | None = "refresh-1"
     life: deque[dict[str, Any]] = attrs.Factory(deque[dict[str, Any]])
     picture: bytes = PICTURE
+    part_bytes: int = 0  # above it uploads come in parts; 0: never
+    parts: dict[str, dict[int, bytes]] = attrs.Factory(dict[str, dict[int, bytes]])
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 30, middlewares=[self._script])
@@ -49,6 +51,7 @@ class GatewayDouble:
                 web.get("/api/v1/credits/balance", self._balance),
                 web.get("/api/v1/credits/history", self._history),
                 web.post("/api/v1/uploads", self._announce),
+                web.post("/api/v1/uploads/{id}/parts", self._parts),
                 web.post("/api/v1/uploads/{id}/complete", self._complete),
                 web.post("/api/v1/jobs/dispatch", self._dispatch),
                 web.get("/api/v1/jobs", self._list),
@@ -160,8 +163,32 @@ class GatewayDouble:
             "created_at": NOW,
             "completed_at": None,
             "put": {"url": url, "headers": signed, "expires_in": 3600},
+            "parts": self._told(upload_id, body["size"]),
         }
         return web.json_response(self.uploads[upload_id], status=201)
+
+    def _told(self, upload_id: str, size: int) -> dict[str, Any] | None:
+        if not 0 < self.part_bytes < size:
+            return None
+        arrived = [{"first": n, "last": n} for n in sorted(self.parts.get(upload_id, ()))]
+        count = -(-size // self.part_bytes)
+        return {"size": self.part_bytes, "count": count, "arrived": arrived}
+
+    async def _parts(self, request: web.Request) -> web.Response:
+        body, upload = await self._body(request), self.uploads[request.match_info["id"]]
+        urls = []
+        for part in body["parts"]:
+            checksum = base64.b64encode(bytes.fromhex(part["sha256"])).decode()
+            size = min(self.part_bytes, upload["size"] - (part["number"] - 1) * self.part_bytes)
+            url = f"{self.url}/store/parts/{upload['id']}/{part['number']}?X-Amz-Signature=secret"
+            signed = {"Content-Length": str(size), "x-amz-checksum-sha256": checksum}
+            urls.append({"number": part["number"], "size": size, "url": url, "headers": signed})
+        return web.json_response({"parts": urls, "expires_in": 3600})
+
+    def _join(self, upload_id: str, key: str, digests: list[str]) -> None:
+        bodies = [body for _, body in sorted(self.parts.get(upload_id, {}).items())]
+        assert [hashlib.sha256(body).hexdigest() for body in bodies] == digests
+        self.objects[key] = b"".join(bodies)
 
     async def _put(self, request: web.Request) -> web.Response:
         content = await request.read()
@@ -169,15 +196,22 @@ class GatewayDouble:
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         if request.headers.get("x-amz-checksum-sha256") != checksum:
             return web.Response(status=400, text="<Error>BadDigest</Error>")
-        self.objects[request.match_info["key"]] = content
+        key = request.match_info["key"]
+        if key.startswith("parts/"):
+            _, upload_id, number = key.split("/")
+            self.parts.setdefault(upload_id, {})[int(number)] = content
+        else:
+            self.objects[key] = content
         return web.Response()
 
     async def _complete(self, request: web.Request) -> web.Response:
         upload = self.uploads[request.match_info["id"]]
         key = upload["payload_ref"].removeprefix("s3://rendertrust/")
+        if request.can_read_body:
+            self._join(upload["id"], key, (await self._body(request))["parts"])
         if key not in self.objects:
             return problem(409, "The content has not arrived in the store")
-        upload |= {"status": "COMPLETED", "completed_at": NOW, "put": None}
+        upload |= {"status": "COMPLETED", "completed_at": NOW, "put": None, "parts": None}
         return web.json_response(upload)
 
     async def _dispatch(self, request: web.Request) -> web.Response:

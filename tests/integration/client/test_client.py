@@ -1,6 +1,7 @@
 """The async client against a gateway's double over a socket."""
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import stat
@@ -273,6 +274,123 @@ async def test_a_store_that_refuses_is_told(gateway: GatewayDouble, blend: Path)
         with pytest.raises(TransferFailed) as caught:
             await client.upload(blend)
     assert caught.value.status == 400
+
+
+async def test_a_large_file_is_sent_in_parts(gateway: GatewayDouble, blend: Path) -> None:
+    gateway.part_bytes = 1 << 20
+    told: list[tuple[int, int]] = []
+    async with client_of(gateway) as client:
+        upload = await client.upload(blend, progress=lambda done, total: told.append((done, total)))
+    assert (upload.status, upload.parts) == ("COMPLETED", None)
+    (key,) = gateway.objects
+    size = blend.stat().st_size
+    assert gateway.objects[key] == blend.read_bytes()
+    assert sorted(told) == told
+    assert told[-1] == (size, size)
+    assert puts(gateway) == [1, 2, 3, 4]
+
+
+async def test_a_cut_part_is_sent_again_and_no_other(gateway: GatewayDouble, blend: Path) -> None:
+    gateway.part_bytes = 1 << 20
+    upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
+
+    def expired(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=403)
+
+    for number in (1, 2, 3, 4):  # more in all than tries there are for one
+        gateway.script(f"PUT /store/parts/{upload_id}/{number}", hang_up, expired, hang_up)
+    async with client_of(gateway) as client:
+        await client.upload(blend)
+    assert gateway.objects.popitem()[1] == blend.read_bytes()
+    assert puts(gateway) == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
+
+
+async def test_a_part_that_never_arrives_is_given_up(gateway: GatewayDouble, blend: Path) -> None:
+    gateway.part_bytes = 1 << 20
+    upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
+    gateway.script(f"PUT /store/parts/{upload_id}/2", *[hang_up] * 100)
+    async with client_of(gateway) as client:
+        with pytest.raises(NoAnswer):
+            await client.upload(blend)
+    assert puts(gateway)[:2] == [1, 2]
+    assert len(puts(gateway)) < 10
+
+
+async def test_an_interrupted_upload_goes_on_where_it_stopped(
+    gateway: GatewayDouble, blend: Path
+) -> None:
+    gateway.part_bytes = 1 << 20
+    upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
+    gateway.script(f"PUT /store/parts/{upload_id}/3", lambda _: web.Response(status=400))
+    for _ in range(2):
+        async with client_of(gateway) as client:
+            with contextlib.suppress(TransferFailed):
+                await client.upload(blend)
+    assert gateway.objects.popitem()[1] == blend.read_bytes()
+    assert puts(gateway) == [1, 2, 3, 3, 4]
+
+
+async def test_parts_that_the_store_removed_are_sent_again(
+    gateway: GatewayDouble, blend: Path
+) -> None:
+    gateway.part_bytes = 1 << 20
+    upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
+
+    def forget(_: web.Request) -> web.StreamResponse:
+        gateway.parts.clear()
+        return web.Response(status=404)
+
+    gateway.script(f"PUT /store/parts/{upload_id}/3", forget)
+    async with client_of(gateway) as client:
+        await client.upload(blend)
+    assert gateway.objects.popitem()[1] == blend.read_bytes()
+    assert puts(gateway) == [1, 2, 3, 1, 2, 3, 4]
+
+
+async def test_a_file_that_is_written_to_between_parts_is_refused(
+    gateway: GatewayDouble, blend: Path
+) -> None:
+    gateway.part_bytes = 1 << 20
+    upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
+
+    async def grow(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        with blend.open("ab") as file:
+            file.write(b"more")
+        return web.Response()
+
+    gateway.script(f"PUT /store/parts/{upload_id}/2", grow)
+    async with client_of(gateway) as client:
+        with pytest.raises(FileChanged):
+            await client.upload(blend)
+    assert not gateway.objects
+
+
+@pytest.mark.parametrize("wrong", [{"count": 3}, {"count": 5}, {"size": 0}, {"size": -1}], ids=str)
+async def test_parts_of_something_else_are_no_answer(
+    gateway: GatewayDouble, blend: Path, wrong: dict[str, int]
+) -> None:
+    parts = {"size": 1 << 20, "count": 4, "arrived": [], **wrong}
+    upload = {
+        "id": "1",
+        "payload_ref": "s3://b/k",
+        "sha256": "",
+        "size": 1,
+        "filename": "a",
+        "status": "PENDING",
+        "put": None,
+        "parts": parts,
+    }
+    gateway.script("POST /api/v1/uploads", lambda _: web.json_response(upload, status=201))
+    async with client_of(gateway) as client:
+        with pytest.raises(BadAnswer):
+            await client.upload(blend)
+
+
+def puts(gateway: GatewayDouble) -> list[int]:
+    """The numbers of the parts that were sent, as they were."""
+    found = [path for method, path in gateway.requests if method == "PUT"]
+    return [int(path.rpartition("/")[2]) for path in found if "/parts/" in path]
 
 
 async def test_a_job_is_watched_to_its_end(gateway: GatewayDouble) -> None:

@@ -1,6 +1,7 @@
 """The Objects port: the twin and the real store, held to the same behaviour."""
 
 from collections.abc import AsyncIterator, Mapping
+from io import BytesIO
 
 import aiohttp
 import pytest
@@ -9,6 +10,7 @@ from supervisors.engines.current import Current
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from tests.integration.engines.conformance_objects import ObjectsConformance, Store
+from tests.integration.engines.conformance_parts import PartsConformance
 from tests.twins.objects import TwinObjects
 
 
@@ -35,20 +37,21 @@ class Real(Store):
     async def request(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> tuple[int, bytes]:
-        async with self._session.request(method, url, headers=headers, data=body) as answer:
+        data = BytesIO(body) if body else b""
+        async with self._session.request(method, url, headers=headers, data=data) as answer:
             return answer.status, await answer.read()
 
     def let_pass(self, seconds: int) -> None:
         """The store's clock is the machine's."""
 
 
-class TestTwin(ObjectsConformance):
+class TestTwin(ObjectsConformance, PartsConformance):
     @pytest.fixture
     def store(self) -> Store:
         return Twin()
 
 
-class TestReal(ObjectsConformance):
+class TestReal(ObjectsConformance, PartsConformance):
     @pytest.fixture
     async def store(self, objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Store]:
         objects = S3Objects(Current(objects_endpoint))

@@ -77,7 +77,54 @@ async def test_a_presigned_put_and_get_go_through(gateway: Gateway, expect: bool
         assert await answer.read() == body
 
 
-async def test_a_part_is_read_by_range(gateway: Gateway) -> None:
+async def test_a_presigned_part_goes_through_and_is_that_part(gateway: Gateway) -> None:
+    key, body = fresh_key(), b"x" * MIB
+    multipart = await gateway.objects.begin_multipart(key)
+    leave = await gateway.objects.presign_part(
+        key, multipart, 7, size=len(body), sha256=hashlib.sha256(body).digest()
+    )
+    assert leave.url.startswith(gateway.url)
+    headers = dict(leave.headers)
+    for tampered in (
+        leave.url.replace("partNumber=7", "partNumber=8"),
+        leave.url.replace(f"uploadId={multipart}", "uploadId=another"),
+        leave.url.replace("partNumber=7&", ""),
+    ):
+        assert tampered != leave.url
+        assert await put(gateway, tampered, headers, body) == 403
+    assert await put(gateway, leave.url, headers, body[:-1] + b"y") == 400
+    assert await put(gateway, leave.url, headers, body) == 200
+    (part,) = await gateway.objects.parts_of(key, multipart)
+    assert (part.number, part.size) == (7, len(body))
+    await gateway.objects.abort_multipart(key, multipart)
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("POST", "uploads"),
+        ("GET", "uploads"),
+        ("GET", "uploadId={}"),
+        ("PUT", "partNumber=1&uploadId={}"),
+        ("POST", "uploadId={}"),
+        ("DELETE", "uploadId={}"),
+    ],
+)
+async def test_whatever_of_parts_is_not_presigned_is_refused(
+    gateway: Gateway, method: str, query: str
+) -> None:
+    key = fresh_key()
+    multipart = await gateway.objects.begin_multipart(key)
+    signed = await gateway.objects.presign_get(key)
+    plain = signed.split("?")[0] + "?" + query.format(multipart)
+    for url in (plain, f"{signed}&{query.format(multipart)}"):
+        async with gateway.client.request(method, url) as answer:
+            assert answer.status == 403, url
+    assert list(await gateway.objects.parts_of(key, multipart)) == []
+    await gateway.objects.abort_multipart(key, multipart)
+
+
+async def test_a_stretch_is_read_by_range(gateway: Gateway) -> None:
     key = fresh_key()
     await gateway.objects.put(key, b"0123456789")
     url = await gateway.objects.presign_get(key)

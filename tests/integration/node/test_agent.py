@@ -206,7 +206,7 @@ async def test_input_with_another_content_is_refused(peer: Gateway, start: Start
         peer.objects[wanted.sha256] = b"evil"
         await peer.send(peer.dispatch("echo", inputs=(wanted,)))
         result = await peer.result("j1")
-        assert result.failure == "gateway"
+        assert result.failure == "scene"
         assert "SHA-256" in (result.error or "")
 
 

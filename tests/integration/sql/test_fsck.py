@@ -24,6 +24,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
+HASH = "sha256('x')"
 BREAKS = {
     "an entry's amount": ("i1_total", "UPDATE entries SET amount = amount - 1, after = after - 1"),
     "an entry that is missing": ("i1_transfers", "DELETE FROM entries WHERE version = 2"),
@@ -137,6 +138,29 @@ BREAKS = {
     ),
     "a count of failed units": ("i9_jobs", "UPDATE jobs SET failed_units = 1"),
     "a count of cancelled units": ("i9_jobs", "UPDATE jobs SET cancelled_units = 7"),
+    "an entry without a leaf": (
+        "i7_missing",
+        "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 5)",
+    ),
+    "an entry that waits for its leaf": (
+        "i7_late",
+        (
+            "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0);"
+            "UPDATE entries SET created_at = created_at + interval '61 s' WHERE entry_id > 5"
+        ),
+    ),
+    "a leaf beyond the end": ("i7_indices", f"INSERT INTO leaves VALUES (0, 1, {HASH}, {HASH})"),
+    "a leaf that is numbered as another": (
+        "i7_indices",
+        (
+            "INSERT INTO log_head VALUES (true, 'log', 1, sha256(''), 0);"
+            f"INSERT INTO leaves VALUES (1, 1, {HASH}, {HASH})"
+        ),
+    ),
+    "a checkpoint beyond the end": (
+        "i7_beyond",
+        f"INSERT INTO checkpoints VALUES (3, {HASH}, now(), 'x')",
+    ),
     "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
 }
 

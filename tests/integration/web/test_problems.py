@@ -213,6 +213,8 @@ async def test_what_is_no_http_is_a_400_in_json_that_quotes_nothing(
         head, _, body = answer.partition(b"\r\n\r\n")
         assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
         assert b'"detail":"The request is not valid HTTP"' in body
+        assert b"\r\nServer: rendertrust\r\n" in head
+        assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head
         assert b"hush" not in answer
     assert "hush" not in caplog.text
 

@@ -58,7 +58,7 @@ class ShelfStore:
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
         raise AssertionError("nobody but the Ledger writes")
 
-    async def audit(self) -> Sequence[Finding]:
+    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
         raise AssertionError("nobody but the Auditor audits")
 
     async def open_units(self) -> Sequence[OpenUnit]:

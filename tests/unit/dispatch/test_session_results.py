@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from actors.kernel import Message
 from actors.ledger.messages import (
     BooksAway,
     GuardFailed,
@@ -331,16 +332,23 @@ async def test_the_slot_of_a_result_is_free_before_it_is_booked() -> None:
         assert (await play.socket.expect(JobDispatch)).job_id == str(second.job)
 
 
-@pytest.mark.parametrize("failure", ["network", "gateway"])
-def test_a_unit_that_is_given_back_without_fault_pauses_the_node(failure: str) -> None:
-    @simulated
-    async def play_it() -> None:
-        async with session() as play:
-            await play.working()
-            play.hear(result(status="failed", failure=failure, error="draining"))
-            effect = await play.effect()
-            assert effect.error_class == failure
-            assert effect.retry_at is not None
-            assert (await play.told(NodeDeclined)).session is play.ref
+@simulated
+async def test_a_unit_that_is_given_back_without_fault_pauses_the_node() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(status="failed", failure="network", error="draining"))
+        effect = await play.effect()
+        assert effect.error_class == "network"
+        assert effect.retry_at is not None
+        assert (await play.told(NodeDeclined)).session is play.ref
 
-    play_it()
+
+@simulated
+async def test_what_was_asked_for_wrongly_pauses_nobody() -> None:
+    """One job must not keep a node from all others'."""
+    async with session() as play:
+        await play.working()
+        play.hear(result(status="failed", failure="gateway", error="no such work here"))
+        assert (await play.effect()).retry_at is not None
+        while play.cast.scheduler.ref.depth:
+            assert not isinstance(await play.cast.scheduler.expect(Message), NodeDeclined)

@@ -68,7 +68,9 @@ def test_scene_is_the_one_blend_among_the_inputs() -> None:
     assert scene_of(task("a.png", "b.blend")) == "b.blend"
     assert scene_of(task("upload")) == "upload"
     for names in ((), ("a.blend", "b.blend")):
-        assert isinstance(scene_of(task(*names)), Failed)
+        refused = scene_of(task(*names))
+        assert isinstance(refused, Failed)
+        assert refused.failure == "scene"  # no other node would do better
 
 
 def test_done_gives_the_picture_and_what_was_measured() -> None:

@@ -58,3 +58,28 @@ def test_a_tile_that_is_too_short_is_not_taken_for_the_whole() -> None:
     cut = {**TILES, Place(0, 0): TILES[Place(0, 0)][: 32 * 100]}
     with pytest.raises(KeyError):
         tiles.inclusion_from(cut, 200, 256)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIZES, st.integers(0, 3))
+def test_an_edge_grows_the_tiles_and_the_root_wherever_it_begins(size: int, back: int) -> None:
+    start = max(size - [1, 300, 3000, 70_000][back], 0)
+    below = {
+        place: row[: (start >> 8 * place.level) % 256 * 32]
+        for place, row in TILES.items()
+        if place.index == start >> 8 * (place.level + 1)
+    }
+    edge = tiles.Edge(start, {place: row for place, row in below.items() if row})
+    made = [tile for found in HASHES[start:size] for tile in edge.append(found)]
+    assert (edge.size, edge.root()) == (size, tiles.root_from(TILES, size))
+    assert {tile.place: tile.hashes for tile in made} == {
+        place: row
+        for place, row in TILES.items()
+        if len(row) == 8192 and start < (place.index + 1) * 256 ** (place.level + 1) <= size
+    }
+    assert all(tile.root == tiles.tile_root(tile.hashes) for tile in made)
+
+
+def test_an_edge_needs_all_rows_that_are_no_tile() -> None:
+    with pytest.raises(KeyError):
+        tiles.Edge(257, {Place(0, 1): TILES[Place(0, 1)][:32]})

@@ -16,6 +16,7 @@ from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
@@ -38,13 +39,16 @@ class City:
         self.registry = Registry()
         self.socket = TwinSocket()
         clock = TwinClock()
+        store = StoreTwin()
         ports = Ports(
-            StoreTwin(),
+            store,
             TwinObjects(clock.monotonic),
             BrokenBus(),
             clock,
             TwinRandom(),
             TwinTokens(),
+            store,
+            TwinSigner(),
         )
         settings = NodeSessionSettings(bucket="rendertrust")
         web = Child("web", self._web)

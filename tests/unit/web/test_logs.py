@@ -229,3 +229,32 @@ def test_a_reader_that_stands_still_holds_nobody_up_and_drops_are_told() -> None
     lines.put(MAKE(b"to nobody\n"))
     assert lines.dropped == dropped + 1
     os.close(write)
+
+
+def test_lines_in_no_hurry_wait_for_one_that_is() -> None:
+    read, write = os.pipe()
+    lines = LogLines(descriptor=write, gather_seconds=1_000.0)
+    lines.start()
+    lines.put(MAKE(b"a request\n"), hurry=False)
+    lines.put(MAKE(b"another\n"), hurry=False)
+    lines.put(MAKE(b"a fault\n"))
+    written = os.read(read, 1_000)
+    assert written.startswith(b"a request\nanother\n")
+    lines.put(MAKE(b"the last\n"), hurry=False)
+    lines.close(within=5)  # does not wait for it
+    os.close(write)
+    while more := os.read(read, 1_000):
+        written += more
+    assert written == b"a request\nanother\na fault\nthe last\n"
+    os.close(read)
+
+
+def test_lines_in_no_hurry_are_written_all_the_same() -> None:
+    read, write = os.pipe()
+    lines = LogLines(descriptor=write, gather_seconds=0.001)
+    lines.start()
+    lines.put(MAKE(b"a request\n"), hurry=False)
+    assert os.read(read, 1_000) == b"a request\n"
+    lines.close(within=5)
+    os.close(read)
+    os.close(write)

@@ -73,20 +73,20 @@ def test_a_refusal_says_what_is_allowed_and_when() -> None:
 
 async def test_a_table_holds_no_more_than_it_may_and_forgets_the_oldest() -> None:
     clock = HandClock()
-    table = Table(lambda: clock.now().timestamp(), 100)
+    table = Table(lambda: clock.now().timestamp(), 100, 60)
     for number in range(1_000):
-        await table.incr(f"key{number}", 60)
+        table.hit(f"key{number}")
         assert len(table) <= 100
-    assert await table.incr("key999", 60) == 2
-    assert await table.get("key0") == 0
+    assert table.hit("key999").count == 2
+    assert table.hit("key0").count == 1
 
 
 async def test_what_has_ended_is_forgotten_as_others_come() -> None:
     clock = HandClock()
-    table = Table(lambda: clock.now().timestamp(), 1_000)
+    table = Table(lambda: clock.now().timestamp(), 1_000, 60)
     for number in range(500):
-        await table.incr(f"key{number}", 60)
+        table.hit(f"key{number}")
     clock.advance(61)
-    assert await table.incr("key7", 60) == 1
+    assert table.hit("key7").count == 1
     assert len(table) == 1
-    assert await table.get_expiry("key7") == (clock.now() + timedelta(seconds=60)).timestamp()
+    assert table.hit("key7").ends == (clock.now() + timedelta(seconds=60)).timestamp()

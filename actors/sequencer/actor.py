@@ -1,0 +1,192 @@
+"""The sequencer actor: takes up what was posted, at its own pace, and signs checkpoints."""
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+from prometheus_client import Counter, Gauge
+
+from actors.kernel import Actor, fail_point, handles, handles_batch
+from actors.ports import CheckpointSigner, Clock, LogStore, Random
+from actors.sequencer.coverage import Coverage
+from actors.sequencer.growth import grow
+from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer
+from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.leaf import SALT_BYTES
+from rendertrust.tiles import Edge, Tile
+from sql.database import Conflict, Unavailable
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogTransaction, Look
+
+AGAIN_SECONDS: Final = 0.01
+SHARE: Final = 10  # of so many seconds one is for the log, while many entries wait
+CHUNK: Final = 500  # entries that are hashed at a stretch: some 5 ms
+BROKEN_SECONDS: Final = 60.0
+UNCHANGED: Final = SequencerSettings()
+LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway took up into the log.")
+SIZE: Final = Gauge("rendertrust_log_size", "Leaves of the log.")
+LAG: Final = Gauge(
+    "rendertrust_log_lag_seconds", "How old the oldest entry was that was taken up last."
+)
+log = logging.getLogger("sequencer")
+
+
+class BrokenLog(Exception):
+    """The stored hashes do not lead to the stored root: ``rendertrust fsck`` says where."""
+
+
+class SequencerActor(Actor[Sequencer]):
+    """Any number of them may be at one log: the head's lock puts them in a row.
+
+    Nothing is lost with one: what has no leaf yet is found by whoever looks next.
+    """
+
+    def __init__(
+        self,
+        store: LogStore,
+        signer: CheckpointSigner,
+        clock: Clock,
+        random: Random,
+        *,
+        settings: SequencerSettings = UNCHANGED,
+    ) -> None:
+        self._store, self._signer = store, signer
+        self._clock, self._random = clock, random
+        self._settings = settings
+        self._coverage = Coverage()
+        self._edge: Edge | None = None  # of what is committed, or None
+
+    async def started(self) -> None:
+        self.after(0.0, Pass())
+
+    @handles(Pass)
+    async def run(self, _: Pass) -> None:
+        try:
+            wait = await self._turn()
+        except (Unavailable, Conflict) as error:
+            log.warning("nothing is taken up into the log: %s", error)
+            wait = self._settings.every_seconds
+        except BrokenLog as error:
+            log.error("nothing is taken up into the log: %s", error)
+            wait = BROKEN_SECONDS
+        self.after(wait, Pass(), jitter=0.1)
+
+    @handles_batch(CatchUp, limit=1000)
+    async def catch_up(self, asked: Sequence[CatchUp]) -> Sequence[CaughtUp | Behind]:
+        answer: CaughtUp | Behind
+        try:
+            answer = await self._caught_up()
+        except (Unavailable, Conflict) as error:
+            answer = Behind(f"the database is away: {error}")
+        except BrokenLog as error:
+            answer = Behind(str(error))
+        return [answer] * len(asked)
+
+    async def _caught_up(self) -> CaughtUp | Behind:
+        """One batch, however many wait: who asks has patience for so much."""
+        with self._kept():
+            async with self._store.log() as books:
+                look = await books.look(self._settings.batch)
+                if look is None:
+                    return Behind("the log has not begun")
+                done = await self._advance(books, look, checked=True)
+        self._committed(done)
+        if done.checkpoint is None and look.checked != done.head.size:
+            return Behind("the log's key does not count")
+        left = len(look.waiting) == self._settings.batch
+        return Behind("many entries are waiting") if left else CaughtUp(done.head.size)
+
+    async def _turn(self) -> float:
+        """What is to be done now; the seconds until the next look."""
+        begun = self._clock.monotonic()
+        seen = await self._store.log_look(1)
+        if seen is not None and is_idle(seen, self._clock.now(), self._settings):
+            SIZE.set(seen.head.size)
+            return self._settings.every_seconds
+        with self._kept():
+            async with self._store.log() as books:
+                if not await books.lead():
+                    return self._settings.every_seconds
+                look = await books.look(self._settings.batch)
+                if look is None:
+                    await books.begin(self._settings.origin or self._name())
+                    return AGAIN_SECONDS
+                done = await self._advance(books, look)
+        self._committed(done)
+        more = len(look.waiting) == self._settings.batch
+        pause = (SHARE - 1) * (self._clock.monotonic() - begun)
+        return max(pause, AGAIN_SECONDS if more else self._settings.every_seconds)
+
+    async def _advance(self, books: LogTransaction, look: Look, *, checked: bool = False) -> Append:
+        """Take up what waits; with a checkpoint where one is due, or is asked for."""
+        edge = await self._edge_of(books, look.head)
+        leaves, tiles = list[LeafRow](), list[Tile]()
+        now = self._clock.now()
+        for first in range(0, len(look.waiting), CHUNK):
+            entries = await books.entries(look.waiting[first : first + CHUNK])
+            salts = self._random.token(SALT_BYTES * len(entries))
+            grown = grow(edge, entries, salts)
+            leaves += grown[0]
+            tiles += grown[1]
+            if first == 0:
+                LAG.set(max((now - entries[0].created_at).total_seconds(), 0.0))
+        all_taken = len(look.waiting) < self._settings.batch
+        covered = self._coverage.covered(look, all_taken=all_taken)
+        head = Head(look.head.origin, edge.size, edge.root(), covered)
+        checked = checked and look.checked != head.size
+        append = Append(head, leaves, tiles)
+        if checked or is_due(look, head.size, now, self._settings):
+            append = self._with_checkpoint(append, look, now)
+        if leaves or append.checkpoint is not None or head != look.head:
+            await books.write(append)
+        fail_point.reach("before_log", _steps(append))
+        return append
+
+    def _with_checkpoint(self, append: Append, look: Look, now: datetime) -> Append:
+        head = append.head
+        ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
+        keys = new_keys(look.verifiers, ours)
+        if keys is None:
+            log.error("no checkpoint: the log has another key; see `rendertrust admin keys log`")
+            return append
+        at = max(now, look.checked_at or now).astimezone(UTC).replace(microsecond=0)
+        checkpoint = Checkpoint(head.origin, head.size, head.root, at)
+        row = CheckpointRow(head.size, head.root, at, self._signer.sign(checkpoint))
+        return attrs.evolve(append, checkpoint=row, keys=dict.fromkeys(keys, now))
+
+    async def _edge_of(self, books: LogTransaction, head: Head) -> Edge:
+        """The edge at this head; read anew when another gateway was there in the meantime."""
+        if self._edge is None or self._edge.size != head.size or self._edge.root() != head.root:
+            try:
+                self._edge = Edge(head.size, await books.edge(head.size))
+            except KeyError as error:
+                raise BrokenLog(f"hashes are missing in tile {error}") from error
+        if self._edge.root() != head.root:
+            raise BrokenLog(f"the root of {head.size} leaves is another one")
+        return self._edge
+
+    def _committed(self, done: Append) -> None:
+        fail_point.reach("after_log", _steps(done))
+        LEAVES.inc(len(done.leaves))
+        SIZE.set(done.head.size)
+
+    @contextmanager
+    def _kept(self) -> Generator[None]:
+        """What is known of the edge is forgotten where it is not known to be committed."""
+        try:
+            yield
+        except BaseException:
+            self._edge = None
+            raise
+
+    def _name(self) -> str:
+        return f"rendertrust-{self._random.token(6).hex()}"
+
+
+def _steps(done: Append) -> list[object]:
+    """What a commit does, as fail points name it."""
+    steps: list[object] = [done] if done.leaves else []
+    return [*steps, done.checkpoint] if done.checkpoint is not None else steps

@@ -1,0 +1,47 @@
+"""Up to which number every entry is in the log, and none can come to be any more."""
+
+import attrs
+
+from sql.log import Look
+
+
+@attrs.frozen
+class Bound:
+    """Whatever is numbered up to ``entry`` began before transaction ``before``."""
+
+    entry: int
+    before: int
+
+
+class Coverage:
+    """Watches looks at the log, each made in a transaction of its own.
+
+    Numbers of entries are given in advance, to transactions that commit in any order or never.
+    Whoever was given one up to ``newest`` had begun when ``newest`` was seen. So he has a number
+    below that of a transaction that begins after that look; and when all transactions below that
+    one are over, what of such entries can still be seen is all that there will be.
+    """
+
+    def __init__(self) -> None:
+        self._newest: int | None = None  # of the look before
+        self._bound: Bound | None = None
+
+    def covered(self, look: Look, *, all_taken: bool) -> int:
+        """The bound after a look whose waiting entries are taken up now, all of them or not."""
+        bound = self._bound
+        if bound is not None and look.own <= bound.before:  # numbers went back: another database
+            self._newest = bound = None
+        covered = look.head.covered
+        if (
+            bound is not None
+            and look.oldest >= bound.before
+            and self._taken(bound, look, all_taken)
+        ):
+            covered, bound = max(covered, bound.entry), None
+        if bound is None and self._newest is not None and self._newest > covered:
+            bound = Bound(self._newest, look.own)
+        self._newest, self._bound = look.newest, bound
+        return covered
+
+    def _taken(self, bound: Bound, look: Look, all_taken: bool) -> bool:
+        return all_taken or (bool(look.waiting) and look.waiting[-1] >= bound.entry)

@@ -1,0 +1,23 @@
+"""How the log grows: entries become leaves, and leaves complete tiles."""
+
+from collections.abc import Sequence
+
+from rendertrust.leaf import SALT_BYTES
+from rendertrust.merkle import leaf_hash
+from rendertrust.tiles import Edge, Tile
+from sql.log import LeafRow, LogEntry
+
+
+def grow(edge: Edge, entries: Sequence[LogEntry], salts: bytes) -> tuple[list[LeafRow], list[Tile]]:
+    """The entries as the next leaves at the edge, and the tiles that they complete.
+
+    ``salts`` are those of all entries, one after another.
+    """
+    leaves: list[LeafRow] = []
+    tiles: list[Tile] = []
+    for place, entry in enumerate(entries):
+        salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+        found = leaf_hash(entry.leaf(salt).canonical)
+        leaves.append(LeafRow(edge.size, entry.entry_id, salt, found))
+        tiles += edge.append(found)
+    return leaves, tiles

@@ -1,0 +1,1 @@
+"""What is compared with: written once, at its best, and left alone."""

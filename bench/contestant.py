@@ -1,0 +1,66 @@
+"""A server that is compared with: in a process of its own, with an address."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+
+from bench.wire import HttpLine, request
+from tests.acceptance.gateway import ROOT, free_port
+from tests.until import until
+
+BASELINES = Path("bench") / "baselines"
+
+
+@attrs.frozen
+class Contestant:
+    """``pid`` is the process whose CPU time counts."""
+
+    name: str
+    pid: int
+    url: str
+
+
+@attrs.frozen
+class Baseline:
+    """How one is started; ``python`` is of the environment that it needs."""
+
+    name: str
+    file: str
+    python: str = sys.executable
+    words: Sequence[str] = ()
+
+    @asynccontextmanager
+    async def serving(self, **settings: str) -> AsyncGenerator[Contestant]:
+        """While it serves; ``settings`` are its environment's, beside ours."""
+        port = free_port()
+        process = await asyncio.create_subprocess_exec(
+            *(self.python, str(BASELINES / self.file), str(port), *self.words),
+            cwd=ROOT,
+            env=os.environ | settings,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            await until(lambda: answers(url, process), within=30)
+            yield Contestant(self.name, process.pid, url)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+async def answers(url: str, process: Process) -> bool:
+    """Whether it answers yet."""
+    assert process.returncode is None, "it has ended"
+    try:
+        line = await HttpLine.open(url)
+    except OSError:
+        return False
+    status, _ = await line.ask(request("GET", f"{url}/health", ""))
+    line.close()
+    return status == 200

@@ -1,0 +1,207 @@
+"""What a request costs the gateway, beside bare aiohttp and beside FastAPI with uvicorn.
+
+    python -m bench.http [--rounds 7] [--requests 2000] [--concurrent 1,32] [--no-fastapi]
+
+Three routes: ``/health`` for everybody; one for known callers that reads nothing (bench/known.py
+adds it to the real gateway); ``GET /credits/balance`` with its read from the gateway's own
+PostgreSQL. All contestants run in turns, round after round, each in a process of its own; this
+process is the load, over bare sockets. FastAPI is in an environment of its own, which
+``scripts/environment.py bench`` makes from ``scripts/locks`` at the first call. Contestants with a
+pool have the best size of four, found before the rounds.
+
+Goals: a known caller's request costs at most 1.5 times the CPU of the bare handler, the balance
+with its read at most 5 times. Then eight logins at once: no stall of the loop above 25 ms.
+"""
+
+import argparse
+import asyncio
+import secrets
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from statistics import median
+from typing import Final
+
+import aiohttp
+import attrs
+
+from bench import known
+from bench.contestant import Baseline, Contestant
+from bench.login import stall
+from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
+from bench.wire import HttpLine, request
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import ROOT, Gateway
+from tests.acceptance.people import Creator
+from tests.engines import engine_folder
+
+HEALTH, KNOWN, BALANCE = "/health", known.PATH, "/api/v1/credits/balance"
+POOLS: Final = (2, 4, 8, 16)
+SETTINGS = {
+    "RENDERTRUST_LIMITS_PROBE": "100000000",
+    "RENDERTRUST_LIMITS_READ": "100000000",
+    "RENDERTRUST_CREDITS_STARTER": "100",
+}
+BARE = Baseline("bare aiohttp", "bare_aiohttp.py")
+STALL_GOAL_MS: Final = 25.0
+
+
+class KnownGateway(Gateway):
+    """The real one, with the route of bench/known.py."""
+
+    def command(self) -> list[str]:
+        return [word.replace("rendertrust", "bench.known") for word in super().command()]
+
+
+def fastapis() -> list[Baseline]:
+    """On both loops, from an environment that is made if it is not there."""
+    making = [sys.executable, "scripts/environment.py", "bench"]
+    made = subprocess.run(making, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    python = f"{made.stdout.strip()}/bin/python"
+    return [
+        Baseline(f"FastAPI + uvicorn, {loop}", "fastapi_app.py", python, [loop])
+        for loop in ("asyncio", "uvloop")
+    ]
+
+
+@attrs.frozen
+class Figure:
+    """Of one burst: requests per second, and CPU µs per request of the server and its engines."""
+
+    rate: float
+    server: float
+    engines: float
+
+
+@attrs.define
+class Field:
+    """Who runs, and what was seen of each, round by round."""
+
+    gateway: int  # the process whose engines answer everybody's reads
+    token: str = attrs.field(repr=False)
+    requests: int
+    seen: defaultdict[tuple[str, str, int], list[Figure]] = attrs.field(
+        factory=lambda: defaultdict(list)
+    )
+
+    async def burst(self, at: Contestant, path: str, concurrent: int) -> Figure:
+        asking = request("GET", at.url + path, self.token)
+        lines = [await HttpLine.open(at.url) for _ in range(concurrent)]
+        await send(lines, asking, 4 * concurrent)
+        server, engines, start = cpu_seconds(at.pid), engines_seconds(self.gateway), time.time()
+        await send(lines, asking, self.requests)
+        took = time.time() - start
+        used = cpu_seconds(at.pid) - server, engines_seconds(self.gateway) - engines
+        for line in lines:
+            line.close()
+        return Figure(self.requests / took, *(seconds * 1e6 / self.requests for seconds in used))
+
+    async def note(self, at: Contestant, path: str, concurrent: int) -> None:
+        self.seen[at.name, path, concurrent].append(await self.burst(at, path, concurrent))
+
+    def ratio(self, name: str, path: str, concurrent: int) -> float:
+        """CPU beside the bare handler's, of the same round and as many at once."""
+        bare = self.seen[BARE.name, HEALTH, concurrent]
+        pairs = zip(self.seen[name, path, concurrent], bare, strict=True)
+        return median(its.server / other.server for its, other in pairs)
+
+    def table(self) -> Table:
+        table = Table(
+            *("route, by whom", "at once", "requests/s", "CPU µs", "engines µs", "to bare handler")
+        )
+        for (name, path, concurrent), figures in sorted(self.seen.items(), key=in_order):
+            rate = median(figure.rate for figure in figures)
+            server = median(figure.server for figure in figures)
+            engines = median(figure.engines for figure in figures)
+            cells = [f"{rate:,.0f}", f"{server:.1f}", f"{engines:.1f}"]
+            ratio = self.ratio(name, path, concurrent)
+            table.add(f"{path.rpartition('/')[2]}, {name}", str(concurrent), *cells, f"{ratio:.2f}")
+        return table
+
+
+def in_order(item: tuple[tuple[str, str, int], object]) -> tuple[int, int]:
+    """By route and by how many at once; the contestants as they ran."""
+    _, path, concurrent = item[0]
+    return (HEALTH, KNOWN, BALANCE).index(path), concurrent
+
+
+async def send(lines: Sequence[HttpLine], asking: bytes, requests: int) -> None:
+    """So many requests over all lines, one at a time on each; all must be answered with 200."""
+    numbers = iter(range(requests))
+
+    async def one(line: HttpLine) -> None:
+        while next(numbers, None) is not None:
+            status, body = await line.ask(asking)
+            assert status == 200, (status, body)
+
+    await asyncio.gather(*(one(line) for line in lines))
+
+
+async def best_pool(field: Field, baseline: Baseline, settings: dict[str, str]) -> str:
+    """The size of a pool at which a read costs it the least CPU."""
+    costs: dict[int, float] = {}
+    for size in POOLS:
+        async with baseline.serving(**settings, BENCH_POOL=str(size)) as contestant:
+            figures = [await field.burst(contestant, BALANCE, 32) for _ in range(3)]
+        costs[size] = median(figure.server for figure in figures)
+    return str(min(costs, key=lambda size: costs[size]))
+
+
+async def compare(stack: AsyncExitStack, options: argparse.Namespace) -> Field:
+    folder = stack.enter_context(engine_folder()) / "data"
+    secret = secrets.token_urlsafe(48)
+    gateway = KnownGateway(folder, **SETTINGS, RENDERTRUST_JWT_SECRET=secret)
+    await gateway.start()
+    stack.push_async_callback(gateway.stop)
+    assert gateway.process is not None
+    async with aiohttp.ClientSession() as http:
+        creator = Creator(http, gateway.url, "reader@example.org")
+        await creator.register()
+    endpoint = kept_endpoint(folder)
+    assert endpoint is not None
+    print(await disk(folder, endpoint.owner_dsn))
+    field = Field(gateway.process.pid, creator.token, options.requests)
+    contestants = [Contestant("gateway", gateway.process.pid, gateway.url)]
+    settings = {"BENCH_DSN": endpoint.app_dsn, "BENCH_SECRET": secret}
+    for baseline in [BARE, *([] if options.no_fastapi else fastapis())]:
+        size = await best_pool(field, baseline, settings)
+        print(f"{baseline.name}: best with a pool of {size}")
+        serving = baseline.serving(**settings, BENCH_POOL=size)
+        contestants.append(await stack.enter_async_context(serving))
+    at_once = [int(number) for number in options.concurrent.split(",")]
+    for _ in range(options.rounds):
+        for path in (HEALTH, KNOWN, BALANCE):
+            for concurrent in at_once:
+                for contestant in contestants:
+                    await field.note(contestant, path, concurrent)
+    return field
+
+
+async def main(options: argparse.Namespace) -> None:
+    async with AsyncExitStack() as stack:
+        field = await compare(stack, options)
+    print(f"median of {options.rounds} rounds of {options.requests} requests; {machine()}")
+    field.table().print()
+    for concurrent in options.concurrent.split(","):
+        for path, goal in ((KNOWN, 1.5), (BALANCE, 5.0)):
+            ratio = field.ratio("gateway", path, int(concurrent))
+            verdict = "met" if ratio <= goal else "MISSED"
+            print(
+                f"{path}, {concurrent} at once: {ratio:.2f} bare handlers, goal {goal}: {verdict}"
+            )
+    stalls = [(await stall())[0] for _ in range(options.rounds)]
+    worst, verdict = max(stalls), "met" if max(stalls) <= STALL_GOAL_MS else "MISSED"
+    print(f"eight logins at once: the loop stalls {median(stalls):.1f} ms, {worst:.1f} at worst")
+    print(f"goal {STALL_GOAL_MS:.0f} ms: {verdict}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--concurrent", default="1,32")
+    parser.add_argument("--no-fastapi", action="store_true", help="without its environment")
+    asyncio.run(main(parser.parse_args()))

@@ -1,0 +1,32 @@
+"""The gateway with one operation more: a known caller, and nothing that is read.
+
+    python -m bench.known serve …
+
+So its whole stack can be measured on a route where only the stack costs anything.
+"""
+
+from uuid import UUID
+
+import attrs
+
+from rendertrust.__main__ import main
+from web.operations import Call
+from web.rights import Scope
+from web.routes import OPERATIONS
+
+PATH = "/api/v1/bench/known"
+
+
+@attrs.frozen
+class Known:
+    user_id: UUID
+
+
+@OPERATIONS.get(PATH, scope=Scope.CREDITS_READ, rate="read", answers={200: Known})
+async def known(call: Call) -> Known:
+    """Who one is."""
+    return Known(call.caller)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

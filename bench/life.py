@@ -1,0 +1,207 @@
+"""Whole lives of jobs per second, beside a queue on connections that claim by SKIP LOCKED.
+
+    python -m bench.life [--rounds 5] [--seconds 2] [--concurrent 256] [--no-http]
+
+A life is: submitted and its price held, given to a node, its result taken, settled (the creator
+charged, the node's owner paid). Both have the same books in the same PostgreSQL (fsync on), and
+neither has HTTP or sockets in between: the gateway's actors run in this process
+(bench/inside.py), the baseline's connections too (bench/baselines/skip_locked.py), at the best of
+four numbers of them. It comes as interactive transactions; with one SQL function for each step;
+and with these and its hottest account spread over sixteen, which ours is not. CPU is what both
+need together, process and engines: where the disk is fast it decides.
+The last row is the whole gateway, in a process of its own, over HTTP and sockets (bench/crowd.py).
+Contestants run in turns, round after round.
+
+Goal: at least 7 times the rate of the baseline.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Final, TypeAlias
+
+import aiohttp
+import attrs
+from prometheus_client import REGISTRY
+
+from bench.baselines.skip_locked import SHARDS_MOST, Interactive, SkipLocked, prepare
+from bench.crowd import Crowd
+from bench.dispatch import running
+from bench.inside import inside
+from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
+from bench.volume import fill
+from sql.migrate import migrate
+from supervisors.engines.account import engine_account
+from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from tests.engines import engine_folder
+
+GOAL: Final = 7.0
+CONNECTIONS: Final = (5, 10, 20, 40)
+BATCH: Final = "rendertrust_ledger_batch_size"
+OURS, OVER_HTTP = "actors", "gateway over HTTP and sockets"
+BASELINES: Final[Mapping[str, tuple[type[SkipLocked], int]]] = {
+    "SKIP LOCKED, interactive": (Interactive, 1),
+    "SKIP LOCKED, functions": (SkipLocked, 1),
+    f"the same, {SHARDS_MOST} platform accounts": (SkipLocked, SHARDS_MOST),
+}
+# For so many seconds: how many lives there were, and how long they took.
+Run: TypeAlias = Callable[[float], Awaitable[tuple[int, float]]]
+# Commits and batches so far.
+Batches: TypeAlias = Callable[[], Awaitable[tuple[float, float]]]
+
+
+@attrs.frozen
+class Figure:
+    """Lives per second; CPU µs per life of who runs them and of the engines; commits per batch."""
+
+    rate: float
+    own: float
+    engines: float
+    batch: float
+
+    @property
+    def cpu(self) -> float:
+        return self.own + self.engines
+
+
+@attrs.frozen
+class Contestant:
+    """``process`` runs the lives; ``engines`` are what this process has started."""
+
+    name: str
+    run: Run
+    process: int
+    engines: int
+    batches: Batches
+
+    async def figure(self, seconds: float) -> Figure:
+        before = await self.batches()
+        own, engines = cpu_seconds(self.process), engines_seconds(self.engines)
+        done, took = await self.run(seconds)
+        own = (cpu_seconds(self.process) - own) * 1e6 / done
+        engines = (engines_seconds(self.engines) - engines) * 1e6 / done
+        after = await self.batches()
+        batch = (after[0] - before[0]) / max(1.0, after[1] - before[1])
+        return Figure(done / took, own, engines, batch)
+
+
+async def one_each() -> tuple[float, float]:
+    """Who does not batch."""
+    return 0.0, 0.0
+
+
+async def in_this_process() -> tuple[float, float]:
+    total, number = (REGISTRY.get_sample_value(f"{BATCH}_{name}") for name in ("sum", "count"))
+    return total or 0.0, number or 0.0
+
+
+async def over_http(crowd: Crowd, seconds: float) -> tuple[int, float]:
+    took = await crowd.at_once(seconds=seconds)
+    await crowd.settle()
+    return len(crowd.seen.answered_ms), took
+
+
+async def best_of(kind: type[SkipLocked], dsn: str, shards: int) -> int:
+    """The number of connections that makes a baseline fastest."""
+    rates: dict[int, float] = {}
+    for number in CONNECTIONS:
+        async with kind.over(dsn, number, shards) as queue:
+            await queue.run(0.5)
+            done, took = await queue.run(1.5)
+        rates[number] = done / took
+    return max(rates, key=lambda number: rates[number])
+
+
+class Bench:
+    """Builds the contestants, lets them run in turns."""
+
+    def __init__(self, stack: AsyncExitStack, options: argparse.Namespace) -> None:
+        self._stack = stack
+        self._options = options
+        self._figures: dict[str, list[Figure]] = {}
+
+    async def run(self) -> None:
+        contestants = await self._contestants()
+        for contestant in contestants:
+            await contestant.figure(1.0)  # warm
+        self._figures = {contestant.name: [] for contestant in contestants}
+        for _ in range(self._options.rounds):
+            for contestant in contestants:
+                figure = await contestant.figure(self._options.seconds)
+                self._figures[contestant.name].append(figure)
+
+    async def _contestants(self) -> list[Contestant]:
+        folder = self._stack.enter_context(engine_folder())
+        room = {"max_connections": "250"}  # all contestants stay connected
+        engine = EmbeddedPostgres(folder / "data", account=engine_account(), settings=room)
+        endpoint = await engine.start()
+        self._stack.push_async_callback(engine.stop)
+        await migrate(endpoint.owner_dsn)
+        await fill(endpoint.owner_dsn, entries=40_000, open_jobs=0, ended_jobs=20_000)
+        await prepare(endpoint.owner_dsn)
+        print(await disk(folder, endpoint.owner_dsn))
+        found = [await self._baseline(name, endpoint, engine.pid) for name in BASELINES]
+        tree = await self._stack.enter_async_context(inside(endpoint))
+        run = partial(tree.run, concurrent=self._options.concurrent)
+        found.insert(0, Contestant(OURS, run, os.getpid(), engine.pid, in_this_process))
+        if not self._options.no_http:
+            found.append(await self._gateway(folder / "gateway"))
+        return found
+
+    async def _baseline(self, name: str, endpoint: PostgresEndpoint, engines: int) -> Contestant:
+        kind, shards = BASELINES[name]
+        number = await best_of(kind, endpoint.owner_dsn, shards)
+        print(f"{name}: best with {number} of {CONNECTIONS} connections")
+        serving = kind.over(endpoint.owner_dsn, number, shards)
+        queue = await self._stack.enter_async_context(serving)
+        return Contestant(name, queue.run, os.getpid(), engines, one_each)
+
+    async def _gateway(self, folder: Path) -> Contestant:
+        http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        options = argparse.Namespace(nodes=20, concurrent=self._options.concurrent)
+        crowd = await self._stack.enter_async_context(running(http, folder, options))
+        assert crowd.gateway.process is not None
+        process = crowd.gateway.process.pid
+        run, batches = partial(over_http, crowd), partial(crowd.batches, http)
+        return Contestant(OVER_HTTP, run, process, process, batches)
+
+    def ratios(self, name: str) -> tuple[float, float]:
+        """Our rate beside theirs, and their CPU beside ours, of the same rounds."""
+        pairs = list(zip(self._figures[OURS], self._figures[name], strict=True))
+        rates = median(ours.rate / theirs.rate for ours, theirs in pairs)
+        return rates, median(theirs.cpu / ours.cpu for ours, theirs in pairs)
+
+    def table(self) -> Table:
+        heading = ("lives of jobs", "per second", "CPU µs", "engines µs", "batch")
+        table = Table(*heading, "actors' rate", "CPU")
+        for name, figures in self._figures.items():
+            middle = [median(column) for column in zip(*map(attrs.astuple, figures), strict=True)]
+            rate, own, engines, batch = middle
+            cells = [f"{rate:,.0f}", f"{own:,.0f}", f"{engines:,.0f}", f"{batch or 1:.1f}"]
+            table.add(name, *cells, *(f"{ratio:.1f} times" for ratio in self.ratios(name)))
+        return table
+
+
+async def main(options: argparse.Namespace) -> None:
+    async with AsyncExitStack() as stack:
+        bench = Bench(stack, options)
+        await bench.run()
+    print(f"median of {options.rounds} rounds, {options.concurrent} at once; {machine()}")
+    bench.table().print()
+    for name in BASELINES:
+        ratio, _ = bench.ratios(name)
+        print(f"{name}: {ratio:.1f} times, goal {GOAL}: {'met' if ratio >= GOAL else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--concurrent", type=int, default=256)
+    parser.add_argument("--no-http", action="store_true", help="without the last row")
+    asyncio.run(main(parser.parse_args()))

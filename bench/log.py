@@ -1,0 +1,188 @@
+"""What the log costs: beside the Ledger, in memory, and to whoever verifies.
+
+    python -m bench.log [--leaves 1000000] [--transfers 20000] [--rounds 5]
+
+Proofs and their verification are timed over so many leaves in memory. Then as many transfers are
+posted in batches of 256, with and without the Sequencer at work, in turns; what it has not taken up
+by then it takes up afterwards, and that is told, too. Goals: at most 10 % of the transfers' rate,
+and 100,000 proofs a second.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from statistics import median
+
+from actors.ledger.messages import Commit, Transfer, user_account
+from actors.sequencer.growth import grow
+from bench.probe import Table, fdatasync_rate, machine
+from rendertrust import merkle, tiles
+from rendertrust.proving import Row, Tree
+from rendertrust.tiles import Edge, Place
+from sql.database import Database
+from sql.log import LogEntry
+from sql.migrate import migrate
+from supervisors.engines.account import engine_account
+from supervisors.engines.postgres import EmbeddedPostgres
+from tests.engines import engine_folder
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage, fresh_id
+from tests.integration.conformance.test_log import all_in, sequencing
+
+ACCOUNTS, BATCH = 1000, 256
+
+
+def per_second(count: int, work: Callable[[], object]) -> str:
+    """How often per second of CPU time, for work that does it ``count`` times."""
+    begun = time.process_time()
+    work()
+    return f"{count / (time.process_time() - begun):,.0f}"
+
+
+def in_memory(leaves: int) -> Table:
+    """Growing, proving and verifying over so many leaves."""
+    table = Table(f"{leaves:,} leaves in memory", "per second of CPU")
+    hashes = [merkle.leaf_hash(b"%d" % number) for number in range(leaves)]
+    edge, made = Edge(), dict[Place, bytes]()
+
+    def append() -> None:
+        for found in hashes:
+            made.update({tile.place: tile.hashes for tile in edge.append(found)})
+
+    table.add("leaf hashes appended", per_second(leaves, append))
+    partial = {place: row for place, row in rows_of(hashes).items() if place not in made}
+    rows = {place: Row(row) for place, row in (made | partial).items()}
+    tree, root = Tree(leaves, rows.__getitem__), edge.root()
+    assert tree.root() == root
+    chance = random.Random(1)
+    asked = [chance.randrange(leaves) for _ in range(50_000)]
+    proofs: list[list[bytes]] = []
+
+    def prove() -> None:
+        proofs.extend(tree.inclusion(index) for index in asked)
+
+    prove()  # the hashes over each tile are computed once
+    proofs.clear()
+    table.add("inclusion proofs", per_second(len(asked), prove))
+
+    def verify() -> None:
+        for index, proof in zip(asked, proofs, strict=True):
+            assert merkle.verify_inclusion(hashes[index], index, leaves, proof, root)
+
+    table.add("inclusion proofs verified", per_second(len(asked), verify))
+    sizes = sorted(chance.randrange(1, leaves) for _ in range(5000))
+
+    def consist() -> None:
+        for size in sizes:
+            tree.consistency(size)
+
+    consist()
+    table.add("consistency proofs", per_second(len(sizes), consist))
+    entries = [entry(number) for number in range(1, 20_001)]
+    table.add(
+        "entries made to leaves",
+        per_second(len(entries), lambda: grow(Edge(), entries, os.urandom(32 * len(entries)))),
+    )
+    return table
+
+
+def rows_of(hashes: list[bytes]) -> dict[Place, bytes]:
+    """The tiles of all levels, the last ones too."""
+    found: dict[Place, bytes] = {}
+    level, row = 0, hashes
+    while row:
+        parts = [b"".join(row[at : at + 256]) for at in range(0, len(row), 256)]
+        found |= {Place(level, index): part for index, part in enumerate(parts)}
+        row = [tiles.tile_root(part) for part in parts if len(part) == 256 * 32]
+        level += 1
+    return found
+
+
+def entry(number: int) -> LogEntry:
+    """As the books have them."""
+    job = f"job:{fresh_id()}:0"
+    return LogEntry(
+        number,
+        datetime(2026, 3, 13, tzinfo=UTC),
+        "USAGE",
+        -100_000,
+        None,
+        f"user:{fresh_id()}",
+        number,
+        10_000_000,
+        9_900_000,
+        job,
+        "Job execution: render",
+    )
+
+
+async def post(stage: Stage, people: list[str], transfers: int) -> tuple[float, float]:
+    """Transfers per second, and per second of CPU time of this process."""
+    chance = random.Random(transfers)
+    begun, used = time.perf_counter(), time.process_time()
+    for _ in range(0, transfers, BATCH):
+        pairs = [chance.sample(people, 2) for _ in range(BATCH)]
+        await stage.commit(*(Commit((move(*pair),)) for pair in pairs))
+    passed, spent = time.perf_counter() - begun, time.process_time() - used
+    return transfers / passed, transfers / spent
+
+
+def move(debit: str, credit: str) -> Transfer:
+    return Transfer(debit, credit, debit, 1, "REFUND", str(fresh_id()), "Job execution: render")
+
+
+async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
+    """With and without the Sequencer, in turns."""
+    people = [user_account(await stage.user(1_000_000)) for _ in range(ACCOUNTS)]
+    table = Table("the Ledger", "transfers/s", "per CPU second", "entries taken up", "rest, s")
+    found: dict[bool, list[tuple[float, float, int, float]]] = {False: [], True: []}
+    size = 2 * ACCOUNTS
+    async with sequencing(stage, every_seconds=0.5):
+        await all_in(stage, size)
+    for turn in range(2 * rounds):
+        at_work = bool(turn % 2)
+        async with AsyncExitStack() as stack:
+            if at_work:
+                await stack.enter_async_context(sequencing(stage, every_seconds=0.5))
+            rate, cpu = await post(stage, people, transfers)
+            look = await stage.store.log_look(1)  # type: ignore[attr-defined]
+            taken = look.head.size - size
+        begun = time.perf_counter()
+        async with sequencing(stage, every_seconds=0.5):
+            size += 2 * -(-transfers // BATCH) * BATCH
+            await all_in(stage, size)
+        found[at_work].append((rate, cpu, taken, time.perf_counter() - begun))
+    for at_work, rows in found.items():
+        name = "with the Sequencer" if at_work else "alone"
+        rate, cpu, taken, rest = (median(column) for column in zip(*rows, strict=True))
+        table.add(name, f"{rate:,.0f}", f"{cpu:,.0f}", f"{taken:,.0f}", f"{rest:.1f}")
+    return table
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leaves", type=int, default=1_000_000)
+    parser.add_argument("--transfers", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print(machine())
+    in_memory(options.leaves).print()
+    with engine_folder() as folder:
+        print(f"fdatasync: {fdatasync_rate(folder):,.0f}/s")
+        engine = EmbeddedPostgres(folder / "data", account=engine_account())
+        endpoint = await engine.start()
+        await migrate(endpoint.owner_dsn)
+        database = Database(lambda: endpoint.app_dsn)
+        table = await beside_the_ledger(sql_stage(database), options.transfers, options.rounds)
+        await database.close()
+        await engine.stop()
+    table.print()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

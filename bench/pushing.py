@@ -1,0 +1,45 @@
+"""The gateway's site and tree in a process, told to push job frames to all of its sessions.
+
+    BENCH_OWNER_DSN=… BENCH_DSN=… python -m bench.pushing
+
+Prints its address. A line with a number on stdin: tell each session to send so many units, as the
+Scheduler does; nothing of them is booked.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Final
+from uuid import uuid4
+
+from actors.node_session.messages import Send
+from actors.scheduler.messages import Assignment
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.whole import whole
+from web.running import settle_down
+
+MANY: Final = {"socket": 1_000_000}
+ROOM: Final = {"sockets_per_address": 100_000, "connections_per_address": 100_000}
+PLACE, JOB_TYPE = "s3://elsewhere/input/scene.blend", "cpu_benchmark"
+
+
+def unit() -> Send:
+    """A fresh one, of a job that nobody knows."""
+    return Send(Assignment(uuid4(), 0, 1, JOB_TYPE, PLACE, {}, uuid4()))
+
+
+async def main() -> None:
+    endpoint = PostgresEndpoint(os.environ["BENCH_OWNER_DSN"], os.environ["BENCH_DSN"])
+    async with whole(endpoint, settings_for_tests(limits=MANY, server=ROOM)) as running:
+        settle_down()
+        print(running.url, flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            for _ in range(int(line)):
+                for session in running.tree.nodes.children():
+                    session.tell(unit())
+                await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

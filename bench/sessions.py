@@ -1,0 +1,335 @@
+"""What a node's session costs: memory, CPU while nothing happens, and frames that are pushed.
+
+    python -m bench.sessions [--sessions 10000] [--seconds 60] [--rounds 5] [--pushed 1000]
+
+First a gateway in a process of its own (embedded engines, fsync on) with no node, with a tenth of
+the sessions, with all of them; then it is left alone, but for the pings and what follows from them.
+Goals: at most 24 KiB of RSS for each session with its actor, the last as little as the first; all
+of them idle take at most 5 % of a core.
+
+Then job frames to so many sessions, beside bare aiohttp that makes and sends the same frames
+(bench/baselines/bare_sockets.py): each in a process of its own, in turns, with fresh sockets in
+each round. Goal: at least 0.8 of bare aiohttp, by CPU per frame.
+"""
+
+import argparse
+import asyncio
+import os
+import resource
+import secrets
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+import attrs
+import orjson
+
+from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
+from bench.wire import NodeLine
+from sql.migrate import migrate
+from supervisors.engines.account import engine_account
+from supervisors.engines.postgres import EmbeddedPostgres
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.system import SystemClock, SystemRandom
+from tests.acceptance.gateway import ROOT, Gateway
+from tests.engines import engine_folder
+from tests.face import settings_for_tests
+from tests.until import until
+from web.tokens import Tokens, TokenType
+
+KIB: Final = 1024
+RSS_GOAL_KIB, IDLE_GOAL, PUSH_GOAL = 24.0, 0.05, 0.8
+FILES_BESIDE: Final = 500  # engines' pipes, logs, libraries
+AT_ONCE: Final = 50  # handshakes
+QUIET_SECONDS: Final = 5.0  # hellos are answered, garbage is collected
+FRAMES: Final = 8  # to each session in a round; as many slots
+HELLO: Final = orjson.dumps({"type": "hello", "version": "bench", "slots": FRAMES})
+LIMITS: Final = {
+    "RENDERTRUST_LIMITS_PROBE": "100000000",
+    "RENDERTRUST_LIMITS_SOCKET": "1000000",
+    "RENDERTRUST_SERVER_SOCKETS_PER_ADDRESS": "1000000",
+    "RENDERTRUST_SERVER_CONNECTIONS_PER_ADDRESS": "1000000",
+    "RENDERTRUST_SERVER_CONNECTIONS": "1000000",
+}
+NODE_ROWS = """
+INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)
+SELECT id, 'bench', decode(md5(id::text) || md5(id::text), 'hex'), '{cpu_benchmark}', 'HEALTHY',
+       now()
+FROM unnest($1::uuid[]) AS n (id)
+"""
+
+
+def files_for(sessions: int) -> int:
+    """How many sessions this process, and those that it starts, may have open files for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = sessions + FILES_BESIDE
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < wanted:
+        sessions = soft - FILES_BESIDE
+        print(f"The limit of open files (ulimit -Hn) is {hard}: {sessions:,} sessions, no more.")
+    return sessions
+
+
+@attrs.frozen
+class Nodes:
+    """Nodes that are known to a gateway, with their tokens."""
+
+    ids: Sequence[UUID]
+    tokens: Sequence[str] = attrs.field(repr=False)
+
+    @classmethod
+    async def known(cls, number: int, owner_dsn: str, secret: Mapping[str, Any]) -> "Nodes":
+        """Written into its database; ``secret`` is the section of its settings."""
+        ids = [uuid4() for _ in range(number)]
+        connection = await asyncpg.connect(owner_dsn)
+        await connection.execute(NODE_ROWS, ids)
+        await connection.close()
+        issuer = Tokens(settings_for_tests(**secret).jwt, SystemClock(), SystemRandom())
+        return cls(ids, [issuer.issue(TokenType.NODE, id_, uuid4())[0] for id_ in ids])
+
+
+class Lines:
+    """Sockets of nodes; ``heard`` counts job frames."""
+
+    def __init__(self, url: str, nodes: Nodes) -> None:
+        self._url = url
+        self._nodes = nodes
+        self._open: list[NodeLine] = []
+        self.heard = 0
+        self.welcomed = 0
+
+    async def connect(self, up_to: int) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: int) -> None:
+            async with room:
+                line = await until(lambda: self._opened(number), within=30)
+                assert line is not None
+                line.say(HELLO)
+                self._open.append(line)
+
+        await asyncio.gather(*(one(number) for number in range(len(self._open), up_to)))
+
+    async def _opened(self, number: int) -> NodeLine | None:
+        """None when it was refused: where others load the machine the database may be late."""
+        url = f"{self._url}/api/v1/relay/ws/{self._nodes.ids[number]}"
+        try:
+            return await NodeLine.open(url, self._nodes.tokens[number], self._hear)
+        except ConnectionRefusedError:
+            return None
+
+    def _hear(self, line: NodeLine, text: bytes) -> None:
+        self.heard += b'"job_dispatch"' in text
+        self.welcomed += b'"welcome"' in text
+
+    def close(self) -> None:
+        for line in self._open:
+            line.close()
+        self._open.clear()
+
+
+# ── memory, and idleness ─────────────────────────────────────────────────────────────────────────
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+async def sockets_of(http: aiohttp.ClientSession, url: str) -> int:
+    """How many the gateway says are open."""
+    async with http.get(f"{url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return int(float(next(line for line in lines if line.startswith("rendertrust_sockets "))[20:]))
+
+
+async def memory(options: argparse.Namespace) -> None:
+    secret = secrets.token_urlsafe(48)
+    with engine_folder() as folder:
+        gateway = Gateway(folder / "data", **LIMITS, RENDERTRUST_JWT_SECRET=secret)
+        await gateway.start()
+        try:
+            async with aiohttp.ClientSession() as http:
+                await grow(gateway, http, secret, options)
+        finally:
+            await gateway.stop()
+
+
+async def grow(
+    gateway: Gateway, http: aiohttp.ClientSession, secret: str, options: argparse.Namespace
+) -> None:
+    endpoint = kept_endpoint(gateway.data)
+    assert endpoint is not None
+    assert gateway.process is not None
+    print(await disk(gateway.data, endpoint.owner_dsn))
+    pid, total = gateway.process.pid, files_for(options.sessions)
+    jwt = {"jwt": {"secret": secret}}
+    lines = Lines(gateway.url, await Nodes.known(total, endpoint.owner_dsn, jwt))
+    few = total // 10
+
+    async def settled(number: int) -> tuple[int, int]:
+        """How many are open, and the memory; on a busy machine some are cut."""
+
+        async def are_open() -> bool:
+            return abs(await sockets_of(http, gateway.url) - number) <= number // 100
+
+        await until(are_open, within=60)
+        await asyncio.sleep(QUIET_SECONDS)
+        return await sockets_of(http, gateway.url), resident(pid)
+
+    await lines.connect(200)  # so that what is made once is made
+    lines.close()
+    sizes = [await settled(0)]
+    for number in (few, total):
+        await lines.connect(number)
+        sizes.append(await settled(number))
+    report_memory(sizes)
+    await idle(pid, sizes[-1][0], options.seconds)
+    lines.close()
+
+
+def report_memory(sizes: Sequence[tuple[int, int]]) -> None:
+    """Sessions and bytes, with more of them each time."""
+    table = Table("sessions", "RSS MiB", "KiB for each that came")
+    each: list[float] = []
+    for (fewer, before), (more, after) in pairwise([(0, sizes[0][1]), *sizes]):
+        if more > fewer:
+            each.append((after - before) / KIB / (more - fewer))
+        cost = f"{each[-1]:.1f}" if more > fewer else ""
+        table.add(f"{more:,}", f"{after / KIB / KIB:.1f}", cost)
+    table.print()
+    verdict = "met" if max(each) <= RSS_GOAL_KIB else "MISSED"
+    print(f"goal {RSS_GOAL_KIB:.0f} KiB for each: {verdict}")
+
+
+async def idle(pid: int, sessions: int, seconds: float) -> None:
+    """CPU of a gateway to which nothing happens but pings."""
+    used, engines, began = cpu_seconds(pid), engines_seconds(pid), time.perf_counter()
+    await asyncio.sleep(seconds)
+    passed = time.perf_counter() - began
+    share = (cpu_seconds(pid) - used) / passed
+    engines = (engines_seconds(pid) - engines) / passed
+    verdict = "met" if share <= IDLE_GOAL else "MISSED"
+    print(f"{sessions:,} idle sessions: {share:.1%} of a core, its engines {engines:.1%};", end=" ")
+    print(f"goal {IDLE_GOAL:.0%}: {verdict}")
+
+
+# ── pushing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class Pusher:
+    """A process that pushes when it is told to."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    url: str
+
+    def push(self, frames: int) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"%d\n" % frames)
+
+
+@asynccontextmanager
+async def pushing(name: str, module: str, **settings: str) -> AsyncGenerator[Pusher]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdin=pipe,
+        stdout=pipe,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        url = (await process.stdout.readline()).decode().strip()
+        assert url, f"{name} does not start"
+        yield Pusher(name, process, url)
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def burst(pusher: Pusher, nodes: Nodes, sessions: int) -> tuple[float, float]:
+    """Frames per second, and CPU µs of each, over fresh sockets."""
+    lines = Lines(pusher.url, nodes)
+    await lines.connect(sessions)
+    if pusher.name == OURS:
+        await until(lambda: lines.welcomed >= sessions, within=60)
+    frames, pid = FRAMES * sessions, pusher.process.pid
+    used, began = cpu_seconds(pid), time.perf_counter()
+    pusher.push(FRAMES)
+    await until(lambda: lines.heard == frames, within=60)
+    took, spent = time.perf_counter() - began, cpu_seconds(pid) - used
+    lines.close()
+    return frames / took, spent * 1e6 / frames
+
+
+OURS, BARE = "gateway", "bare aiohttp"
+
+
+async def frames(options: argparse.Namespace) -> None:
+    with engine_folder() as folder:
+        engine = EmbeddedPostgres(folder / "data", account=engine_account())
+        endpoint = await engine.start()
+        try:
+            await migrate(endpoint.owner_dsn)
+            nodes = await Nodes.known(options.pushed, endpoint.owner_dsn, {})
+            dsns = {"BENCH_OWNER_DSN": endpoint.owner_dsn, "BENCH_DSN": endpoint.app_dsn}
+            async with (
+                pushing(OURS, "bench.pushing", **dsns) as ours,
+                pushing(BARE, "bench.baselines.bare_sockets") as bare,
+            ):
+                await compare([ours, bare], nodes, options)
+        finally:
+            await engine.stop()
+
+
+async def compare(pushers: Sequence[Pusher], nodes: Nodes, options: argparse.Namespace) -> None:
+    seen: dict[str, list[tuple[float, float]]] = {pusher.name: [] for pusher in pushers}
+    for pusher in pushers:
+        await burst(pusher, nodes, options.pushed)  # warm
+    for _ in range(options.rounds):
+        for pusher in pushers:
+            seen[pusher.name].append(await burst(pusher, nodes, options.pushed))
+    table = Table(f"frames to {options.pushed:,} sessions", "per second", "CPU µs")
+    for name, figures in seen.items():
+        rate, cpu = (median(column) for column in zip(*figures, strict=True))
+        table.add(name, f"{rate:,.0f}", f"{cpu:.1f}")
+    table.print()
+    pairs = list(zip(seen[OURS], seen[BARE], strict=True))
+    share = median(bare[1] / ours[1] for ours, bare in pairs)
+    verdict = "met" if share >= PUSH_GOAL else "MISSED"
+    print(
+        f"{share:.2f} of bare aiohttp by CPU, {median(o[0] / b[0] for o, b in pairs):.2f}", end=" "
+    )
+    print(f"by rate; goal {PUSH_GOAL}: {verdict}")
+
+
+async def main(options: argparse.Namespace) -> None:
+    print(machine())
+    if options.sessions:
+        await memory(options)
+    if options.pushed:
+        await frames(options)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=10_000, help="0: no memory, no idleness")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pushed", type=int, default=1_000, help="sessions; 0: no frames")
+    asyncio.run(main(parser.parse_args()))

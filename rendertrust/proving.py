@@ -1,0 +1,83 @@
+"""Proofs by the thousand: the hashes over a tile are computed once, and looked up ever after."""
+
+from collections.abc import Callable
+from typing import Final
+
+from rendertrust.merkle import HASH_BYTES, consistency_ranges, fold, node_hash, whole_subtrees
+from rendertrust.tiles import LEVELS, WIDTH, Place, place_of
+
+_MASK: Final = WIDTH - 1
+
+
+class Row:
+    """The hashes of a tile, complete or not, and those of the whole subtrees over them."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, hashes: bytes) -> None:
+        parts = range(0, len(hashes), HASH_BYTES)
+        self._levels = [[hashes[at : at + HASH_BYTES] for at in parts]]
+
+    @property
+    def levels(self) -> list[list[bytes]]:
+        """``levels[n][i]``: over 2**n hashes, from the (i·2**n)-th on."""
+        found = self._levels
+        while len(found) < LEVELS:
+            row = found[-1]
+            pairs = range(0, len(row) - 1, 2)
+            found.append([node_hash(row[at], row[at + 1]) for at in pairs])
+        return found
+
+
+class Tree:
+    """A log of ``size`` leaves, whose tiles ``row`` gives, each time the same for a place.
+
+    Raises KeyError or IndexError where a tile is missing or too short.
+    """
+
+    def __init__(self, size: int, row: Callable[[Place], Row]) -> None:
+        self.size = size
+        self._row = row
+        self._ends: dict[int, bytes] = {}
+
+    def root(self) -> bytes:
+        """The root of all leaves."""
+        return self._end(0) if self.size else fold(())
+
+    def inclusion(self, index: int) -> list[bytes]:
+        """The inclusion proof of a leaf. Raises ValueError when there is no such leaf."""
+        if not 0 <= index < self.size:
+            raise ValueError(f"there is no leaf {index} among {self.size}")
+        proof: list[bytes] = []
+        at, last, level, above = index, self.size - 1, 0, -1
+        levels: list[list[bytes]] = []
+        while last:
+            sibling = at ^ 1
+            if sibling < last:
+                if level // LEVELS > above:  # the leaf's own tile of the next eight levels
+                    above, within = divmod(level, LEVELS)
+                    levels = self._row(Place(above, at >> LEVELS - within)).levels
+                proof.append(levels[level % LEVELS][sibling & _MASK >> level % LEVELS])
+            elif sibling == last:
+                proof.append(self._end(sibling << level))
+            at, last, level = at >> 1, last >> 1, level + 1
+        return proof
+
+    def consistency(self, m: int) -> list[bytes]:
+        """The consistency proof of the first ``m`` leaves with all. ValueError as its ranges'."""
+        ranges = consistency_ranges(m, self.size)
+        return [self._end(a) if b == self.size else self._range(a, b) for a, b in ranges]
+
+    def _end(self, start: int) -> bytes:
+        """Over the last leaves, from this one on."""
+        if start not in self._ends:
+            self._ends[start] = self._range(start, self.size)
+        return self._ends[start]
+
+    def _range(self, start: int, end: int) -> bytes:
+        return fold([self._subtree(*part) for part in whole_subtrees(start, end)])
+
+    def _subtree(self, level: int, index: int) -> bytes:
+        place, first, count = place_of(level, index)
+        within = count.bit_length() - 1
+        return self._row(place).levels[within][first >> within]

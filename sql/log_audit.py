@@ -1,0 +1,136 @@
+"""The log gone over: every leaf from its entry, every tile, every checkpoint (I7 and I8)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from rendertrust import checkpoint, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.merkle import SIZE_MAX, leaf_hash
+from rendertrust.note import Verifier
+from rendertrust.tiles import Edge, Place, Tile
+from sql.loader import QUERIES
+from sql.log import LogEntry
+from sql.sql_log import edge_tiles
+
+CHUNK: Final = 256  # leaves that are hashed at a stretch: some 5 ms
+
+
+@attrs.frozen
+class Fault:
+    """What is wrong with the log. ``invariant``: I7 or I8."""
+
+    invariant: str
+    subject: str
+    found: str
+
+
+@attrs.frozen
+class Audited:
+    """So many leaves were found right, and what was found wrong after them."""
+
+    verified: int
+    faults: Sequence[Fault] = ()
+
+
+async def audit_log(
+    connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
+) -> Audited:
+    """Go on after ``since`` leaves, which were found right, over ``most`` more.
+
+    The connection must be in a transaction that sees one snapshot.
+    """
+    head = await connection.fetchrow(QUERIES["log_read_head"])
+    if head is None:
+        return Audited(0)
+    since = since if since <= head["size"] else 0
+    try:
+        edge = Edge(since, await edge_tiles(connection, since))
+    except KeyError as error:
+        return Audited(0, [Fault("I7", f"tile {error}", "is not complete")])
+    verifiers = [note.read_verifier(text) for text in head["verifiers"]]
+    known = [verifier for verifier in verifiers if isinstance(verifier, Verifier)]
+    audit = _Audit(connection, edge, known, faults_max)
+    await audit.run(min(head["size"], since + most))
+    if edge.size == head["size"] and edge.root() != head["root"]:
+        audit.faults.append(Fault("I7", "the log's head", "its root is not that of the leaves"))
+    return Audited(audit.verified, audit.faults)
+
+
+class _Audit:
+    """Goes on from an edge. Stored hashes lead on, so that one wrong leaf is one fault."""
+
+    def __init__(
+        self, connection: Any, edge: Edge, verifiers: Sequence[Verifier], faults_max: int
+    ) -> None:
+        self._connection, self._edge, self._verifiers = connection, edge, verifiers
+        self._faults_max = faults_max
+        self.faults: list[Fault] = []
+        self.verified = edge.size
+
+    async def run(self, end: int) -> None:
+        """Up to ``end`` leaves, a hole, or so many faults that more tell nothing new."""
+        await self._checkpoints(self._edge.size - 1, {self._edge.size: self._edge.root()})
+        while self._edge.size < end and len(self.faults) < self._faults_max:
+            first = self._edge.size
+            await self._chunk(min(CHUNK, end - first))
+            if self._edge.size == first:
+                return
+            if not self.faults:
+                self.verified = self._edge.size
+
+    async def _chunk(self, count: int) -> None:
+        first = self._edge.size
+        rows = await self._connection.fetch(QUERIES["log_read_leaves"], first, count)
+        numbers = [row["entry_id"] for row in rows]
+        found = await self._connection.fetch(QUERIES["log_entries"], numbers)
+        entries = {row["entry_id"]: LogEntry(*row) for row in found}
+        roots, tiles = dict[int, bytes](), list[Tile]()
+        for row in rows:
+            if row["leaf_index"] != self._edge.size:
+                break
+            self._leaf(row, entries.get(row["entry_id"]))
+            tiles += self._edge.append(row["hash"])
+            roots[self._edge.size] = self._edge.root()
+        if self._edge.size < first + count:
+            self._fault("I7", f"leaf {self._edge.size}", "is missing, and the log ends later")
+        await self._tiles(tiles)
+        await self._checkpoints(first, roots)
+
+    def _leaf(self, row: Any, entry: LogEntry | None) -> None:
+        subject = f"entry {row['entry_id']}"
+        if entry is None:
+            self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
+            return
+        if leaf_hash(entry.leaf(row["salt"]).canonical) != row["hash"]:
+            found = f"is not what leaf {row['leaf_index']} of the log was made of"
+            self._fault("I7", subject, found)
+
+    async def _tiles(self, made: Sequence[Tile]) -> None:
+        places = [tile.place for tile in made]
+        names = [place.level for place in places], [place.index for place in places]
+        rows = await self._connection.fetch(QUERIES["log_tiles_at"], *names) if made else []
+        kept = {Place(row["level"], row["number"]): row for row in rows}
+        for tile in made:
+            row = kept.get(tile.place)
+            if row is None or (row["root"], row["hashes"]) != (tile.root, tile.hashes):
+                what = "is missing" if row is None else "is not that of its leaves"
+                self._fault("I7", f"tile {tile.place.level}/{tile.place.index}", what)
+
+    async def _checkpoints(self, after: int, roots: Mapping[int, bytes]) -> None:
+        """Each has the root of its leaves; so there is a proof that it follows on any before it."""
+        until = max(roots, default=after)
+        for row in await self._connection.fetch(QUERIES["log_read_checkpoints"], after, until):
+            subject = f"checkpoint {row['size']}"
+            if row["root"] != roots[row["size"]]:
+                self._fault("I8", subject, "its root is not that of its leaves")
+            elif not any(self._signed(row, verifier) for verifier in self._verifiers):
+                self._fault("I8", subject, "is not what a key of the log signed")
+
+    def _signed(self, row: Any, verifier: Verifier) -> bool:
+        read = checkpoint.read(row["note"], verifier)
+        return isinstance(read, Checkpoint) and (read.size, read.root) == (row["size"], row["root"])
+
+    def _fault(self, invariant: str, subject: str, found: str) -> None:
+        self.faults.append(Fault(invariant, subject, found))

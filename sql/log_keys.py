@@ -1,0 +1,30 @@
+"""Whose signatures count under checkpoints: what the operator sees of it, and what he adopts."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from sql.audit import Act, record
+from sql.database import Database
+from sql.loader import QUERIES
+
+
+@attrs.frozen
+class LogKeys:
+    """The log's name, and the verifier keys that count for it."""
+
+    origin: str
+    verifiers: Sequence[str]
+
+
+async def read_keys(database: Database) -> LogKeys | None:
+    """Those of now; None before a gateway has begun the log. Raises Unavailable."""
+    row = await database.one("log_read_head")
+    return None if row is None else LogKeys(row["origin"], sorted(row["verifiers"]))
+
+
+async def adopt_key(database: Database, verifier: str, act: Act) -> None:
+    """From now on this key counts, though none before it signed beside it. Raises Unavailable."""
+    async with database.transaction() as connection:
+        await connection.execute(QUERIES["log_keys_insert"], [verifier], [act.at])
+        await record(connection, act)

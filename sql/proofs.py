@@ -1,0 +1,132 @@
+"""What proofs are made of: leaves, tiles and checkpoints. Only the Sequencer writes them."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from rendertrust import note
+from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
+from rendertrust.proving import Row, Tree
+from rendertrust.tiles import LEVELS, Place, needed
+from sql.database import Database
+from sql.loader import QUERIES
+from sql.log import LogEntry
+from sql.sql_log import edge_tiles
+
+TILES_KEPT: Final = 1024  # some 40 KiB each
+EDGES_KEPT: Final = 8  # of the newest sizes
+_ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
+
+
+@attrs.frozen
+class Sequenced:
+    """Where an entry is in the log. ``hash`` is what the log has, whatever the entry says today."""
+
+    leaf_index: int
+    salt: bytes
+    hash: bytes
+
+
+@attrs.frozen
+class OwnEntry:
+    """An entry of the one who asks; ``place`` is None until the Sequencer has taken it up."""
+
+    entry: LogEntry
+    place: Sequenced | None
+
+
+@attrs.frozen
+class Signed:
+    """A checkpoint with its note; ``verifiers`` are the keys that count, the newest last."""
+
+    origin: str
+    size: int
+    root: bytes
+    at: datetime
+    note: str
+    verifiers: Sequence[str]
+
+    @property
+    def verifier(self) -> str:
+        """The newest key that signed it."""
+        return next(v for v in reversed(self.verifiers) if note.is_signed_by(self.note, v))
+
+
+class Proofs:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+
+    What was read of the tree is kept: a complete tile never changes, nor what a log of some size
+    has at its right edge.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._whole: OrderedDict[Place, Row] = OrderedDict()
+        self._edges: OrderedDict[int, dict[Place, Row]] = OrderedDict()
+
+    async def entry(self, user: UUID, key: int | UUID) -> OwnEntry | None:
+        """An entry of this user's accounts, by its number or its id."""
+        named = (key, None) if isinstance(key, int) else (None, key)
+        row = await self._database.one("log_entry_of_user", user, *named)
+        if row is None:
+            return None
+        entry = LogEntry(**{name: row[name] for name in _ENTRY})
+        if row["leaf_index"] is None:
+            return OwnEntry(entry, None)
+        return OwnEntry(entry, Sequenced(row["leaf_index"], row["salt"], row["hash"]))
+
+    async def newest(self) -> Signed | None:
+        """The newest checkpoint; None before the log has begun."""
+        row = await self._database.one("log_checkpoint_newest")
+        return None if row is None else Signed(**row)
+
+    async def inclusion(self, index: int, size: int) -> Sequence[bytes]:
+        """The proof that leaf ``index`` is among the first ``size``."""
+        return (await self._tree(inclusion_ranges(index, size), size)).inclusion(index)
+
+    async def consistency(self, m: int, n: int) -> Sequence[bytes]:
+        """The proof that the first ``m`` leaves are the beginning of the first ``n``."""
+        return (await self._tree(consistency_ranges(m, n), n)).consistency(m)
+
+    async def root(self, size: int) -> bytes:
+        """The root of the first ``size`` leaves."""
+        return (await self._tree([(0, size)], size)).root()
+
+    async def _tree(self, ranges: Sequence[Range], size: int) -> Tree:
+        """A log of so many leaves, with all in memory that these ranges need."""
+        wanted = {place for place in needed(ranges) if _is_whole(place, size)}
+        missing = sorted(wanted - self._whole.keys())
+        if missing or size not in self._edges:
+            await self._read(missing, size)
+        for place in wanted:
+            self._whole.move_to_end(place)
+        self._edges.move_to_end(size)
+        _trim(self._whole, max(TILES_KEPT, len(wanted)))
+        _trim(self._edges, EDGES_KEPT)
+        edge, whole = self._edges[size], self._whole
+        return Tree(size, lambda place: edge[place] if place in edge else whole[place])
+
+    async def _read(self, whole: Sequence[Place], size: int) -> None:
+        """Complete tiles, and those that ``size`` leaves do not complete."""
+        names = [place.level for place in whole], [place.index for place in whole]
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if whole else []
+            if size not in self._edges:
+                edge = await edge_tiles(connection, size)
+                self._edges[size] = {place: Row(hashes) for place, hashes in edge.items()}
+        for row in rows:
+            self._whole[Place(row["level"], row["number"])] = Row(row["hashes"])
+
+
+def _trim(kept: "OrderedDict[Any, Any]", most: int) -> None:
+    """Forget what was not used for longest."""
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _is_whole(place: Place, size: int) -> bool:
+    return (place.index + 1) << LEVELS * (place.level + 1) <= size

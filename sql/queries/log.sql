@@ -1,0 +1,119 @@
+-- The log over all entries: what the Sequencer reads and writes, and what proofs are made of.
+
+-- name: log_head_make
+-- The log begins, once.
+INSERT INTO log_head (origin, size, root, covered) VALUES ($1, 0, sha256(''), 0)
+ON CONFLICT DO NOTHING;
+
+-- name: log_lead
+-- Whether nobody else is at it: saves the work of waiting for the lock, and no more than that.
+SELECT pg_try_advisory_xact_lock($1) AS leads;
+
+-- name: log_head_lock
+-- Who appends waits here; what it reads comes after it, and is newer.
+SELECT size FROM log_head FOR UPDATE;
+
+-- name: log_look
+-- The head, the newest checkpoint, the keys that count, and the first $1 entries without a leaf. How
+-- far transactions are: our own number where there is one, and the oldest that is still under way.
+SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_at,
+       ARRAY(SELECT verifier FROM log_keys) AS verifiers,
+       coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
+       coalesce((SELECT max(entry_id) FROM entries), 0) AS newest,
+       -- One look at the index for each: no reason to go through all leaves.
+       ARRAY(SELECT e.entry_id FROM entries e
+             WHERE e.entry_id > h.covered
+               AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
+             ORDER BY e.entry_id LIMIT $1) AS waiting
+FROM log_head h
+LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) c ON true;
+
+-- name: log_entries
+-- Entries as leaves have them, in order.
+SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
+       e.after, t.reference, t.description
+FROM entries e
+JOIN transfers t ON t.id = e.transfer_id
+JOIN accounts a ON a.id = e.account_id
+WHERE e.entry_id = ANY($1::bigint[])
+ORDER BY e.entry_id;
+
+-- name: log_unsynced
+-- Leaves that no checkpoint covers nobody has seen: a crash of the server may take the last of them
+-- back, and they are made anew. A commit with a checkpoint makes those before it durable, too.
+SET LOCAL synchronous_commit = off;
+
+-- name: log_leaves_insert
+-- New leaves.
+INSERT INTO leaves (leaf_index, entry_id, salt, hash)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]);
+
+-- name: log_tiles_insert
+-- Tiles that are complete now.
+INSERT INTO tiles (level, number, root, hashes)
+SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[]);
+
+-- name: log_head_write
+-- Where the log ends now.
+UPDATE log_head h SET size = n.size, root = n.root, covered = n.covered
+FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) AS n (size, root, covered);
+
+-- name: log_checkpoint_insert
+-- A checkpoint.
+INSERT INTO checkpoints (size, root, at, note)
+SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]);
+
+-- name: log_keys_insert
+-- A key that signs from now on.
+INSERT INTO log_keys (verifier, added_at)
+SELECT * FROM unnest($1::text[], $2::timestamptz[]);
+
+-- name: log_tiles_at
+-- Complete tiles, by level and number.
+SELECT t.level, t.number, t.root, t.hashes
+FROM unnest($1::smallint[], $2::bigint[]) AS k (level, number)
+JOIN tiles t ON t.level = k.level AND t.number = k.number;
+
+-- name: log_leaf_hashes
+-- A tile of leaves that is not complete yet: up to 256 of them from leaf $1 on.
+SELECT hash FROM leaves WHERE leaf_index >= $1 AND leaf_index < $1 + 256 ORDER BY leaf_index;
+
+-- name: log_tile_roots
+-- Tiles above that are not complete yet: for each level $1 the roots of up to 256 tiles of the level
+-- below, from tile $2 on.
+SELECT k.level, t.root
+FROM unnest($1::smallint[], $2::bigint[]) AS k (level, first)
+JOIN tiles t ON t.level = k.level - 1 AND t.number >= k.first AND t.number < k.first + 256
+ORDER BY k.level, t.number;
+
+-- name: log_read_leaves
+-- Leaves from $1 on, $2 at most.
+SELECT leaf_index, entry_id, salt, hash FROM leaves
+WHERE leaf_index >= $1 AND leaf_index < $1 + $2::bigint
+ORDER BY leaf_index;
+
+-- name: log_read_checkpoints
+-- The checkpoints above one size, up to another.
+SELECT size, root, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size;
+
+-- name: log_read_head
+-- Where the log ends, and whose signatures count.
+SELECT origin, size, root, covered, ARRAY(SELECT verifier FROM log_keys) AS verifiers FROM log_head;
+
+-- name: log_entry_of_user
+-- An entry of a user's accounts, by number ($2) or id ($3), with its leaf once it has one.
+SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
+       e.after, t.reference, t.description, l.leaf_index, l.salt, l.hash
+FROM entries e
+JOIN transfers t ON t.id = e.transfer_id
+JOIN accounts a ON a.id = e.account_id
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id = $3::uuid))
+  AND a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid);
+
+-- name: log_checkpoint_newest
+-- The newest checkpoint.
+SELECT h.origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
+FROM log_head h JOIN checkpoints c ON true
+ORDER BY c.size DESC LIMIT 1;

@@ -1,0 +1,114 @@
+"""The log in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rendertrust.tiles import LEVELS, WIDTH, Place
+from sql.database import Connection, Database
+from sql.loader import QUERIES
+from sql.log import Append, Head, LogEntry, Look
+from sql.together import flat, together
+
+LEADER: Final = 0x52656E646571  # the advisory lock of who appends
+
+
+class SqlLog:
+    """One transaction over the log."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lead(self) -> bool:
+        row = await self._connection.fetchrow(QUERIES["log_lead"], LEADER)
+        return row is not None and bool(row["leads"])
+
+    async def look(self, limit: int) -> Look | None:
+        if await self._connection.fetchrow(QUERIES["log_head_lock"]) is None:
+            return None
+        row = await self._connection.fetchrow(QUERIES["log_look"], limit)
+        return None if row is None else look_of(row)
+
+    async def begin(self, origin: str) -> None:
+        await self._connection.execute(QUERIES["log_head_make"], origin)
+
+    async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
+        rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
+        return [LogEntry(*row) for row in rows]  # the columns are its fields, in their order
+
+    async def edge(self, size: int) -> Mapping[Place, bytes]:
+        return await edge_tiles(self._connection, size)
+
+    async def write(self, append: Append) -> None:
+        if append.checkpoint is None:
+            await self._connection.execute(QUERIES["log_unsynced"])
+        parts = [part for part in _parts(append) if part[1][0]]
+        names = tuple((name, len(columns)) for name, columns in parts)
+        await self._connection.fetchrow(together(names), *flat([c for _, c in parts]))
+
+
+async def look(database: Database, limit: int) -> Look | None:
+    """The same without a lock: to see whether there is anything to do."""
+    row = await database.one("log_look", limit)
+    return None if row is None else look_of(row)
+
+
+def look_of(row: Any) -> Look:
+    """The row of ``log_look``."""
+    return Look(
+        head=Head(row["origin"], row["size"], row["root"], row["covered"]),
+        checked=row["checked"],
+        checked_at=row["checked_at"],
+        verifiers=frozenset(row["verifiers"]),
+        own=row["own"],
+        oldest=row["oldest"],
+        newest=row["newest"],
+        waiting=row["waiting"],
+    )
+
+
+async def edge_tiles(connection: Any, size: int) -> dict[Place, bytes]:
+    """The tiles at the right edge of ``size`` leaves that are not complete, but for empty ones."""
+    tiles: dict[Place, bytes] = {}
+    first = size - size % WIDTH
+    hashes = await connection.fetch(QUERIES["log_leaf_hashes"], first)
+    if size > first:
+        tiles[Place(0, first // WIDTH)] = b"".join(row["hash"] for row in hashes[: size - first])
+    levels = [level for level in range(1, 8) if size >> LEVELS * level]
+    below = {level: size >> LEVELS * level for level in levels}
+    starts = [below[level] - below[level] % WIDTH for level in levels]
+    rows = await connection.fetch(QUERIES["log_tile_roots"], levels, starts)
+    for level, start in zip(levels, starts, strict=True):
+        roots = [row["root"] for row in rows if row["level"] == level][: below[level] - start]
+        if roots:
+            tiles[Place(level, start // WIDTH)] = b"".join(roots)
+    return tiles
+
+
+def _parts(append: Append) -> list[tuple[str, list[list[Any]]]]:
+    """The writes, each with a column of values for each of its parameters."""
+    head, leaves, tiles = append.head, append.leaves, append.tiles
+    made = [] if append.checkpoint is None else [append.checkpoint]
+    places = [[tile.place.level for tile in tiles], [tile.place.index for tile in tiles]]
+    return [
+        (
+            "log_leaves_insert",
+            [
+                [leaf.leaf_index for leaf in leaves],
+                [leaf.entry_id for leaf in leaves],
+                [leaf.salt for leaf in leaves],
+                [leaf.hash for leaf in leaves],
+            ],
+        ),
+        ("log_tiles_insert", [*places, [t.root for t in tiles], [t.hashes for t in tiles]]),
+        ("log_head_write", [[head.size], [head.root], [head.covered]]),
+        (
+            "log_checkpoint_insert",
+            [
+                [c.size for c in made],
+                [c.root for c in made],
+                [c.at for c in made],
+                [c.note for c in made],
+            ],
+        ),
+        ("log_keys_insert", [list(append.keys), list(append.keys.values())]),
+    ]

@@ -1,0 +1,83 @@
+"""The gateway dies around the log's commits, at points and at random: no hole, nothing twice."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.integration.web.test_ledger import Person, holds
+from tests.until import until
+
+STEPS = ("Append", "CheckpointRow")
+POINTS = [
+    f"{when}_log.{step}:{n}" for step in STEPS for when in ("before", "after") for n in (1, 2)
+]
+KILLS = 4
+pytestmark = pytest.mark.heavy
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One data folder for all these deaths."""
+    async with running_gateway(RENDERTRUST_PROOF_CHECKPOINT_SECONDS="0.2") as running:
+        yield running
+
+
+async def registered(http: aiohttp.ClientSession, gateway: Gateway) -> Person | None:
+    """Somebody new, with starter credits; None where the gateway has died meanwhile."""
+    person = Person(http, gateway.url)
+    try:
+        await person.register()
+    except (aiohttp.ClientError, KeyError):
+        return None
+    return person
+
+
+async def people_until_it_ends(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    while gateway.process is not None and gateway.process.returncode is None:
+        if await registered(http, gateway) is None:
+            return
+
+
+async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """A new entry is proved, the whole log is sound, and it only grew."""
+    person = await until(lambda: registered(http, gateway), within=20)
+    assert person is not None
+    _, history = await person.call("GET", "/credits/history")
+    (entry,) = history["entries"]
+
+    async def proved() -> bool:
+        status, proof = await person.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        return status == 200 and holds(proof)
+
+    await until(proved, within=20)
+    code, said = await gateway.fsck()
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at_a_commit_of_the_log(gateway: Gateway, point: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        await gateway.restart(RENDERTRUST_CRASH_AT=point)
+        await people_until_it_ends(http, gateway)
+        assert await gateway.ended() == -signal.SIGKILL
+        await gateway.start()
+        await check(http, gateway)
+
+
+async def test_killed_at_random_with_engines_and_all(gateway: Gateway) -> None:
+    chance = random.Random(uuid4().int)
+    async with aiohttp.ClientSession() as http:
+        for number in range(KILLS):
+            busy = [asyncio.create_task(people_until_it_ends(http, gateway)) for _ in range(4)]
+            await asyncio.sleep(chance.uniform(0.1, 1.5))
+            await (gateway.kill_group() if number % 2 else gateway.kill())
+            await asyncio.gather(*busy)
+            await gateway.start()
+            await check(http, gateway)

@@ -1,0 +1,223 @@
+"""Large files through a real gateway and its object store: in parts, interrupted, resumed."""
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from PIL import Image
+from yarl import URL
+
+from rendertrust.client import AsyncClient, Tokens
+from tests.acceptance.agent import running_agent
+from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.acceptance.people import Creator, Json, PlainNode
+from tests.integration.node.test_render import SLOW, build
+from tests.until import until
+
+MakeNode = Callable[..., Awaitable[PlainNode]]
+MIB = 1 << 20
+PART = 64 * MIB
+SIZE = 150 * MIB
+COUNT = 3
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One for all: who kills it starts it again."""
+    async with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """What looks like a scene of 150 MiB; every test's is another one."""
+    path = tmp_path / "scene.blend"
+    noise = random.Random(os.urandom(16)).randbytes(MIB)
+    with path.open("wb") as file:
+        file.write(b"BLENDER-v405")
+        while file.tell() < SIZE:
+            file.write(file.tell().to_bytes(8))
+            file.write(noise[: SIZE - file.tell()])
+    return path
+
+
+def client_of(gateway: Gateway, creator: Creator) -> AsyncClient:
+    return AsyncClient(gateway.url, tokens=Tokens(creator.token, ""))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def announced(creator: Creator, path: Path) -> Json:
+    digest = await asyncio.to_thread(lambda: sha256(path.read_bytes()))
+    body = {"sha256": digest, "size": path.stat().st_size, "filename": path.name}
+    status, upload = await creator.call("POST", "/uploads", body)
+    assert status in (200, 201), upload
+    return dict(upload)
+
+
+async def arrived(creator: Creator, upload: str) -> list[int]:
+    _, found = await creator.call("GET", f"/uploads/{upload}")
+    ranges = found["parts"]["arrived"] if found["parts"] else []
+    return [n for part in ranges for n in range(part["first"], part["last"] + 1)]
+
+
+async def fetched(creator: Creator, node: PlainNode, reference: str) -> str:
+    """The SHA-256 of what a node is given for a job with this payload."""
+    status, placed = await creator.dispatch("echo", payload_ref=reference)
+    assert status == 200, placed
+    (given,) = (await node.receive("job_dispatch"))["inputs"]
+    digest = hashlib.sha256()
+    async with creator.http.get(URL(given["url"], encoded=True)) as answer:
+        assert (answer.status, answer.content_length) == (200, given["size"])
+        async for chunk in answer.content.iter_any():
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@asynccontextmanager
+async def submitting(
+    gateway: Gateway, creator: Creator, scene: Path, *options: str
+) -> AsyncGenerator[Process]:
+    """``rendertrust submit`` in a process of its own; killed in the end if it still runs."""
+    scopes = ["jobs:read", "jobs:write", "uploads:write"]
+    status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
+    assert status == 201, key
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "rendertrust", "submit", str(scene), "--queue", "--json", *options],
+        cwd=ROOT,
+        env=os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]},
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def some_parts(creator: Creator, upload: str) -> None:
+    """Wait until the first have arrived."""
+
+    async def has_begun() -> bool:
+        return bool(await arrived(creator, upload))
+
+    await until(has_begun, within=60)
+
+
+def parts_put(gateway: Gateway) -> int:
+    """How many bodies the gateway has forwarded to its store, by its log."""
+    lines = gateway.log.read_text().splitlines()
+    return sum('"PUT"' in line and "/rendertrust/uploads/" in line for line in lines)
+
+
+async def test_a_file_of_150_mib_goes_to_a_node_in_parts(
+    gateway: Gateway, creator: Creator, make_node: MakeNode, scene: Path
+) -> None:
+    node, before = await make_node("echo"), parts_put(gateway)
+    await node.connect()
+    told: list[int] = []
+    async with client_of(gateway, creator) as client:
+        upload = await client.upload(scene, progress=lambda done, _: told.append(done))
+        assert (upload.status, upload.size) == ("COMPLETED", SIZE)
+        assert (told[-1], parts_put(gateway) - before) == (SIZE, COUNT)
+        assert (await client.upload(scene)).id == upload.id
+    assert parts_put(gateway) - before == COUNT
+    assert await fetched(creator, node, upload.payload_ref) == upload.sha256
+
+
+async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
+    gateway: Gateway, creator: Creator, scene: Path
+) -> None:
+    upload = (await announced(creator, scene))["id"]
+    async with submitting(gateway, creator, scene) as process:
+        await some_parts(creator, upload)
+        process.send_signal(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+    there = await arrived(creator, upload)
+    assert 0 < len(there) < COUNT, "killed too late to show anything"
+    before = parts_put(gateway)
+    async with submitting(gateway, creator, scene) as process:
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert json.loads(out)["status"] == "QUEUED"
+    assert (await creator.call("GET", f"/uploads/{upload}"))[1]["status"] == "COMPLETED"
+    assert parts_put(gateway) - before == COUNT - len(there)
+
+
+@pytest.mark.heavy
+async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
+    gateway: Gateway, creator: Creator, scene: Path
+) -> None:
+    upload = (await announced(creator, scene))["id"]
+    async with submitting(gateway, creator, scene):
+        await some_parts(creator, upload)
+        await gateway.kill_group()
+    await gateway.start()
+    there = await arrived(creator, upload)
+    assert 0 < len(there) < COUNT, "killed too late to show anything"
+    async with client_of(gateway, creator) as client:
+        assert (await client.upload(scene)).status == "COMPLETED"
+
+
+async def test_a_wrong_part_is_refused_and_a_strangers_upload_is_not_there(
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, scene: Path
+) -> None:
+    upload = (await announced(creator, scene))["id"]
+    last = scene.read_bytes()[2 * PART :]
+    wanted = {"parts": [{"number": COUNT, "sha256": sha256(last)}]}
+    status, found = await creator.call("POST", f"/uploads/{upload}/parts", wanted)
+    (leave,) = found["parts"]
+    assert (status, leave["size"]) == (200, len(last))
+    for body, refused in ((last[:-1] + b"?", 400), (last, 200)):
+        url = URL(leave["url"], encoded=True)
+        async with http.put(url, data=io.BytesIO(body), headers=leave["headers"]) as answer:
+            assert answer.status == refused
+    assert await arrived(creator, upload) == [COUNT]
+
+    bob = Creator(http, gateway.url, "bob@example.org")
+    await bob.register()
+    said = [
+        await bob.call("GET", f"/uploads/{upload}"),
+        await bob.call("POST", f"/uploads/{upload}/parts", wanted),
+        await bob.call("POST", f"/uploads/{upload}/complete", {"parts": []}),
+    ]
+    assert [status for status, _ in said] == [404] * 3
+
+
+@pytest.mark.render
+@pytest.mark.heavy
+async def test_a_large_scene_is_submitted_and_rendered(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    scene, before = build(tmp_path / "scene.blend", SLOW), parts_put(gateway)
+    with scene.open("ab") as file:
+        file.truncate(PART + MIB)  # Blender reads no further than its own end
+    url = gateway.url
+    async with (
+        running_agent(url, tmp_path / "node", lambda *words: words),
+        submitting(
+            gateway, creator, scene, "--width", "64", "--height", "36", "--samples", "1"
+        ) as process,
+    ):
+        job = json.loads((await process.communicate())[0])["job_id"]
+        await creator.job_within(job, "COMPLETED", within=120)
+    assert parts_put(gateway) - before == 2
+    with Image.open(io.BytesIO(await creator.result(job))) as picture:
+        assert picture.size == (64, 36)

@@ -1,0 +1,247 @@
+"""The log: the same over the twin and over PostgreSQL, whoever is at it and whatever fails."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from actors.kernel import Actor, Ref
+from actors.ledger.messages import Commit
+from actors.ports import LogStore
+from actors.sequencer.actor import SequencerActor
+from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Sequencer
+from actors.sequencer.policy import SequencerSettings
+from sql.database import Conflict, Unavailable
+from sql.log import Append, LogTransaction, Look
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.integration.conformance.stage import Serial, Stage, fresh_id, grant
+from tests.twins.signer import TwinSigner
+from tests.until import until
+
+
+def log_of(stage: Stage) -> LogStore:
+    """The Store of the stage is that of the log, too."""
+    store: Any = stage.store
+    found: LogStore = store
+    return found
+
+
+async def posted(stage: Stage, transfers: int) -> None:
+    """As many transfers, of two entries each, in one batch."""
+    user = await stage.user()
+    grants = [grant(user, 5, str(fresh_id())) for _ in range(transfers)]
+    await stage.commit(*(Commit((transfer,)) for transfer in grants))
+
+
+@asynccontextmanager
+async def sequencing(
+    stage: Stage, *, signer: TwinSigner | None = None, log: LogStore | None = None, **settings: Any
+) -> AsyncGenerator[Ref[Sequencer]]:
+    """A Sequencer at work, until the block ends."""
+
+    def make() -> Actor[Sequencer]:
+        words: dict[str, Any] = {"every_seconds": 0.01, **settings}
+        chosen = SequencerSettings(**words)
+        kept = log or log_of(stage)
+        return SequencerActor(kept, signer or TwinSigner(), stage.clock, Serial(), settings=chosen)
+
+    child = Child("sequencer", make)
+    inner = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1000, 1.0), [child])
+    await inner.start()
+    try:
+        yield child.ref
+    finally:
+        await inner.stop()
+
+
+async def seen(stage: Stage) -> Look:
+    look = await log_of(stage).log_look(10_000)
+    assert look is not None
+    return look
+
+
+async def all_in(stage: Stage, size: int) -> None:
+    """Wait until so many leaves are in the log, and all is covered."""
+
+    async def done() -> bool:
+        look = await log_of(stage).log_look(1)
+        return look is not None and look.head.size == size and look.newest == look.head.covered
+
+    await until(done, within=20)
+
+
+async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
+    async with sequencing(stage, origin="farm.example/log") as ref:
+        answer = await asked(ref)
+    assert answer == CaughtUp(0)
+    look = await seen(stage)
+    assert (look.head.origin, look.head.size, look.checked) == ("farm.example/log", 0, 0)
+    assert await stage.store.audit() == []
+
+
+async def asked(ref: Ref[Sequencer]) -> CaughtUp | Behind:
+    """Catch up; again where the log has not begun."""
+
+    async def caught() -> CaughtUp | Behind | None:
+        answer = await ref.ask(CatchUp(), within=5)
+        begun = answer != Behind("the log has not begun")
+        return answer if begun and answer != Behind("many entries are waiting") else None
+
+    found = await until(caught, within=10)
+    assert found is not None
+    return found
+
+
+async def test_every_entry_becomes_one_leaf_and_all_are_covered(stage: Stage) -> None:
+    await posted(stage, 150)
+    async with sequencing(stage, batch=64):
+        await all_in(stage, 300)
+        await posted(stage, 3)
+        await all_in(stage, 306)
+    assert await stage.store.audit() == []
+
+
+async def test_a_checkpoint_comes_after_so_many_entries(stage: Stage) -> None:
+    async with sequencing(stage, entries=4) as ref:
+        await asked(ref)
+        await posted(stage, 1)
+        await all_in(stage, 2)
+        assert (await seen(stage)).checked == 0
+        await posted(stage, 1)
+        await until(lambda: checked_is(stage, 4))
+    assert await stage.store.audit() == []
+
+
+async def checked_is(stage: Stage, size: int) -> bool:
+    return (await seen(stage)).checked == size
+
+
+async def test_a_checkpoint_comes_after_so_much_time(stage: Stage) -> None:
+    async with sequencing(stage, seconds=10.0) as ref:
+        await asked(ref)
+        await posted(stage, 1)
+        await all_in(stage, 2)
+        stage.clock.pass_by(11)
+        await until(lambda: checked_is(stage, 2))
+        assert await stage.store.audit() == []
+
+
+async def test_who_asks_does_not_wait_for_one(stage: Stage) -> None:
+    async with sequencing(stage) as ref:
+        await asked(ref)
+        await posted(stage, 2)
+        assert await asked(ref) == CaughtUp(4)
+        assert (await seen(stage)).checked == 4
+
+
+async def test_two_at_one_log_leave_no_hole_and_take_nothing_twice(stage: Stage) -> None:
+    async with sequencing(stage, batch=7), sequencing(stage, batch=5, entries=10):
+        for _ in range(10):
+            await asyncio.gather(*(posted(stage, 3) for _ in range(3)))
+        await all_in(stage, 180)
+    assert await stage.store.audit() == []
+
+
+class Stumbling:
+    """A LogStore whose steps fail in turn; ``lost``: the commit happens, its answer is lost."""
+
+    def __init__(self, log: LogStore) -> None:
+        self._log = log
+        self.failures = [f"{step} {n}" for n in (1, 2) for step in (*STEPS, "lost")]
+
+    async def log_look(self, limit: int) -> Look | None:
+        return await self._log.log_look(limit)
+
+    @asynccontextmanager
+    async def log(self) -> AsyncGenerator[LogTransaction]:
+        async with self._log.log() as books:
+            yield StumblingTransaction(books, self.fail)
+        self.fail("lost")
+
+    def fail(self, step: str) -> None:
+        if self.failures and self.failures[0].startswith(step):
+            raise Conflict(step) if self.failures.pop(0).endswith("1") else Unavailable(step)
+
+
+STEPS = ("lead", "look", "entries", "edge", "write", "written")
+
+
+class StumblingTransaction:
+    def __init__(self, books: LogTransaction, fail: Any) -> None:
+        self._books, self._fail = books, fail
+
+    async def lead(self) -> bool:
+        self._fail("lead")
+        return await self._books.lead()
+
+    async def look(self, limit: int) -> Look | None:
+        self._fail("look")
+        return await self._books.look(limit)
+
+    async def begin(self, origin: str) -> None:
+        await self._books.begin(origin)
+
+    async def entries(self, numbers: Any) -> Any:
+        self._fail("entries")
+        return await self._books.entries(numbers)
+
+    async def edge(self, size: int) -> Any:
+        self._fail("edge")
+        return await self._books.edge(size)
+
+    async def write(self, append: Append) -> None:
+        self._fail("write")
+        await self._books.write(append)
+        self._fail("written")
+
+
+async def test_whatever_step_fails_nothing_is_lost_or_taken_twice(stage: Stage) -> None:
+    log = Stumbling(log_of(stage))
+    total = 0
+    async with sequencing(stage, log=log, batch=10, entries=8):
+        while log.failures:
+            await posted(stage, 9)
+            total += 18
+            assert total < 1000, f"never came to {log.failures[0]}"
+            await all_in(stage, total)
+    assert await stage.store.audit() == []
+
+
+async def test_a_rotation_is_signed_by_both_keys_and_a_strange_key_does_not_count(
+    stage: Stage,
+) -> None:
+    signer = TwinSigner(1)
+    async with sequencing(stage, signer=signer) as ref:
+        await asked(ref)
+        signer.keys = TwinSigner(2, 1).keys
+        await posted(stage, 1)
+        assert await asked(ref) == CaughtUp(2)
+        assert len((await seen(stage)).verifiers) == 2
+        signer.keys = TwinSigner(2).keys
+        await posted(stage, 1)
+        assert await asked(ref) == CaughtUp(4)
+        signer.keys = TwinSigner(7).keys
+        await posted(stage, 1)
+        assert await asked(ref) == Behind("the log's key does not count")
+        await all_in(stage, 6)
+        assert (await seen(stage)).checked == 4
+    assert await stage.store.audit() == []
+
+
+async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None:
+    async with sequencing(stage) as ref:
+        await asked(ref)
+        await posted(stage, 1)
+        assert await asked(ref) == CaughtUp(2)
+    log = log_of(stage)
+    async with log.log() as books:
+        look = await books.look(1)
+        assert look is not None
+        head = look.head
+        await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
+    async with sequencing(stage) as ref:
+        assert await ref.ask(CatchUp(), within=5) == Behind("the root of 2 leaves is another one")
+    assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]

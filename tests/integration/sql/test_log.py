@@ -1,0 +1,251 @@
+"""The log over PostgreSQL: entries that commit out of order, and what fsck finds altered."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from actors.ledger.decision import decide
+from actors.ledger.keys import keys_of
+from actors.ledger.messages import Commit, Transfer, user_account
+from actors.sequencer.messages import CaughtUp
+from sql.database import Database
+from sql.fsck import Audit, Finding, audit_within, run_audit, run_fsck
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage, fresh_id
+from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
+
+LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys")
+
+
+@pytest.fixture
+async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
+    pool = Database(lambda: database.app_dsn)
+    yield sql_stage(pool)
+    await pool.close()
+
+
+@pytest.fixture
+async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection that may do anything to the log."""
+    connection = await asyncpg.connect(database.owner_dsn)
+    for table in LOG_TABLES:
+        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    yield connection
+    await connection.close()
+
+
+def move(user: UUID, to: UUID) -> Commit:
+    """A transfer that locks these two accounts alone."""
+    account, other = user_account(user), user_account(to)
+    return Commit((Transfer(account, other, account, 5, "REFUND", str(fresh_id()), "x"),))
+
+
+async def late(
+    stage: Stage, commit: Commit, begun: asyncio.Event, end: "asyncio.Future[bool]"
+) -> None:
+    """A transfer whose entries are numbered when it begins; it commits if ``end`` says so."""
+    assert isinstance(stage.store, SqlStore)
+    async with stage.store.transaction(within=30) as books:
+        rows = await books.lock(keys_of([commit]))
+        changes, _ = decide(rows, [commit], stage.clock.now(), fresh_id)
+        begun.set()
+        if await end:
+            await books.write(changes)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
+    stage: Stage, commits: bool
+) -> None:
+    """Its number was given before theirs; until it has ended they are not covered."""
+    a, b, c, d = [await stage.user(100) for _ in range(4)]
+    begun, end = asyncio.Event(), asyncio.get_running_loop().create_future()
+    async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
+        await all_in(stage, 8)
+        before = (await seen(stage)).newest
+        group.create_task(late(stage, move(a, b), begun, end))
+        await begun.wait()
+        await stage.commit(move(c, d))
+        for _ in range(5):
+            assert await asked(ref) == CaughtUp(10)
+        look = await seen(stage)
+        assert (look.head.covered, look.newest) == (before, before + 4)
+        end.set_result(commits)
+        await all_in(stage, 12 if commits else 10)
+    assert await stage.store.audit() == []
+
+
+async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None:
+    """Each commits and sequences by itself; deaths in between are those of the kill tests."""
+    people = [await stage.user(10_000) for _ in range(12)]
+    chance = random.Random(8)
+
+    async def work() -> None:
+        for _ in range(20):
+            a, b = chance.sample(people, 2)
+            await stage.commit(move(a, b), move(b, a))
+
+    async with sequencing(stage, batch=13), sequencing(stage, batch=50, entries=16):
+        await asyncio.gather(*(work() for _ in range(5)))
+        await all_in(stage, 24 + 5 * 20 * 4)
+    assert await stage.store.audit() == []
+
+
+# ── what is altered is found ─────────────────────────────────────────────────────────────────────
+
+
+async def filled(stage: Stage, pairs: int) -> None:
+    """A log of twice as many leaves, with checkpoints at every fourth at the least."""
+    async with sequencing(stage, batch=4, entries=4):
+        await posted(stage, pairs)
+        await all_in(stage, 2 * pairs)
+
+
+ALTERED = {
+    "an entry": (
+        "UPDATE entries SET created_at = created_at + interval '1 s' WHERE entry_id = 7",
+        ("I7", "entry 7", "is not what leaf 6 of the log was made of"),
+    ),
+    "a description": (
+        (
+            "UPDATE transfers SET description = 'other'"
+            " WHERE id = (SELECT transfer_id FROM entries WHERE entry_id = 8)"
+        ),
+        ("I7", "entry 8", "is not what leaf 7 of the log was made of"),
+    ),
+    "a receipt": (
+        "UPDATE entries SET receipt = sha256('x') WHERE entry_id = 9",
+        ("I7", "entry 9", "is not what leaf 8 of the log was made of"),
+    ),
+    "an entry that is gone": (
+        "DELETE FROM entries WHERE entry_id = 5",
+        ("I7", "entry 5", "is missing: it was leaf 4 of the log"),
+    ),
+    "two entries in each other's place": (
+        (
+            "UPDATE leaves SET entry_id = -1 WHERE entry_id = 3;"
+            "UPDATE leaves SET entry_id = 3 WHERE entry_id = 4;"
+            "UPDATE leaves SET entry_id = 4 WHERE entry_id = -1"
+        ),
+        ("I7", "entry 3", "is not what leaf 3 of the log was made of"),
+    ),
+    "a leaf that is gone": (
+        "DELETE FROM leaves WHERE leaf_index = 10",
+        ("I7", "leaf 10", "is missing, and the log ends later"),
+    ),
+    "a leaf that is forgotten at the end": (
+        "DELETE FROM leaves WHERE leaf_index = 599",
+        ("I7", "entry 600", "no leaf, though the log covers entries to 600"),
+    ),
+    "a leaf's hash": (
+        "UPDATE leaves SET hash = sha256('x') WHERE leaf_index = 300",
+        ("I8", "checkpoint 304", "its root is not that of its leaves"),
+    ),
+    "a tile": (
+        "UPDATE tiles SET hashes = set_byte(hashes, 100, get_byte(hashes, 100) # 1)",
+        ("I7", "tile 0/0", "is not that of its leaves"),
+    ),
+    "a tile that is gone": ("DELETE FROM tiles WHERE number = 1", ("I7", "tile 0/1", "is missing")),
+    "a checkpoint": (
+        "UPDATE checkpoints SET root = sha256('x') WHERE size = 8",
+        ("I8", "checkpoint 8", "its root is not that of its leaves"),
+    ),
+    "a checkpoint's note": (
+        "UPDATE checkpoints SET note = replace(note, 'time 2026', 'time 2025') WHERE size = 12",
+        ("I8", "checkpoint 12", "is not what a key of the log signed"),
+    ),
+    "a checkpoint with another's note": (
+        (
+            "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 4)"
+            " WHERE size = 8"
+        ),
+        ("I8", "checkpoint 8", "is not what a key of the log signed"),
+    ),
+    "the head": (
+        "UPDATE log_head SET root = sha256('x')",
+        ("I7", "the log's head", "its root is not that of the leaves"),
+    ),
+    "a log that claims to be longer": (
+        "UPDATE log_head SET size = size + 1",
+        ("I7", "the log", "600 leaves from 0 to 599, its head says 601"),
+    ),
+    "a checkpoint beyond the log": (
+        "INSERT INTO checkpoints SELECT 900, root, at, note FROM checkpoints WHERE size = 8",
+        ("I7", "checkpoint 900", "of 600 leaves, with 1 keys"),
+    ),
+}
+
+
+async def test_whatever_is_altered_is_found_and_named(
+    stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await filled(stage, 300)
+    assert await run_fsck(owner) == []
+    for what, (statement, finding) in ALTERED.items():
+        await owner.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await owner.execute(statement)
+        found = (await audited(owner)).findings
+        assert Finding(*finding) in found, f"{what}: {found}"
+        await owner.execute("ROLLBACK")
+
+
+async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int = 0) -> Audit:
+    """The audit inside a transaction that is under way already."""
+    return await audit_within(connection, log_since=since)
+
+
+async def test_one_altered_entry_is_one_finding(
+    stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """What follows it is as it was, whatever is in front of it."""
+    await filled(stage, 100)
+    await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
+    assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
+
+
+async def test_an_audit_goes_on_where_the_last_one_ended(
+    stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await filled(stage, 300)
+    first = await run_audit(owner, log_most=300)
+    assert (first.findings, first.verified) == ([], 300)
+    await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 450)")
+    second = await run_audit(owner, log_since=first.verified)
+    assert [finding.subject for finding in second.findings] == ["entry 450"]
+    assert second.verified < 450
+    again = await run_audit(owner, log_since=second.verified)
+    assert again.findings == second.findings
+    whole = await run_audit(owner)
+    assert [finding.subject for finding in whole.findings] == ["entry 3", "entry 450"]
+
+
+async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
+    await filled(stage, 3)
+    await posted(stage, 1)
+    stage.clock.pass_by(61)
+    assert await stage.store.audit() == []
+    await posted(stage, 1)
+    found = await stage.store.audit()
+    assert [(finding.invariant, finding.subject) for finding in found] == [
+        ("I7", "entry 7"),
+        ("I7", "entry 8"),
+    ]
+
+
+async def test_the_log_is_append_only_for_its_owner_too(
+    stage: Stage, database: PostgresEndpoint
+) -> None:
+    await filled(stage, 150)
+    for table in ("leaves", "tiles", "checkpoints", "log_keys"):
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await execute(database.app_dsn, statement)
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+                await execute(database.owner_dsn, statement)

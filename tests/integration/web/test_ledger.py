@@ -1,0 +1,226 @@
+"""Proofs at the HTTP face of a whole gateway: taken apart as a stranger would."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Mapping
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from rendertrust import checkpoint, merkle, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.contract import our_contract
+from tests.face import settings_for_tests
+from tests.whole import Whole, whole
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(trace_configs=[our_contract().watch()]) as session:
+        yield session
+
+
+class Person:
+    """Somebody with 100 credits."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http, self._url = http, url
+        self.headers: Mapping[str, str] = {}
+
+    async def register(self) -> None:
+        body = {"email": f"{uuid4()}@example.org", "name": "Jane", "password": "a long password"}
+        _, answer = await self.call("POST", "/auth/register", body)
+        self.headers = {"Authorization": f"Bearer {answer['tokens']['access_token']}"}
+
+    async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        url = f"{self._url}/api/v1{path}"
+        async with self._http.request(method, url, json=body, headers=self.headers) as answer:
+            return answer.status, await answer.json()
+
+    async def deduct(self) -> Json:
+        body = {"amount": "1", "reference_id": str(uuid4()), "description": "as Ädmin said"}
+        status, entry = await self.call("POST", "/credits/deduct", body)
+        assert status == 200, entry
+        return entry
+
+
+@pytest.fixture
+async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Person:
+    person = Person(http, gateway.url)
+    await person.register()
+    return person
+
+
+def holds(proof: Json) -> bool:
+    """What a stranger computes, by what the answer says alone."""
+    found = merkle.leaf_hash(proof["leaf"].encode())
+    if found.hex() != proof["leaf_hash"]:
+        return False
+    for side, part in zip(proof["directions"], proof["proof_hashes"], strict=True):
+        sibling = bytes.fromhex(part)
+        pair = (sibling, found) if side == "left" else (found, sibling)
+        found = merkle.node_hash(*pair)
+    verifier = note.read_verifier(proof["verifier"])
+    assert isinstance(verifier, Verifier)
+    signed = checkpoint.read(proof["checkpoint"], verifier)
+    assert isinstance(signed, Checkpoint)
+    said = (proof["merkle_root"], proof["tree_size"])
+    return (found.hex(), proof["tree_size"]) == said == (signed.root.hex(), signed.size)
+
+
+async def test_an_entry_of_now_is_proved_at_once(jane: Person) -> None:
+    entry = await jane.deduct()
+    status, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    assert status == 200, proof
+    assert holds(proof)
+    assert proof["entry_id"] == entry["entry_id"]
+    assert f"\nentry {entry['entry_id']}\n" in proof["leaf"]
+    assert "\nkind DEDUCTION\namount -10000\n" in proof["leaf"]
+    assert (proof["anchor_tx_hash"], proof["block_number"], proof["opening"]) == (None, None, None)
+
+
+async def test_every_entry_is_proved_by_number_and_by_id(jane: Person) -> None:
+    for _ in range(20):
+        await jane.deduct()
+    _, history = await jane.call("GET", "/credits/history")
+    assert history["count"] == 21
+    for entry in history["entries"]:
+        _, by_number = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        _, by_id = await jane.call("GET", f"/ledger/{entry['id']}/proof")
+        assert holds(by_number)
+        assert by_id["leaf"] == by_number["leaf"]
+
+
+async def test_the_owner_can_open_the_private_part(jane: Person) -> None:
+    entry = await jane.deduct()
+    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof?opening=true")
+    salt, private = bytes.fromhex(proof["opening"]["salt"]), proof["opening"]["private"]
+    digest = hashlib.sha256(salt + private.encode()).hexdigest()
+    assert f"\nprivate {digest}\n" in proof["leaf"]
+    assert "before 1000000\nafter 990000\n" in private
+    assert "as \\u00c4dmin said" in private
+
+
+@pytest.mark.parametrize(
+    "key", ["0", "-1", "999999", "99999999999999999999", "x", str(uuid4()), "1.5", "01"]
+)
+async def test_what_is_no_entry_is_not_found(jane: Person, key: str) -> None:
+    assert (await jane.call("GET", f"/ledger/{key}/proof"))[0] == 404
+
+
+async def test_anothers_entry_is_as_absent_as_none(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+) -> None:
+    entry = await jane.deduct()
+    other = Person(http, gateway.url)
+    await other.register()
+    for key in (entry["entry_id"], entry["entry_id"] + 1, entry["id"]):
+        refused = await other.call("GET", f"/ledger/{key}/proof")
+        absent = await other.call("GET", "/ledger/999999/proof")
+        assert refused[0] == absent[0] == 404
+        assert refused[1]["detail"] == absent[1]["detail"] == "Entry not found"
+
+
+async def test_the_checkpoint_and_its_growth_are_open_to_everybody(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+) -> None:
+    stranger = Person(http, gateway.url)
+    sizes: list[Json] = []
+    for _ in range(4):
+        entry = await jane.deduct()
+        await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        status, now = await stranger.call("GET", "/ledger/checkpoint")
+        assert status == 200, now
+        verifier = note.read_verifier(now["verifier"])
+        assert isinstance(verifier, Verifier)
+        signed = checkpoint.read(now["checkpoint"], verifier)
+        assert isinstance(signed, Checkpoint)
+        assert (signed.size, signed.root.hex()) == (now["size"], now["root"])
+        sizes.append(now)
+    for older, newer in pairwise(sizes):
+        path = f"/ledger/consistency?from={older['size']}&to={newer['size']}"
+        _, shown = await stranger.call("GET", path)
+        proof = [bytes.fromhex(part) for part in shown["proof_hashes"]]
+        roots = bytes.fromhex(older["root"]), bytes.fromhex(newer["root"])
+        assert merkle.verify_consistency(older["size"], newer["size"], proof, *roots)
+        assert (shown["from_root"], shown["to_root"]) == (older["root"], newer["root"])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "from"),
+        ("from=0", "from"),
+        ("from=x", "from"),
+        ("from=1&from=2", "from"),
+        ("from=1&to=9999", "to"),
+        ("from=9999", "from"),
+        ("from=2&to=1", "from"),
+        ("from=99999999999999999999", "from"),
+    ],
+)
+async def test_sizes_that_are_none_are_named(jane: Person, query: str, field: str) -> None:
+    entry = await jane.deduct()
+    await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    status, answer = await jane.call("GET", f"/ledger/consistency?{query}")
+    assert status == 422
+    assert [fault["field"] for fault in answer["errors"]] == [field]
+
+
+async def test_many_at_once_are_all_proved(jane: Person) -> None:
+    entries = await asyncio.gather(*(jane.deduct() for _ in range(20)))
+    paths = [f"/ledger/{entry['entry_id']}/proof" for entry in entries]
+    for status, proof in await asyncio.gather(*(jane.call("GET", path) for path in paths)):
+        assert status == 200, proof
+        assert holds(proof)
+
+
+async def test_an_entry_that_is_altered_is_proved_no_more_and_its_old_proof_still_holds(
+    gateway: Whole, jane: Person, database: PostgresEndpoint
+) -> None:
+    entry = await jane.deduct()
+    _, before = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+    await owner.execute(
+        "UPDATE entries SET created_at = created_at - interval '1 day' WHERE entry_id = $1",
+        entry["entry_id"],
+    )
+    await owner.close()
+    _, after = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    assert holds(before)
+    assert not holds(after)
+    assert after["leaf_hash"] == before["leaf_hash"]
+    findings = await gateway.store.audit()
+    assert [(found.invariant, found.subject) for found in findings] == [
+        ("I7", f"entry {entry['entry_id']}")
+    ]
+
+
+async def test_two_gateways_on_one_log_prove_alike(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person, database: PostgresEndpoint
+) -> None:
+    async with whole(database, settings_for_tests()) as second:
+        there = Person(http, second.url)
+        there.headers = jane.headers
+        for number in range(10):
+            entry = await jane.deduct()
+            asked = jane if number % 2 else there
+            status, proof = await asked.call("GET", f"/ledger/{entry['entry_id']}/proof")
+            assert status == 200, proof
+            assert holds(proof)
+        assert await gateway.store.audit() == []

@@ -1,0 +1,76 @@
+"""The parts of uploads that nobody goes on with are removed."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from actors.kernel import Ref
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
+from web.sweeper import Sweep, Sweeper, sweeper_child
+
+
+@asynccontextmanager
+async def sweeping(face: Face) -> AsyncGenerator[Ref[Sweeper]]:
+    """The sweeper in a tree of its own."""
+    registry = Registry()
+    child = sweeper_child(face.gateway, registry)
+    tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
+    await tree.start()
+    try:
+        yield registry.ref(Sweeper)
+    finally:
+        await tree.stop()
+
+
+async def age(database: PostgresEndpoint, hours: int) -> None:
+    """So long ago leave for a part was asked for last."""
+    await execute(
+        database.owner_dsn, f"UPDATE multiparts SET asked_at = now() - interval '{hours} hours'"
+    )
+
+
+async def test_parts_are_removed_a_day_after_the_last_was_asked_for(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    old = await sent(face, jane, (1,))
+    await age(database, 25)
+    young = await sent(face, bob, (1,))
+    async with sweeping(face) as sweeper:
+        await sweeper.ask(Sweep(), within=10)
+    assert len(face.objects.multiparts.open) == 1
+    assert (await call(face, jane, "GET", old))[1]["parts"]["arrived"] == []
+    assert (await call(face, bob, "GET", young))[1]["parts"]["arrived"] != []
+    await sent(face, jane)
+    assert (await complete(face, jane, old))[0] == 200
+
+
+async def test_an_upload_that_takes_days_is_left_alone(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    upload = await sent(face, jane, (1,))
+    await age(database, 25)
+    leave = (await asked(face, jane, upload, (2,)))[2]
+    async with sweeping(face) as sweeper:
+        await sweeper.ask(Sweep(), within=10)
+    assert await put(face, leave, BODIES[1]) == 200
+    assert (await complete(face, jane, upload, SHAS))[0] == 200
+
+
+async def test_a_store_that_is_away_is_asked_again(face: Face, database: PostgresEndpoint) -> None:
+    await sent(face, await face.user(), (1,))
+    await age(database, 25)
+    async with sweeping(face) as sweeper:
+        face.objects.away = True
+        await sweeper.ask(Sweep(), within=10)
+        assert face.objects.multiparts.open
+        face.objects.away = False
+        await sweeper.ask(Sweep(), within=10)
+    assert not face.objects.multiparts.open

@@ -1,0 +1,79 @@
+"""Objects that come in parts, in memory: what has arrived of them, and how they become whole."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import count
+
+from attrs import field, frozen
+
+from actors.ports import ObjectMissing, Part, PartsRefused
+
+PART_BYTES_LEAST = 5 << 20  # but for the last
+
+
+@frozen
+class _Multipart:
+    key: str
+    bodies: dict[int, bytes] = field(factory=dict[int, bytes], repr=False)
+
+
+class Multiparts:
+    """By the names that ``begin`` gives; ``open`` are those that have not ended."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._multiparts: dict[str, _Multipart] = {}
+
+    @property
+    def open(self) -> set[str]:
+        return set(self._multiparts)
+
+    def begin(self, key: str) -> str:
+        name = f"multipart-{next(self._numbers)}"
+        self._multiparts[name] = _Multipart(key)
+        return name
+
+    def put(self, key: str, name: str, number: int, body: bytes) -> bool:
+        """Whether there is such an undertaking."""
+        found = self._multiparts.get(name)
+        if found is None or found.key != key:
+            return False
+        found.bodies[number] = body
+        return True
+
+    def parts_of(self, key: str, name: str) -> list[Part]:
+        bodies = self._found(key, name).bodies
+        return [
+            Part(number, len(bodies[number]), _tag(bodies[number])) for number in sorted(bodies)
+        ]
+
+    def complete(self, key: str, name: str, parts: Sequence[Part]) -> tuple[bytes, bytes]:
+        """The object, and the SHA-256 of its parts' SHA-256s."""
+        bodies = self._found(key, name).bodies
+        for part in parts:
+            body = bodies.get(part.number)
+            if body is None or _tag(body) != part.tag or _sha256(body) != part.sha256:
+                raise PartsRefused(f"part {part.number}")
+        whole = [bodies[part.number] for part in parts]
+        if any(len(body) < PART_BYTES_LEAST for body in whole[:-1]):
+            raise PartsRefused("too small")
+        del self._multiparts[name]
+        return b"".join(whole), _sha256(b"".join(_sha256(body) for body in whole))
+
+    def abort(self, key: str, name: str) -> None:
+        if name in self._multiparts and self._multiparts[name].key == key:
+            del self._multiparts[name]
+
+    def _found(self, key: str, name: str) -> _Multipart:
+        found = self._multiparts.get(name)
+        if found is None or found.key != key:
+            raise ObjectMissing(name)
+        return found
+
+
+def _sha256(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def _tag(body: bytes) -> str:
+    return f'"{_sha256(body).hex()[:32]}"'

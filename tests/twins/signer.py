@@ -1,0 +1,27 @@
+"""The log's keys in memory: the same in every run, unless a test rotates them."""
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import checkpoint, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
+
+
+class TwinSigner:
+    """Signs with ``keys``; the first is the one that stays."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.keys = [signing_key(number) for number in numbers or (1,)]
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        return [note.verifier_of(origin, key) for key in self.keys]
+
+    def sign(self, made: Checkpoint) -> str:
+        return checkpoint.sign(made, *self.keys)
+
+
+def signing_key(number: int) -> Ed25519PrivateKey:
+    """One of as many as a test wants."""
+    return Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))

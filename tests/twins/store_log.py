@@ -1,0 +1,163 @@
+"""The log over the twin of the database: one transaction at a time, kept back until its commit."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from rendertrust.merkle import Frontier, leaf_hash
+from rendertrust.tiles import LEVELS, WIDTH, Place, Tile
+from sql.books import EntryRow, TransferRow
+from sql.database import Conflict
+from sql.fsck import Finding
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, Look
+
+if TYPE_CHECKING:
+    from tests.twins.store import StoreTwin
+
+
+@attrs.define
+class LogTables:
+    """The rows of the log's tables."""
+
+    head: Head | None = None
+    leaves: dict[int, LeafRow] = attrs.field(factory=dict[int, LeafRow])
+    tiles: dict[Place, Tile] = attrs.field(factory=dict[Place, Tile])
+    checkpoints: dict[int, CheckpointRow] = attrs.field(factory=dict[int, CheckpointRow])
+    keys: set[str] = attrs.field(factory=set[str])
+
+
+class LogTwin:
+    """One transaction; ``own`` is its number."""
+
+    def __init__(self, store: "StoreTwin", own: int) -> None:
+        self._store, self._own = store, own
+        self._append: Append | None = None
+        self._origin: str | None = None
+
+    async def lead(self) -> bool:
+        await self._store.round_trip()
+        return True
+
+    async def look(self, limit: int) -> Look | None:
+        await self._store.round_trip()
+        return look_at(self._store, limit, self._own)
+
+    async def begin(self, origin: str) -> None:
+        await self._store.round_trip()
+        self._origin = origin
+
+    async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
+        await self._store.round_trip()
+        wanted = set(numbers)
+        transfers = {t.id: t for t in self._store.transfers.values()}
+        found = [e for e in self._store.entries.values() if e.entry_id in wanted]
+        found.sort(key=lambda entry: entry.entry_id)
+        return [log_entry(entry, transfers[entry.transfer_id]) for entry in found]
+
+    async def edge(self, size: int) -> Mapping[Place, bytes]:
+        await self._store.round_trip()
+        tables, tiles = self._store.log_tables, dict[Place, bytes]()
+        for level in range(8):
+            count = size >> LEVELS * level
+            first = count - count % WIDTH
+            row = [_hash(tables, level, number) for number in range(first, count)]
+            if row:
+                tiles[Place(level, first // WIDTH)] = b"".join(row)
+        return tiles
+
+    async def write(self, append: Append) -> None:
+        await self._store.round_trip()
+        tables = self._store.log_tables
+        places = [tile.place for tile in append.tiles]
+        numbers = [leaf.entry_id for leaf in append.leaves]
+        known = {leaf.entry_id for leaf in tables.leaves.values()}
+        size = {append.checkpoint.size} if append.checkpoint else set[int]()
+        if (
+            known & set(numbers)
+            or size & tables.checkpoints.keys()
+            or set(places) & set(tables.tiles)
+        ):
+            raise Conflict("rows are there already")
+        self._append = append
+
+    def commit(self) -> None:
+        tables = self._store.log_tables
+        if self._origin is not None and tables.head is None:
+            tables.head = Head(self._origin, 0, Frontier().root(), 0)
+        if self._append is None:
+            return
+        tables.head = self._append.head
+        tables.leaves.update({leaf.leaf_index: leaf for leaf in self._append.leaves})
+        tables.tiles.update({tile.place: tile for tile in self._append.tiles})
+        tables.keys.update(self._append.keys)
+        if self._append.checkpoint is not None:
+            tables.checkpoints[self._append.checkpoint.size] = self._append.checkpoint
+
+
+def look_at(store: "StoreTwin", limit: int, own: int = 0) -> Look | None:
+    """What is there now."""
+    tables = store.log_tables
+    if tables.head is None:
+        return None
+    taken = {leaf.entry_id for leaf in tables.leaves.values()}
+    numbers = sorted(entry.entry_id for entry in store.entries.values())
+    above = [number for number in numbers if number > tables.head.covered]
+    newest = max(tables.checkpoints, default=None)
+    return Look(
+        head=tables.head,
+        checked=newest,
+        checked_at=None if newest is None else tables.checkpoints[newest].at,
+        verifiers=frozenset(tables.keys),
+        own=own,
+        oldest=min(store.under_way, default=store.next_transaction),
+        newest=numbers[-1] if numbers else 0,
+        waiting=[number for number in above if number not in taken][:limit],
+    )
+
+
+def log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
+    """The entry as its leaf has it."""
+    return LogEntry(
+        entry_id=entry.entry_id,
+        created_at=entry.created_at,
+        kind=transfer.kind,
+        amount=entry.amount,
+        receipt=None,
+        account=entry.account,
+        version=entry.version,
+        before=entry.before,
+        after=entry.after,
+        reference=transfer.reference,
+        description=transfer.description,
+    )
+
+
+def audit_log(store: "StoreTwin") -> list[Finding]:
+    """Violations of I7 and I8, by going through all of it."""
+    tables, found = store.log_tables, list[Finding]()
+    if tables.head is None:
+        return found
+    transfers = {t.id: t for t in store.transfers.values()}
+    entries = {e.entry_id: log_entry(e, transfers[e.transfer_id]) for e in store.entries.values()}
+    frontier, roots = Frontier(), {0: Frontier().root()}
+    for number in range(tables.head.size):
+        leaf = tables.leaves.get(number)
+        entry = entries.pop(leaf.entry_id, None) if leaf else None
+        if leaf is None or entry is None or leaf_hash(entry.leaf(leaf.salt).canonical) != leaf.hash:
+            found.append(Finding("I7", f"leaf {number}", "is not its entry's, or not there"))
+            return found
+        frontier.append(leaf.hash)
+        roots[frontier.size] = frontier.root()
+    if roots[tables.head.size] != tables.head.root or len(tables.leaves) != tables.head.size:
+        found.append(Finding("I7", "the head", "is not that of the leaves"))
+    if any(number <= tables.head.covered for number in entries):
+        found.append(Finding("I7", f"entries {sorted(entries)}", "have no leaf"))
+    for size, checkpoint in tables.checkpoints.items():
+        if roots.get(size) != checkpoint.root:
+            found.append(Finding("I8", f"checkpoint {size}", "has another root"))
+    return found
+
+
+def _hash(tables: LogTables, level: int, number: int) -> bytes:
+    return tables.tiles[Place(level - 1, number)].root if level else tables.leaves[number].hash

@@ -1,0 +1,133 @@
+"""The offline verifier: what holds is accepted, and any bit that is changed is refused."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust import note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.verify import Shown, Witness, read_shown, read_witness, verify
+from tests.unit.proof.test_note import KEY, TIME
+from web.log_examples import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
+
+PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
+
+
+def witness_of(document: Any) -> Witness:
+    found = read_witness(document)
+    assert isinstance(found, Witness), found
+    return found
+
+
+def shown_of(document: Any) -> Shown:
+    found = read_shown(document)
+    assert isinstance(found, Shown), found
+    return found
+
+
+def test_the_example_of_the_documentation_holds() -> None:
+    verdict = verify(PROOF)
+    assert verdict.holds
+    assert not verdict.witnessed
+    assert [step.name for step in verdict.steps] == ["leaf", "inclusion", "checkpoint"]
+
+
+def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
+    verdict = verify(PROOF, witness=witness_of(CHECKPOINT))
+    assert verdict.holds
+    assert verdict.witnessed
+    assert shown_of(CONSISTENCY).holds
+
+
+def flipped(value: Any) -> Iterator[Any]:
+    """The value with each one of its bits changed."""
+    if isinstance(value, str):
+        for place, letter in enumerate(value):
+            for bit in range(7):
+                changed = chr(ord(letter) ^ 1 << bit)
+                yield value[:place] + changed + value[place + 1 :]
+    elif isinstance(value, int):
+        for bit in range(40):
+            yield value ^ 1 << bit
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            for changed in flipped(part):
+                yield [*value[:place], changed, *value[place + 1 :]]
+
+
+MEANT = [
+    *("entry_id", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
+    *("leaf_index", "tree_size", "checkpoint", "verifier"),
+]
+
+
+@pytest.mark.parametrize("field", MEANT)
+def test_every_bit_of_a_proof_counts(field: str) -> None:
+    for changed in flipped(PROOF[field]):
+        document = {**PROOF, field: changed}
+        assert not verify(document).holds, changed
+
+
+@pytest.mark.parametrize("field", MEANT)
+def test_a_proof_without_a_member_is_refused(field: str) -> None:
+    document = {name: value for name, value in PROOF.items() if name != field}
+    assert not verify(document).holds
+    others: list[Any] = [None, 1.0, True, [], {}, "", "\ud800", 2**70, -1]
+    for other in others:
+        assert not verify({**PROOF, field: other}).holds
+
+
+def test_hashes_too_many_or_too_few_are_refused() -> None:
+    hashes, sides = PROOF["proof_hashes"], PROOF["directions"]
+    assert not verify({**PROOF, "proof_hashes": hashes[:1], "directions": sides[:1]}).holds
+    more = {**PROOF, "proof_hashes": [*hashes, hashes[0]], "directions": [*sides, "left"]}
+    assert not verify(more).holds
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_whatever_a_stranger_gives_is_refused_and_nothing_raised(document: Any) -> None:
+    assert not verify(document).holds
+    assert isinstance(read_witness(document), str)
+    assert isinstance(read_shown(document), str)
+
+
+def test_an_opening_must_be_the_leafs() -> None:
+    salt = "98bb14acb95c743fe1d4f5ccad604caf5c32b81c862eebda2257afb33cd0c5a4"
+    private = (
+        "account user:550e8400-e29b-41d4-a716-446655440000\nversion 7\nbefore 10000000\n"
+        'after 9900000\nreference "job:3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52:0"\n'
+        'description "Job execution: render"\n'
+    )
+    opened = {**PROOF, "opening": {"salt": salt, "private": private}}
+    assert verify(opened).holds
+    for wrong in (
+        {"salt": salt, "private": private.replace("9900000", "9900001")},
+        {"salt": salt[::-1], "private": private},
+        {"salt": salt},
+        "nothing",
+    ):
+        assert not verify({**PROOF, "opening": wrong}).holds
+
+
+def test_a_witness_that_disagrees_is_told() -> None:
+    def witness(origin: str, size: int, root: bytes) -> Witness:
+        return Witness(note.verifier_of(origin, KEY), Checkpoint(origin, size, root, TIME))
+
+    origin, root = "farm.example/log", bytes.fromhex(CHECKPOINT["root"])
+    assert verify(PROOF, witness=witness(origin, 3, root)).holds
+    forked = verify(PROOF, witness=witness(origin, 3, b"x" * 32))
+    assert not forked.holds
+    assert "forked" in forked.steps[-1].said
+    assert not verify(PROOF, witness=witness("other.example", 3, root)).holds
+    older = witness(origin, 2, bytes.fromhex(CONSISTENCY["from_root"]))
+    alone = verify(PROOF, witness=older)
+    assert "get /ledger/consistency?from=2&to=3" in alone.steps[-1].said
+    assert verify(PROOF, witness=older, shown=[shown_of(CONSISTENCY)]).witnessed
+    wrong = copy.deepcopy(dict(CONSISTENCY))
+    wrong["proof_hashes"] = ["00" * 32]
+    assert not verify(PROOF, witness=older, shown=[shown_of(wrong)]).holds

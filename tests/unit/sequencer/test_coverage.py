@@ -1,0 +1,97 @@
+"""No entry comes to be below what is said to be covered."""
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from actors.sequencer.coverage import Coverage
+from sql.log import Head, Look
+
+
+@attrs.define
+class Books:
+    """Transactions as a database numbers them; each is given numbers of entries when it begins."""
+
+    next_transaction: int = 1
+    next_entry: int = 1
+    under_way: dict[int, list[int]] = attrs.field(factory=dict[int, list[int]])
+    committed: set[int] = attrs.field(factory=set[int])
+
+
+class Life(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books()
+        self.coverage = Coverage()
+        self.taken: set[int] = set()
+        self.covered = 0
+        self.quiet = 0  # looks since anybody else did anything
+
+    @rule(entries=st.integers(0, 3))
+    def begin(self, entries: int) -> None:
+        books, self.quiet = self.books, 0
+        numbers = list(range(books.next_entry, books.next_entry + entries))
+        books.under_way[books.next_transaction] = numbers
+        books.next_transaction += 1
+        books.next_entry += entries
+
+    @precondition(lambda self: self.books.under_way)
+    @rule(data=st.data(), commit=st.booleans())
+    def end(self, data: st.DataObject, commit: bool) -> None:
+        self.quiet = 0
+        number = data.draw(st.sampled_from(sorted(self.books.under_way)))
+        entries = self.books.under_way.pop(number)
+        if commit:
+            self.books.committed.update(entries)
+
+    @rule()
+    def restart(self) -> None:
+        """What is only in memory is gone."""
+        self.coverage, self.quiet = Coverage(), 0
+
+    @rule(batch=st.integers(1, 4))
+    def look(self, batch: int) -> None:
+        books = self.books
+        own, books.next_transaction = books.next_transaction, books.next_transaction + 1
+        waiting = sorted(n for n in books.committed - self.taken if n > self.covered)[:batch]
+        look = Look(
+            head=Head("log", 0, bytes(32), self.covered),
+            checked=0,
+            checked_at=None,
+            verifiers=frozenset(),
+            own=own,
+            oldest=min(books.under_way, default=own),
+            newest=max(books.committed, default=0),
+            waiting=waiting,
+        )
+        self.covered = self.coverage.covered(look, all_taken=len(waiting) < batch)
+        self.taken.update(waiting)
+        self.quiet = 0 if waiting else self.quiet + 1
+
+    @invariant()
+    def all_below_is_taken_and_none_will_come(self) -> None:
+        books = self.books
+        to_come = {number for numbers in books.under_way.values() for number in numbers}
+        assert all(number > self.covered for number in to_come | (books.committed - self.taken))
+
+    @invariant()
+    def it_moves_on_when_nobody_is_under_way(self) -> None:
+        if self.quiet >= 4 and not self.books.under_way:
+            assert self.covered == max(self.books.committed, default=0)
+
+
+TestCoverage = Life.TestCase
+TestCoverage.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+def test_numbers_that_went_back_are_another_database() -> None:
+    coverage = Coverage()
+
+    def look(own: int, newest: int) -> int:
+        head = Head("log", 0, bytes(32), 0)
+        seen = Look(head, 0, None, frozenset(), own, own, newest, [])
+        return coverage.covered(seen, all_taken=True)
+
+    assert [look(1000, 5), look(1001, 5)] == [0, 0]
+    assert [look(10, 9), look(11, 9), look(12, 9)] == [0, 0, 9]

@@ -1,0 +1,59 @@
+"""When a checkpoint is due, and whose signature counts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
+from sql.log import Head, Look
+
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+SETTINGS = SequencerSettings(entries=100, seconds=10.0)
+
+
+def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: int = 0) -> Look:
+    at = None if checked is None else NOW - timedelta(seconds=age)
+    return Look(Head("log", size, bytes(32), newest), checked, at, frozenset(), 1, 1, newest, [])
+
+
+@pytest.mark.parametrize(
+    ("seen", "size", "due"),
+    [
+        (look(checked=None), 0, True),  # a log begins with one
+        (look(checked=0, age=1e6), 0, False),  # nothing new
+        (look(checked=0, age=9.9), 99, False),
+        (look(checked=0, age=10.0), 1, True),
+        (look(checked=0, age=0.0), 100, True),
+        (look(checked=900, age=0.0), 999, False),
+        (look(checked=900, age=-50.0), 999, False),  # the clock was set back
+    ],
+)
+def test_a_checkpoint_is_due_after_so_many_entries_or_so_much_time(
+    seen: Look, size: int, due: bool
+) -> None:
+    assert is_due(seen, size, NOW, SETTINGS) is due
+
+
+def test_nobody_is_idle_who_has_entries_to_take_up_to_cover_or_to_check() -> None:
+    assert is_idle(look(size=5, checked=5), NOW, SETTINGS)
+    assert not is_idle(look(size=5, checked=4, age=11.0), NOW, SETTINGS)
+    assert is_idle(look(size=5, checked=4, age=9.0), NOW, SETTINGS)
+    behind = Look(Head("log", 0, bytes(32), 4), 0, NOW, frozenset(), 1, 1, 5, [])
+    assert not is_idle(behind, NOW, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("known", "ours", "new"),
+    [
+        (set(), ["a"], ("a",)),
+        ({"a"}, ["a"], ()),
+        ({"a"}, ["b", "a"], ("b",)),  # a rotation: the one before signs beside it
+        ({"a", "b"}, ["b", "a"], ()),
+        ({"a"}, ["b"], None),
+        ({"a"}, ["c", "b"], None),
+    ],
+)
+def test_a_key_counts_that_one_which_counts_signs_beside(
+    known: set[str], ours: list[str], new: tuple[str, ...] | None
+) -> None:
+    assert new_keys(frozenset(known), ours) == new

@@ -1,0 +1,95 @@
+"""``rendertrust admin keys log``: the key that signs the log's checkpoints."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from web.commands.console import act, common, with_database
+from web.commands.serve import settings_from
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from sql.database import Database
+    from sql.log_keys import LogKeys
+
+GIVEN: Final = """\
+The key that signs checkpoints comes from the settings. To rotate it:
+  1. proof.previous_key (RENDERTRUST_PROOF_PREVIOUS_KEY): the proof.key of now
+  2. proof.key (RENDERTRUST_PROOF_KEY): a new one, like that of: openssl rand -hex 32
+  3. restart every gateway; both sign until you empty proof.previous_key"""
+NOT_BEGUN: Final = (
+    "The log begins when a gateway first runs on this database: start it, then ask again"
+)
+NO_KEY: Final = "There is no key in {}: a gateway makes one when it starts"
+
+
+@click.command("log")
+@click.option("--rotate", is_flag=True, help="Sign with a new key from now on, and with this one.")
+@click.option(
+    "--adopt", is_flag=True, help="Let the key count though none before it signs with it."
+)
+@common
+def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: Any) -> None:
+    """The key that signs the log's checkpoints: show it, rotate it, or adopt another.
+
+    A rotation is seen by a running gateway within a second. --adopt is for a key that was lost:
+    people who know the old one will be warned, as they should be.
+    """
+    settings = settings_from(None, None, where["data"], where["config"])
+    if rotate:
+        rotated(settings)
+
+    async def work(database: "Database") -> "tuple[LogKeys, str, bool]":
+        from sql.log_keys import adopt_key, read_keys
+
+        known = await read_keys(database)
+        if known is None:
+            raise click.ClickException(NOT_BEGUN)
+        verifier = verifier_of(settings, known.origin)
+        counts = verifier in known.verifiers
+        if adopt and not counts:
+            await adopt_key(database, verifier, act("log.adopt", f"log:{verifier}", reason))
+        return known, verifier, counts or adopt
+
+    known, verifier, counts = with_database(where, work)
+    if as_json:
+        shown = {"origin": known.origin, "verifier": verifier, "counts": counts}
+        click.echo(orjson.dumps({**shown, "known": known.verifiers}))
+        return
+    click.echo(verifier)
+    if not counts:
+        click.echo("It does not count yet: no checkpoint has it beside a key that does.", err=True)
+
+
+def rotated(settings: "Settings") -> None:
+    """A new key in the data folder."""
+    from config.data_folder import data_folder
+    from supervisors.engines.system import SystemRandom
+    from web.log_keys import key_file, rotate
+
+    if settings.proof.key:
+        raise click.ClickException(GIVEN)
+    path = key_file(data_folder(settings))
+    try:
+        rotate(path, SystemRandom())
+    except FileNotFoundError as error:
+        raise click.UsageError(NO_KEY.format(path)) from error
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path} is no gateway's key: {error}") from error
+
+
+def verifier_of(settings: "Settings", origin: str) -> str:
+    """The public half of the key of now."""
+    from config.data_folder import data_folder
+    from web.log_keys import given, key_file, keys_of
+
+    if settings.proof.key:
+        return str(given(settings.proof).verifiers(origin)[0])
+    path = key_file(data_folder(settings))
+    try:
+        return str(keys_of(path.read_text("ascii").split()).verifiers(origin)[0])
+    except FileNotFoundError as error:
+        raise click.UsageError(NO_KEY.format(path)) from error
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path} is no gateway's key: {error}") from error

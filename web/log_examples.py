@@ -1,0 +1,52 @@
+"""What answers about the log look like: a proof that holds, made with a key that is nobody's."""
+
+from typing import Final
+
+from web.examples import Example
+
+LEAF: Final = (
+    "rendertrust-entry-v1\nentry 42\ntime 2026-03-13T12:00:00.000000Z\nkind USAGE\n"
+    "amount -100000\nreceipt -\n"
+    "private bf9f60a1995a94188e37d8a33634f7b7dfe828846837b78d8fde045b1606e74c\n"
+)
+ROOT: Final = "7040c5232a0417d6b38dd6c18fe56cf7cf5f1c0aeadb9cd440539f8d3e3e3086"
+THIRD: Final = "a75fdb83af0ad333840227dcd5fc8f5beeaa1970b0843cd77e9116b13cb49c43"
+NOTE: Final = (
+    "farm.example/log\n3\ncEDFIyoEF9azjdbBj+Vs989fHArq25zUQFOfjT4+MIY=\n"
+    "time 2026-03-13T12:00:01Z\n\n"
+    "— farm.example/log UaUSZSn7o4mwJpwtN8xnALxdeXkAGFpMRpGfKRpjU83NMPuUlSLgMlGc4BAsHY0OhqUQ2Z1b"
+    "4xB2M6Yir8Juuw28ng0=\n"
+)
+VERIFIER: Final = "farm.example/log+51a51265+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+
+LEDGER_PROOF: Final[Example] = {
+    "entry_id": 42,
+    "merkle_root": ROOT,
+    "proof_hashes": ["1e46971d4a76a89c14afb610751acaf8686dceb2c84183ae4228b6eea1c47f9e", THIRD],
+    "directions": ["left", "right"],
+    "anchor_tx_hash": None,
+    "block_number": None,
+    "leaf": LEAF,
+    "leaf_hash": "412223787fd08247dbd7dfc338f83d4afc41509b8ad30f7c31567294391179cc",
+    "leaf_index": 1,
+    "tree_size": 3,
+    "checkpoint": NOTE,
+    "verifier": VERIFIER,
+    "opening": None,
+}
+CHECKPOINT: Final[Example] = {
+    "origin": "farm.example/log",
+    "size": 3,
+    "root": ROOT,
+    "time": "2026-03-13T12:00:01Z",
+    "checkpoint": NOTE,
+    "verifier": VERIFIER,
+    "verifiers": [VERIFIER],
+}
+CONSISTENCY: Final[Example] = {
+    "from_size": 2,
+    "from_root": "4b6d7d3c88ef27d518aa9cd923e8d75b3e801d3546f904556d5de80ebcf4d5d6",
+    "to_size": 3,
+    "to_root": ROOT,
+    "proof_hashes": [THIRD],
+}

@@ -1,0 +1,135 @@
+"""The keys that sign the log's checkpoints: from the settings, or in a file of the data folder.
+
+A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the key that signs and, after
+a rotation, on a second line the one before it, which signs beside it until the next rotation: who
+knows only that one sees that the new one follows it.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from actors.ports import Clock, Random
+from config.redaction import hide
+from config.settings import Proof, Settings, SettingsError
+from rendertrust import checkpoint, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
+from supervisors.engines.secret import write_private
+
+LOOK_EVERY_SECONDS: Final = 1.0
+SEED_BYTES: Final = 32
+_SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
+log = structlog.get_logger("keys")
+
+
+@attrs.frozen
+class Keys:
+    """The first one signs from now on; a second one signs beside it, for who knows only that."""
+
+    all: tuple[Ed25519PrivateKey, ...] = attrs.field(repr=False)
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        return [note.verifier_of(origin, key) for key in self.all]
+
+    def sign(self, made: Checkpoint) -> str:
+        return checkpoint.sign(made, *self.all)
+
+
+class KeyFile:
+    """In a file that its owner alone can read; looked at each second, for a rotation."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._looked = clock.monotonic()
+        self._text = path.read_text("ascii")
+        self._keys = keys_of(self._text.split())
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        return self._now().verifiers(origin)
+
+    def sign(self, made: Checkpoint) -> str:
+        """By the keys that ``verifiers`` told last: they change there alone."""
+        return self._keys.sign(made)
+
+    def _now(self) -> Keys:
+        """Those of now. A file that went away or is broken changes nothing."""
+        now = self._clock.monotonic()
+        if now - self._looked >= LOOK_EVERY_SECONDS:
+            self._looked = now
+            self._look()
+        return self._keys
+
+    def _look(self) -> None:
+        try:
+            text = self._path.read_text("ascii")
+            if text == self._text:
+                return
+            self._keys = keys_of(text.split())
+        except (OSError, ValueError) as error:
+            log.error("the log's key cannot be read: that of before stays", reason=str(error))
+            return
+        self._text = text
+        log.info("the log's key was rotated")
+
+
+def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "Keys | KeyFile":
+    """The settings' keys; else the data folder's, made where there is none.
+
+    Raises SettingsError, and OSError for a file that cannot be read.
+    """
+    if settings.proof.key:
+        return given(settings.proof)
+    path = key_file(data)
+    data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        write_private(path, fresh(random) + "\n")
+    try:
+        return KeyFile(path, clock)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def given(proof: Proof) -> Keys:
+    """The keys of the settings."""
+    try:
+        return keys_of([text for text in (proof.key, proof.previous_key) if text])
+    except ValueError as error:
+        raise SettingsError(f"proof.key or proof.previous_key: {error}") from error
+
+
+def key_file(data: Path) -> Path:
+    """Where the keys of a gateway without a setting are."""
+    return data / "gateway" / "log-key"
+
+
+def fresh(random: Random) -> str:
+    """A new key, as text."""
+    text = random.token(SEED_BYTES).hex()
+    hide(text)
+    return text
+
+
+def keys_of(lines: Sequence[str]) -> Keys:
+    """The keys in these texts. Raises ValueError."""
+    hide(*lines)
+    if not 1 <= len(lines) <= 2 or not all(map(_SEED.fullmatch, lines)):
+        raise ValueError("a key has 64 hexadecimal digits, and there is one before it at most")
+    return Keys(tuple(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(t)) for t in lines))
+
+
+def rotate(path: Path, random: Random) -> Keys:
+    """A new key signs from now on, the one of now beside it. Raises OSError, ValueError."""
+    lines = path.read_text("ascii").split()
+    keys_of(lines)
+    kept = [fresh(random), lines[0]]
+    stat = path.stat()
+    write_private(path, "\n".join(kept) + "\n", (stat.st_uid, stat.st_gid))
+    return keys_of(kept)
