@@ -10,8 +10,9 @@ import structlog
 from aiohttp import WSMessage, WSMsgType, web
 from prometheus_client import Gauge
 
-from actors.kernel import ActorStopped, Ref
+from actors.kernel import AskFailed, MailboxFull, Ref
 from actors.node_session.messages import (
+    CaughtUp,
     Close,
     Disconnected,
     NodeSession,
@@ -38,10 +39,12 @@ from web.places import Places
 from web.problem import Problem
 from web.reached import reached_at
 from web.revocation import STALE
-from web.socket import NodeSocket
+from web.socket import NodeSocket, SocketResponse
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
+AHEAD_MAX: Final = 128 * 1024  # characters
+CATCH_UP_SECONDS: Final = 30.0  # thrice what a session waits for a node that does not read
 log = structlog.get_logger("relay")
 
 
@@ -85,7 +88,7 @@ class Relay:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
-        response = web.WebSocketResponse(
+        response = SocketResponse(
             autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
         )
         node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
@@ -101,7 +104,7 @@ class Relay:
             return await self._accept(request, response, arrival)
 
     async def _accept(
-        self, request: web.Request, response: web.WebSocketResponse, arrival: Arrival | None
+        self, request: web.Request, response: SocketResponse, arrival: Arrival | None
     ) -> web.StreamResponse:
         await response.prepare(request)
         response.headers.clear()  # they are sent, and a socket is there for days
@@ -120,7 +123,10 @@ class Relay:
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
         served = Served(session, request[CALLER].subject)
-        await self._serve(arrival.node.id, served, response)
+        try:
+            await self._serve(arrival.node.id, served, response)
+        finally:
+            socket.let_go()
         if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
             self._places.rest(arrival.node.id)
         return response
@@ -169,12 +175,22 @@ class Relay:
 
 
 async def read(response: web.WebSocketResponse, session: Ref[NodeSession]) -> None:
-    """Pass frames on until the socket or the session ends; a full session slows its node down."""
+    """Pass frames on until the socket or the session ends; a full session slows its node down.
+
+    Full are so many frames, and so many bytes: of long ones few may be ahead of it.
+    """
+    ahead = 0
     async for message in response:
         try:
             if not await passed_on(message, response, session):
                 return
-        except (ActorStopped, OSError):
+            ahead += len(message.data)
+            if ahead >= AHEAD_MAX:
+                await session.ask(CaughtUp(), within=CATCH_UP_SECONDS)
+                ahead = 0
+        except MailboxFull:
+            continue  # it is asked again after the next frame
+        except (AskFailed, OSError):
             return
 
 

@@ -10,15 +10,30 @@ CLOSE_SECONDS = 2.0
 READ_BYTES_MAX = 16 * 1024
 
 
+class SocketResponse(web.WebSocketResponse):
+    """A WebSocket whose buffers go with it."""
+
+    def let_go(self) -> None:
+        """At its end: it keeps the exception that says so, and that the frames that hold us.
+
+        Until the collector of cycles came, which is rarely, a socket would hold all that it had
+        still to read; of nodes that flood that is much.
+        """
+        reader = self._reader
+        for ended in (self.exception(), None if reader is None else reader.exception()):
+            if ended is not None:
+                ended.__traceback__ = None
+
+
 class NodeSocket:
     """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed.
 
     ``closed_with`` is the code with which our side said goodbye.
     """
 
-    def __init__(self, response: web.WebSocketResponse, request: web.Request) -> None:
-        self._response = response
-        self._request = request
+    def __init__(self, response: SocketResponse, request: web.Request) -> None:
+        self._response: SocketResponse | None = response
+        self._request: web.Request | None = request
         self.closed_with: int | None = None
         transport: Any = request.transport
         if hasattr(transport, "max_size"):  # asyncio's own; uvloop's has none
@@ -26,31 +41,39 @@ class NodeSocket:
 
     async def send(self, text: str) -> None:
         """Write one text frame."""
-        self._check()
-        await self._response.send_str(text)
+        await self._there().send_str(text)
 
     async def ping(self) -> None:
         """Write one ping."""
-        self._check()
-        await self._response.ping()
+        await self._there().ping()
 
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; a peer that does not answer it within 2 s is cut off."""
-        if self._response.closed:
+        response = self._response
+        if response is None or response.closed:
             return
         self.closed_with = code
         message = reason.encode()[:100]
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._response.close(code=code, message=message, drain=True)
+                await response.close(code=code, message=message, drain=True)
         except (TimeoutError, OSError):
             self.abort()
+        finally:
+            response.let_go()
 
     def abort(self) -> None:
         """End the connection without a word."""
-        if self._request.transport is not None:
+        if self._request is not None and self._request.transport is not None:
             self._request.transport.abort()
 
-    def _check(self) -> None:
-        if self._response.closed:
+    def let_go(self) -> None:
+        """Nobody reads it any more: who still holds us holds nothing else."""
+        if self._response is not None:
+            self._response.let_go()
+        self._response = self._request = None
+
+    def _there(self) -> SocketResponse:
+        if self._response is None or self._response.closed:
             raise ConnectionResetError("the socket is closed")
+        return self._response

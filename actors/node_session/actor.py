@@ -17,6 +17,7 @@ from actors.node_session.flood import FloodGuard
 from actors.node_session.messages import (
     AnnounceDue,
     Assignments,
+    CaughtUp,
     Close,
     Disconnected,
     HelloDue,
@@ -213,6 +214,10 @@ class NodeSessionActor(Admission):
             await self._take_urls(frame)
         else:
             self.ignored += isinstance(frame, Unknown)
+
+    @handles(CaughtUp)
+    async def caught_up(self, message: CaughtUp) -> bool:
+        return True
 
     async def _admits(self) -> bool:
         """Count a frame of whatever kind; one too many ends the session."""

@@ -24,6 +24,11 @@ class Received(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class CaughtUp(Message[NodeSession, bool]):
+    """From the relay, now and then: answered when all frames before it have been handled."""
+
+
+@attrs.frozen
 class PongSeen(Message[NodeSession, None]):
     """From the relay: a WebSocket pong arrived. It counts as a frame."""
 
