@@ -71,7 +71,7 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
     soon = 5 if point.startswith("after_commit") else 30  # a crash in the handler is told at once
     await until(lambda: not node.results, within=soon)
     assert node.sockets == sockets
-    assert "FailPointReached" in gateway.log.read_text()
+    await until(lambda: "FailPointReached" in gateway.log.read_text())  # a thread writes it
     code, said = await gateway.fsck()
     assert code == 0, said
 
