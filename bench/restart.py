@@ -61,7 +61,7 @@ async def measure(options: argparse.Namespace, gateway: Gateway, folder: Path) -
             rows["after a stop"].append(await started(gateway, creator))
             await gateway.kill()
             rows["after SIGKILL"].append(await started(gateway, creator))
-        code, words = await gateway.fsck()
+        code, words = await gateway.fsck(within=900)
         print(f"fsck: {words.strip()} ({code})")
     table = Table("seconds until it", "says that it serves", "is ready", "answers a dispatch")
     for label, rounds in rows.items():

@@ -198,11 +198,11 @@ ORDER BY e.entry_id LIMIT $1;
 -- name: fsck_i7_late
 -- Where the log has begun, no entry waits for its leaf until others are a minute younger.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
-FROM log_head h
-JOIN entries e ON e.entry_id > h.covered
+FROM entries e
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
-WHERE l.entry_id IS NULL
-  AND e.created_at < (SELECT max(created_at) FROM entries WHERE entry_id > h.covered) - interval '60 s'
+WHERE l.entry_id IS NULL AND e.entry_id > (SELECT covered FROM log_head)
+  AND e.created_at < (SELECT max(created_at) FROM entries
+                      WHERE entry_id > (SELECT covered FROM log_head)) - interval '60 s'
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: fsck_i7_indices

@@ -98,7 +98,7 @@ class Gateway:
         async with asyncio.timeout(STOPPED_WITHIN):
             return await self.process.wait()
 
-    async def fsck(self) -> tuple[int, str]:
+    async def fsck(self, within: float = 60) -> tuple[int, str]:
         """What ``rendertrust fsck`` says of this gateway's data: exit code and output."""
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", "fsck", "--data", str(self.data)],
@@ -107,7 +107,7 @@ class Gateway:
             stdout=PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(within):
             output, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, output.decode()
