@@ -11,7 +11,8 @@ from pathlib import Path
 import attrs
 
 from bench.wire import HttpLine, request
-from tests.acceptance.gateway import ROOT, free_port
+from tests.acceptance.gateway import ROOT
+from tests.ports import free_port
 from tests.until import until
 
 BASELINES = Path("bench") / "baselines"

@@ -83,12 +83,24 @@ def in_memory(leaves: int) -> Table:
 
     consist()
     table.add("consistency proofs", per_second(len(sizes), consist))
+    shown = [(size, tree.consistency(size), older(rows, size)) for size in sizes[::10]]
+
+    def follow() -> None:
+        for size, proof, before in shown:
+            assert merkle.verify_consistency(size, leaves, proof, before, root)
+
+    table.add("consistency proofs verified", per_second(len(shown), follow))
     entries = [entry(number) for number in range(1, 20_001)]
     table.add(
         "entries made to leaves",
         per_second(len(entries), lambda: grow(Edge(), entries, os.urandom(32 * len(entries)))),
     )
     return table
+
+
+def older(rows: dict[Place, Row], size: int) -> bytes:
+    """The root of the first ``size`` leaves."""
+    return Tree(size, rows.__getitem__).root()
 
 
 def rows_of(hashes: list[bytes]) -> dict[Place, bytes]:

@@ -21,6 +21,7 @@ STATEMENTS = (
     f"""CREATE TEMP TABLE moved AS
         SELECT t, p.id AS account, (t - 1) / {USERS} + 1 AS version
         FROM generate_series(1, $1::bigint / 2) AS t JOIN purses p ON p.n = (t - 1) % {USERS}""",
+    """SELECT setval('transfers_id_seq', max(t)) FROM moved""",
     """INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)
        OVERRIDING SYSTEM VALUE
        SELECT m.t, a.id, m.account, m.account, 100, 'ADJUSTMENT', 'volume:' || m.t, now()
@@ -31,7 +32,6 @@ STATEMENTS = (
     """INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after, created_at)
        SELECT gen_random_uuid(), m.t, a.id, m.t, -100, -100 * (m.t - 1), -100 * m.t, now()
        FROM moved m, accounts a WHERE a.name = 'adjustments' ORDER BY m.t""",
-    """SELECT setval('transfers_id_seq', max(id)) FROM transfers""",
     """INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at)
        SELECT gen_random_uuid(), 'volume', decode(md5('a') || md5('b'), 'hex'), '{volume}',
               'HEALTHY', now() FROM generate_series(1, 10)""",

@@ -5,15 +5,36 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import typed_settings as ts
 from typed_settings.exceptions import TsError
 
-Network: TypeAlias = IPv4Network | IPv6Network
+from config.sections import (
+    Audit,
+    Chain,
+    Credits,
+    Database,
+    Earnings,
+    Events,
+    Jwt,
+    Leases,
+    Limits,
+    Logs,
+    Nodes,
+    Objects,
+    Payloads,
+    Proof,
+    Redis,
+    Results,
+    Retention,
+    Server,
+    Stripe,
+    Verification,
+    Webhooks,
+)
 
 PREFIX = "RENDERTRUST_"
 ENVIRONMENTS = ("development", "production")
@@ -21,150 +42,6 @@ ENVIRONMENTS = ("development", "production")
 
 class SettingsError(Exception):
     """The settings are not usable; the text is one line that says which and why."""
-
-
-@attrs.frozen
-class Server:
-    host: str
-    port: int
-    public_url: str
-    trusted_proxies: str
-    header_seconds: float
-    body_seconds: float
-    write_seconds: float
-    keepalive_seconds: float
-    wait_seconds: float
-    connections: int
-    connections_per_address: int
-    sockets_per_address: int
-
-    def proxies(self) -> tuple[Network, ...]:
-        """The networks whose ``X-Forwarded-*`` count. Raises ValueError where one is none."""
-        return tuple(ip_network(n.strip()) for n in self.trusted_proxies.split(",") if n.strip())
-
-
-@attrs.frozen
-class Database:
-    url: str = attrs.field(repr=False)
-    owner_url: str = attrs.field(repr=False)
-    connections: int
-
-
-@attrs.frozen
-class Redis:
-    url: str = attrs.field(repr=False)
-
-
-@attrs.frozen
-class Objects:
-    url: str
-    access_key: str = attrs.field(repr=False)
-    secret_key: str = attrs.field(repr=False)
-    bucket: str
-    region: str
-    public_url: str
-
-
-@attrs.frozen
-class Jwt:
-    secret: str = attrs.field(repr=False)
-    previous: str = attrs.field(repr=False)
-    issuer: str
-    audience: str
-    node_audience: str
-    access_minutes: int
-    refresh_days: int
-    node_hours: float
-
-
-@attrs.frozen
-class Credits:
-    starter: str
-
-
-@attrs.frozen
-class Stripe:
-    secret_key: str = attrs.field(repr=False)
-    webhook_secret: str = attrs.field(repr=False)
-    url: str
-    return_url: str
-
-
-@attrs.frozen
-class Proof:
-    """The log: its name, its key, and how often it is signed."""
-
-    origin: str
-    key: str = attrs.field(repr=False)
-    previous_key: str = attrs.field(repr=False)
-    checkpoint_entries: int
-    checkpoint_seconds: float
-
-
-@attrs.frozen
-class Earnings:
-    """What operators get of a charge, in percent; how long it may be disputed before."""
-
-    share_percent: int
-    dispute_hours: float
-    sweep_seconds: float
-
-
-@attrs.frozen
-class Nodes:
-    require_proof: bool
-
-
-@attrs.frozen
-class Leases:
-    """Seconds: how long a unit stays with a node that says nothing, and when that is looked at."""
-
-    seconds: float
-    renew_seconds: float
-    unsent_seconds: float
-    grace_seconds: float
-    sweep_seconds: float
-
-
-@attrs.frozen
-class Results:
-    require_object: bool
-
-
-@attrs.frozen
-class Payloads:
-    external_buckets: str
-
-    def allows(self, bucket: str) -> bool:
-        """May a payload lie in this bucket, which is not ours?"""
-        names = {name.strip() for name in self.external_buckets.split(",")}
-        return "*" in names or bucket in names
-
-
-@attrs.frozen
-class Limits:
-    """Requests per 60 s, from ``login`` on: up to ``object`` per address, then per user or node."""
-
-    shared: bool
-    subjects: int
-    open_jobs: int
-    login: int
-    refresh: int
-    register: int
-    node: int
-    probe: int
-    webhook: int
-    socket: int
-    object: int
-    read: int
-    write: int
-    dispatch: int
-
-
-@attrs.frozen
-class Logs:
-    level: str
-    access: bool
 
 
 @attrs.frozen
@@ -179,11 +56,17 @@ class Settings:
     credits: Credits
     stripe: Stripe
     proof: Proof
+    chain: Chain
     earnings: Earnings
+    audit: Audit
     nodes: Nodes
     leases: Leases
     results: Results
+    verification: Verification
     payloads: Payloads
+    retention: Retention
+    events: Events
+    webhooks: Webhooks
     limits: Limits
     logs: Logs
 
@@ -214,7 +97,7 @@ def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
     """Which of the two environments: it decides which file of defaults applies."""
     named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
     if not named and file is not None:
-        named = _read(file).get("environment")
+        named = read_file(file).get("environment")
     if not named:
         named = "development"
     if named not in ENVIRONMENTS:
@@ -222,7 +105,8 @@ def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
     return str(named)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_file(file: Path) -> dict[str, Any]:
+    """What stands in a file of settings. Raises SettingsError."""
     try:
         return tomllib.loads(file.read_text())
     except OSError as error:
@@ -278,14 +162,25 @@ _BOUNDS = {
     "jwt.node_hours": (0.001, 8_760),
     "proof.checkpoint_entries": (1, 1_000_000),
     "proof.checkpoint_seconds": (0.1, 86_400),
+    "chain.fee_cap_gwei": (0.001, 1_000_000),
+    "chain.anchor_seconds": (0, 604_800),
+    "chain.confirmations": (1, 10_000),
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "earnings.sweep_seconds": (0.1, 3_600),
+    "audit.every_seconds": (0.1, 3_600),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),
     "leases.grace_seconds": (0.1, 600),
     "leases.sweep_seconds": (0.1, 600),
+    "retention.inputs_days": (2, 36_500),
+    "retention.results_days": (2, 36_500),
+    "retention.quota_gib": (1, 1_000_000),
+    "events.keep_days": (1, 36_500),
+    "events.streams": (1, 10_000),
+    "webhooks.give_up_days": (0.001, 365),
+    "webhooks.keep_days": (3, 36_500),
     "limits.subjects": (100, 10_000_000),
     "limits.open_jobs": (1, 100_000_000),
     "limits.login": (1, 1_000_000),
@@ -312,8 +207,13 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         settings.server.proxies()
     except ValueError as error:
         raise SettingsError(f"server.trusted_proxies: {error}") from error
+    try:
+        settings.audit.time()
+    except ValueError as error:
+        raise SettingsError("audit.night must be a time of day in UTC, like 03:00") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    _refuse_unfinished(settings.chain)
     stripe = settings.stripe
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
         raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
@@ -321,6 +221,18 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError("stripe.secret_key must be set beside stripe.url")
     if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
         raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
+
+
+def _refuse_unfinished(chain: Chain) -> None:
+    """A chain elsewhere needs its number and a key."""
+    if not chain.url or chain.embedded:
+        return
+    if not chain.url.startswith(("http://", "https://")):
+        raise SettingsError('chain.url must be an http(s) URL, "embedded", or empty')
+    if chain.chain_id <= 0:
+        raise SettingsError("chain.chain_id must be set beside chain.url")
+    if bool(chain.key) == bool(chain.key_file):
+        raise SettingsError("one of chain.key and chain.key_file must be set beside chain.url")
 
 
 def _refuse_weak(settings: Settings) -> None:
@@ -347,6 +259,7 @@ def _refuse_weak(settings: Settings) -> None:
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
         (not settings.results.require_object, "results.require_object must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
+        (settings.webhooks.private, "webhooks.private must be off"),
     ]
     wrong = [text for broken, text in faults if broken]
     if wrong:

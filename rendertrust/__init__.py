@@ -1,3 +1,18 @@
 """RenderTrust: client, node agent and offline verifier."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Client
+
 __version__ = "0.1.0"
+__all__ = ["AsyncClient", "Client", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The clients, imported when somebody asks for them: a command line starts without."""
+    if name in ("AsyncClient", "Client"):
+        from rendertrust import client  # noqa: PLC0415 - as said
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

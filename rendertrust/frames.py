@@ -25,15 +25,18 @@ from rendertrust.bounds import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
+FRAME_MAX: Final = 1_048_574  # of a scene: Blender's own bound, both ways
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
+FILES_ASKED_MAX: Final = 48  # of a manifest, in one request for their URLs
 RUNNING_MAX: Final = 256
 BYTES_MAX: Final = 2**53
 UNIT_MAX: Final = 10**7
 ATTEMPT_MAX: Final = 10**4
 
+POOLS: Final = ("mine", "trusted", "any")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 
 
@@ -102,7 +105,9 @@ class Output:
 @attrs.frozen(kw_only=True)
 class JobDispatch:
     """Run this unit. The first four fields are the reference's; ``lease_seconds`` is the time after
-    which a node that reports nothing loses the unit. ``params`` belongs to the job type.
+    which a node that reports nothing loses the unit. ``params`` belongs to the job type. ``pool``
+    is whose work it is: of the node's own owner, of one who trusts it, or of anybody. ``manifest``
+    names further inputs (``rendertrust.manifest``), whose URLs are asked for.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -113,9 +118,13 @@ class JobDispatch:
     lease_seconds: float | None = attrs.field(default=None, validator=optional(number(1, 86_400)))
     params: Mapping[str, Any] = attrs.field(factory=dict[str, Any], validator=json_object(1000))
     inputs: tuple[Input, ...] = attrs.field(default=(), validator=several(Input, INPUTS_MAX))
+    manifest: Input | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(Input))
+    )
     output: Output | None = attrs.field(
         default=None, validator=optional(attrs.validators.instance_of(Output))
     )
+    pool: str | None = attrs.field(default=None, validator=optional(one_of(*POOLS)))
 
 
 @attrs.frozen(kw_only=True)
@@ -184,7 +193,7 @@ class Hello:
     """The first frame of a node after each connect. ``ram`` and ``vram`` are bytes.
 
     ``running`` lists units in progress *and* units whose results await an ack: none of them is to
-    be sent again.
+    be sent again. ``pools`` are those that it serves; none named: all.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -200,6 +209,7 @@ class Hello:
     isa: str | None = attrs.field(default=None, validator=optional(text(64)))
     capabilities: tuple[str, ...] = attrs.field(default=(), validator=texts(64, 100))
     running: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
+    pools: tuple[str, ...] = attrs.field(default=(), validator=texts(8, 64))
 
 
 @attrs.frozen(kw_only=True)
@@ -221,7 +231,8 @@ class JobResult:
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
     ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
     ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
-    ``sha256`` and ``size`` are of the uploaded object; ``work`` is what the node measured.
+    ``sha256`` and ``size`` are of the uploaded object; ``work`` is what the node measured, or the
+    work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``).
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -234,17 +245,23 @@ class JobResult:
     detail: str | None = attrs.field(default=None, validator=optional(text(4000, least=0)))
     sha256: str | None = attrs.field(default=None, validator=optional(_SHA256))
     size: int | None = attrs.field(default=None, validator=optional(_SIZE))
-    work: Mapping[str, Any] | None = attrs.field(default=None, validator=optional(json_object(100)))
+    work: Mapping[str, Any] | None = attrs.field(
+        default=None, validator=optional(json_object(2000))
+    )
     signature: str | None = attrs.field(default=None, validator=optional(hexadecimal(128)))
 
 
 @attrs.frozen(kw_only=True)
 class UrlsRequest:
-    """The unit's presigned URLs have run out (or soon will): send fresh ones."""
+    """The unit's presigned URLs have run out (or soon will): send fresh ones.
+
+    ``files``: rather those of these files of its manifest, by their SHA-256.
+    """
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    files: tuple[str, ...] = attrs.field(default=(), validator=texts(FILES_ASKED_MAX, 64))
 
 
 @attrs.frozen(kw_only=True)
@@ -261,11 +278,17 @@ class Log:
 
 @attrs.frozen(kw_only=True)
 class Preview:
-    """A small picture of the work so far: ``data`` is base64 of a ``mime`` picture."""
+    """A small picture of the work so far: ``data`` is base64 of a ``mime`` picture.
+
+    ``frame`` says which frame of the scene it is of.
+    """
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    frame: int | None = attrs.field(
+        default=None, validator=optional(integer(-FRAME_MAX, FRAME_MAX))
+    )
     mime: str = attrs.field(default="image/jpeg", validator=one_of("image/jpeg", "image/png"))
     data: str = attrs.field(validator=text(PREVIEW_CHARACTERS_MAX), repr=False)
 

@@ -103,11 +103,14 @@ _TYPE_OF: Final[Mapping[type[Any], str]] = {
 }
 _PARTS: Final[Mapping[str, type[Any]]] = {
     "inputs": Input,
+    "manifest": Input,
     "output": Output,
     "running": Running,
     "keep": Running,
     "drop": Running,
 }
+
+_LISTS: Final = ("inputs", "running", "keep", "drop", "capabilities", "pools", "files")
 
 
 def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
@@ -196,7 +199,7 @@ def _build(kind: type[Kind], members: Any) -> Kind:
 
 def _value(name: str, value: Any) -> Any:
     part = _PARTS.get(name)
-    if isinstance(value, list) and name in ("inputs", "running", "keep", "drop", "capabilities"):
+    if isinstance(value, list) and name in _LISTS:
         if len(value) > RUNNING_MAX:
             raise ValueError(f"{name}: too many")
         return tuple(_build(part, item) if part else item for item in value)

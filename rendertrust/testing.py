@@ -1,9 +1,9 @@
 """A fake node, to test a gateway (or what is built on one) without a machine that renders.
 
-It registers, proves its key, opens the relay and speaks the real protocol over a real socket; what
-it does with a dispatch is a function of yours.
+It registers, proves its key, opens the relay and speaks the real protocol (docs/PROTOCOL.md) over
+a real socket; what it does with a dispatch is a function of yours.
 
-    async with FakeNode(url, behave=completes(b"a picture")) as node:
+    async with FakeNode(url, behave=works(lambda task: b"a picture")) as node:
         ...submit a job...
         dispatch = await node.next(JobDispatch, within=5)
         ack = await node.next(Ack, within=5)
@@ -11,31 +11,42 @@ it does with a dispatch is a function of yours.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+import io
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
+import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
-from rendertrust import __version__, identity
+from rendertrust import __version__, identity, manifest
 from rendertrust.node import registration
+from rendertrust.node.attesting import Attester, utc
+from rendertrust.node.plugin import Completed
+from rendertrust.node.spool import Taken
 from rendertrust.protocol import (
     FromGateway,
     FromNode,
     Hello,
+    Input,
     JobDispatch,
     JobResult,
     JobStatus,
     Malformed,
     Running,
     Unknown,
+    Urls,
+    UrlsRequest,
     decode_from_gateway,
     encode,
 )
 
 RECEIVED_MAX: Final = 10_000
+ANSWER_SECONDS: Final = 30.0
 Kind = TypeVar("Kind", bound=FromGateway)
 Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 
@@ -43,7 +54,8 @@ Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 class FakeNode:
     """One node, connected while inside ``async with``. Raises ConnectionError when refused.
 
-    ``received`` holds every frame the gateway sent, ``close_code`` how it ended the socket.
+    ``received`` holds every frame the gateway sent, ``close_code`` how it ended the socket. What a
+    behaviour raised is raised by the end of the block, unless that failed itself.
     """
 
     def __init__(
@@ -57,6 +69,7 @@ class FakeNode:
         key: Ed25519PrivateKey | None = None,
         behave: Behaviour | None = None,
         greet: bool = True,
+        signs: bool = True,
     ) -> None:
         self.url = url.rstrip("/")
         self.name = name
@@ -71,9 +84,11 @@ class FakeNode:
         self._user_token = user_token
         self._behave = behave or completes()
         self._greet = greet
+        self._signs = signs
         self._taken = 0
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._faults: list[BaseException] = []
         self._session: aiohttp.ClientSession
         self._socket: aiohttp.ClientWebSocketResponse
 
@@ -95,6 +110,8 @@ class FakeNode:
     ) -> None:
         await self.disconnect()
         await self._session.close()
+        if fault is None and self._faults:
+            raise self._faults[0]
 
     async def _register(self) -> None:
         answer = await registration.register(
@@ -171,16 +188,59 @@ class FakeNode:
             return None
         async with self._session.put(
             URL(dispatch.output.url, encoded=True),
-            data=content,
+            data=io.BytesIO(content),
             headers=dict(dispatch.output.headers),
             skip_auto_headers=("Content-Type",),
         ) as response:
             return response.status
 
+    def signed(self, dispatch: JobDispatch, told: JobResult) -> JobResult:
+        """A result with the work that a receipt is made of, signed; unless it ``signs`` nothing."""
+        if not self._signs or told.sha256 is None or told.size is None:
+            return told
+        attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
+        taken = Taken(path=Path(), sha256=told.sha256, size=told.size)
+        made = attester.attest(dispatch, utc(), Completed(), taken)
+        return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
+
+    async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:
+        """The inputs of a dispatch, by path. Raises ConnectionError: one is not as it was said."""
+        found = {given.path: await self._content(given) for given in dispatch.inputs}
+        if dispatch.manifest is None:
+            return found
+        listed = manifest.read(await self._content(dispatch.manifest), "key")
+        for entry in listed.files:
+            found[entry.path] = await self._content(await self._asked(dispatch, entry.sha256))
+        return found
+
+    async def _content(self, given: Input) -> bytes:
+        async with self._session.get(URL(given.url, encoded=True)) as answer:
+            content = await answer.read()
+            if hashlib.sha256(content).hexdigest() != given.sha256:
+                raise ConnectionError(f"{given.path}: {answer.status}, other content")
+            return content
+
+    async def _asked(self, dispatch: JobDispatch, sha256: str) -> Input:
+        """Where a file of a manifest is, by the gateway's answer."""
+        ref = (dispatch.job_id, dispatch.unit, dispatch.attempt)
+        await self.send(UrlsRequest(job_id=ref[0], unit=ref[1], attempt=ref[2], files=(sha256,)))
+        async with asyncio.timeout(ANSWER_SECONDS), self._arrived:
+            while True:
+                answers = [frame for frame in self.received if isinstance(frame, Urls)]
+                for given in (given for frame in answers for given in frame.inputs):
+                    if given.sha256 == sha256:
+                        return given
+                await self._arrived.wait()
+
     def _start(self, work: "Awaitable[None]") -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._faults.append(fault)
 
     async def _read(self) -> None:
         async for message in self._socket:
@@ -203,6 +263,49 @@ class FakeNode:
             self._start(self._behave(self, frame))
 
 
+@attrs.frozen
+class FakeTask:
+    """What a function of yours is given: the dispatch, and its inputs by path."""
+
+    dispatch: JobDispatch
+    inputs: Mapping[str, bytes] = attrs.field(repr=False)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """As its creator gave them."""
+        return self.dispatch.params
+
+
+@attrs.frozen
+class Fails:
+    """What a function of yours gives when the unit cannot be done."""
+
+    error: str = "it failed"
+    failure: str = "scene"  # one of rendertrust.protocol.FAILURE_CLASSES
+
+
+Work = Callable[[FakeTask], "bytes | Fails | Awaitable[bytes | Fails]"]
+
+
+def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
+    """Fetch the inputs, and answer with what ``work`` makes of them: the result, or Fails."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        task = FakeTask(dispatch, await node.fetch(dispatch))
+        try:
+            made = work(task)
+            done = await made if inspect.isawaitable(made) else made
+        except Exception as fault:  # nobody is to wait for ever for a function that is broken
+            await fails("node", f"{type(fault).__name__} in the test's function")(node, dispatch)
+            raise
+        if isinstance(done, Fails):
+            await fails(done.failure, done.error)(node, dispatch)
+        else:
+            await completes(done, progress=progress)(node, dispatch)
+
+    return behave
+
+
 def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0.5,)) -> Behaviour:
     """Report ``progress``, upload ``content`` where there is a place for it, and complete."""
 
@@ -210,17 +313,16 @@ def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0
         for share in progress:
             await node.send(_status(dispatch, share))
         await node.upload(dispatch, content)
-        await node.send(
-            JobResult(
-                job_id=dispatch.job_id,
-                unit=dispatch.unit,
-                attempt=dispatch.attempt,
-                status="completed",
-                result_ref=dispatch.output.key if dispatch.output else f"none:{dispatch.job_id}",
-                sha256=hashlib.sha256(content).hexdigest(),
-                size=len(content),
-            )
+        told = JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="completed",
+            result_ref=dispatch.output.key if dispatch.output else f"none:{dispatch.job_id}",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
         )
+        await node.send(node.signed(dispatch, told))
 
     return behave
 

@@ -1,6 +1,6 @@
 """Does a proof hold? Checked without the gateway, step by step, by what it says and what one knows.
 
-    verdict = verify(json.loads(text), witness=witness)
+    verdict = verify(read_document(raw), witness=witness)
     for step in verdict.steps: print(step.name, step.holds, step.said)
 
 Whatever a stranger gives is data: nothing here raises. The formats are those of ``docs/PROOF.md``.
@@ -8,19 +8,37 @@ Whatever a stranger gives is data: nothing here raises. The formats are those of
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
-from rendertrust import checkpoint, merkle, note
+from rendertrust import checkpoint, epoch, given, links, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import VERSION
-from rendertrust.merkle import SIZE_MAX, inclusion_ranges
+from rendertrust.links import Link
+from rendertrust.links import read_links as read_epochs
+from rendertrust.merkle import inclusion_ranges
 from rendertrust.note import NoteRefused, Verifier
+from rendertrust.onchain import OnChain, Unasked, anchored
+from rendertrust.strict_json import read_document
 
-Document: TypeAlias = Mapping[str, Any]
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+__all__ = [
+    "Link",
+    "OnChain",
+    "Shown",
+    "Step",
+    "Unasked",
+    "Verdict",
+    "Verifier",
+    "Witness",
+    "anchored",
+    "read_document",
+    "read_epochs",
+    "read_shown",
+    "read_witness",
+    "verify",
+]
 _LEAF: Final = re.compile(
     rf"{VERSION}\n"
     r"entry (?P<entry>[1-9][0-9]{0,18})\n"
@@ -31,7 +49,6 @@ _LEAF: Final = re.compile(
     r"private (?P<private>[0-9a-f]{64})\n",
     re.ASCII,
 )
-PROOF_HASHES_MAX: Final = 64  # of a tree that has no more leaves than SIZE_MAX
 
 
 @attrs.frozen
@@ -98,11 +115,17 @@ class _Proof:
 
 
 def verify(
-    document: object, *, witness: Witness | None = None, shown: Sequence[Shown] = ()
+    document: object,
+    *,
+    witness: Witness | None = None,
+    shown: Sequence[Shown] = (),
+    epochs: Sequence[Link] = (),
+    chain: OnChain | Unasked | None = None,
 ) -> Verdict:
     """Every step over the answer of ``GET /ledger/{entry_id}/proof``.
 
-    ``shown`` links the proof's checkpoint with the witness's where they are of different sizes.
+    ``shown`` links the proof's checkpoint with the witness's where they are of different sizes,
+    ``epochs`` where the log began another epoch between them. ``chain``: what ``anchored`` found.
     """
     proof = _proof_of(document)
     if isinstance(proof, str):
@@ -112,16 +135,20 @@ def verify(
     if isinstance(signed, str):
         return Verdict((*steps, Step("checkpoint", False, signed)))
     steps.append(Step("checkpoint", True, f"{signed.size} leaves, signed by {signed.origin}"))
-    if witness is None:
-        return Verdict(tuple(steps))
-    steps.append(_witnessed(proof, signed, witness, shown))
-    return Verdict(tuple(steps), witnessed=steps[-1].holds)
+    vouched = False
+    if witness is not None:
+        steps.append(_witnessed(proof, signed, witness, shown, epochs))
+        vouched = steps[-1].holds
+    if chain is not None:
+        steps += _on_chain(proof, chain)
+        vouched |= isinstance(chain, OnChain) and chain.is_outside
+    return Verdict(tuple(steps), witnessed=vouched and all(step.holds for step in steps))
 
 
 def read_witness(document: object) -> Witness | str:
     """The answer of ``GET /ledger/checkpoint``, kept; or why it is none."""
-    members = _members(document)
-    text, key = members.get("checkpoint"), members.get("verifier")
+    found = given.members(document)
+    text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):
         return "it has no checkpoint and verifier"
     verifier = note.read_verifier(key)
@@ -133,10 +160,10 @@ def read_witness(document: object) -> Witness | str:
 
 def read_shown(document: object) -> Shown | str:
     """The answer of ``GET /ledger/consistency``; or why it is none."""
-    members = _members(document)
-    sizes = [_size(members.get(name)) for name in ("from_size", "to_size")]
-    roots = [_hash(members.get(name)) for name in ("from_root", "to_root")]
-    proof = _hashes(members.get("proof_hashes"))
+    found = given.members(document)
+    sizes = [given.size(found.get(name)) for name in ("from_size", "to_size")]
+    roots = [given.sha256(found.get(name)) for name in ("from_root", "to_root")]
+    proof = given.hashes(found.get("proof_hashes"))
     if None in sizes or None in roots or proof is None:
         return "it is no consistency proof: sizes, roots and hashes are expected"
     m, n = (size or 0 for size in sizes)
@@ -192,37 +219,103 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     return read
 
 
-def _witnessed(proof: _Proof, signed: Checkpoint, witness: Witness, shown: Sequence[Shown]) -> Step:
+def _witnessed(
+    proof: _Proof,
+    signed: Checkpoint,
+    witness: Witness,
+    shown: Sequence[Shown],
+    epochs: Sequence[Link],
+) -> Step:
     known, key = witness.checkpoint, witness.verifier
-    if str(key) != proof.verifier and isinstance(checkpoint.read(proof.note, key), NoteRefused):
+    older, newer = links.in_order(known, signed)
+    is_older = older is signed and links.same_log(known, signed)  # then what is known leads to it
+    if not is_older and not _signed_by(proof, signed, key):
         return Step("witness", False, f"it is not signed by the key that you know: {key}")
-    if known.size == signed.size:
+    if (known.origin, known.size) == (signed.origin, signed.size):
         holds = known.root == signed.root
         said = "the same checkpoint" if holds else "another root at this size: the log was forked"
         return Step("witness", holds, said)
-    older, newer = sorted((known, signed), key=lambda one: one.size)
     if older.size == 0:
         return Step("witness", True, "the log had just begun")
+    given_up = _given_up(proof, links.after(epochs, older, newer)) if older is signed else None
+    if given_up is not None:
+        return Step("witness", False, given_up)
+    link = links.names(epochs, older, newer)
+    if link is not None:
+        said = f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
+        return Step("witness", True, said)
     wanted = (older.size, newer.size, older.root, newer.root)
     for one in shown:
         if (one.m, one.n, one.root_m, one.root_n) == wanted:
             said = f"{older.size} leaves are the beginning of {newer.size}"
             return Step("witness", one.holds, said if one.holds else f"not so: {said}")
-    missing = f"from={older.size}&to={newer.size}"
-    return Step("witness", False, f"nothing links both: get /ledger/consistency?{missing}")
+    return Step("witness", False, _unlinked(older, newer))
+
+
+def _signed_by(proof: _Proof, signed: Checkpoint, key: Verifier) -> bool:
+    """By this key, under the log's name of that epoch."""
+    if epoch.split(signed.origin)[0] == epoch.split(key.name)[0]:
+        key = attrs.evolve(key, name=signed.origin)
+    return str(key) == proof.verifier or isinstance(checkpoint.read(proof.note, key), Checkpoint)
+
+
+def _given_up(proof: _Proof, link: Link | None) -> str | None:
+    """Why a proof of an epoch before shows nothing of the log of now; None: its leaf was kept."""
+    if link is None or proof.index < link.index:
+        return None
+    begun = f"epoch {link.leaf.number} went on from a backup on {link.leaf.time:%Y-%m-%d}"
+    kept = f"which kept {link.index} leaves, and this was leaf {proof.index}"
+    return f"the entry was given up at the reopening: {begun}, {kept}"
+
+
+def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
+    """What is missing."""
+    between = f"get /ledger/consistency?from={older.size}&to={newer.size}"
+    if older.origin == newer.origin:
+        return f"nothing links both: {between}"
+    begun = f"the log was restored from a backup, and {newer.origin} began"
+    return f"{begun}; nothing links both: get /ledger/epochs?size={newer.size}, {between}"
+
+
+def _on_chain(proof: _Proof, chain: OnChain | Unasked) -> list[Step]:
+    if isinstance(chain, Unasked):
+        return [Step("chain", chain.harmless, chain.reason)]
+    private = ", private: it proves nothing to outsiders" if chain.private else ""
+    steps = [Step("chain", True, f"chain {chain.chain_id} at block {chain.block}{private}")]
+    forked = chain.root is not None and chain.root != proof.root  # that is worse, whatever else is
+    if chain.fault is not None and not forked:
+        return [*steps, Step("anchor", False, chain.fault)]
+    if chain.root != proof.root:
+        said = "no root" if chain.root is None else f"the root {chain.root.hex()}"
+        return [
+            *steps,
+            Step("anchor", False, f"{chain.contract} has {said} at {proof.size} leaves"),
+        ]
+    whose = (
+        "the one that you named"
+        if chain.named
+        else "named by the proof alone (--contract says which one you know)"
+    )
+    where = "" if chain.mined is None else f", since block {chain.mined}"
+    if chain.final is False:
+        where += "; pending: that is not final yet, the chain may take it back. Ask again later"
+    if chain.final is None:
+        where += "; whether that is final this node does not say"
+    said = f"{chain.contract}, {whose}, has this root at {proof.size} leaves{where}"
+    return [*steps, Step("anchor", True, said)]
 
 
 # ── what strangers give ──────────────────────────────────────────────────────────────────────────
 
 
 def _proof_of(document: object) -> _Proof | str:
-    members = _members(document)
-    entry, index = _size(members.get("entry_id")), _size(members.get("leaf_index"))
-    size, hashes = _size(members.get("tree_size")), _hashes(members.get("proof_hashes"))
-    leaf_hash, root = _hash(members.get("leaf_hash")), _hash(members.get("merkle_root"))
-    texts = [members.get(name) for name in ("leaf", "checkpoint", "verifier")]
-    leaf, signed, verifier = map(_text, texts)
-    directions, opening = members.get("directions"), _opening_of(members.get("opening"))
+    found = given.members(document)
+    entry, index = given.size(found.get("entry_id")), given.size(found.get("leaf_index"))
+    size, hashes = given.size(found.get("tree_size")), given.hashes(found.get("proof_hashes"))
+    leaf_hash, root = given.sha256(found.get("leaf_hash")), given.sha256(found.get("merkle_root"))
+    texts = [found.get(name) for name in ("leaf", "checkpoint", "verifier")]
+    leaf, signed, verifier = map(given.text, texts)
+    directions, opening = found.get("directions"), _opening_of(found.get("opening"))
     if entry is None or index is None or size is None:
         return "entry_id, leaf_index and tree_size must be whole numbers"
     if leaf_hash is None or root is None or hashes is None:
@@ -237,42 +330,11 @@ def _proof_of(document: object) -> _Proof | str:
     )
 
 
-def _members(document: object) -> Document:
-    return document if isinstance(document, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    """A text that can be written as UTF-8: without lone surrogates."""
-    if not isinstance(value, str):
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None
-    return value
-
-
-def _size(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= SIZE_MAX else None
-
-
-def _hash(value: object) -> bytes | None:
-    good = isinstance(value, str) and _HASH.fullmatch(value)
-    return bytes.fromhex(str(value)) if good else None
-
-
-def _hashes(value: object) -> tuple[bytes, ...] | None:
-    if not isinstance(value, list) or len(value) > 2 * PROOF_HASHES_MAX:
-        return None
-    found = [_hash(part) for part in value]
-    return tuple(part for part in found if part is not None) if None not in found else None
-
-
 def _opening_of(value: object) -> tuple[bytes, str] | str | None:
     if value is None:
         return None
-    members = _members(value)
-    salt, private = _hash(members.get("salt")), _text(members.get("private"))
+    found = given.members(value)
+    salt, private = given.sha256(found.get("salt")), given.text(found.get("private"))
     if salt is None or private is None:
         return "an opening has a salt and the private part"
     return salt, private

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 WIDTH, HEIGHT, SAMPLES = 640, 360, 48
+FRAMES, RATE = 8, 8  # a second
 HAZE, SKY_STRENGTH = (0.85, 0.43, 0.26), 0.75
 
 
@@ -225,6 +226,17 @@ def camera(bpy: Any) -> None:
     bpy.context.scene.camera = eye
 
 
+def motion(bpy: Any) -> None:
+    """The gem turns by a face, and the eye glides a little; the first frame is as without it."""
+    gem, eye = bpy.data.objects["Icosphere"], bpy.context.scene.camera
+    for frame, turn, glide in ((1, 0.0, 0.0), (1 + FRAMES, math.tau / 5, -0.9)):
+        gem.rotation_euler = (0.36, 0.12, 0.5 + turn)
+        gem.keyframe_insert("rotation_euler", frame=frame)
+        eye.location = (0.95 + glide, -8.7, 2.15)
+        eye.keyframe_insert("location", frame=frame)
+    bpy.context.scene.frame_set(1)
+
+
 def settings(bpy: Any) -> None:
     """Cycles on the processor, denoised, the same on every machine."""
     scene = bpy.context.scene
@@ -238,6 +250,7 @@ def settings(bpy: Any) -> None:
     scene.cycles.sample_clamp_indirect = 6.0
     scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
     scene.render.resolution_percentage = 100
+    scene.render.fps, scene.frame_start, scene.frame_end = RATE, 1, FRAMES
     scene.render.dither_intensity = 0
     scene.render.image_settings.file_format = "PNG"
     scene.view_settings.view_transform = "AgX"
@@ -249,7 +262,7 @@ def main() -> None:
     import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    for part in (stage, glasses, metals, pearls, low_sun, lights, sky, camera, settings):
+    for part in (stage, glasses, metals, pearls, low_sun, lights, sky, camera, motion, settings):
         part(bpy)
     bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], compress=True)
 

@@ -58,6 +58,21 @@ class Administration:
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
 
+    async def end_session(self, user: UUID, sid: UUID, act: Act) -> bool:
+        """End one login of a user; False: it had ended, or is another's."""
+        return await self._ended("session_end", (sid, user, act.at), act)
+
+    async def revoke_key(self, user: UUID, key: UUID, act: Act) -> bool:
+        """Revoke one key of a user; False: it was, or is another's."""
+        return await self._ended("api_key_revoke", (key, user, act.at), act)
+
+    async def _ended(self, query: str, values: tuple[Any, ...], act: Act) -> bool:
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(QUERIES[query], *values) is None:
+                return False
+            await record(connection, act)
+        return True
+
     async def _changed(self, query: str, values: tuple[Any, ...], act: Act) -> Ended | None:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(QUERIES[query], *values)

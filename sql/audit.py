@@ -31,7 +31,7 @@ class ActRow(Act):
 
 
 class Audit:
-    """Reads; it raises ``sql.database.Unavailable`` while the database is away."""
+    """Each raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,6 +40,11 @@ class Audit:
         """What was done, newest first: before the number, to the target, where they are given."""
         rows = await self._database.all("audit_page", before, target, limit)
         return [ActRow(**row) for row in rows]
+
+    async def note(self, act: Act) -> None:
+        """Write down what is about to be done where no transaction does it."""
+        async with self._database.transaction() as connection:
+            await record(connection, act)
 
 
 async def record(connection: Connection, act: Act) -> None:

@@ -12,8 +12,10 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
+from sql.checks import CheckId, CheckRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
+from sql.receipts import ReceiptRow
 
 UnitId: TypeAlias = tuple[UUID, int]
 TransferKey: TypeAlias = tuple[str, str, str]  # subject, kind, reference
@@ -28,6 +30,8 @@ PLATFORM_ACCOUNTS = (
     "disputes",
     "suspense",
 )
+# Of these every gateway that writes has a till: docs/adr/0026-tills.md.
+WITH_TILLS = frozenset({"revenue", "adjustments"})
 
 
 @attrs.frozen
@@ -43,6 +47,30 @@ class AccountRow:
     @property
     def available(self) -> int:
         return self.balance - self.held
+
+    def moved(self, entry: "EntryRow") -> "AccountRow":
+        """After its next entry. Spelled out, as ``attrs.evolve`` takes several times as long."""
+        return AccountRow(
+            self.id,
+            self.name,
+            entry.after,
+            self.held,
+            entry.version,
+            self.may_overdraw,
+            self.debt,
+        )
+
+    def holding(self, held: int) -> "AccountRow":
+        """With so much held of it."""
+        return AccountRow(
+            self.id,
+            self.name,
+            self.balance,
+            held,
+            self.version,
+            self.may_overdraw,
+            self.debt,
+        )
 
 
 @attrs.frozen
@@ -80,6 +108,15 @@ class JobRow:
     cancelled_units: int = 0
     unit_error: str | None = None  # of the unit that failed last
     price_number: int | None = None  # which price it was submitted under
+    retry_of: UUID | None = None  # the job that it does again
+    units: int = 1
+    priority: int = 0  # -1 to 1; the greatest goes first
+    cap: int | None = None  # what it may cost at most
+    committed: int = 0  # the price of the units that are at work or complete
+    charged: int = 0  # of those that are complete
+    paused: str | None = None  # by 'owner', or at the 'cap'
+    reached: str = "QUEUED"  # how far it ever was: QUEUED, DISPATCHED or RUNNING
+    avoid: tuple[UUID, ...] = ()  # nodes that failed one of its units
 
 
 @attrs.frozen
@@ -103,6 +140,11 @@ class UnitRow:
     error_message: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    place: int = 0  # its turn within the job
+    frames: str | None = None  # None: as the job's parameters say
+    tile: int | None = None  # which one of its frame
+    feeds: int | None = None  # the unit that is made of this one and others
+    missing: int = 0  # of those that it is made of, how many are not complete
 
 
 @attrs.frozen
@@ -129,6 +171,7 @@ class EntryRow:
     before: int
     after: int
     created_at: datetime
+    receipt: bytes | None = None  # the hash of what it pays for
 
 
 @attrs.frozen
@@ -156,6 +199,7 @@ class Keys:
     payouts: frozenset[UUID] = frozenset()  # their accounts come along
     payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
     purchases: PurchaseKeys = NO_PURCHASES
+    checks: frozenset[UnitId] = frozenset()  # of the attempts that these units are in
 
 
 @attrs.define
@@ -177,6 +221,7 @@ class Rows:
     purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
     events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
+    checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
 
 
 @attrs.frozen
@@ -203,6 +248,9 @@ class Changes:
     reversals: tuple[ReversalRow, ...] = ()
     events: tuple[EventRow, ...] = ()
     new_purchases: frozenset[UUID] = frozenset()
+    receipts: tuple[ReceiptRow, ...] = ()
+    checks: tuple[CheckRow, ...] = ()
+    new_checks: frozenset[CheckId] = frozenset()
 
 
 class BooksTransaction(Protocol):
@@ -211,12 +259,22 @@ class BooksTransaction(Protocol):
     async def lock(self, keys: Keys) -> Rows:
         """Lock accounts, holds, jobs and units, each in order of its ids.
 
+        With a unit comes the one that it feeds.
+
         Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
         other names that are not there are not found. What a user owes comes along with his
-        account, the account with his purchases, and what went back of these with them.
+        account, the account with his purchases, and what went back of these with them. An account
+        of the platform may be one of its tills, with what lies in it.
         """
         ...
 
-    async def write(self, changes: Changes) -> None:
-        """Write everything. Raises Refused or Conflict; then nothing of it remains."""
+    async def write(self, changes: Changes) -> int:
+        """Write everything; answers the transaction's number, 0 when there is nothing to write.
+
+        Raises Refused, Conflict or Mismatch; then nothing of it remains.
+        """
+        ...
+
+    async def was_committed(self, transaction: int) -> bool | None:
+        """Whether an earlier one was, by its number; None where nobody can tell."""
         ...

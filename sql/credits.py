@@ -66,6 +66,16 @@ class ChargedUnit:
     charged: int
 
 
+@attrs.frozen
+class RefundableUnit:
+    """What was charged for a unit of work, and given back of it; None: nothing was."""
+
+    number: int
+    frames: str | None
+    charged: int
+    refunded: int | None
+
+
 class Credits:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
@@ -111,3 +121,10 @@ class Credits:
         """What was charged for a unit of a job; None: there is no such unit."""
         row = await self._database.one("charged_unit", job, number)
         return None if row is None else ChargedUnit(**row)
+
+    async def refundable_units(
+        self, job: UUID, number: int | None = None
+    ) -> Sequence[RefundableUnit]:
+        """Units of a job by number, also those that cost nothing; ``number``: that one alone."""
+        rows = await self._database.all("refundable_units", job, number)
+        return [RefundableUnit(**row) for row in rows]

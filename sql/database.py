@@ -15,17 +15,24 @@ import asyncpg
 import attrs
 import orjson
 
-from sql.failure import AGAIN, Conflict, Refused, Unavailable, away
+from sql.failure import AGAIN, AnswerLost, Conflict, Mismatch, Refused, Unavailable, away
 from sql.loader import QUERIES, READS
 
-__all__ = ["Conflict", "Connection", "Database", "Refused", "Unavailable"]
+__all__ = ["AnswerLost", "Conflict", "Connection", "Database", "Mismatch", "Refused", "Unavailable"]
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 WITHIN_SECONDS: Final = 1.8  # an answer of 503 within two seconds leaves this to the database
 STATEMENT_SECONDS: Final = 60.0  # what nobody waits for any more is ended by the server
+# A client that vanished in a transaction without a word must not keep what it locked: others wait
+# 1.8 s for that. The living take milliseconds.
+IDLE_SECONDS: Final = 1.5
+# To the server who vanished within a statement, between its text and its values, is not idle, and
+# what runs too long is ended only when it runs. Whoever waits has given up before.
+TRANSACTION_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.05
+SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
@@ -91,10 +98,36 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def transaction(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
-        """The same inside a transaction. Unavailable: whether it was committed is unknown."""
-        async with self.connection(within=within) as connection, connection.transaction():
-            yield connection
+    async def transaction(
+        self, *, within: float = WITHIN_SECONDS, snapshot: bool = False
+    ) -> AsyncGenerator[Connection]:
+        """The same inside a transaction. AnswerLost: whether it was committed is unknown.
+
+        Unavailable otherwise: it was not. With a ``snapshot`` all that it reads is of one moment,
+        and it cannot write.
+        """
+        ended = False
+        try:
+            async with self.connection(within=within) as connection:
+                transaction = connection.transaction(**SNAPSHOT if snapshot else {})
+                await transaction.start()
+                try:
+                    if within > WITHIN_SECONDS:
+                        lasts = QUERIES["database_transaction_lasts"]
+                        await connection.fetchrow(lasts, _ms(within))
+                    yield connection
+                except Exception as error:
+                    # Nothing more is said over a connection that broke, or on which nobody answers:
+                    # the answer would be waited for. It is cut, which ends the transaction too.
+                    if not away(error):
+                        await transaction.rollback()
+                    raise
+                ended = True
+                await transaction.commit()
+        except Unavailable as error:
+            if ended:
+                raise AnswerLost(str(error)) from error
+            raise
 
     async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pool, for one who listens; the caller ends it.
@@ -156,7 +189,7 @@ class Database:
         if self._pool is None:  # nothing waits here: there are no connections to make yet
             self._pool = await asyncpg.create_pool(
                 connect=self._connect,
-                init=_with_json,
+                init=_made,
                 reset=_unchanged,
                 min_size=0,
                 max_size=self._connections,
@@ -170,7 +203,10 @@ class Database:
             "application_name": "rendertrust",
             # A plan for any arguments: making one for each small batch costs as much as the batch.
             "plan_cache_mode": "force_generic_plan",
-            "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
+            # Nor one that reads a table whole, because it was small when the plan was made.
+            "enable_seqscan": "off",
+            "statement_timeout": _ms(STATEMENT_SECONDS),
+            "idle_in_transaction_session_timeout": _ms(IDLE_SECONDS),
             "timezone": "UTC",
         }
         options.pop("dsn", None)
@@ -182,8 +218,9 @@ async def _unchanged(_: object) -> None:
     """Saves a round trip at each return: no query of ours changes a connection's settings."""
 
 
-async def _with_json(connection: Any) -> None:
-    """jsonb comes and goes as Python values."""
+async def _made(connection: Any) -> None:
+    """A new connection: jsonb comes and goes as Python values, and no transaction lasts."""
+    await connection.fetchrow(QUERIES["database_connection_lasts"], _ms(TRANSACTION_SECONDS))
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -191,6 +228,10 @@ async def _with_json(connection: Any) -> None:
         encoder=_encode_json,
         decoder=_decode_json,
     )
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))
 
 
 def _encode_json(value: Any) -> bytes:

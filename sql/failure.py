@@ -4,11 +4,19 @@ import asyncpg
 
 
 class Unavailable(Exception):
-    """The database is away, or too slow to answer; whether a commit happened may be unknown."""
+    """The database is away, or too slow to answer. What one statement wrote may be there."""
+
+
+class AnswerLost(Unavailable):
+    """COMMIT was sent and nothing came back: whether it happened is unknown."""
 
 
 class Conflict(Exception):
     """A deadlock or the like: another was faster, nothing happened, the same may be tried again."""
+
+
+class Mismatch(Conflict):
+    """What is there does not go with what is written: somebody was faster, or it never will."""
 
 
 class Refused(Exception):
@@ -22,6 +30,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full
     asyncpg.ReadOnlySQLTransactionError,  # a standby answers
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.InternalClientError,  # the conversation broke off in the middle
 )
 AGAIN = (

@@ -27,8 +27,31 @@ class JobRow:
     queued_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
+    retry_of: UUID | None
     created_at: datetime
     updated_at: datetime
+    units: int
+    done: int
+    failed: int
+    priority: int
+    cap: int | None
+    paused: str | None
+    pool: str
+
+
+@attrs.frozen
+class PastJob:
+    """A job as it was ordered, and what became of it. ``retried_by`` is the one that retries it."""
+
+    id: UUID
+    user_id: UUID
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any] = attrs.field(repr=False)
+    status: str
+    price: int
+    units: int
+    retried_by: UUID | None
 
 
 @attrs.frozen
@@ -37,6 +60,51 @@ class UnitRow:
     state: str
     attempt: int
     node_id: UUID | None
+
+
+@attrs.frozen
+class ResultFacts:
+    """What a node said of the object that it made; both None where it said nothing.
+
+    ``expired``: it is not kept any longer.
+    """
+
+    size: int | None
+    sha256: bytes | None
+    expired: bool = False
+
+
+@attrs.frozen
+class PagedUnit:
+    """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete."""
+
+    number: int
+    frames: str | None
+    tile: int | None
+    state: str
+    attempt: int
+    node_id: UUID | None
+    price: int
+    result_key: str | None
+    result_sha256: bytes | None
+    result_size: int | None
+    verified: bool
+    error_class: str | None
+    error_message: str | None
+    missing: int
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@attrs.frozen
+class PaceRow:
+    """Units that are complete, and their mean seconds; seconds ``at_work``; how many wait."""
+
+    done: int
+    mean: float | None
+    at_work: Sequence[float]
+    waiting: int
 
 
 @attrs.frozen
@@ -120,6 +188,27 @@ class Jobs:
         row = await self._database.one("job_of_user", job, user)
         return None if row is None else _job(row)
 
+    async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
+        """As it was ordered; of whoever it is when ``owner`` is None."""
+        row = await self._database.one("job_to_retry", job, owner)
+        return None if row is None else PastJob(**row)
+
+    async def result(self, job: UUID) -> ResultFacts:
+        """Of the object that a job of one unit ended with."""
+        row = await self._database.one("job_result", job)
+        return ResultFacts(None, None) if row is None else ResultFacts(**row)
+
+    async def pace(self, job: UUID, now: datetime) -> PaceRow:
+        """How fast its units are done."""
+        row = await self._database.one("job_pace", job, now)
+        assert row is not None, "an aggregate answers one row"
+        return PaceRow(**row)
+
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)
         return [UnitRow(**row) for row in rows]
+
+    async def unit_page(self, job: UUID, after: int, limit: int) -> Sequence[PagedUnit]:
+        """Those whose number is above ``after``, by number."""
+        rows = await self._database.all("unit_page", job, after, limit)
+        return [PagedUnit(**row) for row in rows]

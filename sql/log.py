@@ -65,6 +65,7 @@ class Look:
     oldest: int
     newest: int
     waiting: Sequence[int]
+    halted: bool = False  # the chain has another log: nothing may be signed
 
 
 @attrs.frozen

@@ -66,6 +66,7 @@ class _Audit:
     ) -> None:
         self._connection, self._edge, self._verifiers = connection, edge, verifiers
         self._faults_max = faults_max
+        self._epochs: dict[int, str] = {}  # leaves without an entry, by their place
         self.faults: list[Fault] = []
         self.verified = edge.size
 
@@ -86,6 +87,9 @@ class _Audit:
         numbers = [row["entry_id"] for row in rows]
         found = await self._connection.fetch(QUERIES["log_entries"], numbers)
         entries = {row["entry_id"]: LogEntry(*row) for row in found}
+        if None in numbers:
+            epochs = await self._connection.fetch(QUERIES["epochs_all"])
+            self._epochs = {row["leaf_index"]: str(row["leaf"]) for row in epochs}
         roots, tiles = dict[int, bytes](), list[Tile]()
         for row in rows:
             if row["leaf_index"] != self._edge.size:
@@ -100,6 +104,11 @@ class _Audit:
 
     def _leaf(self, row: Any, entry: LogEntry | None) -> None:
         subject = f"entry {row['entry_id']}"
+        if row["entry_id"] is None:
+            leaf = self._epochs.get(row["leaf_index"])
+            if leaf is None or leaf_hash(leaf.encode()) != row["hash"]:
+                self._fault("I7", f"leaf {row['leaf_index']}", "is of no entry and no epoch")
+            return
         if entry is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return

@@ -25,6 +25,7 @@ class NodeIdentity:
     status: str
     verified_at: datetime | None
     standing: Standing
+    public_key: bytes | None = None  # where it is asked for
 
 
 @attrs.frozen

@@ -111,13 +111,14 @@ class Operators:
         self, operator: UUID, state: str | None, span: Span
     ) -> Sequence[ShareRow] | None:
         """A page of an operator's shares, newest first; None when ``after`` is none of his."""
-        if span.after is not None:
-            known = await self._database.one("earning_is_of_operator", operator, span.after)
-            if known is None:
-                return None
+        if not await self._is_known("earning_is_of_operator", operator, span.after):
+            return None
         bounds = (span.limit, span.offset, span.after, state)
         rows = await self._database.all("earnings_of_operator", operator, *bounds)
         return [ShareRow(**row) for row in rows]
+
+    async def _is_known(self, query: str, owner: UUID | None, after: UUID | None) -> bool:
+        return after is None or await self._database.one(query, owner, after) is not None
 
     async def totals(self, operator: UUID) -> tuple[Totals, Mapping[str, int]]:
         """What his shares sum up to, and how many there are in each state."""
@@ -132,8 +133,10 @@ class Operators:
 
     async def payouts(
         self, operator: UUID | None, state: str | None, span: Span
-    ) -> Sequence[PayoutShown]:
-        """A page of payouts, to one operator or to all, newest first."""
+    ) -> Sequence[PayoutShown] | None:
+        """A page of payouts, to one operator or to all, newest first; None: ``after`` is none."""
+        if not await self._is_known("payout_is_known", operator, span.after):
+            return None
         bounds = (span.after, span.limit, span.offset)
         rows = await self._database.all("payouts_page", operator, state, *bounds)
         return [PayoutShown(**row) for row in rows]
@@ -152,8 +155,10 @@ class Operators:
 
     async def disputes(
         self, user: UUID | None, state: str | None, span: Span
-    ) -> Sequence[DisputeShown]:
-        """A page of disputes, of one creator or of all, newest first."""
+    ) -> Sequence[DisputeShown] | None:
+        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none."""
+        if not await self._is_known("dispute_is_known", user, span.after):
+            return None
         bounds = (span.after, span.limit, span.offset)
         rows = await self._database.all("disputes_page", user, state, *bounds)
         return [DisputeShown(**row) for row in rows]

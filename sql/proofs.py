@@ -68,8 +68,13 @@ class Proofs:
         self._whole: OrderedDict[Place, Row] = OrderedDict()
         self._edges: OrderedDict[int, dict[Place, Row]] = OrderedDict()
 
-    async def entry(self, user: UUID, key: int | UUID) -> OwnEntry | None:
-        """An entry of this user's accounts, by its number or its id."""
+    def forget(self) -> None:
+        """Read anew what is kept."""
+        self._whole.clear()
+        self._edges.clear()
+
+    async def entry(self, user: UUID | None, key: int | UUID) -> OwnEntry | None:
+        """An entry of this user's accounts, by its number or its id; of anybody's for None."""
         named = (key, None) if isinstance(key, int) else (None, key)
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:

@@ -1,5 +1,6 @@
 """Purchases as the checkout reads them. Only the Ledger writes them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sql.database import Database
@@ -17,6 +18,11 @@ class Purchases:
         """One purchase of the user's own."""
         row = await self._database.one("purchase_of_user", purchase, user)
         return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
+
+    async def page(self, user: UUID, limit: int) -> Sequence[PurchaseRow]:
+        """The user's own that were paid or are open, newest first."""
+        rows = await self._database.all("purchases_newest", user, limit)
+        return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
 
     async def under_key(self, user: UUID, key: str) -> KeptAnswer | None:
         """What the user was answered under an idempotency key."""

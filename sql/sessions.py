@@ -74,6 +74,11 @@ class Sessions:
         row = await self._database.one("session_reused", sid, jti, now, now - GRACE)
         return row is not None
 
+    async def touch(self, sid: UUID, user: UUID, now: datetime, until: datetime) -> str | None:
+        """A login that is in use lasts until then; the user's role, None when it has ended."""
+        row = await self._database.one("session_touch", sid, user, now, until)
+        return None if row is None else row["role"]
+
     async def page(
         self, user: UUID, now: datetime, limit: int, offset: int
     ) -> Sequence[SessionRow]:

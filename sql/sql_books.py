@@ -1,13 +1,15 @@
 """The books in PostgreSQL: a batch is read under locks in two round trips, and written in one."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any
 
 import attrs
 import orjson
 
 from sql.books import (
     MADE_WHEN_NEEDED,
+    WITH_TILLS,
     AccountRow,
     Changes,
     EntryRow,
@@ -16,27 +18,37 @@ from sql.books import (
     KeyRow,
     Keys,
     Rows,
+    TransferKey,
     TransferRow,
     UnitRow,
 )
-from sql.database import Conflict, Connection
+from sql.database import Conflict, Connection, Mismatch
 from sql.loader import QUERIES
 from sql.purchase_rows import row_values
+from sql.receipts import ReceiptRow
+from sql.sql_checks import check_parts, lock_checks
 from sql.sql_earnings import counted, earners, earning_parts, lock_earnings
 from sql.sql_purchases import lock_purchases, purchase_parts, with_owners
-from sql.together import flat, together
+from sql.together import Columns, columns_of, flat, together
 
-Columns: TypeAlias = list[list[Any]]
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),
     *("dispatched_at", "completed_at", "open_units", "failed_units", "cancelled_units"),
-    "unit_error",
+    *("unit_error", "queued_at", "priority", "cap", "committed", "charged", "paused", "reached"),
+    "avoid",
 )
+_UNIT_NEW: tuple[str, ...] = ("price", "place", "frames", "tile", "feeds")
 _UNIT_UPDATED: tuple[str, ...] = (
     *("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before"),
     *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
-    *("error_class", "error_message", "started_at", "ended_at"),
+    *("error_class", "error_message", "started_at", "ended_at", "missing"),
 )
+_OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
+_OF_ENTRY = (
+    *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
+    "receipt",
+)
+_OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
 _PEOPLE = tuple(MADE_WHEN_NEEDED)
 
 
@@ -47,7 +59,12 @@ def numbers_for(keys: Keys, rows: Rows) -> int:
     return 2 * keys.postings + len(keys.holds) + len(keys.whole)
 
 
-class RowsMissing(Conflict):
+def with_tills(keys: Keys) -> frozenset[str]:
+    """Accounts of which any till will do: not where a reference is to be found again."""
+    return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
+
+
+class RowsMissing(Mismatch):
     """A write touched fewer rows than were decided on: the transaction must not be committed."""
 
 
@@ -67,22 +84,18 @@ class SqlBooks:
         self._ids = {account.name: account.id for account in rows.accounts.values()}
         if keys.purchases:
             await lock_purchases(self._connection, keys.purchases, rows)
-        if keys.holds or keys.jobs or keys.units or keys.idempotency or keys.postings:
+        used = (keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)
+        if any(used) or keys.postings:
             await self._rows(keys, rows)
-        if keys.transfers:
-            columns = _columns_of(sorted(keys.transfers), 3)
-            for row in await self._fetch("books_transfers_find", *columns):
-                transfer, entry = _transfer(row)
-                name = (transfer.subject, transfer.kind, transfer.reference)
-                rows.transfers[name] = (transfer, entry)
         await lock_earnings(self._connection, keys, rows)
+        await lock_checks(self._connection, keys, rows)
         return rows
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes) -> int:
         """One statement for all that changes; each row that is meant must be found."""
         parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
         if not parts:
-            return
+            return 0
         names = tuple((name, len(columns)) for name, columns in parts)
         arguments = flat([columns for _, columns in parts])
         counts = await self._connection.fetchrow(together(names), *arguments)
@@ -92,6 +105,12 @@ class SqlBooks:
             wanted = several.get(name, len(columns[0]))
             if counts[name] != wanted:
                 raise RowsMissing(f"{name}: {counts[name]} of {wanted} rows")
+        number: int = counts["transaction"]
+        return number
+
+    async def was_committed(self, transaction: int) -> bool | None:
+        [row] = await self._fetch("books_transaction_status", transaction)
+        return {"committed": True, "aborted": False}.get(row["status"])
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -99,10 +118,12 @@ class SqlBooks:
         return await self._connection.fetch(QUERIES[name], *args)
 
     async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
-        asked = (list(keys.accounts), list(keys.holds), list(keys.whole))
+        tills = with_tills(keys)
+        names = keys.accounts - tills
+        asked = (list(names), list(keys.holds), list(keys.whole), list(tills))
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
-        missing = [name for name in keys.accounts - known if name.startswith(_PEOPLE)]
+        missing = [name for name in names - known if name.startswith(_PEOPLE)]
         if missing:
             # In order, so that two gateways making the same accounts cannot wait for each other.
             missing.sort(key=lambda name: (name.startswith("debt:"), name))
@@ -119,7 +140,7 @@ class SqlBooks:
         used = _columns_of(sorted(keys.idempotency), 2)
         units = _columns_of(sorted(keys.units), 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
-        asked = (*named, *used, numbers_for(keys, rows))
+        asked = (*named, *used, numbers_for(keys, rows), *self._subjects(keys))
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:
@@ -127,33 +148,48 @@ class SqlBooks:
                 raise Conflict("a hold came to be since its account was looked for")
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
-        rows.jobs = {row["id"]: JobRow(**row_values(JobRow, row)) for row in found["jobs"]}
+        for row in found["jobs"]:
+            values = row_values(JobRow, {**row, "avoid": tuple(row["avoid"])})
+            rows.jobs[row["id"]] = JobRow(**values)
         for row in found["units"]:
             values = row_values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
         rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
+        rows.transfers = _posted(found)
+
+    def _subjects(self, keys: Keys) -> Columns:
+        """Whose references are looked for; an account that is not there has posted nothing."""
+        names, kinds, references = _columns_of(sorted(keys.transfers), 3)
+        return [[self._ids.get(name) for name in names], kinds, references]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """The writes, each with a column of values for each of its parameters."""
-        yield from _jobs(changes)
+        # In this order they are told: a job begins before its units do, and ends after them.
+        begun, changed = _jobs(changes)
+        yield begun
         yield from _units(changes)
+        yield changed
         yield from self._holds(changes)
         yield (
             "books_accounts_write",
-            _columns(changes.accounts, "id", "balance", "held", "version"),
+            columns_of(changes.accounts, "id", "balance", "held", "version"),
         )
         yield from self._postings(changes)
         yield from purchase_parts(changes)
         yield from earning_parts(changes)
-        columns = _columns(changes.idempotency, "user_id", "key", "request", "answer", "created_at")
+        yield from check_parts(changes)
+        yield "books_receipts_insert", columns_of(changes.receipts, *_OF_RECEIPT)
+        columns = columns_of(
+            changes.idempotency, "user_id", "key", "request", "answer", "created_at"
+        )
         columns[3] = [orjson.dumps(answer).decode() for answer in columns[3]]
         yield "books_keys_insert", columns
         names = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
-        columns = _columns(changes.acts, *names)
+        columns = columns_of(changes.acts, *names)
         columns[-1] = [orjson.dumps(dict(details)).decode() for details in columns[-1]]
         yield "books_acts_insert", columns
 
@@ -161,16 +197,16 @@ class SqlBooks:
         new = [hold for hold in changes.holds if hold.reference in changes.new_holds]
         old = [hold for hold in changes.holds if hold.reference not in changes.new_holds]
         names = ("id", "account", "reference", "amount", "created_at", "settled", "state")
-        yield "books_holds_insert", self._with_ids(_columns(new, *names, "closed_at"), 1)
-        yield "books_holds_update", _columns(old, "reference", "state", "settled", "closed_at")
+        yield "books_holds_insert", self._with_ids(columns_of(new, *names, "closed_at"), 1)
+        changing = ("reference", "state", "settled", "closed_at", "created_at")
+        yield "books_holds_update", columns_of(old, *changing)
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        names = ("id", "debit", "credit", "subject", "amount", "kind", "reference")
-        columns = _columns(changes.transfers, *names, "description", "created_at")
-        yield "books_transfers_insert", self._with_ids(columns, 1, 2, 3)
-        names = ("entry_id", "id", "transfer_id", "account", "version", "amount", "before")
-        columns = _columns(changes.entries, *names, "after", "created_at")
-        yield "books_entries_insert", self._with_ids(columns, 3)
+        """A batch has one time, and what an entry ends at follows from the rest of it."""
+        columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
+        yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
+        columns = self._with_ids(columns_of(changes.entries, *_OF_ENTRY), 3)
+        yield "books_entries_insert", [*columns, _one_time(changes.entries)]
 
     def _with_ids(self, columns: Columns, *positions: int) -> Columns:
         """Names of accounts become their ids."""
@@ -179,32 +215,47 @@ class SqlBooks:
         return columns
 
 
-def _jobs(changes: Changes) -> Iterator[tuple[str, Columns]]:
+def _one_time(rows: Sequence[TransferRow] | Sequence[EntryRow]) -> list[datetime]:
+    return [row.created_at for row in rows[:1]]
+
+
+def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
+    """New ones, and what changes of others."""
     new = [job for job in changes.jobs if job.id in changes.new_jobs]
     old = [job for job in changes.jobs if job.id not in changes.new_jobs]
     names = [field.name for field in attrs.fields(JobRow)]
-    columns = _columns(new, *names)
+    columns = columns_of(new, *names)
     columns[names.index("params")] = [orjson.dumps(job.params).decode() for job in new]
-    yield "books_jobs_insert", columns
-    yield "books_jobs_update", _columns(old, "id", *_JOB_UPDATED)
+    return (
+        ("books_jobs_insert", _as_texts(columns, names.index("avoid"))),
+        ("books_jobs_update", _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)),
+    )
 
 
 def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     new = [unit for unit in changes.units if unit.job_id in changes.new_jobs]
     old = [unit for unit in changes.units if unit.job_id not in changes.new_jobs]
-    yield "books_units_insert", _unit_columns(new, "price", *_UNIT_UPDATED)
+    waiting = [unit for unit in new if is_untouched(unit)]
+    moved = [unit for unit in new if not is_untouched(unit)]
+    names = ("job_id", "number", *_UNIT_NEW, "missing")
+    yield "books_units_queue", columns_of(waiting, *names)
+    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *_UNIT_UPDATED)
     yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED)
 
 
-def _columns(rows: Sequence[Any], *names: str) -> Columns:
-    return [[getattr(row, name) for row in rows] for name in names]
+def is_untouched(unit: UnitRow) -> bool:
+    """Whether nothing has happened to it yet: there may be thousands of such in a batch."""
+    return unit.state == "QUEUED" and unit.attempt == 0 and unit.error_class is None
 
 
 def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
-    columns = _columns(units, "job_id", "number", *names)
-    # An array of arrays must not be ragged: each goes as text.
-    avoid = 2 + names.index("avoid")
-    columns[avoid] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[avoid]]
+    columns = columns_of(units, "job_id", "number", *names)
+    return _as_texts(columns, 2 + names.index("avoid"))
+
+
+def _as_texts(columns: Columns, position: int) -> Columns:
+    """An array of arrays must not be ragged: each goes as text."""
+    columns[position] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[position]]
     return columns
 
 
@@ -212,18 +263,21 @@ def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     return [[row[position] for row in rows] for position in range(width)]
 
 
-def _transfer(row: Any) -> tuple[TransferRow, EntryRow]:
-    values: dict[str, Any] = {field.name: row[field.name] for field in attrs.fields(TransferRow)}
-    transfer = TransferRow(**values)
-    entry = EntryRow(
-        entry_id=row["entry_id"],
-        id=row["entry_uuid"],
-        transfer_id=row["id"],
-        account=row["subject"],
-        version=row["version"],
-        amount=row["entry_amount"],
-        before=row["before"],
-        after=row["after"],
-        created_at=row["created_at"],
-    )
-    return transfer, entry
+def _posted(found: Any) -> dict[TransferKey, tuple[TransferRow, EntryRow]]:
+    """What was posted before, with the subject's entry."""
+    names = {row["id"]: _account_of(row) for row in found["posted_accounts"]}
+    entries = {row["transfer_id"]: row for row in found["posted_entries"]}
+    posted: dict[TransferKey, tuple[TransferRow, EntryRow]] = {}
+    for row in found["posted"]:
+        sides = {side: names[row[side]] for side in ("debit", "credit", "subject")}
+        transfer = TransferRow(**row_values(TransferRow, {**row, **sides}))
+        values = {**entries[transfer.id], "account": transfer.subject}
+        entry = EntryRow(**row_values(EntryRow, values))
+        posted[transfer.subject, transfer.kind, transfer.reference] = (transfer, entry)
+    return posted
+
+
+def _account_of(row: Any) -> str:
+    """The name of the account that a row is, or is a till of."""
+    name: str = row["name"]
+    return name if row["till_of"] is None else name.partition(":")[0]

@@ -1,6 +1,6 @@
 """What operators earn in PostgreSQL: read and written in the transaction of the books."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -9,8 +9,9 @@ from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
 from sql.earnings import SHARES_MOST, DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.loader import QUERIES
+from sql.together import Columns, columns_of
 
-Part: TypeAlias = tuple[str, list[list[Any]]]
+Part: TypeAlias = tuple[str, Columns]
 
 
 async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
@@ -45,8 +46,8 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
-    yield "books_earnings_insert", _columns(new, *names, "payable_at")
-    yield "books_earnings_update", _columns(old, "job_id", "unit", "state", "operator_id")
+    yield "books_earnings_insert", columns_of(new, *names, "payable_at")
+    yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)
 
@@ -62,23 +63,26 @@ def counted(changes: Changes) -> Mapping[str, int]:
 def _payouts(changes: Changes) -> Iterator[Part]:
     new, old = _taken(changes), [r for r in changes.payouts if r.id not in changes.new_payouts]
     names = ("id", "operator_id", "kind", "amount", "units", "state", "batch_id", "reference")
-    yield "books_payouts_insert", _columns(new, *names, "requested_at", "closed_at")
+    yield "books_payouts_insert", columns_of(new, *names, "requested_at", "closed_at")
     states = [["PAID" if row.state == "PAID" else "PAYABLE" for row in new]]
-    taken = _columns(new, "id", "operator_id") + states + _columns(new, "units")
+    taken = columns_of(new, "id", "operator_id") + states + columns_of(new, "units")
     yield "books_earnings_take", taken
-    yield "books_payouts_update", _columns(old, "id", "state", "batch_id", "reference", "closed_at")
+    yield (
+        "books_payouts_update",
+        columns_of(old, "id", "state", "batch_id", "reference", "closed_at"),
+    )
     closed = _closed(changes)
     paid = [[row.state == "PAID" for row in closed]]
-    yield "books_earnings_close", _columns(closed, "id") + paid
+    yield "books_earnings_close", columns_of(closed, "id") + paid
 
 
 def _disputes(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.disputes if (row.job_id, row.unit) in changes.new_disputes]
     old = [row for row in changes.disputes if (row.job_id, row.unit) not in changes.new_disputes]
     names = ("id", "job_id", "unit", "user_id", "reason", "charge", "state", "decision")
-    yield "books_disputes_insert", _columns(new, *names, "opened_at", "decided_at")
+    yield "books_disputes_insert", columns_of(new, *names, "opened_at", "decided_at")
     changing = ("job_id", "unit", "state", "decision", "decided_at")
-    yield "books_disputes_update", _columns(old, *changing)
+    yield "books_disputes_update", columns_of(old, *changing)
 
 
 def _taken(changes: Changes) -> list[PayoutRow]:
@@ -95,10 +99,6 @@ def _closed(changes: Changes) -> list[PayoutRow]:
 
 def _units(keys: Keys) -> tuple[list[Any], list[int]]:
     return [job for job, _ in keys.earnings], [number for _, number in keys.earnings]
-
-
-def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
-    return [[getattr(row, name) for row in rows] for name in names]
 
 
 def _values(kind: type[Any], row: Any) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from rendertrust.tiles import LEVELS, WIDTH, Place
 from sql.database import Connection, Database
 from sql.loader import QUERIES
@@ -15,8 +17,9 @@ LEADER: Final = 0x52656E646571  # the advisory lock of who appends
 class SqlLog:
     """One transaction over the log."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, halted: bool = False) -> None:
+        """``halted``: this gateway may sign nothing, whatever the database says."""
+        self._connection, self._halted = connection, halted
 
     async def lead(self) -> bool:
         row = await self._connection.fetchrow(QUERIES["log_lead"], LEADER)
@@ -26,7 +29,8 @@ class SqlLog:
         if await self._connection.fetchrow(QUERIES["log_head_lock"]) is None:
             return None
         row = await self._connection.fetchrow(QUERIES["log_look"], limit)
-        return None if row is None else look_of(row)
+        found = None if row is None else look_of(row)
+        return attrs.evolve(found, halted=True) if found is not None and self._halted else found
 
     async def begin(self, origin: str) -> None:
         await self._connection.execute(QUERIES["log_head_make"], origin)
@@ -63,6 +67,7 @@ def look_of(row: Any) -> Look:
         oldest=row["oldest"],
         newest=row["newest"],
         waiting=row["waiting"],
+        halted=row["halted"],
     )
 
 

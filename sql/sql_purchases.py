@@ -1,6 +1,6 @@
 """Purchases in PostgreSQL: read under the locks of a batch, written with the rest of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -9,10 +9,11 @@ from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
 from sql.loader import QUERIES
 from sql.purchase_rows import EventRow, PurchaseKeys, PurchaseRow, ReversalRow, row_values
+from sql.together import Columns, columns_of
 
 _FIXED = ("id", "user_id", "sku", "units", "amount", "currency", "created_at")
 _CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed", "movements")
-Part = tuple[str, list[list[Any]]]
+Part = tuple[str, Columns]
 
 
 async def with_owners(connection: Connection, keys: Keys) -> Keys:
@@ -62,14 +63,10 @@ def purchase_parts(changes: Changes) -> Iterator[Part]:
     """The writes, each with a column of values for each of its parameters."""
     new = [row for row in changes.purchases if row.id in changes.new_purchases]
     old = [row for row in changes.purchases if row.id not in changes.new_purchases]
-    yield "books_purchases_insert", _columns(new, *_FIXED, *_CHANGING, "paid_at")
-    yield "books_purchases_update", _columns(old, "id", *_CHANGING, "paid_at")
-    yield "books_reversals_put", _columns(changes.reversals, *_names(ReversalRow))
-    yield "books_events_insert", _columns(changes.events, *_names(EventRow))
-
-
-def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
-    return [[getattr(row, name) for row in rows] for name in names]
+    yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")
+    yield "books_purchases_update", columns_of(old, "id", *_CHANGING, "paid_at")
+    yield "books_reversals_put", columns_of(changes.reversals, *_names(ReversalRow))
+    yield "books_events_insert", columns_of(changes.events, *_names(EventRow))
 
 
 def _names(kind: type[Any]) -> list[str]:

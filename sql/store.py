@@ -8,31 +8,39 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import attrs
 import orjson
 
 from sql.books import BooksTransaction
-from sql.database import Conflict, Database, Refused
+from sql.checks import Pending
+from sql.circles import Circles, circles_of
+from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
 from sql.failure import refused
-from sql.fsck import Finding, run_audit
+from sql.fsck import Finding, audit_log_within, audit_within
+from sql.fsck_since import Increment, Mark, audit_since
+from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.log import LogTransaction, Look
 from sql.sql_books import SqlBooks
+from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
 TURN: Final = 256  # rows between two looks at what else is to be done
 AUDIT_SECONDS: Final = 300.0
-AUDIT_LEAVES: Final = 200_000  # of the log, in one audit; the next one goes on after them
+WHOLE_SECONDS: Final = 4 * 3600.0
+AUDIT_LEAVES: Final = 200_000  # of the log, over one snapshot; the next one goes on after them
+_OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit))
 
 
 class SqlStore:
     """Every method raises Unavailable while the database is away."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, halts: Halts | None = None) -> None:
         self._database = database
-        self._verified = 0  # leaves of the log that an audit found right
+        self._halts = halts or Halts(database, chain=False)
 
     def transaction(
         self, *, within: float = BOOKS_SECONDS
@@ -42,11 +50,12 @@ class SqlStore:
 
     @asynccontextmanager
     async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
+        await self._halts.refuse()
         try:
             async with self._database.transaction(within=within) as connection:
                 yield SqlBooks(connection)
-        except asyncpg.UniqueViolationError as error:  # inserted since we looked
-            raise Conflict(str(error)) from error
+        except asyncpg.UniqueViolationError as error:  # inserted since we looked, or never seen
+            raise Mismatch(f"{error.constraint_name} is taken") from error
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -56,14 +65,22 @@ class SqlStore:
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
+        halted = await self._signs_nothing()
         try:
             async with self._database.transaction(within=LOG_SECONDS) as connection:
-                yield SqlLog(connection)
+                yield SqlLog(connection, halted=halted)
         except asyncpg.UniqueViolationError as error:  # another gateway was faster
             raise Conflict(str(error)) from error
 
     async def log_look(self, limit: int) -> Look | None:
-        return await look(self._database, limit)
+        halted = await self._signs_nothing()
+        found = await look(self._database, limit)
+        return attrs.evolve(found, halted=True) if found is not None and halted else found
+
+    async def _signs_nothing(self) -> bool:
+        """What concerns all stands in the database by then, where every look at the log sees it."""
+        halt = await self._halts.now()
+        return halt is not None and halt.reason in OF_ONE_GATEWAY
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         columns = (
@@ -76,20 +93,31 @@ class SqlStore:
         rows = await self._database.all("work_renew_leases", *columns)
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
-    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
-        since = 0 if whole else self._verified
-        async with self._database.connection(within=AUDIT_SECONDS) as connection:
-            audit = await run_audit(connection, log_since=since, log_most=AUDIT_LEAVES)
-        self._verified = audit.verified
-        return audit.findings
+    async def audit(self) -> Sequence[Finding]:
+        async with self._database.transaction(within=WHOLE_SECONDS, snapshot=True) as connection:
+            audit = await audit_within(connection, log_most=AUDIT_LEAVES)
+        findings = list(audit.findings)
+        while not audit.ended:  # where the log is sound so far
+            async with self._database.transaction(
+                within=AUDIT_SECONDS, snapshot=True
+            ) as connection:
+                audit = await audit_log_within(connection, audit.verified, AUDIT_LEAVES)
+            findings += audit.findings
+        return findings
 
-    async def open_units(self) -> Sequence[OpenUnit]:
-        found: list[OpenUnit] = []
-        for number, row in enumerate(await self._database.all("work_open"), 1):
-            found.append(_open_unit(row))
-            if number % TURN == 0:  # ten thousand at a stretch would hold up everybody for 50 ms
-                await asyncio.sleep(0)
-        return found
+    async def audit_since(self, mark: Mark | None) -> Increment:
+        async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:
+            return await audit_since(connection, mark, log_most=AUDIT_LEAVES)
+
+    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+        return await _open_units(await self._database.all("work_open", window))
+
+    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        return await _open_units(await self._database.all("work_ready", list(jobs), window))
+
+    async def running_units(self) -> int:
+        row = await self._database.one("work_running")
+        return 0 if row is None else int(row["count"])
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
@@ -110,6 +138,9 @@ class SqlStore:
         rows = await self._database.all("work_standings", since)
         return [_standing(row) for row in rows]
 
+    async def circles(self) -> Circles:
+        return circles_of(await self._database.all("work_circles"))
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self._database.execute("work_node_seen", node, at)
 
@@ -119,6 +150,13 @@ class SqlStore:
 
     async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
         return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+
+    async def pending_checks(self, limit: int) -> list[Pending]:
+        return pending(await self._database.all("checks_pending", limit))
+
+    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
+        rows = await self._database.all("checks_of_node", node, device_class, most)
+        return [row["verdict"] for row in rows]
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         rows = await self._database.all("earnings_claimable", limit)
@@ -135,8 +173,19 @@ def _standing(row: Any) -> StandingRow:
     return StandingRow(row["node"], row["owner"], standing, row["at"])
 
 
+async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:
+    found: list[OpenUnit] = []
+    for number, row in enumerate(rows, 1):
+        found.append(_open_unit(row))
+        if number % TURN == 0:  # ten thousand at a stretch would hold up everybody for 50 ms
+            await asyncio.sleep(0)
+    return found
+
+
 def _open_unit(row: Any) -> OpenUnit:
-    values: dict[str, Any] = {**row, "avoid": frozenset(row["avoid"])}
+    values = {name: row[name] for name in _OF_OPEN_UNIT}
+    values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
+    values["parts"] = tuple(Part(*orjson.loads(part)) for part in row["parts"] or ())
     if values["state"] == "QUEUED":
         values["node"] = None  # the row keeps the node of the last attempt
     return OpenUnit(**values)

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from sql.loader import QUERIES
 
+Columns: TypeAlias = list[list[Any]]
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
 @lru_cache(maxsize=256)
 def together(parts: tuple[tuple[str, int], ...]) -> str:
-    """The named writes, each with so many parameters, as one; it answers how many rows each wrote.
+    """The named writes, each with so many parameters, as one.
+
+    It answers how many rows each wrote, and the number of the transaction.
 
     They all see what was there before, and their order is not defined: no two of them may write the
     same row. Foreign keys are checked at the end.
@@ -25,7 +29,13 @@ def together(parts: tuple[tuple[str, int], ...]) -> str:
         before += width
     # Names of our own queries: no word of anybody else's gets into the text.
     counts = [f"(SELECT count(*) FROM {name}) AS {name}" for name, _ in parts]  # noqa: S608
+    counts.append("pg_current_xact_id()::text::bigint AS transaction")
     return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(counts)
+
+
+def columns_of(rows: Sequence[Any], *names: str) -> Columns:
+    """A column of values for each of these attributes."""
+    return [list(map(attrgetter(name), rows)) for name in names]
 
 
 def flat(columns: Sequence[Sequence[Any]]) -> list[Any]:

@@ -1,5 +1,6 @@
 """Rows of uploads: content that a user announced, and whether it is there."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +19,8 @@ class UploadRow:
     object_key: str
     completed_at: datetime | None
     created_at: datetime
+    used_at: datetime
+    expired_at: datetime | None  # it is being removed
 
 
 @attrs.frozen
@@ -54,6 +57,11 @@ class Uploads:
         row = await self._database.one("upload_by_id", upload, user)
         return None if row is None else UploadRow(**row)
 
+    async def by_content(self, user: UUID, sha256: bytes) -> UploadRow | None:
+        """What this user has of some content."""
+        row = await self._database.one("upload_by_content", user, sha256)
+        return None if row is None else UploadRow(**row)
+
     async def complete(self, upload: UUID, user: UUID, now: datetime) -> UploadRow | None:
         """The object was seen in the store."""
         row = await self._database.one("upload_complete", upload, user, now)
@@ -63,3 +71,8 @@ class Uploads:
         """A completed upload of the user's own under this key."""
         row = await self._database.one("upload_by_key", user, object_key)
         return None if row is None else UploadRow(**row)
+
+    async def completed(self, user: UUID, uploads: Sequence[UUID]) -> Sequence[UploadRow]:
+        """Those of the uploads that are the user's own, and complete."""
+        rows = await self._database.all("uploads_completed", user, list(uploads))
+        return [UploadRow(**row) for row in rows]

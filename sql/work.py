@@ -6,7 +6,17 @@ from uuid import UUID
 
 import attrs
 
+# In a job's parameters: [columns, rows] of the tiles of each frame, written by us.
+GRID: Final = "_tiles"
+# Who may see the work: mine, trusted, or left out: any.
+POOL: Final = "_pool"
+MINE, TRUSTED, ANY = "mine", "trusted", "any"
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
+
+
+def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
+    """Where the result of one attempt goes; nobody else ever writes there."""
+    return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
 @attrs.frozen
@@ -44,8 +54,21 @@ class NodeRow:
 
 
 @attrs.frozen
+class Part:
+    """The result of a unit that another one is made of, as far as it is known here."""
+
+    unit: int
+    attempt: int
+    sha256: str | None
+    size: int | None
+
+
+@attrs.frozen
 class OpenUnit:
-    """A unit that has not ended, with what its job says about it."""
+    """A unit that has not ended, with what its job says about it.
+
+    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's.
+    """
 
     job: UUID
     unit: int
@@ -62,6 +85,14 @@ class OpenUnit:
     assigned_at: datetime | None
     lease_until: datetime | None
     queued_at: datetime
+    place: int = 0
+    frames: str | None = None
+    tile: int | None = None
+    parts: tuple[Part, ...] = ()
+    priority: int = 0
+    barred: frozenset[UUID] = frozenset()
+    units: int = 1  # of the whole job
+    price: int = 0  # in units of money
 
 
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node

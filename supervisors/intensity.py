@@ -20,6 +20,10 @@ class Window:
         self._intensity = intensity
         self._times: deque[float] = deque()
 
+    def used(self, now: float) -> int:
+        """How many there were; nothing is counted."""
+        return sum(1 for at in self._times if at > now - self._intensity.within)
+
     def admit(self, now: float) -> bool:
         """Count a restart at ``now`` (seconds, never decreasing); False when it is one too many."""
         while self._times and self._times[0] <= now - self._intensity.within:

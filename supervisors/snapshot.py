@@ -19,10 +19,20 @@ class Totals:
 
 
 @attrs.frozen
+class Allowance:
+    """How many of the restarts that a supervisor may do in a while it has done."""
+
+    used: int
+    restarts: int
+    within: float  # seconds
+
+
+@attrs.frozen
 class Snapshot:
     """One supervisor or actor, and what is under it in the order of their start.
 
-    ``kind`` is an actor's class or a supervisor's strategy; ``statistics`` is an actor's alone. In
+    ``kind`` is an actor's class or a supervisor's strategy; ``statistics`` is an actor's alone,
+    ``allowance`` a supervisor's. In
     a brief one a dynamic supervisor has ``totals`` in the place of its children.
     """
 
@@ -34,3 +44,4 @@ class Snapshot:
     statistics: Statistics | None = None
     children: "tuple[Snapshot, ...]" = ()
     totals: Totals | None = None
+    allowance: Allowance | None = None

@@ -6,14 +6,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from actors.kernel import DeadLetters, Fatal, State
+from actors.kernel import DeadLetters, Fatal, Restart, Restarts, State
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
 from supervisors.backoff import Backoff
 from supervisors.child import Branch, Child, StartFailed
 from supervisors.intensity import Intensity, Window
 from supervisors.slot import Slot
-from supervisors.snapshot import Snapshot
+from supervisors.snapshot import Allowance, Snapshot
 from supervisors.strategy import GiveUp, Strategy
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Supervisor:
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[str] | None = None
+        self._gave_up: BaseException | None = None
         self._state = State.NEW
         self._halting = False
         self._restarts = 0
@@ -80,9 +81,19 @@ class Supervisor:
         return await self._failure()
 
     @property
+    def exit_code(self) -> int:
+        """The process's, after this root gave up."""
+        return self._gave_up.exit_code if isinstance(self._gave_up, Fatal) else 1
+
+    @property
     def dead_letters(self) -> DeadLetters:
         """The undelivered messages of the whole tree."""
         return self._system.dead_letters
+
+    @property
+    def restarts(self) -> Restarts:
+        """What ended in the whole tree, and was restarted or given up."""
+        return self._system.restarts
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
         """A reading of this supervisor and all that is under it; dynamic ones' totals if brief."""
@@ -93,7 +104,16 @@ class Supervisor:
             self._restarts,
             self._last_error,
             children=tuple(slot.snapshot(brief=brief) for slot in self._slots),
+            allowance=self._allowance(),
         )
+
+    def _allowance(self) -> Allowance:
+        """Of the one that is nearest to its end, where each child has its own."""
+        now = self._task.get_loop().time() if self._task is not None else 0.0
+        each = self._give_up is GiveUp.STAY_DOWN
+        windows = [slot.window for slot in self._slots] if each else [self._window]
+        used = max((window.used(now) for window in windows), default=0)
+        return Allowance(used, self._intensity.restarts, self._intensity.within)
 
     # -- seen from its parent
 
@@ -199,16 +219,17 @@ class Supervisor:
             return
         window = slot.window if self._give_up is GiveUp.STAY_DOWN else self._window
         if window.admit(asyncio.get_running_loop().time()):
-            await self._restart(slot)
+            await self._restart(slot, end)
         else:
             await self._too_many(slot, end)
 
-    async def _restart(self, slot: Slot) -> None:
+    async def _restart(self, slot: Slot, end: Exit) -> None:
         group = self._strategy.affected(self._slots, slot)
         await self._stop(group)
         self._forget(group)
         delay = slot.delay(self._backoff, self._system.uniform)
         log.warning("%s restarts %s in %.1f s", self.name, slot.name, delay)
+        self._note(slot, end.reason, delay)
         if delay > 0:
             loop = asyncio.get_running_loop()
             slot.pending = loop.call_later(delay, self._report, slot, None)
@@ -233,11 +254,17 @@ class Supervisor:
             f" the last time by: {end.reason}"
         )
         log.error("%s gives up: %s", self.name, reason)
+        self._note(slot, reason, None)
         if self._give_up is GiveUp.STAY_DOWN:
             slot.bury(reason)
             await self._revive(slot)
         else:
             await self._escalate(Exit(normal=False, reason=reason, error=end.error))
+
+    def _note(self, slot: Slot, reason: str, delay: float | None) -> None:
+        """In the log of the whole tree."""
+        at = asyncio.get_running_loop().time()
+        self._system.restarts.add(Restart(at, self.name, slot.name, reason, delay))
 
     async def _escalate(self, end: Exit) -> None:
         self._last_error = end.reason
@@ -267,6 +294,7 @@ class Supervisor:
         return self._failed
 
     def _root_gave_up(self, end: Exit) -> None:
+        self._gave_up = end.error
         self.bury(end.reason)
         failure = self._failure()
         if not failure.done():

@@ -6,8 +6,16 @@ from typing import Any, TypeVar
 
 import attrs
 
+from actors.anchor.actor import AnchorActor
+from actors.anchor.messages import Anchor
+from actors.anchor.policy import AnchorSettings
 from actors.auditor.actor import AuditorActor
-from actors.auditor.messages import Auditor
+from actors.auditor.messages import Auditor, NightAuditor
+from actors.auditor.night import NightAuditorActor
+from actors.auditor.policy import AuditorSettings
+from actors.courier.actor import CourierActor
+from actors.courier.messages import Courier
+from actors.courier.policy import CourierSettings
 from actors.kernel import Actor, Ref
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
@@ -22,14 +30,33 @@ from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import Paymaster
-from actors.ports import Bus, CheckpointSigner, Clock, LogStore, NodeTokens, Objects, Random, Store
-from actors.scheduler.actor import SchedulerActor, SchedulerSettings
+from actors.ports import (
+    AnchorStore,
+    Bus,
+    Chain,
+    CheckpointSigner,
+    Clock,
+    LogMemory,
+    LogStore,
+    NodeTokens,
+    Objects,
+    Post,
+    Random,
+    ReceiptSigner,
+    Store,
+)
+from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import Scheduler
+from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.actor import SequencerActor
 from actors.sequencer.messages import Sequencer
 from actors.sequencer.policy import SequencerSettings
+from actors.verifier.actor import Peers as VerifierPeers
+from actors.verifier.actor import VerifierActor, VerifierSettings
+from actors.verifier.messages import Verifier
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
+from sql.deliveries import Deliveries
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic import Dynamic
@@ -50,8 +77,7 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-UNCHANGED, SCHEDULING, SEQUENCING = LifelineSettings(), SchedulerSettings(), SequencerSettings()
-PAYING = PaymasterSettings()
+COURIER_STOP_SECONDS = 15.0  # who listens may take ten to answer
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
@@ -67,6 +93,41 @@ class Ports:
     tokens: NodeTokens
     log: LogStore
     signer: CheckpointSigner
+    memory: LogMemory | None = None  # None: nothing is remembered beside the database
+    receipts: ReceiptSigner | None = None  # None: no receipts are given
+
+
+@attrs.frozen
+class Anchoring:
+    """A chain to anchor on: its engine, the port over it, and what was sent there."""
+
+    engine: Child
+    chain: Chain
+    store: AnchorStore
+    settings: AnchorSettings
+
+
+@attrs.frozen
+class Couriering:
+    """How endpoints are told: the outside, what is to be told, and for how long it is tried."""
+
+    post: Post
+    deliveries: Deliveries
+    settings: CourierSettings
+
+
+@attrs.frozen
+class Paces:
+    """How often its actors look, and how long they wait."""
+
+    lifeline: LifelineSettings = attrs.Factory(LifelineSettings)
+    scheduler: SchedulerSettings = attrs.Factory(SchedulerSettings)
+    sequencer: SequencerSettings = attrs.Factory(SequencerSettings)
+    paymaster: PaymasterSettings = attrs.Factory(PaymasterSettings)
+    auditor: AuditorSettings = attrs.Factory(AuditorSettings)
+
+
+UNCHANGED = Paces()
 
 
 class Tree:
@@ -78,23 +139,24 @@ class Tree:
         registry: Registry,
         session_settings: NodeSessionSettings,
         *,
-        lifeline: LifelineSettings = UNCHANGED,
-        scheduler: SchedulerSettings = SCHEDULING,
-        sequencer: SequencerSettings = SEQUENCING,
-        paymaster: PaymasterSettings = PAYING,
+        paces: Paces = UNCHANGED,
+        anchoring: Anchoring | None = None,
+        couriering: Couriering | None = None,
+        verifying: VerifierSettings | None = None,
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
     ) -> None:
         """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
-        self._lifeline_settings, self._scheduler_settings = lifeline, scheduler
-        self._sequencer_settings = sequencer
-        self._paymaster_settings = paymaster
+        self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
+        self._verifying = verifying
         self._numbers = count(1)
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
+        self._sequencer = self._address(Sequencer, "sequencer")
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
+        self._verifier = None if verifying is None else self._address(Verifier, "verifier")
         self.nodes = Dynamic("Nodes")
         books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
         dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
@@ -124,22 +186,36 @@ class Tree:
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
-        log, signer, settings = self._ports.log, self._ports.signer, self._sequencer_settings
-        ledger, paying = self._ledger, self._paymaster_settings
-        sequencer = self._address(Sequencer, "sequencer")
+        log, signer, settings = self._ports.log, self._ports.signer, self._paces.sequencer
+        ledger, paying, awaits = self._ledger, self._paces.paymaster, self._anchoring is not None
+        sequencer, memory = self._sequencer, self._ports.memory
         auditor = self._address(Auditor, "auditor")
+        night = self._address(NightAuditor, "night auditor")
+        auditing = self._paces.auditor
         paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
-            child(sequencer, lambda: SequencerActor(log, signer, clock, random, settings=settings)),
-            child(auditor, lambda: AuditorActor(store, clock)),
+            child(
+                sequencer,
+                lambda: SequencerActor(
+                    log,
+                    signer,
+                    clock,
+                    random,
+                    settings=settings,
+                    awaits_chain=awaits,
+                    memory=memory,
+                ),
+            ),
+            child(auditor, lambda: AuditorActor(night, store, clock, settings=auditing)),
+            child(night, lambda: NightAuditorActor(auditor, store, clock, settings=auditing)),
             child(paymaster, lambda: PaymasterActor(ledger, store, clock, settings=paying)),
         ]
 
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
-        settings, scheduling = self._lifeline_settings, self._scheduler_settings
+        settings, scheduling = self._paces.lifeline, self._paces.scheduler
         lifeline = self._address(Lifeline, "lifeline")
         return [
             child(
@@ -152,11 +228,57 @@ class Tree:
                 lifeline,
                 lambda: LifelineActor(ledger, scheduler, notifier, store, clock, settings=settings),
             ),
+            *self._checking(),
         ]
 
+    def _checking(self) -> list[Child]:
+        """The Verifier, where anything is checked."""
+        settings, ports = self._verifying, self._ports
+        if self._verifier is None or settings is None:
+            return []
+        peers = VerifierPeers(
+            ledger=self._ledger,
+            scheduler=self._scheduler,
+            notifier=self._notifier,
+            store=ports.store,
+            objects=ports.objects,
+            clock=ports.clock,
+            random=ports.random,
+            signer=ports.receipts,
+        )
+        return [child(self._verifier, lambda: VerifierActor(peers, settings))]
+
     def _outside(self) -> list[Child]:
-        bus = self._ports.bus
-        return [child(self._notifier, lambda: NotifierActor(bus))]
+        bus, clock, given = self._ports.bus, self._ports.clock, self._anchoring
+        children = [child(self._notifier, lambda: NotifierActor(bus)), *self._courier()]
+        if given is None:
+            return children
+        anchor = self._address(Anchor, "anchor")
+        settings, sequencer = given.settings, self._sequencer
+        return [
+            *children,
+            given.engine,
+            child(
+                anchor,
+                lambda: AnchorActor(
+                    given.chain, given.store, clock, settings=settings, sequencer=sequencer
+                ),
+            ),
+        ]
+
+    def _courier(self) -> list[Child]:
+        given, clock, random = self._couriering, self._ports.clock, self._ports.random
+        if given is None:
+            return []
+        post, deliveries, settings = given.post, given.deliveries, given.settings
+        courier = self._address(Courier, "courier")
+        return [
+            child(
+                courier,
+                lambda: CourierActor(post, deliveries, clock, random, settings),
+                stop_within=COURIER_STOP_SECONDS,
+            )
+        ]
 
     def _edge(self, web: Sequence[Child], last: Sequence[Child]) -> list[Child]:
         store, sessions = self._ports.store, self.nodes.children
@@ -172,9 +294,9 @@ class Tree:
         ]
 
     def vital(self) -> list[Snapshot]:
-        """A reading of what nothing works without; but the Auditor, whose work may take minutes."""
+        """A reading of what nothing works without; but audits, which may take minutes."""
         parts = [child for part in self._vital for child in part.snapshot().children]
-        return [part for part in parts if part.name != "auditor"]
+        return [part for part in parts if part.name not in ("auditor", "night auditor")]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""
@@ -186,6 +308,8 @@ class Tree:
             objects=self._ports.objects,
             clock=self._ports.clock,
             tokens=self._ports.tokens,
+            signer=self._ports.receipts,
+            verifier=self._verifier,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

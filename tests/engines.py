@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from supervisors.engines.account import engine_account
+from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
@@ -99,6 +100,14 @@ def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Obj
     """The run's object store; tests share its bucket, so each uses keys of its own."""
     engine = EmbeddedObjects(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
+    engine_loop.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]:
+    """The run's EVM node; each test makes a contract of its own."""
+    engine = EmbeddedAnvil(engine_data, account=engine_account())
+    yield engine_loop.run(engine.start(within=200), within=220)
     engine_loop.run(engine.stop())
 
 

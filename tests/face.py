@@ -24,11 +24,14 @@ from actors.scheduler.messages import (
     NodeStands,
     Scheduler,
     UnitsChanged,
+    Wake,
 )
 from actors.watchman.messages import IsOpen, Watchman
 from config.settings import Settings, load
+from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.database import Database
+from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
@@ -46,8 +49,11 @@ from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
+from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from web.api_keys import VerifiedKeys
+from web.console.hub import hub_child
+from web.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
 from web.listener import make_runner
 from web.passwords import Passwords
@@ -112,6 +118,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
+        self._script.seen.append(message)
+
+    @handles(Wake)
+    async def wake(self, message: Wake) -> None:
         self._script.seen.append(message)
 
 
@@ -244,6 +254,8 @@ def gateway_over(
         jobs=Jobs(database),
         credits=Credits(database),
         proofs=Proofs(database),
+        anchors=Anchors(database),
+        halts=Halts(database, chain=False),
         sales=Sales.over(database, payments, url),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},
@@ -274,8 +286,12 @@ async def serving(
         stripe=stripe,
         url=lambda: str(server.make_url("")).rstrip("/"),
     )
+    gateway = attrs.evolve(gateway, unread=lambda: tree.dead_letters)
     server = FaceServer(build_site(gateway), settings)
     children.append(revoker_child(gateway, registry))
+    bus = TwinBus()
+    children.append(hub_child(gateway, registry, bus))
+    children.append(event_hub_child(gateway, registry, bus))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:

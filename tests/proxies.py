@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.ports import free_port
 from tests.until import until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,12 +45,6 @@ def program(name: str) -> str:
     found = shutil.which(name, path=path)
     assert found is not None, HOW
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

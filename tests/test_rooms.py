@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "actors": {"rendertrust", "config", "sql"},
     "supervisors": {"rendertrust", "config", "sql", "actors"},
     "web": {"rendertrust", "config", "sql", "actors", "supervisors"},
+    "extension": {"rendertrust"},
 }
 # The one door from the agent's package into the gateway.
 DOORS: dict[str, set[str]] = {"rendertrust/__main__.py": {"web"}}

@@ -7,13 +7,14 @@ from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 STEP_SECONDS = 0.01
+WITHIN_SECONDS = 60.0  # what never comes is found out late: a busy machine is none
 
 
 @overload
-async def until(condition: Callable[[], Awaitable[T]], *, within: float = 20.0) -> T: ...
+async def until(condition: Callable[[], Awaitable[T]], *, within: float = WITHIN_SECONDS) -> T: ...
 @overload
-async def until(condition: Callable[[], T], *, within: float = 20.0) -> T: ...
-async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 20.0) -> T:
+async def until(condition: Callable[[], T], *, within: float = WITHIN_SECONDS) -> T: ...
+async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = WITHIN_SECONDS) -> T:
     """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within

@@ -9,28 +9,43 @@ from typing import Any
 
 import attrs
 
+from actors.anchor.policy import AnchorSettings
 from actors.kernel import Actor, Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeSessionSettings
+from actors.ports import Chain
+from actors.verifier.actor import VerifierSettings
 from config.settings import Settings
 from sql.database import Database
+from sql.halt import Halts
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Anchoring, Ports, Tree
 from tests.face import FaceServer, close_payments, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from web.app import identity_of
+from web.console.hub import hub_child
+from web.event_hub import event_hub_child
+from web.figures import Figures
 from web.gateway import Gateway
+from web.log_memory import FileMemory
 from web.node_tokens import SignedNodeTokens
 from web.relay import Arrival, Relay
 from web.revoker import revoker_child
 from web.site import build_site
 from web.socket import NodeSocket
+
+
+def _anchoring(gateway: Gateway, given: tuple[Chain, AnchorSettings] | None) -> Anchoring | None:
+    """A chain of the test's own, which needs no engine."""
+    if given is None:
+        return None
+    return Anchoring(Child("chain", IdleActor), given[0], gateway.anchors, given[1])
 
 
 class Idle:
@@ -53,22 +68,43 @@ class Whole:
 
 @asynccontextmanager
 async def whole(
-    endpoint: PostgresEndpoint, settings: Settings, **session: Any
+    endpoint: PostgresEndpoint,
+    settings: Settings,
+    *,
+    anchoring: tuple[Chain, AnchorSettings] | None = None,
+    memory: FileMemory | None = None,
+    verifying: VerifierSettings | None = None,
+    **session: Any,
 ) -> AsyncGenerator[Whole]:
-    """One that serves; ``session`` are settings of node sessions."""
+    """One that serves; ``memory`` is what it keeps beside the database, ``session`` are settings of
+    node sessions.
+    """
     database, registry = Database(lambda: endpoint.app_dsn), Registry()
     clock, random = SystemClock(), SystemRandom()
     objects = TwinObjects(lambda: clock.now().timestamp())
     gateway = gateway_over(database, settings, registry, objects, lambda: tree.root.snapshot())  # noqa: PLW0108
     tokens = SignedNodeTokens(gateway.tokens, random)
-    store, signer = SqlStore(database), TwinSigner()
-    ports = Ports(store, objects, TwinBus(), clock, random, tokens, store, signer)
+    gateway = attrs.evolve(gateway, restarts=lambda: tree.root.restarts.recent())  # noqa: PLW0108
+    if anchoring is not None:
+        gateway = attrs.evolve(gateway, chain=anchoring[0])
+    halts = Halts(
+        database,
+        chain=anchoring is not None,
+        seen=lambda: None if memory is None else memory.head,
+    )
+    figures = Figures(database, gateway.probes, clock, halts)
+    gateway = attrs.evolve(gateway, halts=halts, figures=figures)
+    store, signer, bus = SqlStore(database, gateway.halts), TwinSigner(), TwinBus()
+    ports = Ports(store, objects, bus, clock, random, tokens, store, signer, memory, signer)
     tree = Tree(
         ports,
         registry,
         NodeSessionSettings(bucket=settings.objects.bucket, **session),
+        anchoring=_anchoring(gateway, anchoring),
+        verifying=verifying,
         engines=[],
         web=[revoker_child(gateway, registry), Child("web", IdleActor)],
+        last=[hub_child(gateway, registry, bus), event_hub_child(gateway, registry, bus)],
     )
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:

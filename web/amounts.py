@@ -5,3 +5,10 @@ from typing import Annotated
 from msgspec import Meta
 
 Credits = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}\.[0-9]{4}$")]
+Amount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
+    ),
+]

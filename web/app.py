@@ -1,41 +1,52 @@
 """The composition root: from settings to a gateway that can be run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
 from aiohttp import web
 
+from actors.auditor.policy import AuditorSettings
+from actors.courier.policy import CourierSettings
 from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
-from actors.scheduler.actor import SchedulerSettings
+from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
+from actors.verifier.actor import VerifierSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
+from config.sources import sources_of
 from rendertrust import money
+from sql.anchors import Anchors
 from sql.credits import Credits
+from sql.deliveries import Deliveries
+from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
 from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
+from supervisors.chain_audit import settings_of
 from supervisors.child import Child
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
 from web.api_keys import VerifiedKeys
 from web.claim import claim
+from web.console.hub import hub_child
+from web.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
 from web.keyring import keyring
 from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
 from web.log_keys import log_keys
+from web.log_memory import FileMemory, memory_file
 from web.node_tokens import SignedNodeTokens
 from web.objects_route import add_object_routes, object_gate
 from web.outside import Outside, build_outside
@@ -77,10 +88,12 @@ class Application:
         await self.outside.close()
 
 
-def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
+def build(
+    settings: Settings, manager: ServiceManager = NOBODY, file: Path | None = None
+) -> Application:
     """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
 
-    ``manager`` is told that all is alive, if it wants to know.
+    ``manager`` is told that all is alive, if it wants to know; ``file`` is that of the settings.
     """
     data = data_folder(settings)
     claim(data)
@@ -89,12 +102,18 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
     outside = build_outside(settings, data, lambda: place.url)
-    registry = Registry()
+    registry, memory = Registry(), FileMemory(memory_file(data))
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(
-        settings, data, outside, registry, lambda: tree.root.snapshot(brief=True)
+        settings,
+        data,
+        outside,
+        registry,
+        snapshot=lambda: tree.root.snapshot(brief=True),
+        memory=memory,
     )
-    ports = ports_of(gateway, outside, data)
+    gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
+    ports = ports_of(gateway, outside, data, memory)
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
         return await tree.open_session(identity_of(arrival), socket)
@@ -103,27 +122,80 @@ def build(settings: Settings, manager: ServiceManager = NOBODY) -> Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
 
     listener = listener_child(settings, place, registry, site)
-    session, lifeline, scheduler = actor_settings(settings)
     revoker = revoker_child(gateway, registry)
-    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager))
+    late = gateway.console.lag.note
+    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager, late))
     tree = Tree(
         ports,
         registry,
-        session,
-        lifeline=lifeline,
-        sequencer=sequencer_settings(settings),
-        paymaster=PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
-        scheduler=scheduler,
+        session_settings(settings),
+        paces=paces_of(settings),
+        anchoring=anchoring_of(gateway, outside),
+        couriering=couriering_of(settings, outside),
+        verifying=verifying_of(settings),
         engines=outside.engines,
         web=[revoker, listener],
-        last=[pulse, sweeper_child(gateway, registry)],
+        last=[pulse, *helpers(gateway, registry, outside)],
     )
     return Application(settings, data, tree.root, place, outside, gateway)
 
 
-def ports_of(gateway: Gateway, outside: Outside, data: Path) -> Ports:
+def helpers(gateway: Gateway, registry: Registry, outside: Outside) -> list[Child]:
+    """What the gateway can do without for a while."""
+    return [
+        sweeper_child(gateway, registry),
+        hub_child(gateway, registry, outside.bus),
+        event_hub_child(gateway, registry, outside.bus),
+    ]
+
+
+def with_sight(gateway: Gateway, tree: Callable[[], Tree], sources: Mapping[str, str]) -> Gateway:
+    """Who looks at it sees the tree, which is not made yet, and where each setting came from."""
+    return attrs.evolve(
+        gateway,
+        restarts=lambda: tree().root.restarts.recent(),  # noqa: PLW0108 - there is no tree yet
+        unread=lambda: tree().root.dead_letters,
+        sources=sources,
+    )
+
+
+def anchoring_of(gateway: Gateway, outside: Outside) -> Anchoring | None:
+    """What the tree needs to anchor; None where nothing is to be."""
+    if outside.chain is None:
+        return None
+    settings = settings_of(gateway.settings.chain)
+    return Anchoring(outside.chain.engine, outside.chain.port, gateway.anchors, settings)
+
+
+def couriering_of(settings: Settings, outside: Outside) -> Couriering:
+    """What the tree needs to tell endpoints."""
+    given = settings.webhooks
+    pace = CourierSettings(give_up_days=given.give_up_days, keep_days=float(given.keep_days))
+    return Couriering(outside.post, Deliveries(outside.database), pace)
+
+
+def verifying_of(settings: Settings) -> VerifierSettings | None:
+    """What the settings say to the Verifier; None: nothing is checked. Raises SettingsError."""
+    given = settings.verification
+    if not given.enabled:
+        return None
+    try:
+        own = given.own()
+    except ValueError as error:
+        raise SettingsError("verification.own_nodes must be ids of nodes") from error
+    return VerifierSettings(
+        least_odds=given.least_odds,
+        wait_seconds=given.wait_seconds,
+        check_seconds=given.check_seconds,
+        pays_unverifiable=given.pays_unverifiable,
+        own=own,
+    )
+
+
+def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory) -> Ports:
     """The outside world as the actors see it. Raises SettingsError."""
-    store = SqlStore(outside.database)
+    store = SqlStore(outside.database, gateway.halts)
+    keys = log_keys(gateway.settings, data, gateway.clock, gateway.random)
     return Ports(
         store=store,
         objects=outside.objects,
@@ -132,7 +204,9 @@ def ports_of(gateway: Gateway, outside: Outside, data: Path) -> Ports:
         random=gateway.random,
         tokens=SignedNodeTokens(gateway.tokens, gateway.random),
         log=store,
-        signer=log_keys(gateway.settings, data, gateway.clock, gateway.random),
+        signer=keys,
+        receipts=keys,
+        memory=memory,
     )
 
 
@@ -147,34 +221,38 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
         base=arrival.base,
         standing=row.standing,
         token_expires=arrival.expires,
+        key=row.public_key,
     )
 
 
-def actor_settings(
-    settings: Settings,
-) -> tuple[NodeSessionSettings, LifelineSettings, SchedulerSettings]:
-    """What the settings say to the actors that see to nodes and jobs."""
+def session_settings(settings: Settings) -> NodeSessionSettings:
+    """What the settings say to the sessions of nodes."""
     leases, earnings = settings.leases, settings.earnings
-    session = NodeSessionSettings(
+    return NodeSessionSettings(
         bucket=settings.objects.bucket,
         require_object=settings.results.require_object,
         share_percent=earnings.share_percent,
         dispute_seconds=earnings.dispute_hours * 3600,
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
+        verified_types=frozenset({"render"} if settings.verification.enabled else ()),
     )
-    lifeline = LifelineSettings(
-        sweep_seconds=leases.sweep_seconds,
-        grace_seconds=leases.grace_seconds,
-        unsent_seconds=leases.unsent_seconds,
-    )
-    return session, lifeline, SchedulerSettings(open_jobs=settings.limits.open_jobs)
 
 
-def sequencer_settings(settings: Settings) -> SequencerSettings:
-    """What the settings say to the Sequencer."""
-    proof = settings.proof
-    return SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds)
+def paces_of(settings: Settings) -> Paces:
+    """What the settings say to the other actors."""
+    leases, proof, audit = settings.leases, settings.proof, settings.audit
+    return Paces(
+        LifelineSettings(
+            sweep_seconds=leases.sweep_seconds,
+            grace_seconds=leases.grace_seconds,
+            unsent_seconds=leases.unsent_seconds,
+        ),
+        SchedulerSettings(open_jobs=settings.limits.open_jobs),
+        SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
+        PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
+        AuditorSettings(audit.every_seconds, audit.time()),
+    )
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:
@@ -205,7 +283,9 @@ def build_gateway(
     data: Path,
     outside: Outside,
     registry: Registry,
+    *,
     snapshot: Callable[[], Snapshot],
+    memory: FileMemory,
 ) -> Gateway:
     """What the handlers can reach."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
@@ -229,7 +309,10 @@ def build_gateway(
         jobs=Jobs(database),
         credits=Credits(database),
         proofs=Proofs(database),
+        anchors=Anchors(database),
+        chain=None if outside.chain is None else outside.chain.port,
         sales=Sales.over(database, outside.payments, outside.url),
+        halts=Halts(database, chain=outside.chain is not None, seen=lambda: memory.head),
         starter=starter_units(settings),
         probes=outside.probes,
         snapshot=snapshot,

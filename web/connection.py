@@ -10,7 +10,7 @@ import attrs
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from config.settings import Network
+from config.sections import Network
 from web.answers import encode, refusal
 from web.caller import subject_of, trusts
 from web.crowd import Crowd, Seat

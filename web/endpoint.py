@@ -17,13 +17,14 @@ from web.converter import structure_query, uuid_of
 from web.fence import identify
 from web.gateway import Gateway
 from web.operations import PER_CALLER, Answer, Call, Operation
-from web.problem import Problem, invalid, unavailable
+from web.problem import Problem, invalid, sentence, unavailable
 from web.rates import admit
 from web.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again")
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
+HALTED_SECONDS = 60  # until an operator has looked; nobody should try more often
 CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
 
 
@@ -37,7 +38,15 @@ class Endpoint:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Admit, identify, validate, handle, answer."""
-        outcome = await self._outcome(request)
+        return self._answered(request, await self._outcome(request))
+
+    async def serve_as(self, request: web.Request, claims: Claims) -> web.StreamResponse:
+        """For somebody who is known, and was admitted: validate, handle, answer."""
+        if self.operation.new_work and not await is_open(self._gateway.registry):
+            return refusal(request, CLOSING)
+        return self._answered(request, await self._called(request, claims))
+
+    def _answered(self, request: web.Request, outcome: Any) -> web.StreamResponse:
         if type(outcome) is self._usual:
             return success(self._success, outcome)
         if isinstance(outcome, Problem):
@@ -58,6 +67,11 @@ class Endpoint:
             return refused
         if isinstance(claims, Problem):
             return claims
+        return await self._called(request, claims)
+
+    async def _called(self, request: web.Request, claims: Claims | None) -> Any:
+        if self.operation.writes and (halt := await self._gateway.halts.now()) is not None:
+            return unavailable(sentence(halt.text), retry_after=HALTED_SECONDS)
         words = self._words(request)
         if isinstance(words, Problem):
             return words

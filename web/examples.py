@@ -35,6 +35,12 @@ VERSION: Final[Example] = {
 READINESS: Final[Example] = {
     "status": "ready",
     "checks": {"database": "connected", "redis": "connected", "objects": "connected"},
+    "log": {
+        "leaves": 120,
+        "unanchored": 4,
+        "unanchored_since": "2026-03-13T12:00:01Z",
+        "halted": None,
+    },
 }
 
 CREDENTIALS: Final[Example] = {"email": "user@example.com", "password": "securepassword123"}
@@ -303,43 +309,22 @@ COMPLETED_UPLOAD: Final[Example] = {
     "completed_at": "2026-03-13T12:01:00Z",
     "put": None,
 }
-
-NEW_JOB: Final[Example] = {
-    "job_type": "render",
-    "payload_ref": "s3://bucket/input/scene.blend",
+STORAGE: Final[Example] = {
+    "uploads": [
+        {
+            "id": UPLOAD_ID,
+            "filename": "scene.blend",
+            "size": 1048576,
+            "sha256": SHA256,
+            "created_at": "2026-03-13T12:00:00Z",
+            "expires_at": "2026-04-12T12:00:00Z",
+        }
+    ],
+    "count": 1,
+    "used": 1048576,
+    "quota": 107374182400,
 }
-PLACED: Final[Example] = {"job_id": JOB_ID, "node_id": NODE_ID, "status": "DISPATCHED"}
-JOB: Final[Example] = {
-    "id": JOB_ID,
-    "node_id": NODE_ID,
-    "job_type": "render",
-    "payload_ref": "s3://bucket/input/scene.blend",
-    "status": "COMPLETED",
-    "result_ref": f"s3://rendertrust/results/{USER_ID}/{JOB_ID}/0/1/frame.png",
-    "error_message": None,
-    "retry_count": 0,
-    "queued_at": "2026-03-13T12:00:00Z",
-    "dispatched_at": "2026-03-13T12:00:01Z",
-    "completed_at": "2026-03-13T12:05:00Z",
-    "created_at": "2026-03-13T12:00:00Z",
-    "updated_at": "2026-03-13T12:05:00Z",
-    "price": "10.0000",
-    "charged": "10.0000",
-    "progress": 1.0,
-}
-CANCELLED_JOB: Final[Example] = {
-    **JOB,
-    "status": "CANCELLED",
-    "result_ref": None,
-    "charged": "0.0000",
-    "progress": None,
-}
-JOBS: Final[Example] = {"jobs": [JOB], "count": 15, "next": JOB_ID}
-RESULT: Final[Example] = {
-    "job_id": JOB_ID,
-    "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
-    "expires_in": 3600,
-}
+UPLOAD_REMOVED: Final[Example] = {"message": "The upload was removed"}
 
 NEW_NODE: Final[Example] = {
     "name": "gpu-node-east-1",

@@ -95,6 +95,7 @@ BATCH: Final[Example] = {
     "left": 1,
     "payouts": [APPROVED_PAYOUT],
 }
+REJECTION: Final[Example] = {"reason": "The account does not exist", "not_paid": True}
 SENT: Final[Example] = {"reference": "SEPA 2026-03-21/1", "reason": "Sent by the bank"}
 PAID_BATCH: Final[Example] = {
     **BATCH,

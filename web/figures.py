@@ -7,6 +7,7 @@ however often and by however many anybody asks.
 import asyncio
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
@@ -15,10 +16,11 @@ from actors.ports import Clock
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.database import Unavailable
 from sql.figures import Totals, read_totals
+from sql.halt import Halts
 from supervisors.snapshot import Snapshot
 from web.log_lines import LINES
 from web.middleware.actors import ActorFigures
-from web.readiness import PROBE_SECONDS, Probe, readiness_of
+from web.readiness import PROBE_SECONDS, LogState, Probe, log_state, readiness_of
 
 if TYPE_CHECKING:
     from sql.database import Database
@@ -31,6 +33,16 @@ UP: Final = Gauge("rendertrust_dependency_up", "1: it answers; 0: it does not.",
 POOL: Final = Gauge("rendertrust_database_connections", "Connections of the pool that are open.")
 POOL_BUSY: Final = Gauge("rendertrust_database_connections_busy", "Those of them in use.")
 POOL_MOST: Final = Gauge("rendertrust_database_connections_max", "How many there may be.")
+UNANCHORED: Final = Gauge(
+    "rendertrust_log_unanchored", "Leaves of the log that no confirmed anchor covers."
+)
+WAITS: Final = Gauge(
+    "rendertrust_anchor_lag_seconds", "How long the oldest checkpoint waits for its anchor."
+)
+HALTED: Final = Gauge(
+    "rendertrust_log_halted",
+    "1: nothing is written, for the chain or our own file has another log.",
+)
 DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that nobody read in time.")
 FRESH_SECONDS: Final = 10.0
 
@@ -38,8 +50,11 @@ FRESH_SECONDS: Final = 10.0
 class Figures:
     """Of one gateway."""
 
-    def __init__(self, database: "Database", probes: Mapping[str, Probe], clock: Clock) -> None:
+    def __init__(
+        self, database: "Database", probes: Mapping[str, Probe], clock: Clock, halts: Halts
+    ) -> None:
         self._database, self._probes, self._clock = database, probes, clock
+        self._halts = halts
         self._actors = ActorFigures()
         self._stale_at = -math.inf
         self._dropped = 0
@@ -76,6 +91,7 @@ class Figures:
                 show_totals(await read_totals(self._database))
         except (Unavailable, TimeoutError):
             return  # what says so is ``dependency_up``
+        show_log(await log_state(self._database, self._halts), self._clock.now())
 
 
 def show_totals(totals: Totals) -> None:
@@ -85,3 +101,13 @@ def show_totals(totals: Totals) -> None:
             gauge.labels(name).set(count)
     HOLDS.set(totals.holds)
     HELD.set(totals.held / UNITS_PER_CREDIT)
+
+
+def show_log(log: LogState | None, now: datetime) -> None:
+    """Take over what is known of the log; nothing, while nothing is."""
+    if log is None:
+        return
+    since = log.unanchored_since
+    UNANCHORED.set(log.unanchored or 0)
+    WAITS.set(0.0 if since is None else max((now - since).total_seconds(), 0.0))
+    HALTED.set(log.halted is not None)

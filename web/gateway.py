@@ -1,24 +1,33 @@
 """What an operation's handler can reach: the ports, the actors' addresses, the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
 from aiohttp import web
 
-from actors.ports import Clock, Objects, Payments, Random
+from actors.kernel import DeadLetters, Restart
+from actors.ports import Chain, Clock, Objects, Payments, Random
 from config.settings import Settings
+from config.sources import sources_of
 from sql.administration import Administration
+from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.audit import Audit
 from sql.credits import Credits
+from sql.endpoints import Endpoints
+from sql.events import Events
+from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
+from sql.organisations import Organisations
 from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
+from sql.receipts import Receipts
+from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
 from sql.uploads import Uploads
@@ -26,6 +35,7 @@ from sql.users import Users
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from web.api_keys import VerifiedKeys
+from web.console.memory import Memory
 from web.figures import Figures
 from web.passwords import Passwords
 from web.rates import Rates
@@ -41,8 +51,28 @@ def _operators(gateway: "Gateway") -> Operators:
     return Operators(gateway.database)
 
 
+def _organisations(gateway: "Gateway") -> Organisations:
+    return Organisations(gateway.database)
+
+
+def _retention(gateway: "Gateway") -> Retention:
+    return Retention(gateway.database)
+
+
 def _prices(gateway: "Gateway") -> Prices:
     return Prices(gateway.database)
+
+
+def _events(gateway: "Gateway") -> Events:
+    return Events(gateway.database)
+
+
+def _endpoints(gateway: "Gateway") -> Endpoints:
+    return Endpoints(gateway.database)
+
+
+def _receipts(gateway: "Gateway") -> Receipts:
+    return Receipts(gateway.database)
 
 
 def _multiparts(gateway: "Gateway") -> Multiparts:
@@ -50,7 +80,15 @@ def _multiparts(gateway: "Gateway") -> Multiparts:
 
 
 def _figures(gateway: "Gateway") -> Figures:
-    return Figures(gateway.database, gateway.probes, gateway.clock)
+    return Figures(gateway.database, gateway.probes, gateway.clock, gateway.halts)
+
+
+def _sources(gateway: "Gateway") -> Mapping[str, str]:
+    return sources_of(gateway.settings, None)
+
+
+def _memory(gateway: "Gateway") -> Memory:
+    return Memory.of(gateway.random.uuid(), gateway.snapshot, gateway.clock)
 
 
 @attrs.frozen
@@ -108,14 +146,31 @@ class Gateway:
     jobs: Jobs
     credits: Credits
     proofs: Proofs
+    anchors: Anchors
     sales: Sales
+    halts: Halts  # why nothing may be written
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
+    receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
     multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
+    endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
+    events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
     operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
+    organisations: Organisations = attrs.field(
+        default=attrs.Factory(_organisations, takes_self=True)
+    )
+    retention: Retention = attrs.field(default=attrs.Factory(_retention, takes_self=True))
+    chain: Chain | None = None  # None: nothing is anchored
+    restarts: Callable[[], Sequence[Restart]] = tuple  # the log of the whole tree
+    unread: Callable[[], DeadLetters] = (
+        DeadLetters  # messages of the whole tree that reached nobody
+    )
+    console: Memory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
+    # where each setting's value came from
+    sources: Mapping[str, str] = attrs.field(default=attrs.Factory(_sources, takes_self=True))
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)

@@ -9,7 +9,8 @@ import structlog
 
 from actors.ports import Clock
 from config.redaction import hide
-from config.settings import Jwt, Settings
+from config.sections import Jwt
+from config.settings import Settings
 from supervisors.engines.secret import fresh_secret, keep_secret, write_private
 
 LOOK_EVERY_SECONDS: Final = 1.0

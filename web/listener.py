@@ -8,7 +8,8 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import Actor, Message, handles
-from config.settings import Server, Settings
+from config.sections import Server
+from config.settings import Settings
 from web.connection import Bounds, Runner
 from web.crowd import Crowd
 from web.files import files

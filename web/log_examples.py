@@ -26,6 +26,8 @@ LEDGER_PROOF: Final[Example] = {
     "directions": ["left", "right"],
     "anchor_tx_hash": None,
     "block_number": None,
+    "chain_id": None,
+    "contract": None,
     "leaf": LEAF,
     "leaf_hash": "412223787fd08247dbd7dfc338f83d4afc41509b8ad30f7c31567294391179cc",
     "leaf_index": 1,
@@ -49,4 +51,58 @@ CONSISTENCY: Final[Example] = {
     "to_size": 3,
     "to_root": ROOT,
     "proof_hashes": [THIRD],
+}
+EPOCH: Final = (
+    "rendertrust-epoch-v1\nepoch 2\ntime 2026-03-13T11:59:00Z\norigin farm.example/log\n"
+    "chain 11155111\ncontract 0x5FbDB2315678afecb367f032d93F642f64180aa3\nsize 120\n"
+    f"root {'ab' * 32}\n"
+)
+EPOCHS: Final[Example] = {
+    "epochs": [
+        {
+            "number": 2,
+            "origin": "farm.example/log/epoch/2-e1fcdf50",
+            "leaf": EPOCH,
+            "leaf_hash": "e1fcdf508587869061a4a1a00a66fd0493dc83ebc945c041e4ad54b1ce9b31de",
+            "leaf_index": 2,
+            "proof_hashes": ["b137985ff484fb600db93107c77b0365c80d78f5b429ded0fd97361d077999eb"],
+            "directions": ["left"],
+        }
+    ],
+    "tree_size": 3,
+    "merkle_root": "e02f9bed6bac16d1bce1ca15353180d002c5c5b73311d16bbdaf4e91b16e3685",
+}
+CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+TRANSACTION: Final = "0x" + "9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b"
+ANCHORS: Final[Example] = {
+    "anchors": [
+        {
+            "size": 3,
+            "merkle_root": ROOT,
+            "tx_hash": TRANSACTION,
+            "block_number": 12345,
+            "contract": CONTRACT,
+            "chain_id": 11155111,
+            "state": "confirmed",
+            "error": None,
+            "created_at": "2026-03-13T12:05:00Z",
+            "confirmed_at": "2026-03-13T12:07:24Z",
+        }
+    ],
+    "count": 5,
+    "page": 1,
+    "per_page": 20,
+}
+VERIFICATION: Final[Example] = {
+    "verified": True,
+    "entry_id": 42,
+    "merkle_root": ROOT,
+    "on_chain_root": ROOT,
+    "block_number": 12345,
+    "tx_hash": TRANSACTION,
+    "reason": None,
+    "state": "confirmed",
+    "chain_id": 11155111,
+    "contract": CONTRACT,
+    "private": False,
 }

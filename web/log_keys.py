@@ -14,9 +14,10 @@ import attrs
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from actors.ports import Clock, Random
+from actors.ports import Clock, Random, ReceiptKey
 from config.redaction import hide
-from config.settings import Proof, Settings, SettingsError
+from config.sections import Proof
+from config.settings import Settings, SettingsError
 from rendertrust import checkpoint, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
@@ -40,6 +41,9 @@ class Keys:
     def sign(self, made: Checkpoint) -> str:
         return checkpoint.sign(made, *self.all)
 
+    def receipts(self) -> ReceiptKey:
+        return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
+
 
 class KeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
@@ -57,6 +61,9 @@ class KeyFile:
     def sign(self, made: Checkpoint) -> str:
         """By the keys that ``verifiers`` told last: they change there alone."""
         return self._keys.sign(made)
+
+    def receipts(self) -> ReceiptKey:
+        return self._now().receipts()
 
     def _now(self) -> Keys:
         """Those of now. A file that went away or is broken changes nothing."""

@@ -72,6 +72,11 @@ def set_level(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
+def level_now() -> str:
+    """Which lines are written."""
+    return logging.getLevelName(logging.getLogger().level).lower()
+
+
 def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Name the request that is being handled, unless the event names one."""
     request = REQUEST.get()

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from rendertrust.taking import Taking
 from web.answers import refusal
 from web.gate import Gate
 from web.operations import Audience
@@ -79,14 +80,16 @@ class ObjectForwarder:
     async def _send(
         self, request: web.Request, target: URL, body: "Body"
     ) -> aiohttp.ClientResponse:
-        return await self._client().request(
-            request.method,
-            target,
-            headers=end_to_end(request.headers),
-            data=None if body.done else body.chunks(),
-            expect100=body.awaits_leave,
-            allow_redirects=False,
-        )
+        taking = Taking(IDLE_SECONDS)
+        async with taking.in_time():
+            return await self._client().request(
+                request.method,
+                target,
+                headers=end_to_end(request.headers),
+                data=None if body.done else taking.of(body.chunks()),
+                expect100=body.awaits_leave,
+                allow_redirects=False,
+            )
 
     async def _answer(
         self, request: web.Request, body: "Body", answer: aiohttp.ClientResponse

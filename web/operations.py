@@ -110,15 +110,22 @@ class Operation:
     )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID, a word none
     new_work: bool = False  # refused while the gateway is closing
+    while_halted: bool = False  # done though nothing may be written: whoever reads must log in
     idempotency: bool = False  # takes an Idempotency-Key
     media: str = "application/json"  # what the answers are
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])  # it reads, and what they are
     raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
-    within: float = 1.85  # seconds for the handler: whoever asks is answered within two
+    # seconds for the handler: whoever asks is answered within two; None: it goes on, as it says
+    within: float | None = 1.85
     also: str | None = None  # another media type of the first answer, for those who ask for it
     hidden: bool = False  # not described: a page's own file
     request_example: Any = None  # a body, as JSON has it
     example: Any = None  # the first answer's, as JSON has it
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is refused while nothing may be written."""
+        return self.method != "GET" and not self.while_halted
 
     @property
     def noun(self) -> str:
@@ -153,6 +160,9 @@ class Operations:
 
     def put(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("PUT", path, declared)
+
+    def patch(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._declare("PATCH", path, declared)
 
     def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         return self._declare("DELETE", path, declared)

@@ -7,16 +7,20 @@ from typing import Any
 import attrs
 
 from actors.ports import ObjectsUnavailable
+from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
 from supervisors.child import Child
 from supervisors.engines.account import Account, check_way, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
+from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.bus_valkey import ValkeyBus
+from supervisors.engines.chain import EvmChain, KnownChain, remote_chain
 from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
+from supervisors.engines.post import HttpPost
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
@@ -27,6 +31,14 @@ from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.schema import SchemaActor
 from web.readiness import Probe
+
+
+@attrs.frozen
+class ChainOutside:
+    """The chain that checkpoints are anchored on; ``engine`` runs it, or knows where it is."""
+
+    engine: Child
+    port: EvmChain
 
 
 @attrs.frozen
@@ -44,11 +56,16 @@ class Outside:
     bus: ValkeyBus
     payments: StripePayments
     rates: SharedRates
+    post: HttpPost
+    chain: "ChainOutside | None"
     probes: dict[str, Probe]
     url: Callable[[], str]
 
     async def close(self) -> None:
         """After the tree has stopped."""
+        if self.chain is not None:
+            await self.chain.port.close()
+        await self.post.close()
         await self.rates.close()
         await self.bus.close()
         await self.payments.aclose()
@@ -94,13 +111,28 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
         objects=objects,
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),
+        post=HttpPost(private=settings.webhooks.private),
         rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
+        chain=build_chain(settings.chain, data, account),
         probes={
             "database": lambda: _database_answers(database),
             "redis": lambda: _valkey_answers(valkey),
             "objects": lambda: _objects_answer(objects),
         },
         url=public_url,
+    )
+
+
+def build_chain(given: Chain, data: Path, account: Account | None) -> ChainOutside | None:
+    """None where nothing is to be anchored. Raises SettingsError."""
+    if not given.url:
+        return None
+    current = Current[ChainEndpoint]()
+    engine: RunsEngine[ChainEndpoint] = (
+        EmbeddedAnvil(data, account=account) if given.embedded else KnownChain(remote_chain(given))
+    )
+    return ChainOutside(
+        engine_child(engine, current), EvmChain(current, fee_cap_gwei=given.fee_cap_gwei)
     )
 
 

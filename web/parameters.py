@@ -25,6 +25,7 @@ class RenderParams:
     height: Pixels | None = None
     samples: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     format: Literal["PNG", "JPEG", "OPEN_EXR"] | None = None
+    noisy: bool | None = None
 
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:

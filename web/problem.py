@@ -50,3 +50,8 @@ def invalid(faults: Sequence[Fault]) -> Problem:
 def unavailable(detail: str, retry_after: int = 1) -> Problem:
     """503 with Retry-After, in seconds."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
+
+
+def sentence(text: str) -> str:
+    """With a capital letter, and everything else as it is."""
+    return text[:1].upper() + text[1:]

@@ -61,15 +61,20 @@ class Vitality:
 
 
 class PulseActor(Actor[Pulse]):
-    """``vital`` reads the parts of the tree without which nothing works.
+    """``vital`` reads the parts of the tree without which nothing works; ``late`` is told the lag.
 
     That its own message arrives shows that the loop runs and actors are served.
     """
 
     def __init__(
-        self, vital: Callable[[], Iterable[Snapshot]], clock: Clock, manager: ServiceManager
+        self,
+        vital: Callable[[], Iterable[Snapshot]],
+        clock: Clock,
+        manager: ServiceManager,
+        late: Callable[[float], None] = LAG.observe,
     ) -> None:
         self._vital, self._clock, self._manager = vital, clock, manager
+        self._late = late
         self._vitality = Vitality()
         self._due = self._look_at = 0.0
         half = manager.watchdog_seconds / 2 or LOOK_SECONDS
@@ -82,7 +87,7 @@ class PulseActor(Actor[Pulse]):
     @handles(Beat)
     async def beat(self, message: Beat) -> None:
         now = self._clock.monotonic()
-        LAG.observe(max(0.0, now - self._due))
+        self._late(max(0.0, now - self._due))
         if now >= self._look_at:
             self._look_at = now + self._look_every
             self._look(now)

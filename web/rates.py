@@ -14,7 +14,7 @@ from multidict import istr
 from prometheus_client import Counter
 
 from actors.ports import Clock
-from config.settings import Limits
+from config.sections import Limits
 from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.problem import Problem, unavailable
 from web.rate_table import Table

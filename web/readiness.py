@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 import attrs
+
+from sql.database import Database, Unavailable
+from sql.halt import Halts, read_backlog
 
 Probe: TypeAlias = Callable[[], Awaitable[bool]]
 Connection: TypeAlias = Literal["connected", "unavailable"]
@@ -12,16 +16,38 @@ PROBE_SECONDS: Final = 1.5
 
 
 @attrs.frozen
+class LogState:
+    """The log, for information: how many leaves it has, and how many of them no anchor covers.
+
+    ``unanchored`` is null where nothing is anchored; ``unanchored_since``: when the oldest
+    checkpoint was signed that waits for an anchor, or, before it is signed, the oldest entry was
+    booked. ``halted``: why nothing may be written, if so.
+    """
+
+    leaves: int
+    unanchored: int | None
+    unanchored_since: datetime | None
+    halted: str | None
+
+
+@attrs.frozen
 class Readiness:
-    """``checks`` names every dependency: ``connected`` or ``unavailable``."""
+    """``checks`` names every dependency: ``connected`` or ``unavailable``.
+
+    ``log`` is null before there is one, and while the database does not answer.
+    """
 
     status: Literal["ready", "degraded"]
     checks: Mapping[str, Connection]
+    log: LogState | None = None
 
 
-async def readiness_of(probes: Mapping[str, Probe]) -> Readiness:
-    """Ask all dependencies; one that hangs is not there. Takes 1.5 s at most."""
+async def readiness_of(
+    probes: Mapping[str, Probe], log: Callable[[], Awaitable[LogState | None]] | None = None
+) -> Readiness:
+    """Ask all dependencies, and of the log, at once; who hangs is not there. 1.5 s at most."""
     found: dict[str, Connection] = {}
+    known: LogState | None = None
 
     async def ask(name: str) -> None:
         found[name] = "connected" if await _answers(probes[name]) else "unavailable"
@@ -29,9 +55,12 @@ async def readiness_of(probes: Mapping[str, Probe]) -> Readiness:
     async with asyncio.TaskGroup() as group:
         for name in probes:
             group.create_task(ask(name))
+        if log is not None:
+            known = await log()
     checks: dict[str, Connection] = {name: found[name] for name in probes}
-    degraded = "unavailable" in checks.values()
-    return Readiness("degraded" if degraded else "ready", checks)
+    halted = known is not None and known.halted is not None
+    degraded = halted or "unavailable" in checks.values()
+    return Readiness("degraded" if degraded else "ready", checks, known)
 
 
 async def _answers(probe: Probe) -> bool:
@@ -40,3 +69,18 @@ async def _answers(probe: Probe) -> bool:
             return await probe()
     except TimeoutError:
         return False
+
+
+async def log_state(database: Database, halts: Halts) -> LogState | None:
+    """A backlog is no failure: anchors wait for the chain, and nothing else waits for them."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            halt, backlog = await halts.now(), await read_backlog(database)
+    except (Unavailable, TimeoutError):
+        return None
+    why = None if halt is None else halt.text
+    if backlog is None:
+        return None if why is None else LogState(0, None, None, why)
+    if not halts.chain:
+        return LogState(backlog.size, None, None, why)
+    return LogState(backlog.size, backlog.size - backlog.anchored, backlog.since, why)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from web.admission import is_open
 from web.answers import refusal
 from web.caller import CALLER
 from web.connection import has_flooded
+from web.connections import Connection
 from web.converter import uuid_of
 from web.crowd import SEAT
 from web.fence import bearer, verified
@@ -123,9 +125,12 @@ class Relay:
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
         served = Served(session, request[CALLER].subject)
+        known = self._gateway.console.connections
+        connection = known.opened(arrival.node.id, served.subject)
         try:
-            await self._serve(arrival.node.id, served, response)
+            await self._serve(arrival.node.id, served, response, connection)
         finally:
+            known.ended(connection, ours=socket.closed_with, theirs=response.close_code)
             socket.let_go()
         if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
             self._places.rest(arrival.node.id)
@@ -140,8 +145,11 @@ class Relay:
         for served in self._serving.values():
             served.session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
 
-    async def _serve(self, node: UUID, served: Served, response: web.WebSocketResponse) -> None:
+    async def _serve(
+        self, node: UUID, served: Served, response: web.WebSocketResponse, connection: Connection
+    ) -> None:
         older, session = self._serving.get(node), served.session
+        known = self._gateway.console.connections
         self._serving[node] = served
         if older is not None:
             older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
@@ -149,7 +157,7 @@ class Relay:
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
         try:
             with SOCKETS.track_inprogress():
-                await read(response, session)
+                await read(response, session, partial(known.answered, connection))
         finally:
             if self._serving.get(node) is served:
                 del self._serving[node]
@@ -174,13 +182,24 @@ class Relay:
         return Arrival(row, claims.expires, reached_at(request, self._gateway.settings))
 
 
-async def read(response: web.WebSocketResponse, session: Ref[NodeSession]) -> None:
+def unheard() -> None:
+    """Nobody wants to know of pongs."""
+
+
+async def read(
+    response: web.WebSocketResponse,
+    session: Ref[NodeSession],
+    ponged: Callable[[], None] = unheard,
+) -> None:
     """Pass frames on until the socket or the session ends; a full session slows its node down.
 
-    Full are so many frames, and so many bytes: of long ones few may be ahead of it.
+    Full are so many frames, and so many bytes: of long ones few may be ahead of it. ``ponged`` is
+    called at each pong.
     """
     ahead = 0
     async for message in response:
+        if message.type is WSMsgType.PONG:
+            ponged()
         try:
             if not await passed_on(message, response, session):
                 return

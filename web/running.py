@@ -61,9 +61,10 @@ async def run(
     manager: ServiceManager = NOBODY,
     reload: Callable[[], None] | None = None,
 ) -> int:
-    """Start, serve, stop; the exit code: 0 when it was asked to stop, 1 when it could not go on.
+    """Start, serve, stop; the exit code: 0 when it was asked to stop.
 
-    ``ready`` is called once it serves; ``tell`` gets the one line that says why it ends with 1.
+    1 when it could not go on, or what a ``Fatal`` says. ``ready`` is called once it serves;
+    ``tell`` gets the one line that says why it does not end with 0.
     ``manager`` is told too; ``reload`` is what SIGHUP does.
     """
     stop = Signals(manager, reload)
@@ -79,7 +80,7 @@ async def run(
         await application.close()
     if reason is not None:
         tell(reason)
-    return 0 if reason is None else 1
+    return 0 if reason is None else application.root.exit_code
 
 
 async def _run(application: Application, ready: Callable[[], None], stop: Signals) -> str | None:

@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from web.archives import add_archive_route
+from web.console.site import add_console
 from web.document import BYTES_MAX
 from web.endpoint import Endpoint
 from web.gateway import GATEWAY, Gateway
@@ -11,6 +13,7 @@ from web.middleware.notes import notes
 from web.middleware.problems import problems
 from web.middleware.request_id import request_ids
 from web.middleware.seats import callers, seats
+from web.objects_route import object_gate
 from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
@@ -35,4 +38,6 @@ def build_site(gateway: Gateway) -> web.Application:
             site.router.add_get(operation.path, endpoint.serve)  # HEAD too
         else:
             site.router.add_route(operation.method, operation.path, endpoint.serve)
+    add_archive_route(site, gateway, through=object_gate(gateway.rates))
+    add_console(site, gateway)
     return site

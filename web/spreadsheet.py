@@ -10,7 +10,7 @@ from aiohttp import web
 from web.operations import Call
 
 MEDIA = "text/csv"
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last are the first in full width
 
 
 def wants_csv(call: Call[Any, Any], form: str | None) -> bool:

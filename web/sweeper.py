@@ -1,7 +1,7 @@
-"""The actor that removes the parts of uploads that nobody goes on with."""
+"""The actor that removes what is kept no longer: parts, inputs, results, old events."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import attrs
@@ -15,23 +15,26 @@ from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
+from web.expiry import remove_expired
 from web.gateway import Gateway
 from web.multiparts import abort
 
 FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0
 ABANDONED_AFTER: Final = timedelta(days=1)
+JOBS_AT_ONCE: Final = 500  # with some thousands of events
+SWEEP_MOST: Final = 200  # times that, then others have their turn
 
 log = logging.getLogger("sweeper")
 
 
 class Sweeper:
-    """Marker: the address of the actor that removes abandoned parts."""
+    """Marker: the address of the actor that removes what is old."""
 
 
 @attrs.frozen
 class Sweep(Message[Sweeper, None]):
-    """Its own timer: look for uploads in parts that nobody has gone on with for a day."""
+    """Its own timer: look for old events, and uploads in parts that nobody goes on with."""
 
 
 class SweeperActor(Actor[Sweeper]):
@@ -39,6 +42,7 @@ class SweeperActor(Actor[Sweeper]):
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._expired = datetime(1970, 1, 1, tzinfo=UTC)  # events of jobs that ended before
 
     async def started(self) -> None:
         self.after(FIRST_SECONDS, Sweep(), jitter=0.5)
@@ -49,7 +53,24 @@ class SweeperActor(Actor[Sweeper]):
             await self._remove_abandoned()
         except (Unavailable, ObjectsUnavailable) as error:
             log.warning("abandoned parts stay for now: %s", error)
+        try:
+            await remove_expired(self._gateway)
+        except (Unavailable, ObjectsUnavailable) as error:
+            log.warning("inputs and results that have expired stay for now: %s", error)
+        try:
+            await self._expire_events()
+        except Unavailable as error:
+            log.warning("old events stay for now: %s", error)
         self.after(SWEEP_SECONDS, Sweep(), jitter=0.1)
+
+    async def _expire_events(self) -> None:
+        now = self._gateway.clock.now()
+        before = now - timedelta(days=self._gateway.settings.events.keep_days)
+        for _ in range(SWEEP_MOST):
+            if self._expired >= before:
+                break
+            events = self._gateway.events
+            self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _remove_abandoned(self) -> None:
         since = self._gateway.clock.now() - ABANDONED_AFTER

@@ -1,6 +1,7 @@
 """JSON web tokens: issuing, and verifying with a cache of what was verified before."""
 
 import hashlib
+import hmac
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from aiohttp import web
 from aiohttp_jwt import JWTMiddleware
 
 from actors.ports import Clock, Random
-from config.settings import Jwt
+from config.sections import Jwt
 from web.converter import uuid_of
 from web.keyring import Keyring, Keys, given
 from web.rights import Role, Scope
@@ -23,6 +24,7 @@ from web.rights import Role, Scope
 ALGORITHM = "HS256"
 CACHED_MAX = 10_000
 TOKEN_BYTES_MAX = 4_096
+CONSOLE_HOURS = 12  # a browser that shows nothing of the console for so long is signed out
 
 # It logs every refused token with a traceback: refusing is our daily work.
 logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
@@ -33,6 +35,7 @@ class TokenType(Enum):
     REFRESH = "refresh"
     NODE = "node"
     UNPROVED = "node_unproved"  # of a known key that was registered again: opens nothing
+    CONSOLE = "console"  # in a browser's cookie: opens the console, and nothing of the API
 
 
 @attrs.frozen
@@ -132,15 +135,30 @@ class Tokens:
             return None
         return claims if claims.type is kind else None
 
+    def seal(self, text: str) -> str:
+        """What shows that an address is ours: by the key that signs now."""
+        self._look()
+        return _sealed(self._keys.current, text)
+
+    def is_sealed(self, text: str, seal: str) -> bool:
+        """Whether ``seal`` is ours of this text, by any key that verifies."""
+        self._look()
+        given = seal.encode(errors="replace")
+        return any(
+            hmac.compare_digest(_sealed(secret, text).encode(), given) for secret in self._keys.all
+        )
+
     def _lifetime(self, kind: TokenType) -> timedelta:
         if kind is TokenType.ACCESS:
             return timedelta(minutes=self._settings.access_minutes)
         if kind is TokenType.REFRESH:
             return timedelta(days=self._settings.refresh_days)
+        if kind is TokenType.CONSOLE:
+            return timedelta(hours=CONSOLE_HOURS)
         return timedelta(hours=self._settings.node_hours)
 
     def _audience(self, kind: TokenType) -> str:
-        ours = kind in (TokenType.ACCESS, TokenType.REFRESH)
+        ours = kind in (TokenType.ACCESS, TokenType.REFRESH, TokenType.CONSOLE)
         return self._settings.audience if ours else self._settings.node_audience
 
     def _look(self) -> None:
@@ -192,6 +210,10 @@ class Tokens:
 
 _KINDS = {kind.value: kind for kind in TokenType}
 _ROLES = {role.value: role for role in Role}
+
+
+def _sealed(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), b"rendertrust-seal\n" + text.encode(), "sha256").hexdigest()
 
 
 def key_id(secret: str) -> str:

@@ -1,55 +1,115 @@
-"""The auditor actor: goes over the books again and again."""
+"""The auditor actor: looks over what was written, every minute, and says what is wrong."""
 
 import logging
-import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
-from actors.auditor.messages import Audit, Auditor, LastAudit, RunAudit
-from actors.kernel import Actor, Fatal, handles
+import attrs
+
+from actors.auditor.figures import FINDINGS, audited
+from actors.auditor.messages import (
+    Audit,
+    Audited,
+    Auditor,
+    BooksBroken,
+    LastAudit,
+    NightAuditor,
+    RunAudit,
+    RunWhole,
+)
+from actors.auditor.policy import USUAL, AuditorSettings
+from actors.kernel import Actor, Ref, handles
 from actors.ports import Clock, Store
 from sql.database import Conflict, Unavailable
-from sql.fsck import BOOKS_BROKEN
+from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
+from sql.fsck_since import Mark
 
-EVERY_SECONDS: Final = 60.0
-WHOLE_SECONDS: Final = 86_400.0
 SHOWN_MAX: Final = 20  # findings in the log of one run
 log = logging.getLogger("auditor")
 
 
-class AuditorActor(Actor[Auditor]):
-    """Runs every invariant each minute. One that says the books are wrong stops the process.
+@attrs.frozen
+class _Kept:
+    finding: Finding
+    seen: datetime
 
-    The log is gone on with where the last run ended, and once a day from its beginning.
+
+class AuditorActor(Actor[Auditor]):
+    """Runs the invariants over what is new. One that says the books are broken ends the process.
+
+    It goes on from a mark that it keeps in memory; when it has none, everything is to be looked at
+    once. What it found counts until an audit of everything, begun later, does not find it any more.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, every: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        night: Ref[NightAuditor],
+        store: Store,
+        clock: Clock,
+        *,
+        settings: AuditorSettings = USUAL,
+    ) -> None:
+        self._night = night
         self._store = store
         self._clock = clock
-        self._every = every
-        self._last: Audit | None = None
-        self._whole_at = -math.inf
+        self._settings = settings
+        self._mark: Mark | None = None
+        self._at: datetime | None = None
+        self._whole: datetime | None = None
+        self._kept: dict[tuple[str, str], _Kept] = {}
 
     async def started(self) -> None:
-        self.after(self._every, RunAudit(), jitter=0.1)
+        self.after(self._settings.every_seconds, RunAudit(), jitter=0.1)
 
     @handles(RunAudit)
     async def run(self, _: RunAudit) -> None:
-        now = self._clock.monotonic()
-        whole = now - self._whole_at >= WHOLE_SECONDS
+        begun, from_ = self._clock.monotonic(), self._clock.now()
         try:
-            findings = tuple(await self._store.audit(whole=whole))
+            increment = await self._store.audit_since(self._mark)
         except (Unavailable, Conflict) as error:
             log.warning("the books were not audited: %s", error)
         else:
-            self._whole_at = now if whole else self._whole_at
-            self._last = Audit(self._clock.now(), findings)
-            for finding in findings[:SHOWN_MAX]:
-                log.error("%s %s: %s", finding.invariant, finding.subject, finding.found)
-            broken = sorted({f.invariant for f in findings} & BOOKS_BROKEN)
-            if broken:
-                raise Fatal(f"the books are broken: {', '.join(broken)}; run fsck")
-        self.after(self._every, RunAudit(), jitter=0.1)
+            first, self._mark = self._mark is None, increment.mark
+            if first:
+                self._night.tell(RunWhole())
+            else:
+                audited("since", OF_WHAT_IS_NEW, from_, self._clock.monotonic() - begun)
+                self._take(increment.findings, from_)
+        self.after(self._settings.every_seconds, RunAudit(), jitter=0.1)
+
+    @handles(Audited)
+    async def take_whole(self, whole: Audited) -> None:
+        for key in [key for key, kept in self._kept.items() if kept.seen < whole.begun]:
+            del self._kept[key]
+        self._whole = whole.begun
+        self._take(whole.findings, whole.begun)
 
     @handles(LastAudit)
     async def last(self, _: LastAudit) -> Audit | None:
-        return self._last
+        if self._at is None:
+            return None
+        found = tuple(kept.finding for kept in self._kept.values())
+        return Audit(self._at, found, self._whole)
+
+    def _take(self, findings: Sequence[Finding], at: datetime) -> None:
+        """Count what is wrong, tell what is new. Raises BooksBroken."""
+        self._at = max(at, self._at or at)
+        known = {(kept.finding.invariant, kept.finding.subject) for kept in self._kept.values()}
+        fresh = [f for f in findings if (f.invariant, f.subject) not in known]
+        self._kept.update({(f.invariant, f.subject): _Kept(f, at) for f in findings})
+        _tell(fresh)
+        names = [invariant for invariant, _ in self._kept]
+        for invariant in INVARIANTS:
+            FINDINGS.labels(invariant).set(names.count(invariant))
+        broken = sorted(BOOKS_BROKEN.intersection(names))
+        if broken:
+            raise BooksBroken(f"the books are broken: {', '.join(broken)}; run fsck")
+
+
+def _tell(findings: Iterable[Finding]) -> None:
+    findings = list(findings)
+    for finding in findings[:SHOWN_MAX]:
+        log.error("%s %s: %s", finding.invariant, finding.subject, finding.found)
+    if len(findings) > SHOWN_MAX:
+        log.error("and %d findings more; run fsck", len(findings) - SHOWN_MAX)

@@ -16,6 +16,7 @@ from actors.kernel.handler import handles, handles_batch
 from actors.kernel.later import Later
 from actors.kernel.message import Message, Overflow
 from actors.kernel.ref import Ref
+from actors.kernel.restarts import Restart, Restarts
 from actors.kernel.statistics import State, Statistics
 from actors.kernel.timer import Timer
 
@@ -35,6 +36,8 @@ __all__ = [
     "Mishap",
     "Overflow",
     "Ref",
+    "Restart",
+    "Restarts",
     "State",
     "Statistics",
     "Timer",

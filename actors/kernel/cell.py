@@ -152,6 +152,7 @@ class Cell:
             last_error=gauge.last_error,
             dead_letters=mailbox.lost,
             samples=gauge.samples[: gauge.runs],
+            capacity=mailbox.capacity,
         )
 
     def _note(self, end: Exit) -> Exit:

@@ -1,13 +1,15 @@
-"""Fail points: named places at which a test has this process die, or an actor fail.
+"""Fail points: named places at which a test has this process die, or stand still, or an actor
+fail.
 
     RENDERTRUST_CRASH_AT=after_commit.UnitComplete:1    SIGKILL at the first passage
+    RENDERTRUST_PAUSE_AT=after_kept.SentRow:2           SIGSTOP at the second
     RENDERTRUST_RAISE_AT=scheduler.Dispatch:2-9         an exception at the second to the ninth
 
 Points with names are passed by ``reach`` and ``at``. Beside them every message that an actor is
 about to handle is a point: ``scheduler.Dispatch``, and ``scheduler`` for any message; ``node`` for
 the session of whichever node. Passages are counted over the whole process, restarts of actors
 included.
-While neither variable is set, handlers are called as they are and ``reach`` returns at once.
+While none of the variables is set, handlers are called as they are and ``reach`` returns at once.
 """
 
 import functools
@@ -22,6 +24,7 @@ import attrs
 from actors.kernel.handler import Handler, Table
 
 CRASH_AT: Final = "RENDERTRUST_CRASH_AT"
+PAUSE_AT: Final = "RENDERTRUST_PAUSE_AT"
 RAISE_AT: Final = "RENDERTRUST_RAISE_AT"
 SHAPE: Final = re.compile(r"([\w.]+):([1-9]\d*)(?:-([1-9]\d*))?")
 
@@ -52,6 +55,11 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def pause() -> None:
+    """Stand still until somebody says SIGCONT: what is around may die meanwhile."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def fail() -> None:
     raise FailPointReached
 
@@ -59,7 +67,7 @@ def fail() -> None:
 def plans_of(environment: Mapping[str, str]) -> tuple[Plan, ...]:
     """The plans that are set; ValueError for one that would never come true."""
     plans: list[Plan] = []
-    for variable, act in ((CRASH_AT, crash), (RAISE_AT, fail)):
+    for variable, act in ((CRASH_AT, crash), (PAUSE_AT, pause), (RAISE_AT, fail)):
         text = environment.get(variable, "")
         if not text:
             continue

@@ -39,5 +39,8 @@ class Mishap(Exception):
 class Fatal(Exception):
     """Raised by an actor that found what no restart mends: the whole tree gives up at once.
 
-    Its text is shown and logged as the reason; it must hold no payload.
+    Its text is shown and logged as the reason; it must hold no payload. ``exit_code`` is the
+    process's.
     """
+
+    exit_code = 1

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import attrs
+
 from actors.kernel.dead_letter import DeadLetter, DeadLetters
 from actors.kernel.envelope import Envelope, Item, Reminder, message_of
 from actors.kernel.failure import ActorStopped, AskFailed, MailboxFull
@@ -173,7 +175,8 @@ class Mailbox:
         """Count a told message that reached nobody."""
         self.lost += 1
         if self.dead_letters is not None:
-            self.dead_letters.add(DeadLetter(type(message).__name__, self.name, reason))
+            letter = DeadLetter(type(message).__name__, self.name, reason)
+            self.dead_letters.add(attrs.evolve(letter, again=lambda: self.tell(message)))
 
     def refusal(self) -> AskFailed:
         """Why ``tell`` or ``ask`` said no."""

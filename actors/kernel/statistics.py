@@ -33,6 +33,7 @@ class Statistics:
     last_error: str | None
     dead_letters: int
     samples: Sequence[float] = ()
+    capacity: int = 0  # of the mailbox; 0 once it is down for good
 
     @property
     def handle_seconds_p95(self) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from actors.kernel.dead_letter import DeadLetters
+from actors.kernel.restarts import Restarts
 
 
 @attrs.frozen
@@ -13,3 +14,4 @@ class System:
 
     uniform: Callable[[], float]
     dead_letters: DeadLetters = attrs.field(factory=DeadLetters)
+    restarts: Restarts = attrs.field(factory=Restarts)

@@ -1,9 +1,10 @@
 """The ledger actor: what arrives while one batch is committed forms the next one."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import attrs
 from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles_batch
@@ -18,12 +19,13 @@ from actors.ledger.messages import (
     GuardFailed,
     Ledger,
     Outcome,
+    Posted,
     RenewLeases,
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
-from sql.books import Changes
-from sql.database import Conflict, Refused, Unavailable
+from sql.books import BooksTransaction, Changes
+from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
 TRIES_MAX: Final = 5  # of one batch; a server that resets at once is not hammered
@@ -43,7 +45,24 @@ EVENTS: Final = Counter(
     "rendertrust_stripe_events", "Events of Stripe's, by what became of them.", ["outcome"]
 )
 CONFLICTS_MAX: Final = 20  # of one batch
+# Who was slower than another gateway sees it at the next look; what comes again is not that.
+MISMATCHES_MAX: Final = 4
 log = logging.getLogger("ledger")
+
+
+@attrs.frozen
+class Unanswered:
+    """An attempt whose COMMIT was sent and not answered; it would have ``posted`` these places."""
+
+    transaction: int
+    posted: frozenset[int]
+    changes: Changes
+
+    def of(self, places: range) -> "Unanswered":
+        """The same, for a part of its commits alone; the first part has the changes."""
+        posted = frozenset(n - places.start for n in self.posted if n in places)
+        changes = Changes() if places.start else self.changes
+        return Unanswered(self.transaction, posted, changes)
 
 
 class LedgerActor(Actor[Ledger]):
@@ -81,48 +100,90 @@ class LedgerActor(Actor[Ledger]):
             return [0] * len(requests)
         return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
-    async def _settle(self, commits: Sequence[Commit]) -> list[Outcome]:
+    async def _settle(
+        self, commits: Sequence[Commit], lost: Iterable[Unanswered] = ()
+    ) -> list[Outcome]:
         """Try until it is decided, or the database has been away for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
-        tries, conflicts = 0, 0
+        tries, conflicts, mismatches = 0, 0, 0
+        lost = list(lost)
         while True:
             try:
-                return await self._attempt(commits, again=tries > 0)
-            except Unavailable:
-                # The answer to COMMIT may be what was lost: all is decided anew, by what is found.
+                return await self._attempt(commits, lost)
+            except Unavailable:  # what a COMMIT without an answer did is found, and decided anew
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [BooksAway() for _ in commits]
-            except Conflict:
+            except Mismatch as error:
+                mismatches += 1
+                if mismatches > MISMATCHES_MAX:
+                    return await self._apart(commits, lost, error)
+            except Conflict as error:
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
-                    raise
+                    log.error("a batch of %d is given up: %s", len(commits), error)
+                    return [BooksAway() for _ in commits]
             except Refused as error:
-                return await self._one_by_one(commits, error)
+                return await self._apart(commits, lost, error)
 
-    async def _attempt(self, commits: Sequence[Commit], *, again: bool) -> list[Outcome]:
-        async with self._store.transaction() as books:
-            rows = await books.lock(keys_of(commits))
-            now = self._clock.now()
-            changes, outcomes = decide(rows, commits, now, self._random.uuid, again=again)
-            broken = violation(rows, changes)
-            if broken is not None:
-                raise Fatal(broken)
-            await books.write(changes)
-            fail_point.reach("before_commit", effects_of(commits))
-        CHARGED.inc(moved(changes, "USAGE") / UNITS_PER_CREDIT)
-        BOUGHT.inc(moved(changes, "STRIPE") / UNITS_PER_CREDIT)
-        for event in changes.events:
-            EVENTS.labels(event.outcome).inc()
+    async def _attempt(self, commits: Sequence[Commit], lost: list[Unanswered]) -> list[Outcome]:
+        """Decide and commit; what was posted and not answered is noted in ``lost``."""
+        number, changes, outcomes = 0, Changes(), list[Outcome]()
+        try:
+            async with self._store.transaction() as books:
+                rows = await books.lock(keys_of(commits))
+                now, again, done = self._clock.now(), *await _perhaps_done(books, lost)
+                changes, outcomes = decide(rows, commits, now, self._random.uuid, again=again)
+                broken = violation(rows, changes)
+                if broken is not None:
+                    raise Fatal(broken)
+                number = await books.write(changes)
+                fail_point.reach("before_commit", effects_of(commits))
+        except AnswerLost:
+            posted = {n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted)}
+            lost.append(Unanswered(number, frozenset(posted), changes))
+            raise
+        for each in (*done, changes):
+            _count(each)
         fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
-    async def _one_by_one(self, commits: Sequence[Commit], error: Refused) -> list[Outcome]:
+    async def _apart(
+        self, commits: Sequence[Commit], lost: Sequence[Unanswered], error: Refused | Mismatch
+    ) -> list[Outcome]:
         """One commit holds what the database refuses: it alone shall fail."""
         if len(commits) == 1:
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
-        return [(await self._settle([commit]))[0] for commit in commits]
+        half = len(commits) // 2
+        outcomes: list[Outcome] = []
+        for places in (range(half), range(half, len(commits))):
+            part = commits[places.start : places.stop]
+            outcomes += await self._settle(part, [each.of(places) for each in lost])
+        return outcomes
+
+
+async def _perhaps_done(
+    books: BooksTransaction, lost: Sequence[Unanswered]
+) -> tuple[frozenset[int], list[Changes]]:
+    """The places of commits that an attempt before may have posted, and what was surely written."""
+    found, written = set[int](), list[Changes]()
+    for attempt in lost:
+        if not attempt.transaction:
+            continue  # there was nothing to commit
+        # What they locked is ours now: so they are over, and the server knows how they ended.
+        ended = await books.was_committed(attempt.transaction)
+        found |= frozenset() if ended is False else attempt.posted
+        written += [attempt.changes] if ended else []
+    return frozenset(found), written
+
+
+def _count(changes: Changes) -> None:
+    """What was committed, for those who watch."""
+    CHARGED.inc(moved(changes, "USAGE") / UNITS_PER_CREDIT)
+    BOUGHT.inc(moved(changes, "STRIPE") / UNITS_PER_CREDIT)
+    for event in changes.events:
+        EVENTS.labels(event.outcome).inc()
 
 
 def moved(changes: Changes, kind: str) -> int:

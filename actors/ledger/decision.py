@@ -1,6 +1,6 @@
 """Decide a batch: pure, in order, each commit on what those before it left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -31,15 +31,16 @@ def decide(
     now: datetime,
     uuid: Callable[[], UUID],
     *,
-    again: bool = False,
+    again: Container[int] = (),
 ) -> tuple[Changes, list[Outcome]]:
     """What to write, and what to answer to each.
 
-    ``again``: these commits were decided before, and it is unknown whether that was committed.
-    Then what is found done was done by them, and is answered as the first time: ``Posted``.
+    ``again``: those of the commits, by their places, that were posted in an attempt of which it is
+    unknown whether it was committed. What they find done was done by them, and is answered as the
+    first time: ``Posted``.
     """
     draft = Draft(rows, now, uuid)
-    outcomes = [_attempt(draft, commit, again=again) for commit in commits]
+    outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]
     return draft.changes(), outcomes
 
 
@@ -106,10 +107,10 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
 def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
     """A job with a price for which nobody holds the credits must not come to be."""
     for effect in commit.effects:
-        if isinstance(effect, JobInsert) and effect.price > 0:
-            for number in range(effect.units):
-                hold = draft.holds.get(work_reference(effect.job, number))
-                if hold is None or hold.amount != effect.price:
+        if isinstance(effect, JobInsert):
+            for number, piece in enumerate(effect.plan):
+                hold = draft.holds.get(work_reference(effect.job, number)) if piece.price else None
+                if piece.price != (0 if hold is None else hold.amount):
                     return GuardFailed("JobInsert", "no hold")
     return None
 

@@ -44,7 +44,7 @@ def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
 
 
 def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
-    """Decide one: give the charge back, or let the share go."""
+    """Decide one: give the charge back, or let the share go, once its window is over."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)
     if found is None or found.user_id != effect.creator:
@@ -57,9 +57,10 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
         reversed_ = _give_back(draft, found, share)
         if not isinstance(reversed_, bool):
             return reversed_
-    if share is not None:
+    if share is not None and share.state == "PENDING":
         after = "REVERSED" if effect.upheld else "PAYABLE"
-        draft.earnings.put(key, attrs.evolve(share, state=after))
+        if effect.upheld or draft.now >= share.payable_at:
+            draft.earnings.put(key, attrs.evolve(share, state=after))
     decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
     return True
@@ -76,6 +77,8 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     hold, share = draft.holds.get(work_reference(*key)), draft.earnings.get(key)
     if hold is None or hold.settled == 0:
         return UNCHARGED
+    if share is not None and share.state in ("PAYABLE", "PAID"):
+        return CLOSED  # by a gateway whose clock is ahead of this one's
     closes = unit.ended_at + effect.window if share is None else share.payable_at
     return CLOSED if draft.now >= closes else None
 

@@ -1,11 +1,9 @@
 """The books in memory while a batch is decided: a commit changes all that it wants, or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
-
-import attrs
 
 from actors.ledger.messages import Booked, UnitState
 from sql.audit import Act
@@ -23,8 +21,10 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
+from sql.checks import CheckId, CheckRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
+from sql.receipts import ReceiptRow
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,11 +40,7 @@ class Layer(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The newest of the three; None when there is no such row."""
-        for layer in (self.tried, self.kept, self.found):
-            row = layer.get(key)
-            if row is not None:
-                return row
-        return None
+        return self.tried.get(key) or self.kept.get(key) or self.found.get(key)
 
     def put(self, key: K, row: V) -> None:
         self.tried[key] = row
@@ -86,7 +82,21 @@ class Draft:
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
+        self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
+        self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
+        rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
+        money = (self.accounts, self.transfers, self.entries, self.acts)
+        earned = (
+            self.checks,
+            self.receipts,
+            self.earnings,
+            self.disputes,
+            self.payouts,
+            self.payable,
+        )
+        bought = (self.purchases, self.reversals, self.events)
+        self._layers: tuple[Layer[Any, Any], ...] = (*rows_of_work, *money, *earned, *bought)
         self._transfer_ids, self._entry_ids = rows.transfer_ids, rows.entry_ids
         self.booked: list[Booked] = []
         self.touched: dict[UnitId, None] = {}
@@ -97,12 +107,13 @@ class Draft:
 
     def keep(self) -> None:
         """The commit in hand is done."""
-        for layer in self._layers():
-            layer.keep()
+        for layer in self._layers:
+            if layer.tried:
+                layer.keep()
 
     def drop(self) -> None:
         """Nothing of the commit in hand is done."""
-        for layer in self._layers():
+        for layer in self._layers:
             layer.drop()
 
     def note(self, act: Act) -> None:
@@ -111,17 +122,24 @@ class Draft:
 
     # -- jobs
 
-    def add_job(self, job: JobRow, units: int, price: int) -> None:
-        """A job and its units, all QUEUED."""
+    def add_job(self, job: JobRow, units: Sequence[UnitRow]) -> None:
+        """A job and its units, all QUEUED; the first will be named by the outcome."""
         self.jobs.put(job.id, job)
-        self._numbers.put(job.id, tuple(range(units)))
-        for number in range(units):
-            self.put_unit(UnitRow(job_id=job.id, number=number, price=price))
+        self._numbers.put(job.id, tuple(unit.number for unit in units))
+        for unit in units:
+            self.units.put((unit.job_id, unit.number), unit)
+        self.touched[job.id, 0] = None
 
     def units_of(self, job: UUID) -> list[UnitRow]:
         """Those that were asked for: all of them, if the job was asked for as a whole."""
         found = [self.units.get((job, number)) for number in self._numbers.get(job) or ()]
         return [unit for unit in found if unit is not None]
+
+    def job_of(self, unit: UnitRow) -> JobRow:
+        """The job of a unit that was found."""
+        job = self.jobs.get(unit.job_id)
+        assert job is not None, "a unit has a job"
+        return job
 
     def put_unit(self, unit: UnitRow) -> None:
         """A changed unit, which the outcome will name."""
@@ -130,21 +148,27 @@ class Draft:
 
     def touched_states(self) -> tuple[UnitState, ...]:
         """The units that the commit in hand named, as they stand."""
+        if not self.touched:
+            return ()
         found = [self.units.get(key) for key in self.touched]
         return tuple(self._state(unit) for unit in found if unit is not None)
 
     def _state(self, unit: UnitRow) -> UnitState:
-        job = self.jobs.get(unit.job_id)
-        assert job is not None, "a unit has a job"
+        job = self.job_of(unit)
         node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
         return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status)
 
     # -- money
 
-    def enter(self, transfer: TransferRow) -> EntryRow:
-        """Write a transfer and its two entries; answers the subject's. Both accounts are there."""
-        debit = self._entry(transfer, transfer.debit, -transfer.amount)
-        credit = self._entry(transfer, transfer.credit, transfer.amount)
+    def enter(self, transfer: TransferRow, receipt: bytes | None = None) -> EntryRow:
+        """Write a transfer and its two entries; answers the subject's. Both accounts are there.
+
+        ``receipt``: the hash of what is paid for, which the subject's entry has.
+        """
+        of_debit = receipt if transfer.subject == transfer.debit else None
+        of_credit = receipt if transfer.subject == transfer.credit else None
+        debit = self._entry(transfer, transfer.debit, -transfer.amount, of_debit)
+        credit = self._entry(transfer, transfer.credit, transfer.amount, of_credit)
         subjects = debit if transfer.subject == transfer.debit else credit
         key = (transfer.subject, transfer.kind, transfer.reference)
         self.transfers.put(key, (transfer, subjects))
@@ -153,7 +177,9 @@ class Draft:
     def next_transfer_id(self) -> int:
         return next(self._transfer_ids)
 
-    def _entry(self, transfer: TransferRow, name: str, amount: int) -> EntryRow:
+    def _entry(
+        self, transfer: TransferRow, name: str, amount: int, receipt: bytes | None
+    ) -> EntryRow:
         account = self.accounts.get(name)
         assert account is not None, "looked up before"
         entry = EntryRow(
@@ -166,9 +192,9 @@ class Draft:
             before=account.balance,
             after=account.balance + amount,
             created_at=transfer.created_at,
+            receipt=receipt,
         )
-        moved = attrs.evolve(account, balance=entry.after, version=entry.version)
-        self.accounts.put(name, moved)
+        self.accounts.put(name, account.moved(entry))
         self.entries.put(entry.entry_id, entry)
         return entry
 
@@ -197,13 +223,10 @@ class Draft:
             reversals=tuple(self.reversals.kept.values()),
             events=tuple(self.events.kept.values()),
             new_purchases=self.purchases.new(),
+            receipts=tuple(self.receipts.kept.values()),
+            checks=tuple(self.checks.kept.values()),
+            new_checks=self.checks.new(),
         )
-
-    def _layers(self) -> tuple[Layer[Any, Any], ...]:
-        rows = (self.accounts, self.holds, self.jobs, self.units, self.transfers, self.answers)
-        earned = (self.earnings, self.disputes, self.payouts, self.payable)
-        bought = (self.purchases, self.reversals, self.events)
-        return (*rows, self.entries, self.acts, self._numbers, *earned, *bought)
 
 
 def _numbers(rows: Rows) -> dict[UUID, tuple[int, ...]]:

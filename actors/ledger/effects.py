@@ -10,27 +10,32 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger import receipts
 from actors.ledger.draft import Draft
 from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
-    JobCancel,
     JobInsert,
+    OfJob,
     SettleHold,
     UnitAssign,
     UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
+    user_account,
     work_reference,
 )
 from actors.ledger.operators import earned, of_operator
+from actors.ledger.orders import change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
-from actors.ledger.status import AT_WORK, ENDED, followed
+from actors.ledger.status import AT_WORK, stated
+from actors.ledger.verdicts import deliver, judge
 from actors.paymaster.messages import OperatorEffect
-from sql.books import JobRow, UnitRow
+from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from sql.books import UnitRow
 
 ERROR_CHARACTERS = 2000
 
@@ -40,9 +45,9 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     if isinstance(effect, PurchaseEffect):
         return apply_purchase(draft, effect)
     if isinstance(effect, JobInsert):
-        return _insert(draft, effect)
-    if isinstance(effect, JobCancel):
-        return _cancel(draft, effect)
+        return insert(draft, effect)
+    if isinstance(effect, OfJob):
+        return of_job(draft, effect)
     if isinstance(effect, OperatorEffect):
         return of_operator(draft, effect)
     unit = draft.units.get((effect.job, effect.unit))
@@ -55,8 +60,12 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
 def _unit_effect(
     draft: Draft,
     unit: UnitRow,
-    effect: UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue,
+    effect: UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect,
 ) -> bool | Refusal:
+    if isinstance(effect, UnitDeliver):
+        return deliver(draft, unit, effect)
+    if isinstance(effect, UnitVerdict):
+        return judge(draft, unit, effect, complete=_complete, fail=_fail)
     if isinstance(effect, UnitAssign):
         return _assign(draft, unit, effect)
     if isinstance(effect, UnitStart):
@@ -68,71 +77,20 @@ def _unit_effect(
     return _requeue(draft, unit, effect)
 
 
-# -- jobs
-
-
-def _insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
-    before = draft.jobs.get(effect.job)
-    if before is not None:
-        for unit in draft.units_of(effect.job):
-            draft.touched[unit.job_id, unit.number] = None
-        return False if _same(draft, before, effect) else GuardFailed("JobInsert", before.status)
-    if effect.units < 1 or effect.price < 0:
-        return GuardFailed("JobInsert", "")
-    job = JobRow(
-        id=effect.job,
-        user_id=effect.user,
-        job_type=effect.job_type,
-        payload_ref=effect.payload_ref,
-        params=effect.params,
-        status="QUEUED",
-        price=effect.price * effect.units,
-        price_number=effect.price_number,
-        open_units=effect.units,
-        created_at=draft.now,
-        queued_at=draft.now,
-        updated_at=draft.now,
-    )
-    draft.add_job(job, effect.units, effect.price)
-    return True
-
-
-def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
-    prices = [unit.price for unit in draft.units_of(job.id)]
-    found = (job.user_id, job.job_type, job.payload_ref, job.params, prices)
-    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params)
-    return found == (*wanted, [effect.price] * effect.units)
-
-
-def _cancel(draft: Draft, effect: JobCancel) -> bool | Refusal:
-    job = draft.jobs.get(effect.job)
-    if job is None or job.user_id != effect.user:
-        return GuardFailed("JobCancel", "")
-    units = draft.units_of(effect.job)
-    for unit in units:
-        draft.touched[unit.job_id, unit.number] = None
-    if job.status == "CANCELLED":
-        return False
-    if job.status not in ("QUEUED", "DISPATCHED"):
-        return GuardFailed("JobCancel", job.status)
-    for unit in units:
-        if unit.state not in ENDED:
-            released = release(draft, work_reference(unit.job_id, unit.number))
-            if not isinstance(released, bool):
-                return released
-            ended = attrs.evolve(unit, state="CANCELLED", lease_until=None, not_before=None)
-            _change(draft, unit, attrs.evolve(ended, ended_at=draft.now))
-    return True
-
-
 # -- units
 
 
 def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if (unit.attempt, unit.node_id) == (effect.attempt, effect.node):
         return False
-    if unit.state != "QUEUED" or effect.attempt != unit.attempt + 1:
+    if unit.state != "QUEUED" or effect.attempt != unit.attempt + 1 or unit.missing:
         return GuardFailed("UnitAssign", unit.state)
+    job = draft.job_of(unit)
+    if job.paused is not None and not (job.paused == "cap" and unit.price == 0):
+        return GuardFailed("UnitAssign", "PAUSED")
+    if job.cap is not None and job.committed + unit.price > job.cap:
+        draft.jobs.put(job.id, stated(attrs.evolve(job, paused="cap"), draft.now))
+        return True
     assigned = attrs.evolve(
         unit,
         state="DISPATCHED",
@@ -144,26 +102,28 @@ def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
         error_class=None,
         error_message=None,
     )
-    _change(draft, unit, assigned, node_id=effect.node, dispatched_at=draft.now)
+    change(draft, unit, assigned, node_id=effect.node, dispatched_at=draft.now)
     return True
 
 
 def _start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
-    if ours and unit.state in ("RUNNING", "COMPLETED"):
+    if ours and unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return False
     if not ours or unit.state != "DISPATCHED":
         return GuardFailed("UnitStart", unit.state)
-    _change(draft, unit, attrs.evolve(unit, state="RUNNING", started_at=draft.now))
+    change(draft, unit, attrs.evolve(unit, state="RUNNING", started_at=draft.now))
     return True
 
 
-def _complete(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
+def _complete(
+    draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[str] = AT_WORK
+) -> bool | Refusal:
     attempt = unit.attempt if effect.attempt is None else effect.attempt
     ours = (unit.attempt, unit.node_id) == (attempt, effect.node)
     if ours and unit.state == "COMPLETED":
         return False
-    if not ours or unit.state not in AT_WORK:
+    if not ours or unit.state not in states:
         return GuardFailed("UnitComplete", unit.state)
     charged = _charge(draft, unit, effect)
     if not isinstance(charged, bool):
@@ -180,28 +140,64 @@ def _complete(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refus
         error_message=None,
         ended_at=draft.now,
     )
-    _change(draft, unit, completed, result_ref=effect.result_ref)
+    job = draft.job_of(unit)
+    result = effect.result_ref if job.units == 1 else None  # of many units each has its own
+    change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
+    _feed(draft, unit)
     return True
+
+
+def _feed(draft: Draft, unit: UnitRow) -> None:
+    """One part less is missing of the unit that is made of this one."""
+    fed = None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))
+    if fed is not None:
+        draft.units.put((fed.job_id, fed.number), attrs.evolve(fed, missing=fed.missing - 1))
+        if fed.missing == 1:
+            draft.touched[fed.job_id, fed.number] = None
+
+
+def _starve(draft: Draft, unit: UnitRow) -> None:
+    """What is made of a unit that failed cannot be made."""
+    fed = None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))
+    if fed is not None and fed.state == "QUEUED":
+        words = f"unit {unit.number}, which it is made of, failed"
+        failed = attrs.evolve(
+            fed,
+            state="FAILED",
+            not_before=None,
+            error_class="scene",
+            error_message=words,
+            ended_at=draft.now,
+        )
+        change(draft, fed, failed)
 
 
 def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
     reference = work_reference(unit.job_id, unit.number)
     if unit.price > 0 and draft.holds.get(reference) is None:
         return GuardFailed("UnitComplete", "no hold")
-    job = draft.jobs.get(unit.job_id)
-    assert job is not None, "a unit has a job"
+    job = draft.job_of(unit)
+    # One that tells another price is no receipt of this.
+    told = effect.receipt is not None and effect.receipt.price == unit.price
+    receipt = effect.receipt if told else None
     order = SettleHold(
         reference,
         operator=effect.operator if effect.verified else None,
         share_percent=effect.share_percent,
         description=f"Job execution: {job.job_type}",
+        receipt=None if receipt is None else receipt.hash,
     )
-    return settle(draft, order)
+    settled = settle(draft, order)
+    if receipt is not None and isinstance(settled, bool):
+        receipts.keep(draft, unit, receipt, user_account(job.user_id), reference)
+    return settled
 
 
-def _fail(draft: Draft, unit: UnitRow, effect: UnitFail) -> bool | Refusal:
+def _fail(
+    draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
+) -> bool | Refusal:
     error = effect.error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
     attempt = unit.attempt if effect.attempt is None else effect.attempt
     ours = unit.attempt == attempt and effect.node in (None, unit.node_id)
@@ -209,7 +205,7 @@ def _fail(draft: Draft, unit: UnitRow, effect: UnitFail) -> bool | Refusal:
     if ours and told and unit.state == ("FAILED" if effect.retry_at is None else "QUEUED"):
         return False
     # Without a node it is the gateway that gives up, also a unit that waits.
-    may_fail = AT_WORK | {"QUEUED"} if effect.node is None else AT_WORK
+    may_fail = AT_WORK | {"QUEUED"} if effect.node is None else states
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
     failed = attrs.evolve(
@@ -228,14 +224,24 @@ def _blame(unit: UnitRow, node: UUID | None) -> UnitRow:
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
     """To the queue, or to the creator his credits."""
     if effect.retry_at is not None:
-        _change(draft, unit, attrs.evolve(failed, state="QUEUED", not_before=effect.retry_at))
+        waiting = attrs.evolve(failed, state="QUEUED", not_before=effect.retry_at)
+        change(draft, unit, waiting, **_shunned(draft, effect))
         return True
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
     ended = attrs.evolve(failed, state="FAILED", not_before=None, ended_at=draft.now)
-    _change(draft, unit, ended)
+    _starve(draft, unit)
+    change(draft, unit, ended, **_shunned(draft, effect))
     return True
+
+
+def _shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
+    """A node that failed a unit is not given another of its job."""
+    job = draft.jobs.get(effect.job)
+    if job is None or effect.error_class != "node" or effect.node in (None, *job.avoid):
+        return {}
+    return {"avoid": (*job.avoid, effect.node)}
 
 
 def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
@@ -243,15 +249,12 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         return False
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
         return GuardFailed("UnitRequeue", unit.state)
-    waiting = attrs.evolve(unit, state="QUEUED", lease_until=None, not_before=None)
-    waiting = attrs.evolve(waiting, error_message=effect.reason[:ERROR_CHARACTERS])
-    _change(draft, unit, waiting)
+    waiting = attrs.evolve(
+        unit,
+        state="QUEUED",
+        lease_until=None,
+        not_before=None,
+        error_message=effect.reason[:ERROR_CHARACTERS],
+    )
+    change(draft, unit, waiting)
     return True
-
-
-def _change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
-    """Put the changed unit, and let the job's row follow it."""
-    job = draft.jobs.get(unit.job_id)
-    assert job is not None, "a unit has a job"
-    draft.put_unit(changed)
-    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))

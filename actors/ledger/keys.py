@@ -20,8 +20,13 @@ from actors.ledger.messages import (
     SUSPENSE,
     Commit,
     Effect,
+    HoldUnits,
     JobCancel,
+    JobChange,
     JobInsert,
+    JobPause,
+    JobResume,
+    JobStop,
     PlaceHold,
     Posting,
     ReleaseHold,
@@ -29,6 +34,8 @@ from actors.ledger.messages import (
     Transfer,
     UnitComplete,
     UnitFail,
+    UnitRetry,
+    debt_account,
     operator_account,
     user_account,
     work_reference,
@@ -42,6 +49,7 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutTake,
 )
+from actors.verifier.messages import CheckEffect, UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
 
@@ -60,13 +68,15 @@ class Gathered:
     payouts: set[UUID] = attrs.field(factory=set[UUID])
     payable: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
+    checks: set[UnitId] = attrs.field(factory=set[UnitId])
     purchases: PurchaseKeys = NO_PURCHASES
+    buyers: set[UUID] = attrs.field(factory=set[UUID])  # whose purchases come to be
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
     """Accounts, holds, jobs and units by name; a hold's account comes along.
 
-    Who makes a job, or ends it, needs all of its units.
+    Who makes a job, ends it, or tries a part of it again, needs all of its units.
     """
     gathered = Gathered()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
@@ -75,6 +85,9 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         _add_posting(gathered, posting)
     for effect in effects:
         _add_effect(gathered, effect)
+    if gathered.purchases.intents or gathered.purchases.reversals:
+        # Of purchases that are there the accounts come along; of new ones nobody else knows.
+        gathered.accounts |= {debt_account(buyer) for buyer in gathered.buyers}
     used = [commit.idempotency for commit in commits if commit.idempotency is not None]
     return Keys(
         accounts=frozenset(gathered.accounts),
@@ -90,6 +103,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         payouts=frozenset(gathered.payouts),
         payable=frozenset(gathered.payable),
         purchases=gathered.purchases,
+        checks=frozenset(gathered.checks),
     )
 
 
@@ -100,6 +114,9 @@ def _add_posting(gathered: Gathered, posting: Posting) -> None:
     elif isinstance(posting, PlaceHold):
         gathered.accounts.add(posting.account)
         gathered.holds.add(posting.reference)
+    elif isinstance(posting, HoldUnits):
+        gathered.accounts.add(posting.account)
+        gathered.holds |= posting.by_reference.keys()
     elif isinstance(posting, SettleHold):
         _add_settling(gathered, posting.reference, posting.operator)
     else:
@@ -111,10 +128,13 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
     if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
-    if isinstance(effect, JobInsert | JobCancel):
+    if isinstance(effect, JobPause | JobResume | JobChange):
+        return
+    if isinstance(effect, JobInsert | JobCancel | JobStop | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
-            gathered.holds |= {work_reference(effect.job, number) for number in range(effect.units)}
+            numbers = (number for number, piece in enumerate(effect.plan) if piece.price)
+            gathered.holds |= {work_reference(effect.job, number) for number in numbers}
         return
     if isinstance(effect, OfPayout):
         _add_payout(gathered, effect)
@@ -124,7 +144,11 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         _add_of_unit(gathered, effect)
         return
     reference = work_reference(effect.job, effect.unit)
-    if isinstance(effect, UnitComplete):
+    if isinstance(effect, CheckEffect):
+        gathered.checks.add((effect.job, effect.unit))
+        if isinstance(effect, UnitVerdict):
+            _add_settling(gathered, reference, effect.operator)
+    elif isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
     elif isinstance(effect, UnitFail) and effect.retry_at is None:
         gathered.holds.add(reference)
@@ -171,8 +195,12 @@ def _add_purchase(gathered: Gathered, effect: PurchaseEffect) -> None:
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):
         gathered.accounts.add(user_account(effect.user))
+        gathered.buyers.add(effect.user)
     if isinstance(effect, PurchaseOpen | PurchaseSession):
-        gathered.purchases = attrs.evolve(known, ids=known.ids | {effect.purchase})
+        known = attrs.evolve(known, ids=known.ids | {effect.purchase})
+        if isinstance(effect, PurchaseSession):
+            known = attrs.evolve(known, sessions=known.sessions | {effect.session})
+        gathered.purchases = known
         return
     gathered.accounts |= {PURCHASES, DISPUTES}
     gathered.postings += POSTINGS_OF_EVENT

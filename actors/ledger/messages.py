@@ -17,7 +17,18 @@ from actors.ledger.facts import PurchaseSession as PurchaseSession  # noqa: PLC0
 from actors.ledger.facts import ReversalFact as ReversalFact  # noqa: PLC0414
 from actors.ledger.facts import SessionFact as SessionFact  # noqa: PLC0414
 from actors.ledger.facts import StripeEvent as StripeEvent  # noqa: PLC0414
+from actors.ledger.wishes import JobCancel as JobCancel  # noqa: PLC0414 - and of jobs
+from actors.ledger.wishes import JobChange as JobChange  # noqa: PLC0414
+from actors.ledger.wishes import JobInsert as JobInsert  # noqa: PLC0414
+from actors.ledger.wishes import JobPause as JobPause  # noqa: PLC0414
+from actors.ledger.wishes import JobResume as JobResume  # noqa: PLC0414
+from actors.ledger.wishes import JobStop as JobStop  # noqa: PLC0414
+from actors.ledger.wishes import OfJob as OfJob  # noqa: PLC0414
+from actors.ledger.wishes import Piece as Piece  # noqa: PLC0414
+from actors.ledger.wishes import UnitRetry as UnitRetry  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
+from actors.verifier.messages import CheckEffect
+from rendertrust.receipt import Issued as Issued  # noqa: PLC0414
 from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
@@ -69,6 +80,7 @@ class Transfer:
     kind: str
     reference: str
     description: str = ""
+    receipt: bytes | None = None  # the hash of what it pays for
 
 
 @attrs.frozen
@@ -85,7 +97,8 @@ class SettleHold:
     """Charge ``amount`` (≤ the hold) to revenue, restore the rest, and pay the share out of it.
 
     ``operator`` gets ``share`` units from revenue; None when nobody earns. A reference without a
-    hold settles nothing: work that costs nothing has none.
+    hold settles nothing: work that costs nothing has none. ``receipt`` is the hash of what is paid
+    for.
     """
 
     reference: str
@@ -93,6 +106,23 @@ class SettleHold:
     operator: str | None = None
     share_percent: int = 0  # of what is charged, rounded down
     description: str = ""
+    receipt: bytes | None = None
+
+
+@attrs.frozen
+class HoldUnits:
+    """Set ``amounts`` of ``account`` aside for the units of a job, by number; 0 needs no hold.
+
+    All of it or nothing: ``InsufficientCredits`` names the sum.
+    """
+
+    account: str
+    job: UUID
+    amounts: tuple[int, ...]
+
+    @property
+    def by_reference(self) -> dict[str, int]:
+        return {work_reference(self.job, n): a for n, a in enumerate(self.amounts) if a > 0}
 
 
 @attrs.frozen
@@ -102,33 +132,19 @@ class ReleaseHold:
     reference: str
 
 
-Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
+Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
 
 # ── effects: the closed set of changes of jobs and units ─────────────────────────────────────────
 
 
 @attrs.frozen
-class JobInsert:
-    """A new job and its units, QUEUED, priced ``price`` units each.
-
-    With a price the same commit holds it for each unit (``PlaceHold``, ``work_reference``).
-    ``price_number``: which price of the table that is.
-    """
-
-    job: UUID
-    user: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
-    price: int
-    units: int = 1
-    price_number: int | None = None
-
-
-@attrs.frozen
 class UnitAssign:
-    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1)."""
+    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
+
+    Nothing of a paused job is assigned, and nothing before all that it is made of is there. If the
+    unit would pass what the job may cost, the job is PAUSED instead, and the unit waits.
+    """
 
     job: UUID
     unit: int
@@ -165,6 +181,7 @@ class UnitComplete:
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
+    receipt: Issued | None = None
 
 
 @attrs.frozen
@@ -194,18 +211,10 @@ class UnitRequeue:
     reason: str
 
 
-@attrs.frozen
-class JobCancel:
-    """QUEUED or DISPATCHED → CANCELLED with all its units, holds released; only by its owner."""
-
-    job: UUID
-    user: UUID
-
-
 WorkEffect: TypeAlias = (
-    JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | JobCancel
+    JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob
 )
-Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect
+Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect | CheckEffect
 
 
 @attrs.frozen

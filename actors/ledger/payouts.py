@@ -81,7 +81,7 @@ def _approve(draft: Draft, payout: PayoutRow, effect: PayoutApprove) -> bool | R
 def _reject(draft: Draft, payout: PayoutRow, effect: PayoutReject) -> bool | Refusal:
     if payout.state == "REJECTED":
         return False
-    if payout.state not in ("REQUESTED", "APPROVED"):
+    if payout.state not in (("REQUESTED", "APPROVED") if effect.not_paid else ("REQUESTED",)):
         return GuardFailed("PayoutReject", payout.state)
     rejected = attrs.evolve(payout, state="REJECTED", closed_at=draft.now)
     draft.payouts.put(payout.id, rejected)

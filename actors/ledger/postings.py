@@ -14,11 +14,13 @@ from actors.ledger.messages import (
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
+    HoldUnits,
     InsufficientCredits,
     PlaceHold,
     Posting,
     SettleHold,
     Transfer,
+    work_reference,
 )
 from sql.books import AccountRow, EntryRow, HoldRow, TransferRow
 
@@ -31,6 +33,8 @@ def book(draft: Draft, posting: Posting) -> bool | Refusal:
         return _transfer(draft, posting, named=True)
     if isinstance(posting, PlaceHold):
         return _place(draft, posting)
+    if isinstance(posting, HoldUnits):
+        return _place_all(draft, posting)
     if isinstance(posting, SettleHold):
         return settle(draft, posting)
     return release(draft, posting.reference)
@@ -67,6 +71,24 @@ def release(draft: Draft, reference: str) -> bool | Refusal:
     return True
 
 
+def reopen(draft: Draft, reference: str) -> bool | Refusal:
+    """Set aside again what was given back: the same amount, if it is there."""
+    hold = draft.holds.get(reference)
+    if hold is None or hold.state == "OPEN":
+        return False
+    if hold.state == "SETTLED":
+        return HoldClosed(reference)
+    account = draft.accounts.get(hold.account)
+    assert account is not None, "a hold's account is locked with it"
+    short = _short(account, hold.amount)
+    if short is not None:
+        return short
+    opened = attrs.evolve(hold, state="OPEN", closed_at=None, created_at=draft.now)
+    draft.holds.put(reference, opened)
+    draft.accounts.put(account.name, account.holding(account.held + hold.amount))
+    return True
+
+
 def booked_before(draft: Draft, order: Transfer) -> Booked | None:
     """The entry of a transfer that was posted under this reference before."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
@@ -77,11 +99,16 @@ def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
     reference, words = order.reference, order.description
     transfers: list[Transfer] = []
     if charge > 0:
-        transfers.append(Transfer(account, REVENUE, account, charge, "USAGE", reference, words))
+        usage = Transfer(
+            account, REVENUE, account, charge, "USAGE", reference, words, order.receipt
+        )
+        transfers.append(usage)
     share = charge * order.share_percent // 100
     if order.operator is not None and share > 0:
         earner = order.operator
-        transfers.append(Transfer(REVENUE, earner, earner, share, "EARNING", reference, words))
+        transfers.append(
+            Transfer(REVENUE, earner, earner, share, "EARNING", reference, words, order.receipt)
+        )
     return transfers
 
 
@@ -96,15 +123,25 @@ def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | R
         refusal = _refusal(draft, order)
         if refusal is not None:
             return refusal
-        row = TransferRow(
-            id=draft.next_transfer_id(),
-            **attrs.asdict(order),
-            created_at=draft.now,
-        )
-        entry = draft.enter(row)
+        row = _row(draft, order)
+        entry = draft.enter(row, order.receipt)
     if named:
         draft.booked.append(_booked(row, entry))
     return before is None
+
+
+def _row(draft: Draft, order: Transfer) -> TransferRow:
+    return TransferRow(
+        id=draft.next_transfer_id(),
+        debit=order.debit,
+        credit=order.credit,
+        subject=order.subject,
+        amount=order.amount,
+        kind=order.kind,
+        reference=order.reference,
+        description=order.description,
+        created_at=draft.now,
+    )
 
 
 def _refusal(draft: Draft, order: Transfer) -> Refusal | None:
@@ -135,8 +172,28 @@ def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
         return short
     hold = HoldRow(draft.uuid(), account.name, order.reference, order.amount, draft.now)
     draft.holds.put(hold.reference, hold)
-    draft.accounts.put(account.name, attrs.evolve(account, held=account.held + hold.amount))
+    draft.accounts.put(account.name, account.holding(account.held + hold.amount))
     return True
+
+
+def _place_all(draft: Draft, order: HoldUnits) -> bool | Refusal:
+    wanted = order.by_reference
+    before = {reference: draft.holds.get(reference) for reference in wanted}
+    if wanted and all(hold is not None for hold in before.values()):
+        found = {name: hold and (hold.account, hold.amount) for name, hold in before.items()}
+        same = found == {name: (order.account, amount) for name, amount in wanted.items()}
+        return False if same else ExistsWithOtherAmount(work_reference(order.job, 0))
+    account = draft.accounts.get(order.account)
+    if account is None or any(before.values()) or min(order.amounts, default=0) < 0:
+        return GuardFailed("HoldUnits", "")
+    short = _short(account, sum(wanted.values()))
+    if short is not None:
+        return short
+    for reference, amount in wanted.items():
+        hold = HoldRow(draft.uuid(), account.name, reference, amount, draft.now)
+        draft.holds.put(reference, hold)
+    draft.accounts.put(account.name, account.holding(account.held + sum(wanted.values())))
+    return bool(wanted)
 
 
 def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:
@@ -144,7 +201,7 @@ def _close(draft: Draft, hold: HoldRow, state: str, settled: int) -> None:
     assert account is not None, "a hold's account is locked with it"
     closed = attrs.evolve(hold, state=state, settled=settled, closed_at=draft.now)
     draft.holds.put(hold.reference, closed)
-    draft.accounts.put(account.name, attrs.evolve(account, held=account.held - hold.amount))
+    draft.accounts.put(account.name, account.holding(account.held - hold.amount))
 
 
 def _booked(transfer: TransferRow, entry: EntryRow) -> Booked:

@@ -56,6 +56,8 @@ def _session(draft: Draft, effect: PurchaseSession) -> bool | Refusal:
         return GuardFailed("PurchaseSession", "" if row is None else row.state)
     if row.url is not None:
         return False
+    if _is_of_another(draft, effect.session, row):
+        return GuardFailed("PurchaseSession", row.state)
     draft.purchases.put(row.id, attrs.evolve(row, session=effect.session, url=effect.url))
     return True
 
@@ -93,6 +95,8 @@ def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
     paid, price = (fact.amount, fact.currency), (row.amount, row.currency)
     if paid != price or row.session not in (None, fact.session):
         return "REFUSED"
+    if _is_of_another(draft, fact.session, row):
+        return "REFUSED"
     if fact.payment_intent is not None and purchase_paid_by(draft, fact.payment_intent) is not None:
         return "REFUSED"
     credited = attrs.evolve(
@@ -117,6 +121,11 @@ def _purchase_of(draft: Draft, fact: SessionFact) -> PurchaseRow | None:
     if fact.purchase is not None:
         return draft.purchases.get(fact.purchase)
     return next((row for row in draft.purchases.all() if row.session == fact.session), None)
+
+
+def _is_of_another(draft: Draft, session: str, row: PurchaseRow) -> bool:
+    others = (other for other in draft.purchases.all() if other.id != row.id)
+    return any(other.session == session for other in others)
 
 
 def purchase_paid_by(draft: Draft, payment_intent: str) -> PurchaseRow | None:

@@ -1,5 +1,6 @@
 """A job's row after one of its units changed: the same work, however many units it has."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,39 +10,82 @@ from sql.books import JobRow, UnitRow
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
+_COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}
 _PROGRESS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 
 
 def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **changes: Any) -> JobRow:
     """The job counts what its unit became; ``changes`` are other columns that change with it."""
-    ended = after.state in ENDED and before.state not in ENDED
-    failed, cancelled = ended and after.state == "FAILED", ended and after.state == "CANCELLED"
-    counted = attrs.evolve(
-        job,
-        open_units=job.open_units - ended,
-        failed_units=job.failed_units + failed,
-        cancelled_units=job.cancelled_units + cancelled,
-        retry_count=job.retry_count + _retries(after) - _retries(before),
-        unit_error=after.error_message if failed else job.unit_error,
-        updated_at=now,
-        **changes,
+    counts: dict[str, Any] = {
+        "open_units": job.open_units + _is_open(after) - _is_open(before),
+        "failed_units": job.failed_units + _more("FAILED", before, after),
+        "cancelled_units": job.cancelled_units + _more("CANCELLED", before, after),
+        "retry_count": job.retry_count + _retries(after) - _retries(before),
+        "committed": job.committed + _committed(after) - _committed(before),
+        "charged": job.charged + after.price * _more("COMPLETED", before, after),
+    }
+    counts["reached"] = max(job.reached, _reached(after), key=_PROGRESS.index)
+    counts["paused"] = _paused(job, counts)
+    if after.state == "FAILED" and before.state != "FAILED":
+        counts["unit_error"] = after.error_message
+    return stated(attrs.evolve(job, **counts, **changes), now)
+
+
+def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
+    """The job once all of these, which are open, are cancelled."""
+    return stated(
+        attrs.evolve(
+            job,
+            open_units=job.open_units - len(units),
+            cancelled_units=job.cancelled_units + len(units),
+            committed=job.committed - sum(map(_committed, units)),
+        ),
+        now,
     )
-    status = _ended(counted) if counted.open_units == 0 else _status(job.status, after)
+
+
+def stated(job: JobRow, now: datetime) -> JobRow:
+    """The job with the status that its other columns give it.
+
+    But for pauses, and for a unit that is tried again, it never goes back.
+    """
+    status = job.status
+    if job.open_units:
+        status = job.reached if job.paused is None else "PAUSED"
+    elif job.completed_at is None:
+        status = _ended(job)
+    has_ended = not job.open_units
     return attrs.evolve(
-        counted,
+        job,
         status=status,
-        error_message=counted.unit_error if status == "FAILED" else None,
-        completed_at=now if status in ENDED else None,
+        paused=None if has_ended else job.paused,
+        error_message=job.unit_error if status == "FAILED" else None,
+        completed_at=(job.completed_at or now) if has_ended else None,
+        updated_at=now,
     )
 
 
-def _status(status: str, unit: UnitRow) -> str:
-    """It never goes back: a unit that was assigned, or ran, counts when it waits again, too."""
-    return max(status, _reached(unit), key=_PROGRESS.index)
+def _paused(job: JobRow, counts: Mapping[str, Any]) -> str | None:
+    """At the cap it waits for no longer than nothing is given back."""
+    gives_back = counts["committed"] < job.committed
+    return None if job.paused == "cap" and gives_back else job.paused
+
+
+def _is_open(unit: UnitRow) -> bool:
+    return unit.state not in ENDED
+
+
+def _more(state: str, before: UnitRow, after: UnitRow) -> int:
+    return (after.state == state) - (before.state == state)
+
+
+def _committed(unit: UnitRow) -> int:
+    return unit.price if unit.state in _COMMITTED else 0
 
 
 def _reached(unit: UnitRow) -> str:
-    if unit.started_at is not None or unit.state in ("RUNNING", "COMPLETED"):
+    """A unit that was assigned, or ran, counts when it waits again, too."""
+    if unit.started_at is not None or unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return "RUNNING"
     return "DISPATCHED" if unit.attempt > 0 else "QUEUED"
 

@@ -7,7 +7,9 @@ from actors.ledger.messages import UnitFail, UnitRequeue
 from sql.work import OpenUnit
 
 ATTEMPTS_MOST: Final = 12
-WAITING_MOST: Final = timedelta(days=7)  # since the job was submitted; fsck allows a day more
+WAITING_MOST: Final = timedelta(
+    days=7
+)  # since the job was submitted; fsck allows a day more, and nine at a node
 
 
 def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:

@@ -10,8 +10,8 @@ import attrs
 
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
-from actors.node_session import failures, offers
-from actors.node_session.admission import Admission
+from actors.node_session import failures, manifests, offers
+from actors.node_session.checks import Checks
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
 from actors.node_session.messages import (
@@ -33,7 +33,7 @@ from actors.node_session.messages import (
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.work import Held, Phase
-from actors.notifier.messages import Progress
+from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
     NodeSeen,
@@ -47,6 +47,7 @@ from rendertrust.protocol import (
     JobCancel,
     JobResult,
     JobStatus,
+    Log,
     Malformed,
     Pong,
     Unknown,
@@ -60,7 +61,7 @@ EARLY_MOST = 256
 log = logging.getLogger(__name__)
 
 
-class NodeSessionActor(Admission):
+class NodeSessionActor(Checks):
     """``socket`` is accepted and authenticated; frames and pongs are told by whoever reads it."""
 
     def __init__(
@@ -81,6 +82,7 @@ class NodeSessionActor(Admission):
 
     async def stopped(self) -> None:
         self._peers.scheduler.tell(SessionClosed(self._node.id, self.ref))
+        self._end_checks()
         await self._line.close(CloseCode.SERVICE_RESTART, "restart")
 
     # -- with the Scheduler
@@ -97,7 +99,16 @@ class NodeSessionActor(Admission):
             self.after(self._settings.announce_seconds, AnnounceDue())
 
     def _tell_ready(self, hello: Hello) -> None:
-        ready = SessionReady(self._node.id, self.ref, hello.slots, hello.capabilities or None)
+        ready = SessionReady(
+            self._node.id,
+            self.ref,
+            hello.slots,
+            hello.capabilities or None,
+            hello.pools,
+            device_class=hello.device_class,
+            blender=hello.blender,
+            ram=hello.ram,
+        )
         self._peers.scheduler.tell(ready)
 
     @handles(AnnounceDue)
@@ -212,6 +223,8 @@ class NodeSessionActor(Admission):
             await self._pong()
         elif isinstance(frame, UrlsRequest):
             await self._take_urls(frame)
+        elif isinstance(frame, Log):
+            self._pass_on(self._work.named(frame.job_id, frame.unit, frame.attempt), frame.text)
         else:
             self.ignored += isinstance(frame, Unknown)
 
@@ -235,6 +248,7 @@ class NodeSessionActor(Admission):
     async def _take_hello(self, hello: Hello) -> None:
         self._hello = hello
         self._tell_ready(hello)
+        self._tell_checker(hello)
         if self._is_assigned:
             await self._greet(hello)
             await self._pump()
@@ -259,6 +273,8 @@ class NodeSessionActor(Admission):
     async def _take_status(self, frame: JobStatus) -> None:
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if held is None:
+            if self._check_of(frame.job_id) is not None:
+                return
             if self._is_assigned:
                 await self._say(
                     JobCancel(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
@@ -285,7 +301,17 @@ class NodeSessionActor(Admission):
         progress = Progress(unit.job, unit.unit, unit.attempt, value, detail)
         self._peers.notifier.tell(progress)
 
+    def _pass_on(self, held: Held | None, text: str) -> None:
+        """Lines about a unit of this node's, to whoever wants to know."""
+        if held is not None and text:
+            unit = held.assignment
+            self._peers.notifier.tell(Said(unit.job, unit.unit, unit.attempt, text))
+
     async def _take_result(self, frame: JobResult) -> None:
+        check = self._check_of(frame.job_id)
+        if check is not None:
+            await self._take_report(check, frame)
+            return
         if not self._is_assigned:
             if len(self._early) < EARLY_MOST:  # what is dropped is sent again
                 self._early.append(frame)
@@ -299,6 +325,7 @@ class NodeSessionActor(Admission):
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)
         elif held.phase is not Phase.ENDING:
+            self._pass_on(held, frame.detail or "")
             held.result, held.phase = frame, Phase.ENDING
             await self._finish(held)
         elif held.result is None:
@@ -306,11 +333,17 @@ class NodeSessionActor(Admission):
         await self._pump()
 
     async def _take_urls(self, frame: UrlsRequest) -> None:
+        check = self._check_of(frame.job_id)
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
-        if held is None:
+        if held is None and check is None:
             return
         try:
+            if check is not None:
+                await self._say(await self._urls_of_check(check, frame))
+                return
+            assert held is not None, "one of the two is there"
             objects, base = self._peers.objects, self._node.base
-            await self._say(await offers.urls(held.assignment, objects, self._settings, base))
+            give = manifests.urls(frame.files) if frame.files else offers.urls
+            await self._say(await give(held.assignment, objects, self._settings, base))
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again

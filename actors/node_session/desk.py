@@ -1,6 +1,7 @@
 """What a session keeps, and the steps that all its handlers are made of."""
 
 import logging
+from uuid import UUID
 
 import attrs
 
@@ -8,13 +9,14 @@ from actors.kernel import Actor, Ref, Timer, fail_point
 from actors.ledger.messages import Commit, Effect, Ledger
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
-from actors.node_session.messages import NodeSession, RenewDue, TryAgain
+from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
-from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, Store
-from actors.scheduler.messages import Assignment, Scheduler
+from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
+from actors.scheduler.messages import Assignment, NodeDeclined, Scheduler
+from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Peers:
     objects: Objects
     clock: Clock
     tokens: NodeTokens
+    signer: ReceiptSigner | None = None  # None: no receipts are given
+    verifier: Ref[Verifier] | None = None  # None: nothing is checked
 
 
 class Desk(Actor[NodeSession], partial=True):
@@ -58,6 +62,7 @@ class Desk(Actor[NodeSession], partial=True):
         self._renew: tuple[float, Timer] | None = None
         self._standing = node.standing
         self._is_draining = False  # the node was told so
+        self._checks: dict[UUID, RunCheck] = {}  # that the node makes
 
     # -- out to the node
 
@@ -93,12 +98,24 @@ class Desk(Actor[NodeSession], partial=True):
             unit = held.assignment
             if not self._standing.may_work_for(unit.user, node.owner):
                 self._end(held, failures.withheld(unit, node.id, now))
+            elif not self._serves(offers.pool_of(unit, node.owner)):
+                self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
+                self._end(held, failures.withheld(unit, node.id, now))
+
+    def _serves(self, pool: str) -> bool:
+        """Whether the node takes work of a pool, as its hello says."""
+        named = () if self._hello is None else self._hello.pools
+        return not named or pool in named
 
     async def _dispatch(self, held: Held) -> bool:
         """Send one unit; its lease begins."""
         try:
             frame = await offers.dispatch(
-                held.assignment, self._peers.objects, self._settings, self._node.base
+                held.assignment,
+                self._peers.objects,
+                self._settings,
+                self._node.base,
+                self._node.owner,
             )
             if not await self._say(frame):
                 return False

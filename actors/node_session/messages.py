@@ -61,6 +61,20 @@ class Send(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class RunCheck(Message[NodeSession, None]):
+    """From the Verifier: let the node check what another delivered for ``unit``; answered by
+    ``Reported``. ``key``, ``sha256`` and ``size`` are of that; ``draws`` say where it looks.
+    """
+
+    check: UUID
+    unit: Assignment
+    key: str
+    sha256: str
+    size: int
+    draws: tuple[tuple[float, float, float | None], ...]
+
+
+@attrs.frozen
 class Withdraw(Message[NodeSession, None]):
     """From the web or the Scheduler: the unit is cancelled or taken away; tell the node to stop."""
 

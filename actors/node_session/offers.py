@@ -1,8 +1,10 @@
 """The frames that carry presigned URLs: what a unit is made of, and where its result goes."""
 
 from typing import Any, Final
+from uuid import UUID
 
-from actors.node_session.results import SCHEME, key_of
+from actors.node_session import manifests
+from actors.node_session.results import SCHEME, key_of, result_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
@@ -10,6 +12,9 @@ from rendertrust.protocol import Input, JobDispatch, Output, Urls
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"
+# Given to a node, whose result is to be checked: what was rendered, beside the picture.
+EVIDENCE: Final = "evidence"
+MINE: Final = "mine"
 
 
 class Unsendable(ValueError):
@@ -17,11 +22,15 @@ class Unsendable(ValueError):
 
 
 async def dispatch(
-    unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None = None
+    unit: Assignment,
+    objects: Objects,
+    settings: NodeSessionSettings,
+    base: str | None = None,
+    owner: UUID | None = None,
 ) -> JobDispatch:
     """The unit's frame. Raises ObjectsUnavailable, and Unsendable when a bound is broken.
 
-    ``base`` is where the node finds us, and the object store through us.
+    ``base`` is where the node finds us, and the object store through us; ``owner`` is the node's.
     """
     inputs, output = await _signed(unit, objects, settings, base)
     try:
@@ -32,12 +41,32 @@ async def dispatch(
             unit=unit.unit,
             attempt=unit.attempt,
             lease_seconds=settings.lease_seconds,
-            params={name: value for name, value in unit.params.items() if name != INPUT},
+            params=_params(unit, settings),
             inputs=inputs,
+            manifest=await manifests.offered(unit, objects, settings, base),
             output=output,
+            pool=pool_of(unit, owner),
         )
     except ValueError as fault:
         raise Unsendable(str(fault)) from fault
+
+
+def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
+    told = {n: value for n, value in unit.params.items() if not n.startswith("_")}
+    return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
+
+
+def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
+    """Whether what is delivered waits for a verdict: of one whole frame of a scene."""
+    params = unit.params
+    if unit.job_type not in settings.verified_types or unit.parts:
+        return False
+    return not ({"tile", "tiles"} & params.keys()) and len(params.get("frames") or [0]) == 1
+
+
+def pool_of(unit: Assignment, owner: UUID | None) -> str:
+    """Whose work a unit is to a node of ``owner``."""
+    return MINE if unit.user == owner else unit.pool
 
 
 async def urls(
@@ -65,11 +94,25 @@ async def _signed(
 async def _inputs(
     unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
 ) -> tuple[Input, ...]:
-    """Inside our bucket only what we noted ourselves is signed."""
+    """Inside our bucket only what we noted ourselves is signed, and results of the job's own."""
+    parts = [await _part(unit, index, objects, settings, base) for index in range(len(unit.parts))]
     noted: Any = unit.params.get(INPUT)
     if not isinstance(noted, dict):
-        return ()
+        return tuple(parts)
     if unit.payload_ref != f"{SCHEME}{settings.bucket}/{noted['key']}":
         raise Unsendable("the payload is not the object that was noted for it")
     url = await objects.presign_get(noted["key"], within=settings.url_seconds, base=base)
-    return (Input(path=noted["path"], url=url, sha256=noted["sha256"], size=noted["size"]),)
+    own = Input(path=noted["path"], url=url, sha256=noted["sha256"], size=noted["size"])
+    return (own, *parts)
+
+
+async def _part(
+    unit: Assignment, index: int, objects: Objects, settings: NodeSessionSettings, base: str | None
+) -> Input:
+    """The result of a unit that this one is made of."""
+    part = unit.parts[index]
+    if part.sha256 is None or part.size is None:
+        raise Unsendable(f"the result of unit {part.unit}, which it is made of, is not kept here")
+    key = result_key(unit.user, unit.job, part.unit, part.attempt)
+    url = await objects.presign_get(key, within=settings.url_seconds, base=base)
+    return Input(path=f"tiles/{index}.exr", url=url, sha256=part.sha256, size=part.size)

@@ -10,6 +10,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
+from sql.work import result_key as result_key  # noqa: PLC0414 - part of what this module offers
 
 SCHEME: Final = "s3://"
 REFERENCE_CHARACTERS_MOST: Final = 500
@@ -17,7 +18,7 @@ REFERENCE_CHARACTERS_MOST: Final = 500
 
 def key_of(unit: Assignment) -> str:
     """Where the result of one attempt goes; nobody else ever writes there."""
-    return f"results/{unit.user}/{unit.job}/{unit.unit}/{unit.attempt}/result"
+    return result_key(unit.user, unit.job, unit.unit, unit.attempt)
 
 
 @attrs.frozen
@@ -82,8 +83,13 @@ def completion(
     *,
     worth: Ours | Elsewhere,
     found: ObjectInfo | None,
+    said: str | None = None,
 ) -> UnitComplete:
-    """The effect that settles the unit; its node earns only for an object that was checked."""
+    """The effect that settles the unit; its node earns only for an object that was checked.
+
+    ``said``: the SHA-256 by the node, which is kept where the store does not know it: whoever
+    fetches the object holds it against that.
+    """
     ours = isinstance(worth, Ours)
     verified = ours and node.verified
     place = f"{SCHEME}{settings.bucket}/{key_of(unit)}"
@@ -93,10 +99,14 @@ def completion(
         attempt=unit.attempt,
         node=node.id,
         result_ref=worth.result_ref if isinstance(worth, Elsewhere) else place,
-        sha256=found.sha256 if found is not None and ours else None,
+        sha256=_sha256(found, said) if found is not None and ours else None,
         size=found.size if found is not None and ours else None,
         verified=verified,
         operator=node.account if verified else None,
         share_percent=settings.share_percent,
         dispute_window=timedelta(seconds=settings.dispute_seconds),
     )
+
+
+def _sha256(found: ObjectInfo, said: str | None) -> bytes | None:
+    return found.sha256 or (bytes.fromhex(said) if said else None)

@@ -32,6 +32,7 @@ class NodeSessionSettings:
     send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
     close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
+    verified_types: frozenset[str] = frozenset()  # of work that waits for a verdict
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0
     flood_frames: int = 2000
@@ -51,6 +52,7 @@ class NodeIdentity:
     base: str | None = None
     standing: Standing = NOTHING_SAID
     token_expires: datetime | None = None  # of the token that it came with
+    key: bytes | None = None  # its public key, by which it signs its work
 
     @property
     def account(self) -> str:

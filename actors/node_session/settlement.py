@@ -2,23 +2,29 @@
 
 from typing import Any
 
+import attrs
+
 from actors.kernel import handles
 from actors.ledger.messages import (
     Decided,
     GuardFailed,
     HoldClosed,
+    Issued,
     Posted,
     RenewLeases,
     Replayed,
+    UnitComplete,
 )
-from actors.node_session import leases, results
+from actors.node_session import attested, leases, offers, results
 from actors.node_session.desk import Asked, Desk
 from actors.node_session.messages import RenewDue, TryAgain
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import NodeDeclined, UnitsChanged
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
+from actors.verifier.messages import UnitDeliver
 from rendertrust.protocol import JobResult
+from rendertrust.receipt import canonical
 
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
@@ -55,10 +61,46 @@ class Settlement(Desk, partial=True):
             worth = results.checked(result, found, settings)
         if isinstance(worth, results.Refused):
             self._fail(held, "node", worth.error)
+            return
+        work = attested.read(result, unit, self._node, found)
+        if isinstance(work, results.Refused):
+            self._fail(held, "node", work.error)
+            return
+        effect = results.completion(
+            unit, self._node, settings, worth=worth, found=found, said=result.sha256
+        )
+        if isinstance(worth, results.Ours) and offers.is_checked(unit, settings):
+            self._end(held, self._delivery(effect, work))
         else:
-            self._end(
-                held, results.completion(unit, self._node, settings, worth=worth, found=found)
-            )
+            self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
+
+    def _delivery(self, made: UnitComplete, work: attested.Attested | None) -> UnitDeliver:
+        """What waits for its verdict, instead of being settled at once."""
+        assert made.attempt is not None, "we assigned it"
+        said = None if self._hello is None else self._hello.device_class
+        return UnitDeliver(
+            job=made.job,
+            unit=made.unit,
+            attempt=made.attempt,
+            node=made.node,
+            device_class=said or "",
+            result_ref=made.result_ref,
+            sha256=made.sha256,
+            size=made.size,
+            work=None if work is None else canonical(work.work.document).decode(),
+            node_signature=None if work is None else work.signature,
+            verified=made.verified,
+            operator=made.operator,
+            share_percent=made.share_percent,
+            dispute_window=made.dispute_window,
+        )
+
+    def _receipt(self, unit: Assignment, work: attested.Attested | None) -> Issued | None:
+        signer = self._peers.signer
+        if work is None or signer is None:
+            return None
+        now = self._peers.clock.now()
+        return attested.issued(work, unit.price, attested.UNCHECKED, signer.receipts(), now)
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:

@@ -19,12 +19,18 @@ from actors.notifier.messages import (
     Notifier,
     Progress,
     ProgressOf,
+    Publish,
+    Said,
     Subscribe,
+    TailOf,
     UnitsMoved,
 )
+from actors.notifier.tails import Line, Tails
 from actors.ports import Bus
 
-TOPIC = "jobs"
+TOPIC, PROGRESS = "jobs", "progress"
+PUBLISH_SECONDS: Final = 1.0
+PUBLISHED_MOST: Final = 1_000  # of what came within one of these
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
@@ -35,6 +41,7 @@ class NotifierSettings:
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
+    tails_most: int = 1_000
 
 
 class NotifierActor(Actor[Notifier]):
@@ -48,8 +55,10 @@ class NotifierActor(Actor[Notifier]):
         self._bus = bus
         self._settings = settings
         self._progress: OrderedDict[UUID, Progress] = OrderedDict()
+        self._tails = Tails(settings.tails_most)
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
+        self._unpublished: dict[tuple[UUID, int], Progress] = {}
 
     @handles(Progress)
     async def progress(self, message: Progress) -> None:
@@ -57,11 +66,30 @@ class NotifierActor(Actor[Notifier]):
         self._progress.move_to_end(message.job)
         if len(self._progress) > self._settings.progress_most:
             self._progress.popitem(last=False)
+        self._tails.add(message.job, message.unit, message.attempt, message.detail)
         self._feed(message.job, message)
+        if not self._unpublished:
+            self.after(PUBLISH_SECONDS, Publish())
+        if len(self._unpublished) < PUBLISHED_MOST:
+            self._unpublished[message.job, message.unit] = message
+
+    @handles(Publish)
+    async def publish(self, _: Publish) -> None:
+        """Of each unit the newest, once a second however often its node speaks."""
+        told, self._unpublished = list(self._unpublished.values()), {}
+        await self._bus.publish(PROGRESS, orjson.dumps([_how_far(one) for one in told]))
 
     @handles(ProgressOf)
     async def progress_of(self, message: ProgressOf) -> Progress | None:
         return self._progress.get(message.job)
+
+    @handles(Said)
+    async def said(self, message: Said) -> None:
+        self._tails.add(message.job, message.unit, message.attempt, message.text)
+
+    @handles(TailOf)
+    async def tail_of(self, message: TailOf) -> tuple[Line, ...]:
+        return self._tails.of(message.job)
 
     @handles_batch(UnitsMoved, limit=100)
     async def units_moved(self, messages: Sequence[UnitsMoved]) -> Sequence[None]:
@@ -105,6 +133,15 @@ class NotifierActor(Actor[Notifier]):
             self._feeds[job] = living
         else:
             del self._feeds[job]
+
+
+def _how_far(told: Progress) -> dict[str, object]:
+    return {
+        "job": str(told.job),
+        "unit": told.unit,
+        "attempt": told.attempt,
+        "progress": told.value,
+    }
 
 
 def _told(unit: UnitState) -> dict[str, object]:

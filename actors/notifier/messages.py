@@ -10,6 +10,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 from actors.ledger.messages import UnitState
+from actors.notifier.tails import Line as Line  # noqa: PLC0414 - part of what this module offers
 
 
 class Notifier:
@@ -42,8 +43,32 @@ class Progress(Message[Notifier, None]):
 
 
 @attrs.frozen
+class Publish(Message[Notifier, None]):
+    """Its own timer: tell the other gateways how far units are."""
+
+
+@attrs.frozen
 class ProgressOf(Message[Notifier, "Progress | None"]):
     """From the web: the newest progress of a job, if any was reported since the start."""
+
+    job: UUID
+
+
+@attrs.frozen
+class Said(Message[Notifier, None]):
+    """From a NodeSession: lines of a unit's log, or more about why it failed."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+
+    job: UUID
+    unit: int
+    attempt: int
+    text: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class TailOf(Message[Notifier, "tuple[Line, ...]"]):
+    """From the web: the last lines of a job's log, oldest first, as far as they are remembered."""
 
     job: UUID
 

@@ -53,7 +53,7 @@ class DisputeOpen:
 @attrs.frozen
 class DisputeDecide:
     """From the web, for an admin. OPEN → UPHELD: the creator gets the charge, the share is
-    reversed; or REJECTED: the share is PAYABLE.
+    reversed; or REJECTED: the share is PAYABLE once its window is over.
     """
 
     job: UUID
@@ -85,14 +85,22 @@ class PayoutApprove:
 
 @attrs.frozen
 class PayoutReject:
-    """From the web, for an admin. REQUESTED or APPROVED → REJECTED: the shares are free again."""
+    """From the web, for an admin. REQUESTED → REJECTED: the shares are free again.
+
+    From APPROVED only with ``not_paid``: whoever sends the money may be about to; somebody has seen
+    that it was not sent, or that it came back.
+    """
 
     id: UUID
+    not_paid: bool = False
 
 
 @attrs.frozen
 class PayoutPay:
-    """From the web, for an admin. APPROVED → PAID: the money went out under ``reference``."""
+    """From the web, for an admin. APPROVED → PAID: the money went out under ``reference``.
+
+    Once: PAID under another one it stays as it is.
+    """
 
     id: UUID
     reference: str

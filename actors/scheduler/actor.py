@@ -5,11 +5,10 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
@@ -18,7 +17,7 @@ from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
-from actors.scheduler.board import Board, Booking
+from actors.scheduler.board import REFILL, WINDOW, Board, Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
@@ -34,6 +33,7 @@ from actors.scheduler.messages import (
     PauseOver,
     PlaceDue,
     Poll,
+    Refill,
     Scheduler,
     SessionClosed,
     SessionOpened,
@@ -41,30 +41,23 @@ from actors.scheduler.messages import (
     StandingsDue,
     TooManyOpen,
     UnitsChanged,
+    Waiting,
     Wake,
+    WhyWaiting,
 )
 from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, pause_seconds
+from actors.scheduler.reasons import Reasons
+from actors.scheduler.settings import SchedulerSettings
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 from sql.work import StandingRow
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
+USUAL: Final = SchedulerSettings()
 DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class SchedulerSettings:
-    """Seconds, and how many jobs of one user may be open, as far as this gateway knows."""
-
-    open_jobs: int = 1_000_000
-    poll_seconds: float = 5.0
-    soon_seconds: float = 0.1  # from a hint to the reading that it asks for
-    retry_seconds: float = 1.0  # while the database is away
-    node_polls: int = 12  # every so many polls the nodes are read too
-    standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second
 
 
 class SchedulerActor(Actor[Scheduler]):
@@ -78,7 +71,7 @@ class SchedulerActor(Actor[Scheduler]):
         clock: Clock,
         *,
         sessions: Callable[[], Iterable[Ref[NodeSession]]],
-        settings: SchedulerSettings = SchedulerSettings(),
+        settings: SchedulerSettings = USUAL,
     ) -> None:
         self._ledger = ledger
         self._notifier = notifier
@@ -87,6 +80,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._sessions = sessions
         self._settings = settings
         self._board = Board(_say)
+        self._reasons = Reasons(self._board)
         self._serving: dict[Ref[NodeSession], Node] = {}
         self._lobby = Lobby()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
@@ -97,6 +91,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll_is_soon = False
         self._place_due: Timer | None = None
         self._catch_up_due: Timer | None = None
+        self._refill_due: Timer | None = None
 
     async def started(self) -> None:
         for session in self._sessions():
@@ -121,6 +116,8 @@ class SchedulerActor(Actor[Scheduler]):
         """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
         if not self._loaded:
             return None
+        if (order.job, 0) in self._board.units:
+            return AllNodesFull(1)  # the same retry was asked for twice, and is being placed
         if self._board.units.jobs_of(order.user) >= self._settings.open_jobs:
             return TooManyOpen(self._settings.open_jobs)
         booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
@@ -141,6 +138,10 @@ class SchedulerActor(Actor[Scheduler]):
             self._board.refuse(booking)
             later.answer(AllNodesFull(1))
         return True
+
+    @handles(WhyWaiting)
+    async def why_waiting(self, message: WhyWaiting) -> Mapping[int, Waiting]:
+        return self._reasons.of(message.job, message.units, self._clock.monotonic())
 
     # -- from the Ledger
 
@@ -234,7 +235,7 @@ class SchedulerActor(Actor[Scheduler]):
             node.session.tell(Close(CloseCode.REPLACED, "replaced"))
             self._serving.pop(node.session, None)
         node.session, node.epoch = message.session, message.epoch
-        node.slots, node.offered, node.declines, node.is_paused = None, None, 0, False
+        node.forget()
         self._serving[message.session] = node
         self.watch(message.session)
         return True
@@ -243,8 +244,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def session_ready(self, message: SessionReady) -> None:
         node = self._serving.get(message.session)
         if node is not None:
-            node.slots = message.slots
-            node.offered = frozenset(message.offered) if message.offered else None
+            node.hear(message)
             self._board.index.changed(node)
             self._place()
 
@@ -291,8 +291,8 @@ class SchedulerActor(Actor[Scheduler]):
     def _lose(self, session: Ref[Any]) -> None:
         node = self._serving.pop(session, None)
         if node is not None:
-            node.session = node.slots = node.offered = None
-            node.declines, node.is_paused = 0, False
+            node.session = None
+            node.forget()
             self._board.index.changed(node)
 
     # -- of units
@@ -300,7 +300,7 @@ class SchedulerActor(Actor[Scheduler]):
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
         unknown = [state for state in message.units if self._board.hear(state)]
-        if unknown:
+        if any(state.state != "QUEUED" for state in unknown):
             self._poll_soon()
         self._place()
 
@@ -327,8 +327,26 @@ class SchedulerActor(Actor[Scheduler]):
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())
         self._see_who_is_behind()
+        self._see_who_is_hungry(self._settings.refill_seconds)
+
+    def _see_who_is_hungry(self, seconds: float) -> None:
+        if self._board.hungry and self._refill_due is None and self._loaded:
+            self._refill_due = self.after(seconds, Refill())
 
     # -- from the database
+
+    @handles(Refill)
+    async def refill(self, message: Refill) -> None:
+        self._refill_due = None
+        jobs = self._board.hungry
+        try:
+            rows = await self._store.ready_units(sorted(jobs), REFILL)
+        except Unavailable as error:
+            log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
+            self._see_who_is_hungry(self._settings.retry_seconds)
+            return
+        self._board.top_up(jobs, rows, self._clock.now())
+        self._place()
 
     @handles(Poll)
     async def poll(self, message: Poll) -> None:
@@ -350,7 +368,8 @@ class SchedulerActor(Actor[Scheduler]):
             await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
             self._board.refresh(await self._store.healthy_nodes())
-        rows = await self._store.open_units()
+        self._board.index.regroup(await self._store.circles())
+        rows = await self._store.open_units(WINDOW)
         self._board.reconcile(rows, self._clock.now())
         self._polls += 1
         if not self._loaded:

@@ -6,7 +6,8 @@ state) tells which of two pieces of knowledge is the newer.
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,8 +16,10 @@ import attrs
 from actors.kernel import Message
 from actors.ledger.messages import UnitState
 from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
+from actors.scheduler.circles import told
+from actors.scheduler.demand import Demand
 from actors.scheduler.index import Index
-from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
+from actors.scheduler.messages import AllNodesFull, Assignment, Dispatch, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import PENDING, age, has_ended, is_assigned, key_of
 from actors.scheduler.queue import Queue
@@ -27,6 +30,8 @@ from sql.work import NodeRow, OpenUnit, Standing
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
+WINDOW = 16  # units of a job that are read with everything else
+REFILL = 256  # units of a job that are read when few of it are left
 
 
 @attrs.frozen
@@ -47,6 +52,7 @@ class Board:
         self.strays = Strays()
         self.units = Units()
         self._say = say
+        self._more: set[UUID] = set()  # jobs of which more units wait than are known here
         self._behind: dict[UUID, Node] = {}
         self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
@@ -58,16 +64,25 @@ class Board:
         self, order: Dispatch, now: datetime, clock: float
     ) -> Booking | NoCapableNode | AllNodesFull:
         """Reserve a slot for a new job; no node, when it is to queue."""
-        choice = self.index.choose(order.job_type, user=order.user)
-        if isinstance(choice, AllNodesFull) and self.expire(now, clock):
-            choice = self.index.choose(order.job_type, user=order.user)
         unit = of_dispatch(order, now)
+        choice = self.index.choose(unit.demand)
+        if isinstance(choice, AllNodesFull) and self.expire(now, clock):
+            choice = self.index.choose(unit.demand)
         if isinstance(choice, Node):
             return self._reserve(unit, choice, clock + ORDER_SECONDS)
-        if isinstance(choice, NoCapableNode) and order.queue:
+        if self._may_wait(order, unit, choice):
             self._keep(unit, Placing(None, 0, clock + ORDER_SECONDS))
             return Booking(unit, None, 0)
         return choice
+
+    def _may_wait(self, order: Dispatch, unit: Unit, choice: NoCapableNode | AllNodesFull) -> bool:
+        """Whether it may queue. A job of many units also where a node's hello is still awaited."""
+        if isinstance(choice, AllNodesFull):
+            return len(order.pieces) > 1
+        if order.queue or len(order.pieces) < 2:
+            return order.queue
+        alone = attrs.evolve(unit.demand, kind=attrs.evolve(unit.kind, many=False))
+        return not isinstance(self.index.choose(alone), NoCapableNode)
 
     def may_free(self, job_type: str) -> bool:
         """Whether a slot for it may come free at once: one that only an order has taken."""
@@ -78,10 +93,20 @@ class Board:
 
         Each booking must be committed or refused.
         """
-        choose, alike = self.index.choose, self.index.is_the_same_for_all
-        waiting = self.queue.placeable(choose, alike=alike)
-        for unit, node in itertools.chain(waiting, self.strays.placeable(choose)):
+        alike = self.index.is_the_same_for_all
+        waiting = self.queue.placeable(self._choose, alike=alike)
+        for unit, node in itertools.chain(waiting, self.strays.placeable(self.index.choose)):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
+
+    def _choose(
+        self, demand: Demand, avoid: frozenset[UUID], /
+    ) -> Node | NoCapableNode | AllNodesFull:
+        """The best node for a unit that waits, if it is in need of one.
+
+        The best has the fewest units per slot: if that has enough, all have.
+        """
+        choice = self.index.choose(demand, avoid)
+        return AllNodesFull() if isinstance(choice, Node) and choice.is_provided else choice
 
     def due(self, now: datetime) -> datetime | None:
         """When the next unit may be placed that may not be yet."""
@@ -92,7 +117,7 @@ class Board:
         if unit.state == PENDING:
             self._ordered[unit.key] = node
         self._keep(unit, Placing(node, unit.attempt + 1, expires))
-        self.index.take(node, unit.key)
+        self._take(unit, node)
         return Booking(unit, node.id, unit.attempt + 1)
 
     def _keep(self, unit: Unit, placing: Placing) -> None:
@@ -103,10 +128,13 @@ class Board:
     def confirm(self, booking: Booking, now: datetime) -> None:
         """The commit is durable. It may be one of an earlier instance, or answered very late."""
         unit = self.units.get(booking.unit.key)
+        is_new = unit is None or unit.state == PENDING
         if unit is None:
             unit = booking.unit
             unit.placing, unit.node, unit.ticket = None, None, 0
             self.units[unit.key] = unit
+        if unit.units > 1 and is_new:  # of the others the queue knows when few are left
+            self._look_for_more(unit.job)
         if booking.node is None:
             if unit.state == PENDING:
                 unit.state, unit.placing = "QUEUED", None
@@ -142,9 +170,14 @@ class Board:
     # -- what is heard
 
     def hear(self, state: UnitState) -> bool:
-        """A unit changed; whether the database must be asked for the rest of it."""
+        """A unit changed; whether the database must be asked for the rest of it.
+
+        Of one that waits the next ``top_up`` tells it.
+        """
         unit = self.units.get(key_of(state))
         if unit is None:
+            if state.state == "QUEUED":
+                self._look_for_more(state.job)
             return state.state == "QUEUED"
         if age(state.state, state.attempt) <= unit.age:
             return False
@@ -152,20 +185,51 @@ class Board:
             unit.state = "RUNNING"
             return False
         # Ended; or queued again, or assigned by another: what to know of those stands in the books.
-        finished = state.state == "COMPLETED"
+        finished = state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
             unit.node.declines = 0
         self._drop(unit, finished=finished)
+        if state.state == "QUEUED":
+            self._look_for_more(state.job)
         return not has_ended(state.state)
 
     def reconcile(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about all open units."""
+        """Take over what the database says about all open units, of each job the next ones."""
         seen: set[UnitKey] = set()
+        waiting: dict[UUID, list[OpenUnit]] = {}
         for row in rows:
             seen.add((row.job, row.unit))
+            if row.state == "QUEUED":
+                waiting.setdefault(row.job, []).append(row)
             self._compare(row, now)
+        windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
+        self._more = set(windows)
         for unit in [u for u in self.units.values() if u.key not in seen and u.state != PENDING]:
-            self._drop(unit)
+            if not _is_beyond(unit, windows.get(unit.job)):
+                self._drop(unit)
+        self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
+
+    # -- jobs of which not all is known
+
+    def _look_for_more(self, job: UUID) -> None:
+        self._more.add(job)
+        self.queue.drained.add(job)
+
+    @property
+    def hungry(self) -> frozenset[UUID]:
+        """Jobs of which few units wait here, and perhaps more do."""
+        return frozenset(self.queue.drained & self._more)
+
+    def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
+        """Take over what the database says about the next units of jobs."""
+        self.queue.drained.clear()
+        found = Counter(row.job for row in rows)
+        self._more -= {job for job in jobs if found[job] < REFILL}
+        for row in rows:
+            self._compare(row, now)
+            unit = self.units.get((row.job, row.unit))
+            if unit is not None and unit.placing is not None:
+                self.queue.drained.add(row.job)  # these stood in the way of others
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
         unit = self.units.get((row.job, row.unit))
@@ -177,8 +241,9 @@ class Board:
                 return
             self._drop(unit)
             self._admit(row, now)
-        elif unit.waits and (unit.ticket == 0 or unit.not_before != row.not_before):
+        elif unit.waits and (unit.ticket == 0 or not _is_as(unit, row)):
             unit.avoid, unit.failures, unit.not_before = row.avoid, row.failures, row.not_before
+            unit.priority, unit.barred = row.priority, row.barred
             self.queue.add(unit, now)
         elif row.attempt == unit.attempt:
             unit.told = unit.told or row.lease_until is not None
@@ -217,7 +282,11 @@ class Board:
         units = [unit for unit in known if unit.node is node]
         for unit in units:
             unit.told = True
-        return Assignments(tuple(unit.assignment() for unit in units), node.standing)
+        said = tuple(self._assignment(unit, node) for unit in units)
+        return Assignments(said, node.standing)
+
+    def _assignment(self, unit: Unit, node: Node) -> Assignment:
+        return unit.assignment(told(node, unit.user, self.index.circles))
 
     def refresh(self, rows: Sequence[NodeRow]) -> None:
         """Take over what the database says about healthy nodes."""
@@ -251,8 +320,19 @@ class Board:
         if unit.node is not None and unit.node is not node:
             self._take_away(unit, unit.node)
         unit.node, unit.state, unit.attempt = node, state, attempt
-        self.index.take(node, unit.key)
-        unit.told = self._tell(node, Send(unit.assignment()))
+        self._take(unit, node)
+        self.index.larder.note(node.id, unit.payload_ref)
+        unit.told = self._tell(node, Send(self._assignment(unit, node)))
+
+    def _take(self, unit: Unit, node: Node) -> None:
+        if unit.key not in node.taken:
+            self.index.take(node, unit.key)
+            self.queue.share(unit.user, +1)
+
+    def _release(self, unit: Unit, node: Node) -> None:
+        if unit.key in node.taken:
+            self.index.release(node, unit.key)
+            self.queue.share(unit.user, -1)
 
     def _line_up(self, unit: Unit, now: datetime) -> None:
         """Let it wait for a node, or for another one, if it does."""
@@ -264,7 +344,7 @@ class Board:
     def _give_back(self, unit: Unit) -> None:
         if unit.placing is not None:
             if unit.placing.node is not None:
-                self.index.release(unit.placing.node, unit.key)
+                self._release(unit, unit.placing.node)
             unit.placing = None
             self._ordered.pop(unit.key, None)
 
@@ -276,7 +356,7 @@ class Board:
             self._take_away(unit, unit.node, finished=finished)
 
     def _take_away(self, unit: Unit, node: Node, *, finished: bool = False) -> None:
-        self.index.release(node, unit.key)
+        self._release(unit, node)
         if not finished:
             self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
 
@@ -287,3 +367,16 @@ class Board:
         if not self._say(node, message):
             self.fall_behind(node)
         return not node.behind
+
+
+def _is_as(unit: Unit, row: OpenUnit) -> bool:
+    """Whether it waits as the database says."""
+    mine = (unit.not_before, unit.priority, unit.barred)
+    return mine == (row.not_before, row.priority, row.barred)
+
+
+def _is_beyond(unit: Unit, first: OpenUnit | None) -> bool:
+    """Whether it waits behind those that were read of its job, as these do."""
+    if first is None or not unit.waits:
+        return False
+    return (unit.priority, unit.barred) == (first.priority, first.barred)

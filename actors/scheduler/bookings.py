@@ -6,6 +6,7 @@ from actors.kernel import Ref
 from actors.ledger.messages import (
     Commit,
     Effect,
+    HoldUnits,
     IdempotencyKey,
     JobInsert,
     Outcome,
@@ -33,20 +34,32 @@ def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
         params=order.params,
         price=order.price,
         price_number=order.price_number,
+        retry_of=order.retry_of,
+        pieces=order.pieces,
+        priority=order.priority,
+        cap=order.cap,
     )
     effects: tuple[Effect, ...] = (insert,)
     if booking.node is not None:
         effects = (insert, UnitAssign(order.job, 0, booking.attempt, booking.node))
-    hold: tuple[Posting, ...] = ()
-    if order.price > 0:
-        hold = (PlaceHold(user_account(order.user), order.price, work_reference(order.job, 0)),)
     return Commit(
-        postings=hold,
+        postings=_hold(order),
         effects=effects,
         idempotency=_key(order, booking),
         observer=observer,
         tag=booking,
+        act=order.act,
     )
+
+
+def _hold(order: Dispatch) -> tuple[Posting, ...]:
+    account = user_account(order.user)
+    if order.pieces:
+        amounts = tuple(piece.price for piece in order.pieces)
+        return (HoldUnits(account, order.job, amounts),) if any(amounts) else ()
+    if order.price == 0:
+        return ()
+    return (PlaceHold(account, order.price, work_reference(order.job, 0)),)
 
 
 def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
@@ -66,16 +79,18 @@ def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
 
 
 def holds(booking: Booking, outcome: Outcome) -> bool:
-    """Whether the booking is in the books now: by this commit, or by one whose answer was lost."""
-    if isinstance(outcome, Posted):
-        return True
-    if not isinstance(outcome, Replayed):
-        return False
-    if outcome.answer is not None:
+    """Whether the booking is in the books now: by this commit, or by one whose answer was lost.
+
+    A unit that its job cannot pay for under its cap was not assigned.
+    """
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
         body: Any = outcome.answer.get("body")
         return isinstance(body, dict) and body.get("job_id") == str(booking.unit.job)
-    key, wanted = booking.unit.key, (booking.attempt, booking.node)
-    return any(key_of(u) == key and (u.attempt, u.node) == wanted for u in outcome.units)
+    if not isinstance(outcome, Posted | Replayed):
+        return False
+    found = {(u.attempt, u.node) for u in outcome.units if key_of(u) == booking.unit.key}
+    is_so = (booking.attempt, booking.node) in found
+    return is_so or (isinstance(outcome, Posted) and not found)
 
 
 def _key(order: Dispatch, booking: Booking) -> IdempotencyKey | None:

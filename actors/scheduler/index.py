@@ -5,28 +5,40 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from actors.scheduler.circles import CLOSED, Circle, circles_of_node, circles_of_user
+from actors.scheduler.demand import ANY, Demand
+from actors.scheduler.kit import NOTHING, Needs
+from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import Rank, rank
+from sql.circles import ALONE, Circles
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
-Line: TypeAlias = tuple[str, UUID | None]  # a job type, and whose units alone; None: anybody's
+# A job type, whose work, whether of jobs that have many units, and what the node has at least.
+Line: TypeAlias = tuple[str, Circle, bool, Needs]
 SLACK = 64
+NEEDS_MOST: Final = 64  # kinds of needs that nodes are listed by
 NOWHERE: Final[frozenset[Line]] = frozenset()
 
 
 class Index:
-    """A heap of ranks for each capability; entries that are out of date are dropped when met.
+    """Nodes stand in lines by what they can do and whose work they may do (``circles``).
 
-    Nodes that serve one user alone stand in heaps of their own.
+    A line has a heap of ranks once somebody asked for it; entries that are out of date are dropped
+    when met. Those that have said hello stand in lines for jobs of many units as well: a client of
+    the reference cannot tell the units of one job apart.
     """
 
     def __init__(self) -> None:
+        self.circles: Circles = ALONE
+        self.larder = Larder()
         self._nodes: dict[UUID, Node] = {}
         self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible ones
         self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
         self._heaps: dict[Line, list[Entry]] = {}
-        self._private = 0  # how many lines are one user's alone
+        self._needs: dict[Needs, None] = {NOTHING: None}  # those that were asked for
+        self._closed = 0  # how many lines are some people's alone
         self._versions = 0
 
     def __iter__(self) -> Iterator[Node]:
@@ -60,7 +72,7 @@ class Index:
 
     def changed(self, node: Node) -> None:
         """Must follow every change of a node: it is listed where it belongs now."""
-        lines = _lines_of(node)
+        lines = self._lines_of(node)
         listed = self._listed.get(node.id, NOWHERE)
         if lines != listed:
             self._relist(node, listed, lines)
@@ -69,30 +81,71 @@ class Index:
         if node.has_room:
             entry = (rank(node), node.version, node)
             for line in lines:
-                self._push(line, entry)
+                if line in self._heaps:
+                    self._push(line, entry)
+
+    def regroup(self, circles: Circles) -> bool:
+        """Take over who belongs together; whether that is new."""
+        if circles == self.circles:
+            return False
+        self.circles = circles
+        for node in self._nodes.values():
+            self.changed(node)
+        return True
 
     @property
     def is_the_same_for_all(self) -> bool:
-        """Whether it makes no difference whose unit it is."""
-        return self._private == 0
+        """Whether it makes no difference whose unit it is, if its pool is ``any``."""
+        return self._closed == 0
 
     def choose(
-        self, job_type: str, avoid: frozenset[UUID] = frozenset(), user: UUID | None = None
+        self, demand: Demand, avoid: frozenset[UUID] = frozenset()
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit, as ``policy.choose`` defines it."""
-        lines: list[Line] = [(job_type, None)]
-        if self._private and user is not None:
-            lines.append((job_type, user))
-        lines = [line for line in lines if line in self._capable]
+        lines = self._lines_for(demand)
         if not lines:
             return NoCapableNode()
-        avoid = frozenset(n for n in avoid if any(n in self._capable[line] for line in lines))
-        if len(avoid) == sum(len(self._capable[line]) for line in lines):
+        if avoid and all(node in avoid for line in lines for node in self._capable[line]):
             avoid = frozenset()
-        found = [self._best(self._heaps[line], avoid) for line in lines]
+        near = self._near(demand, lines, avoid)
+        if near is not None:
+            return near
+        found = [self._best(line, avoid) for line in lines]
         return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
 
-    def _best(self, heap: list[Entry], avoid: frozenset[UUID]) -> Node | None:
+    def _lines_for(self, demand: Demand) -> list[Line]:
+        kind = demand.kind
+        if kind.needs not in self._needs:
+            self._list_by(kind.needs)
+        if kind.pool == ANY and not self._closed:
+            groups: tuple[Circle, ...] = (None,)
+        else:
+            groups = circles_of_user(demand.user, kind.pool, self.circles)
+        lines = [(kind.job_type, group, kind.many, kind.needs) for group in groups]
+        return [line for line in lines if line in self._capable]
+
+    def _list_by(self, needs: Needs) -> None:
+        """List nodes by needs that nobody had until now; of too many the oldest go."""
+        if len(self._needs) >= NEEDS_MOST:
+            oldest = next(kind for kind in self._needs if kind != NOTHING)
+            del self._needs[oldest]
+        self._needs[needs] = None
+        for node in self._nodes.values():
+            self.changed(node)
+
+    def _near(self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]) -> Node | None:
+        """The best of those that had the inputs lately and would begin at once."""
+        holders = self.larder.holders(demand.inputs)
+        found = [
+            self._nodes[node]
+            for node in holders
+            if node not in avoid and any(node in self._capable[line] for line in lines)
+        ]
+        free = (node for node in found if node.is_free and node.has_room)
+        return min(free, key=rank, default=None)
+
+    def _best(self, line: Line, avoid: frozenset[UUID]) -> Node | None:
+        heap = self._heap(line)
         aside: list[Entry] = []
         found: Node | None = None
         while heap and found is None:
@@ -107,17 +160,26 @@ class Index:
             heapq.heappush(heap, entry)
         return found
 
+    def _heap(self, line: Line) -> list[Entry]:
+        heap = self._heaps.get(line)
+        if heap is None:
+            there = (node for node in self._capable[line].values() if node.has_room)
+            heap = self._heaps[line] = [(rank(node), node.version, node) for node in there]
+            heapq.heapify(heap)
+        return heap
+
     def _relist(self, node: Node, listed: frozenset[Line], lines: frozenset[Line]) -> None:
         for line in listed - lines:
             capable = self._capable[line]
             del capable[node.id]
             if not capable:
-                del self._capable[line], self._heaps[line]
-                self._private -= line[1] is not None
+                del self._capable[line]
+                self._heaps.pop(line, None)
+                self._closed -= _is_closed(line)
         for line in lines - listed:
             if line not in self._capable:
-                self._capable[line], self._heaps[line] = {}, []
-                self._private += line[1] is not None
+                self._capable[line] = {}
+                self._closed += _is_closed(line)
             self._capable[line][node.id] = node
         self._listed[node.id] = lines
 
@@ -129,9 +191,20 @@ class Index:
             heapq.heapify(heap)
         heapq.heappush(heap, entry)
 
+    def _lines_of(self, node: Node) -> frozenset[Line]:
+        if not node.eligible:
+            return NOWHERE
+        groups = circles_of_node(node, self.circles)
+        kinds = (False,) if node.slots is None else (False, True)
+        met = [needs for needs in self._needs if node.kit.has(needs)]
+        return frozenset(
+            (job_type, group, many, needs)
+            for job_type in node.does
+            for group in groups
+            for many in kinds
+            for needs in met
+        )
 
-def _lines_of(node: Node) -> frozenset[Line]:
-    if not node.eligible:
-        return NOWHERE
-    serves = node.serves
-    return frozenset((job_type, serves) for job_type in node.does)
+
+def _is_closed(line: Line) -> bool:
+    return line[1] is not None and line[1][0] in CLOSED

@@ -1,6 +1,6 @@
 """What the Scheduler is asked and told."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
@@ -8,20 +8,13 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
-from actors.ledger.messages import Outcome, UnitState
-from sql.work import NOTHING_SAID, Standing
+from actors.ledger.messages import Outcome, Piece, UnitState
+from sql.audit import Act
+from sql.work import NOTHING_SAID, Part, Standing
 
 
 class Scheduler:
     """Marker: the address of the scheduler actor."""
-
-
-@attrs.frozen
-class Dispatched:
-    """Answer: the job is booked. ``node`` None: it waits in the queue."""
-
-    job: UUID
-    node: UUID | None
 
 
 @attrs.frozen
@@ -48,11 +41,15 @@ DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcom
 
 @attrs.frozen
 class Dispatch(Message[Scheduler, DispatchOutcome]):
-    """From the web: place a job of one unit. The Ledger answers for us, unless no node will do.
+    """From the web: place a job. The Ledger answers for us, unless no node will do.
+
+    A job that is cut into ``pieces`` waits where all nodes are full; the first unit is placed here,
+    the others follow from the database.
 
     ``job`` is chosen by the caller. With ``queue`` the job waits when no node is capable.
     On success the Ledger's answer is ``Posted`` whose unit names the node, or ``Replayed`` with the
     first answer. ``idempotency``: (key, SHA-256 of the request). ``price_number``: which price.
+    ``retry_of``: the job that it does again; ``act``: of the admin who wants that.
     """
 
     job: UUID
@@ -64,6 +61,51 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     queue: bool = False
     idempotency: tuple[str, bytes] | None = None
     price_number: int | None = None
+    retry_of: UUID | None = None
+    act: Act | None = None
+    pieces: tuple[Piece, ...] = ()
+    priority: int = 0
+    cap: int | None = None
+
+
+@attrs.frozen
+class Waiting:
+    """Of the nodes that have the unit's type among their capabilities, how many there are of each.
+
+    ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
+    not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
+    ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
+    cannot do it now, or have not what it needs. ``reachable``: whether the node
+    that has the unit can be told; None where no node has it.
+    """
+
+    ready: int = 0
+    full: int = 0
+    resting: int = 0
+    barred: int = 0
+    closed: int = 0
+    away: int = 0
+    unable: int = 0
+    avoided: int = 0  # of those that have room: they failed it before
+    not_before: datetime | None = None
+    reachable: bool | None = None
+
+    @property
+    def known(self) -> int:
+        """Nodes that could do it, were all well."""
+        well = self.ready + self.full + self.resting
+        return well + self.barred + self.closed + self.away + self.unable
+
+
+@attrs.frozen
+class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
+    """From the web: what keeps units that have not begun, by number; of those that are known here.
+
+    Of each job the Scheduler knows the next few units.
+    """
+
+    job: UUID
+    units: tuple[int, ...] = (0,)
 
 
 @attrs.frozen
@@ -124,13 +166,18 @@ class SessionOpened(Message[Scheduler, None]):
 class SessionReady(Message[Scheduler, None]):
     """From a NodeSession, after hello: how many units its node takes at once, and of which types.
 
-    ``offered`` narrows the registered capabilities; None: it did not say.
+    ``offered`` narrows the registered capabilities; None: it did not say. ``pools``: whose work it
+    takes; none named: anybody's. The rest is what it is made of; ``ram`` in bytes.
     """
 
     node: UUID
     session: Ref[Any]
     slots: int | None
     offered: tuple[str, ...] | None = None
+    pools: tuple[str, ...] = ()
+    device_class: str | None = None
+    blender: str | None = None
+    ram: int | None = None
 
 
 @attrs.frozen
@@ -169,6 +216,11 @@ class Poll(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class Refill(Message[Scheduler, None]):
+    """A timer: read the next units of jobs of which few are known that wait."""
+
+
+@attrs.frozen
 class StandingsDue(Message[Scheduler, None]):
     """A timer: read what was said about nodes lately, here or at another gateway."""
 
@@ -192,7 +244,11 @@ class CatchUp(Message[Scheduler, None]):
 
 @attrs.frozen
 class Assignment:
-    """One unit that a node is to work on. ``avoid`` are the nodes that failed it before."""
+    """One unit that a node is to work on. ``avoid`` are the nodes that failed it before.
+
+    ``params`` are narrowed to it; ``parts`` are the results of units that it is made of. ``pool``:
+    whose work it is, seen by the node: its own people's, of somebody whom its owner trusts, or any.
+    """
 
     job: UUID
     unit: int
@@ -205,3 +261,6 @@ class Assignment:
     assigned_at: datetime | None = None
     failures: int = 0
     avoid: frozenset[UUID] = frozenset()
+    parts: tuple[Part, ...] = ()
+    pool: str = "any"
+    price: int = 0  # in units of money

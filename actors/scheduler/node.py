@@ -6,9 +6,12 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
+from actors.scheduler.kit import UNKNOWN, Kit, kit_of
+from actors.scheduler.messages import SessionReady
 from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
+DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
 UnitKey: TypeAlias = tuple[UUID, int]
 
 
@@ -21,7 +24,8 @@ class Node:
     """``taken`` are the units assigned to it, or about to be; ``slots`` None: it never said.
 
     ``behind``: its session missed a message and must be told everything again. ``declines`` are
-    the units that it gave back in a row; while ``is_paused`` it gets none.
+    the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
+    it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
     """
 
     id: UUID
@@ -38,7 +42,22 @@ class Node:
     declines: int = 0
     is_paused: bool = False
     standing: Standing = NOTHING_SAID
+    pools: frozenset[str] = frozenset()
+    kit: Kit = UNKNOWN
     version: int = 0  # of its entries in the index
+
+    def hear(self, hello: SessionReady) -> None:
+        """Take over what it says of itself."""
+        self.slots = hello.slots
+        self.offered = frozenset(hello.offered) if hello.offered else None
+        self.pools = frozenset(hello.pools)
+        self.kit = kit_of(hello.device_class, hello.blender, hello.ram)
+
+    def forget(self) -> None:
+        """What it said and did while its last session lived."""
+        self.slots = self.offered = None
+        self.pools, self.kit = frozenset(), UNKNOWN
+        self.declines, self.is_paused = 0, False
 
     @property
     def eligible(self) -> bool:
@@ -56,8 +75,23 @@ class Node:
         return self.owner if self.standing.name == QUARANTINED else None
 
     @property
+    def is_open(self) -> bool:
+        """Whether it takes anybody's work, as it says itself."""
+        return not self.pools or "any" in self.pools
+
+    @property
     def has_room(self) -> bool:
         return not self.is_paused and len(self.taken) < (self.slots or 0) + BACKLOG
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it would begin a unit at once."""
+        return self.session is not None and len(self.taken) < (self.slots or 0)
+
+    @property
+    def is_provided(self) -> bool:
+        """Whether it has enough for now: what waits is better kept for whoever is free first."""
+        return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)
 
     @property
     def does(self) -> frozenset[str]:

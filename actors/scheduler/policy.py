@@ -1,15 +1,28 @@
-"""Which node gets a unit: decided over values, without waiting for anything."""
+"""Who gets what, and where: decided over values, without waiting for anything.
 
-from collections.abc import Iterable
+``turn`` and ``within`` say whose unit is next, ``choose`` which node it gets. Queue and Index
+answer the same without looking at everything.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from actors.ledger.messages import UnitState
+from actors.scheduler.circles import may_do
+from actors.scheduler.demand import Demand, Kind
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
+from sql.circles import ALONE, Circles
 
 Rank: TypeAlias = tuple[bool, float, float, int]
 Age: TypeAlias = tuple[int, int]
+Turn: TypeAlias = tuple[float, int, datetime]
+Within: TypeAlias = tuple[int, datetime, int, int]
+
+# Of units at work: low, normal, high.
+WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
 
 # How far a unit is within one attempt: nothing but the next attempt brings it back.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
@@ -30,30 +43,64 @@ def rank(node: Node) -> Rank:
 
 
 def candidates(
-    nodes: Iterable[Node], job_type: str, avoid: frozenset[UUID], user: UUID | None = None
+    nodes: Iterable[Node],
+    demand: Demand,
+    avoid: frozenset[UUID] = frozenset(),
+    circles: Circles = ALONE,
 ) -> list[Node]:
     """The healthy nodes that can do the work, and may do this user's.
 
     One that failed the unit before is among them only if there is no other: a unit that one node
     alone can do would otherwise wait for ever.
     """
-    fit = [node for node in nodes if node.eligible and job_type in node.does]
-    capable = [node for node in fit if node.serves in (None, user)]
+    kind = demand.kind
+    fit = [node for node in nodes if node.eligible and can_do(node, kind)]
+    capable = [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
     return [node for node in capable if node.id not in avoid] or capable
+
+
+def can_do(node: Node, kind: Kind) -> bool:
+    """Whether a node has what such units need. Many of one job only go where hello was said."""
+    says = node.slots is not None or not kind.many
+    return says and kind.job_type in node.does and node.kit.has(kind.needs)
 
 
 def choose(
     nodes: Iterable[Node],
-    job_type: str,
+    demand: Demand,
     avoid: frozenset[UUID] = frozenset(),
-    user: UUID | None = None,
+    circles: Circles = ALONE,
+    holders: Collection[UUID] = (),
 ) -> Node | NoCapableNode | AllNodesFull:
-    """The node for a unit. ``Index.choose`` answers the same without looking at every node."""
-    capable = candidates(nodes, job_type, avoid, user)
+    """The node for a unit: of ``holders``, who had its inputs lately, the best that would begin at
+    once; else the best of all. ``Index.choose`` answers the same without looking at every node.
+    """
+    capable = candidates(nodes, demand, avoid, circles)
     if not capable:
         return NoCapableNode()
-    free = [node for node in capable if node.has_room]
-    return min(free, key=rank) if free else AllNodesFull()
+    room = [node for node in capable if node.has_room]
+    near = [node for node in room if node.is_free and node.id in holders]
+    return min(near or room, key=rank) if room else AllNodesFull()
+
+
+def weight(priority: int) -> int:
+    """How many units a user may have at work for each one of a user with a lesser priority."""
+    return WEIGHTS[priority]
+
+
+def turn(priority: int, share: int, queued_at: datetime) -> Turn:
+    """Whose turn it is among users, the least first, by each one's first unit.
+
+    Who would have the least at work, by weight, if he were given one more; of equals who has the
+    greater priority, then who has waited longest. So nobody starves: whoever has nothing goes
+    before all who have enough.
+    """
+    return ((share + 1) / weight(priority), -priority, queued_at)
+
+
+def within(priority: int, queued_at: datetime, job: UUID, place: int) -> Within:
+    """The order of one user's own units, the least first: here priority comes before all else."""
+    return (-priority, queued_at, job.int, place)
 
 
 def pause_seconds(declines: int) -> float:

@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
+from uuid import UUID
 
+from actors.scheduler.demand import Kind
 from actors.scheduler.node import Node
 from actors.scheduler.queue import LOOK_AHEAD, Choose
 from actors.scheduler.unit import Unit
@@ -14,11 +16,14 @@ GRACE: Final = timedelta(seconds=2)  # a node that reconnects finds its units st
 
 
 class Strays:
-    """Each type in a line of its own. Entries whose unit is no stray any more are dropped."""
+    """Each kind of each user in a line of its own.
+
+    Entries whose unit is no stray any more are dropped.
+    """
 
     def __init__(self) -> None:
         self._young: deque[Entry] = deque()
-        self._lines: dict[str, deque[Entry]] = {}
+        self._lines: dict[tuple[Kind, UUID], deque[Entry]] = {}
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
@@ -32,32 +37,31 @@ class Strays:
         while self._young and (self._young[0][0] <= now or not _strays(self._young[0])):
             entry = self._young.popleft()
             if _strays(entry):
-                self._lines.setdefault(entry[2].job_type, deque()).append(entry)
-        for job_type, line in list(self._lines.items()):
+                unit = entry[2]
+                self._lines.setdefault((unit.kind, unit.user), deque()).append(entry)
+        for key, line in list(self._lines.items()):
             while line and not _strays(line[0]):
                 line.popleft()
             if not line:
-                del self._lines[job_type]
+                del self._lines[key]
         return self._young[0][0] if self._young else None
 
     def placeable(self, choose: Choose) -> Iterator[tuple[Unit, Node]]:
         """Take out, one by one, the units for which there is a node with a session now."""
-        for job_type, line in self._lines.items():
-            yield from _from_line(job_type, line, choose)
+        for line in self._lines.values():
+            yield from _from_line(line, choose)
 
 
-def _from_line(job_type: str, line: deque[Entry], choose: Choose) -> Iterator[tuple[Unit, Node]]:
+def _from_line(line: deque[Entry], choose: Choose) -> Iterator[tuple[Unit, Node]]:
     aside: list[Entry] = []
     try:
         # Nodes with a session come first: when the best one has none, no other has room.
         while (
-            line
-            and len(aside) < LOOK_AHEAD
-            and _reachable(choose(job_type, frozenset(), line[0][2].user))
+            line and len(aside) < LOOK_AHEAD and _reachable(choose(line[0][2].demand, frozenset()))
         ):
             entry = line.popleft()
             unit = entry[2]
-            node = _reachable(choose(job_type, unit.avoid, unit.user)) if _strays(entry) else None
+            node = _reachable(choose(unit.demand, unit.avoid)) if _strays(entry) else None
             if node is not None:
                 unit.ticket = 0
                 yield unit, node

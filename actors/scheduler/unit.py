@@ -6,10 +6,13 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.messages import Piece
+from actors.scheduler.demand import ANY, Demand, Kind, kind_of
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.pieces import params_of
 from actors.scheduler.policy import PENDING, Age, age
-from sql.work import OpenUnit
+from sql.work import OpenUnit, Part
 
 
 @attrs.define(eq=False)
@@ -26,9 +29,11 @@ class Placing:
 
 @attrs.define(eq=False)
 class Unit:
-    """``queued_at`` is its place in the queue; ``ticket`` its entry there, or among the strays,
+    """``priority``, ``queued_at`` of its job and ``place`` within it say when its turn is.
 
-    0 when it has none. ``told``: a session of its node heard of this attempt.
+    ``ticket`` is its entry in the queue, or among the strays, 0 when it has none. ``told``: a
+    session of its node heard of this attempt. ``avoid`` are nodes that failed it, ``barred`` those
+    that failed another unit of its job.
     """
 
     job: UUID
@@ -48,14 +53,40 @@ class Unit:
     told: bool = False
     placing: Placing | None = None
     ticket: int = 0
+    place: int = 0
+    frames: str | None = None
+    tile: int | None = None
+    parts: tuple[Part, ...] = ()
+    priority: int = 0
+    barred: frozenset[UUID] = frozenset()
+    units: int = 1  # of its whole job
+    price: int = 0  # in units of money
+    _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def key(self) -> UnitKey:
         return (self.job, self.number)
 
     @property
+    def kind(self) -> Kind:
+        """Units of one kind wait in one line. What it is made of never changes."""
+        if self._kind is None:
+            self._kind = kind_of(self.job_type, self.params, many=self.units > 1)
+        return self._kind
+
+    @property
+    def demand(self) -> Demand:
+        """What it asks of a node."""
+        return Demand(self.kind, self.user, self.payload_ref)
+
+    @property
     def age(self) -> Age:
         return age(self.state, self.attempt)
+
+    @property
+    def shuns(self) -> frozenset[UUID]:
+        """The nodes that it is given only if there is no other."""
+        return self.avoid | self.barred
 
     @property
     def waits(self) -> bool:
@@ -73,25 +104,29 @@ class Unit:
             and self.node.session is None
         )
 
-    def assignment(self) -> Assignment:
-        """What its node is told."""
+    def assignment(self, pool: str = ANY) -> Assignment:
+        """What its node is told; ``pool``: whose work it is, seen by the node."""
         return Assignment(
             job=self.job,
             unit=self.number,
             attempt=self.attempt,
             job_type=self.job_type,
             payload_ref=self.payload_ref,
-            params=self.params,
+            params=params_of(self.params, self.frames, self.tile),
             user=self.user,
             state=self.state,
             assigned_at=self.assigned_at,
             failures=self.failures,
             avoid=self.avoid,
+            parts=self.parts,
+            pool=pool,
+            price=self.price,
         )
 
 
 def of_dispatch(order: Dispatch, now: datetime) -> Unit:
-    """The one unit of a job that is about to be booked."""
+    """The first unit of a job that is about to be booked."""
+    first = order.pieces[0] if order.pieces else Piece(order.price)
     return Unit(
         job=order.job,
         number=0,
@@ -100,6 +135,12 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
         payload_ref=order.payload_ref,
         params=order.params,
         queued_at=now,
+        place=first.place,
+        frames=first.frames,
+        tile=first.tile,
+        priority=order.priority,
+        units=max(len(order.pieces), 1),
+        price=first.price,
     )
 
 
@@ -119,4 +160,12 @@ def of_row(row: OpenUnit) -> Unit:
         failures=row.failures,
         not_before=row.not_before,
         assigned_at=row.assigned_at,
+        place=row.place,
+        frames=row.frames,
+        tile=row.tile,
+        parts=row.parts,
+        priority=row.priority,
+        barred=row.barred,
+        units=row.units,
+        price=row.price,
     )

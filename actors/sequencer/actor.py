@@ -10,15 +10,16 @@ import attrs
 from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, fail_point, handles, handles_batch
-from actors.ports import CheckpointSigner, Clock, LogStore, Random
+from actors.ports import CheckpointSigner, Clock, LogMemory, LogStore, Random
 from actors.sequencer.coverage import Coverage
 from actors.sequencer.growth import grow
-from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer
+from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer, Vouched
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.tiles import Edge, Tile
 from sql.database import Conflict, Unavailable
+from sql.halt import SeenHead
 from sql.log import Append, CheckpointRow, Head, LeafRow, LogTransaction, Look
 
 AGAIN_SECONDS: Final = 0.01
@@ -52,12 +53,20 @@ class SequencerActor(Actor[Sequencer]):
         random: Random,
         *,
         settings: SequencerSettings = UNCHANGED,
+        awaits_chain: bool = False,
+        memory: LogMemory | None = None,
     ) -> None:
+        """``awaits_chain``: nothing is signed until the Anchor says that the chain agrees.
+
+        ``memory``: what is signed is noted there before anybody is told of it.
+        """
         self._store, self._signer = store, signer
         self._clock, self._random = clock, random
         self._settings = settings
         self._coverage = Coverage()
         self._edge: Edge | None = None  # of what is committed, or None
+        self._may_sign = not awaits_chain
+        self._memory = memory
 
     async def started(self) -> None:
         self.after(0.0, Pass())
@@ -73,6 +82,10 @@ class SequencerActor(Actor[Sequencer]):
             log.error("nothing is taken up into the log: %s", error)
             wait = BROKEN_SECONDS
         self.after(wait, Pass(), jitter=0.1)
+
+    @handles(Vouched)
+    async def vouched(self, message: Vouched) -> None:
+        self._may_sign = message.holds
 
     @handles_batch(CatchUp, limit=1000)
     async def catch_up(self, asked: Sequence[CatchUp]) -> Sequence[CaughtUp | Behind]:
@@ -93,9 +106,9 @@ class SequencerActor(Actor[Sequencer]):
                 if look is None:
                     return Behind("the log has not begun")
                 done = await self._advance(books, look, checked=True)
-        self._committed(done)
+        await self._committed(done, look)
         if done.checkpoint is None and look.checked != done.head.size:
-            return Behind("the log's key does not count")
+            return Behind(self._unsigned(look))
         left = len(look.waiting) == self._settings.batch
         return Behind("many entries are waiting") if left else CaughtUp(done.head.size)
 
@@ -105,6 +118,7 @@ class SequencerActor(Actor[Sequencer]):
         seen = await self._store.log_look(1)
         if seen is not None and is_idle(seen, self._clock.now(), self._settings):
             SIZE.set(seen.head.size)
+            await self._note(head_of(seen))
             return self._settings.every_seconds
         with self._kept():
             async with self._store.log() as books:
@@ -115,7 +129,7 @@ class SequencerActor(Actor[Sequencer]):
                     await books.begin(self._settings.origin or self._name())
                     return AGAIN_SECONDS
                 done = await self._advance(books, look)
-        self._committed(done)
+        await self._committed(done, look)
         more = len(look.waiting) == self._settings.batch
         pause = (SHARE - 1) * (self._clock.monotonic() - begun)
         return max(pause, AGAIN_SECONDS if more else self._settings.every_seconds)
@@ -145,7 +159,15 @@ class SequencerActor(Actor[Sequencer]):
         fail_point.reach("before_log", _steps(append))
         return append
 
+    def _unsigned(self, look: Look) -> str:
+        """Why there is no checkpoint."""
+        if look.halted:
+            return "the chain has another log"
+        return "the log's key does not count" if self._may_sign else "the chain was not asked yet"
+
     def _with_checkpoint(self, append: Append, look: Look, now: datetime) -> Append:
+        if look.halted or not self._may_sign:
+            return append  # what was signed of a log that was restored would contradict the old one
         head = append.head
         ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
         keys = new_keys(look.verifiers, ours)
@@ -168,10 +190,16 @@ class SequencerActor(Actor[Sequencer]):
             raise BrokenLog(f"the root of {head.size} leaves is another one")
         return self._edge
 
-    def _committed(self, done: Append) -> None:
+    async def _committed(self, done: Append, look: Look) -> None:
         fail_point.reach("after_log", _steps(done))
         LEAVES.inc(len(done.leaves))
         SIZE.set(done.head.size)
+        if not look.halted:
+            await self._note(signed_of(done))
+
+    async def _note(self, head: SeenHead | None) -> None:
+        if head is not None and self._memory is not None:
+            await self._memory.note(head)
 
     @contextmanager
     def _kept(self) -> Generator[None]:
@@ -184,6 +212,20 @@ class SequencerActor(Actor[Sequencer]):
 
     def _name(self) -> str:
         return f"rendertrust-{self._random.token(6).hex()}"
+
+
+def head_of(seen: Look) -> SeenHead | None:
+    """The newest checkpoint, where it is of the whole log; who did not sign it learns of it so."""
+    head, at = seen.head, seen.checked_at
+    if seen.halted or at is None or seen.checked != head.size:
+        return None
+    return SeenHead(head.origin, head.size, head.root, at)
+
+
+def signed_of(done: Append) -> SeenHead | None:
+    """The checkpoint that was signed now, if one was."""
+    made = done.checkpoint
+    return None if made is None else SeenHead(done.head.origin, made.size, made.root, made.at)
 
 
 def _steps(done: Append) -> list[object]:

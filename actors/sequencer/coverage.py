@@ -32,16 +32,12 @@ class Coverage:
         if bound is not None and look.own <= bound.before:  # numbers went back: another database
             self._newest = bound = None
         covered = look.head.covered
-        if (
-            bound is not None
-            and look.oldest >= bound.before
-            and self._taken(bound, look, all_taken)
-        ):
-            covered, bound = max(covered, bound.entry), None
+        if bound is not None and look.oldest >= bound.before:
+            # Of many that wait, those up to the last one that is taken now are in already.
+            reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
+            covered = max(covered, reached)
+            bound = None if covered >= bound.entry else bound
         if bound is None and self._newest is not None and self._newest > covered:
             bound = Bound(self._newest, look.own)
         self._newest, self._bound = look.newest, bound
         return covered
-
-    def _taken(self, bound: Bound, look: Look, all_taken: bool) -> bool:
-        return all_taken or (bool(look.waiting) and look.waiting[-1] >= bound.entry)

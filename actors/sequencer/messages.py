@@ -15,6 +15,15 @@ class Pass(Message[Sequencer, None]):
 
 
 @attrs.frozen
+class Vouched(Message[Sequencer, None]):
+    """From the Anchor, each time it has asked the chain: whether that has nothing that the log has
+    not. A Sequencer that waits for this signs nothing before it holds.
+    """
+
+    holds: bool
+
+
+@attrs.frozen
 class CaughtUp:
     """A checkpoint covers all that was there when it was asked for; ``size`` is the log's."""
 

@@ -68,10 +68,9 @@ class WatchmanActor(Actor[Watchman]):
     async def _report_orphans(self) -> None:
         try:
             async with asyncio.timeout(self._settings.orphans_seconds):
-                units = await self._store.open_units()
+                running = await self._store.running_units()
         except (Unavailable, TimeoutError) as error:
             log.warning("units that still run are not counted: %s", type(error).__name__)
             return
-        running = sum(unit.state == "RUNNING" for unit in units)
         if running:
             log.warning("%d units still run; their nodes keep them until the next start", running)

@@ -17,18 +17,24 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("login", "Log in", "rendertrust.cli.account"),
         Listed("logout", "Log out", "rendertrust.cli.account"),
         Listed("keys", "API keys, for programs that log in for you", "rendertrust.cli.keys"),
+        Listed("submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"),
         Listed(
-            "submit", "Upload a .blend file and have a frame rendered", "rendertrust.cli.submit"
+            "preflight",
+            "What is wrong with a scene, before it goes",
+            "rendertrust.cli.preflight",
         ),
-        Listed("jobs", "List, show, watch and cancel jobs, fetch results", "rendertrust.cli.jobs"),
+        Listed("jobs", "List, show, watch and steer jobs, fetch frames", "rendertrust.cli.jobs"),
+        Listed("webhooks", "Who is told what happens to your jobs", "rendertrust.cli.webhooks"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
         Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
         Listed("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
         Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
     ),
     "Operating a node": (
-        Listed("node", "Join a gateway, run the node, see how it is", "rendertrust.cli.node"),
+        Listed("node", "Join a gateway, run the node, keep it well", "rendertrust.cli.node"),
         Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
+        Listed("organisations", "Render on each other's nodes", "rendertrust.cli.organisations"),
+        Listed("trusted", "Whose nodes may see your work", "rendertrust.cli.trusted"),
         Listed(
             "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
         ),
@@ -40,6 +46,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("db", "Migrate and upgrade the database, see where it stands"),
         Listed("backup", "Write the database to a file"),
         Listed("restore", "Fill an empty database from such a file"),
+        Listed("chain", "The chain of the anchors: contract, state, a new epoch"),
         Listed("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
         Listed("openapi", "Print the API's description"),
     ),
@@ -67,7 +74,7 @@ def overview() -> str:
         "Render frames on idle machines.",
     ]
     for section, entries in SECTIONS.items():
-        lines = [f"  {entry.name:<10}{entry.summary}" for entry in entries]
+        lines = [f"  {entry.name:<15}{entry.summary}" for entry in entries]
         parts.append("\n".join([f"\n{section}:", *lines]))
     parts.append(f"\nWith every command:\n{OPTIONS}")
     return "\n".join(parts)

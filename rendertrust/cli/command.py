@@ -69,6 +69,6 @@ def paged(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def unknown(name: str, known: Sequence[str]) -> str:
     """What to say of a command that does not exist."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=2)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"There is no command '{name}'.{meant}"

@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import secrets
-import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
+
+from rendertrust.locking import take
 
 if TYPE_CHECKING:
     from rendertrust.client import Tokens
@@ -96,7 +97,7 @@ class CredentialsFile:
         with self._lock_file("renew") as file:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):
                 # Other processes raise no event here.
-                while not _take(file, wait=False):  # noqa: ASYNC110
+                while not take(file, wait=False):  # noqa: ASYNC110
                     await asyncio.sleep(STEP_SECONDS)
             yield
 
@@ -115,7 +116,7 @@ class CredentialsFile:
     @contextmanager
     def _locked(self, name: str) -> Generator[None]:
         with self._lock_file(name) as file:
-            _take(file, wait=True)
+            take(file, wait=True)
             yield
 
     def _lock_file(self, name: str) -> BinaryIO:
@@ -132,19 +133,6 @@ class CredentialsFile:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 fresh.unlink()
-
-
-def _take(file: BinaryIO, *, wait: bool) -> bool:
-    """Lock the open file until it is closed; False when another has it."""
-    if sys.platform == "win32":
-        return True  # there a renewal at the same moment costs a login, no more
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ import attrs
 
 from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
 
 
@@ -26,7 +27,8 @@ def ending_of(error: Exception, url: str) -> Ending | None:
 
 
 def _refused(error: errors.Refused) -> Ending:
-    code, name, hint = _REFUSALS.get(type(error), _REFUSALS[errors.Refused])(error)
+    kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
+    code, name, hint = _REFUSALS[kind](error)
     faults = [attrs.asdict(fault) for fault in error.errors]
     facts = {"status": error.status, "request_id": error.request_id, "errors": faults or None}
     return Ending(code, name, error.detail, hint, {**error.extra, **facts})
@@ -121,11 +123,27 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
             f"Watch again: rendertrust jobs watch {getattr(error, 'job_id', '')}",
         )
     ),
-    errors.Forked: _other(
+    errors.NotReady: _other(
         lambda error, _: (
+            exit_codes.STILL_RUNNING,
+            "not_ready",
+            f"See how far it is: rendertrust jobs units {getattr(error, 'job_id', '')}",
+        )
+    ),
+    errors.Forked: _other(
+        lambda error, url: (
             exit_codes.FAILURE,
             "forked",
-            wording.evidence(getattr(error, "before", ""), getattr(error, "now", "")),
+            wording.evidence(
+                getattr(error, "before", ""), getattr(error, "now", ""), PinFile(url).forks()[-1:]
+            ),
+        )
+    ),
+    errors.PinUnreadable: _other(
+        lambda _, __: (
+            exit_codes.FAILURE,
+            "pin_unreadable",
+            "Put it back from a copy; or go by what is now: rendertrust ledger checkpoint --accept",
         )
     ),
     errors.NotProved: _other(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from rendertrust.cli import wording
+from rendertrust.cli import grid, wording
 from rendertrust.cli.output import Output
 from rendertrust.cli.pace import Pace
 
@@ -19,16 +19,25 @@ LINE_SECONDS: Final = 10.0
 
 
 async def followed(
-    output: Output, client: "AsyncClient", job_id: str, within: float | None = None
+    output: Output,
+    client: "AsyncClient",
+    job_id: str,
+    within: float | None = None,
+    heard: "Callable[[Job], None]" = lambda _: None,
 ) -> "Job":
-    """The job as it ended, shown until then. Raises as ``AsyncClient.watch``."""
+    """The job as it ended, shown until then, and told to ``heard``. Raises as ``watch``."""
+    changes = client.watch(job_id, within=within)
+    job = await anext(changes)
+    if job.units > 1:
+        return await grid.followed(output, client, job, changes, heard)
     pace = Pace()
     with screen(output) as show:
-        async for job in client.watch(job_id, within=within):
+        while True:
+            heard(job)
             show(job, pace.add(time.monotonic(), job.progress if not job.ended else None))
             if job.ended:
                 return job
-    raise AssertionError("a watch ends with the job")
+            job = await anext(changes)
 
 
 def screen(output: Output) -> AbstractContextManager[Show]:

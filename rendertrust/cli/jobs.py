@@ -13,21 +13,32 @@ from rendertrust.cli import exit_codes, follow, scene, verdict, wording
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
+from rendertrust.cli.job_control import cap, job_argument, pause, priority, resume, retry, stop
+from rendertrust.cli.job_events import events
+from rendertrust.cli.job_units import download, units, video
+from rendertrust.cli.output import encoded
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList
 
-STATUSES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+STATUSES: Final = (
+    *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
+    *("COMPLETED", "FAILED", "CANCELLED"),
+)
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
-job_argument = click.argument("job", type=click.UUID)
 
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, watch and cancel jobs, fetch results."""
+    """List, show, watch and steer jobs, fetch what they made."""
+
+
+for each in (units, retry, pause, resume, stop, priority, cap, download, video):
+    jobs.add_command(each)
+jobs.add_command(events)
 
 
 @jobs.command("list")
@@ -92,10 +103,23 @@ def facts(job: "Job") -> dict[str, str | None]:
         "payload": wording.harmless(job.payload_ref),
         "node": job.node_id,
         "retries": str(job.retry_count),
+        **_of_many(job),
         "price": job.price,
         "charged": job.charged,
         "result": None if job.result_ref is None else wording.harmless(job.result_ref),
         **{name: None if at is None else wording.stamp(at) for name, at in times.items()},
+    }
+
+
+def _of_many(job: "Job") -> dict[str, str | None]:
+    if job.units == 1:
+        return {}
+    failed = f", {job.failed} failed" if job.failed else ""
+    return {
+        "units": f"{job.units}, {job.done} done{failed}",
+        "priority": job.priority,
+        "cap": job.max_credits,
+        "paused": None if job.paused is None else f"by its {job.paused}",
     }
 
 
@@ -117,7 +141,8 @@ def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
     verdict.require_completed(ended)
     if (charged := verdict.charge(ended)) is not None:
         session.output.say(charged)
-    session.output.note(f"Fetch the result: rendertrust jobs result {job} --out .")
+    verb = "result" if ended.units == 1 else "download"
+    session.output.note(f"Fetch the result: rendertrust jobs {verb} {job} --out .")
 
 
 @jobs.command()
@@ -155,6 +180,33 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
     session = session_of(context)
     place = None if out is None else scene.placed(out)
     session.run(lambda client: _result(session, client, job, place))
+
+
+@jobs.command()
+@job_argument
+@click.option("--unit", type=click.IntRange(0), help="Of a job of many units: which one.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it there, for `rendertrust verify`.",
+)
+@click.pass_context
+def receipt(context: click.Context, job: UUID, unit: int | None, output: Path | None) -> None:
+    """What was done for the charge, signed by the node and the gateway, verified.
+
+    With the picture anybody can check it: rendertrust verify RECEIPT PICTURE
+    """
+    session = session_of(context)
+    found = session.run(lambda client: client.receipt(job, unit=unit))
+    if output is None:
+        session.output.document(found)
+        session.output.say(encoded(found))
+        return
+    output.write_text(encoded(found) + "\n")
+    session.output.document({"job_id": str(job), "output": str(output)})
+    if found.proof is None and found.entry_id is not None:
+        session.output.note("It is not in the log yet; ask again for the proof.")
+    session.output.note(f"Written to {output}; check it: rendertrust verify {output} PICTURE")
 
 
 async def _result(session: Session, client: "AsyncClient", job: UUID, out: Path | None) -> None:

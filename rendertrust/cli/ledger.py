@@ -34,14 +34,15 @@ def ledger() -> None:
 
 @ledger.command()
 @click.option("--output", type=OUTPUT, help="Write it there, for `rendertrust verify`.")
+@click.option("--accept", is_flag=True, help="Go by this log from now on, whatever was before.")
 @click.pass_context
-def checkpoint(context: click.Context, output: Path | None) -> None:
+def checkpoint(context: click.Context, output: Path | None, *, accept: bool) -> None:
     """How large the log is, signed; held against what was seen of it before.
 
-    Exit code 1: it is another log than before.
+    Exit code 1: it is another log than before. Both checkpoints are kept then.
     """
     session = session_of(context)
-    found = session.run(lambda client: client.log_checkpoint())
+    found = session.run(lambda client: client.log_checkpoint(accept=accept))
     if output is not None:
         output.write_text(encoded(found) + "\n")
         session.output.note(f"Written to {output}")

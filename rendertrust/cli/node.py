@@ -11,26 +11,24 @@ import click
 from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.command import Group
 from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.session import DEFAULT, Session, session_of
+from rendertrust.cli.node_care import doctor, drain, earnings, install
+from rendertrust.cli.node_options import (
+    accept_no_sandbox,
+    accept_option,
+    run_options,
+    settings_of,
+    state_option,
+    unsafe_option,
+)
+from rendertrust.cli.node_status import START, joined, status
+from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
-    from rendertrust.node.agent import Status
     from rendertrust.node.enrolment import Joined, JoinRefused
 
-state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the node's key, token and results; else the XDG state folder.",
-)
-unsafe_option = click.option(
-    "--unsafe-no-sandbox",
-    is_flag=True,
-    help="Let scenes render without a sandbox: they can read what you can read.",
-)
-START: Final = "Start it: rendertrust node run"
 RUNS: Final = "A node runs here as it joined before: stop it, and start it again."
-DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
+OFF: Final = "It renders its owner's scenes, and those of whom he trusts, alone."
 UNOWNED: Final = (
     "What it earns waits in suspense until somebody claims it. "
     "To own it: rendertrust login, then join again on this machine."
@@ -40,15 +38,23 @@ NODE_FAILED: Final = "Mend that, and start it again: rendertrust node run"
 
 @click.group(cls=Group)
 def node() -> None:
-    """Join a gateway, run the node, see how it is."""
+    """Join a gateway, run the node, keep it well."""
+
+
+for command in (status, drain, earnings, doctor, install):
+    node.add_command(command)
 
 
 @node.command()
 @click.argument("gateway", metavar="[URL]", required=False)
 @click.option("--name", help="What the node is called; else this machine's name.")
 @click.option("--unowned", is_flag=True, help="Join without your login: what it earns waits.")
+@click.option(
+    "--accept-new-key", is_flag=True, help="Join, though the gateway is another one than before."
+)
 @state_option
 @unsafe_option
+@accept_option
 @click.pass_context
 def join(
     context: click.Context,
@@ -56,31 +62,38 @@ def join(
     name: str | None,
     state: Path | None,
     *,
+    accept: str | None,
+    accept_new_key: bool,
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
-    """Make this machine a node of a gateway. Where you are logged in there, it is yours."""
+    """Make this machine a node of a gateway. Where you are logged in there, it is yours.
+
+    Each kind of work is tried out first; what fails is not offered.
+    """
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
 
     session = session_of(context)
     if gateway is not None:
         session.given = gateway
+    if unsafe_no_sandbox:
+        accept_no_sandbox(session, state, accept)
     me = None if unowned else _login(session)
     session.output.note(f"Joining {session.url}: trying out what this machine can do …")
-    joined = asyncio.run(
+    answer = asyncio.run(
         enrol(
             session.url,
             name=name,
             state=state,
             token=None if me is None else me.token,
-            unsafe_no_sandbox=unsafe_no_sandbox,
+            accept_new_key=accept_new_key,
         )
     )
-    if isinstance(joined, JoinRefused):
-        raise Stop(refused(joined, session.url))
-    session.output.document(attrs.asdict(joined))
-    _tell(session, joined, me)
+    if isinstance(answer, JoinRefused):
+        raise Stop(refused(answer, session.url))
+    session.output.document(attrs.asdict(answer))
+    _tell(session, answer, me)
 
 
 @attrs.frozen
@@ -104,26 +117,33 @@ def _login(session: Session) -> Me | None:
     return session.run(ask)
 
 
-def owner_of(joined: "Joined", me: Me | None) -> str:
+def owner_of(found: "Joined", me: Me | None) -> str:
     """Whose the node is, in a word."""
-    if not joined.owned:
+    if not found.owned:
         return "nobody's"
-    if me is not None and joined.owner in (me.user, None):
+    if me is not None and found.owner in (me.user, None):
         return "yours"
     return "somebody's already, and stays so"
 
 
-def _tell(session: Session, joined: "Joined", me: Me | None) -> None:
-    name, owner = wording.harmless(joined.name), owner_of(joined, me)
-    session.output.say(f"Joined {joined.url} as {name}; the node is {owner}.")
+def _tell(session: Session, found: "Joined", me: Me | None) -> None:
+    name, owner = wording.harmless(found.name), owner_of(found, me)
+    session.output.say(f"Joined {found.url} as {name}; the node is {owner}.")
+    measured = (f"{name.replace('_', ' ')} {value:g}" for name, value in found.figures.items())
     session.output.facts(
-        {"node": joined.node_id, "offers": ", ".join(joined.capabilities) or "nothing"}
+        {
+            "node": found.node_id,
+            "offers": ", ".join(found.capabilities) or "nothing",
+            "per second": ", ".join(measured) or None,
+        }
     )
-    for kind, reason in joined.not_offered.items():
+    for kind, reason in found.not_offered.items():
         session.output.note(f"Not offered: {kind}: {reason}")
-    if not joined.owned:
+    if not found.has_sandbox:
+        session.output.note(f"Without a sandbox. {OFF}")
+    if not found.owned:
         session.output.note(UNOWNED)
-    session.output.note(RUNS if joined.running else START)
+    session.output.note(RUNS if found.running else START)
 
 
 def refused(answer: "JoinRefused", url: str) -> Ending:
@@ -137,39 +157,28 @@ def refused(answer: "JoinRefused", url: str) -> Ending:
 
 
 @node.command()
-@click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Per slot; else an even share of all.")
-@click.option(
-    "--health-port",
-    type=click.IntRange(-1, 65_535),
-    default=8081,
-    show_default=True,
-    help="0 takes a free one, -1 none.",
-)
+@run_options
 @state_option
 @unsafe_option
+@accept_option
 @click.pass_context
 def run(
     context: click.Context,
-    slots: int,
-    threads: int | None,
-    health_port: int,
+    /,
     state: Path | None,
     *,
     unsafe_no_sandbox: bool,
+    accept: str | None,
+    **given: Any,
 ) -> None:
-    """Take work until stopped by Ctrl-C."""
+    """Take work until stopped by Ctrl-C, drained, or at an hour that is not the node's."""
     from rendertrust.node import agent
-    from rendertrust.node.settings import Settings
 
     session = session_of(context)
-    settings = Settings(
-        slots=slots,
-        threads=threads,
-        health_port=None if health_port < 0 else health_port,
-        unsafe_no_sandbox=unsafe_no_sandbox,
-    )
-    known = _joined(state)
+    settings = settings_of(given)
+    known = joined(state)
+    if unsafe_no_sandbox:
+        accept_no_sandbox(session, state, accept)
     session.output.say(f"Node {wording.harmless(known.name)} of {known.url}. Ctrl-C stops it.")
     ended = asyncio.run(agent.run(state, settings=settings, narrator=narrator(session)))
     session.output.document({"event": "ended", **attrs.asdict(ended)})
@@ -186,53 +195,3 @@ def narrator(session: Session) -> Callable[[str], None]:
         session.output.say(wording.harmless(text))
 
     return narrate
-
-
-@node.command()
-@state_option
-@click.pass_context
-def status(context: click.Context, state: Path | None) -> None:
-    """What the node of this machine is doing."""
-    session = session_of(context)
-    found = _joined(state)
-    session.output.document(attrs.asdict(found))
-    session.output.facts(facts(found))
-    for unit in found.units:
-        session.output.say(_unit(unit))
-    if not found.running:
-        session.output.note(DRAINED if found.draining else START)
-
-
-def facts(found: "Status") -> dict[str, str | None]:
-    """What there is to say about a node, by name."""
-    running = "connected" if found.connected else "running, not connected"
-    if found.draining:
-        running = f"draining, {running}"
-    stopped = "not running: it was drained" if found.draining else "not running"
-    return {
-        "node": found.node_id,
-        "name": wording.harmless(found.name),
-        "gateway": found.url,
-        "state": running if found.running else stopped,
-        "process": None if found.pid is None else str(found.pid),
-        "offers": ", ".join(found.capabilities) or "nothing",
-        "results to send": str(found.waiting_results) if found.waiting_results else None,
-        **{f"no {kind}": wording.harmless(why) for kind, why in found.not_offered.items()},
-    }
-
-
-def _unit(unit: Any) -> str:
-    words = (f"{name} {value}" for name, value in dict(unit).items())
-    return wording.harmless("unit: " + ", ".join(words))
-
-
-def _joined(state: Path | None) -> "Status":
-    from rendertrust.node.agent import NotJoined
-    from rendertrust.node.agent import status as told
-
-    found = told(state)
-    if isinstance(found, NotJoined):
-        hint = f"Join one: rendertrust node join {DEFAULT}"
-        detail = "This machine has not joined a gateway"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "not_joined", detail, hint))
-    return found

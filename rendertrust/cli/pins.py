@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from rendertrust.cli.credentials import default_path
+from rendertrust.locking import take
 
 if TYPE_CHECKING:
     from rendertrust.client import Pin
@@ -31,24 +34,69 @@ class PinFile:
         """A file for each gateway."""
         return self.folder / f"{hashlib.sha256(self.url.encode()).hexdigest()[:16]}.json"
 
+    def fork(self, before: "Pin", now: "Pin") -> None:
+        """Keep both for good, in a file that is named after what they say."""
+        kept = [{"verifier": pin.verifier, "checkpoint": pin.checkpoint} for pin in (before, now)]
+        text = json.dumps({"gateway": self.url, "before": kept[0], "now": kept[1]}, indent=1) + "\n"
+        named = hashlib.sha256(text.encode()).hexdigest()[:16]
+        fork = self.folder / f"{self.path.stem}-fork-{named}.json"
+        with self._locked():
+            fork.write_text(text)
+
+    def forks(self) -> list[Path]:
+        """What was kept of forks, the newest last."""
+        found = self.folder.glob(f"{self.path.stem}-fork-*.json")
+        return sorted(found, key=lambda path: path.stat().st_mtime)
+
     def read(self) -> "Pin | None":
-        """What was written last; None where nothing was, or it cannot be read as that."""
-        from rendertrust.client import Pin
+        """What was written last; None where nothing was. Raises PinUnreadable for another file."""
+        from rendertrust.client import Pin, PinUnreadable
+        from rendertrust.strict_json import read_document
+        from rendertrust.verify import read_witness
 
         try:
-            kept = json.loads(self.path.read_bytes())
-        except (FileNotFoundError, ValueError):
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
             return None
-        found = kept if isinstance(kept, dict) else {}
-        verifier, checkpoint = found.get("verifier"), found.get("checkpoint")
-        if not isinstance(verifier, str) or not isinstance(checkpoint, str):
-            return None
-        return Pin(verifier, checkpoint)
+        kept = read_document(raw)
+        found = kept if isinstance(kept, str) else read_witness(kept)
+        if isinstance(kept, str) or isinstance(found, str):
+            raise PinUnreadable(str(self.path), str(found))
+        return Pin(kept["verifier"], kept["checkpoint"])
 
     def write(self, pin: "Pin") -> None:
-        """Replace it, whole or not at all."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}")
+        """Replace it, whole or not at all; one that cannot be read is kept aside."""
+        from rendertrust.client import PinUnreadable
+
+        with self._locked():
+            try:
+                self.read()
+            except PinUnreadable:
+                named = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
+                self.path.replace(self.folder / f"{self.path.stem}-broken-{named}.json")
+            self._put(pin)
+
+    def replace(self, before: "Pin | None", now: "Pin") -> bool:
+        """The same, if ``before`` still is what is kept. Raises PinUnreadable."""
+        with self._locked():
+            if self.read() != before:
+                return False
+            self._put(now)
+            return True
+
+    def _put(self, pin: "Pin") -> None:
+        fresh = self.path.with_suffix(".new")
         kept = {"gateway": self.url, "verifier": pin.verifier, "checkpoint": pin.checkpoint}
-        fresh.write_text(json.dumps(kept, indent=1) + "\n")
+        with fresh.open("w") as file:
+            file.write(json.dumps(kept, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(self.path)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        """One process at a time, and one thread of it: between a look and what is written on it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("ab") as file:
+            take(file, wait=True)
+            yield

@@ -13,7 +13,8 @@ from rendertrust.cli.output import Output
 from rendertrust.cli.pins import PinFile
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, NoAnswer, Unavailable
+    from rendertrust.client import AsyncClient
+    from rendertrust.client.transport import Passing
 
 Reply = TypeVar("Reply")
 VARIABLE: Final = "RENDERTRUST_URL"
@@ -78,7 +79,7 @@ class Session:
 
         return asyncio.run(with_client())
 
-    def _waiting(self, error: "NoAnswer | Unavailable", pause: float) -> None:
+    def _waiting(self, error: "Passing", pause: float) -> None:
         self.output.note(f"{error}; trying again in {pause:.1f} s")
 
     def warn_of_plain_http(self) -> None:

@@ -1,4 +1,4 @@
-"""``rendertrust submit``: from a file on this disk to a picture on this disk."""
+"""``rendertrust submit``: from a file on this disk to a picture, or many, on this disk."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,17 +6,29 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, follow, scene, transfer, verdict, wording
+from rendertrust.cli import (
+    animation,
+    exit_codes,
+    follow,
+    job_units,
+    quoting,
+    scene,
+    transfer,
+    verdict,
+    wording,
+)
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
+from rendertrust.cli.packing import Packed, alone, packed
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Job, Placed
+    from rendertrust.client import AsyncClient, Bundle, Job, Placed, Quote
 
 FORMATS = click.Choice(list(scene.FORMATS), case_sensitive=False)
 PATH = click.Path(path_type=Path)
+CUT = ("frames", "chunk", "tiles", "order", "priority", "max_credits", "pool")
 
 
 @attrs.define
@@ -26,40 +38,64 @@ class Submission:
     session: Session
     path: Path
     params: dict[str, int | str]
+    cut: dict[str, Any]
+    yes: bool
     queue: bool
     watch: bool
     out: Path | None
     timeout: float | None
     key: str | None
+    packed: Packed
     dispatching: bool = False
     placed: "Placed | None" = None
 
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
-        reference = await self._upload(client)
+        if "frames" in self.cut and not self.yes:
+            quoting.agreed(self.session.output, await quote(client, self.params, self.cut))
+        bundle = await self._upload(client)
         self.dispatching = True
-        self.placed = await self._dispatch(client, reference)
+        self.placed = await self._dispatch(client, bundle)
         self._tell(self.placed)
         if not self.watch:
             return
         output = self.session.output
-        job = await follow.followed(output, client, self.placed.job_id, self.timeout)
-        await self._end(client, verdict.require_completed(job))
+        job_id, out = self.placed.job_id, self.out
+        if out is None:
+            job = await follow.followed(output, client, job_id, self.timeout)
+        else:
+            arriving = job_units.Arriving(client, out, self.path.stem)
+            job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
+            await arriving.over()
+        await self._end(client, job)
 
-    async def _upload(self, client: "AsyncClient") -> str:
-        output = self.session.output
-        with transfer.shown(output, f"Uploaded {wording.harmless(self.path.name)}") as progress:
-            upload = await client.upload(self.path, progress=progress)
+    async def _upload(self, client: "AsyncClient") -> "Bundle":
+        output, packed = self.session.output, self.packed
+        with (
+            packed.written() as files,
+            transfer.shown(output, f"Uploaded {wording.harmless(self.path.name)}") as progress,
+        ):
+            try:
+                bundle = await client.upload_all(packed.scene, files, progress=progress)
+            except ValueError as fault:
+                hint = "Rename that file in the scene's folder, and in the scene."
+                raise Stop(Ending(exit_codes.USAGE, "files", str(fault), hint)) from fault
         if self.watch:
-            output.document({"event": "uploaded", "payload_ref": upload.payload_ref})
-        return upload.payload_ref
+            output.document({"event": "uploaded", "payload_ref": bundle.payload_ref})
+        return bundle
 
-    async def _dispatch(self, client: "AsyncClient", reference: str) -> "Placed":
+    async def _dispatch(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
         from rendertrust.client import BadRequest
 
         try:
             return await client.dispatch(
-                "render", reference, self.params, queue=self.queue, idempotency_key=self.key
+                "render",
+                bundle.payload_ref,
+                self.params,
+                queue=self.queue,
+                manifest=bundle.manifest,
+                **self.cut,
+                idempotency_key=self.key,
             )
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
@@ -77,10 +113,17 @@ class Submission:
 
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
+        if job.units > 1 and job.done and self.out is not None:  # however it ended
+            told = await job_units.saved(output, client, job.id, self.out, name=self.path.stem)
+            output.document({"event": "saved", **told})
+        verdict.require_completed(job)
         if (charged := verdict.charge(job)) is not None:
             output.say(charged)
         if self.out is None:
-            output.note(f"Fetch the result: rendertrust jobs result {job.id} --out .")
+            verb = "result" if job.units == 1 else "download"
+            output.note(f"Fetch the result: rendertrust jobs {verb} {job.id} --out .")
+            return
+        if job.units > 1:
             return
         stem = self.path.stem
         if "frame" in self.params:
@@ -101,6 +144,14 @@ class Submission:
         return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
+async def quote(
+    client: "AsyncClient", params: dict[str, int | str], cut: dict[str, Any]
+) -> "Quote":
+    """What it would cost; nothing needs to be sent for that."""
+    said = {name: value for name, value in cut.items() if name != "priority"}
+    return await client.quote("render", None, params, **said)
+
+
 @click.command(cls=Command)
 @click.argument("path", metavar="SCENE.blend", type=PATH)
 @click.option("--frame", type=scene.FRAME, help="Which frame; else the scene's current one.")
@@ -108,8 +159,22 @@ class Submission:
 @click.option("--height", type=scene.PIXELS, help="In pixels, with --width; else the scene's.")
 @click.option("--samples", type=scene.SAMPLES, help="Per pixel; else the scene's.")
 @click.option("--format", type=FORMATS, help="Of the picture; else the scene's.")
+@click.option("--frames", type=animation.FRAMES, help="As 1-48, 1-100x2 or 10,15,20-30.")
+@click.option("--chunk", type=animation.CHUNK, help="So many frames at once; else each alone.")
+@click.option("--tiles", type=animation.TILES, help="2x2: each frame in columns x rows.")
+@click.option("--order", type=click.Choice(animation.ORDERS), help="Which frames come first.")
+@click.option("--priority", type=click.Choice(animation.PRIORITIES), help="high goes first.")
+@click.option("--max-credits", type=animation.CREDITS, help="Pause before it costs more.")
+@click.option("--pool", type=click.Choice(animation.POOLS), help="Whose nodes; mine is free.")
+@click.option("--quote", "only_quote", is_flag=True, help="Say what it costs, and send nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
+@click.option(
+    "--preflight/--no-preflight",
+    default=True,
+    help="Look into the scene first, and send the files that it links.",
+)
 @click.option("--watch", is_flag=True, help="Stay until the job has ended, and show how far it is.")
-@click.option("--out", type=PATH, help="Save the picture there, a file or a folder. Means --watch.")
+@click.option("--out", type=PATH, help="Save it there; of many frames a folder. Means --watch.")
 @click.option("--queue", is_flag=True, help="Wait for a node when none is there now.")
 @click.option(
     "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Do not watch longer (exit 8)."
@@ -118,35 +183,61 @@ class Submission:
     "--idempotency-key", "key", help="Name the submission: under one name there is one job."
 )
 @click.pass_context
-def submit(  # noqa: PLR0917 - click passes them all by name
-    context: click.Context,
-    path: Path,
-    frame: int | None,
-    width: int | None,
-    height: int | None,
-    samples: int | None,
-    format: str | None,  # noqa: A002 - the option's name
-    out: Path | None,
-    timeout: float | None,
-    key: str | None,
-    *,
-    watch: bool,
-    queue: bool,
-) -> None:
-    """Upload a .blend file and have a frame rendered."""
-    if timeout is not None and not watch and out is None:
-        raise click.UsageError("--timeout needs --watch or --out")
-    submission = Submission(
-        session=session_of(context),
-        path=scene.checked(path),
-        params=scene.parameters(frame, width, height, samples, format),
-        queue=queue,
-        watch=watch or out is not None,
-        out=None if out is None else scene.placed(out),
-        timeout=timeout,
-        key=key,
-    )
+def submit(context: click.Context, /, path: Path, **options: Any) -> None:
+    """Upload a .blend file and have it rendered: one frame, or with --frames many.
+
+    The files that the scene links (textures, libraries, sequences, caches) go along, found by the
+    Blender of this machine; what must be mended first is said, and nothing is sent.
+    """
+    session = session_of(context)
+    given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}
+    params = scene.parameters(**given)
+    cut = {name: options[name] for name in CUT if options[name] is not None}
+    animation.require_sense(params, cut)
+    if options["only_quote"]:
+        scene.checked(path)
+        quoting.told(session.output, session.run(lambda client: quote(client, params, cut)))
+        return
+    submission = _submission(session, path, params, cut, options)
     try:
-        submission.session.run(submission.run)
+        session.run(submission.run)
     except KeyboardInterrupt:
         raise Stop(submission.interrupted()) from None
+
+
+def _submission(
+    session: Session,
+    path: Path,
+    params: dict[str, int | str],
+    cut: dict[str, Any],
+    options: dict[str, Any],
+) -> Submission:
+    out: Path | None = options["out"]
+    if options["timeout"] is not None and not options["watch"] and out is None:
+        raise click.UsageError("--timeout needs --watch or --out")
+    place = None if out is None else scene.placed(out)
+    if place is not None and "frames" in cut and not place.is_dir():
+        raise click.UsageError(f"{out} is no folder; frames need one: make it, or name another")
+    checked = scene.checked(path)
+    frames = _frames(options["frame"], cut.get("frames"))
+    return Submission(
+        session=session,
+        path=checked,
+        params=params,
+        cut=cut,
+        yes=options["yes"],
+        queue=options["queue"],
+        watch=options["watch"] or out is not None,
+        out=place,
+        timeout=options["timeout"],
+        key=options["key"],
+        packed=packed(session.output, checked, frames) if options["preflight"] else alone(checked),
+    )
+
+
+def _frames(frame: int | None, frames: str | None) -> tuple[int, ...]:
+    from rendertrust.frame_range import parse
+
+    if frames is not None:
+        return parse(frames)
+    return () if frame is None else (frame,)

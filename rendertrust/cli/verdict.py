@@ -28,8 +28,18 @@ def charge(job: "Job") -> str | None:
 
 def _hint(job: "Job") -> str:
     known = charge(job)
+    if job.units > 1 and job.done:
+        return "\n".join([*([known] if known else []), *_left(job)])
     more = "Mend what the message names, and submit again." if job.status == "FAILED" else ""
     return "\n".join(words for words in (known, more) if words) or "Submit again when you like."
+
+
+def _left(job: "Job") -> list[str]:
+    """What there is of a job of many units that did not end well, and what can be done."""
+    lines = [f"{job.done} of {job.units} are done: rendertrust jobs download {job.id} --out ."]
+    if job.status == "FAILED":
+        lines.append(f"Do again what failed: rendertrust jobs retry {job.id} --failed")
+    return lines
 
 
 def interrupted(job_id: str) -> Ending:
@@ -39,6 +49,7 @@ def interrupted(job_id: str) -> Ending:
         "interrupted",
         f"Interrupted; job {wording.short(job_id)} goes on",
         f"Watch again:           rendertrust jobs watch {job_id}\n"
-        f"Cancel before it runs: rendertrust jobs cancel {job_id}",
+        f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
+        f"End it, keep frames:   rendertrust jobs stop {job_id}",
         {"job_id": job_id},
     )

@@ -1,7 +1,9 @@
 """How values are put into words: harmless on a terminal, short, the same everywhere."""
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -63,8 +65,10 @@ def percent(progress: float | None) -> str:
     return "-" if progress is None else f"{int(progress * 100)} %"
 
 
-def evidence(before: str, now: str) -> str:
+def evidence(before: str, now: str, kept: Sequence[Path] = ()) -> str:
     """Two checkpoints that cannot both be of one log, as they were signed."""
-    first = "Keep both checkpoints: they are evidence of what the gateway signed."
+    where = f", in {kept[-1]}" if kept else ""
+    first = f"Both checkpoints are kept{where}: they are evidence of what the gateway signed."
     lines = ["Before:", *before.splitlines(), "Now:", *now.splitlines()]
-    return "\n".join([first, *(harmless(line) for line in lines if line)])
+    last = "If you know why: rendertrust ledger checkpoint --accept goes by the log of now."
+    return "\n".join([first, *(harmless(line) for line in lines if line), last])

@@ -6,7 +6,7 @@ a default, so an older or another gateway is understood too.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -64,6 +64,33 @@ class ApiKeys:
 
     keys: tuple[ApiKey, ...]
     count: int
+    next: str | None = None
+
+
+@attrs.frozen
+class Session:
+    """A login; ``refreshed_at`` is when its tokens were issued, ``current``: the one that asks."""
+
+    sid: str
+    client: str
+    current: bool
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+
+    @property
+    def id(self) -> str:
+        """Its name among others."""
+        return self.sid
+
+
+@attrs.frozen
+class Sessions:
+    """The one used last first; ``count`` is how many there are, not how many are here."""
+
+    sessions: tuple[Session, ...]
+    count: int
+    next: str | None = None
 
 
 @attrs.frozen
@@ -97,6 +124,7 @@ class History:
 
     entries: tuple[Entry, ...]
     count: int
+    next: str | None = None
 
 
 @attrs.frozen
@@ -149,6 +177,22 @@ class EntryProof:
     checkpoint: str
     verifier: str
     opening: Opening | None = None
+    chain_id: int | None = None
+    contract: str | None = None
+
+
+@attrs.frozen
+class ReceiptFile:
+    """What was done for a charge, signed; ``docs/PROOF.md`` says how it is verified.
+
+    ``proof`` is None until the entry that pays is in the log, and where it cost nothing.
+    """
+
+    format: str
+    receipt: dict[str, Any]
+    signature: str
+    entry_id: int | None
+    proof: EntryProof | None
 
 
 @attrs.frozen
@@ -185,7 +229,12 @@ class Placed:
 
 @attrs.frozen
 class Job:
-    """A job. ``progress`` is 0 to 1 or unknown; ``price`` was held, ``charged`` was taken of it."""
+    """A job. ``progress`` is 0 to 1 or unknown; ``price`` was held, ``charged`` was taken of it.
+
+    ``done`` of its ``units`` are complete, ``failed`` for good. ``paused`` says by whom: its
+    ``owner``, or at the ``cap``, which is ``max_credits``. ``eta_seconds``: when all is done, as
+    its own units went; None until enough of them are.
+    """
 
     id: str
     node_id: str | None
@@ -203,6 +252,15 @@ class Job:
     price: str | None = None
     charged: str | None = None
     progress: float | None = None
+    retry_of: str | None = None
+    units: int = 1
+    done: int = 0
+    failed: int = 0
+    priority: str = "normal"
+    max_credits: str | None = None
+    paused: str | None = None
+    eta_seconds: float | None = None
+    pool: str = "any"
 
     @property
     def ended(self) -> bool:
@@ -216,6 +274,7 @@ class JobList:
 
     jobs: tuple[Job, ...]
     count: int
+    next: str | None = None
 
 
 @attrs.frozen
@@ -245,15 +304,21 @@ class NodeList:
 
     nodes: tuple[Node, ...]
     count: int
+    next: str | None = None
 
 
 @attrs.frozen
 class ResultUrl:
-    """Where the finished work lies. Whoever has the URL may fetch it for ``expires_in`` s."""
+    """Where the finished work lies. Whoever has the URL may fetch it for ``expires_in`` s.
+
+    ``size`` and ``sha256`` (hex) are those that the node named when it was done, if it did.
+    """
 
     job_id: str
     download_url: str = attrs.field(repr=False)
     expires_in: int
+    size: int | None = None
+    sha256: str | None = None
 
 
 @attrs.frozen

@@ -12,7 +12,8 @@ from typing import BinaryIO, Final, TypeAlias
 
 import attrs
 
-from rendertrust.client.errors import FileChanged
+from rendertrust.client.errors import FileChanged, NoAnswer
+from rendertrust.locking import take
 
 CHUNK_BYTES: Final = 1 << 20
 
@@ -123,32 +124,88 @@ def _stamp(file: BinaryIO) -> Stamp:
     return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-@attrs.frozen
+@attrs.define
 class Part:
     """A file on its way, under a name that nobody looks for."""
 
     file: BinaryIO
     path: Path
+    is_kept: bool  # by a block that fails, so that another call can go on
+
+    @property
+    def size(self) -> int:
+        """How much of it is here."""
+        return os.fstat(self.file.fileno()).st_size
 
     def head(self, count: int) -> bytes:
         """Its first bytes."""
         self.file.seek(0)
         return self.file.read(count)
 
+    def add(self, chunk: bytes) -> None:
+        """Write it to its end, also for one who comes after this process was killed."""
+        self.file.write(chunk)
+        self.file.flush()
+
+    def cut(self, size: int) -> None:
+        """Go on after ``size`` bytes; what came after them is gone."""
+        self.file.truncate(size)
+        self.file.seek(size)
+
+    def sha256(self) -> str:
+        """Of what is here, in hex."""
+        digest = hashlib.sha256()
+        self.file.seek(0)
+        while chunk := self.file.read(CHUNK_BYTES):
+            digest.update(chunk)
+        return digest.hexdigest()
+
     def take_place(self, place: Path) -> Path:
         """It is whole: give it the name it is wanted under, at once."""
-        self.file.flush()
         os.fsync(self.file.fileno())
         return self.path.replace(place)
 
 
 @contextmanager
-def part_in(folder: Path) -> Generator[Part]:
-    """A new file in ``folder``, which is gone after the block unless it took its place."""
-    path = folder / f".rendertrust-{secrets.token_hex(8)}.part"
+def part_in(folder: Path, sha256: str | None = None) -> Generator[Part]:
+    """A file in ``folder`` that takes its place in the block.
+
+    What is known by its ``sha256`` stays for the next call if the block fails on the way, and is
+    here from the last one. Anything else is gone after the block.
+    """
+    with _resumed(folder, sha256) as part:
+        try:
+            yield part
+        except (NoAnswer, asyncio.CancelledError, KeyboardInterrupt):
+            part.is_kept = part.is_kept and part.size > 0
+            raise
+        except BaseException:
+            part.is_kept = False
+            raise
+        else:
+            part.is_kept = False
+        finally:
+            if not part.is_kept:
+                with contextlib.suppress(FileNotFoundError):
+                    part.path.unlink()
+
+
+@contextmanager
+def _resumed(folder: Path, sha256: str | None) -> Generator[Part]:
+    name = secrets.token_hex(8) if sha256 is None else sha256[:32]
+    path = folder / f".rendertrust-{name}.part"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    with os.fdopen(descriptor, "r+b") as file:
+        if take(file, wait=False) and _is_at(path, file):
+            yield Part(file, path, sha256 is not None)
+            return
+    with _resumed(folder, None) as other:  # somebody fetches the same into the same folder
+        yield other
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Nobody has moved it away since it was opened."""
     try:
-        with path.open("x+b") as file:
-            yield Part(file, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -1,22 +1,29 @@
-"""Fetching what a job made: streamed beside its place, moved there when it is whole."""
+"""Fetching what a job made: streamed beside its place, moved there when it is whole and checked.
+
+What was cut off goes on where it stopped (Range), in the same call and in the next one.
+"""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import attrs
+from yarl import URL
 
 from rendertrust.client.answers import ResultUrl
-from rendertrust.client.content import CHUNK_BYTES, Progress, part_in, unheard
+from rendertrust.client.content import CHUNK_BYTES, Part, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.kinds import HEAD_BYTES, suffix_of
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,10}")
+_RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+Where = Callable[[], Awaitable[ResultUrl]]
 
 
 def suffix(url: str) -> str:
@@ -26,56 +33,123 @@ def suffix(url: str) -> str:
 
 
 async def fetch(
-    transport: Transport,
-    where: Callable[[], Awaitable[ResultUrl]],
-    path: Path,
-    *,
-    stem: str,
-    progress: Progress = unheard,
+    transport: Transport, where: Where, path: Path, *, stem: str, progress: Progress = unheard
 ) -> Path:
     """Write what lies at the URL that ``where`` gives, and return the path it was written to.
 
-    A cut connection or an expired URL begins again with a fresh one, a bounded number of times.
+    A cut connection or an expired URL goes on with a fresh one, a bounded number of times in a
+    row. TransferFailed: the store refuses, or gives other content than the gateway named.
     """
-    for delay in transport.retries.delays():
-        try:
-            return await _attempt(transport, await where(), path, stem, progress)
-        except (NoAnswer, TransferFailed) as error:
-            if not passing(error):
-                raise
-        await transport.sleep(delay)
-    return await _attempt(transport, await where(), path, stem, progress)
-
-
-async def _attempt(
-    transport: Transport, result: ResultUrl, path: Path, stem: str, progress: Progress
-) -> Path:
-    url = result.download_url
+    result = await where()
     is_folder = await asyncio.to_thread(path.is_dir)
-    with part_in(path if is_folder else path.parent) as part:
-        await _stream(transport, url, part.file, progress)
+    with part_in(path if is_folder else path.parent, result.sha256) as part:
+        fetching = Fetching(transport, where, result, part, progress)
+        await fetching.whole()
         # A result's key need not tell what it is: it was made before there was a picture.
-        place = (
-            path / f"{stem}{suffix(url) or suffix_of(part.head(HEAD_BYTES))}" if is_folder else path
-        )
+        kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
+        place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
 
 
-async def _stream(transport: Transport, url: str, file: BinaryIO, progress: Progress) -> None:
-    try:
-        async with transport.session().get(url, timeout=CONTENT_TIMEOUT) as answer:
-            if answer.status != 200:
-                raise TransferFailed(
-                    f"The object store does not give the result ({answer.status})", answer.status
-                )
-            done, total = 0, answer.content_length or 0
-            async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-                await _write(file, chunk)
-                done += len(chunk)
-                progress(done, total)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise unanswered("the object store", error) from error
+@attrs.define
+class Fetching:
+    """One file on its way here; ``tag`` is the store's name of the content that came before."""
+
+    transport: Transport
+    where: Where
+    result: ResultUrl
+    part: Part
+    progress: Progress
+    tag: str | None = None
+
+    async def whole(self) -> None:
+        """Have all of it, and what was promised; what was here from before is given up if not."""
+        was_here = self.part.size > 0
+        await self._arrive()
+        if await self._is_promised():
+            return
+        if was_here:
+            self.part.cut(0)
+            await self._arrive()
+            if await self._is_promised():
+                return
+        raise TransferFailed("The object store gives other content than the gateway named")
+
+    async def _arrive(self) -> None:
+        """Come to its end, in as many attempts as it takes while each brings it further."""
+        delays, best = self.transport.retries.delays(), self.part.size
+        while True:
+            try:
+                return await self._attempt()
+            except (NoAnswer, TransferFailed) as error:
+                if self.part.size > best:
+                    delays, best = self.transport.retries.delays(), self.part.size  # it gets along
+                delay = next(delays, None)
+                if delay is None or not passing(error):
+                    raise
+            await self.transport.sleep(delay)
+            self.result = await self._again()
+
+    async def _again(self) -> ResultUrl:
+        """A fresh URL; of other content, what is here is of no use."""
+        fresh = await self.where()
+        if fresh.sha256 != self.result.sha256:
+            self.part.cut(0)
+        return fresh
+
+    async def _is_promised(self) -> bool:
+        promised = self.result.sha256
+        return promised is None or await asyncio.to_thread(self.part.sha256) == promised
+
+    async def _attempt(self) -> None:
+        if self.part.size and self.part.size == self.result.size:
+            return  # it was whole when it was left
+        try:
+            async with self.transport.session().get(
+                URL(self.result.download_url, encoded=True),
+                headers=self._headers(),
+                timeout=CONTENT_TIMEOUT,
+            ) as answer:
+                await self._take(answer)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise unanswered("the object store", error) from error
+
+    def _headers(self) -> Mapping[str, str]:
+        # Whoever compresses on the way would count other bytes.
+        headers = {"Accept-Encoding": "identity"}
+        if self.part.size and (self.tag is not None or self.result.sha256 is not None):
+            headers["Range"] = f"bytes={self.part.size}-"
+            if self.tag is not None:
+                headers["If-Range"] = self.tag
+        return headers
+
+    async def _take(self, answer: aiohttp.ClientResponse) -> None:
+        if answer.status == 416:
+            self.part.cut(0)
+            raise TransferFailed("The object store has less than what came before")
+        if answer.status not in (200, 206):
+            raise TransferFailed(
+                f"The object store does not give the result ({answer.status})", answer.status
+            )
+        start = begins_at(answer.headers.get("Content-Range")) if answer.status == 206 else 0
+        if start > self.part.size:
+            raise TransferFailed("The object store leaves out a part of the result")
+        tag = answer.headers.get("ETag")
+        self.tag = None if tag is None or tag.startswith("W/") else tag
+        self.part.cut(start)
+        await self._write(answer, start + (answer.content_length or 0))
+
+    async def _write(self, answer: aiohttp.ClientResponse, total: int) -> None:
+        done = self.part.size
+        async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+            await asyncio.to_thread(self.part.add, chunk)
+            done += len(chunk)
+            self.progress(done, total)
 
 
-async def _write(file: BinaryIO, chunk: bytes) -> None:
-    await asyncio.to_thread(file.write, chunk)
+def begins_at(header: str | None) -> int:
+    """Where the answer to a Range begins; TransferFailed when it does not say."""
+    found = _RANGE.fullmatch(header or "")
+    if found is None:
+        raise TransferFailed("The object store does not say which part of the result it gives")
+    return int(found[1])

@@ -63,6 +63,7 @@ class Payouts:
 
     payouts: tuple[Payout, ...]
     count: int
+    next: str | None = None
 
 
 @attrs.frozen
@@ -118,3 +119,4 @@ class Disputes:
 
     disputes: tuple[Dispute, ...]
     count: int
+    next: str | None = None

@@ -62,6 +62,13 @@ class Forked(RenderTrustError):
         self.now = now
 
 
+class PinUnreadable(RenderTrustError):
+    """What was kept of a gateway's log cannot be read: whether the log was forked is not known."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"What was kept of the gateway's log cannot be read: {where}: {reason}")
+
+
 class NotProved(RenderTrustError):
     """The proof that the gateway gave does not hold; the text says at which step."""
 
@@ -73,6 +80,16 @@ class StillRunning(RenderTrustError):
         super().__init__(f"Job {job_id} is {status} after {within:g} s; it goes on")
         self.job_id = job_id
         self.status = status
+
+
+class NotReady(RenderTrustError):
+    """The unit is not complete: there is nothing to download (yet). ``state`` is what it is."""
+
+    def __init__(self, job_id: str, number: int, state: str) -> None:
+        super().__init__(f"Unit {number} of job {job_id} is {state}; there is nothing to download")
+        self.job_id = job_id
+        self.number = number
+        self.state = state
 
 
 class Refused(RenderTrustError):
@@ -130,12 +147,46 @@ class NotFound(Refused):
     """404: it does not exist, or belongs to somebody else."""
 
 
+class LeavesGivenUp(NotFound):
+    """404, of an entry, where the log gave leaves up: the gateway was restored from a backup.
+
+    ``given_up``: for each such epoch its number, when it began, and the first and the last leaf
+    that went, as the gateway says. The entry may have been among them.
+    """
+
+    @property
+    def given_up(self) -> list[Extra]:
+        """What went."""
+        found = self.extra.get("given_up")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 class Conflict(Refused):
     """409: something else is there already."""
 
 
+class Gone(Refused):
+    """410: it was there, and its time is over."""
+
+
+class TooLarge(Refused):
+    """413: the request is longer than the gateway takes."""
+
+
+class NotTaken(Refused):
+    """415: the gateway does not take content of this kind."""
+
+
+class TooSlow(Refused):
+    """408: the request did not arrive in time."""
+
+
 class Invalid(Refused):
     """422: the request is wrong; ``errors`` says where."""
+
+
+class KeyConflict(Invalid):
+    """422: the idempotency key was used for another request."""
 
 
 class RateLimited(Refused):
@@ -156,28 +207,40 @@ KINDS: Final[Mapping[int, type[Refused]]] = {
     402: InsufficientCredits,
     403: Forbidden,
     404: NotFound,
+    408: TooSlow,
     409: Conflict,
+    410: Gone,
+    413: TooLarge,
+    415: NotTaken,
     422: Invalid,
     429: RateLimited,
     502: Unavailable,  # what a proxy says while the gateway behind it starts
     503: Unavailable,
     504: Unavailable,
 }
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KNOWN: Final = frozenset({"detail", "type", "title", "status", "request_id", "errors"})
 
 
 def refusal(status: int, body: object, *, retry_after: float | None = None) -> Refused:
     """The exception for an answer that is no success; ``body`` is its JSON, whatever it is."""
     members: Extra = body if isinstance(body, dict) else {}
-    kind = KINDS.get(status) or (GatewayFault if status >= 500 else Refused)
-    return kind(
+    faults = _faults(members.get("errors"))
+    return _kind(status, faults, members)(
         status,
         _text(members.get("detail")) or f"The gateway answered {status}",
-        errors=_faults(members.get("errors")),
+        errors=faults,
         request_id=_text(members.get("request_id")),
         retry_after=retry_after,
         extra={name: members[name] for name in members if name not in _KNOWN},
     )
+
+
+def _kind(status: int, faults: tuple[Fault, ...], members: Extra) -> type[Refused]:
+    kind = KINDS.get(status) or (GatewayFault if status >= 500 else Refused)
+    if kind is Invalid and any(fault.field == IDEMPOTENCY_KEY for fault in faults):
+        return KeyConflict
+    return LeavesGivenUp if kind is NotFound and members.get("given_up") else kind
 
 
 def _text(value: object) -> str | None:

@@ -13,6 +13,7 @@ _BEGINNINGS: Final = {
     b"#?RADIANCE": ".hdr",
     b"BM": ".bmp",
     b"PK\x03\x04": ".zip",
+    b"\x1a\x45\xdf\xa3": ".webm",
     b"{": ".json",
 }
 
@@ -21,5 +22,7 @@ def suffix_of(head: bytes) -> str:
     """The suffix for a file that begins with ``head``; '' when the kind is not known."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return ".webp"
+    if head[4:8] == b"ftyp":
+        return ".mp4"
     known = (suffix for start, suffix in _BEGINNINGS.items() if head.startswith(start))
     return next(known, "")

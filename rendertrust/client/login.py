@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import attrs
@@ -80,6 +80,25 @@ class Login:
         except NotAuthenticated as refused:
             fresh = await self.renewed(tokens, refused)
         return await self.transport.send(call, fresh.access_token)
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes]:
+        """As ``Transport.stream``, with a token."""
+        if self.api_key is not None:
+            async with aclosing(self.transport.stream(call, self.api_key)) as stream:
+                async for content in stream:
+                    yield content
+            return
+        tokens = self._kept()
+        try:
+            async with aclosing(self.transport.stream(call, tokens.access_token)) as stream:
+                async for content in stream:
+                    yield content
+            return
+        except NotAuthenticated as refused:  # before anything came
+            fresh = await self.renewed(tokens, refused)
+        async with aclosing(self.transport.stream(call, fresh.access_token)) as stream:
+            async for content in stream:
+                yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
         """Tokens newer than ``stale``: somebody else's renewal, or our own."""

@@ -4,7 +4,7 @@ import asyncio
 import email.utils
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -14,16 +14,20 @@ import orjson
 
 from rendertrust import __version__
 from rendertrust.client.backoff import Retries
-from rendertrust.client.errors import BadAnswer, NoAnswer, Refused, Unavailable, refusal
+from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable, refusal
 
 AGENT: Final = f"rendertrust/{__version__}"
 ANSWER_BYTES_MAX: Final = 16 << 20
 API_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+# It says something every fifteen seconds, if only that it is there.
+STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
 # Content may take hours, but not stand still.
 CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 
+# What passes, if one waits.
+Passing: TypeAlias = NoAnswer | Unavailable | RateLimited
 # Told before a pause: why, and for how many seconds.
-Waiting: TypeAlias = Callable[[NoAnswer | Unavailable, float], None]
+Waiting: TypeAlias = Callable[[Passing, float], None]
 
 
 def address(text: str) -> str:
@@ -74,15 +78,16 @@ class Transport:
     async def send(self, call: Call, token: str | None = None) -> Any:
         """The answer's JSON. Raises Refused, NoAnswer, BadAnswer.
 
-        Tries again where nobody answered or the answer was 503, and only where that is harmless.
+        Tries again where nobody answered, or the answer was 503 or 429, and only where that is
+        harmless.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
         for delay in self.retries.delays():
             try:
                 return await self._once(call, token)
-            except (NoAnswer, Unavailable) as error:
-                asked = error.retry_after if isinstance(error, Unavailable) else None
+            except (NoAnswer, Unavailable, RateLimited) as error:
+                asked = None if isinstance(error, NoAnswer) else error.retry_after
                 pause = self.retries.pause(delay, asked, clock() - began)
                 if pause is None or not may_repeat(call, error):
                     raise
@@ -90,6 +95,28 @@ class Transport:
                     self.waiting(error, pause)
                 await self.sleep(pause)
         return await self._once(call, token)
+
+    async def stream(self, call: Call, token: str) -> AsyncGenerator[bytes]:
+        """What comes, as it comes, until either side ends it; nothing where nothing is to come.
+
+        One try alone. Raises Refused, NoAnswer.
+        """
+        headers = {**call.headers, "Authorization": f"Bearer {token}"}
+        try:
+            async with self.session().request(
+                call.method,
+                self.url + call.path,
+                params=dict(call.query),
+                headers=headers,
+                timeout=STREAM_TIMEOUT,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status >= 300:
+                    await _read(answer)  # raises
+                async for content in answer.content.iter_any():
+                    yield content
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unanswered(self.url, error) from error
 
     async def _once(self, call: Call, token: str | None) -> Any:
         headers = dict(call.headers)
@@ -151,8 +178,13 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     return str(known or error.os_error).lower()
 
 
-def may_repeat(call: Call, error: NoAnswer | Refused) -> bool:
-    """Whether the same request may be sent again after this."""
+def may_repeat(call: Call, error: Passing) -> bool:
+    """Whether the same request may be sent again after this: it was not obeyed, or twice is once.
+
+    429 without Retry-After names no time that would help.
+    """
+    if isinstance(error, RateLimited):
+        return error.retry_after is not None
     if call.repeatable:
         return True
     return isinstance(error, NoAnswer) and not error.delivered

@@ -13,7 +13,9 @@ from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFai
 from rendertrust.client.login import Login
 from rendertrust.client.reading import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, Call, Transport, unanswered
+from rendertrust.taking import Taking
 
+TAKEN_SECONDS: Final = 120.0  # a chunk, by the other side
 FILENAME_MAX: Final = 255
 
 
@@ -151,14 +153,18 @@ async def put(
 ) -> None:
     """PUT the content with exactly the headers that were signed."""
     headers = {"Content-Length": str(content.size), **where.headers}
+    taking = Taking(TAKEN_SECONDS)
     try:
-        async with transport.session().put(
-            where.url,
-            data=content.chunks(progress),
-            headers=headers,
-            timeout=CONTENT_TIMEOUT,
-            allow_redirects=False,
-        ) as answer:
+        async with (
+            taking.in_time(),
+            transport.session().put(
+                where.url,
+                data=taking.of(content.chunks(progress)),
+                headers=headers,
+                timeout=CONTENT_TIMEOUT,
+                allow_redirects=False,
+            ) as answer,
+        ):
             if answer.status >= 300:
                 raise TransferFailed(
                     f"The object store refused the content ({answer.status})", answer.status

@@ -85,7 +85,8 @@ class Watch:
 
 
 def _essence(job: Job) -> tuple[object, ...]:
-    return (job.status, job.progress, job.node_id, job.retry_count, job.error_message)
+    counts = (job.done, job.failed, job.paused, job.priority, job.max_credits)
+    return (job.status, job.progress, job.node_id, job.retry_count, job.error_message, *counts)
 
 
 def _now() -> float:

@@ -1,18 +1,20 @@
 """The agent: one process that keeps a node connected and its units running.
 
 How it ends: drained (all done and acked), stopped by SIGTERM or SIGINT, replaced by another
-connection of the same node, or refused by the gateway. When stopped, what runs is given back at
-once as failed, class ``network``: nobody's fault, so it costs no reputation and this node may get
-it again; a gateway that cannot be told finds out by the lease. A second signal does not wait.
+connection of the same node, or refused by the gateway. When stopped, what runs may have some time
+to be done; then it is given back as failed, class ``network``: nobody's fault, so it costs no
+reputation and this node may get it again; a gateway that cannot be told finds out by the lease. A
+second signal does not wait.
+
+At hours that are not its own, or while others use the machine, it rests: what runs is finished and
+acknowledged, then it hangs up until it is time again.
 """
 
 import asyncio
 import contextlib
 import os
-import shutil
-import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +22,17 @@ import aiohttp
 import attrs
 
 from rendertrust import __version__
-from rendertrust.node import heartbeat, machine, plugins
+from rendertrust.node import heartbeat, machine, plugins, signals
+from rendertrust.node.attesting import attester
 from rendertrust.node.cache import Cache
+from rendertrust.node.clearing import clear
 from rendertrust.node.connection import Connection
 from rendertrust.node.enrolment import Login
+from rendertrust.node.greeting import hello, pools_of
 from rendertrust.node.health import HealthPage
 from rendertrust.node.plugin import Failed
+from rendertrust.node.readiness import readiness_of
+from rendertrust.node.renewal import renewal_seconds, uploading
 from rendertrust.node.settings import Settings
 from rendertrust.node.slots import Slots
 from rendertrust.node.spool import Spool
@@ -37,7 +44,6 @@ from rendertrust.protocol import (
     Ack,
     Drain,
     FromGateway,
-    Hello,
     JobCancel,
     JobDispatch,
     JobPause,
@@ -52,6 +58,7 @@ __all__ = ["Agent", "Ended", "NotJoined", "Status", "run", "status"]
 
 STOPPED: Final = Failed(failure="network", error="the node was stopped; the unit is given back")
 DRAINING: Final = Failed(failure="network", error="the node is draining; the unit is given back")
+RESTING: Final = Failed(failure="network", error="the node rests now; the unit is given back")
 TELL_SECONDS: Final = 1.0
 
 
@@ -80,6 +87,8 @@ async def run(
         return Ended(reason=f"another agent runs on {folder.path}", ok=False)
     narrate = narrator or _silence
     chosen = settings or Settings()
+    if folder.accepts_no_sandbox:
+        chosen = attrs.evolve(chosen, unsafe_no_sandbox=True)
     try:
         narrate("trying out what this machine can do")
         offer = await plugins.offer(folder, chosen)
@@ -115,13 +124,17 @@ class Agent:
         self._offer = offer
         self._narrate = narrate
         self._started = time.monotonic()
-        shutil.rmtree(folder.work, ignore_errors=True)  # what an agent that was killed left
+        clear(folder.work)  # what an agent that was killed left
+        folder.forget_drain()
         self._health_port: int | None = None
         self._is_draining = False
+        self._readiness = readiness_of(settings)
+        self._rest: str | None = self._readiness.why_not()
         self._changed = asyncio.Event()
         self._leased = asyncio.Event()  # a unit came, perhaps with a shorter lease
         self._renew_seconds = settings.lease_seconds
-        self._spool = Spool(folder.spool)
+        self._spool = Spool(folder.spool, on_fault=narrate)
+        Cache.forget_parts(folder.cache)
         self._cache = Cache(folder.cache, settings.cache_bytes_max, session)
         self._login = Login(folder, enrolment, session, tuple(sorted(offer.plugins)))
         self._connection = Connection(
@@ -138,16 +151,19 @@ class Agent:
         if self._settings.health_port is not None:
             self._health_port = await health.start(self._settings.health_port)
         try:
-            with _signals(stop):
+            with signals.heard(stop):
                 return await self._run(stop)
         finally:
-            self._folder.tell({**self.snapshot(), "connected": False})
+            with contextlib.suppress(OSError):
+                self._folder.tell({**self.snapshot(), "connected": False})
             await health.stop()
             self._spool.close()
 
     async def _run(self, stop: asyncio.Event) -> Ended:
         async with asyncio.TaskGroup() as tasks:
             self._slots = self._make_slots(tasks)
+            if self._rest is not None and not self._spool.held():
+                await self._connection.rest()
             connection = tasks.create_task(self._connection.run())
             background = [
                 connection,
@@ -155,8 +171,11 @@ class Agent:
                 tasks.create_task(self._renew_leases()),
                 tasks.create_task(self._tell_state()),
                 tasks.create_task(self._beat()),
+                tasks.create_task(self._look_around()),
             ]
             ended = await self._wait_for_end(stop, connection)
+            if ended.reason == "stopped" and self._settings.finish_seconds:
+                await self._finish(stop)
             if not connection.done():
                 await self._give_back(stop)
             self._slots.stop(STOPPED)
@@ -175,6 +194,8 @@ class Agent:
             send=self._connection.send,
             on_spooled=self._on_spooled,
             narrate=self._narrate,
+            pools=frozenset(pools_of(self._offer)) or None,
+            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id, self._offer),
         )
 
     async def _wait_for_end(self, stop: asyncio.Event, connection: asyncio.Task[str]) -> Ended:
@@ -194,18 +215,28 @@ class Agent:
             self._changed.clear()
             await self._changed.wait()
 
+    async def _finish(self, stop: asyncio.Event) -> None:
+        """Let what runs be done and acked, for some time; not on a second signal."""
+        self._narrate("stopping when what runs is done; a second signal does not wait")
+        self._stop_taking(DRAINING)
+        stop.clear()
+        await self._first(self._drained(), stop, self._settings.finish_seconds)
+
+    async def _first(
+        self, awaited: Coroutine[Any, Any, None], stop: asyncio.Event, within: float
+    ) -> None:
+        waits = (asyncio.ensure_future(awaited), asyncio.ensure_future(stop.wait()))
+        try:
+            await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _give_back(self, stop: asyncio.Event) -> None:
         """End what runs and give the gateway a moment to hear of it; not on a second signal."""
         self._slots.stop(STOPPED)
         stop.clear()
-        waits = (asyncio.ensure_future(self._settled()), asyncio.ensure_future(stop.wait()))
-        try:
-            await asyncio.wait(
-                waits, timeout=self._settings.stop_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await self._first(self._settled(), stop, self._settings.stop_seconds)
 
     async def _settled(self) -> None:
         while self._slots.units or (self._connection.is_open and self._spool.ready()):
@@ -217,8 +248,10 @@ class Agent:
         """What the health page and ``status`` show."""
         enrolment = self._login.enrolment
         slots = getattr(self, "_slots", None)
+        resting = "running" if self._rest is None else "resting"
         return {
-            "status": "draining" if self._is_draining else "running",
+            "status": "draining" if self._is_draining else resting,
+            "why": self._rest,
             "node_id": enrolment.node_id,
             "name": enrolment.name,
             "gateway": enrolment.url,
@@ -229,6 +262,7 @@ class Agent:
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "capabilities": sorted(self._offer.plugins),
             "not_offered": dict(self._offer.not_offered),
+            "serves": list(pools_of(self._offer)) or ["any"],
             "slots": self._settings.slots,
             "units": [_shown(unit.status()) for unit in slots.units.values()] if slots else [],
             "units_done": slots.done if slots else 0,
@@ -239,24 +273,8 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
-        render = self._offer.render
-        blender = render.found if render else None
         here = [*self._slots.units, *self._spool.held()]
-        self._connection.send(
-            Hello(
-                version=__version__,
-                slots=self._settings.slots,
-                device_class=f"cpu/{machine.isa()}" + (f"/{blender.build}" if blender else ""),
-                cores=machine.cores(),
-                ram=machine.ram_bytes(),
-                vram=0,
-                blender=blender.version if blender else None,
-                build=(blender.build or None) if blender else None,
-                isa=machine.isa(),
-                capabilities=tuple(sorted(self._offer.plugins)),
-                running=tuple(dict.fromkeys(here))[:256],
-            )
-        )
+        self._connection.send(hello(self._offer, self._settings, here))
         self._slots.tell()
         self._uploader.resend()
 
@@ -281,20 +299,27 @@ class Agent:
             self._drain(frame)
 
     def _dispatch(self, frame: JobDispatch) -> None:
-        if self._is_draining and ref_of(frame) not in self._slots.units:
-            self._slots.refuse(ref_of(frame), DRAINING)
+        is_known = ref_of(frame) in self._slots.units
+        if (self._is_draining or self._rest is not None) and not is_known:
+            self._slots.refuse(ref_of(frame), DRAINING if self._is_draining else RESTING)
         else:
             self._renew_seconds = renewal_seconds(frame, self._settings)
             self._leased.set()
             self._slots.accept(frame)
 
     def _redirect(self, frame: Urls) -> None:
+        self._slots.address(_ref(frame), frame)
         if frame.output is not None and self._spool.redirect(_ref(frame), frame.output):
             self._uploader.redirect(_ref(frame))
 
-    def _drain(self, _: Drain) -> None:
+    def _drain(self, _: Drain | None = None) -> None:
         self._narrate("draining: what runs is finished, nothing new is taken")
+        self._stop_taking(DRAINING)
+
+    def _stop_taking(self, failure: Failed) -> None:
+        """End after what runs now; what has not begun is given back."""
         self._is_draining = True
+        self._slots.give_back_waiting(failure)
         self._changed.set()
 
     def _on_spooled(self) -> None:
@@ -312,24 +337,40 @@ class Agent:
             self._leased.clear()
             self._slots.tell()
             for ref in self._uploader.uploading():
-                self._connection.send(
-                    JobStatus(
-                        job_id=ref.job_id,
-                        unit=ref.unit,
-                        attempt=ref.attempt,
-                        progress=1.0,
-                        detail="uploading",
-                    )
-                )
+                self._connection.send(uploading(ref))
 
     async def _tell_state(self) -> None:
         told: Mapping[str, Any] = {}
         while True:
             facts = dict(self.snapshot()) | {"uptime_seconds": None}
             if facts != told:
-                self._folder.tell(facts)
-                told = facts
+                with contextlib.suppress(OSError):  # a full disk: what is told is not worth an end
+                    self._folder.tell(facts)
+                    told = facts
+            if not self._is_draining and self._folder.drain_wished:
+                self._drain()
             await asyncio.sleep(TELL_SECONDS)
+
+    async def _look_around(self) -> None:
+        """Rest and work by turns, as hours and the machine's other users say."""
+        while True:
+            self._turn(self._readiness.why_not())
+            is_done = not self._slots.units and not self._spool.held()
+            if self._rest is not None and is_done and self._connection.is_wanted:
+                await self._connection.flush()
+                await self._connection.rest()
+            await asyncio.sleep(self._settings.look_seconds)
+
+    def _turn(self, rest: str | None) -> None:
+        if rest == self._rest:
+            return
+        before, self._rest = self._rest, rest
+        if rest is not None:
+            self._narrate(f"resting: {rest}")
+            self._slots.give_back_waiting(RESTING)
+        elif before is not None:
+            self._narrate("working again")
+            self._connection.wake()
 
     async def _beat(self) -> None:
         await heartbeat.keep_beating(
@@ -337,13 +378,8 @@ class Agent:
             self._settings.heartbeat_seconds,
             load=lambda: min(self._slots.busy / self._settings.slots, 1.0),
             metadata=lambda: {"cpu_load": round(machine.load(), 3), "version": __version__},
+            is_awake=lambda: self._connection.is_wanted,
         )
-
-
-def renewal_seconds(frame: JobDispatch, settings: Settings) -> float:
-    """How often to speak of units: four times in the lease that the gateway gives to the newest."""
-    given = frame.lease_seconds
-    return settings.lease_seconds if given is None else min(settings.lease_seconds, given / 4)
 
 
 def _silence(_: str) -> None:
@@ -356,19 +392,3 @@ def _ref(frame: JobCancel | Ack | Urls) -> Running:
 
 def _shown(frame: JobStatus) -> Mapping[str, Any]:
     return attrs.asdict(frame, filter=lambda field, _: field.name != "status")
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Generator[None, None, None]:
-    """SIGTERM and SIGINT set ``stop``, where this is the main thread of a system that has them."""
-    loop = asyncio.get_running_loop()
-    taken: list[signal.Signals] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(RuntimeError, ValueError):
-            loop.add_signal_handler(number, stop.set)
-            taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)

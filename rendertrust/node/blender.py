@@ -1,6 +1,5 @@
 """Blender on this machine: found, tried out once, and then given orders in its sandbox."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +9,10 @@ import attrs
 import orjson
 
 from rendertrust.node import libraries, renderer, sandbox
+from rendertrust.node.clearing import clear
 from rendertrust.node.machine import ram_bytes
 from rendertrust.node.process import Ending, converse
+from rendertrust.node.watch import Bounds, Watch
 
 TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
@@ -19,7 +20,7 @@ FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # below this Blender does not start
 NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
-WORKER: Final = Path(__file__).with_name("worker.py")
+WORKER: Final = Path(__file__).with_name("inside")
 
 
 @attrs.frozen(kw_only=True)
@@ -31,10 +32,14 @@ class NoBlender:
 
 @attrs.frozen(kw_only=True)
 class Blender:
-    """A Blender that was tried out. ``version`` like ``5.2.3``, ``build`` is its commit."""
+    """A Blender that was tried out. ``version`` like ``5.2.3``, ``build`` is its commit.
+
+    ``memory_bytes`` is what an order may take; None: all that the machine has.
+    """
 
     renderer: renderer.Renderer
     box: sandbox.Sandbox | sandbox.Bare
+    memory_bytes: int | None = None
     version: str = ""
     build: str = ""
 
@@ -46,20 +51,45 @@ class Blender:
         threads: int = 1,
         within: float,
         hear: Callable[[Mapping[str, Any]], None],
+        overhear: Callable[[bytes], None] = lambda _: None,
     ) -> Ending:
-        """Run one order in the work folder; ``scene`` in it is a path below ``in``."""
+        """Run one order in the work folder; paths of files in it are below ``in``."""
         view = self.box.view(folder, WORKER)
         full = dict(order) | {"out": view.out, "nice": NICENESS, "threads": threads}
-        full["limits"] = _limits(within, threads)
-        if "scene" in order:
-            full["scene"] = f"{view.inputs}/{order['scene']}"
+        full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
+        full |= _placed(order, view.inputs)
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
             within=within,
             hear=hear,
+            overhear=overhear,
+            watch=Watch(folder, self.bounds),
         )
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether a scene is kept from this machine's files and network."""
+        return not isinstance(self.box, sandbox.Bare)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What an order may take of the machine."""
+        return Bounds(memory_bytes=self.memory_bytes or ram_bytes() or 2**62)
+
+
+def _placed(order: Mapping[str, Any], inputs: str) -> dict[str, Any]:
+    """The members of an order that name inputs, as the worker finds them."""
+    placed: dict[str, Any] = {}
+    for name in ("scene", "paths", "result"):
+        if name in order:
+            placed[name] = f"{inputs}/{order[name]}"
+    if "pictures" in order:
+        placed["pictures"] = [f"{inputs}/{path}" for path in order["pictures"]]
+    if "tiles" in order:
+        placed["tiles"] = [[*tile[:4], f"{inputs}/{tile[4]}"] for tile in order["tiles"]]
+    return placed
 
 
 def _limits(within: float, threads: int) -> Mapping[str, int]:
@@ -71,26 +101,43 @@ def _limits(within: float, threads: int) -> Mapping[str, int]:
     }
 
 
-async def find(scratch: Path, *, unsafe: bool = False) -> Blender | NoBlender:
-    """The Blender at hand, tried out in its sandbox in a folder under ``scratch``."""
+async def find(
+    scratch: Path, *, unsafe: bool = False, memory_bytes: int | None = None
+) -> Blender | NoBlender:
+    """The Blender at hand, tried out in its sandbox in a folder under ``scratch``; ``unsafe``: or
+    without one, where there is none.
+    """
     program = renderer.find()
     if program is None:
         return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
-    box = sandbox.find(program.readable, unsafe=unsafe)
+    found = await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
+    if unsafe and isinstance(found, NoBlender):
+        bare = sandbox.find(program.readable, unsafe=True)
+        return await _find_with(bare, program, scratch, memory_bytes)
+    return found
+
+
+async def _find_with(
+    box: sandbox.Sandbox | sandbox.Bare | sandbox.Refused,
+    program: renderer.Renderer,
+    scratch: Path,
+    memory_bytes: int | None,
+) -> Blender | NoBlender:
     if isinstance(box, sandbox.Refused):
         return NoBlender(reason=box.reason)
     folder = _trial_folder(scratch)
     try:
         box.prepare(folder)
-        found = await _try_out(Blender(renderer=program, box=box), folder)
+        given = Blender(renderer=program, box=box, memory_bytes=memory_bytes)
+        found = await _try_out(given, folder)
         is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
             # Inside a container that switch may be out of reach; the rest of the sandbox is not.
             weaker = attrs.evolve(box, forbids_namespaces=False)
-            found = await _try_out(Blender(renderer=program, box=weaker), folder)
+            found = await _try_out(attrs.evolve(given, box=weaker), folder)
         return found
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
 
 
 def _trial_folder(scratch: Path) -> Path:

@@ -20,6 +20,7 @@ from rendertrust.protocol import Input
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=60)
 TRIES: Final = 4
+PART: Final = ".part-"
 _CHUNK: Final = 256 * 1024
 
 
@@ -43,6 +44,13 @@ class Cache:
     bytes_max: int
     session: aiohttp.ClientSession
     _locks: dict[str, asyncio.Lock] = attrs.field(factory=dict[str, asyncio.Lock])
+    _coming: dict[str, int] = attrs.field(factory=dict[str, int])
+
+    @staticmethod
+    def forget_parts(folder: Path) -> None:
+        """Remove what an agent that is gone had not fetched to its end."""
+        for part in folder.glob(f"??/{PART}*"):
+            part.unlink(missing_ok=True)
 
     async def fetch(self, wanted: Input) -> Path | Failed:
         """The file with ``wanted``'s content, from here or from its URL."""
@@ -58,6 +66,10 @@ class Cache:
             self._locks.pop(wanted.sha256, None)
         return path
 
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether a file with that content is here."""
+        return _is_whole(self._path(sha256), size)
+
     def _path(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256
 
@@ -66,7 +78,15 @@ class Cache:
             return Failed(failure="gateway", error=f"{wanted.path}: not an http or https URL")
         if wanted.size > self.bytes_max:
             return Failed(failure="node", error=f"{wanted.path} is larger than this node's cache")
-        await asyncio.to_thread(make_room, self.folder, bytes_max=self.bytes_max, size=wanted.size)
+        self._coming[wanted.sha256] = wanted.size
+        try:
+            coming = sum(self._coming.values())
+            await asyncio.to_thread(make_room, self.folder, bytes_max=self.bytes_max, size=coming)
+            return await self._try_to_download(wanted, path)
+        finally:
+            del self._coming[wanted.sha256]
+
+    async def _try_to_download(self, wanted: Input, path: Path) -> Failed | None:
         reason = ""
         for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
             try:
@@ -86,7 +106,7 @@ class Cache:
 
     async def _download_once(self, wanted: Input, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+        descriptor, part = tempfile.mkstemp(prefix=PART, dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 await self._stream(wanted, file.write)
@@ -119,11 +139,13 @@ class Cache:
 
 
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
-    """Remove the longest unused until ``size`` bytes more fit. A unit that still uses a
-    removed file keeps its own link to it.
+    """Remove the longest unused until ``size`` bytes more fit, beside what is there to stay. A unit
+    that still uses a removed file keeps its own link to it; what is being fetched is in ``size``.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob("??/*"):
+        if path.name.startswith(PART):
+            continue
         with contextlib.suppress(FileNotFoundError):
             facts = path.stat()
             files.append((facts.st_mtime, facts.st_size, path))

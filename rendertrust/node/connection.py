@@ -15,6 +15,7 @@ import attrs
 
 from rendertrust.node.backoff import delays
 from rendertrust.node.enrolment import Login
+from rendertrust.node.gateway_key import Changed, Known
 from rendertrust.node.settings import Settings
 from rendertrust.protocol import (
     FRAME_BYTES_MAX,
@@ -65,6 +66,9 @@ class Connection:
         self._narrate = narrate
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(OUTGOING_MAX)
         self._refusals = 0
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._wanted = asyncio.Event()
+        self._wanted.set()
         self.is_open = False
         self.malformed = 0
         self.connects = 0
@@ -86,10 +90,33 @@ class Connection:
         if self.is_open:
             await self._outgoing.join()
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the node wants to be connected; it does not while it rests."""
+        return self._wanted.is_set()
+
+    async def rest(self) -> None:
+        """Hang up, and stay away until ``wake``."""
+        self._wanted.clear()
+        if self._socket is not None:
+            await self._socket.close(code=1001, message=b"the node rests")
+
+    def wake(self) -> None:
+        """Connect again."""
+        self._wanted.set()
+
     async def run(self) -> str:
         """Stay connected; the reason why this node must not connect again."""
         waits = self._fresh_delays()
         while True:
+            await self._wanted.wait()
+            asked = await self._login.check_gateway()
+            if isinstance(asked, Changed):
+                return asked.reason
+            if not isinstance(asked, Known):
+                self._narrate(asked.reason)
+                await asyncio.sleep(next(waits))
+                continue
             token = self._login.enrolment.token
             closed = await self._connect_once()
             self._narrate(f"connection to {self._login.enrolment.url} {_told(closed)}")
@@ -103,7 +130,8 @@ class Connection:
             wait = next(waits)
             if closed.code == CloseCode.FLOOD:
                 wait = self._settings.backoff_seconds_most
-            await asyncio.sleep(wait)
+            if self.is_wanted:
+                await asyncio.sleep(wait)
 
     def _fresh_delays(self) -> Iterator[float]:
         return delays(self._settings.backoff_seconds_least, self._settings.backoff_seconds_most)
@@ -149,7 +177,7 @@ class Connection:
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
         self._outgoing = asyncio.Queue(OUTGOING_MAX)
-        self.is_open = True
+        self.is_open, self._socket = True, socket
         self.connects += 1
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -163,7 +191,7 @@ class Connection:
                 for other in others:
                     other.cancel()
         finally:
-            self.is_open = False
+            self.is_open, self._socket = False, None
         return closed
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:

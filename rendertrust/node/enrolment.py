@@ -1,6 +1,7 @@
 """Joining a gateway: once per node, and again whenever its token is no longer taken."""
 
 import asyncio
+import contextlib
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +10,16 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust import identity
-from rendertrust.node import machine, plugins, registration
+from rendertrust.node import gateway_key, machine, plugins, registration
+from rendertrust.node.self_test import Tested, self_test
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+CHANGED: Final = 409  # it answered, and is another one than before
 
 
 @attrs.frozen(kw_only=True)
@@ -23,7 +27,8 @@ class Joined:
     """The gateway knows this node now; ``not_offered`` says why for each kind of work left out.
 
     ``owner`` is the id of the user who earns, where the gateway says who that is. ``running``: an
-    agent runs on the state folder, and goes on as it was enrolled before.
+    agent runs on the state folder, and goes on as it was enrolled before. ``figures`` are of the
+    benchmark; ``has_sandbox`` is False where strangers' scenes are not kept from this machine.
     """
 
     node_id: str
@@ -35,6 +40,8 @@ class Joined:
     proven: bool
     capabilities: tuple[str, ...]
     not_offered: Mapping[str, str]
+    figures: Mapping[str, float] = attrs.field(factory=dict[str, float])
+    has_sandbox: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -53,10 +60,12 @@ async def join(
     token: str | None = None,
     unsafe_no_sandbox: bool = False,
     metadata: Mapping[str, object] | None = None,
+    accept_new_key: bool = False,
 ) -> Joined | JoinRefused:
-    """Make the key (once), try out what this machine can do, register and prove the key.
+    """Make the key (once), try out and measure what this machine can do, register, prove the key.
 
-    ``token`` is a user's access token: the node then belongs to that user.
+    ``token`` is a user's access token: the node then belongs to that user. A gateway that was
+    joined before must have the key of then, unless ``accept_new_key``.
     """
     address = normal_url(url)
     if address is None:
@@ -67,33 +76,86 @@ async def join(
         key = identity.load_or_create_key(folder.key)
     except ValueError as fault:
         return JoinRefused(reason=str(fault))
-    offer = await plugins.offer(folder, Settings(unsafe_no_sandbox=unsafe_no_sandbox))
-    named = name or platform.node() or "node"
+    unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
+    offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
+    told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
+    known = None if accept_new_key else _known_key(folder, address)
+    asked = _Asked(address, name or platform.node() or "node", offer, told, token, known)
+    enrolled = await _enrol(asked, key)
+    if isinstance(enrolled, JoinRefused):
+        return enrolled
+    enrolment, owner = enrolled
+    await asyncio.to_thread(folder.enrol, enrolment)
+    left_out = ("token", "gateway_key")
+    members = attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
+    return Joined(
+        **members,
+        owner=owner,
+        running=folder.is_locked(),
+        not_offered=offer.not_offered,
+        figures=tested.figures,
+        has_sandbox=offer.has_sandbox,
+    )
+
+
+@attrs.frozen
+class _Asked:
+    """Which gateway is asked to take which node."""
+
+    url: str
+    name: str
+    offer: plugins.Offer
+    metadata: Mapping[str, object]
+    user_token: str | None = attrs.field(repr=False)
+    known_key: str | None
+
+
+async def _enrol(
+    asked: _Asked, key: Ed25519PrivateKey
+) -> tuple[Enrolment, str | None] | JoinRefused:
+    """Look whether it is the gateway of before, and register there; also gives the owner."""
+    capabilities = tuple(sorted(asked.offer.plugins))
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        shown = await gateway_key.ask(session, asked.url, asked.known_key)
+        if not isinstance(shown, gateway_key.Known):
+            is_other = isinstance(shown, gateway_key.Changed)
+            return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         answer = await registration.register(
             session,
-            address,
+            asked.url,
             key,
-            name=named,
-            capabilities=sorted(offer.plugins),
-            metadata={**machine.facts(), **(metadata or {})},
-            user_token=token,
+            name=asked.name,
+            capabilities=capabilities,
+            metadata=asked.metadata,
+            user_token=asked.user_token,
         )
     if isinstance(answer, registration.Rejected):
         return JoinRefused(reason=answer.reason, code=answer.code)
     enrolment = Enrolment(
-        url=address,
+        url=asked.url,
         node_id=answer.node_id,
-        name=named,
+        name=asked.name,
         token=answer.token,
-        capabilities=tuple(sorted(offer.plugins)),
-        owned=answer.owner is not None or token is not None,
+        capabilities=capabilities,
+        owned=answer.owner is not None or asked.user_token is not None,
         proven=answer.proven,
+        gateway_key=shown.key,
     )
-    await asyncio.to_thread(folder.enrol, enrolment)
-    members = attrs.asdict(enrolment, filter=lambda field, _: field.name != "token")
-    runs = folder.is_locked()
-    return Joined(**members, owner=answer.owner, running=runs, not_offered=offer.not_offered)
+    return enrolment, answer.owner
+
+
+async def _tried(folder: StateFolder, settings: Settings) -> tuple[plugins.Offer, Tested]:
+    """What this machine can do, less what failed when it was done."""
+    offer = await plugins.offer(folder, settings)
+    tested = await self_test(offer, folder.work, settings.threads_each)
+    able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
+    unable = {**offer.not_offered, **tested.faults}
+    return attrs.evolve(offer, plugins=able, not_offered=unable), tested
+
+
+def _known_key(folder: StateFolder, url: str) -> str | None:
+    before = folder.enrolment()
+    return None if before is None or before.url != url else before.gateway_key
 
 
 def normal_url(url: str) -> str | None:
@@ -119,10 +181,24 @@ class Login:
         """What authenticates a request."""
         return {"Authorization": f"Bearer {self.enrolment.token}"}
 
+    async def _keep(self) -> None:
+        """A full disk: it is known as long as the agent runs, and proved anew at the next start."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self.folder.enrol, self.enrolment)
+
     async def take(self, token: str) -> None:
         """Use ``token``, which the gateway sent, from now on."""
         self.enrolment = attrs.evolve(self.enrolment, token=token)
-        await asyncio.to_thread(self.folder.enrol, self.enrolment)
+        await self._keep()
+
+    async def check_gateway(self) -> gateway_key.Answer:
+        """Whether the gateway is the one that was joined; its key is kept, the first one too."""
+        known = self.enrolment.gateway_key
+        answer = await gateway_key.ask(self.session, self.enrolment.url, known)
+        if isinstance(answer, gateway_key.Known) and answer.key != known:
+            self.enrolment = attrs.evolve(self.enrolment, gateway_key=answer.key)
+            await self._keep()
+        return answer
 
     async def renew(self, *, instead_of: str) -> registration.Rejected | None:
         """Prove the key anew, unless ``instead_of`` was replaced meanwhile; None when it worked."""
@@ -147,5 +223,5 @@ class Login:
                 owned=self.enrolment.owned or answer.owner is not None,
                 capabilities=self.capabilities,
             )
-            await asyncio.to_thread(self.folder.enrol, self.enrolment)
+            await self._keep()
             return None

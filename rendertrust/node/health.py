@@ -11,7 +11,7 @@ HOST: Final = "127.0.0.1"
 
 
 class HealthPage:
-    """``GET /`` answers ``snapshot()``: 200 while connected, 503 while not."""
+    """``GET /`` answers ``snapshot()``: 200 while connected or resting, 503 while not."""
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
         self._snapshot = snapshot
@@ -42,9 +42,10 @@ class HealthPage:
 
     async def _answer(self, _: web.Request) -> web.Response:
         snapshot = self._snapshot()
+        is_well = snapshot.get("connected") or snapshot.get("status") == "resting"
         return web.Response(
             body=orjson.dumps(snapshot),
-            status=200 if snapshot.get("connected") else 503,
+            status=200 if is_well else 503,
             content_type="application/json",
             headers={"Cache-Control": "no-store"},
         )

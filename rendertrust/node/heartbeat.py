@@ -33,8 +33,10 @@ async def keep_beating(
     *,
     load: Callable[[], float],
     metadata: Callable[[], Mapping[str, Any]],
+    is_awake: Callable[[], bool] = lambda: True,
 ) -> None:
-    """One every ``seconds``, the first at once; one that fails is not made up for."""
+    """One every ``seconds`` while awake, the first at once; one that fails is not made up for."""
     while True:
-        await beat(login, load(), metadata())
+        if is_awake():
+            await beat(login, load(), metadata())
         await asyncio.sleep(seconds)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
+PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64 what a frame of the relay may hold of it
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +60,10 @@ class Task:
     inputs: Mapping[str, Path]
     threads: int
     on_progress: Callable[[float, str], None] = attrs.field(repr=False)
+    on_preview: Callable[[bytes, int | None], None] = attrs.field(
+        default=lambda picture, frame: None, repr=False
+    )
+    on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 
     @property
@@ -71,6 +76,19 @@ class Task:
     def report(self, progress: float, detail: str = "") -> None:
         """Say how far the unit is, 0 to 1; as often as one likes, from the agent's loop."""
         self.on_progress(min(max(progress, 0.0), 1.0), detail[:DETAIL_CHARACTERS_MAX])
+
+    def log(self, text: str) -> None:
+        """Say what the work's program says, lines and all, to whoever watches the job; from the
+        agent's loop. Much of it in a short time is cut.
+        """
+        self.on_log(text)
+
+    def preview(self, picture: bytes, frame: int | None = None) -> None:
+        """Show a small JPEG of the work so far (PREVIEW_BYTES_MAX at most), from the agent's loop;
+        ``frame`` says of which frame it is.
+        """
+        if 0 < len(picture) <= PREVIEW_BYTES_MAX:
+            self.on_preview(picture, frame)
 
 
 @runtime_checkable

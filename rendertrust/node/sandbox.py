@@ -7,7 +7,8 @@ and files are set by the worker itself before it opens a scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
 without one, because only root can bind folders that lie under its own closed home, and drops to
-the host's nobody (65534) inside, before Blender starts: Blender never runs with the host's uid 0.
+a uid of the unit's own inside, before Blender starts: Blender never runs with the host's uid 0, and
+what the kernel counts per user is counted for the unit alone.
 """
 
 import os
@@ -15,16 +16,28 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from rendertrust.node.machine import cores
+
 NOBODY: Final = 65534
+GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that nobody has
+PROCESSES_MAX: Final = 64
+THREADS_EACH: Final = 4  # that Blender starts for each processor, and for each one it may use
 INSTALL_BWRAP: Final = (
     "bubblewrap is missing, and no scene is rendered without its sandbox; install it with: "
     "apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
+)
+OFF: Final = (
+    "Off: a scene can read your files, change what you can change, use your network and leave"
+    " processes behind. On: its scripts do not run by themselves, its time, memory, disk and files"
+    " are bounded. The node takes work of its owner, and of whom he trusts, alone."
 )
 UNSAFE_AS_ROOT: Final = (
     "rendering without the sandbox is never allowed as root; run the node as an ordinary user"
@@ -53,11 +66,17 @@ class Refused:
 
 @attrs.frozen(kw_only=True)
 class View:
-    """The work folder as the worker sees it."""
+    """The work folder as the worker sees it, and the program that it is."""
 
     inputs: str
     out: str
     worker: str
+
+
+def started(place: str | Path, worker: Path) -> Path:
+    """What is started of ``worker``, which lies at ``place``: itself, or its ``worker.py``."""
+    seen = Path(place) / worker.name
+    return seen if worker.suffix == ".py" else seen / "worker.py"
 
 
 @attrs.frozen(kw_only=True)
@@ -71,15 +90,19 @@ class Sandbox:
 
     def view(self, folder: Path, worker: Path) -> View:
         """Where the worker finds its files."""
-        return View(inputs="/job/in", out="/job/out", worker="/worker.py")
+        return View(inputs="/job/in", out="/job/out", worker=str(started("/worker", worker)))
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
-        """``program`` as a command line that runs it inside, on the work folder ``folder``."""
+        """``program`` as a command line that runs it inside, on the work folder ``folder``.
+
+        ``worker`` is a program, or a folder with the program ``worker.py``.
+        """
         # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
-        mounts += [*self._system(), *self._work(folder), "--ro-bind", str(worker), "/worker.py"]
+        mounts += [*self._system(), *self._work(folder), "--dir", "/worker"]
+        mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
         mounts += ["--remount-ro", "/dev", "--remount-ro", "/"]
-        identity, drop = self._as_root() if self.as_root else self._as_user()
+        identity, drop = self._as_root(guest_of(folder)) if self.as_root else self._as_user()
         return [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
 
     def environment(self, folder: Path) -> Mapping[str, str]:
@@ -91,7 +114,13 @@ class Sandbox:
         make_parts(folder)
         if self.as_root:
             for part in ("out", "home", "tmp"):
-                os.chown(folder / part, NOBODY, NOBODY)
+                os.chown(folder / part, guest_of(folder), guest_of(folder))
+
+    def limits(self, threads: int) -> Mapping[str, int]:
+        """Bounds beside the usual: processes and threads of this unit alone, so that a fork bomb
+        stays small.
+        """
+        return {"processes": PROCESSES_MAX + THREADS_EACH * (cores() + threads)}
 
     def _system(self) -> Iterator[str]:
         yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
@@ -125,10 +154,10 @@ class Sandbox:
         return ("--unshare-user", *forbid, "--uid", nobody, "--gid", nobody), ()
 
     @staticmethod
-    def _as_root() -> tuple[Sequence[str], Sequence[str]]:
+    def _as_root(guest: int) -> tuple[Sequence[str], Sequence[str]]:
         # The three capabilities last until setpriv has used them; it gives up every one.
         drop = (
-            *("/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY)),
+            *("/usr/bin/setpriv", "--reuid", str(guest), "--regid", str(guest)),
             *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
             *("--bounding-set=-all", "--no-new-privs"),
         )
@@ -142,7 +171,11 @@ class Bare:
 
     def view(self, folder: Path, worker: Path) -> View:
         """Where the worker finds its files."""
-        return View(inputs=str(folder / "in"), out=str(folder / "out"), worker=str(worker))
+        return View(
+            inputs=str(folder / "in"),
+            out=str(folder / "out"),
+            worker=str(started(worker.parent, worker)),
+        )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         """``program`` as it is."""
@@ -160,6 +193,27 @@ class Bare:
     def prepare(self, folder: Path) -> None:
         """Make the work folder's parts."""
         make_parts(folder)
+
+    def limits(self, threads: int) -> Mapping[str, int]:
+        """None: they would be counted over all that the user runs."""
+        return {}
+
+
+def guest_of(folder: Path) -> int:
+    """The uid of whoever works in ``folder`` for root: its own; nobody's where that cannot be."""
+    guest = GUESTS[zlib.crc32(bytes(folder)) % len(GUESTS)]
+    return guest if _is_mapped(guest) else NOBODY
+
+
+@cache
+def _is_mapped(uid: int) -> bool:
+    """Whether there is such a uid here: a container may know 65,536 of them."""
+    try:
+        lines = Path("/proc/self/uid_map").read_text().splitlines()
+    except OSError:
+        return False
+    ranges = [tuple(map(int, line.split())) for line in lines]
+    return any(first <= uid < first + length for first, _, length in ranges)
 
 
 def make_parts(folder: Path) -> None:

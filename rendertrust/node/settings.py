@@ -2,6 +2,9 @@
 
 import attrs
 
+from rendertrust.node import machine
+from rendertrust.node.hours import Hours
+
 GIB = 2**30
 
 
@@ -9,12 +12,21 @@ GIB = 2**30
 class Settings:
     """Frozen settings of one run; times in seconds, sizes in bytes.
 
-    ``threads`` are per slot; None shares the processors evenly. ``health_port`` None turns the
-    health page off, 0 takes a free port.
+    ``threads`` are per slot; None shares ``cores`` (None: all of them) evenly. ``ram_bytes`` is for
+    all slots together; None: all there is. ``health_port`` None turns the health page off, 0 takes
+    a free port. When stopped, what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``:
+    the owner of the machine accepted that scenes render without one, where there is none.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
     threads: int | None = None
+    cores: int | None = None
+    ram_bytes: int | None = None
+    hours: Hours | None = None
+    idle_only: bool = False
+    idle_share: float = 0.25
+    idle_looks: int = 12
+    look_seconds: float = 5.0
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
@@ -27,5 +39,21 @@ class Settings:
     backoff_seconds_least: float = 0.5
     backoff_seconds_most: float = 30.0
     stop_seconds: float = 3.0
-    upload_seconds_max: float = 3600.0
+    finish_seconds: float = 0.0
+    upload_seconds_max: float = 86_400.0
     spool_seconds_max: float = 7 * 86_400.0
+
+    @property
+    def cores_given(self) -> int:
+        """Processors for all slots together."""
+        return min(self.cores or machine.cores(), machine.cores())
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of a slot."""
+        return self.threads or max(self.cores_given // self.slots, 1)
+
+    @property
+    def memory_each(self) -> int | None:
+        """Bytes of memory of a slot; None: it is not bounded."""
+        return None if self.ram_bytes is None else self.ram_bytes // self.slots

@@ -1,17 +1,25 @@
 """The units on this node: which wait, which run, each in a slot, each ending in the spool."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
-from rendertrust.node import machine
+from rendertrust.node.addresses import Addresses
+from rendertrust.node.attesting import Attester
 from rendertrust.node.cache import Cache
+from rendertrust.node.clearing import clear
 from rendertrust.node.plugin import Failed, Plugin
 from rendertrust.node.settings import Settings
 from rendertrust.node.spool import Spool
 from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
-from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running
+from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
+
+ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
+
+STRANGERS: Final = Failed(
+    failure="network", error="this node has no sandbox: it takes work of its own owner alone"
+)
 
 
 class Slots:
@@ -29,6 +37,8 @@ class Slots:
         send: Callable[[FromNode], bool],
         on_spooled: Callable[[], None],
         narrate: Callable[[str], None],
+        pools: frozenset[str] | None = None,
+        attester: Attester | None = None,
     ) -> None:
         self._tasks = tasks
         self._plugins = plugins
@@ -39,6 +49,8 @@ class Slots:
         self._send = send
         self._on_spooled = on_spooled
         self._narrate = narrate
+        self._pools = pools
+        self._attester = attester
         self._free = asyncio.Semaphore(settings.slots)
         self.units: dict[Running, Unit] = {}
         self.done = 0
@@ -62,6 +74,8 @@ class Slots:
         plugin = self._plugins.get(frame.job_type)
         if plugin is None:
             self.refuse(ref, Failed(failure="gateway", error=f"no {frame.job_type} on this node"))
+        elif self._pools is not None and frame.pool not in self._pools:
+            self.refuse(ref, STRANGERS)
         elif len(self.units) >= self._settings.queued_units_max:
             self.refuse(ref, Failed(failure="network", error="this node's queue is full"))
         else:
@@ -82,11 +96,22 @@ class Slots:
         if not running:  # the gateway may wait for the slot
             self._say_cancelled(ref)
 
+    def address(self, ref: Running, frame: Urls) -> None:
+        """A unit is told where its files are."""
+        if (unit := self.units.get(ref)) is not None:
+            unit.addresses.take(frame)
+
     def pause(self, job_id: str) -> None:
         """Give back the job's units that have not begun."""
         for unit in self._matching(Running(job_id=job_id)):
             if not unit.is_running:
                 unit.cancel()
+
+    def give_back_waiting(self, failure: Failed) -> None:
+        """End what has not begun."""
+        for unit in list(self.units.values()):
+            if not unit.is_running:
+                unit.cancel(failure)
 
     def stop(self, failure: Failed) -> None:
         """End everything, each unit failing as ``failure``."""
@@ -111,6 +136,7 @@ class Slots:
     def _start(self, frame: JobDispatch, plugin: Plugin) -> None:
         unit = Unit(
             dispatch=frame,
+            addresses=Addresses(ref_of(frame), self._send, ASK_AGAIN_SECONDS),
             on_status=self._send,
             status_seconds_least=self._settings.progress_seconds_least,
             clock=asyncio.get_running_loop().time,
@@ -134,13 +160,14 @@ class Slots:
             self.done += 1
             del self.units[unit.ref]
             self._on_spooled()
-            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+            await asyncio.to_thread(clear, work)
 
     async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
         async with self._free:
             self._narrate(f"{_name(unit)}: started")
-            result = await run(unit, plugin, self._cache, work, self._threads())
-            await keep(unit, result, self._spool)
+            result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
+            unit.log.tell()
+            await keep(unit, result, self._spool, self._attester)
         self._narrate(f"{_name(unit)}: {_told(result)}")
 
     def _settle_cancelled(self, unit: Unit) -> None:
@@ -154,9 +181,6 @@ class Slots:
         self._send(
             JobResult(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, status="cancelled")
         )
-
-    def _threads(self) -> int:
-        return self._settings.threads or max(machine.cores() // self._settings.slots, 1)
 
 
 def _name(unit: Unit) -> str:

@@ -4,19 +4,18 @@ A row per unit and attempt: ``uploading`` while its file is on the way to the ob
 ``ready`` until the gateway acks it. The files lie beside the database.
 """
 
-import contextlib
 import hashlib
 import os
 import sqlite3
-import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import orjson
 
+from rendertrust.node.plain import open_plain
 from rendertrust.protocol import JobResult, Malformed, Output, Running, Unknown, encode
 from rendertrust.protocol import decode_from_node as decode
 
@@ -57,17 +56,24 @@ class Taken:
     size: int
 
 
-class NotAFile(Exception):
-    """A plugin's result is missing, or no plain file of its own; never follow it elsewhere."""
-
-
 class Spool:
-    """The spool in ``folder``; opened by one agent at a time (the state folder's lock)."""
+    """The spool in ``folder``; opened by one agent at a time (the state folder's lock).
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    A disk that takes nothing any more is told to ``on_fault``: what could not be kept is done again
+    by another node, when the lease has ended.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_fault: Callable[[str], None] = lambda _: None,
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._clock = clock
+        self._on_fault = on_fault
         self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
         self._rows.execute("pragma journal_mode = wal")
         self._rows.execute("pragma synchronous = full")
@@ -81,7 +87,7 @@ class Spool:
     def put(self, result: JobResult, taken: Taken | None, output: Output | None) -> None:
         """Keep a result: to be uploaded where there is an ``output``, else ready at once."""
         is_uploading = taken is not None and output is not None
-        self._rows.execute(
+        self._change(
             "insert or replace into results values (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *_key(_ref(result)),
@@ -132,7 +138,7 @@ class Spool:
     def uploaded(self, result: JobResult) -> None:
         """The file is in the object store (or never will be): ``result`` is to be told now."""
         self._forget_file(_ref(result))
-        self._rows.execute(
+        self._change(
             "update results set state = 'ready', file = null, output = null, result = ?"
             " where job_id = ? and unit = ? and attempt = ?",
             (encode(result), *_key(_ref(result))),
@@ -140,19 +146,19 @@ class Spool:
 
     def redirect(self, ref: Running, output: Output) -> bool:
         """Upload to ``output`` instead; False when nothing awaits that."""
-        changed = self._rows.execute(
+        changed = self._change(
             "update results set output = ? where state = 'uploading'"
             " and job_id = ? and unit = ? and attempt = ?",
             (_output_text(output), *_key(ref)),
         )
-        return changed.rowcount > 0
+        return changed > 0
 
     def settle(self, ref: Running) -> bool:
         """Forget a unit's result; an ack that names no unit or attempt means any of the job."""
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
             self._forget_file(held)
-            self._rows.execute(
+            self._change(
                 "delete from results where job_id = ? and unit = ? and attempt = ?", _key(held)
             )
         return bool(matching)
@@ -164,6 +170,14 @@ class Spool:
         ).fetchall()
         for job, unit, attempt in rows:
             self.settle(Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)))
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> int:
+        """How many rows were changed; none where the disk takes nothing any more."""
+        try:
+            return self._rows.execute(statement, values).rowcount
+        except sqlite3.OperationalError as fault:
+            self._on_fault(f"the spool cannot be written: {fault}")
+            return 0
 
     def _remove_strays(self) -> None:
         """Files that no row names: an agent was killed between copying and keeping."""
@@ -181,7 +195,7 @@ class Spool:
         name = hashlib.sha256(f"{ref.job_id}\n{unit}\n{attempt}".encode()).hexdigest()[:32]
         target = self._folder / f"{name}.result"
         sum_, size = hashlib.sha256(), 0
-        with _open_plain(file) as source, target.open("wb") as copy:
+        with open_plain(file) as source, target.open("wb") as copy:
             while chunk := source.read(_CHUNK):
                 sum_.update(chunk)
                 size += copy.write(chunk)
@@ -195,20 +209,6 @@ class Spool:
         ).fetchone()
         if row and row[0]:
             Path(row[0]).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _open_plain(file: Path) -> Generator[Any, None, None]:
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as fault:
-        raise NotAFile(f"{file.name}: {fault.strerror}") from fault
-    facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-        os.close(descriptor)
-        raise NotAFile(f"{file.name}: not a plain file")
-    with os.fdopen(descriptor, "rb") as source:
-        yield source
 
 
 def _output_text(output: Output) -> bytes:

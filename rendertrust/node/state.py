@@ -15,6 +15,7 @@ import orjson
 import platformdirs
 
 VARIABLE: Final = "RENDERTRUST_STATE"
+NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +23,7 @@ class Enrolment:
     """Which gateway knows this node, by which id, and the token that it gave.
 
     ``owned``: it was registered with a user's token. ``proven``: the gateway checked that we hold
-    the key.
+    the key. ``gateway_key``: what signs its log; no other gateway is followed unasked.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Enrolment:
     capabilities: tuple[str, ...] = ()
     owned: bool = False
     proven: bool = False
+    gateway_key: str | None = None
 
 
 def default_folder() -> Path:
@@ -97,6 +99,29 @@ class StateFolder:
     def told(self) -> Mapping[str, Any]:
         """What the agent left last; empty when none ever ran."""
         return _read(self.path / "agent.json")
+
+    def accept_no_sandbox(self, words: str) -> None:
+        """Keep what the machine's owner said."""
+        self.make()
+        write_private(self.path / "no-sandbox.json", orjson.dumps({"accepted": words}))
+
+    @property
+    def accepts_no_sandbox(self) -> bool:
+        """Whether scenes may render without a sandbox here, where there is none."""
+        return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
+
+    def wish_drain(self) -> None:
+        """Tell the agent that runs to finish what it has, and end."""
+        write_private(self.path / "drain", b"")
+
+    @property
+    def drain_wished(self) -> bool:
+        """Whether somebody on this machine did."""
+        return (self.path / "drain").exists()
+
+    def forget_drain(self) -> None:
+        """It was done, or meant an agent that is gone."""
+        (self.path / "drain").unlink(missing_ok=True)
 
     def lock(self) -> int | None:
         """Take the folder for this process: a descriptor to keep open; None when another has it."""

@@ -21,7 +21,8 @@ class NotJoined:
 class Status:
     """What the agent on a state folder is doing, or was doing when it ended.
 
-    ``draining``: the gateway told it to take nothing new; when all is done it ends.
+    ``draining``: it was told to take nothing new; when all is done it ends. ``resting``: why it
+    takes nothing now, where it does so by itself. ``serves``: whose work it takes.
     """
 
     node_id: str
@@ -37,6 +38,8 @@ class Status:
     units: tuple[Mapping[str, Any], ...]
     waiting_results: int
     version: str
+    resting: str | None = None
+    serves: tuple[str, ...] = ()
 
 
 def status(state: Path | None = None) -> Status | NotJoined:
@@ -61,4 +64,6 @@ def status(state: Path | None = None) -> Status | NotJoined:
         units=tuple(told.get("units", ())) if runs else (),
         waiting_results=int(told.get("waiting_results", 0)),
         version=str(told.get("version", __version__)),
+        resting=told.get("why") if runs else None,
+        serves=tuple(told.get("serves", ())),
     )

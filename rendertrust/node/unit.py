@@ -1,18 +1,24 @@
 """One unit on this node, from its dispatch to its result in the spool."""
 
 import asyncio
-import shutil
+import base64
 from collections.abc import Callable
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from rendertrust.node.cache import Cache, place, safe_path
+from rendertrust.node.addresses import Addresses
+from rendertrust.node.attesting import Attester, utc
+from rendertrust.node.cache import Cache
+from rendertrust.node.plain import NotAFile
 from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
-from rendertrust.node.spool import NotAFile, Spool, Taken
-from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Running
+from rendertrust.node.spool import Spool, Taken
+from rendertrust.node.staging import Staging
+from rendertrust.node.unit_log import UnitLog, clean
+from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Log, Preview, Running
 
 WITHOUT_OBJECT: Final = "none:"
 
@@ -27,7 +33,8 @@ class Unit:
     """A unit that waits for a slot, runs, or is being spooled; the agent holds one per dispatch."""
 
     dispatch: JobDispatch
-    on_status: Callable[[JobStatus], object]
+    addresses: Addresses
+    on_status: Callable[[JobStatus | Preview | Log], object]
     status_seconds_least: float
     clock: Callable[[], float]
     progress: float = 0.0
@@ -38,7 +45,12 @@ class Unit:
     failure_if_cancelled: Failed | None = None
     job: asyncio.Task[None] | None = None
     task: Task | None = None
+    begun: datetime = attrs.field(factory=utc)
+    log: UnitLog = attrs.field(init=False)
     _told_at: float = float("-inf")
+
+    def __attrs_post_init__(self) -> None:
+        self.log = UnitLog(self.ref, self.on_status, self.clock)
 
     @property
     def ref(self) -> Running:
@@ -65,6 +77,14 @@ class Unit:
         """Tell the gateway now; renews the lease."""
         self._told_at = self.clock()
         self.on_status(self.status())
+        self.log.tell()
+
+    def preview(self, picture: bytes, frame: int | None) -> None:
+        """Pass a small picture on. It may be lost: nobody waits for it."""
+        ref, data = self.ref, base64.b64encode(picture).decode()
+        self.on_status(
+            Preview(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, frame=frame, data=data)
+        )
 
     def cancel(self, failure: Failed | None = None) -> None:
         """End it: as cancelled, or as failed when ``failure`` says why."""
@@ -78,9 +98,12 @@ class Unit:
 
 async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
     """Fetch the inputs and let the plugin do the work, in the folder ``work``."""
-    unit.is_running = True
+    unit.is_running, unit.begun = True, utc()
     unit.tell()
-    inputs = await _stage(unit.dispatch, cache, work)
+    try:
+        inputs = await Staging(cache, work, unit.addresses).stage(unit.dispatch)
+    except OSError as fault:
+        return of_disk(fault)
     if isinstance(inputs, Failed):
         return inputs
     unit.task = Task(
@@ -94,6 +117,8 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
         inputs=inputs,
         threads=threads,
         on_progress=unit.report,
+        on_preview=unit.preview,
+        on_log=unit.log.hear,
     )
     try:
         return await plugin.run(unit.task)
@@ -101,30 +126,6 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
         return Failed(
             failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
         )
-
-
-async def _stage(dispatch: JobDispatch, cache: Cache, work: Path) -> dict[str, Path] | Failed:
-    await asyncio.to_thread(_fresh, work)
-    placed: dict[str, Path] = {}
-    for wanted in dispatch.inputs:
-        path = safe_path(wanted.path)
-        if path is None or str(path) in placed:
-            return Failed(failure="gateway", error="the dispatch names an input's path wrongly")
-        source = await cache.fetch(wanted)
-        if isinstance(source, Failed):
-            return source
-        target = work / "in" / path
-        try:
-            await asyncio.to_thread(place, source, target)
-        except OSError as fault:
-            return Failed(failure="node", error=f"cannot place an input: {fault.strerror}")
-        placed[str(path)] = target
-    return placed
-
-
-def _fresh(work: Path) -> None:
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "in").mkdir(mode=0o755, parents=True)
 
 
 def folder_name(ref: Running) -> str:
@@ -140,17 +141,19 @@ def failed(ref: Running, failure: Failed) -> JobResult:
         attempt=ref.attempt,
         status="failed",
         failure=failure.failure,
-        error=_clean(failure.error)[:500] or "failed",
-        detail=_clean(failure.detail)[-3500:] or None,
+        error=clean(failure.error)[:500] or "failed",
+        detail=clean(failure.detail)[-3500:] or None,
     )
 
 
-def _clean(text: str) -> str:
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+def of_disk(fault: OSError) -> Failed:
+    """A disk that is full or broken: the unit's end, and not the node's."""
+    told = fault.strerror or type(fault).__name__
+    return Failed(failure="node", error=f"this machine's disk fails: {told}", detail=str(fault))
 
 
-async def keep(unit: Unit, result: Result, spool: Spool) -> None:
-    """Put a result into the spool, its file copied and hashed."""
+async def keep(unit: Unit, result: Result, spool: Spool, attester: Attester | None = None) -> None:
+    """Put a result into the spool, its file copied and hashed, the work signed."""
     if isinstance(result, Failed):
         spool.put(failed(unit.ref, result), None, None)
         return
@@ -162,8 +165,11 @@ async def keep(unit: Unit, result: Result, spool: Spool) -> None:
             broken = Failed(failure="node", error="the result cannot be read", detail=str(fault))
             spool.put(failed(unit.ref, broken), None, None)
             return
+        except OSError as fault:
+            spool.put(failed(unit.ref, of_disk(fault)), None, None)
+            return
     try:
-        told = _completed(unit.dispatch, result, taken)
+        told = _completed(unit, result, taken, attester)
     except ValueError as fault:
         broken = Failed(
             failure="node", error="the plugin's figures break bounds", detail=str(fault)
@@ -173,9 +179,11 @@ async def keep(unit: Unit, result: Result, spool: Spool) -> None:
         spool.put(told, taken, unit.dispatch.output)
 
 
-def _completed(dispatch: JobDispatch, result: Completed, taken: Taken | None) -> JobResult:
-    output = dispatch.output
-    return JobResult(
+def _completed(
+    unit: Unit, result: Completed, taken: Taken | None, attester: Attester | None
+) -> JobResult:
+    dispatch, output = unit.dispatch, unit.dispatch.output
+    told = JobResult(
         job_id=dispatch.job_id,
         unit=dispatch.unit,
         attempt=dispatch.attempt,
@@ -186,3 +194,10 @@ def _completed(dispatch: JobDispatch, result: Completed, taken: Taken | None) ->
         size=taken.size if taken else None,
         work=result.work or None,
     )
+    signed = attester and attester.attest(dispatch, unit.begun, result, taken)
+    if not signed:
+        return told
+    try:
+        return attrs.evolve(told, work=signed[0], signature=signed[1])
+    except ValueError:  # it is nested deeper, or has more in it, than a frame may: no receipt
+        return told

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import aiohttp
+import attrs
 
 from rendertrust.node import uploads
 from rendertrust.node.plugin import Failed
@@ -97,7 +98,9 @@ class Uploader:
     async def _upload(self, spooled: Spooled) -> None:
         outcome = await uploads.put(self._session, spooled.output, spooled.file)
         if isinstance(outcome, uploads.Stored):
-            self._spool.uploaded(spooled.result)
+            # Where it lies: a fresh URL may have been for another key.
+            told = attrs.evolve(spooled.result, result_ref=spooled.output.key)
+            self._spool.uploaded(told)
             self._something_to_tell.set()
         elif isinstance(outcome, uploads.Refused):
             self._give_up(spooled, Failed(failure="gateway", error=outcome.reason))

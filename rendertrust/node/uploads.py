@@ -1,8 +1,9 @@
 """Putting a result where the gateway said: one PUT to a presigned URL."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import aiohttp
 import attrs
@@ -10,8 +11,11 @@ from yarl import URL
 
 from rendertrust.node.backoff import delays
 from rendertrust.protocol import Output
+from rendertrust.taking import Taking
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
+TAKEN_SECONDS: Final = 120.0  # a chunk, by the store
+CHUNK_BYTES: Final = 256 * 1024
 TRIES: Final = 4
 _AGAIN: Final = (408, 425, 429)
 
@@ -61,19 +65,28 @@ async def _put_once(session: aiohttp.ClientSession, output: Output, file: Path) 
             size = file.stat().st_size  # noqa: ASYNC240 - one call
             # Encoded already: a second encoding would break the signature. Headers that were not
             # signed must not be added either.
-            async with session.put(
-                URL(output.url, encoded=True),
-                data=body if size else b"",
-                headers={**output.headers, "Content-Length": str(size)},
-                skip_auto_headers=("Content-Type",),
-                timeout=TIMEOUT,
-                allow_redirects=False,
-            ) as response:
+            taking = Taking(TAKEN_SECONDS)
+            async with (
+                taking.in_time(),
+                session.put(
+                    URL(output.url, encoded=True),
+                    data=taking.of(_chunks(body)) if size else b"",
+                    headers={**output.headers, "Content-Length": str(size)},
+                    skip_auto_headers=("Content-Type",),
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                ) as response,
+            ):
                 return _meaning(response.status, await response.content.read(300))
     except (aiohttp.ClientError, TimeoutError) as fault:
         return Unreachable(type(fault).__name__)
     except FileNotFoundError:
         return Refused("the result is gone from the spool")
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
 
 
 def _meaning(status: int, body: bytes) -> Outcome:

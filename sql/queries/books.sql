@@ -9,19 +9,41 @@ SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT 
 -- name: books_accounts_lock
 -- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
 -- and of the holds of whole jobs ($3). A hold's account and a job's units never change.
-SELECT id, name, balance, held, version, may_overdraw, debt FROM accounts
-WHERE id IN (
+-- Of the accounts $4 each batch has one till, under the account's own name: the first that nobody
+-- has, and nobody waits for it; the account itself when all are taken.
+WITH tills AS MATERIALIZED (
+    SELECT w.id AS account, t.id
+    FROM accounts w
+    CROSS JOIN LATERAL (SELECT id FROM accounts WHERE till_of = w.id
+                        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) t
+    WHERE w.name = ANY($4::text[])
+)
+SELECT a.id, CASE WHEN a.till_of IS NULL THEN a.name ELSE split_part(a.name, ':', 1) END AS name,
+       a.balance, a.held, a.version, a.may_overdraw, a.debt
+FROM accounts a
+WHERE a.id IN (
     SELECT id FROM accounts WHERE name = ANY($1::text[])
     UNION SELECT account_id FROM holds WHERE reference = ANY($2::text[])
     UNION SELECT h.account_id FROM units u
           JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
-          WHERE u.job_id = ANY($3::uuid[]))
-ORDER BY id FOR UPDATE;
+          WHERE u.job_id = ANY($3::uuid[])
+    UNION SELECT coalesce(t.id, w.id) FROM accounts w LEFT JOIN tills t ON t.account = w.id
+          WHERE w.name = ANY($4::text[]))
+ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
--- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, units, all
--- units and holds of whole jobs ($2), idempotency keys, and numbers for $8 transfers; gaps in those do
--- no harm.
+-- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, units and what
+-- these feed, all units and holds of whole jobs ($2), idempotency keys, numbers for $8 transfers (gaps in those do no
+-- harm), and what was posted before by subject, kind and reference ($9 to $11), with the subject's
+-- entries and the accounts. That is looked up step by step: a plan that was made while the tables were
+-- small must not read them whole when they are not. In COALESCE an account is no reason to begin with
+-- all of its entries.
+WITH posted AS MATERIALIZED (
+    SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
+    CROSS JOIN LATERAL (SELECT t FROM transfers t
+                        WHERE t.subject = k.subject AND t.kind = k.kind
+                          AND t.reference = k.reference LIMIT 1) x
+)
 SELECT ARRAY(SELECT h FROM holds h
              WHERE h.reference IN (
                  SELECT unnest($1::text[])
@@ -32,25 +54,31 @@ SELECT ARRAY(SELECT h FROM holds h
        ARRAY(SELECT u FROM units u
              WHERE (u.job_id, u.number) IN (
                  SELECT * FROM unnest($4::uuid[], $5::integer[])
+                 UNION SELECT f.job_id, f.feeds
+                       FROM unnest($4::uuid[], $5::integer[]) AS k (job_id, number)
+                       JOIN units f ON f.job_id = k.job_id AND f.number = k.number
+                       WHERE f.feeds IS NOT NULL
                  UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($2::uuid[]))
              ORDER BY u.job_id, u.number FOR UPDATE OF u) AS units,
        ARRAY(SELECT i FROM unnest($6::uuid[], $7::text[]) AS k (user_id, key)
              JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
        ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $8::integer)) AS transfers,
        ARRAY(SELECT nextval('entries_entry_id_seq')
-             FROM generate_series(1, 2 * $8::integer)) AS entries;
+             FROM generate_series(1, 2 * $8::integer)) AS entries,
+       ARRAY(SELECT t FROM posted) AS posted,
+       ARRAY(SELECT x.e FROM posted CROSS JOIN LATERAL (
+                 SELECT e FROM entries e
+                 WHERE e.transfer_id = (t).id AND coalesce(e.account_id = (t).subject, false)
+                 LIMIT 1) x) AS posted_entries,
+       ARRAY(SELECT a FROM accounts a
+             WHERE a.id IN (SELECT (t).debit FROM posted UNION SELECT (t).credit FROM posted))
+           AS posted_accounts;
 
--- name: books_transfers_find
--- What was posted under these references before, with the subject's entry.
-SELECT t.id, d.name AS debit, c.name AS credit, s.name AS subject, t.amount, t.kind, t.reference,
-       t.description, t.created_at, e.entry_id, e.id AS entry_uuid, e.version,
-       e.amount AS entry_amount, e.before, e.after
-FROM unnest($1::text[], $2::text[], $3::text[]) AS k (subject, kind, reference)
-JOIN accounts s ON s.name = k.subject
-JOIN transfers t ON t.subject = s.id AND t.kind = k.kind AND t.reference = k.reference
-JOIN accounts d ON d.id = t.debit
-JOIN accounts c ON c.id = t.credit
-JOIN entries e ON e.transfer_id = t.id AND e.account_id = t.subject;
+-- name: books_transaction_status
+-- What became of a transaction: committed, aborted, in progress; null for a number that is still to come,
+-- as after a move to a server that had not heard of all.
+SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+            THEN pg_xact_status($1::bigint::text::xid8) END AS status;
 
 -- name: books_accounts_write
 -- Balances as decided under the lock.
@@ -64,17 +92,22 @@ WHERE a.id = n.id;
 INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
                   updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
                   completed_at, open_units, failed_units, cancelled_units, unit_error,
-                  price_number)
+                  price_number, retry_of, units, priority, cap, committed, charged, paused, reached,
+                  avoid)
 SELECT id, user_id, job_type, payload_ref, params::jsonb, status, price, created_at, queued_at,
        updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-       open_units, failed_units, cancelled_units, unit_error, price_number
+       open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
+       cap, committed, charged, paused, reached, avoid::uuid[]
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::integer[],
             $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[],
-            $18::integer[], $19::integer[], $20::text[], $21::bigint[])
+            $18::integer[], $19::integer[], $20::text[], $21::bigint[], $22::uuid[], $23::integer[],
+            $24::smallint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[],
+            $30::text[])
      AS n (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
            updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
-           open_units, failed_units, cancelled_units, unit_error, price_number);
+           open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
+           cap, committed, charged, paused, reached, avoid);
 
 -- name: books_jobs_update
 -- What changes of a job.
@@ -83,29 +116,43 @@ UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node
                   error_message = n.error_message, dispatched_at = n.dispatched_at,
                   completed_at = n.completed_at, open_units = n.open_units,
                   failed_units = n.failed_units, cancelled_units = n.cancelled_units,
-                  unit_error = n.unit_error
+                  unit_error = n.unit_error, queued_at = n.queued_at, priority = n.priority,
+                  cap = n.cap, committed = n.committed, charged = n.charged, paused = n.paused,
+                  reached = n.reached, avoid = n.avoid::uuid[],
+                  touched = pg_current_xact_id()::text::bigint
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[], $6::text[],
             $7::text[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::integer[],
-            $12::integer[], $13::text[])
+            $12::integer[], $13::text[], $14::timestamptz[], $15::smallint[], $16::bigint[],
+            $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[])
      AS n (id, status, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
-           completed_at, open_units, failed_units, cancelled_units, unit_error)
+           completed_at, open_units, failed_units, cancelled_units, unit_error, queued_at, priority,
+           cap, committed, charged, paused, reached, avoid)
 WHERE j.id = n.id;
 
+-- name: books_units_queue
+-- New units that wait, all of a job at once.
+INSERT INTO units (job_id, number, price, state, place, frames, tile, feeds, missing)
+SELECT job_id, number, price, 'QUEUED', place, frames, tile, feeds, missing
+FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
+            $7::integer[], $8::integer[])
+     AS n (job_id, number, price, place, frames, tile, feeds, missing);
+
 -- name: books_units_insert
--- New units; one may have come far within its first batch.
-INSERT INTO units (job_id, number, price, state, attempt, node_id, assigned_at, lease_until,
+-- New units that have come further within their first batch.
+INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at, lease_until,
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
-                   error_class, error_message, started_at, ended_at)
-SELECT job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
-       failures, avoid::uuid[], result_key, result_sha256, result_size, verified, error_class,
-       error_message, started_at, ended_at
-FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::uuid[],
-            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::text[],
-            $12::text[], $13::bytea[], $14::bigint[], $15::boolean[], $16::text[], $17::text[],
-            $18::timestamptz[], $19::timestamptz[])
-     AS n (job_id, number, price, state, attempt, node_id, assigned_at, lease_until, not_before,
-           failures, avoid, result_key, result_sha256, result_size, verified, error_class,
-           error_message, started_at, ended_at);
+                   error_class, error_message, started_at, ended_at, missing)
+SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
+       lease_until, not_before, failures, avoid::uuid[], result_key, result_sha256, result_size,
+       verified, error_class, error_message, started_at, ended_at, missing
+FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
+            $7::integer[], $8::text[], $9::integer[], $10::uuid[], $11::timestamptz[],
+            $12::timestamptz[], $13::timestamptz[], $14::integer[], $15::text[], $16::text[],
+            $17::bytea[], $18::bigint[], $19::boolean[], $20::text[], $21::text[],
+            $22::timestamptz[], $23::timestamptz[], $24::integer[])
+     AS n (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
+           lease_until, not_before, failures, avoid, result_key, result_sha256, result_size, verified,
+           error_class, error_message, started_at, ended_at, missing);
 
 -- name: books_units_update
 -- What changes of a unit.
@@ -115,14 +162,14 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    result_key = n.result_key, result_sha256 = n.result_sha256,
                    result_size = n.result_size, verified = n.verified,
                    error_class = n.error_class, error_message = n.error_message,
-                   started_at = n.started_at, ended_at = n.ended_at
+                   started_at = n.started_at, ended_at = n.ended_at, missing = n.missing
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
-            $17::timestamptz[], $18::timestamptz[])
+            $17::timestamptz[], $18::timestamptz[], $19::integer[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
-           started_at, ended_at)
+           started_at, ended_at, missing)
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert
@@ -132,27 +179,32 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::tim
                      $6::bigint[], $7::text[], $8::timestamptz[]);
 
 -- name: books_holds_update
--- Holds that are settled or released; the guard makes it happen once. In COALESCE it is no reason
--- to begin with all open holds, which are few while it is planned and many later.
-UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[])
-     AS n (reference, state, settled, closed_at)
-WHERE h.reference = n.reference AND coalesce(h.state = 'OPEN', false);
+-- Holds that are settled or released, or set aside anew for a unit that is tried again; what was settled
+-- stays so. In COALESCE the state is no reason to begin with all open holds, which are few while it is
+-- planned and many later.
+UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at,
+                   created_at = n.created_at
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
+     AS n (reference, state, settled, closed_at, created_at)
+WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
 
 -- name: books_transfers_insert
--- New transfers.
+-- New transfers, all at one time.
 INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, created_at)
 OVERRIDING SYSTEM VALUE
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-                     $6::text[], $7::text[], $8::text[], $9::timestamptz[]);
+SELECT n.*, ($9::timestamptz[])[1]
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
+            $7::text[], $8::text[]) AS n;
 
 -- name: books_entries_insert
--- Two entries for each transfer.
-INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, after,
+-- Two entries for each transfer, all at one time.
+INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, receipt, after,
                      created_at)
 OVERRIDING SYSTEM VALUE
-SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[],
-                     $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[]);
+SELECT n.*, n.before + n.amount, ($9::timestamptz[])[1]
+FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+            $7::bigint[], $8::bytea[])
+     AS n (entry_id, id, transfer_id, account_id, version, amount, before, receipt);
 
 -- name: books_keys_insert
 -- Answers to be given again.

@@ -1,8 +1,8 @@
 -- The invariants of the books. Each query finds what breaks one: a row per violation, $1 at most.
 
 -- name: fsck_unhurried
--- A large ledger takes its time.
-SET LOCAL statement_timeout = 0;
+-- A large ledger takes its time, and is read whole: the gateway's own connections look things up.
+SELECT set_config('statement_timeout', '0', true), set_config('enable_seqscan', 'on', true);
 
 -- name: fsck_i1_transfers
 -- Each transfer has two entries: minus its amount on the debit side, its amount on the credit side.
@@ -67,15 +67,32 @@ WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference LIMIT $1;
 
 -- name: fsck_i3_deadline
--- A unit waits for seven days at most, and then gives back what is held for it; a day is granted.
--- Time is that of the books: while no gateway runs nothing can be given back.
+-- A unit waits for seven days at most, and then gives back what is held for it; a job of many units
+-- lives for as long as nodes are given some of them. One that a node has may wait there for 32 others,
+-- of six hours each, and take as long: nine days more. A day is granted. Time is that of the books:
+-- while no gateway runs nothing can be given back.
 SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
 FROM holds h
 JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
-WHERE h.state = 'OPEN' AND u.state = 'QUEUED'
-  AND h.created_at < (SELECT greatest(max(created_at), max(closed_at)) FROM holds)
-                     - interval '8 days'
+JOIN jobs j ON j.id = u.job_id
+WHERE h.state = 'OPEN'
+  AND greatest(h.created_at, CASE WHEN j.units > 1 AND u.state = 'QUEUED' THEN j.dispatched_at
+                                   WHEN j.units > 1 THEN u.assigned_at END)
+      < greatest((SELECT greatest(max(created_at), max(closed_at)) FROM holds),
+                 (SELECT max(created_at) FROM entries))
+        - CASE u.state WHEN 'QUEUED' THEN interval '8 days' ELSE interval '17 days' END
 ORDER BY h.reference LIMIT $1;
+
+-- name: fsck_i3_units
+-- For a unit with a price that has not ended just that is held.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       u.state || ' at a price of ' || u.price || ', hold ' || coalesce(h.state || ' of ' || h.amount, 'none')
+           AS found
+FROM units u
+LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE u.ended_at IS NULL AND u.price > 0
+  AND (h.state IS DISTINCT FROM 'OPEN' OR h.amount IS DISTINCT FROM u.price)
+ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i3_once
 -- A settled hold was charged once, what it says; an open or released one was not.
@@ -126,6 +143,29 @@ WHERE t.kind = 'EARNING'
        OR t.amount > coalesce(h.settled, 0))
 ORDER BY t.id LIMIT $1;
 
+-- name: fsck_i4_verdicts
+-- A unit waits for a verdict while one is pending, and one of which a check says mismatch is not complete.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
+           AS found
+FROM units u
+LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+WHERE (u.state = 'VERIFYING' AND c.state IS DISTINCT FROM 'PENDING')
+   OR (u.state = 'COMPLETED' AND (c.state = 'PENDING' OR c.verdict = 'mismatch'))
+   OR (u.state IN ('DISPATCHED', 'RUNNING') AND c.state IS NOT NULL)
+ORDER BY u.job_id, u.number LIMIT $1;
+
+-- name: fsck_i4_receipts
+-- A receipt is what its hash says, and the entry that pays for it has that hash.
+SELECT 'receipt of ' || r.job_id || ':' || r.unit AS subject,
+       CASE WHEN r.hash <> sha256(convert_to(r.document, 'UTF8')) THEN 'it has another hash'
+            ELSE 'entry ' || coalesce(r.entry_id::text, 'none') || ' pays for another, or none' END AS found
+FROM receipts r
+LEFT JOIN entries e ON e.entry_id = r.entry_id
+WHERE r.hash <> sha256(convert_to(r.document, 'UTF8'))
+   OR (r.entry_id IS NOT NULL AND e.receipt IS DISTINCT FROM r.hash)
+ORDER BY r.job_id, r.unit LIMIT $1;
+
 -- name: fsck_i4_refunds
 -- What was charged for work is given back once at most, and not more than it.
 SELECT 'transfer ' || t.id AS subject,
@@ -144,6 +184,19 @@ FROM transfers
 GROUP BY CASE WHEN kind = 'EARNING' THEN 0 ELSE subject END, kind, reference
 HAVING count(*) > 1
 ORDER BY kind, reference LIMIT $1;
+
+-- name: fsck_i5_tills
+-- A reference is that of an account, not of one of its tills: it could be there twice. A till is named
+-- after its account.
+SELECT 'account ' || t.name AS subject,
+       'a till of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references of its own' END
+           AS found
+FROM accounts t
+JOIN accounts a ON a.id = t.till_of
+LEFT JOIN (SELECT DISTINCT subject FROM transfers) r ON r.subject = t.id AND t.id <> a.id
+WHERE r.subject IS NOT NULL OR a.till_of IS DISTINCT FROM a.id
+   OR split_part(t.name, ':', 1) <> a.name
+ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i9_results
 -- A result is that of the unit's attempt: our keys are results/{user}/{job}/{unit}/{attempt}/….
@@ -165,11 +218,22 @@ WHERE (state = 'COMPLETED' AND (attempt = 0 OR node_id IS NULL))
    OR (state <> 'COMPLETED' AND (result_key IS NOT NULL OR verified))
 ORDER BY job_id, number LIMIT $1;
 
+-- name: fsck_i9_parts
+-- A unit that is made of others misses those of them that are not complete.
+SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
+       'misses ' || u.missing || ' of its parts, ' || p.open || ' are not complete' AS found
+FROM units u
+CROSS JOIN LATERAL (SELECT count(*) AS open FROM units f
+                    WHERE f.job_id = u.job_id AND f.feeds = u.number AND f.state <> 'COMPLETED') p
+WHERE (u.missing > 0 OR u.tile IS NULL) AND u.frames IS NOT NULL AND u.missing <> p.open
+ORDER BY u.job_id, u.number LIMIT $1;
+
 -- name: fsck_i9_jobs
 -- A job's row is what its units say.
 SELECT 'job ' || j.id AS subject,
        j.status || ' after ' || j.retry_count || ' retries, with ' || j.open_units || ' open, '
-           || j.failed_units || ' failed and ' || j.cancelled_units || ' cancelled units; they are '
+           || j.failed_units || ' failed and ' || j.cancelled_units || ' cancelled of ' || j.units
+           || ' units, ' || j.charged || ' charged of ' || j.committed || '; they are '
            || coalesce(string_agg(u.state, ', ' ORDER BY u.number), 'none') AS found
 FROM jobs j LEFT JOIN units u ON u.job_id = j.id
 GROUP BY j.id
@@ -177,11 +241,15 @@ HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - 1, 0)), 0)
     OR j.open_units <> count(*) FILTER (WHERE u.ended_at IS NULL)
     OR j.failed_units <> count(*) FILTER (WHERE u.state = 'FAILED')
     OR j.cancelled_units <> count(*) FILTER (WHERE u.state = 'CANCELLED')
+    OR j.units <> count(u.number)
+    OR j.committed <> coalesce(sum(u.price) FILTER (WHERE u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING', 'COMPLETED')), 0)
+    OR j.charged <> coalesce(sum(u.price) FILTER (WHERE u.state = 'COMPLETED'), 0)
     OR j.status <> CASE
            WHEN bool_and(u.ended_at IS NOT NULL) THEN
                CASE WHEN bool_or(u.state = 'CANCELLED') THEN 'CANCELLED'
                     WHEN bool_or(u.state = 'FAILED') THEN 'FAILED' ELSE 'COMPLETED' END
-           WHEN bool_or(u.started_at IS NOT NULL OR u.state IN ('RUNNING', 'COMPLETED')) THEN 'RUNNING'
+           WHEN j.paused IS NOT NULL THEN 'PAUSED'
+           WHEN bool_or(u.started_at IS NOT NULL OR u.state IN ('RUNNING', 'VERIFYING', 'COMPLETED')) THEN 'RUNNING'
            WHEN bool_or(u.attempt > 0) THEN 'DISPATCHED'
            ELSE 'QUEUED' END
     OR count(u.number) = 0

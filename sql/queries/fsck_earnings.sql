@@ -78,6 +78,15 @@ WHERE coalesce(t.amount, 0) <> CASE WHEN p.state = 'PAID' THEN p.amount ELSE 0 E
    OR coalesce(e.amount, 0) <> CASE WHEN p.state = 'REJECTED' THEN 0 ELSE p.amount END
 ORDER BY p.id LIMIT $1;
 
+-- name: fsck_i5_shares
+-- A share is paid out to whom it is owed.
+SELECT 'share of job:' || e.job_id || ':' || e.unit AS subject,
+       'owed to ' || coalesce(e.operator_id::text, 'nobody') || ', paid out to ' || p.operator_id
+           || ' by payout ' || p.id AS found
+FROM earnings e JOIN payouts p ON p.id = e.payout_id
+WHERE e.operator_id IS DISTINCT FROM p.operator_id
+ORDER BY 1 LIMIT $1;
+
 -- name: fsck_i5_paid
 -- Nothing is paid out but by a payout.
 SELECT 'transfer ' || t.id AS subject, t.reference || ' paid ' || t.amount || ', and is not there'

@@ -21,9 +21,8 @@ ORDER BY o.place;
 -- name: jobs_of_user
 -- A page of a user's jobs, newest first: those older than job $4, if there is one. All bounds are of
 -- an index, so a page far down costs what the first one does.
-SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
-             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
-             WHERE u.job_id = j.id)::bigint AS charged
+SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
+       coalesce(j.params ->> '_pool', 'any') AS pool
 FROM jobs j
 WHERE j.user_id = $1
   AND (j.created_at, j.id) < (
@@ -34,9 +33,8 @@ LIMIT $2 OFFSET $3;
 
 -- name: jobs_of_user_with_status
 -- The same of those with one status: a condition that may be left out would be of no index.
-SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
-             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
-             WHERE u.job_id = j.id)::bigint AS charged
+SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
+       coalesce(j.params ->> '_pool', 'any') AS pool
 FROM jobs j
 WHERE j.user_id = $1 AND j.status = $5
   AND (j.created_at, j.id) < (
@@ -59,10 +57,47 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 
 -- name: job_of_user
 -- A job, for its owner alone.
-SELECT j.*, (SELECT coalesce(sum(h.settled), 0)
-             FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
-             WHERE u.job_id = j.id)::bigint AS charged
+SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
+       coalesce(j.params ->> '_pool', 'any') AS pool
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
+
+-- name: job_result
+-- What the node said of the object that a job of one unit ended with.
+SELECT u.result_size AS size, u.result_sha256 AS sha256,
+       EXISTS (SELECT FROM expired_results x WHERE x.job_id = u.job_id AND x.unit = u.number) AS expired
+FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIMIT 1;
+
+-- name: job_to_retry
+-- A job as it was ordered, for its owner ($2; null: whoever it is), and the one that does it again.
+SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
+       j.units,
+       (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
+FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
+
+-- name: unit_page
+-- A page of a job's units by number: those above $2.
+SELECT u.number, u.frames, u.tile, u.state, u.attempt,
+       CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
+       CASE WHEN NOT EXISTS (SELECT FROM expired_results x
+                             WHERE x.job_id = u.job_id AND x.unit = u.number)
+            THEN u.result_key END AS result_key,
+       u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
+       u.assigned_at, u.started_at, u.ended_at
+FROM units u WHERE u.job_id = $1 AND u.number > $2
+ORDER BY u.number LIMIT $3;
+
+-- name: job_pace
+-- Of a job's units, but those that are made of others: how many are complete and how long each took on
+-- average, since when each that is at work is with its node, and how many wait.
+SELECT count(*) FILTER (WHERE u.state = 'COMPLETED') AS done,
+       avg(extract(epoch FROM u.ended_at - greatest(u.started_at, u.assigned_at)))
+           FILTER (WHERE u.state = 'COMPLETED')::double precision AS mean,
+       coalesce(array_agg(extract(epoch FROM $2::timestamptz - greatest(u.started_at, u.assigned_at))::double precision)
+                FILTER (WHERE u.state IN ('DISPATCHED', 'RUNNING')), '{}') AS at_work,
+       count(*) FILTER (WHERE u.state = 'QUEUED') AS waiting
+FROM units u
+WHERE u.job_id = $1
+  AND NOT (u.tile IS NULL AND EXISTS (SELECT FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number));
 
 -- name: job_units
 -- The state of a job's units.

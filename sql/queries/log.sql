@@ -21,6 +21,7 @@ SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_a
        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        coalesce((SELECT max(entry_id) FROM entries), 0) AS newest,
+       EXISTS (SELECT FROM log_halted WHERE reason <> 'RESTORED') AS halted,
        -- One look at the index for each: no reason to go through all leaves.
        ARRAY(SELECT e.entry_id FROM entries e
              WHERE e.entry_id > h.covered
@@ -102,7 +103,7 @@ SELECT size, root, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDE
 SELECT origin, size, root, covered, ARRAY(SELECT verifier FROM log_keys) AS verifiers FROM log_head;
 
 -- name: log_entry_of_user
--- An entry of a user's accounts, by number ($2) or id ($3), with its leaf once it has one.
+-- An entry of a user's accounts, null: of any, by number ($2) or id ($3), with its leaf once it has one.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
        e.after, t.reference, t.description, l.leaf_index, l.salt, l.hash
 FROM entries e
@@ -110,10 +111,11 @@ JOIN transfers t ON t.id = e.transfer_id
 JOIN accounts a ON a.id = e.account_id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id = $3::uuid))
-  AND a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid);
+  AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_checkpoint_newest
 -- The newest checkpoint.
-SELECT h.origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
-FROM log_head h JOIN checkpoints c ON true
+SELECT split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note,
+       ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
+FROM checkpoints c
 ORDER BY c.size DESC LIMIT 1;

@@ -65,7 +65,7 @@ RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_ve
 
 -- name: node_by_id
 -- Who opens a socket.
-SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version
+SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, public_key
 FROM nodes WHERE id = $1;
 
 -- name: node_shown

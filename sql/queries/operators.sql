@@ -23,6 +23,10 @@ SELECT state, payout_id IS NOT NULL AND state = 'PAYABLE' AS requested, count(*)
        sum(amount)::bigint AS amount
 FROM earnings WHERE operator_id = $1 GROUP BY 1, 2;
 
+-- name: payout_is_known
+-- Whether a page may begin after this payout: to operator $1, or to anybody.
+SELECT FROM payouts WHERE id = $2 AND ($1::uuid IS NULL OR operator_id = $1);
+
 -- name: payouts_page
 -- A page of payouts, newest first, to operator $1 or to all, in state $2 or any, older than
 -- payout $3, with whom they are for; $4 at most, those after the first $5.
@@ -47,6 +51,10 @@ SELECT p.id, p.operator_id, u.email, u.name, p.kind, p.amount, p.units, p.state,
 FROM payouts p JOIN users u ON u.id = p.operator_id
 WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
+
+-- name: dispute_is_known
+-- Whether a page may begin after this dispute: of creator $1, or of anybody.
+SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
 -- A page of disputes, newest first, of creator $1 or of all, in state $2 or any, older than

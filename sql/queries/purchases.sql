@@ -67,6 +67,12 @@ SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_i
        disputed, movements, created_at, paid_at
 FROM purchases WHERE id = $1 AND user_id = $2;
 
+-- name: purchases_newest
+-- A user's purchases, newest first.
+SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_intent, refunded,
+       disputed, movements, created_at, paid_at
+FROM purchases WHERE user_id = $1 ORDER BY created_at DESC, id LIMIT $2;
+
 -- name: purchase_under_key
 -- What was answered to a user under an idempotency key.
 SELECT request, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2;

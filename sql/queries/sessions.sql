@@ -28,6 +28,14 @@ WHERE sid = $1 AND jti <> $2 AND revoked_at IS NULL
   AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= $4)
 RETURNING sid, user_id;
 
+-- name: session_touch
+-- A login that is in use lasts until $4. No row when it ended, or its user is not active.
+UPDATE refresh_families SET rotated_at = $3, expires_at = greatest(expires_at, $4)
+FROM users
+WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+  AND users.id = user_id AND is_active
+RETURNING users.role;
+
 -- name: session_page
 -- The logins of a user that have not ended, the one used last first.
 SELECT sid, client, created_at, rotated_at, expires_at FROM refresh_families

@@ -5,21 +5,34 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (user_id, sha256) DO UPDATE SET
     size = CASE WHEN u.completed_at IS NULL THEN excluded.size ELSE u.size END,
     filename = CASE WHEN u.completed_at IS NULL THEN excluded.filename ELSE u.filename END,
-    object_key = CASE WHEN u.completed_at IS NULL THEN excluded.object_key ELSE u.object_key END
-RETURNING id, sha256, size, filename, object_key, completed_at, created_at;
+    object_key = CASE WHEN u.completed_at IS NULL THEN excluded.object_key ELSE u.object_key END,
+    used_at = now()
+RETURNING id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at;
 
 -- name: upload_by_id
 -- An upload, for its owner alone.
-SELECT id, sha256, size, filename, object_key, completed_at, created_at
+SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE id = $1 AND user_id = $2;
 
 -- name: upload_complete
 -- The object was seen in the store, as announced.
 UPDATE uploads SET completed_at = coalesce(completed_at, $3)
-WHERE id = $1 AND user_id = $2
-RETURNING id, sha256, size, filename, object_key, completed_at, created_at;
+WHERE id = $1 AND user_id = $2 AND expired_at IS NULL
+RETURNING id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at;
 
 -- name: upload_by_key
 -- What a payload reference inside our bucket names: a completed upload of the caller's own.
-SELECT id, sha256, size, filename, object_key, completed_at, created_at
-FROM uploads WHERE user_id = $1 AND object_key = $2 AND completed_at IS NOT NULL;
+SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
+FROM uploads WHERE user_id = $1 AND object_key = $2 AND completed_at IS NOT NULL
+  AND expired_at IS NULL;
+
+-- name: uploads_completed
+-- Of several uploads those that are the user's own, and complete.
+SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
+FROM uploads WHERE user_id = $1 AND id = ANY($2::uuid[]) AND completed_at IS NOT NULL
+  AND expired_at IS NULL;
+
+-- name: upload_by_content
+-- What this user has of some content.
+SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
+FROM uploads WHERE user_id = $1 AND sha256 = $2;

@@ -2,41 +2,54 @@
 -- leases, and which nodes live.
 
 -- name: work_open
--- Every unit that has not ended, oldest job first.
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
-       u.state, u.attempt, u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at,
-       u.lease_until, j.queued_at
-FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.ended_at IS NULL
-ORDER BY j.queued_at, u.job_id, u.number;
+-- Every unit that a node has, and of each job the next $1 that may have one, oldest job first: however
+-- many units a job has, few of them are read.
+SELECT * FROM (
+    SELECT w.* FROM work w WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
+    UNION ALL
+    SELECT n.* FROM jobs j
+    CROSS JOIN LATERAL (SELECT w.* FROM work w
+                        WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
+                          AND (w.paused IS NULL OR (w.paused = 'cap' AND w.price = 0))
+                        ORDER BY w.place LIMIT $1) n
+    WHERE j.completed_at IS NULL
+) o
+ORDER BY o.queued_at, o.job, o.place, o.unit;
+
+-- name: work_ready
+-- Of each of the jobs $1 the next $2 units that may be given to a node.
+SELECT n.* FROM jobs j
+CROSS JOIN LATERAL (SELECT w.* FROM work w
+                    WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
+                      AND (w.paused IS NULL OR (w.paused = 'cap' AND w.price = 0))
+                    ORDER BY w.place LIMIT $2) n
+WHERE j.id = ANY($1::uuid[]) AND j.completed_at IS NULL
+ORDER BY n.queued_at, n.job, n.place, n.unit;
+
+-- name: work_running
+-- How many units run.
+SELECT count(*) FROM units WHERE ended_at IS NULL AND state = 'RUNNING';
 
 -- name: work_open_of_node
 -- The units that are DISPATCHED or RUNNING on a node, oldest assignment first.
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
-       u.state, u.attempt, u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at,
-       u.lease_until, j.queued_at
-FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.node_id = $1 AND u.ended_at IS NULL AND u.state <> 'QUEUED'
-ORDER BY u.assigned_at, u.job_id, u.number;
+SELECT w.* FROM work w
+WHERE w.node = $1 AND w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
+ORDER BY w.assigned_at, w.job, w.unit;
 
 -- name: work_lost
 -- Units whose lease ran out by $1, or that were assigned before $2 and never sent.
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
-       u.state, u.attempt, u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at,
-       u.lease_until, j.queued_at
-FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.ended_at IS NULL AND u.state IN ('DISPATCHED', 'RUNNING')
-  AND (u.lease_until <= $1 OR (u.lease_until IS NULL AND u.assigned_at < $2))
-ORDER BY u.job_id, u.number;
+SELECT w.* FROM work w
+WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
+  AND (w.lease_until <= $1 OR (w.lease_until IS NULL AND w.assigned_at < $2))
+ORDER BY w.job, w.unit;
 
 -- name: work_waiting
--- Units in the queue whose job was submitted before $1.
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
-       u.state, u.attempt, u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at,
-       u.lease_until, j.queued_at
-FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.ended_at IS NULL AND u.state = 'QUEUED' AND j.created_at < $1
-ORDER BY u.job_id, u.number LIMIT 1000;
+-- Units in the queue of which nothing was heard since $1: of the one unit of a job since it was queued;
+-- a job of many lives for as long as nodes are given some of them.
+SELECT w.* FROM work w
+WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < $1
+  AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < $1)
+ORDER BY w.job, w.unit LIMIT 1000;
 
 -- name: work_renew_leases
 -- The nodes still work on these, as far as attempt and node are those of the unit. In COALESCE the
@@ -77,3 +90,15 @@ WITH silent AS (
 UPDATE nodes n SET status = s.becomes FROM silent s
 WHERE n.id = s.id AND n.status <> s.becomes
 RETURNING n.id, s.status AS was;
+
+-- name: work_circles
+-- Members of organisations, nodes that are lent to them by members, and who trusts whom.
+SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
+WHERE joined_at IS NOT NULL
+UNION ALL
+SELECT 'lent', l.node_id, l.organisation_id FROM organisation_nodes l
+JOIN nodes n ON n.id = l.node_id
+JOIN organisation_members m
+  ON m.organisation_id = l.organisation_id AND m.user_id = n.owner_id AND m.joined_at IS NOT NULL
+UNION ALL
+SELECT 'trust', user_id, trusted_id FROM trusts;

@@ -11,8 +11,8 @@ import structlog
 from prometheus_client import Counter
 from redis import asyncio as aioredis
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
+from supervisors.engines import valkey
 from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_of
 
@@ -23,7 +23,7 @@ BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 5.0
 PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
 # So that a connection without subscriptions is one too.
 OWN_TOPIC = "rendertrust:bus"
-AWAY = (RedisError, OSError, TimeoutError, NotStarted)
+AWAY = (*valkey.AWAY, NotStarted)
 
 RECONNECTS: Final = Counter(
     "rendertrust_bus_reconnects", "Connections of the bus that were lost, or could not be made."
@@ -113,6 +113,10 @@ class ValkeyBus:
             except* AWAY as reasons:
                 RECONNECTS.inc()
                 log.info("bus_away", task=name, reason=type(reasons.exceptions[0]).__name__)
+            except* Exception:
+                # Whatever it was: hints must not cease for good.
+                RECONNECTS.inc()
+                log.exception("bus_failed", task=name)
             if loop.time() - started > BACKOFF_SECONDS_MAX:
                 backoff = BACKOFF_SECONDS_MIN
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
@@ -122,13 +126,14 @@ class ValkeyBus:
         """Until a batch fails: then it and all that comes during the pause is dropped."""
         self._resting = False
         while True:
+            _end_if_cancelled()
             await self._queued.wait()
             self._queued.clear()
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
                 try:
                     await send_batch(client, batch)
-                except AWAY:
+                except Exception:
                     self._resting = True
                     self._drop(len(batch))
                     self._drop_queue()
@@ -156,10 +161,12 @@ class ValkeyBus:
         """Keep the connection's topics equal to what is wanted, and make it answer now and then."""
         there: set[str] = set()
         while True:
+            _end_if_cancelled()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
                     await self._changed.wait()
             self._changed.clear()
+            _hold_on(pubsub)
             wanted = {subscription.topic for subscription in self._subscriptions}
             async with asyncio.timeout(CONNECT_SECONDS):
                 if wanted - there:
@@ -171,6 +178,8 @@ class ValkeyBus:
 
     async def _deliver(self, pubsub: PubSub) -> None:
         while True:
+            _end_if_cancelled()
+            _hold_on(pubsub)
             async with asyncio.timeout(SILENCE_SECONDS):
                 message = await pubsub.get_message(timeout=None)
             if message is not None and message["type"] == "message":
@@ -187,6 +196,26 @@ class ValkeyBus:
                 # One receiver's mistake is not the others' loss.
                 self.failed += 1
                 log.exception("bus_receiver_failed", topic=topic)
+
+
+def _end_if_cancelled() -> None:
+    """``asyncio.wait_for``, by which redis-py speaks, may swallow it on Python 3.11, if what it
+    waited for was done at the same time: who then goes on is waited for, for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _hold_on(pubsub: PubSub) -> None:
+    """Raise ConnectionError where the connection is lost.
+
+    redis-py would make another one at the next command, and read its greeting while the other task
+    reads its hints: neither would get what is his.
+    """
+    connection = pubsub.connection
+    if connection is None or not connection.is_connected:
+        raise ConnectionError("lost")
 
 
 async def send_batch(client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:

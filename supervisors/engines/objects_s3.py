@@ -103,6 +103,15 @@ class S3Objects:
                     raise ObjectTooLarge(f"{answer['ContentLength']} bytes, more than {at_most}")
                 return await body.read()
 
+    async def piece(self, key: str, start: int, size: int) -> bytes:
+        async with self._call() as (s3, bucket):
+            wanted = f"bytes={start}-{start + size - 1}"
+            answer = await s3.get_object(Bucket=bucket, Key=key, Range=wanted)
+            async with answer["Body"] as body:
+                if answer["ContentLength"] > size:
+                    raise ObjectsUnavailable("the object store gives more than a piece")
+                return await body.read()
+
     async def delete(self, key: str) -> None:
         async with self._call() as (s3, bucket):
             await s3.delete_object(Bucket=bucket, Key=key)

@@ -10,6 +10,9 @@ from supervisors.engines.errors import EngineError
 LOOPBACK = "127.0.0.1"
 UNIX_PATH_BYTES_MAX = 107
 TRIES_MAX = 1_000
+# Below those that systems give to outgoing connections: one of these may take a port between our
+# look and the engine's own.
+LOWEST, SPAN = 16_384, 16_384
 
 
 def is_free(port: int) -> bool:
@@ -57,7 +60,7 @@ def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]
             return found
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
+            port = LOWEST + int(probe.getsockname()[1]) % SPAN
         if port not in found and usable(port):
             found.append(port)
     raise EngineError(f"no {count} free ports on {LOOPBACK}")

@@ -7,8 +7,8 @@ from limits.aio.storage import RedisStorage
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
+from supervisors.engines import valkey
 from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.valkey import ValkeyEndpoint
 
@@ -18,7 +18,7 @@ CONNECTIONS_MAX: Final = 32
 ANSWER_SECONDS: Final = 0.3
 REMEMBERED_MAX: Final = 100_000
 ROUNDING_SECONDS: Final = 0.5  # the server rounds what is left of a window to whole seconds
-AWAY: Final = (RedisError, OSError, TimeoutError, NotStarted)
+AWAY: Final = (*valkey.AWAY, NotStarted)
 
 
 class SharedCounters(RedisStorage):

@@ -44,11 +44,25 @@ class Caller:
         except TimeoutError as error:
             raise PaymentsUnavailable("Stripe does not answer in time") from error
         except stripe.StripeError as error:
-            said = " ".join(f"{type(error).__name__} {error.code or ''} {error}".split())
-            raise PaymentsUnavailable(said) from error
+            raise PaymentsUnavailable(_said(error)) from error
         if not session.url:
             raise PaymentsUnavailable("the session has no page")
         return PaymentSession(session.id, session.url)
+
+    async def event(self, name: str) -> dict[str, Any] | None:
+        """An event that was told before; raises PaymentsUnavailable."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS + 1):
+                found = await self._client.v1.events.retrieve_async(name)
+        except TimeoutError as error:
+            raise PaymentsUnavailable("Stripe does not answer in time") from error
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                return None
+            raise PaymentsUnavailable(_said(error)) from error
+        except stripe.StripeError as error:
+            raise PaymentsUnavailable(_said(error)) from error
+        return dict(found.to_dict())
 
     def read(self, body: bytes, signature: str) -> dict[str, Any]:
         """The event; raises NotFromStripe."""
@@ -70,6 +84,10 @@ class Caller:
         """Close its connections."""
         closing: Any = self._http
         await closing.close_async()
+
+
+def _said(error: stripe.StripeError) -> str:
+    return " ".join(f"{type(error).__name__} {error.code or ''} {error}".split())
 
 
 def make_context() -> ssl.SSLContext:

@@ -24,6 +24,9 @@ class StripePayments:
     async def open(self, order: PaymentOrder) -> PaymentSession:
         return await (await self._caller()).open(order)
 
+    async def event(self, name: str) -> Mapping[str, Any] | None:
+        return await (await self._caller()).event(name)
+
     async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
         return (await self._caller()).read(body, signature)
 

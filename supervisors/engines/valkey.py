@@ -18,6 +18,9 @@ from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered import Command
 
 CONNECT_SECONDS = 2.0
+# What a client raises while the server is away. TypeError is asyncio's own, where a connection was
+# reset while nothing was said over it, and then something is.
+AWAY = (RedisError, OSError, TimeoutError, TypeError)
 STOP = ((signal.SIGTERM, 10.0),)
 # Hints, presence and counters: it may lose what is oldest, and everything.
 SETTINGS = {
@@ -84,7 +87,7 @@ async def process_at(endpoint: ValkeyEndpoint) -> int | None:
     client = client_of(endpoint)
     try:
         server = await client.info("server")
-    except (RedisError, OSError, TimeoutError):
+    except AWAY:
         return None
     finally:
         await client.aclose()

@@ -91,10 +91,19 @@ async def running_agent(
     url: str, state: Path, place: Callable[..., Sequence[str]] = here
 ) -> AsyncGenerator[Agent]:
     """A node that has joined and is connected."""
+    async with enrolled_agent(url, state, place) as agent:
+        await agent.start()
+        yield agent
+
+
+@contextlib.asynccontextmanager
+async def enrolled_agent(
+    url: str, state: Path, place: Callable[..., Sequence[str]] = here
+) -> AsyncGenerator[Agent]:
+    """A node that has joined; it is stopped at the end, if it was started."""
     agent = Agent(state, place)
     await agent.join(url)
     try:
-        await agent.start()
         yield agent
     finally:
         await agent.stop()

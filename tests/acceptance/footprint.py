@@ -17,8 +17,8 @@ from pathlib import Path
 from tests.acceptance.gateway import ROOT
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
-# What Python writes beside the sources, and git when it tidies up after a pull.
-NOT_OURS = ("__pycache__", ".git")
+# What Python, git and other tests write beside the sources.
+NOT_OURS = ("__pycache__", ".git", ".hypothesis", ".pytest_cache")
 Listing = dict[str, tuple[int, int, int]]
 
 

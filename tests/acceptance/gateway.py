@@ -5,14 +5,13 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from itertools import count
 from pathlib import Path
 
 from tests.engines import engine_folder
+from tests.ports import free_port
 from tests.until import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,13 +21,14 @@ PATIENT = {
     "RENDERTRUST_LIMITS_LOGIN": "10000",
     "RENDERTRUST_LIMITS_NODE": "10000",
 }
-NUMBERS = count(1)
 READY_WITHIN = 90.0
 STOPPED_WITHIN = 60.0
 
 
 class Gateway:
     """``start`` returns when it answers; ``url`` is its address, the same after a restart."""
+
+    root = ROOT  # where its code is
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
@@ -40,15 +40,24 @@ class Gateway:
 
     async def start(self, **more: str) -> None:
         """``more`` settings are for this one life."""
+        await self.launch(**more)
+        await self.answers()
+
+    async def launch(self, **more: str) -> None:
+        """Only begin to start: nobody answers yet."""
         with self.log.open("ab") as err:
             self.process = await asyncio.create_subprocess_exec(
                 *self.command(),
-                cwd=ROOT,
+                cwd=self.root,
                 env=os.environ | self.settings | more,
                 stdout=PIPE,
                 stderr=err if self.stderr is None else self.stderr,
                 start_new_session=True,
             )
+
+    async def answers(self) -> None:
+        """Wait until what was launched answers."""
+        assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(READY_WITHIN):
             line = await self.process.stdout.readline()
@@ -100,28 +109,22 @@ class Gateway:
 
     async def fsck(self, within: float = 60) -> tuple[int, str]:
         """What ``rendertrust fsck`` says of this gateway's data: exit code and output."""
+        return await self.run("fsck", within=within)
+
+    async def run(self, *words: str, told: str = "", within: float = 60) -> tuple[int, str]:
+        """A command upon this gateway's data: exit code and output."""
         process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "rendertrust", "fsck", "--data", str(self.data)],
-            cwd=ROOT,
+            *[sys.executable, "-m", "rendertrust", *words, "--data", str(self.data)],
+            cwd=self.root,
             env=os.environ | self.settings,
+            stdin=PIPE,
             stdout=PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(within):
-            output, _ = await process.communicate()
+            output, _ = await process.communicate(told.encode())
         assert process.returncode is not None
         return process.returncode, output.decode()
-
-
-def free_port() -> int:
-    """Nobody's, and likely to be free again after a kill: systems give out those from 32768 on."""
-    for number in NUMBERS:
-        port = 18_000 + (os.getpid() * 37 + number) % 12_000
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("there are always more numbers")
 
 
 @contextlib.asynccontextmanager
@@ -133,12 +136,19 @@ async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerat
     with engine_folder() as base:
         gateway = Gateway(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            await gateway.start()
+        async with started(gateway):
             yield gateway
-        finally:
-            await gateway.stop()
-        await until(lambda: not alive_in(gateway.data), within=20)
+
+
+@contextlib.asynccontextmanager
+async def started(gateway: Gateway) -> AsyncGenerator[None]:
+    """Stopped afterwards; then nothing of it may be left running."""
+    try:
+        await gateway.start()
+        yield
+    finally:
+        await gateway.stop()
+    await until(lambda: not alive_in(gateway.data), within=20)
 
 
 def children_of() -> dict[int, list[int]]:

@@ -18,6 +18,8 @@ from tests.until import until
 
 Json = dict[str, Any]
 
+PASSWORD = "securepassword123"
+
 
 @dataclass
 class Creator:
@@ -37,10 +39,30 @@ class Creator:
             return answer.status, await answer.json()
 
     async def register(self) -> None:
-        body = {"email": self.email, "name": "Jane Smith", "password": "securepassword123"}
+        """A gateway that has no time is asked again, and may know the person by then."""
+        await until(self._is_known)
+
+    async def _is_known(self) -> bool:
+        status, answer = await self._registered()
+        if status == 409:
+            body = {"email": self.email, "password": PASSWORD}
+            status, answer = await self.call("POST", "/auth/login", body)
+            self.token = answer.get("access_token", "")
+        assert status in (200, 201, 503), answer
+        return status != 503
+
+    async def can_register(self) -> bool:
+        """False where the gateway has no time, or not all that it needs."""
+        status, answer = await self._registered()
+        assert status in (201, 503), answer
+        return status == 201
+
+    async def _registered(self) -> tuple[int, Any]:
+        body = {"email": self.email, "name": "Jane Smith", "password": PASSWORD}
         status, answer = await self.call("POST", "/auth/register", body)
-        assert status == 201, answer
-        self.token = answer["tokens"]["access_token"]
+        if status == 201:
+            self.token = answer["tokens"]["access_token"]
+        return status, answer
 
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more

@@ -1,6 +1,7 @@
 """Real agents that render: gateway and node die while they do, and one is on another host."""
 
 import io
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.acceptance.agent import Agent, running_agent
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.namespace import another_host
 from tests.acceptance.people import Creator
-from tests.integration.node.test_render import SLOW, build
+from tests.integration.node.scenes import SLOW, build
 from tests.until import until
 
 pytestmark = pytest.mark.render
@@ -111,3 +112,24 @@ async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
         assert found["node_id"] in agents
         assert found["retry_count"] == 1
         await check(gateway, creator, job)
+
+
+@pytest.mark.heavy
+async def test_frames_that_were_uploaded_become_a_film(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as frames:
+        for number in range(1, 13):
+            picture = io.BytesIO()
+            Image.new("RGB", (WIDTH, HEIGHT), (number * 20, 0, 0)).save(picture, "PNG")
+            frames.writestr(f"{number:04d}.png", picture.getvalue())
+    payload = await creator.upload(packed.getvalue(), "frames.zip")
+    async with running_agent(gateway.url, tmp_path / "node"):
+        status, answer = await creator.dispatch("video", payload_ref=payload, params={"fps": 24})
+        assert status == 200, answer
+        await creator.job_within(answer["job_id"], "COMPLETED", within=90)
+    film = await creator.result(answer["job_id"])
+    assert film[4:8] == b"ftyp"
+    code, said = await gateway.fsck()
+    assert code == 0, said

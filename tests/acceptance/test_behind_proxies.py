@@ -9,7 +9,8 @@ import pytest
 
 from tests.acceptance.gateway import running_gateway
 from tests.acceptance.people import Creator, FaithfulNode
-from tests.proxies import NAMES, free_port, proxy
+from tests.ports import free_port
+from tests.proxies import NAMES, proxy
 from tests.until import until
 
 CLIENT = "127.0.0.8"  # not where the proxy is

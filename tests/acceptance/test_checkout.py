@@ -17,7 +17,7 @@ from tests.acceptance.gateway import ROOT
 from tests.engines import engine_folder
 
 pytestmark = pytest.mark.render
-DEMO_SECONDS = 200.0
+DEMO_SECONDS = 280.0
 
 
 def copied_checkout(home: Path) -> tuple[Path, Path]:

@@ -1,8 +1,11 @@
-"""The demo, as a newcomer runs it: a picture, and books that tell what it cost."""
+"""The demo, as a newcomer runs it: a picture, a film, and books that tell what they cost."""
 
 import asyncio
+import json
+import struct
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,12 @@ from PIL import Image
 
 from tests.acceptance.gateway import ROOT, alive_in
 from tests.engines import engine_folder
+from tests.integration.node.test_video import boxes
 from tests.ssim import ssim
 from tests.until import until
 
 REFERENCE = Path(__file__).parent / "reference" / "demo.png"
-SECONDS = 280.0
+SECONDS = 560.0
 
 
 async def run_demo(folder: Path, *words: str) -> tuple[int, str]:
@@ -34,6 +38,7 @@ async def run_demo(folder: Path, *words: str) -> tuple[int, str]:
 
 
 @pytest.mark.render
+@pytest.mark.timeout(600)
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price() -> None:
     with engine_folder() as base:
         folders = [base / "one", base / "two"]
@@ -41,8 +46,11 @@ async def test_two_demos_at_once_each_end_with_the_picture_and_its_price() -> No
             assert code == 0, said
             assert "10.0000 credits were held, 10.0000 charged" in said
             assert "100.0000 before, 90.0000 after" in said
+            assert "80.0000 credits for 8 frames" in said
+            assert "9.0000 credits are left" in said
         for folder in folders:
             check_picture(folder / "out" / "frame-0001.png")
+            check_film(folder / "out")
         await until(lambda: not alive_in(base), within=20)
 
 
@@ -52,3 +60,39 @@ def check_picture(path: Path) -> None:
         pixels, wanted = np.asarray(file.convert("RGB")), np.asarray(expected.convert("RGB"))
     assert ssim(pixels, wanted) >= 0.98
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 5_000
+
+
+def check_film(folder: Path) -> None:
+    """Eight frames that differ, in their order, and a film of one second that has each once."""
+    frames = sorted((folder / "animation").glob("*.png"))
+    assert [path.name for path in frames] == [f"frame-{n:04}.png" for n in range(1, 9)]
+    pictures = []
+    for path in frames:
+        with Image.open(path) as file:
+            assert file.size == (320, 180)
+            pictures.append(np.asarray(file.convert("RGB")).astype(int))
+    steps = [np.abs(after - before).mean() for before, after in pairwise(pictures)]
+    assert min(steps) > 0.5, "the gem and the eye move from each frame to the next"
+    found = dict(boxes((folder / "film.mp4").read_bytes()))
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == 8, "samples in the track"
+    (scale, length) = struct.unpack(">II", found["mdhd"][12:20])
+    assert length / scale == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.render
+@pytest.mark.timeout(600)
+async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole() -> None:
+    with engine_folder() as base:
+        folder = base / "chaos"
+        code, said = await run_demo(folder, "--chaos", "--json")
+        assert code == 0, said
+        told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        assert [each["text"] for each in told if each["event"] == "chaos"] == [
+            "node-2 is killed while it renders",
+            "node-2 comes back",
+        ]
+        done = told[-1]
+        assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
+        assert done["attempts"] >= 4, "what it had and lost was done by another attempt"
+        check_film(folder / "out")
+        await until(lambda: not alive_in(base), within=20)

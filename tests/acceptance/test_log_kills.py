@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.acceptance.gateway import Gateway, running_gateway
-from tests.integration.web.test_ledger import Person, holds
+from tests.readers import Person, holds
 from tests.until import until
 
 STEPS = ("Append", "CheckpointRow")

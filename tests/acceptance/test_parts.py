@@ -20,10 +20,11 @@ from PIL import Image
 from yarl import URL
 
 from rendertrust.client import AsyncClient, Tokens
+from rendertrust.testing import FakeNode, completes
 from tests.acceptance.agent import running_agent
 from tests.acceptance.gateway import ROOT, Gateway, running_gateway
 from tests.acceptance.people import Creator, Json, PlainNode
-from tests.integration.node.test_render import SLOW, build
+from tests.integration.node.scenes import SLOW, build
 from tests.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
@@ -97,7 +98,8 @@ async def submitting(
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "rendertrust", "submit", str(scene), "--queue", "--json", *options],
+        *[sys.executable, "-m", "rendertrust", "submit", str(scene), "--no-preflight"],
+        *["--queue", "--json", *options],
         cwd=ROOT,
         env=os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]},
         stdin=DEVNULL,
@@ -200,6 +202,32 @@ async def test_a_wrong_part_is_refused_and_a_strangers_upload_is_not_there(
         await bob.call("POST", f"/uploads/{upload}/complete", {"parts": []}),
     ]
     assert [status for status, _ in said] == [404] * 3
+
+
+async def test_a_download_goes_on_where_an_earlier_call_stopped(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    picture = random.Random(os.urandom(16)).randbytes(8 * MIB)
+    left = tmp_path / f".rendertrust-{sha256(picture)[:32]}.part"
+    left.write_bytes(picture[: 5 * MIB])
+    told: list[tuple[int, int]] = []
+    async with (
+        client_of(gateway, creator) as client,
+        FakeNode(gateway.url, behave=completes(picture)),
+    ):
+        placed = await client.dispatch("render", "s3://elsewhere/scene.blend", queue=True)
+        assert (await client.wait(placed.job_id, within=120)).status == "COMPLETED"
+        where = await client.result(placed.job_id)
+        path = await client.download(
+            placed.job_id,
+            tmp_path / "picture",
+            progress=lambda done, all_: told.append((done, all_)),
+        )
+    assert (where.size, where.sha256) == (len(picture), sha256(picture))
+    assert await asyncio.to_thread(path.read_bytes) == picture
+    assert told[0][0] > 5 * MIB
+    assert told[-1] == (len(picture), len(picture))
+    assert not left.exists()
 
 
 @pytest.mark.render

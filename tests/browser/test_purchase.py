@@ -50,6 +50,9 @@ class Docs:
     async def open(self, operation: str) -> Locator:
         """An operation, ready to be called."""
         block = self._page.locator(f"#operations-{operation}")
+        part = self._page.locator(f"#operations-tag-{operation.partition('-')[0]}")
+        if await part.get_attribute("data-is-open", timeout=WITHIN_MS) == "false":
+            await part.click()
         await block.locator(".opblock-summary-control").click(timeout=WITHIN_MS)
         await block.get_by_text("Try it out").click()
         return block

@@ -1,7 +1,9 @@
 """``python -m tests.fuzz URL``: 5,000 requests made up from the description, every answer judged.
 
-The gateway's limits must be wide, or most answers are 429. Exit code 0: no answer was wrong, every
-operation succeeded at least once, and three in five requests came past authentication.
+The gateway's limits must be wide, or most answers are 429, and work be disputed for a moment only
+(``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), or nothing becomes payable. Exit code 0: no answer
+was wrong, every operation succeeded at least once, and three in five requests came past
+authentication.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.fuzz.stage import PASSWORD, Json, Stage, numbers
-from tests.fuzz.worker import EARNING
+from tests.fuzz.worker import EARNING, FAILING
 
 
 @attrs.frozen
@@ -64,6 +64,27 @@ def revoke_key(stage: Stage) -> Good:
 def deduct(stage: Stage) -> Good:
     reference = f"fuzz-{stage.run}-{next(numbers)}"
     return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
+
+
+def called_off(stage: Stage, body: Json | None = None) -> Good:
+    """A job that may be done again."""
+    job = stage.job(queue=True)
+    stage.post(f"/jobs/{job}/cancel", None, stage.user)
+    return Good({"job_id": job}, body)
+
+
+def waiting(stage: Stage) -> Good:
+    """A job that may be paused, changed and stopped."""
+    return Good({"job_id": stage.job(queue=True)})
+
+
+def video(stage: Stage) -> Good:
+    """Of a job that has ended. It names a rate, as its scene is nobody's upload."""
+    return Good({"job_id": stage.finished(EARNING)}, body={"fps": 24, "queue": True})
+
+
+def failed_unit(stage: Stage) -> Good:
+    return Good({"job_id": stage.finished(FAILING, "FAILED"), "number": "0"})
 
 
 def entry(stage: Stage) -> Good:
@@ -127,6 +148,93 @@ def pay_out(stage: Stage) -> Good:
     return Good(body={"to": "credits"}, token=stage.operator)
 
 
+def create_hook(stage: Stage) -> Good:
+    """By somebody new: one user has few of them."""
+    return attrs.evolve(logout(stage), body={"url": "https://farm.example.com/hooks"})
+
+
+def hook(body: Json | None = None) -> Recipe:
+    """An endpoint of somebody's own."""
+
+    def recipe(stage: Stage) -> Good:
+        made = create_hook(stage)
+        endpoint = stage.post("/webhooks/endpoints", made.body, made.token)
+        return Good({"endpoint_id": endpoint["id"]}, body, token=made.token)
+
+    return recipe
+
+
+def replay_delivery(stage: Stage) -> Good:
+    """Of a job that was told, or is to be."""
+    made = hook()(stage)
+    stage.post("/jobs/dispatch", stage.order("echo", queue=True), made.token)
+    path = f"/webhooks/endpoints/{made.ids['endpoint_id']}/deliveries"
+    [*_, first] = stage.call("GET", path, None, made.token)["deliveries"]
+    return Good({"delivery_id": first["id"]}, token=made.token)
+
+
+def organisation(stage: Stage, body: Json | None = None) -> Good:
+    """One that somebody new has founded."""
+    token = logout(stage).token
+    made = stage.post("/organisations", {"name": "Fuzz"}, token)
+    return Good({"organisation_id": made["id"]}, body, token)
+
+
+def invite(stage: Stage) -> Good:
+    return organisation(stage, {"email": stage.register()["email"], "role": "member"})
+
+
+def invited(stage: Stage) -> tuple[Good, Json]:
+    """An organisation, and who was asked to come in."""
+    found, person = organisation(stage), stage.register()
+    path = f"/organisations/{found.ids['organisation_id']}/members"
+    stage.post(path, {"email": person["email"], "role": "member"}, found.token)
+    return found, person
+
+
+def accept(stage: Stage) -> Good:
+    found, person = invited(stage)
+    return attrs.evolve(found, token=person["tokens"]["access_token"])
+
+
+def member(body: Json | None = None) -> Recipe:
+    """Somebody who was asked to come in, and came."""
+
+    def recipe(stage: Stage) -> Good:
+        found, person = invited(stage)
+        path = f"/organisations/{found.ids['organisation_id']}/accept"
+        stage.post(path, None, person["tokens"]["access_token"])
+        return Good({**found.ids, "user_id": person["user"]["id"]}, body, found.token)
+
+    return recipe
+
+
+def own_organisation(stage: Stage) -> Good:
+    """The user's, and a node of his."""
+    return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
+
+
+def lent(stage: Stage) -> Good:
+    found = own_organisation(stage)
+    path = f"/organisations/{found.ids['organisation_id']}/nodes/{found.ids['node_id']}"
+    stage.call("PUT", path, None, stage.user)
+    return found
+
+
+def trust(stage: Stage) -> Good:
+    return attrs.evolve(logout(stage), body={"email": stage.register()["email"]})
+
+
+def distrust(stage: Stage) -> Good:
+    token, person = logout(stage).token, stage.register()
+    stage.post("/trusted", {"email": person["email"]}, token)
+    return Good({"user_id": person["user"]["id"]}, token=token)
+
+
+def remove_upload(stage: Stage) -> Good:
+    return Good({"upload_id": stage.upload()["id"]})
+
+
 # What stands in these paths whatever was made up: another word would concern everybody.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
@@ -145,14 +253,45 @@ RECIPES: Mapping[str, Recipe] = {
     "keys_revoke": revoke_key,
     "credits_deduct": deduct,
     "ledger_proof": entry,
+    "anchors_verify": entry,
     "ledger_consistency": consistency,
     "uploads_show": lambda stage: Good({"upload_id": stage.upload()["id"]}),
     "uploads_parts": lambda stage: Good({"upload_id": stage.large()["id"]}),
     "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}, {"parts": []}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),
+    "admin_jobs_retry": lambda stage: called_off(stage, {"reason": "The node was mended"}),
+    "jobs_retry": called_off,
     "jobs_cancel": lambda stage: Good({"job_id": stage.job(queue=True)}),
+    "units_units": waiting,
+    "events_events": waiting,
+    "endpoints_create": create_hook,
+    "endpoints_change": hook({"enabled": False}),
+    "endpoints_rotate": hook(),
+    "endpoints_deliveries": hook(),
+    "endpoints_delete": hook(),
+    "endpoints_replay": replay_delivery,
+    "videos_video": video,
+    "units_retry": failed_unit,
+    "control_pause": waiting,
+    "control_resume": waiting,
+    "control_stop": waiting,
+    "control_change": lambda stage: attrs.evolve(waiting(stage), body={"priority": "high"}),
     "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
+    "receipts_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
+    "receipts_of_job": lambda stage: Good({"job_id": stage.finished(EARNING)}),
+    "storage_remove": remove_upload,
+    "organisations_found": lambda stage: attrs.evolve(logout(stage), body={"name": "Fuzz"}),
+    "organisations_show": organisation,
+    "organisations_end": organisation,
+    "organisations_invite": invite,
+    "organisations_accept": accept,
+    "organisations_set_role": member({"role": "owner"}),
+    "organisations_leave": member(),
+    "organisations_lend": own_organisation,
+    "organisations_unlend": lent,
+    "trusted_trust": trust,
+    "trusted_distrust": distrust,
     "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
     "nodes_verify": lambda stage: Good(body=stage.proof()),
     "fleet_drain": say(),

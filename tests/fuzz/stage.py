@@ -2,7 +2,10 @@
 
 import hashlib
 import itertools
+import time
 import uuid
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
@@ -14,6 +17,9 @@ from tests.fuzz.worker import EARNING
 Json = dict[str, Any]
 PASSWORD = "securepassword123"
 API = "/api/v1"
+TRIES = 5  # a busy gateway says so
+IN_VAIN = 60  # disputes at once: for the window of all is waited once
+WINDOW_MAX = 60.0  # seconds
 numbers = itertools.count(1)
 
 
@@ -30,6 +36,7 @@ class Stage:
         self.user = self.register()["tokens"]["access_token"]
         self.tokens: dict[str, str] = {"user": self.user, "node": self.node()[1]["token"]}
         self.operator = operator
+        self._in_vain = list[str]()
         if admin is not None:
             credentials = {"email": admin[0], "password": admin[1]}
             found = self.post("/auth/login", credentials)
@@ -38,6 +45,8 @@ class Stage:
             "job_id": self.job(queue=True),
             "upload_id": str(self.upload()["id"]),
             "node_id": self.verified(),
+            "organisation_id": self.post("/organisations", {"name": "Fuzz"}, self.user)["id"],
+            "kind": "jobs",  # of dead letters
         }
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
@@ -48,9 +57,18 @@ class Stage:
 
     def call(self, method: str, path: str, body: Json | None, token: str | None) -> Json:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = self._http.request(
-            method, self._url + API + path, json=body, headers=headers, timeout=10
+        request = partial(
+            self._http.request,
+            method,
+            self._url + API + path,
+            json=body,
+            headers=headers,
+            timeout=10,
         )
+        answer = request()
+        for _ in range(TRIES):
+            if answer.status_code == 503:
+                answer = request()
         if answer.status_code >= 300:
             raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         found: Json = answer.json()
@@ -99,14 +117,14 @@ class Stage:
         owner = self.user
         return str(self.post("/jobs/dispatch", self.order(kind, queue=queue), owner)["job_id"])
 
-    def finished(self, kind: str = "echo") -> str:
-        """A job with a result: asked for until it is there."""
+    def finished(self, kind: str = "echo", status: str = "COMPLETED") -> str:
+        """A job that has ended so: asked for until it has."""
         order = self.order(kind, queue=kind != "echo")
         job = str(self.post("/jobs/dispatch", order, self.user)["job_id"])
         for _ in range(1000):
-            if self.call("GET", f"/jobs/{job}", None, self.user)["status"] == "COMPLETED":
+            if self.call("GET", f"/jobs/{job}", None, self.user)["status"] == status:
                 return job
-        raise SystemExit("an echo job does not end")
+        raise SystemExit(f"a job of type {kind} does not end")
 
     def disputed(self) -> str:
         """A dispute of a job that earned somebody something."""
@@ -114,9 +132,20 @@ class Stage:
         return str(self.post(path, {"reason": "made up"}, self.user)["id"])
 
     def payable(self) -> None:
-        """Let something be payable: what was disputed in vain is so at once."""
-        path = f"/admin/disputes/{self.disputed()}/reject"
+        """Let something be payable: what was disputed in vain is so once its window is over."""
+        if not self._in_vain:
+            self._in_vain = [self.disputed() for _ in range(IN_VAIN)]
+            self._pass_window()
+        path = f"/admin/disputes/{self._in_vain.pop()}/reject"
         self.post(path, {"reason": "made up"}, self.tokens["admin"])
+
+    def _pass_window(self) -> None:
+        """Wait until all that was earned so far can be disputed no more."""
+        shares = self.call("GET", "/operators/me/earnings?limit=1", None, self.operator)["earnings"]
+        left = datetime.fromisoformat(shares[0]["payable_at"]).timestamp() - time.time()
+        if left > WINDOW_MAX:
+            raise SystemExit("earnings.dispute_hours is too long here: start it with 0.005")
+        time.sleep(max(0.0, left))
 
     def requested(self) -> str:
         """A payout of money that waits for an admin."""

@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import aiohttp
 
-from rendertrust.testing import FakeNode
+from rendertrust.testing import FakeNode, fails
 from tests.acceptance.people import Creator, faithful_node
 
 READY_SECONDS = 30.0
 EARNING = "earning"  # jobs of this type earn somebody something
+FAILING = "failing"  # the scene of such a job is at fault
 
 
 @contextmanager
@@ -58,5 +59,8 @@ async def earning_node(http: aiohttp.ClientSession, url: str) -> AsyncGenerator[
     """A node of somebody's, who earns by what it does; his token."""
     person = Creator(http, url, f"fuzz-{uuid4().hex[:8]}@example.org")
     await person.register()
-    async with FakeNode(url, capabilities=(EARNING,), user_token=person.token):
+    async with (
+        FakeNode(url, capabilities=(EARNING,), user_token=person.token),
+        FakeNode(url, capabilities=(FAILING,), behave=fails(failure="scene")),
+    ):
         yield person.token

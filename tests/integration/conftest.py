@@ -1,6 +1,7 @@
 """A migrated database for the tests that want one: ``database_template`` returns its name."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,27 @@ from tests.databases import execute, with_database
 from tests.engines import LoopThread
 
 TEMPLATE = "migrated"
+# They take long, and are about other programs more than about the version of Python.
+ABOUT_PROGRAMS = (
+    "backup",
+    "engines/test_anchor_on_a_node.py",
+    "engines/test_kills.py",
+    "engines/test_lives.py",
+    "faults/test_redis.py",
+    "sql/test_bank.py",
+    "sql/test_deadlock.py",
+    "sql/test_everything.py",
+    "sql/test_tills.py",
+    "sql/test_unknown_commits.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    programs = [here / path for path in ABOUT_PROGRAMS]
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in programs):
+            item.add_marker(pytest.mark.heavy)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""Apply each deliberate mistake to a copy of the kernel and the supervisors, and run its test.
+"""Apply each deliberate mistake to a copy of the kernel, the supervisors and the proofs'
+verifiers, and run its test.
 
     python tests/mutants/run.py [WORD ...]     only patches whose names contain one of the words
 
@@ -28,10 +29,15 @@ COPIED = (
     "actors/__init__.py",
     "actors/kernel/*.py",
     "supervisors/*.py",
+    "rendertrust/*.py",
+    "web/__init__.py",
+    "web/examples.py",
+    "web/log_examples.py",
     "tests/__init__.py",
     "tests/until.py",
     "tests/unit/*.py",
     "tests/unit/kernel/*.py",
+    "tests/unit/proof/*.py",
     "tests/unit/supervisors/*.py",
 )
 PARALLEL = 2

@@ -1,25 +1,35 @@
-"""Customers in the simulation: they submit, repeat what was not answered, and cancel."""
+"""Customers in the simulation: they submit, repeat what was not answered, and meddle."""
 
 import asyncio
 from typing import Any
 from uuid import UUID
+
+import attrs
 
 from actors.kernel import AskFailed
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
     JobCancel,
+    JobChange,
+    JobPause,
+    JobResume,
+    JobStop,
+    OfJob,
+    Piece,
     Posted,
     Replayed,
     Transfer,
+    UnitRetry,
     user_account,
 )
 from actors.scheduler.messages import Dispatch, UnitsChanged
+from sql.work import GRID
 from tests.simulation.gateway import SimulatedGateway
 from tests.twins.random import TwinRandom
 
 ASK_SECONDS = 2.0
-CREDITS = 10_000_000
+CREDITS = 100_000_000
 
 
 class Customer:
@@ -40,9 +50,9 @@ class Customer:
         while not self.is_done:
             await asyncio.sleep(self._chance.uniform(1.0, 60.0))
             job = await self._submit(self._new_key(), tries=30)
-            if job is not None and self._chance.uniform(0, 1) < 0.1:
+            if job is not None and self._chance.uniform(0, 1) < 0.25:
                 await asyncio.sleep(self._chance.uniform(0.0, 20.0))
-                await self._cancel(job)
+                await self._meddle(job)
 
     async def _fund(self) -> None:
         account = user_account(self.user)
@@ -71,20 +81,32 @@ class Customer:
 
     async def _submit(self, key: str, *, tries: int) -> UUID | None:
         """Try until it is answered, each time as a new request with the same key."""
-        price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
-        queue = self._chance.uniform(0, 1) < 0.5
+        wanted = self._wanted()
         for _ in range(tries):
-            job = self._chance.uuid()
-            job_type = "render" if price else "echo"
-            order = Dispatch(
-                job, self.user, job_type, "s3://x/y", {}, price, queue, (key, b"k" * 32)
-            )
+            order = attrs.evolve(wanted, job=self._chance.uuid(), idempotency=(key, b"k" * 32))
             found = await self._ask(order)
             if found is not None:
                 self.acknowledged[key] = found
                 return found
             await asyncio.sleep(self._chance.uniform(0.5, 20.0))
         return None
+
+    def _wanted(self) -> Dispatch:
+        """A job of one unit, of some frames, or of frames in tiles."""
+        price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
+        queue = self._chance.uniform(0, 1) < 0.5
+        job_type = "render" if price else "echo"
+        order = Dispatch(self.user, self.user, job_type, "s3://x/y", {}, price, queue)
+        dice, frames = self._chance.uniform(0, 1), 2 + int(self._chance.uniform(0, 8))
+        if dice < 0.7:
+            return order
+        priority = int(self._chance.uniform(0, 3)) - 1
+        if dice < 0.9:
+            pieces = tuple(Piece(price, n, str(n + 1)) for n in range(frames))
+            cap = 3 * price if dice < 0.75 and not self.is_done else None
+            return attrs.evolve(order, pieces=pieces, priority=priority, cap=cap)
+        params = {"width": 64, "height": 32, GRID: [2, 1]}
+        return attrs.evolve(order, params=params, pieces=_tiled(price), priority=priority)
 
     async def _ask(self, order: Dispatch) -> UUID | None:
         """The job that was promised; None when it was not, or nobody knows."""
@@ -98,7 +120,37 @@ class Customer:
             return UUID(outcome.answer["body"]["job_id"])
         return None
 
-    async def _cancel(self, job: UUID) -> None:
-        outcome = await self._commit(Commit(effects=(JobCancel(job, self.user),)))
+    async def _meddle(self, job: UUID) -> None:
+        """Cancel it, or pause it for a while, or stop it, or have a unit of it tried again."""
+        acts: list[OfJob] = [
+            JobCancel(job, self.user),
+            JobPause(job, self.user),
+            JobStop(job, self.user),
+            UnitRetry(job, 0, self.user),
+        ]
+        act = acts[int(self._chance.uniform(0, len(acts)))]
+        await self._do(act)
+        if isinstance(act, JobPause):
+            await asyncio.sleep(self._chance.uniform(1.0, 120.0))
+            await self._do(JobResume(job, self.user))
+
+    async def release(self) -> None:
+        """Nothing waits for him any more: neither for his word nor for his credits."""
+        for job in self.acknowledged.values():
+            await self._do(JobChange(job, self.user, cap=CREDITS))
+            await self._do(JobResume(job, self.user))
+
+    async def _do(self, act: OfJob) -> None:
+        outcome = await self._commit(Commit(effects=(act,)))
         if isinstance(outcome, Posted) and self._chance.uniform(0, 1) < 0.7:
             self._gateway.scheduler.tell(UnitsChanged(outcome.units))
+
+
+def _tiled(price: int) -> tuple[Piece, ...]:
+    """Two frames of two tiles each."""
+    pieces: list[Piece] = []
+    for frame in range(2):
+        place = 3 * frame
+        pieces += [Piece(price // 2, place + n, str(frame + 1), n, place + 2) for n in range(2)]
+        pieces.append(Piece(0, place + 2, str(frame + 1), missing=2))
+    return tuple(pieces)

@@ -11,13 +11,13 @@ from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
-from actors.scheduler.actor import SchedulerSettings
 from actors.scheduler.messages import Scheduler
+from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Paces, Ports, Tree
 from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
@@ -84,13 +84,14 @@ class SimulatedGateway:
             bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
         )
         web = Child("web", IdleActor)
-        seldom = SchedulerSettings(standings_seconds=30.0)  # nobody says anything here
-        slowly = PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0)
+        paces = Paces(
+            scheduler=SchedulerSettings(standings_seconds=30.0),  # nobody says anything here
+            sequencer=SequencerSettings(every_seconds=5.0),
+            paymaster=PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0),
+        )
         tree = Tree(
             *(ports, self._registry, settings),
-            scheduler=seldom,
-            sequencer=SequencerSettings(every_seconds=5.0),
-            paymaster=slowly,
+            paces=paces,
             engines=[],
             web=[web],
         )

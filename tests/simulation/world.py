@@ -169,6 +169,8 @@ class World:
         for customer in self.customers:
             customer.is_done = True
         await asyncio.wait(customers)
+        for customer in self.customers:
+            await customer.release()
         await self._all_ended(CALM_HOURS_MOST)
         for customer in self.customers:  # and it is as good as new
             await customer.submit_some(LAST_JOBS)

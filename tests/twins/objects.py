@@ -97,6 +97,12 @@ class TwinObjects:
             raise ObjectTooLarge(f"{len(data)} bytes, more than {at_most}")
         return data
 
+    async def piece(self, key: str, start: int, size: int) -> bytes:
+        await self.check()
+        if key not in self._objects:
+            raise ObjectMissing(key)
+        return self._objects[key].data[start : start + size]
+
     async def delete(self, key: str) -> None:
         await self.check()
         self._objects.pop(key, None)

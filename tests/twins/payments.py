@@ -17,12 +17,18 @@ class TwinPayments:
         self.now = now
         self.away = False
         self.opened: dict[UUID, PaymentOrder] = {}
+        self.told: dict[str, Mapping[str, Any]] = {}
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
         if self.away or self.opened.setdefault(order.purchase, order) != order:
             raise PaymentsUnavailable("away, or the key was used for another order")
         name = f"cs_{order.purchase.hex}"
         return PaymentSession(name, f"https://pay.example/{name}")
+
+    async def event(self, name: str) -> Mapping[str, Any] | None:
+        if self.away:
+            raise PaymentsUnavailable("away")
+        return self.told.get(name)
 
     def sign(self, body: bytes, at: float) -> str:
         return f"{at}:{len(body)}:{hash(body)}"

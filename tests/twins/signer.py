@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from actors.ports import ReceiptKey
 from rendertrust import checkpoint, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
@@ -20,6 +21,9 @@ class TwinSigner:
 
     def sign(self, made: Checkpoint) -> str:
         return checkpoint.sign(made, *self.keys)
+
+    def receipts(self) -> ReceiptKey:
+        return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)
 
 
 def signing_key(number: int) -> Ed25519PrivateKey:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -29,13 +29,29 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.database import Unavailable
+from sql.checks import CheckRow, Pending
+from sql.circles import ALONE, Circles
+from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
 from sql.fsck import Finding
+from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
-from sql.work import NOTHING_SAID, Lease, LeaseId, NodeRow, OpenUnit, Standing, StandingRow
+from sql.receipts import ReceiptRow
+from sql.sql_books import numbers_for
+from sql.work import (
+    GRID,
+    NOTHING_SAID,
+    Lease,
+    LeaseId,
+    NodeRow,
+    OpenUnit,
+    Part,
+    Standing,
+    StandingRow,
+)
 from tests.twins.store_audit import audit
+from tests.twins.store_checks import find_checks, keep_checks, pending_checks, verdicts_of
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_purchases import find_purchases
@@ -64,7 +80,8 @@ class StoreTwin:
     """A Store over dicts. Several ledgers may share it: transactions exclude each other.
 
     ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
-    once. Unlike the real one it does not know users, nor whether a unit's node exists.
+    once; where COMMIT is concerned it is AnswerLost. Unlike the real one it does not know users,
+    nor whether a unit's node exists.
     """
 
     def __init__(self) -> None:
@@ -79,7 +96,10 @@ class StoreTwin:
         self.earnings: dict[UnitId, EarningRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
+        self.receipts: dict[UnitId, ReceiptRow] = {}
+        self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.nodes: dict[UUID, NodeTwin] = {}
+        self.ties: Circles = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
         self.reversals: dict[str, ReversalRow] = {}
         self.events: dict[str, EventRow] = {}
@@ -95,6 +115,7 @@ class StoreTwin:
         self.log_tables = LogTables()
         self.under_way: set[int] = set()  # transactions, by their numbers
         self.next_transaction = 1
+        self._committed: set[int] = set()
         for name in PLATFORM_ACCOUNTS:
             self.make_account(name, may_overdraw=True)
 
@@ -139,11 +160,15 @@ class StoreTwin:
     async def _transaction(self) -> AsyncGenerator[BooksTransaction]:
         await self.round_trip()
         async with self._locked:
-            books = BooksTwin(self)
-            with self._numbered():
+            with self._numbered() as number:
+                books = BooksTwin(self, number)
                 yield books
-                await self.round_trip()
+                try:
+                    await self.round_trip()
+                except Unavailable as error:
+                    raise AnswerLost("COMMIT was lost") from error
                 books.commit()
+                self._committed.add(number)
             self.commits += 1
             self._lose_answer()
 
@@ -177,15 +202,26 @@ class StoreTwin:
                 renewed.add(lease.id)
         return frozenset(renewed)
 
-    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
+    async def audit(self) -> Sequence[Finding]:
         await self.round_trip()
         async with self._locked:
             return audit(self)
 
-    async def open_units(self) -> Sequence[OpenUnit]:
+    async def audit_since(self, mark: Mark | None) -> Increment:
+        return Increment([] if mark is None else await self.audit(), Mark())
+
+    async def open_units(self, window: int) -> Sequence[OpenUnit]:
         await self.round_trip()
-        found = [self._open_unit(unit) for unit in self.units.values() if unit.ended_at is None]
-        return sorted(found, key=lambda unit: (unit.queued_at, unit.job, unit.unit))
+        found = [*self._at_work(), *self._ready(self.jobs, window)]
+        return sorted(map(self._open_unit, found), key=_in_turn)
+
+    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        return sorted(map(self._open_unit, self._ready(jobs, window)), key=_in_turn)
+
+    async def running_units(self) -> int:
+        await self.round_trip()
+        return sum(unit.state == "RUNNING" for unit in self.units.values())
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         await self.round_trip()
@@ -204,7 +240,7 @@ class StoreTwin:
         found = [
             unit
             for unit in self.units.values()
-            if unit.state == "QUEUED" and self.jobs[unit.job_id].created_at < submitted_before
+            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < submitted_before
         ]
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found[:1000]]
@@ -226,6 +262,10 @@ class StoreTwin:
         ]
         return sorted(rows, key=lambda row: (row.at, row.node))
 
+    async def circles(self) -> Circles:
+        await self.round_trip()
+        return self.ties
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()
         row = self.nodes.get(node)
@@ -239,6 +279,14 @@ class StoreTwin:
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         await self.round_trip()
         return claimable(self, limit)
+
+    async def pending_checks(self, limit: int) -> list[Pending]:
+        await self.round_trip()
+        return pending_checks(self, limit)
+
+    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
+        await self.round_trip()
+        return verdicts_of(self, node, device_class, most)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         await self.round_trip()
@@ -270,6 +318,10 @@ class StoreTwin:
         if self._failures:
             raise self._failures.popleft()
 
+    def has_committed(self, transaction: int) -> bool | None:
+        """As the server tells it; None while it is under way."""
+        return None if transaction in self.under_way else transaction in self._committed
+
     @contextmanager
     def _numbered(self) -> Generator[int]:
         number = self.next_transaction
@@ -283,11 +335,23 @@ class StoreTwin:
     def _lose_answer(self) -> None:
         if self.lost_answers:
             self.lost_answers -= 1
-            raise Unavailable("the answer to COMMIT was lost")
+            raise AnswerLost("the answer to COMMIT was lost")
 
     def numbers_of(self, job: UUID) -> Iterator[UnitId]:
         """The ids of a job's units, which are numbered from 0."""
         return itertools.takewhile(self.units.__contains__, ((job, n) for n in itertools.count()))
+
+    def _ready(self, jobs: Iterable[UUID], window: int) -> list[UnitRow]:
+        """The next units of each job that may be given to a node."""
+        lines: dict[UUID, list[UnitRow]] = {job: [] for job in jobs if job in self.jobs}
+        for unit in self.units.values():
+            if unit.job_id in lines and unit.state == "QUEUED" and unit.missing == 0:
+                paused = self.jobs[unit.job_id].paused
+                if paused is None or (paused == "cap" and unit.price == 0):
+                    lines[unit.job_id].append(unit)
+        for line in lines.values():
+            line.sort(key=lambda unit: (unit.place, unit.number))
+        return [unit for line in lines.values() for unit in line[:window]]
 
     def _at_work(self) -> list[UnitRow]:
         return [unit for unit in self.units.values() if unit.state in ("DISPATCHED", "RUNNING")]
@@ -310,14 +374,38 @@ class StoreTwin:
             assigned_at=unit.assigned_at,
             lease_until=unit.lease_until,
             queued_at=job.queued_at,
+            place=unit.place,
+            frames=unit.frames,
+            tile=unit.tile,
+            parts=self._parts_of(unit),
+            priority=job.priority,
+            barred=frozenset(job.avoid),
+            units=job.units,
+            price=unit.price,
+        )
+
+    def _parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
+        if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
+            return ()
+        found = [self.units[key] for key in self.numbers_of(unit.job_id)]
+        tiles = sorted(
+            (one for one in found if one.feeds == unit.number), key=lambda one: one.tile or 0
+        )
+        return tuple(
+            Part(
+                *(one.number, one.attempt),
+                one.result_sha256.hex() if one.result_sha256 is not None else None,
+                one.result_size,
+            )
+            for one in tiles
         )
 
 
 class BooksTwin:
     """One transaction: what is written is kept back until the commit."""
 
-    def __init__(self, store: StoreTwin) -> None:
-        self._store = store
+    def __init__(self, store: StoreTwin, number: int) -> None:
+        self._store, self._number = store, number
         self._changes: list[Changes] = []
 
     async def lock(self, keys: Keys) -> Rows:
@@ -325,6 +413,9 @@ class BooksTwin:
         store = self._store
         whole = {key for job in keys.whole for key in store.numbers_of(job)}
         units = {key: store.units[key] for key in keys.units | whole if key in store.units}
+        for unit in [units[key] for key in keys.units if key in units]:
+            if unit.feeds is not None:
+                units[unit.job_id, unit.feeds] = store.units[unit.job_id, unit.feeds]
         holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
@@ -336,7 +427,7 @@ class BooksTwin:
             if name.startswith(MADE_WHEN_NEEDED):
                 store.make_account(name, may_overdraw=name.startswith("debt:"))
         names |= {name.replace("user:", "debt:") for name in names}
-        return Rows(
+        rows = Rows(
             accounts={n: store.accounts[n] for n in sorted(names) if n in store.accounts},
             holds=found,
             jobs={job: store.jobs[job] for job in keys.jobs if job in store.jobs},
@@ -347,18 +438,30 @@ class BooksTwin:
                 if key in store.transfers
             },
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
-            transfer_ids=store.transfer_ids,
-            entry_ids=store.entry_ids,
+            transfer_ids=iter(()),
+            entry_ids=iter(()),
             purchases=purchases,
             reversals=reversals,
             events={e: store.events[e] for e in keys.purchases.events if e in store.events},
+            checks=find_checks(store, keys),
             **earned,
         )
+        count = numbers_for(keys, rows)  # no more than the database reserves
+        rows.transfer_ids = itertools.islice(store.transfer_ids, count)
+        rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
+        return rows
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes) -> int:
+        if changes == Changes():
+            return 0
         await self._store.round_trip()
         check(self._store, changes)
         self._changes.append(changes)
+        return self._number
+
+    async def was_committed(self, transaction: int) -> bool | None:
+        await self._store.round_trip()
+        return self._store.has_committed(transaction)
 
     def commit(self) -> None:
         store = self._store
@@ -375,6 +478,8 @@ class BooksTwin:
             store.purchases.update({row.id: row for row in changes.purchases})
             store.reversals.update({row.id: row for row in changes.reversals})
             store.events.update({row.id: row for row in changes.events})
+            keep_checks(store, changes)
+            store.receipts.update({(row.job_id, row.unit): row for row in changes.receipts})
             keep_earnings(store, changes)
 
     def _entry_of_subject(self, transfer: TransferRow) -> EntryRow:
@@ -384,6 +489,17 @@ class BooksTwin:
             for entry in entries
             if entry.transfer_id == transfer.id and entry.account == transfer.subject
         )
+
+
+def _in_turn(unit: OpenUnit) -> tuple[datetime, UUID, int, int]:
+    return (unit.queued_at, unit.job, unit.place, unit.unit)
+
+
+def _was_heard_of(job: JobRow) -> datetime:
+    """When it was submitted, or moved last, if it has many units."""
+    if job.units == 1 or job.dispatched_at is None:
+        return job.queued_at
+    return max(job.queued_at, job.dispatched_at)
 
 
 def _is_lost(unit: UnitRow, now: datetime, unsent_since: datetime) -> bool:

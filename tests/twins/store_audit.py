@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from actors.ledger.messages import work_reference
-from sql.books import UnitRow
+from sql.books import JobRow, UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings
 from tests.twins.store_log import audit_log
@@ -15,10 +15,14 @@ from tests.twins.store_purchases import i11
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
+COMMITTED = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
+RAN = ("RUNNING", "VERIFYING", "COMPLETED")
+
 
 def audit(store: "StoreTwin") -> list[Finding]:
     """Violations of I1 to I5, I7 to I9, and I11."""
-    found = [*_i1(store), *_i2(store), *_i3(store), *_i4(store), *_i9(store)]
+    found = [*_i1(store), *_i2(store), *_i3(store), *_i3_of_units(store), *_i4(store), *_i9(store)]
+    found += _i4_of_verdicts(store)
     return [*found, *audit_earnings(store), *audit_log(store), *i11(store)]
 
 
@@ -59,6 +63,14 @@ def _i3(store: "StoreTwin") -> Iterator[Finding]:
             yield Finding("I3", hold.reference, f"{hold.state} but {charge}")
 
 
+def _i3_of_units(store: "StoreTwin") -> Iterator[Finding]:
+    for unit in store.units.values():
+        hold = store.holds.get(work_reference(unit.job_id, unit.number))
+        held = hold.amount if hold is not None and hold.state == "OPEN" else 0
+        if unit.ended_at is None and held != unit.price:
+            yield Finding("I3", f"unit {unit.job_id}:{unit.number}", f"open with {hold}")
+
+
 def _i4(store: "StoreTwin") -> Iterator[Finding]:
     verified: set[str] = set()
     for unit in store.units.values():
@@ -75,6 +87,22 @@ def _i4(store: "StoreTwin") -> Iterator[Finding]:
             yield Finding("I4", reference, f"paid {times} times")
 
 
+def _i4_of_verdicts(store: "StoreTwin") -> Iterator[Finding]:
+    for key, unit in store.units.items():
+        check = store.checks.get((*key, unit.attempt))
+        said = None if check is None else check.verdict or check.state
+        sound = {
+            "VERIFYING": said == "PENDING",
+            "COMPLETED": said not in ("PENDING", "mismatch"),
+        }
+        if not sound.get(unit.state, True):
+            yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"{unit.state} with {check}")
+    for row in store.receipts.values():
+        paid = [entry.receipt for entry in store.entries.values() if entry.entry_id == row.entry_id]
+        if paid not in ([row.hash], []) or (row.entry_id is not None and not paid):
+            yield Finding("I4", f"receipt of {row.job_id}:{row.unit}", "another hash is paid for")
+
+
 def _i9(store: "StoreTwin") -> Iterator[Finding]:
     units_of: defaultdict[UUID, list[UnitRow]] = defaultdict(list)
     for unit in store.units.values():
@@ -82,20 +110,39 @@ def _i9(store: "StoreTwin") -> Iterator[Finding]:
     for job in store.jobs.values():
         units = units_of[job.id]
         states = Counter(unit.state for unit in units)
+        at_work = [unit for unit in units if unit.state in COMMITTED]
+        done = [unit for unit in at_work if unit.state == "COMPLETED"]
         wanted = (
-            *(_status(units), sum(max(unit.attempt - 1, 0) for unit in units)),
+            *(_status(job, units), sum(max(unit.attempt - 1, 0) for unit in units)),
             *(sum(unit.ended_at is None for unit in units), states["FAILED"], states["CANCELLED"]),
+            *(sum(unit.price for unit in at_work), sum(unit.price for unit in done), len(units)),
         )
-        found = (job.status, job.retry_count, job.open_units, job.failed_units, job.cancelled_units)
+        found = (
+            *(job.status, job.retry_count, job.open_units, job.failed_units, job.cancelled_units),
+            *(job.committed, job.charged, job.units),
+        )
         if found != wanted:
             yield Finding("I9", f"job {job.id}", f"{found} but {wanted} by {units}")
+        yield from _i9_of_parts(job, units)
 
 
-def _status(units: Sequence[UnitRow]) -> str:
+def _i9_of_parts(job: JobRow, units: Sequence[UnitRow]) -> Iterator[Finding]:
+    missing = Counter(unit.feeds for unit in units if unit.state != "COMPLETED")
+    for unit in units:
+        if unit.missing != missing[unit.number]:
+            yield Finding("I9", f"unit {job.id}:{unit.number}", f"misses {unit.missing}")
+
+
+def _status(job: JobRow, units: Sequence[UnitRow]) -> str:
     """What a look at all units says, unlike the Ledger, which looks at one."""
     states = {unit.state for unit in units}
     if states <= {"COMPLETED", "FAILED", "CANCELLED"}:
         return next((state for state in ("CANCELLED", "FAILED") if state in states), "COMPLETED")
-    if any(unit.started_at is not None or unit.state in ("RUNNING", "COMPLETED") for unit in units):
+    return "PAUSED" if job.paused is not None else reached(units)
+
+
+def reached(units: Sequence[UnitRow]) -> str:
+    """How far a job ever was."""
+    if any(unit.started_at is not None or unit.state in RAN for unit in units):
         return "RUNNING"
     return "DISPATCHED" if any(unit.attempt > 0 for unit in units) else "QUEUED"

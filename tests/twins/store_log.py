@@ -123,7 +123,7 @@ def log_entry(entry: EntryRow, transfer: TransferRow) -> LogEntry:
         created_at=entry.created_at,
         kind=transfer.kind,
         amount=entry.amount,
-        receipt=None,
+        receipt=entry.receipt,
         account=entry.account,
         version=entry.version,
         before=entry.before,

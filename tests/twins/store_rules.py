@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
-from sql.database import Conflict, Refused
+from sql.database import Mismatch, Refused
 from sql.purchase_rows import PurchaseRow
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BIGINT = 2**63
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+WAITS = ("QUEUED", "FAILED", "CANCELLED")
 JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
+UNIT_STATES = (*JOB_STATES, "VERIFYING")
 KINDS = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
     *("CLAIM", "REVERSAL", "PAYOUT"),
@@ -23,7 +25,7 @@ ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
 
 def check(store: "StoreTwin", changes: Changes) -> None:
-    """Raise Refused for data that the schema refuses, Conflict for rows that are not as thought."""
+    """Raise Refused for data that the schema refuses, Mismatch for rows that are not as thought."""
     for row in rows_of(changes):
         for value in attrs.astuple(row, recurse=False):
             _value(value)
@@ -80,7 +82,10 @@ def _rules(changes: Changes) -> Iterator[tuple[str, bool]]:
 def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
     yield "job_type", 1 <= len(job.job_type) <= 100
     yield "payload_ref", 1 <= len(job.payload_ref) <= 500
-    yield "status", job.status in JOB_STATES
+    yield "status", job.status in (*JOB_STATES, "PAUSED")
+    yield "jobs_paused", (job.status == "PAUSED") == (job.paused is not None)
+    yield "jobs_cap", job.cap is None or job.committed <= job.cap
+    yield "units", job.units > 0 and min(job.committed, job.charged) >= 0
     yield "completed_at", (job.status in ENDED) == (job.completed_at is not None)
     yield "price", job.price >= 0 and job.retry_count >= 0
     yield "counts", min(job.open_units, job.failed_units, job.cancelled_units) >= 0
@@ -88,11 +93,15 @@ def _job(job: JobRow) -> Iterator[tuple[str, bool]]:
 
 
 def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
-    yield "state", unit.state in JOB_STATES
+    yield "state", unit.state in UNIT_STATES
     yield "ended_at", (unit.state in ENDED) == (unit.ended_at is not None)
-    at_work = unit.state in ("DISPATCHED", "RUNNING")
+    at_work = unit.state in ("DISPATCHED", "RUNNING", "VERIFYING")
     yield "assigned", not at_work or (unit.node_id is not None and unit.attempt > 0)
-    yield "numbers", min(unit.number, unit.attempt, unit.failures, unit.price) >= 0
+    yield "missing", unit.missing == 0 or (unit.state in WAITS and unit.price == 0)
+    yield (
+        "numbers",
+        unit.missing >= 0 and min(unit.number, unit.attempt, unit.failures, unit.price) >= 0,
+    )
     yield "sha256", unit.result_sha256 is None or len(unit.result_sha256) == 32
     yield "result_size", unit.result_size is None or unit.result_size >= 0
     yield "error_class", unit.error_class in ERROR_CLASSES
@@ -131,12 +140,15 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     for hold in changes.holds:
         before = store.holds.get(hold.reference)
         new = hold.reference in changes.new_holds
-        _must(before is None if new else before is not None and before.state == "OPEN")
+        _must(before is None if new else before is not None and before.state != "SETTLED")
     for job in changes.jobs:
         _must((job.id in store.jobs) != (job.id in changes.new_jobs))
     for unit in changes.units:
         known = (unit.job_id, unit.number) in store.units
         _must(known != (unit.job_id in changes.new_jobs))
+    if any(job.retry_of is not None for job in changes.jobs):
+        jobs = {**store.jobs, **{job.id: job for job in changes.jobs}}
+        _unique(job.retry_of for job in jobs.values())
     _must(all(account.name in store.accounts for account in changes.accounts))
     for share in changes.earnings:
         key = (share.job_id, share.unit)
@@ -152,12 +164,21 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     _new(store.events, [row.id for row in changes.events])
     for purchase in changes.purchases:
         _must((purchase.id in store.purchases) != (purchase.id in changes.new_purchases))
+    purchases = {**store.purchases, **{row.id: row for row in changes.purchases}}
+    _unique(purchase.session for purchase in purchases.values())
+    _unique(purchase.payment_intent for purchase in purchases.values())
 
 
 def _new(table: Iterable[Any], keys: list[Any]) -> None:
     _must(len(set(keys)) == len(keys) and not set(keys) & set(table))
 
 
+def _unique(values: Iterable[object]) -> None:
+    """None may be there often."""
+    known = [value for value in values if value is not None]
+    _must(len(set(known)) == len(known))
+
+
 def _must(sound: bool) -> None:
     if not sound:
-        raise Conflict("rows are not as they were found")
+        raise Mismatch("rows are not as they were found")

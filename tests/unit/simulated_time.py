@@ -4,7 +4,7 @@ import asyncio
 import functools
 import random
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -61,3 +61,9 @@ def simulated(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
         return simulate(test(*args, **kwargs))
 
     return run
+
+
+async def in_time(awaited: Awaitable[T], *, within: float = 600.0) -> T:
+    """What it brings, in so many seconds of the loop's time: others' timers may go on for ever."""
+    async with asyncio.timeout(within):
+        return await awaited

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract import Heard, our_contract
-from web import examples
+from web import examples, examples_of_jobs
 
 COUNTED = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "60"}
 JSON = {"content-type": "application/json", "x-request-id": "1", **COUNTED}
@@ -28,7 +28,7 @@ def heard(
 
 def test_what_is_described_passes() -> None:
     heard("/api/v1/credits/balance", 200, examples.BALANCE)
-    heard(f"/api/v1/jobs/{examples.JOB_ID}", 200, examples.JOB)
+    heard(f"/api/v1/jobs/{examples.JOB_ID}", 200, examples_of_jobs.JOB)
     heard(f"/api/v1/jobs/{examples.JOB_ID}", 404, REFUSED)
     heard("/api/v1/nothing", 404, REFUSED)
     heard("/api/v1/jobs", 200, None, method="HEAD")

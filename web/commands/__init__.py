@@ -4,6 +4,7 @@ import click
 
 from web.commands.admin import admin
 from web.commands.backup import backup, restore
+from web.commands.chain import chain
 from web.commands.database import database
 from web.commands.demo import demo
 from web.commands.fsck import fsck
@@ -11,5 +12,5 @@ from web.commands.openapi import openapi
 from web.commands.serve import serve
 
 group = click.Group("gateway")
-for command in (serve, demo, fsck, database, backup, restore, admin, openapi):
+for command in (serve, demo, fsck, database, backup, restore, chain, admin, openapi):
     group.add_command(command)

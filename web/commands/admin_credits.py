@@ -178,17 +178,20 @@ async def told(database: "Database", what: str, user: "UserRow", units: int) -> 
 
 
 def asked_again(units: int) -> None:
-    """The second look: the amount must be typed once more, or nothing happens."""
+    """The second look: the amount must be typed once more, or nothing happens.
+
+    What is taken away is typed as it is shown, or with its sign.
+    """
     from web.routes.admin_credits import signed
 
     nobody = "Nobody typed the amount again"
     typed = looked_again(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
     try:
-        same = signed(typed) == units
+        same = signed(typed) in (units, abs(units))
     except ValueError:
         same = False
     if not same:
-        raise click.ClickException(f"{typed} is not {credits_of(units)}: nothing was done")
+        raise click.ClickException(f"{typed} is not {credits_of(abs(units))}: nothing was done")
 
 
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:

@@ -45,7 +45,7 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 
     named = None if state is None else state.upper()
     rows = with_database(where, lambda d: Operators(d).disputes(None, named, Span(limit)))
-    tell(rows, as_json=as_json)
+    tell(rows or (), as_json=as_json)
 
 
 @disputes.command
@@ -58,7 +58,7 @@ def uphold(*, dispute: UUID, **given: Any) -> None:
 @disputes.command
 @options
 def reject(*, dispute: UUID, **given: Any) -> None:
-    """The unit was worth it: what it earned is payable."""
+    """The unit was worth it: what it earned is payable, when its window is over."""
     decide(dispute, given, upheld=False)
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 STATES: Final = ("requested", "approved", "paid", "rejected")
 NO_BATCH: Final = "There is no such batch: see `rendertrust admin payouts list`"
+ON_THE_WAY: Final = (
+    "It is approved, and its money may be on the way. If it was not sent, or came back, "
+    "say so with --not-paid"
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask again.")
 batch_argument = click.argument("batch", type=click.UUID)
 
@@ -37,7 +41,7 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 
     named = None if state is None else state.upper()
     rows = with_database(where, lambda d: Operators(d).payouts(None, named, Span(limit)))
-    tell(rows, as_json=as_json)
+    tell(rows or (), as_json=as_json)
 
 
 @payouts.command
@@ -94,10 +98,14 @@ def paid(
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
-    from web.routes.payouts import summed
+    from web.routes.payouts import sent_under, summed
 
     checked(reference=reference, reason=reason)
-    left = [row for row in known(where, batch) if row.state == "APPROVED"]
+    rows = known(where, batch)
+    other = sent_under(rows, reference)
+    if other is not None:
+        raise click.ClickException(other)
+    left = [row for row in rows if row.state == "APPROVED"]
     if left:
         sure(f"Note {len(left)} payouts as paid, {summed(left)} credits in all", yes=yes)
     orders: list[Commit] = []
@@ -111,10 +119,13 @@ def paid(
 
 @payouts.command
 @click.argument("payout", type=click.UUID)
+@click.option("--not-paid", is_flag=True, help="Though approved, it was not sent, or came back.")
 @REASON
 @yes_option
 @where_options
-def reject(*, payout: UUID, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
+def reject(
+    *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
+) -> None:
     """Do not send the money of a PAYOUT: its shares are payable again."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutReject
@@ -122,9 +133,12 @@ def reject(*, payout: UUID, reason: str, yes: bool, as_json: bool, **where: Any)
     rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
     if not rows:
         raise click.ClickException("There is no such payout")
+    if rows[0].state == "APPROVED" and not not_paid:
+        raise click.ClickException(ON_THE_WAY)
     sure(f"Reject the payout to {rows[0].email}", yes=yes)
-    record = act("payout.reject", f"payout:{payout}", reason)
-    decided(where, [Commit(effects=(PayoutReject(payout),), act=record)])
+    details = {"not_paid": True} if not_paid else {}
+    record = act("payout.reject", f"payout:{payout}", reason, **details)
+    decided(where, [Commit(effects=(PayoutReject(payout, not_paid),), act=record)])
     rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
     tell(rows, as_json=as_json)
 

@@ -103,8 +103,23 @@ async def _restored(
             kept = name_aside(dsn)
             await archive.replace(dsn, file, aside=kept, tell=tell)
         await migrate(dsn)
+        if settings.chain.url:
+            await marked(there.app_dsn)
         async with connected(there.app_dsn) as connection:
             return kept, await run_fsck(connection)
+
+
+async def marked(dsn: str) -> None:
+    """A gateway writes nothing until it has asked the chain whether that has more than this."""
+    from sql.database import Database
+    from sql.halt import RESTORED, Halt, write_halt
+    from supervisors.engines.system import SystemClock
+
+    database = Database(lambda: dsn, connections=1)
+    try:
+        await write_halt(database, Halt(RESTORED, SystemClock().now()))
+    finally:
+        await database.close()
 
 
 async def refuse_gateways(connection: Any) -> None:

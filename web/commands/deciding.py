@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from web.commands.console import with_database
+from web.commands.halted import halts_of
+from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
@@ -55,6 +57,7 @@ def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Ou
     from supervisors.books_at_hand import books_at_hand
 
     async def work(database: "Database") -> "Sequence[Outcome]":
+        await refuse_halted(settings_from(None, None, where["data"], where["config"]), database)
         outcomes: list[Outcome] = []
         async with books_at_hand(database) as ledger:
             for order in orders:
@@ -67,6 +70,13 @@ def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Ou
         return with_database(where, work)
     except AskFailed as error:
         raise click.ClickException(UNKNOWN) from error
+
+
+async def refuse_halted(settings: Any, database: "Database") -> None:
+    """ClickException, with the reason, where nothing may be written to the books."""
+    halt = await halts_of(settings, database).now()
+    if halt is not None:
+        raise click.ClickException(f"The books are halted, nothing was done: {halt.text}")
 
 
 def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:

@@ -1,4 +1,4 @@
-"""``rendertrust demo``: one picture from end to end on this machine."""
+"""``rendertrust demo``: a picture and a short animation from end to end on this machine."""
 
 import sys
 from pathlib import Path
@@ -14,10 +14,12 @@ import click
     help="A scene of your own.",
 )
 @click.option("--frame", type=click.IntRange(0, 1_048_574), default=1, show_default=True)
+@click.option("--frames", help="An animation of a scene of your own: 1-24, 1-100x10.")
+@click.option("--chaos", is_flag=True, help="Kill one of the two nodes under way; it comes back.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-    help="Where the picture goes; by default into the data folder.",
+    help="Where pictures and film go; by default into the data folder.",
 )
 @click.option("--port", type=click.IntRange(1, 65_535), help="By default a free one from 8000 on.")
 @click.option("--host", help="The address that the gateway listens on.")
@@ -32,13 +34,18 @@ def demo(
     leave: bool,
     blend: Path | None,
     frame: int,
+    frames: str | None,
+    chaos: bool,
     out: Path | None,
     port: int | None,
     host: str | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the whole way of a job: gateway, node and creator on this machine, and a picture."""
+    """Show the whole way of jobs: gateway, two nodes and creator on this machine.
+
+    What is left in the folder are a picture, the frames of a short animation, and a film of them.
+    """
     import asyncio
 
     from config.data_folder import data_folder
@@ -50,9 +57,20 @@ def demo(
     base = data_folder(settings_from(None, None, None, None))
     if blend is not None:
         checked(blend)
-    options = Options(base, data, out, blend, frame, port, host, stay=not leave)
+    options = Options(
+        base,
+        data,
+        out,
+        blend,
+        frame,
+        port,
+        host,
+        stay=not leave,
+        frames=frames,
+        chaos=chaos,
+    )
     try:
         code = asyncio.run(demonstrate(options, JsonNarrator() if as_json else Narrator()))
     except KeyboardInterrupt:
-        code = 0 if not leave else 130
+        code = 130
     sys.exit(code)

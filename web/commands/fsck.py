@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 import orjson
 
+from rendertrust.cli import exit_codes
 from web.commands.database import database_of, said
 from web.commands.options import where_options
 from web.commands.serve import settings_from
@@ -15,30 +16,81 @@ from web.commands.serve import settings_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sql.epochs import LeavesGivenUp
     from sql.fsck import Finding
 
 
 @click.command
 @where_options
 def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Check the books, also of a gateway that runs; exit code 1 when they break an invariant."""
+    """Check the books, also of a gateway that runs; exit code 1 when they break an invariant.
+
+    Where there is a chain it is asked whether it agrees; when it does not answer, that is said,
+    and the exit code is 75 if nothing else is wrong. Leaves of the log that a reopening gave up are
+    told as known.
+    """
     import asyncpg
 
     from sql.fsck import run_fsck
 
-    async def work() -> "Sequence[Finding]":
-        async with database_of(settings_from(None, None, data, config)) as endpoint:
+    settings = settings_from(None, None, data, config)
+
+    async def work() -> "tuple[Sequence[Finding], str | None, Sequence[LeavesGivenUp]]":
+        async with database_of(settings) as endpoint:
             connection = await asyncpg.connect(endpoint.app_dsn)
             try:
-                return await run_fsck(connection)
+                findings = list(await run_fsck(connection))
             finally:
                 await connection.close()
+            more, unasked = await on_chain(settings, endpoint.app_dsn)
+            lost = await given_up(endpoint.app_dsn)
+            return [*findings, *(one for one in more if one not in findings)], unasked, lost
 
-    findings: Sequence[Finding] = said(work())
+    findings, unasked, lost = said(work())
     if as_json:
-        click.echo(orjson.dumps({"findings": [attrs.asdict(found) for found in findings]}))
+        shown, gone = ([attrs.asdict(one) for one in rows] for rows in (findings, lost))
+        click.echo(orjson.dumps({"findings": shown, "unasked": unasked, "given_up": gone}))
     else:
+        for one in lost:
+            click.echo(f"known: {one.text}", err=True)
         for found in findings:
             click.echo(f"{found.invariant} {found.subject}: {found.found}")
         click.echo("the books are in order" if not findings else f"{len(findings)} findings")
-    sys.exit(1 if findings else 0)
+        if unasked is not None:
+            click.echo(f"I12 was not checked: {unasked}", err=True)
+    sys.exit(1 if findings else 0 if unasked is None else exit_codes.UNAVAILABLE)
+
+
+async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
+    """What operators gave up of the log: no finding, and nothing to keep quiet about."""
+    from sql.database import Database
+    from sql.epochs import read_given_up
+
+    database = Database(lambda: dsn)
+    try:
+        return await read_given_up(database)
+    finally:
+        await database.close()
+
+
+async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
+    """What only the chain can tell; and why it could not be asked, if so."""
+    from actors.ports import ChainRefused, ChainUnavailable
+    from config.data_folder import data_folder
+    from sql.anchors import Anchors
+    from sql.database import Database
+    from supervisors.chain_audit import audit_chain
+    from supervisors.engines.chain_at_hand import chain_at_hand, has_run
+    from supervisors.engines.system import SystemClock
+
+    data = data_folder(settings)
+    if not has_run(settings.chain, data):
+        return (), None
+    database = Database(lambda: dsn)
+    try:
+        async with chain_at_hand(settings.chain, data) as chain:
+            return await audit_chain(chain, Anchors(database), SystemClock()), None
+    except (ChainUnavailable, ChainRefused) as error:
+        return (), f"the chain does not answer as it should: {error}"
+    finally:
+        await database.close()

@@ -82,7 +82,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
     async def main() -> int:
         manager = service_manager()
-        application = build(settings, manager)
+        application = build(settings, manager, config)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}

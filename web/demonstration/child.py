@@ -33,7 +33,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *words: str, settings: Mapping[str, str]) -> None:
-        with self.log.open("wb") as log:
+        with self.log.open("ab" if self._process is not None else "wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "rendertrust", *words),
                 env=os.environ | settings,
@@ -75,6 +75,13 @@ class Child:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.ended()
         except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL, without a word."""
+        process = self._process
+        if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
 

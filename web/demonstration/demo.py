@@ -13,6 +13,7 @@ from config.settings import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system import SystemRandom
+from web.demonstration.animation import FOLDER, FRAMES, Film, Worker, animate
 from web.demonstration.child import Child, ChildFailed
 from web.demonstration.folder import FolderTaken, claim
 from web.demonstration.journey import JobFailed, Order, travel
@@ -20,6 +21,7 @@ from web.demonstration.narrator import Tells
 from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
+NODES = ("node", "node-2")
 PAGES = (
     ("open", "/docs", "try the API"),
     ("", "/api/v1/health/ready", "what the gateway depends on"),
@@ -48,6 +50,8 @@ class Options:
     port: int | None = None
     host: str | None = None
     stay: bool = True
+    frames: str | None = None  # None: the demo's own, of its own scene
+    chaos: bool = False
 
 
 class NodeRefused(Exception):
@@ -68,18 +72,25 @@ async def demonstrate(options: Options, narrator: Tells) -> int:
 
 
 async def live(options: Options, data: Path, narrator: Tells) -> int:
-    async with gateway(options, data, narrator) as (url, served), node(url, data, narrator) as runs:
+    async with gateway(options, data, narrator) as (url, served), nodes(url, data, narrator) as run:
         out = options.out or data / "out"
         make_folder(out, "The folder", "--out")
         scene = options.blend or await build_scene(data / "scene.blend")
         async with AsyncClient(url) as client:
             creator = SystemRandom().uuid()
-            await travel(client, creator, Order(scene, options.frame, out), narrator)
+            order = Order(scene, options.frame, out)
+            payload, facts = await travel(client, creator, order, narrator)
+            if (film := film_of(options, payload, out, run)) is not None:
+                facts |= await animate(client, film, narrator)
+        narrator.conclude(facts)
         if options.stay:
             for title, path, what in PAGES:
                 narrator.say(title, f"{url}{path} {what}")
             narrator.say("", "Ctrl-C stops it all.")
-            await first_to_end(served, runs)
+            try:
+                await first_to_end(served, *(worker.child for worker in run))
+            except asyncio.CancelledError:
+                return 0  # Ctrl-C: all that was to be shown was shown
             raise ChildFailed("The gateway or the node ended; see their logs in " + str(data))
     return 0
 
@@ -118,18 +129,41 @@ async def gateway(
 
 
 @asynccontextmanager
-async def node(url: str, data: Path, narrator: Tells) -> AsyncGenerator[Child]:
-    """A node of this machine that renders, until the block ends."""
-    state = data / "node"
-    joined = await join(url, name="demo", state=state)
-    if isinstance(joined, JoinRefused):
-        raise NodeRefused(f"The gateway did not take the node: {joined.reason}")
-    if "render" not in joined.capabilities:
-        raise NodeRefused(f"This machine cannot render: {joined.not_offered.get('render')}")
-    child = Child("node", data / "node.log")
-    await child.start("node", "run", settings={"RENDERTRUST_STATE": str(state)})
-    narrator.say("node", f"{joined.name}, offers {', '.join(sorted(joined.capabilities))}")
+async def nodes(url: str, data: Path, narrator: Tells) -> AsyncGenerator[list[Worker]]:
+    """Two nodes of this machine that render, until the block ends."""
     try:
-        yield child
+        async with asyncio.TaskGroup() as group:
+            joining = [group.create_task(joined(url, name, data, narrator)) for name in NODES]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    workers = [task.result() for task in joining]
+    try:
+        for worker in workers:
+            await worker.start()
+        yield workers
     finally:
-        await child.stop()
+        for worker in workers:
+            await worker.child.stop()
+
+
+async def joined(url: str, name: str, data: Path, narrator: Tells) -> Worker:
+    """A node that the gateway knows. Raises NodeRefused."""
+    state = data / name
+    found = await join(url, name=name, state=state)
+    if isinstance(found, JoinRefused):
+        raise NodeRefused(f"The gateway did not take the node: {found.reason}")
+    if "render" not in found.capabilities:
+        raise NodeRefused(f"This machine cannot render: {found.not_offered.get('render')}")
+    narrator.say("node", f"{found.name}, offers {', '.join(sorted(found.capabilities))}")
+    child = Child(name, data / f"{name}.log")
+    return Worker(str(found.node_id), name, child, {"RENDERTRUST_STATE": str(state)})
+
+
+def film_of(options: Options, payload: str, out: Path, run: list[Worker]) -> Film | None:
+    """What is animated: some frames of the demo's own scene, or those that were asked for."""
+    frames = options.frames or (FRAMES if options.blend is None else None)
+    if frames is None:
+        return None
+    victim = run[-1] if options.chaos else None
+    make_folder(out / FOLDER, "The folder", "--out")
+    return Film(payload, frames, out, victim, small=options.blend is None)

@@ -1,6 +1,7 @@
 """The way of one job, as a creator goes it, with the public client and nothing else."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -24,8 +25,13 @@ class JobFailed(Exception):
     """The job ended without a picture; the text is its error."""
 
 
-async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Tells) -> Path:
-    """Register, upload, dispatch, watch, download. Raises JobFailed, RenderTrustError."""
+async def travel(
+    client: AsyncClient, creator: UUID, order: Order, narrator: Tells
+) -> tuple[str, dict[str, Any]]:
+    """Register, upload, dispatch, watch, download; the scene's reference, and what came of it.
+
+    Raises JobFailed, RenderTrustError.
+    """
     email = f"demo-{creator.hex[:12]}@example.org"
     await client.register(email, "Demo", creator.hex)
     before = await client.balance()
@@ -39,17 +45,14 @@ async def travel(client: AsyncClient, creator: UUID, order: Order, narrator: Tel
     after = await client.balance()
     narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")
     narrator.say("balance", f"{before.balance} before, {after.balance} after")
-    narrator.conclude(
-        {
-            "job_id": str(job.id),
-            "picture": str(picture),
-            "price": job.price,
-            "charged": job.charged,
-            "balance_before": before.balance,
-            "balance_after": after.balance,
-        }
-    )
-    return picture
+    return upload.payload_ref, {
+        "job_id": str(job.id),
+        "picture": str(picture),
+        "price": job.price,
+        "charged": job.charged,
+        "balance_before": before.balance,
+        "balance_after": after.balance,
+    }
 
 
 async def watch(client: AsyncClient, job_id: str, narrator: Tells) -> Job:

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from aiohttp_sse import EventSourceResponse
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from actors.ports import Clock
@@ -23,6 +24,7 @@ LIMITED: Final = Counter(
     "rendertrust_rate_limited_requests", "Requests that were one too many, by route.", ["route"]
 )
 UNKNOWN: Final = "unknown"
+GOING_ON: Final = (web.WebSocketResponse, EventSourceResponse)
 GONE: Final = 499  # the client went away before there was an answer
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUSES: Final = {int(status): str(int(status)) for status in HTTPStatus} | {GONE: str(GONE)}
@@ -64,16 +66,16 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
         begun = clock.monotonic()
-        status, is_socket = GONE, False
+        status, goes_on = GONE, False
         try:
             response = await handler(request)
-            status, is_socket = response.status, isinstance(response, web.WebSocketResponse)
+            status, goes_on = response.status, isinstance(response, GOING_ON)
             return response
         finally:
             seconds, route = clock.monotonic() - begun, route_of(request)
             method = request.method if request.method in METHODS else UNKNOWN
             tally.count(method, route, status)
-            if not is_socket:  # which lasts for hours, and says nothing about speed
+            if not goes_on:  # for hours, and says nothing about speed
                 tally.time(route, seconds)
             if logged:
                 name, path, ip = request[REQUEST_ID], request.path, request[CALLER].address

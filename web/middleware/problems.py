@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from actors.kernel import ActorCrashed, AskFailed
 from actors.ports import ObjectsUnavailable
-from sql.database import Unavailable
+from sql.database import Conflict, Unavailable
 from web.answers import REQUEST_ID, refusal
 from web.body import TOO_LARGE
 from web.passwords import Overloaded
@@ -55,7 +55,7 @@ def problem_of(request: web.Request, error: Exception) -> Problem:
         if isinstance(error, ActorCrashed):
             log.error("ask failed", request_id=request[REQUEST_ID], actor=error.addressee)
         return BUSY
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | Conflict):
         return BUSY
     log.error("request failed", request_id=request[REQUEST_ID], exc_info=error)
     return BROKEN

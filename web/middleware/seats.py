@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from config.settings import Network
+from config.sections import Network
 from web.answers import refusal
 from web.caller import CALLER, caller_of
 from web.connection import TOO_MANY, Connection

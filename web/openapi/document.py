@@ -10,7 +10,7 @@ import attrs
 
 import rendertrust
 from web.openapi import refusals, relay
-from web.openapi.refusals import Refusal, Shortfall, headers
+from web.openapi.refusals import GivenUp, Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
 from web.operations import Audience, Operation
 from web.problem import Fault
@@ -196,5 +196,5 @@ def schemas(operations: Iterable[Operation]) -> Schema:
     operations = list(operations)
     read = [o.body for o in operations]
     written = [kind for o in operations for kind in o.answers.values()]
-    made = components(read, [*written, Refusal, Shortfall, Fault])
+    made = components(read, [*written, Refusal, Shortfall, Fault, GivenUp])
     return {**refusals.refusal_schemas(made), **relay.frame_schemas()}

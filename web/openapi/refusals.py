@@ -1,5 +1,6 @@
 """What an operation answers when it does not do what it was asked, and with which headers."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -47,7 +48,8 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 class Refusal:
     """Why there is no success; the members beside ``detail`` are those of RFC 9457.
 
-    ``errors`` names every fault of an invalid request.
+    ``errors`` names every fault of an invalid request. ``given_up``, of an entry that is not in
+    the ledger: what reopenings of the log gave up, if anything; it may have been among that.
     """
 
     detail: str
@@ -55,6 +57,16 @@ class Refusal:
     title: str
     status: int
     request_id: str
+
+
+@attrs.frozen
+class GivenUp:
+    """Leaves ``first`` to ``last`` of the log before are none of this epoch's, which began then."""
+
+    epoch: int
+    time: datetime
+    first: int
+    last: int
 
 
 @attrs.frozen
@@ -140,8 +152,10 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """``errors`` stands in some refusals alone."""
+    """``errors`` and ``given_up`` stand in some refusals alone."""
     faults = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
     for name in ("Refusal", "Shortfall"):
         made[name]["properties"]["errors"] = faults
+    gone = {"type": "array", "items": {"$ref": "#/components/schemas/GivenUp"}}
+    made["Refusal"]["properties"]["given_up"] = gone
     return made

@@ -4,9 +4,16 @@ from web.operations import Operations
 from web.routes import (
     admin,
     admin_credits,
+    admin_jobs,
+    anchors,
     auth,
+    control,
+    dead_letters,
     disputes,
     documentation,
+    endpoints,
+    epochs,
+    events,
     fleet,
     health,
     jobs,
@@ -14,13 +21,20 @@ from web.routes import (
     ledger,
     nodes,
     operators,
+    organisations,
     payouts,
     prices,
     purchases,
+    quotes,
+    receipts,
     sessions,
     skus,
     statements,
+    storage,
+    trusted,
+    units,
     uploads,
+    videos,
     webhooks,
 )
 from web.routes import credits as credits_
@@ -28,8 +42,10 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, keys, credits_, uploads, jobs, nodes, fleet, admin, prices),
-        *(admin_credits, operators, statements, disputes, payouts, ledger),
-        *(purchases, skus, webhooks, documentation),
+        *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
+        *(receipts, control, videos, events, nodes, fleet),
+        *(organisations, trusted, admin, prices),
+        *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
+        *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
     )
 )

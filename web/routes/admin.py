@@ -13,6 +13,7 @@ from sql.audit import Act, ActRow
 from sql.users import UserRow
 from web import examples
 from web.answers import REQUEST_ID
+from web.doer import Doer
 from web.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.problem import Problem
 from web.rights import RoleName
@@ -211,9 +212,22 @@ async def act_of(
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
     """The record of what the caller is about to do to a user; nobody does it to himself."""
-    if user == call.caller:
+    return await act_upon(doer_of(call), name, user, reason, details)
+
+
+async def act_upon(
+    doer: Doer, name: str, user: UUID, reason: str, details: Mapping[str, Any] | None = None
+) -> Act | Problem:
+    """The same of whoever does it, wherever."""
+    if user == doer.user:
         return ONESELF
-    return await act_on(call, name, f"user:{user}", reason, details)
+    act = await doer.act(name, f"user:{user}", reason, details or {})
+    return TOKEN_REFUSED if act is None else act
+
+
+def doer_of(call: Call[Any, Any]) -> Doer:
+    """Who calls."""
+    return Doer(call.gateway, call.caller, call.request[REQUEST_ID])
 
 
 async def act_on(
@@ -224,19 +238,8 @@ async def act_on(
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
     """The record of what the caller is about to do."""
-    admin = await call.gateway.users.by_id(call.caller)
-    if admin is None:
-        return TOKEN_REFUSED
-    return Act(
-        at=call.gateway.clock.now(),
-        actor_id=admin.id,
-        actor=admin.email,
-        act=name,
-        target=target,
-        reason=reason,
-        request_id=call.request[REQUEST_ID],
-        details=details or {},
-    )
+    act = await doer_of(call).act(name, target, reason, details or {})
+    return TOKEN_REFUSED if act is None else act
 
 
 def changed(call: Call[Any, Any], ended: Ended | None) -> Account | Problem:

@@ -14,10 +14,11 @@ from rendertrust import money
 from web import examples
 from web.books import commit
 from web.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
+from web.doer import Doer
 from web.idempotency import key_of
 from web.operations import Answer, Audience, Call, Handler, Operations
 from web.problem import Fault, Problem, invalid
-from web.routes.admin import NOT_FOUND, Reason, act_of
+from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
 from web.routes.credits import Entry, moved
 
 operations = Operations()
@@ -134,19 +135,42 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
     key, body = key_of(call), call.body
     if isinstance(key, Problem):
         return key
-    unit = await call.gateway.credits.charged_unit(body.job_id, body.unit)
-    if unit is None:
+    units = None if body.amount is None else money.parse(body.amount)
+    of = Refunded(body.job_id, body.unit, units, body.description)
+    return await give_back(doer_of(call), of, body.reason, _kept(call.caller, key))
+
+
+@attrs.frozen
+class Refunded:
+    """A unit of work, and how much of what was charged for it; None: all of it.
+
+    ``user``: whose it must be, if that is known.
+    """
+
+    job: UUID
+    unit: int
+    units: int | None
+    description: str = ""
+    user: UUID | None = None
+
+
+async def give_back(
+    doer: Doer, of: Refunded, reason: str, key: IdempotencyKey | None = None
+) -> Answer | Problem:
+    """Refund it, once."""
+    unit = await doer.gateway.credits.charged_unit(of.job, of.unit)
+    if unit is None or of.user not in (None, unit.user_id):
         return NO_UNIT
     if unit.charged == 0:
         return NOT_CHARGED
-    units = unit.charged if body.amount is None else money.parse(body.amount)
+    units = unit.charged if of.units is None else of.units
     if units > unit.charged:
         return too_much(unit.charged)
-    act = await act_of(call, REFUND, unit.user_id, body.reason)
+    act = await act_upon(doer, REFUND, unit.user_id, reason)
     if isinstance(act, Problem):
         return act
-    order = refund_of(unit, units, body.description, act, _kept(call.caller, key))
-    return moved(await commit(call.gateway, order), REFUNDED)
+    order = refund_of(unit, units, of.description, act, key)
+    return moved(await commit(doer.gateway, order), REFUNDED)
 
 
 def signed(text: str) -> int:
@@ -164,16 +188,23 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
     key, body = key_of(call), call.body
     if isinstance(key, Problem):
         return key
-    act = await act_of(call, name, body.user_id, body.reason)
-    if isinstance(act, Problem):
-        return act
-    if await call.gateway.users.by_id(body.user_id) is None:
-        return NOT_FOUND
     who = f"{name} {call.caller}"
     reference = reference_of(who, key and key[0], call.gateway.random.uuid)
     movement = Movement(name, body.user_id, units, reference, body.description)
-    order = order_of(movement, act, _kept(call.caller, key))
-    return moved(await commit(call.gateway, order), REFUNDED)
+    return await move(doer_of(call), movement, body.reason, _kept(call.caller, key))
+
+
+async def move(
+    doer: Doer, movement: Movement, reason: str, key: IdempotencyKey | None = None
+) -> Answer | Problem:
+    """Grant or adjust, once under the movement's reference."""
+    act = await act_upon(doer, movement.act, movement.user, reason)
+    if isinstance(act, Problem):
+        return act
+    if await doer.gateway.users.by_id(movement.user) is None:
+        return NOT_FOUND
+    order = order_of(movement, act, key)
+    return moved(await commit(doer.gateway, order), REFUNDED)
 
 
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:

@@ -115,22 +115,20 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     answers={200: TokenPair},
     refusals={401: "Invalid credentials or inactive account"},
     rate="login",
+    while_halted=True,
     request_example=examples.CREDENTIALS,
     example=examples.TOKENS,
 )
 async def login(call: Call[Credentials]) -> TokenPair | Problem:
     """Get an access token and a refresh token."""
     gateway, body = call.gateway, call.body
-    row = await gateway.users.by_email(body.email)
-    kept = None if row is None else row.password_hash
-    fits = await gateway.passwords.matches(body.password, kept)
-    if not fits or row is None or kept is None or not row.is_active:
+    checked = await checked_password(gateway, body.email, body.password)
+    if checked is None:
         return LOGIN_REFUSED
-    tokens, family = issue(call, row.id, Role(row.role))
-    checked = Checked(row.id, kept, row.role)
+    tokens, family = issue(call, checked.user, Role(checked.role))
     if not await gateway.accounts.sessions.open(checked, family, gateway.clock.now()):
         return LOGIN_REFUSED  # he was deactivated or changed while the password was checked
-    await grant_starter(gateway, row.id)
+    await grant_starter(gateway, checked.user)
     return tokens
 
 
@@ -141,6 +139,7 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     answers={200: TokenPair},
     refusals={401: "Not a refresh token, expired, used before, or its login has ended"},
     rate="refresh",
+    while_halted=True,
     request_example=examples.REFRESH,
     example=examples.TOKENS,
 )
@@ -158,7 +157,11 @@ async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
 
 
 @operations.post(
-    "/api/v1/auth/logout", answers={200: Done}, rate="write", example=examples.LOGGED_OUT
+    "/api/v1/auth/logout",
+    answers={200: Done},
+    rate="write",
+    while_halted=True,
+    example=examples.LOGGED_OUT,
 )
 async def logout(call: Call) -> Done | Problem:
     """End this login: its access token and its refresh token open nothing more."""
@@ -196,6 +199,16 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     gateway.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
     return Done("Password changed; all other logins have ended")
+
+
+async def checked_password(gateway: Gateway, email: str, password: str) -> Checked | None:
+    """Whose password this is; None, as slowly, when it is nobody's who may log in."""
+    row = await gateway.users.by_email(email)
+    kept = None if row is None else row.password_hash
+    fits = await gateway.passwords.matches(password, kept)
+    if not fits or row is None or kept is None or not row.is_active:
+        return None
+    return Checked(row.id, kept, row.role)
 
 
 def issue(

@@ -26,7 +26,7 @@ from rendertrust import money
 from sql.credits import EntryRow, HoldRow, UsageRow
 from sql.span import Span
 from web import examples
-from web.amounts import Credits
+from web.amounts import Amount, Credits
 from web.books import commit, insufficient
 from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.operations import Answer, Call, Operations, Scope
@@ -38,14 +38,6 @@ DEDUCTION = "DEDUCTION"
 # What the API calls the kinds of transfers.
 _SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
-
-Amount = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
-        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
-    ),
-]
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from web import examples_of_earnings as examples
 from web.amounts import Credits
 from web.books import commit
 from web.operations import Answer, Audience, Call, Operations, Scope
-from web.pages import Cursor, next_of, span_of
+from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem
 from web.routes.admin import Because, act_on
 
@@ -133,9 +133,12 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
     rate="read",
     example=examples.DISPUTES,
 )
-async def index(call: Call[None, DisputeQuery]) -> Disputes:
+async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
     """One's own disputes, newest first."""
-    rows, count = await _page(call, call.caller)
+    found = await _page(call, call.caller)
+    if found is None:
+        return NOT_THERE
+    rows, count = found
     page = call.query
     return Disputes([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
 
@@ -148,9 +151,12 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes:
     rate="read",
     example=examples.OPEN_DISPUTES,
 )
-async def to_decide(call: Call[None, DisputeQuery]) -> DisputesToDecide:
+async def to_decide(call: Call[None, DisputeQuery]) -> DisputesToDecide | Problem:
     """Everybody's disputes, newest first."""
-    rows, count = await _page(call, None)
+    found = await _page(call, None)
+    if found is None:
+        return NOT_THERE
+    rows, count = found
     disputes = [whole(row) for row in rows[: call.query.limit]]
     return DisputesToDecide(disputes, count, next_of(rows, call.query.limit))
 
@@ -183,7 +189,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     example=examples.REJECTED_DISPUTE,
 )
 async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
-    """The unit was worth it: what it earned is payable."""
+    """The unit was worth it: what it earned is payable, when its window is over."""
     return await _decide(call, upheld=False)
 
 
@@ -209,10 +215,12 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
 
 async def _page(
     call: Call[None, DisputeQuery], user: UUID | None
-) -> tuple[list[DisputeShown], int]:
+) -> tuple[list[DisputeShown], int] | None:
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.disputes(user, state, span_of(page))
+    if rows is None:
+        return None
     return list(rows), await kept.disputes_count(user, state)
 
 

@@ -8,22 +8,20 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from actors.scheduler.messages import NodeStands, Scheduler
-from sql.audit import Act
-from sql.nodes import NodeShown, Word
+from sql.nodes import NodeShown
 from web import examples
 from web.answers import REQUEST_ID
+from web.doer import Doer
 from web.operations import Call, Handler, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.problem import Problem, unavailable
+from web.problem import Problem
 from web.rights import Role
-from web.standing import Verb, after
+from web.standing import Verb
+from web.word import say
 
 operations = Operations()
 ABSENT = "Node not found"
 NOT_FOUND = Problem(404, ABSENT)
-LOOK_ONLY = Problem(403, "This needs the role admin")
-CHANGED = unavailable("The node changed meanwhile; try again")
 REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is what it is"}
 
 
@@ -149,35 +147,9 @@ async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    is_admin = _role(call) is Role.ADMIN
-    if not is_admin and row.owner_id != call.caller:
-        return LOOK_ONLY  # an auditor
-    standing = after(verb, row.standing.name, is_admin=is_admin)
-    if isinstance(standing, Problem):
-        return standing
-    if standing == row.standing.name:
-        return shown(row)  # it was said before
-    act = None if row.owner_id == call.caller else await _act(call, verb, row.id)
-    word = Word(row.id, row.standing.version, standing, call.body.reason, call.caller)
-    said = await call.gateway.nodes.stand(word, act)
-    if said is None:
-        return CHANGED
-    call.gateway.registry.ref(Scheduler).tell(NodeStands(said.id, said.standing))
-    return shown(said)
-
-
-async def _act(call: Call[Said], verb: Verb, node: UUID) -> Act:
-    """The record of what an admin does to a node that is not his."""
-    admin = await call.gateway.users.by_id(call.caller)
-    return Act(
-        at=call.gateway.clock.now(),
-        actor_id=call.caller,
-        actor="" if admin is None else admin.email,
-        act=f"node.{verb.value}",
-        target=f"node:{node}",
-        reason=call.body.reason or "none was given",
-        request_id=call.request[REQUEST_ID],
-    )
+    doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
+    said = await say(doer, _role(call), row, verb, call.body.reason)
+    return said if isinstance(said, Problem) else shown(said)
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:

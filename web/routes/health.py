@@ -9,7 +9,7 @@ from prometheus_async.aio.web import server_stats
 import rendertrust
 from web import examples
 from web.operations import Audience, Call, Operations
-from web.readiness import Readiness, readiness_of
+from web.readiness import Readiness, log_state, readiness_of
 
 operations = Operations()
 
@@ -77,5 +77,6 @@ async def metrics(call: Call) -> web.StreamResponse:
     example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:
-    """Whether what this gateway depends on is there; always 200."""
-    return await readiness_of(call.gateway.probes)
+    """Whether what this gateway depends on is there, and whether it writes; always 200."""
+    gateway = call.gateway
+    return await readiness_of(gateway.probes, lambda: log_state(gateway.database, gateway.halts))

@@ -1,6 +1,5 @@
 """Jobs: submitted, listed, shown, cancelled, fetched."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
@@ -9,61 +8,39 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.ledger.messages import (
-    Commit,
-    GuardFailed,
-    InsufficientCredits,
-    JobCancel,
-    KeyConflict,
-    Posted,
-    Replayed,
-)
-from actors.notifier.messages import Notifier, ProgressOf, UnitsMoved
+from actors.ledger.messages import InsufficientCredits, KeyConflict, Posted, Replayed
+from actors.notifier.messages import Notifier, ProgressOf
 from actors.scheduler.messages import (
     AllNodesFull,
     Dispatch,
     DispatchOutcome,
     NoCapableNode,
-    Scheduler,
     TooManyOpen,
-    UnitsChanged,
 )
 from rendertrust import money
 from sql.jobs import JobRow, Order
-from web import examples
+from web import examples_of_jobs as examples
 from web.amounts import Credits
-from web.books import commit, insufficient, present
+from web.archives import address_of
+from web.books import insufficient
+from web.eta import seconds_left
 from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.operations import Answer, Call, Operations, Scope
+from web.orders import NOT_FOUND, Again, again, call_off, order
 from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.parameters import parameters_of
-from web.payload import input_of, place_of
-from web.problem import Fault, Problem, invalid, unavailable
+from web.problem import Problem, unavailable
+from web.reference import place_of
+from web.submissions import PRIORITIES, NewJob, in_pool, wanted_of
 
 operations = Operations()
-DISPATCH_SECONDS = 2.0
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
 OPEN_RETRY_SECONDS = 10  # a job may end at any time; to ask more often helps nobody
-CANCELLABLE = ("QUEUED", "DISPATCHED")
-NOT_FOUND = Problem(404, "Job not found")
 NO_NODE = Problem(400, "No healthy nodes with matching capability")
 CHANGED = unavailable("The job changed meanwhile; try again")
 
-# One word: a name that stands in lists, labels and paths as it is.
-JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
-Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
 Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
-
-
-@attrs.frozen
-class NewJob:
-    """``queue``: wait when no node can do it, instead of being refused."""
-
-    job_type: JobType
-    payload_ref: Annotated[str, Meta(min_length=1, max_length=500)]
-    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    queue: bool = False
 
 
 @attrs.frozen
@@ -80,7 +57,14 @@ class Page(Cursor):
 
 @attrs.frozen
 class Job:
-    """``price`` was held when it was submitted; ``charged`` is what was settled of it."""
+    """``price`` was held when it was submitted; ``charged`` is what was settled of it.
+
+    ``retry_of`` is the job that this one does again. ``done`` of its ``units`` are complete, and
+    ``failed`` for good. ``paused`` says by whom: its ``owner``, or at the ``cap``, which is
+    ``max_credits``. ``pool`` says who may see it. A job of many units has many results: they stand
+    at its units. ``eta_seconds``: when all is done, as its own units went; None until enough of
+    them are, and in lists.
+    """
 
     id: UUID
     node_id: UUID | None
@@ -90,6 +74,7 @@ class Job:
     result_ref: str | None
     error_message: str | None
     retry_count: int
+    retry_of: UUID | None
     queued_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
@@ -98,9 +83,19 @@ class Job:
     price: Credits
     charged: Credits
     progress: float | None
+    units: int
+    done: int
+    failed: int
+    priority: Annotated[str, Meta(extra_json_schema={"enum": list(PRIORITIES)})]
+    max_credits: Credits | None
+    paused: str | None
+    pool: str
+    eta_seconds: float | None
 
 
-_KEPT = [f.name for f in attrs.fields(Job) if f.name not in ("price", "charged", "progress")]
+_MADE = ("price", "charged", "progress", "priority", "max_credits", "eta_seconds")
+_KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
+_WORDS = {number: word for word, number in PRIORITIES.items()}
 
 
 @attrs.frozen
@@ -114,9 +109,13 @@ class JobList:
 
 @attrs.frozen
 class Result:
+    """``size`` and ``sha256`` (hex) of what is downloaded, where its node named them."""
+
     job_id: UUID
     download_url: str = attrs.field(repr=False)
     expires_in: int
+    size: int | None
+    sha256: str | None
 
 
 @operations.post(
@@ -132,33 +131,23 @@ class Result:
     example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
-    """Submit a job: its price is held, and a node is told at once."""
+    """Submit a job: its price is held, and a node is told at once.
+
+    The price is that of each frame, or of a job without frames. All of it is held, and given back
+    for units that fail or are stopped.
+    """
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    order = Order(call.caller, call.body.job_type, key and key[0])
-    terms = await call.gateway.jobs.terms(order)
+    terms = await call.gateway.jobs.terms(Order(call.caller, call.body.job_type, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
-    params = await _params(call)
-    if isinstance(params, Problem):
-        return params
-    if not terms.active:
-        return TOKEN_REFUSED
-    wanted = Dispatch(
-        job=call.gateway.random.uuid(),
-        user=call.caller,
-        job_type=call.body.job_type,
-        payload_ref=call.body.payload_ref,
-        params=dict(params),
-        price=terms.price,
-        price_number=terms.price_number,
-        queue=call.body.queue,
-        idempotency=key,
-    )
-    scheduler = call.gateway.registry.ref(Scheduler)
-    outcome = await scheduler.ask(wanted, within=DISPATCH_SECONDS)
-    return placed(wanted, present(outcome))
+    terms = in_pool(terms, call.body.pool)
+    wanted = await wanted_of(call, call.body, terms)
+    if isinstance(wanted, Problem):
+        return wanted
+    wanted = attrs.evolve(wanted, key=key)
+    return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
 
 
 @operations.get(
@@ -192,7 +181,9 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
 async def show(call: Call) -> Job | Problem:
     """A job of one's own."""
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
-    return NOT_FOUND if row is None else await shown(call, row)
+    if row is None:
+        return NOT_FOUND
+    return attrs.evolve(await shown(call, row), eta_seconds=await _eta(call, row))
 
 
 @operations.post(
@@ -207,46 +198,76 @@ async def show(call: Call) -> Job | Problem:
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; what was held for it is given back."""
     job = call.ids["job_id"]
-    row = await call.gateway.jobs.by_id(job, call.caller)
-    if row is None:
-        return NOT_FOUND
-    if row.status not in CANCELLABLE:
-        return not_cancellable(row.status)
-    outcome = await commit(call.gateway, Commit(effects=(JobCancel(job, call.caller),)))
-    if isinstance(outcome, GuardFailed):
-        return not_cancellable(outcome.found)  # it has begun since we looked
-    if isinstance(outcome, Posted):
-        call.gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
-        call.gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+    called_off = await call_off(call.gateway, job, call.caller)
+    if isinstance(called_off, Problem):
+        return called_off
     row = await call.gateway.jobs.by_id(job, call.caller)
     return NOT_FOUND if row is None else await shown(call, row)
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/retry",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Placed, 202: Placed},
+    refusals={
+        402: "Insufficient credits",
+        404: "Job not found",
+        409: "The job is not FAILED or CANCELLED, or has several units",
+    },
+    absent="Job not found",
+    rate="dispatch",
+    new_work=True,
+    example=examples.PLACED,
+)
+async def retry(call: Call) -> Answer | Problem:
+    """Do a job again that failed or was cancelled: a new job with the same work, at today's price.
+
+    Asking again answers the same job; that one's ``retry_of`` names the job it does again.
+    """
+    return retried(await again(call.gateway, call.ids["job_id"], call.caller))
 
 
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
     scope=Scope.JOBS_READ,
     answers={200: Result},
-    refusals={404: "Job not found, not COMPLETED, or without a result"},
+    refusals={
+        404: "Job not found, not COMPLETED, or without a result",
+        410: "The result has expired",
+    },
     rate="read",
     absent="Job not found",
     example=examples.RESULT,
 )
 async def result(call: Call) -> Result | Problem:
-    """Where the finished work can be downloaded, for an hour."""
+    """Where the finished work can be downloaded, for an hour.
+
+    Of a job of many units that is a zip of all frames, made while it is sent; ``Range`` works.
+    Frames of a job that did not end well stand at its units.
+    """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.status != "COMPLETED":
-        return Problem(404, f"Job is {row.status}; only COMPLETED jobs have a result")
+        where = "; what is complete stands at its units" if row.done else ""
+        return Problem(404, f"Job is {row.status}; only COMPLETED jobs have a result{where}")
+    if row.units > 1:
+        base = call.base or call.gateway.sales.url()
+        url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
+        return Result(row.id, url, URL_SECONDS, None, None)
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
         return Problem(404, "Job has no result to download")
+    facts = await call.gateway.jobs.result(row.id)
+    if facts.expired:
+        return Problem(410, "The result has expired; submit the job again")
     bucket = None if place.bucket == ours else place.bucket
     url = await call.gateway.objects.presign_get(
         place.key, within=URL_SECONDS, bucket=bucket, base=call.base
     )
-    return Result(row.id, url, URL_SECONDS)
+    sha256 = None if facts.sha256 is None else facts.sha256.hex()
+    return Result(row.id, url, URL_SECONDS, facts.size, sha256)
 
 
 def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
@@ -272,13 +293,19 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     return CHANGED
 
 
+def retried(outcome: Again | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
+    """What became of a retry, as the API says it."""
+    if isinstance(outcome, Problem):
+        return outcome
+    if isinstance(outcome, tuple):
+        return placed(*outcome)
+    status = 202 if outcome.status == "QUEUED" else 200
+    return Answer(status, Placed(outcome.job, outcome.node, outcome.status))
+
+
 def too_many_open(most: int) -> Problem:
     text = f"You have {most} open jobs, as many as one user may; wait for one to end, or cancel one"
     return Problem(429, text, headers={"Retry-After": str(OPEN_RETRY_SECONDS)})
-
-
-def not_cancellable(status: str) -> Problem:
-    return Problem(400, f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled")
 
 
 def own_result(user: UUID, key: str) -> bool:
@@ -294,13 +321,29 @@ async def shown(call: Call[Any, Any], row: JobRow) -> Job:
         price=money.render(row.price),
         charged=money.render(row.charged),
         progress=await _progress(call, row),
+        priority=_WORDS[row.priority],
+        max_credits=None if row.cap is None else money.render(row.cap),
+        eta_seconds=None,
     )
 
 
+async def _eta(call: Call[Any, Any], row: JobRow) -> float | None:
+    if row.units == 1 or row.status != "RUNNING":
+        return None
+    pace = await call.gateway.jobs.pace(row.id, call.gateway.clock.now())
+    left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
+    return None if left is None else round(left, 1)
+
+
 async def _progress(call: Call[Any, Any], row: JobRow) -> float | None:
-    """How far it is, 0 to 1, as its node said last; a hint that may be missing."""
+    """How far it is, 0 to 1, as its node said last; a hint that may be missing.
+
+    Of many units those count that are complete.
+    """
     if row.status == "COMPLETED":
         return 1.0
+    if row.units > 1:
+        return round(row.done / row.units, 4)
     if row.status != "RUNNING":
         return None
     notifier = call.gateway.registry.ref(Notifier)
@@ -309,14 +352,3 @@ async def _progress(call: Call[Any, Any], row: JobRow) -> float | None:
     except AskFailed:
         return None
     return None if newest is None else newest.value
-
-
-async def _params(call: Call[NewJob]) -> Mapping[str, Any] | Problem:
-    """The creator's parameters and the input, or all that is wrong with either."""
-    params = parameters_of(call.body.job_type, call.body.params)
-    found = await input_of(call, call.body.payload_ref)
-    faults = [*(params if isinstance(params, list) else [])]
-    faults += [found] if isinstance(found, Fault) else []
-    if isinstance(params, list) or isinstance(found, Fault):
-        return invalid(faults)
-    return {**params, **found}

@@ -1,7 +1,7 @@
 """The log over all entries: proofs that an entry stands in it, and that it only grows."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from actors.sequencer.messages import CatchUp, CaughtUp, Sequencer
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
+from sql.epochs import read_given_up
 from sql.proofs import OwnEntry, Sequenced, Signed
 from web import log_examples as examples
 from web.converter import uuid_of
@@ -61,7 +62,8 @@ class EntryProof:
     ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Each of
     ``proof_hashes`` stands on that side of what was hashed before which ``directions`` says; at the
     end there is ``merkle_root``, the root of the first ``tree_size`` leaves, which ``checkpoint``
-    says, signed by the key ``verifier``.
+    says, signed by the key ``verifier``. Where it is anchored, ``contract`` on chain ``chain_id``
+    has that root, by the transaction ``anchor_tx_hash`` in block ``block_number``.
     """
 
     entry_id: int
@@ -70,6 +72,8 @@ class EntryProof:
     directions: list[Literal["left", "right"]]
     anchor_tx_hash: str | None
     block_number: int | None
+    chain_id: int | None
+    contract: str | None
     leaf: str
     leaf_hash: Hash
     leaf_index: int
@@ -132,20 +136,10 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 
     An entry that was booked just now is taken up for it. See `docs/PROOF.md` on how to verify.
     """
-    gateway, key = call.gateway, _key(call.words["entry_id"])
-    found = await gateway.proofs.entry(call.caller, key)
-    if found is None:
-        return NOT_FOUND
-    signed = await gateway.proofs.newest()
-    if not _covers(signed, found.place):
-        answer = await gateway.registry.ref(Sequencer).ask(CatchUp(), within=ASK_SECONDS)
-        if not isinstance(answer, CaughtUp):
-            return unavailable(f"The entry is not in the log yet: {answer.why}; try again")
-        found = await gateway.proofs.entry(call.caller, key) or found
-        signed = await gateway.proofs.newest()
-    if signed is None or found.place is None or found.place.leaf_index >= signed.size:
-        return NOT_YET
-    return await _proof(gateway, found, found.place, signed, opening=call.query.opening)
+    standing = await standing_of(call)
+    if isinstance(standing, Problem):
+        return standing
+    return await proof_of(call.gateway, standing, opening=call.query.opening)
 
 
 @operations.get(
@@ -206,23 +200,73 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
     )
 
 
-async def _proof(
-    gateway: Gateway, own: OwnEntry, place: Sequenced, signed: Signed, *, opening: bool
-) -> EntryProof:
-    entry, index = own.entry, place.leaf_index
-    hashes = await gateway.proofs.inclusion(index, signed.size)
-    ranges = inclusion_ranges(index, signed.size)
+@attrs.frozen
+class Standing:
+    """One's entry, its leaf, and the newest checkpoint, which covers it."""
+
+    own: OwnEntry
+    place: Sequenced
+    signed: Signed
+
+
+async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
+    """Where the entry of the path stands, which is the caller's."""
+    return await stands(call.gateway, call.caller, _key(call.words["entry_id"]))
+
+
+async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Standing | Problem:
+    """Where an entry stands; it is taken up for this, if need be. ``owner`` None: anybody's."""
+    found = await gateway.proofs.entry(owner, key)
+    if found is None:
+        return await _absent(gateway)
+    signed = await gateway.proofs.newest()
+    if not _covers(signed, found.place):
+        answer = await gateway.registry.ref(Sequencer).ask(CatchUp(), within=ASK_SECONDS)
+        if not isinstance(answer, CaughtUp):
+            return unavailable(f"The entry is not in the log yet: {answer.why}; try again")
+        found = await gateway.proofs.entry(owner, key) or found
+        signed = await gateway.proofs.newest()
+    if signed is None or found.place is None or found.place.leaf_index >= signed.size:
+        return NOT_YET
+    return Standing(found, found.place, signed)
+
+
+async def _absent(gateway: Gateway) -> Problem:
+    """Not there; and what was given up, if it was among that: nobody can tell any more."""
+    given_up = await read_given_up(gateway.database)
+    if not given_up:
+        return NOT_FOUND
+    told = "; ".join(one.text for one in given_up)
+    detail = (
+        f"{ABSENT}. If it was among what a reopening gave up, no proof of it can be made: {told}"
+    )
+    shown = [
+        {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}
+        for one in given_up
+    ]
+    return Problem(404, detail, extra={"given_up": shown})
+
+
+async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
+    """By the anchored checkpoint where there is one, else by the newest."""
+    covering = await gateway.anchors.covering(standing.place.leaf_index)
+    entry, place = standing.own.entry, standing.place
+    signed = standing.signed if covering is None else covering.signed
+    hashes = await gateway.proofs.inclusion(place.leaf_index, signed.size)
+    ranges = inclusion_ranges(place.leaf_index, signed.size)
     private = Opening(place.salt.hex(), entry.private.canonical.decode())
     return EntryProof(
         entry_id=entry.entry_id,
         merkle_root=signed.root.hex(),
         proof_hashes=[part.hex() for part in hashes],
-        directions=["right" if start > index else "left" for start, _ in ranges],
-        anchor_tx_hash=None,
-        block_number=None,
+        directions=["right" if start > place.leaf_index else "left" for start, _ in ranges],
+        anchor_tx_hash=None if covering is None else covering.hash,
+        block_number=None if covering is None else covering.block_number,
+        chain_id=None if covering is None else covering.chain_id,
+        contract=None if covering is None else covering.contract,
         leaf=entry.leaf(place.salt).canonical.decode(),
         leaf_hash=place.hash.hex(),
-        leaf_index=index,
+        leaf_index=place.leaf_index,
         tree_size=signed.size,
         checkpoint=signed.note,
         verifier=signed.verifier,

@@ -130,10 +130,12 @@ async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
     rate="read",
     example=examples.PAYOUTS,
 )
-async def payouts(call: Call[None, Cursor]) -> Payouts:
+async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     """One's payouts, newest first."""
     page, kept = call.query, call.gateway.operators
     rows = await kept.payouts(call.caller, None, span_of(page))
+    if rows is None:
+        return NOT_THERE
     count = await kept.payouts_count(call.caller, None)
     return Payouts([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
 

@@ -26,15 +26,21 @@ from web.amounts import Credits
 from web.books import commit
 from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.operations import Answer, Audience, Call, Operations
-from web.pages import Cursor, next_of, span_of
+from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Fault, Problem, invalid
-from web.routes.admin import Because, Reason, act_on
+from web.routes.admin import Reason, act_on
 from web.routes.operators import Payout, PayoutState, members_of
 
 operations = Operations()
 ABSENT, NO_BATCH = "Payout not found", "Batch not found"
 SENDING_SECONDS: Final = 1.2  # of a request's two: a large batch is noted by several
 OWN: Final = Problem(409, "One does not approve one's own payout: ask another admin")
+ON_THE_WAY: Final = Problem(
+    409,
+    "It is approved, and its money may be on the way. If it was not sent, or came back, "
+    "say so with not_paid",
+)
+ALL_REJECTED: Final = Problem(409, "All of its payouts were rejected: there is nothing to send")
 COLUMNS: Final = (
     *("payout_id", "operator_id", "email", "name", "amount", "units"),
     *("state", "requested_at", "reference"),
@@ -81,6 +87,14 @@ class Sent:
 
 
 @attrs.frozen
+class Rejection:
+    """``not_paid``: of an approved payout, that its money was not sent, or came back."""
+
+    reason: Reason
+    not_paid: bool = False
+
+
+@attrs.frozen
 class Batch:
     """Payouts that were approved together. ``left``: how many of them are not closed yet."""
 
@@ -103,11 +117,13 @@ class BatchQuery:
     rate="read",
     example=examples.OPERATORS_PAYOUTS,
 )
-async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts:
+async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     """Everybody's payouts, newest first."""
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.payouts(None, state, span_of(page))
+    if rows is None:
+        return NOT_THERE
     count = await kept.payouts_count(None, state)
     payouts = [shown(row) for row in rows[: page.limit]]
     return OperatorsPayouts(payouts, count, next_of(rows, page.limit))
@@ -163,21 +179,28 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 @operations.post(
     "/api/v1/admin/payouts/{payout_id}/reject",
     audience=Audience.ADMIN,
-    body=Because,
+    body=Rejection,
     answers={200: OperatorsPayout},
-    refusals={404: ABSENT, 409: "It was paid"},
+    refusals={404: ABSENT, 409: "It was paid, or may be on the way: it is approved"},
     absent=ABSENT,
     rate="write",
-    request_example=examples.DECISION,
+    request_example=examples.REJECTION,
     example=examples.REJECTED_PAYOUT,
 )
-async def reject(call: Call[Because]) -> OperatorsPayout | Problem:
-    """Do not send a payout's money: what it was to pay is payable again."""
-    id_, kept = call.ids["payout_id"], call.gateway.operators
-    act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason)
+async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
+    """Do not send a payout's money: what it was to pay is payable again.
+
+    Whoever sends an approved batch may be doing so: of that ``not_paid`` says that he did not.
+    """
+    id_, kept, not_paid = call.ids["payout_id"], call.gateway.operators, call.body.not_paid
+    details = {"not_paid": True} if not_paid else {}
+    act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason, details)
     if isinstance(act, Problem):
         return act
-    outcome = await commit(call.gateway, Commit(effects=(PayoutReject(id_),), act=act))
+    effects = (PayoutReject(id_, not_paid),)
+    outcome = await commit(call.gateway, Commit(effects=effects, act=act))
+    if isinstance(outcome, GuardFailed) and outcome.found == "APPROVED":
+        return ON_THE_WAY
     if isinstance(outcome, GuardFailed):
         return _not_that(outcome)
     [row] = await kept.payouts_by_id([id_])
@@ -212,18 +235,26 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     audience=Audience.ADMIN,
     body=Sent,
     answers={200: Batch},
-    refusals={404: NO_BATCH},
+    refusals={404: NO_BATCH, 409: "It was sent under another reference, or rejected"},
     absent=NO_BATCH,
     rate="write",
     request_example=examples.SENT,
     example=examples.PAID_BATCH,
 )
 async def paid(call: Call[Sent]) -> Batch | Problem:
-    """Note that a batch was sent. While ``left`` is not 0, say it again: it goes on there."""
+    """Note that a batch was sent. While ``left`` is not 0, say it again: it goes on there.
+
+    A batch is sent once, under one reference.
+    """
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.operators.payouts_by_id(batches=[id_])
     if not rows:
         return Problem(404, NO_BATCH)
+    if all(row.state == "REJECTED" for row in rows):
+        return ALL_REJECTED
+    other = sent_under(rows, call.body.reference)
+    if other is not None:
+        return Problem(409, other)
     until = gateway.clock.monotonic() + SENDING_SECONDS
     for row in rows:
         if row.state != "APPROVED":
@@ -237,7 +268,10 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
-    """Each by itself: one that was rejected meanwhile is passed over."""
+    """Each by itself: one that was rejected meanwhile is passed over.
+
+    All who note a batch go through it in one order: who is the first to note one, notes the rest.
+    """
     body = call.body
     details = {"reference": body.reference, "amount": money.render(row.amount)}
     act = await act_on(call, "payout.pay", f"payout:{row.id}", body.reason, details)
@@ -246,7 +280,17 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
     effects = (PayoutPay(row.id, body.reference),)
     outcome = await commit(call.gateway, Commit(effects=effects, act=act))
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
+    if isinstance(outcome, GuardFailed) and outcome.found == "PAID":
+        rows = await call.gateway.operators.payouts_by_id([row.id])
+        return Problem(409, sent_under(rows, body.reference) or "")
     return None
+
+
+def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
+    """Words about another reference under which some of them were sent."""
+    paid = (row.reference for row in rows if row.state == "PAID")
+    other = next((each for each in paid if each != reference), None)
+    return None if other is None else f"It was noted as sent under {other!r}: it is sent once"
 
 
 def _not_that(outcome: GuardFailed) -> Problem:

@@ -25,6 +25,7 @@ from web.multiparts import (
 )
 from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.problem import Fault, Problem, invalid, unavailable
+from web.quota import too_much
 
 operations = Operations()
 URL_SECONDS = 3600
@@ -39,6 +40,7 @@ OTHER_CONTENT = Problem(409, "The store holds other content than was announced")
 IS_HERE = Problem(409, "The content is here already")
 ONE_PUT = Problem(409, f"Content of at most {PART_BYTES} bytes is sent at once, not in parts")
 MOVED = unavailable("The upload was announced otherwise meanwhile; try again")
+GOING = unavailable("What you sent of it before is being removed; try again in a moment")
 Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
 
 
@@ -145,6 +147,7 @@ class Upload:
     scope=Scope.UPLOADS_WRITE,
     body=NewUpload,
     answers={201: Upload, 200: Upload},
+    refusals={413: "More than your quota"},
     rate="write",
     new_work=True,
     request_example=examples.NEW_UPLOAD,
@@ -159,12 +162,16 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     if (fault := name_fault(body.filename)) is not None:
         return invalid([fault])
     key = object_key(call.caller, body.sha256, body.filename)
+    if (full := await too_much(gateway, call.caller, body)) is not None:
+        return full
     content = Content(
         gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
     )
     row = await gateway.uploads.announce(call.caller, content)
     if row is None:
         return TOKEN_REFUSED
+    if row.expired_at is not None:
+        return GOING
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     return Answer(201, shown(call, row, await put_of(call, row), await parts_of(call, row)))

@@ -8,9 +8,12 @@ from typing import Final
 import attrs
 
 from rendertrust.node.plugin import Plugin
+from rendertrust.node.plugins.check import Check
 from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
 from rendertrust.node.plugins.echo import Echo
+from rendertrust.node.plugins.foreign import apart
 from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.video import Video
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import StateFolder
 
@@ -30,6 +33,12 @@ class Offer:
         plugin = self.plugins.get(Render.job_type)
         return plugin if isinstance(plugin, Render) else None
 
+    @property
+    def has_sandbox(self) -> bool:
+        """Whether what strangers send is kept from this machine."""
+        render = self.render
+        return render is None or render.found is None or render.found.is_sandboxed
+
 
 async def offer(folder: StateFolder, settings: Settings) -> Offer:
     """Ask each plugin whether this machine can do its work."""
@@ -41,19 +50,27 @@ async def offer(folder: StateFolder, settings: Settings) -> Offer:
         loaded = _load(entry)
         if isinstance(loaded, str):
             unable[entry.name] = loaded
+        elif loaded.job_type in able.keys() | unable.keys():
+            unable[entry.name] = f"somebody else does {loaded.job_type} on this node"
         else:
             await _ask(loaded, able, unable)
+            if loaded.job_type in able:
+                able[loaded.job_type] = apart(loaded)
     return Offer(plugins=able, not_offered=unable)
 
 
 def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
     yield Echo()
     yield CpuBenchmark()
-    yield Render(
+    render = Render(
         scratch=folder.work,
         unsafe_no_sandbox=settings.unsafe_no_sandbox,
         runtime_seconds_max=settings.runtime_seconds_max,
+        memory_bytes=settings.memory_each,
     )
+    yield render
+    yield Video(render=render)
+    yield Check(render=render)
 
 
 def _load(entry: EntryPoint) -> Plugin | str:

@@ -1,6 +1,7 @@
 """The benchmark's work, a program of its own: rows of the Mandelbrot set, counted."""
 
 import json
+import os
 import sys
 import time
 
@@ -24,6 +25,7 @@ def steps_in_row(row: int, rows: int) -> int:
 
 def main(rows: int) -> None:
     """Print progress per row, then the score."""
+    os.nice(10)  # the agent's own loop, which renews leases, comes first
     started = time.monotonic()
     checksum = total = 0
     for row in range(rows):

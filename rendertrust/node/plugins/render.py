@@ -1,6 +1,7 @@
-"""``render``: one frame of a Blender scene, rendered in the sandbox."""
+"""``render``: frames of a Blender scene, tiles of one, or tiles made a frame, in the sandbox."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -11,72 +12,90 @@ import attrs
 
 from rendertrust.node import blender
 from rendertrust.node.estimate import Estimate
-from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plain import NotAFile, open_plain
+from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
+from rendertrust.node.plugins import bundle
+from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.process import Ending
 
 TICK_SECONDS: Final = 1.0
-FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
-PIXELS_MAX: Final = 16_384
-SAMPLES_MAX: Final = 65_536
-FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
-_WORK: Final = ("seconds", "width", "height", "frame", "engine", "samples", "blender", "warnings")
-_PICTURE: Final = re.compile(r"frame\.[a-z]{3,4}")
+_WORK: Final = (
+    *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
+    *("tile", "rendered", "pixels"),
+)
+_THUMBNAIL: Final = re.compile(r"-?[0-9]{4,7}\.thumbnail\.jpg")
+_PICTURE: Final = re.compile(r"(?:frame|tile|-?[0-9]{4,7})(?:\.(?:noisy|evidence))?\.[a-z]{3,4}")
 
 
 @attrs.define
 class Render:
-    """Takes ``frame``, ``width`` and ``height`` (or ``resolution: [w, h]``), ``samples``,
-    ``format`` (PNG, JPEG, OPEN_EXR); what is not given is as the artist set it.
+    """Takes ``frame`` or ``frames``, ``width`` and ``height`` (or ``resolution: [w, h]``),
+    ``samples``, ``format`` (PNG, JPEG, OPEN_EXR), ``noisy``, ``tile`` or ``tiles``, and ``scene``
+    where several inputs are scenes; what is not given is as the artist set it.
     """
 
     job_type: ClassVar[str] = "render"
     scratch: Path
     unsafe_no_sandbox: bool = False
     runtime_seconds_max: float = 6 * 3600.0
+    memory_bytes: int | None = None
     found: blender.Blender | None = None
 
     async def why_not(self) -> str | None:
         """Try Blender out, once."""
-        found = await blender.find(self.scratch, unsafe=self.unsafe_no_sandbox)
+        found = await blender.find(
+            self.scratch, unsafe=self.unsafe_no_sandbox, memory_bytes=self.memory_bytes
+        )
         if isinstance(found, blender.NoBlender):
             return found.reason
         self.found = found
         return None
 
     async def run(self, task: Task) -> Result:
-        """Render the frame; the worker is dead when this ends, however it ends."""
-        assert self.found is not None, "why_not() found a Blender before render was offered"
-        order = order_of(task.params)
-        scene = scene_of(task)
+        """Render the frames; the worker is dead when this ends, however it ends."""
+        order = order_for(task)
         if isinstance(order, Failed):
             return order
-        if isinstance(scene, Failed):
-            return scene
+        progress = Progress(task=task)
+        ending = await self.obey(order, task, progress)
+        return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
+
+    async def obey(self, order: Mapping[str, Any], task: Task, progress: "Progress") -> Ending:
+        """Give the sandboxed worker one order."""
+        assert self.found is not None, "why_not() found a Blender before this was offered"
         self.found.box.prepare(task.folder)
-        progress = _Progress(task=task)
         ticker = asyncio.ensure_future(progress.tick())
         try:
-            ending = await self.found.obey(
-                {**order, "scene": scene},
+            return await self.found.obey(
+                order,
                 task.folder,
                 threads=task.threads,
                 within=self.runtime_seconds_max,
                 hear=progress.hear,
+                overhear=lambda said: task.log(said.decode("utf-8", "replace")),
             )
         finally:
             ticker.cancel()
-        return result_of(ending, task.folder)
 
 
 @attrs.define
-class _Progress:
-    """Reports what Blender says at once, and an estimate every second between."""
+class Progress:
+    """Reports what Blender says at once, and an estimate every second between; keeps which files
+    were written, and the seconds that each frame took.
+    """
 
     task: Task
     estimate: Estimate = attrs.field(factory=Estimate)
     detail: str = ""
+    files: list[str] = attrs.field(factory=list[str])
 
     def hear(self, line: Mapping[str, Any]) -> None:
+        """Take one line of the worker's."""
+        if line.get("event") == "frame":
+            self.files += [
+                str(line[name]) for name in ("file", "noisy", "evidence") if name in line
+            ]
+            self._show(line)
         share, left = line.get("progress"), line.get("remaining")
         if line.get("event") != "progress" or not isinstance(share, (int, float)):
             return
@@ -85,85 +104,67 @@ class _Progress:
         self.estimate.hear(float(share), remaining, time.monotonic())
         self.report()
 
+    def _show(self, line: Mapping[str, Any]) -> None:
+        """Pass on the small picture of a frame, if it is one; a few KiB, read at once."""
+        name, frame = str(line.get("thumbnail")), line.get("frame")
+        if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
+            return
+        with contextlib.suppress(NotAFile), open_plain(self.task.folder / "out" / name) as file:
+            self.task.preview(file.read(PREVIEW_BYTES_MAX + 1), frame)
+
     async def tick(self) -> None:
+        """Report an estimate every second, for ever."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.report()
 
     def report(self) -> None:
+        """Pass on how far the unit is, once something is done."""
         if (share := self.estimate.share(time.monotonic())) > 0:
             self.task.report(share, self.detail)
 
 
-def _refused(error: str) -> Failed:
-    return Failed(failure="scene", error=error)
+def order_for(task: Task) -> Mapping[str, Any] | Failed:
+    """The worker's order for a unit, or what is wrong with it."""
+    order = order_of(task.params)
+    scene = scene_of(task)
+    if isinstance(order, Failed):
+        return order
+    if isinstance(scene, Failed):
+        return scene
+    full = {**order, "do": "render", "scene": scene, "thumbnails": True}
+    if full.pop("evidence", False):
+        full["do"] = "prove"
+    if PATHS in task.inputs:
+        full["paths"] = PATHS
+    if "tiles" not in order:
+        return full
+    tiles = placed_tiles(order["tiles"], task)
+    return tiles if isinstance(tiles, Failed) else {**full, "do": "finish", "tiles": tiles}
 
 
-def _whole(params: Mapping[str, Any], name: str, least: int, most: int) -> int | Failed | None:
-    value = params.get(name)
-    if value is None:
-        return None
-    if type(value) is not int or not least <= value <= most:
-        return _refused(f"{name} must be a whole number from {least} to {most}")
-    return value
+def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> Result:
+    """What a worker's end means for the unit; ``files`` are those that it said it wrote.
 
-
-def order_of(params: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """The worker's order for a unit's parameters, or what is wrong with them."""
-    given = dict(params)
-    resolution = given.pop("resolution", None)
-    if resolution is not None:
-        if not isinstance(resolution, list) or len(resolution) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            return _refused("resolution must be [width, height]")
-        given["width"], given["height"] = resolution
-    known = {"frame", "width", "height", "samples", "format"}
-    if unknown := sorted(set(given) - known):
-        return _refused(f"render does not know the parameter {unknown[0]!r}")
-    return _checked(given)
-
-
-def _checked(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    order: dict[str, Any] = {}
-    for name, least, most in (
-        ("frame", -FRAME_MAX, FRAME_MAX),
-        ("width", 4, PIXELS_MAX),
-        ("height", 4, PIXELS_MAX),
-        ("samples", 1, SAMPLES_MAX),
-    ):
-        value = _whole(given, name, least, most)
-        if isinstance(value, Failed):
-            return value
-        if value is not None:
-            order[name] = value
-    if ("width" in order) != ("height" in order):
-        return _refused("width and height must be given together")
-    wanted = given.get("format")
-    if wanted is not None and wanted not in FORMATS:
-        return _refused(f"format must be one of {', '.join(FORMATS)}")
-    return order if wanted is None else {**order, "format": wanted}
-
-
-def scene_of(task: Task) -> str | Failed:
-    """The input that is the scene: the one .blend among them, or the only one there is."""
-    names = list(task.inputs)
-    blends = [name for name in names if name.endswith(".blend")] or names
-    if not blends:
-        return _refused("there is no scene to fetch: the payload is no upload of this gateway")
-    if len(blends) > 1:
-        return _refused(f"{len(blends)} inputs are .blend files; exactly one may be")
-    return blends[0]
-
-
-def result_of(ending: Ending, folder: Path) -> Result:
-    """What a worker's end means for the unit."""
+    One picture is the result itself; several files are one bundle.
+    """
     last = ending.last
+    if ending.excess is not None:
+        excess = ending.excess
+        return Failed(failure=excess.failure, error=excess.reason, detail=ending.tail)
     if last.get("event") == "failed":
         failure = "scene" if last.get("failure") == "scene" else "node"
         return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
-    if last.get("event") == "done" and _PICTURE.fullmatch(str(last.get("file"))):
-        work = {name: last[name] for name in _WORK if last.get(name) is not None}
-        return Completed(file=folder / "out" / str(last["file"]), work=work)
-    return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)
+    names = [str(last.get("file"))] if not files or len(files) == 1 else files
+    if last.get("event") != "done" or not all(map(_PICTURE.fullmatch, names)):
+        return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)
+    work = {name: last[name] for name in _WORK if last.get(name) is not None}
+    if len(names) == 1:
+        return Completed(file=folder / "out" / names[0], work=work)
+    try:
+        return Completed(file=bundle.pack(folder / "out", names), work=work)
+    except NotAFile as fault:
+        return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 
 
 def _how_it_died(ending: Ending) -> str:

@@ -39,6 +39,7 @@ class Desk:
             [
                 web.post("/v1/checkout/sessions", self.open),
                 web.get("/v1/checkout/sessions/{id}", self.show),
+                web.get("/v1/events/{id}", self.event),
                 web.post("/v1/refunds", self.refund),
                 web.get("/", self.payments),
                 web.get("/style.css", style),
@@ -62,6 +63,10 @@ class Desk:
     async def show(self, request: web.Request) -> web.Response:
         self._admit(request)
         return web.json_response(self._till.session(request.match_info["id"]))
+
+    async def event(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        return web.json_response(self._till.event(request.match_info["id"]))
 
     async def refund(self, request: web.Request) -> web.Response:
         self._admit(request)

@@ -65,6 +65,11 @@ class EmbeddedStripe:
             self._runner = runner
             return endpoint
 
+    def remember(self, event: dict[str, object]) -> None:
+        """Answer this one to whoever asks for it again."""
+        self._till.events.pop(str(event["id"]), None)
+        self._till.remember(event)
+
     async def exited(self) -> int:
         never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         return await never

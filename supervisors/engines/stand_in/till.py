@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 Json: TypeAlias = dict[str, Any]
 API_VERSION: Final = "2026-09-30.stand-in"
 KEPT_MAX: Final = 1_000  # of each kind; the oldest are forgotten
-PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events")
+PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events", "told")
 
 
 class Wrong(Exception):
@@ -240,7 +240,17 @@ class Till:
 
     def told(self, event: str) -> None:
         """It was taken."""
-        self.events.pop(event, None)
+        row = self.events.pop(event, None)
+        if row is not None:
+            self.remember(row)
+
+    def remember(self, event: Json) -> None:
+        """Keep one for those who ask for it again."""
+        self._put("told", event)
+
+    def event(self, id_: str) -> Json:
+        """One, whether it was taken or not."""
+        return self.events.get(id_) or self._found("told", id_)
 
     def _found(self, part: str, id_: str) -> Json:
         row = self._kept[part].get(id_)

@@ -14,6 +14,8 @@ import attrs
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.until import until
+
 NOW = "2026-03-13T12:00:00Z"
 USER = "550e8400-e29b-41d4-a716-446655440000"
 NODE = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -38,8 +40,13 @@ class GatewayDouble:
     refresh: str | None = "refresh-1"
     life: deque[dict[str, Any]] = attrs.Factory(deque[dict[str, Any]])
     picture: bytes = PICTURE
+    names_results: bool = False  # by size and SHA-256
+    cursors: bool = True  # lists go on after an element; else by offset alone
+    ranges: list[str | None] = attrs.Factory(list[str | None])
     part_bytes: int = 0  # above it uploads come in parts; 0: never
     parts: dict[str, dict[int, bytes]] = attrs.Factory(dict[str, dict[int, bytes]])
+    units: dict[str, list[dict[str, Any]]] = attrs.Factory(dict[str, list[dict[str, Any]]])
+    film: list[bytes | str] = attrs.Factory(list[bytes | str])  # what becomes of a job of frames
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 30, middlewares=[self._script])
@@ -58,6 +65,12 @@ class GatewayDouble:
                 web.get("/api/v1/jobs/{id}", self._job),
                 web.post("/api/v1/jobs/{id}/cancel", self._cancel),
                 web.get("/api/v1/jobs/{id}/result", self._result),
+                web.post("/api/v1/jobs/quote", self._quote),
+                web.get("/api/v1/jobs/{id}/units", self._units),
+                web.post("/api/v1/jobs/{id}/units/{number}/retry", self._retry_unit),
+                web.post("/api/v1/jobs/{id}/{verb:pause|resume|stop}", self._control),
+                web.post("/api/v1/jobs/{id}/video", self._video),
+                web.patch("/api/v1/jobs/{id}", self._change),
                 web.put("/store/{key:.+}", self._put),
                 web.get("/store/{key:.+}", self._get),
             ]
@@ -83,6 +96,25 @@ class GatewayDouble:
         job_id = str(uuid4())
         self.jobs[job_id] = job(job_id, status=status, **fields)
         return job_id
+
+    def add_units(self, job_id: str, *made: bytes | str, **fields: Any) -> None:
+        """A unit for each: complete with this content, or in this state; of frames from 1 on."""
+        units = self.units.setdefault(job_id, [])
+        for content in made:
+            number = len(units)
+            units.append(unit(number, **fields))
+            if isinstance(content, str):
+                units[-1] |= {"state": content}
+                continue
+            key = f"results/{job_id}/{number}/1/result"
+            self.objects[key] = content
+            units[-1] |= {
+                "state": "COMPLETED",
+                "charged": "10.0000",
+                "size": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "download_url": f"{self.url}/store/{key}?X-Amz-Signature=secret",
+            }
 
     @web.middleware
     async def _script(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -220,14 +252,22 @@ class GatewayDouble:
         job_id = self.keys.get(key)
         if job_id is None:
             job_id = self.keys[key] = self.add_job(job_type=body["job_type"])
+            if "frames" in body:
+                self.add_units(job_id, *self.film)
+                self.jobs[job_id] |= {"units": len(self.film)}
         return web.json_response({"job_id": job_id, "node_id": NODE, "status": "DISPATCHED"})
 
     async def _list(self, request: web.Request) -> web.Response:
         wanted = request.query.get("status")
-        found = [one for one in self.jobs.values() if wanted in (None, one["status"])]
-        return web.json_response(
-            {"jobs": found[: int(request.query["limit"])], "count": len(found)}
-        )
+        found = [one for one in self.jobs.values() if wanted in (None, one["status"])][::-1]
+        start, limit = int(request.query.get("offset", 0)), int(request.query["limit"])
+        if self.cursors and "after" in request.query:
+            start += 1 + [one["id"] for one in found].index(request.query["after"])
+        page: dict[str, Any] = {"jobs": found[start : start + limit], "count": len(found)}
+        if self.cursors:
+            more = len(found) > start + limit
+            page["next"] = found[start + limit - 1]["id"] if more else None
+        return web.json_response(page)
 
     async def _job(self, request: web.Request) -> web.Response:
         found = self.jobs.get(request.match_info["id"])
@@ -251,10 +291,90 @@ class GatewayDouble:
         if found is None or found["status"] != "COMPLETED":
             return problem(404, "Job not found or not COMPLETED")
         url = f"{self.url}/store/results/{found['id']}/0/1/result?X-Amz-Signature=secret"
-        return web.json_response({"job_id": found["id"], "download_url": url, "expires_in": 3600})
+        named = {"size": len(self.picture), "sha256": hashlib.sha256(self.picture).hexdigest()}
+        answer = {"job_id": found["id"], "download_url": url, "expires_in": 3600}
+        return web.json_response(answer | (named if self.names_results else {}))
+
+    async def _quote(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        amounts = {"frame_price": "10.0000", "price": "480.0000", "held": "480.0000"}
+        enough = body.get("frames") != "1-100"
+        told = {"units": 48, "frames": 48, "available": "990.0000", "enough": enough}
+        return web.json_response({**told, **amounts, "max_credits": None, "of_tomorrow": 1})
+
+    async def _units(self, request: web.Request) -> web.Response:
+        units = self.units.get(request.match_info["id"])
+        if units is None:
+            return problem(404, "Job not found")
+        after, limit = int(request.query["after"]), int(request.query["limit"])
+        page = [one for one in units if one["number"] > after]
+        more = page[limit - 1]["number"] if len(page) > limit else None
+        return web.json_response({"units": page[:limit], "count": len(units), "next": more})
+
+    async def _retry_unit(self, request: web.Request) -> web.Response:
+        one = self.units[request.match_info["id"]][int(request.match_info["number"])]
+        if one["state"] not in ("FAILED", "QUEUED"):
+            return problem(409, f"Unit is {one['state']}; only FAILED units are retried")
+        one |= {"state": "QUEUED", "error_message": None, "error_class": None}
+        return web.json_response(one)
+
+    async def _control(self, request: web.Request) -> web.Response:
+        found = self.jobs[request.match_info["id"]]
+        if found["status"] in ("COMPLETED", "FAILED"):
+            return problem(409, f"Job is {found['status']}; it has ended")
+        verbs = {"pause": "PAUSED", "resume": "RUNNING", "stop": "CANCELLED"}
+        verb = request.match_info["verb"]
+        found |= {"status": verbs[verb], "paused": "owner" if verb == "pause" else None}
+        return web.json_response(found)
+
+    async def _video(self, request: web.Request) -> web.Response:
+        await self._body(request)
+        if self.jobs[request.match_info["id"]]["completed_at"] is None:
+            return problem(409, "The job has not ended; make its video when it has")
+        job_id = self.add_job(job_type="video")
+        return web.json_response({"job_id": job_id, "node_id": NODE, "status": "DISPATCHED"})
+
+    async def _change(self, request: web.Request) -> web.Response:
+        body, found = await self._body(request), self.jobs[request.match_info["id"]]
+        if body.get("max_credits") == "1":
+            return problem(409, "More than max_credits is spent, or at work, already")
+        found |= body
+        return web.json_response(found)
 
     async def _get(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.picture, content_type="image/png")
+        return self.stored(request)
+
+    def stored(self, request: web.Request) -> web.Response:
+        """The picture, or the rest of it, as a store gives it."""
+        self.ranges.append(request.headers.get("Range"))
+        picture = self.objects.get(request.match_info["key"], self.picture)
+        tag = f'"{hashlib.md5(picture).hexdigest()}"'
+        same = request.headers.get("If-Range") in (None, tag)
+        start = request.http_range.start if same else None
+        if start is None:
+            return web.Response(body=picture, content_type="image/png", headers={"ETag": tag})
+        if start >= len(picture):
+            return web.Response(status=416)
+        told = f"bytes {start}-{len(picture) - 1}/{len(picture)}"
+        headers = {"ETag": tag, "Content-Range": told}
+        return web.Response(status=206, body=picture[start:], headers=headers)
+
+    def cut(self, size: int, arrived: Callable[[], bool] = lambda: True) -> Answer:
+        """For ``script``: so many bytes of what the store would give; cut when they arrived."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            whole = self.stored(request)
+            assert isinstance(whole.body, bytes)
+            headers = {**whole.headers, "Content-Length": str(len(whole.body))}
+            response = web.StreamResponse(status=whole.status, headers=headers)
+            await response.prepare(request)
+            await response.write(whole.body[:size])
+            await until(arrived)
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+
+        return answer
 
     async def _body(self, request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()
@@ -282,6 +402,32 @@ def job(job_id: str, **fields: Any) -> dict[str, Any]:
         "charged": "0.0000",
         "progress": None,
         "a_field_of_tomorrow": [1, 2],
+    }
+    return shown | fields
+
+
+def unit(number: int, **fields: Any) -> dict[str, Any]:
+    """A unit as the API shows it."""
+    shown = {
+        "number": number,
+        "frames": str(number + 1),
+        "tile": None,
+        "state": "QUEUED",
+        "attempt": 1,
+        "node_id": NODE,
+        "price": "10.0000",
+        "charged": "0.0000",
+        "waits_for": 0,
+        "error_class": None,
+        "error_message": None,
+        "size": None,
+        "sha256": None,
+        "verified": True,
+        "download_url": None,
+        "assigned_at": NOW,
+        "started_at": NOW,
+        "ended_at": None,
+        "a_field_of_tomorrow": {},
     }
     return shown | fields
 

@@ -1,5 +1,6 @@
 """A gateway's log over a real socket, which tests can make lie."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -7,12 +8,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import checkpoint, merkle, note
+from rendertrust import checkpoint, epoch, merkle, note
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
 from tests.twins.signer import signing_key
 
 ORIGIN = "farm.example/log"
+CONTRACT = "0x" + "ab" * 20
 SALT = bytes(range(32))
 PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
 TIME = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -28,7 +31,12 @@ class LogDouble:
     def __init__(self, leaves: int = 5) -> None:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
+        self.origin = ORIGIN
+        # What proofs are of, instead: as by an anchored checkpoint.
+        self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
+        self.instead: dict[int, int] = {}  # entries, and of which others the proofs are
         self.tamper: dict[str, Any] = {}
+        self.meanwhile: list[Callable[[], None]] = []  # done while a checkpoint is on its way
         self.server: TestServer | None = None
 
     async def __aenter__(self) -> Self:
@@ -38,6 +46,7 @@ class LogDouble:
                 web.post("/api/v1/auth/login", self._log_in),
                 web.get("/api/v1/ledger/checkpoint", self._checkpoint),
                 web.get("/api/v1/ledger/consistency", self._consistency),
+                web.get("/api/v1/ledger/epochs", self._epochs),
                 web.get("/api/v1/ledger/{entry}/proof", self._proof),
             ]
         )
@@ -58,27 +67,41 @@ class LogDouble:
         start = len(self.leaves)
         self.leaves += [leaf(number) for number in range(start, start + leaves)]
 
+    def restore(self, kept: int, *, anchored: int | None = None) -> None:
+        """Go on from a backup of so many leaves; the chain had ``anchored`` of them, or all."""
+        seen = self.leaves[:anchored]
+        number, root = epoch.split(self.origin)[1] + 1, merkle.root(seen)
+        begins = EpochLeaf(number, TIME, self.origin, 7, CONTRACT, len(seen), root)
+        self.leaves = [*self.leaves[:kept], begins.canonical]
+        self.origin = epoch.origin_of(begins)
+
     @property
     def signed(self) -> str:
-        root = merkle.root(self.leaves)
-        return checkpoint.sign(Checkpoint(ORIGIN, len(self.leaves), root, TIME), *self.keys)
+        return self._signed(self.leaves, self.keys)
 
     @property
     def verifier(self) -> str:
-        return str(note.verifier_of(ORIGIN, self.keys[0]))
+        return str(note.verifier_of(self.origin, self.keys[0]))
+
+    def _signed(self, leaves: list[bytes], keys: list[Ed25519PrivateKey]) -> str:
+        root = merkle.root(leaves)
+        return checkpoint.sign(Checkpoint(self.origin, len(leaves), root, TIME), *keys)
 
     async def _log_in(self, _: web.Request) -> web.Response:
         return web.json_response({"access_token": "a", "refresh_token": "b"})
 
     async def _checkpoint(self, _: web.Request) -> web.Response:
-        return self._answer(
-            origin=ORIGIN,
+        answer = self._answer(
+            origin=self.origin,
             size=len(self.leaves),
             root=merkle.root(self.leaves).hex(),
             time="2026-03-13T12:00:00Z",
             checkpoint=self.signed,
             verifier=self.verifier,
         )
+        if self.meanwhile:
+            self.meanwhile.pop()()
+        return answer
 
     async def _consistency(self, request: web.Request) -> web.Response:
         m, n = int(request.query["from"]), int(request.query["to"])
@@ -92,24 +115,42 @@ class LogDouble:
             proof_hashes=[p.hex() for p in merkle.consistency_proof(self.leaves, m, n)],
         )
 
+    async def _epochs(self, request: web.Request) -> web.Response:
+        size = int(request.query["size"])
+        if size > len(self.leaves):
+            return web.json_response({"detail": "size: is too large"}, status=422)
+        part = self.leaves[:size]
+        begun = [n for n, one in enumerate(part) if one.startswith(b"rendertrust-epoch-v1")]
+        shown = [
+            {
+                "leaf": part[n].decode(),
+                "leaf_index": n,
+                "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+            }
+            for n in begun
+        ]
+        return self._answer(epochs=shown, tree_size=len(part), merkle_root=merkle.root(part).hex())
+
     async def _proof(self, request: web.Request) -> web.Response:
-        entry = int(request.match_info["entry"])
-        index, size = entry - 1, len(self.leaves)
+        asked = int(request.match_info["entry"])
+        entry = self.instead.get(asked, asked)
+        (leaves, keys), index = self.older or (self.leaves, self.keys), entry - 1
+        size = len(leaves)
         opening = {"salt": SALT.hex(), "private": PRIVATE.canonical.decode()}
         ranges = merkle.inclusion_ranges(index, size)
         return self._answer(
             entry_id=entry,
-            merkle_root=merkle.root(self.leaves).hex(),
-            proof_hashes=[part.hex() for part in merkle.inclusion_proof(self.leaves, index)],
+            merkle_root=merkle.root(leaves).hex(),
+            proof_hashes=[part.hex() for part in merkle.inclusion_proof(leaves, index)],
             directions=["right" if start > index else "left" for start, _ in ranges],
             anchor_tx_hash=None,
             block_number=None,
-            leaf=self.leaves[index].decode(),
-            leaf_hash=merkle.leaf_hash(self.leaves[index]).hex(),
+            leaf=leaves[index].decode(),
+            leaf_hash=merkle.leaf_hash(leaves[index]).hex(),
             leaf_index=index,
             tree_size=size,
-            checkpoint=self.signed,
-            verifier=self.verifier,
+            checkpoint=self._signed(leaves, keys),
+            verifier=str(note.verifier_of(self.origin, keys[0])),
             opening=opening if request.query.get("opening") == "true" else None,
         )
 

@@ -24,6 +24,7 @@ from rendertrust.client import (
     NoAnswer,
     NotAuthenticated,
     NotFound,
+    RateLimited,
     Retries,
     StillRunning,
     Tokens,
@@ -138,6 +139,28 @@ async def test_retry_after_beyond_patience_is_not_waited_for(gateway: GatewayDou
         with pytest.raises(Unavailable) as caught:
             await client.balance()
     assert caught.value.retry_after == 3600
+
+
+async def test_429_is_waited_for_even_where_twice_would_not_be_once(
+    gateway: GatewayDouble,
+) -> None:
+    gateway.script("POST /api/v1/auth/register", refuse(429, headers={"Retry-After": "9"}))
+    pauses: list[float] = []
+    async with client_of(gateway, None) as client:
+        client._transport.sleep = _recording(pauses)  # pyright: ignore[reportPrivateUsage]
+        await client.register("jane@example.com", "Jane", "correct horse")
+    assert pauses == [9]
+
+
+@pytest.mark.parametrize("headers", [None, {"Retry-After": "60"}], ids=["unnamed", "long"])
+async def test_429_that_takes_too_long_is_raised(
+    gateway: GatewayDouble, headers: dict[str, str] | None
+) -> None:
+    gateway.script(BALANCE, refuse(429, "Too many requests", headers=headers))
+    async with client_of(gateway) as client:
+        with pytest.raises(RateLimited, match="Too many"):
+            await client.balance()
+    assert gateway.seen[BALANCE] == 1
 
 
 async def test_a_retried_submit_makes_one_job(gateway: GatewayDouble) -> None:

@@ -103,6 +103,8 @@ async def test_a_log_that_takes_something_back_is_shouted_about(
         await (client.entry_proof(4) if by_proof else client.log_checkpoint())
     assert (forked.value.before, forked.value.now) == (before.checkpoint, log.signed)
     assert pins.pin == kept
+    assert kept is not None
+    assert pins.forks == [(kept, Pin(log.verifier, log.signed))]
 
 
 async def test_a_new_key_is_followed_where_the_old_one_signs_beside_it(
@@ -117,6 +119,102 @@ async def test_a_new_key_is_followed_where_the_old_one_signs_beside_it(
     log.keys = [signing_key(2)]
     log.grow(1)
     assert (await client.log_checkpoint()).size == 7
+
+
+async def test_an_older_proof_by_an_older_key_is_of_the_same_log(
+    client: AsyncClient, log: LogDouble, pins: MemoryPins
+) -> None:
+    """Anchors stand for years; what signed them may be replaced meanwhile."""
+    await client.log_checkpoint()
+    old = list(log.leaves)
+    for keys in ([2, 1], [2]):
+        log.keys = [signing_key(number) for number in keys]
+        log.grow(1)
+        await client.log_checkpoint()
+    log.older = (old, [signing_key(1)])
+    verdict = await client.verify_entry(2)
+    assert verdict.witnessed, verdict.steps
+    log.older = ([*old[:2], leaf(77)], [signing_key(1)])
+    with pytest.raises(Forked):
+        await client.verify_entry(2)
+
+
+@pytest.mark.parametrize("seen", [1, 3, 5])
+async def test_a_log_that_kept_what_was_seen_is_followed_into_another_epoch(
+    log: LogDouble, client: AsyncClient, pins: MemoryPins, seen: int
+) -> None:
+    log.leaves = log.leaves[:seen]
+    await client.log_checkpoint()
+    log.grow(4)
+    log.restore(5 if seen == 5 else 3)
+    assert (await client.log_checkpoint()).origin.startswith("farm.example/log/epoch/2-")
+    assert pins.pin == Pin(log.verifier, log.signed)
+    log.grow(3)
+    verdict = await client.verify_entry(1)
+    assert verdict.witnessed, verdict.steps
+    log.grow(2)
+    log.restore(len(log.leaves) - 2)
+    log.restore(len(log.leaves))
+    assert (await client.log_checkpoint()).origin.startswith("farm.example/log/epoch/4-")
+
+
+async def test_who_saw_what_the_epoch_names_follows(
+    log: LogDouble, client: AsyncClient, pins: MemoryPins
+) -> None:
+    await client.log_checkpoint()
+    log.restore(2)
+    verdict = await client.verify_entry(1)
+    assert verdict.witnessed, verdict.steps
+    assert pins.pin == Pin(log.verifier, log.signed)
+
+
+@pytest.mark.parametrize(("kept", "anchored"), [(4, 4), (2, 3), (2, 4)])
+async def test_who_saw_what_was_lost_is_told_and_may_accept_it(
+    log: LogDouble, client: AsyncClient, pins: MemoryPins, kept: int, anchored: int
+) -> None:
+    await client.log_checkpoint()
+    before = pins.pin
+    log.restore(kept, anchored=anchored)
+    with pytest.raises(Forked, match=f"from a backup on 2026-03-13, which had {kept} of the 5"):
+        await client.log_checkpoint()
+    assert pins.pin == before
+    assert (await client.log_checkpoint(accept=True)).size == kept + 1
+    assert pins.pin == Pin(log.verifier, log.signed)
+    assert len(pins.forks) == 2
+    await client.log_checkpoint()
+
+
+@pytest.mark.parametrize("member", ["epochs", "tree_size", "merkle_root"])
+async def test_an_epoch_that_is_not_shown_is_a_fork(
+    log: LogDouble, client: AsyncClient, member: str
+) -> None:
+    await client.log_checkpoint()
+    log.restore(5)
+    log.tamper[member] = {"epochs": [], "tree_size": 5, "merkle_root": "00" * 32}[member]
+    with pytest.raises(Forked, match="another epoch"):
+        await client.log_checkpoint()
+
+
+async def test_an_epoch_before_is_shorter(log: LogDouble, client: AsyncClient) -> None:
+    old = list(log.leaves)
+    log.restore(5)
+    await client.log_checkpoint()
+    log.leaves, log.origin = [*old, leaf(9), leaf(10)], "farm.example/log"
+    with pytest.raises(Forked, match="shorter"):
+        await client.log_checkpoint()
+
+
+async def test_a_proof_by_an_epoch_before_is_shouted_about_too(
+    log: LogDouble, client: AsyncClient, pins: MemoryPins
+) -> None:
+    """Whoever asks for a proof alone must hear that what was seen is gone."""
+    old = list(log.leaves)
+    log.restore(5)
+    await client.log_checkpoint()
+    log.leaves, log.origin = old, "farm.example/log"
+    with pytest.raises(Forked, match="shorter"):
+        await client.verify_entry(1)
+    assert len(pins.forks) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,6 +235,16 @@ async def test_a_proof_that_does_not_hold_is_none(
     log.tamper[member] = value
     with pytest.raises(error):
         await client.entry_proof(3)
+
+
+async def test_a_sound_proof_of_another_entry_is_none(client: AsyncClient, log: LogDouble) -> None:
+    log.instead = {3: 2}
+    assert (await client.entry_proof(2)).entry_id == 2
+    for asked in (3, "3"):
+        with pytest.raises(NotProved, match="of entry 2, not 3"):
+            await client.entry_proof(asked)
+    with pytest.raises(NotProved, match="of entry 2, not 3"):
+        await client.verify_entry(3)
 
 
 @pytest.mark.parametrize("member", ["proof_hashes", "to_root", "from_root"])
@@ -176,7 +284,7 @@ async def test_a_proof_is_fetched_and_checked_without_the_gateway(
     alone = await program.run("verify", "proof.json", "--url", "http://127.0.0.1:9")
     assert alone.code == 3, alone
     assert "ok  inclusion" in alone.out
-    assert "--checkpoint names what does" in alone.err
+    assert "--checkpoint, or --rpc with --contract, name what does" in alone.err
     kept = await program.run("ledger", "checkpoint", "--output", "mine.json")
     assert kept.code == 0, kept
     known = await program.run("verify", "proof.json", "--checkpoint", "mine.json")
@@ -200,6 +308,14 @@ async def test_what_was_seen_is_kept_between_calls(program: Program, log: LogDou
     assert "not the one that it showed before" in third.err
     assert "Before:" in third.err
     assert "Now:" in third.err
+    kept = next(line for line in third.err.splitlines() if "-fork-" in line)
+    path = kept.split(", in ")[1].split(": they are")[0]
+    fork = json.loads(Path(path).read_text())
+    assert fork["now"] == {"verifier": log.verifier, "checkpoint": log.signed}
+    assert fork["before"]["checkpoint"] != log.signed
+    accepted = await program.run("ledger", "checkpoint", "--accept")
+    assert accepted.code == 0, accepted
+    assert (await program.run("ledger", "verify", "3")).code == 0
 
 
 @pytest.mark.parametrize(
@@ -216,11 +332,94 @@ async def test_a_wrong_use_is_told(program: Program, words: tuple[str, ...], say
     assert says in told.err
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\xff", '{"from_size": 1}', "{}"])
-async def test_a_file_that_is_no_proof_is_told(
+BROKEN = ["", "{", "[]", "{}", '{"verifier": "x", "checkpoint": "y"}']
+
+
+@pytest.mark.parametrize("content", BROKEN)
+async def test_a_pin_that_cannot_be_read_is_shouted_about(
+    program: Program, log: LogDouble, content: str
+) -> None:
+    """Whoever breaks the file must not get a gateway's other log taken as it comes."""
+    first = await program.run("ledger", "checkpoint", "--json")
+    pin = pin_file(program)
+    pin.write_text(content)
+    await rewrite_and_grow(log)
+    for words in (("checkpoint",), ("verify", "3"), ("proof", "3")):
+        told = await program.run("ledger", *words)
+        assert told.code == 1, told
+        assert "What was kept of the gateway's log cannot be read" in told.err
+        assert str(pin) in told.err
+        assert "--accept" in told.err
+    assert (first.code, pin.read_text()) == (0, content)
+    assert (await program.run("ledger", "checkpoint", "--accept")).code == 0
+    (aside,) = pin.parent.glob("*-broken-*")
+    assert aside.read_text() == content
+    assert (await program.run("ledger", "verify", "3")).code == 0
+
+
+def pin_file(program: Program) -> Path:
+    (found,) = (program.home / "state" / "rendertrust" / "checkpoints").glob("*.json")
+    return found
+
+
+NOTHING = ["", "[]", "{", "\xff", '{"from_size": 1}', "{}", '{"epochs": [5]}', "NaN", "[" * 100_000]
+
+
+@pytest.mark.parametrize("content", NOTHING, ids=lambda content: content[:12])
+async def test_a_file_that_is_no_proof_does_not_hold(
     program: Program, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "x.json").write_text(content)
     told = await program.run("verify", "x.json")
-    assert told.code in (1, 2)
-    assert "x.json" in told.out + told.err
+    assert told.code == 1, told
+    assert "x.json: DOES NOT HOLD" in told.out
+
+
+async def test_what_links_checkpoints_and_does_not_hold_is_a_failure(
+    program: Program, log: LogDouble, tmp_path: Path
+) -> None:
+    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    assert (await program.run("ledger", "checkpoint", "--output", "mine.json")).code == 0
+    log.restore(4)
+    begun = {"leaf": log.leaves[-1].decode(), "leaf_index": 4, "proof_hashes": []}
+    epochs = {"epochs": [begun], "tree_size": 5, "merkle_root": "00" * 32}
+    for content in ({"from_size": 1, "to_size": 2}, epochs):
+        (tmp_path / "link.json").write_text(json.dumps(content))
+        told = await program.run("verify", "proof.json", "link.json", "--json")
+        assert told.code == 1, told
+        held = {line["name"]: line["holds"] for line in told.lines}
+        assert held == {"proof.json": True, "link.json": False}
+    (tmp_path / "none.json").write_text("{}")
+    told = await program.run("verify", "proof.json", "--checkpoint", "none.json")
+    assert (told.code, "none.json: DOES NOT HOLD" in told.out) == (1, True), told
+    good = await program.run("verify", "proof.json", "--checkpoint", "mine.json")
+    assert good.code == 0
+
+
+@pytest.mark.parametrize("member", ["from_size", "epochs"])
+async def test_a_surplus_member_makes_no_other_thing_of_a_proof(
+    program: Program, tmp_path: Path, member: str
+) -> None:
+    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    (tmp_path / "more.json").write_text(json.dumps({**proof, member: 1}))
+    told = await program.run("verify", "more.json")
+    assert (told.code, "ok  inclusion" in told.out) == (3, True), told
+    (tmp_path / "bad.json").write_text(json.dumps({**proof, member: 1, "leaf_index": 1}))
+    assert (await program.run("verify", "bad.json")).code == 1
+
+
+async def test_a_text_has_one_reading(program: Program, tmp_path: Path) -> None:
+    """What one program reads of a proof, another one must: no second value, no other encoding."""
+    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    text = (tmp_path / "proof.json").read_text()
+    twice = text.replace("{", '{"entry_id": 77, ', 1)
+    for raw, why in (
+        (twice.encode(), "entry_id stands there twice"),
+        (text.encode("utf-16"), "no JSON in UTF-8"),
+        (text.encode("utf-8-sig"), "no JSON in UTF-8"),
+        (text.replace("{", '{"more": NaN, ', 1).encode(), "NaN is no JSON"),
+    ):
+        (tmp_path / "x.json").write_bytes(raw)
+        told = await program.run("verify", "x.json")
+        assert (told.code, why in told.out) == (1, True), told

@@ -86,8 +86,8 @@ async def approve(stage: Stage, payout: UUID, batch: UUID) -> Outcome:
     return await judged(stage, PayoutApprove(payout, batch), "payout.approve")
 
 
-async def reject(stage: Stage, payout: UUID) -> Outcome:
-    return await judged(stage, PayoutReject(payout), "payout.reject")
+async def reject(stage: Stage, payout: UUID, *, not_paid: bool = False) -> Outcome:
+    return await judged(stage, PayoutReject(payout, not_paid), "payout.reject")
 
 
 async def pay(stage: Stage, payout: UUID, reference: str = "wire 1") -> Outcome:

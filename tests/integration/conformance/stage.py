@@ -11,8 +11,10 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
+    HoldUnits,
     JobInsert,
     Outcome,
+    Piece,
     PlaceHold,
     Posted,
     Transfer,
@@ -23,6 +25,7 @@ from actors.ledger.messages import (
 from actors.ports import Store
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
+from sql.work import GRID
 
 _serial = itertools.count(1)
 
@@ -156,3 +159,28 @@ def dispatch(
     holds = [PlaceHold(account, price, work_reference(job, n)) for n in range(units) if price]
     assigned = () if node is None else (UnitAssign(job, 0, 1, node),)
     return Commit(tuple(holds), (insert(user, job, price, units), *assigned))
+
+
+def pieces_of(job: UUID, user: UUID, pieces: Sequence[Piece], cap: int | None = None) -> Commit:
+    """A job that is cut into these, with what is held for them."""
+    amounts = tuple(piece.price for piece in pieces)
+    hold = HoldUnits(user_account(user), job, amounts)
+    order = attrs.evolve(insert(user, job), pieces=tuple(pieces), cap=cap)
+    return Commit((hold,), (order,))
+
+
+def tiled(user: UUID, job: UUID, prices: Sequence[int] = (50, 50), frames: int = 2) -> Commit:
+    """A job of frames in tiles at these prices, and the unit that each frame is made of."""
+    width, pieces = len(prices) + 1, list[Piece]()
+    for frame in range(frames):
+        place, whole = frame * width, frame * width + len(prices)
+        pieces += [
+            Piece(price, place + tile, str(frame + 1), tile, whole)
+            for tile, price in enumerate(prices)
+        ]
+        pieces.append(Piece(0, whole, str(frame + 1), missing=len(prices)))
+    commit = pieces_of(job, user, pieces)
+    (order,) = commit.effects
+    assert isinstance(order, JobInsert)
+    params = {"width": 64, "height": 32, GRID: [len(prices), 1]}
+    return attrs.evolve(commit, effects=(attrs.evolve(order, params=params),))

@@ -218,13 +218,15 @@ async def test_what_a_rejected_payout_was_to_pay_is_payable_again(stage: Stage) 
     assert await sound(stage)
 
 
-async def test_an_approved_payout_may_still_be_rejected(stage: Stage) -> None:
+async def test_an_approved_payout_is_rejected_where_it_was_not_paid(stage: Stage) -> None:
     operator = await stage.user()
     await ripened(stage, operator)
     payout = await take(stage, operator, "MONEY")
     assert payout is not None
     await approve(stage, payout, fresh_id())
-    assert isinstance(await reject(stage, payout), Posted)
+    assert await reject(stage, payout) == GuardFailed("PayoutReject", "APPROVED")
+    assert isinstance(await reject(stage, payout, not_paid=True), Posted)
+    assert isinstance(await reject(stage, payout, not_paid=True), Replayed)
     assert await of_operator(stage, operator) == 70
     assert await sound(stage)
 
@@ -257,14 +259,36 @@ async def test_an_upheld_dispute_gives_the_charge_back_and_reverses_the_share(st
     assert await sound(stage)
 
 
-async def test_a_rejected_dispute_makes_the_share_payable(stage: Stage) -> None:
+async def test_a_share_whose_dispute_is_rejected_waits_for_the_end_of_its_window(
+    stage: Stage,
+) -> None:
     operator = await stage.user()
     work = await worked(stage, operator)
     await dispute(stage, work)
     assert isinstance(await decide(stage, work, upheld=False), Posted)
+    assert isinstance(await decide(stage, work, upheld=False), Replayed)
+    assert (await share_of(stage, work)).state == "PENDING"
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "disputed")
+    assert await take(stage, operator) is None
+    assert await mature(stage, work) == GuardFailed("EarningMature", "PENDING")
+    stage.clock.pass_by(WINDOW.total_seconds())
+    assert len(await stage.store.ripe_earnings(stage.clock.now(), 10)) == 1
+    assert isinstance(await mature(stage, work), Posted)
+    assert (await share_of(stage, work)).state == "PAYABLE"
+    assert await take(stage, operator) is not None
+    assert await sound(stage)
+
+
+async def test_a_dispute_that_is_rejected_after_the_window_makes_the_share_payable(
+    stage: Stage,
+) -> None:
+    operator = await stage.user()
+    work = await worked(stage, operator)
+    await dispute(stage, work)
+    stage.clock.pass_by(WINDOW.total_seconds())
+    assert isinstance(await decide(stage, work, upheld=False), Posted)
     assert (await share_of(stage, work)).state == "PAYABLE"
     assert await stage.of_user(work.creator) == (0, 0)
-    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "disputed")
     assert await take(stage, operator) is not None
     assert await sound(stage)
 
@@ -279,6 +303,20 @@ async def test_a_dispute_comes_within_the_window_and_once(stage: Stage) -> None:
     assert await dispute(stage, late) == GuardFailed("DisputeOpen", "closed")
     assert isinstance(await mature(stage, late), Posted)
     assert await dispute(stage, late) == GuardFailed("DisputeOpen", "closed")
+    assert await sound(stage)
+
+
+async def test_a_gateway_whose_clock_is_behind_disputes_no_share_that_is_payable_elsewhere(
+    stage: Stage,
+) -> None:
+    """Nor one that was paid: it would be payable again when the dispute is rejected."""
+    operator = await stage.user()
+    (work,) = await ripened(stage, operator)
+    stage.clock.pass_by(-1)
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "closed")
+    assert await take(stage, operator) is not None
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "closed")
+    assert (await share_of(stage, work)).state == "PAID"
     assert await sound(stage)
 
 

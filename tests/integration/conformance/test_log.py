@@ -9,7 +9,7 @@ from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit
 from actors.ports import LogStore
 from actors.sequencer.actor import SequencerActor
-from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Sequencer
+from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Sequencer, Vouched
 from actors.sequencer.policy import SequencerSettings
 from sql.database import Conflict, Unavailable
 from sql.log import Append, LogTransaction, Look
@@ -38,7 +38,12 @@ async def posted(stage: Stage, transfers: int) -> None:
 
 @asynccontextmanager
 async def sequencing(
-    stage: Stage, *, signer: TwinSigner | None = None, log: LogStore | None = None, **settings: Any
+    stage: Stage,
+    *,
+    signer: TwinSigner | None = None,
+    log: LogStore | None = None,
+    awaits_chain: bool = False,
+    **settings: Any,
 ) -> AsyncGenerator[Ref[Sequencer]]:
     """A Sequencer at work, until the block ends."""
 
@@ -46,7 +51,14 @@ async def sequencing(
         words: dict[str, Any] = {"every_seconds": 0.01, **settings}
         chosen = SequencerSettings(**words)
         kept = log or log_of(stage)
-        return SequencerActor(kept, signer or TwinSigner(), stage.clock, Serial(), settings=chosen)
+        return SequencerActor(
+            kept,
+            signer or TwinSigner(),
+            stage.clock,
+            Serial(),
+            settings=chosen,
+            awaits_chain=awaits_chain,
+        )
 
     child = Child("sequencer", make)
     inner = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1000, 1.0), [child])
@@ -127,6 +139,23 @@ async def test_a_checkpoint_comes_after_so_much_time(stage: Stage) -> None:
         stage.clock.pass_by(11)
         await until(lambda: checked_is(stage, 2))
         assert await stage.store.audit() == []
+
+
+async def test_nothing_is_signed_before_the_chain_agrees_or_while_it_does_not(
+    stage: Stage,
+) -> None:
+    async with sequencing(stage, awaits_chain=True, seconds=0.0, entries=1) as ref:
+        await posted(stage, 2)
+        await all_in(stage, 4)
+        assert await asked(ref) == Behind("the chain was not asked yet")
+        assert (await seen(stage)).checked is None
+        ref.tell(Vouched(holds=True))
+        assert await asked(ref) == CaughtUp(4)
+        ref.tell(Vouched(holds=False))
+        await posted(stage, 1)
+        await all_in(stage, 6)
+        assert (await seen(stage)).checked == 4
+    assert await stage.store.audit() == []
 
 
 async def test_who_asks_does_not_wait_for_one(stage: Stage) -> None:

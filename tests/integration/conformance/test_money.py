@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import attrs
+import pytest
 
 from actors.ledger.messages import (
     ADJUSTMENTS,
@@ -90,6 +91,20 @@ async def test_a_hold_is_settled_once_and_the_rest_restored(stage: Stage) -> Non
     )
     closed = HoldClosed("work")
     assert again == [Replayed(), closed, closed, Replayed(), ExistsWithOtherAmount("work")]
+
+
+@pytest.mark.parametrize("amount", [-1, 81, 100])
+async def test_no_more_is_settled_than_was_held_though_there_is_more(
+    stage: Stage, amount: int
+) -> None:
+    """Refused as what it is, before the schema would."""
+    user = await stage.user(100)
+    await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
+    outcomes = await stage.commit(Commit((SettleHold("work", amount),)))
+    assert outcomes == [GuardFailed("SettleHold", "a hold of 80")]
+    assert await stage.of_user(user) == (100, 80)
+    assert isinstance(await stage.do(postings=(SettleHold("work", 80),)), Posted)
+    assert await stage.of_user(user) == (20, 0)
 
 
 async def test_a_hold_is_released_whole(stage: Stage) -> None:

@@ -4,14 +4,18 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import attrs
 import pytest
 
 from actors.ledger.messages import (
     ADJUSTMENTS,
+    BooksAway,
     Commit,
     GuardFailed,
     JobCancel,
     Posted,
+    PurchaseOpen,
+    PurchaseSession,
     Replayed,
     Transfer,
     UnitComplete,
@@ -19,6 +23,7 @@ from actors.ledger.messages import (
 )
 from tests.integration.conformance.purchases import (
     CREDIT,
+    Bought,
     buy,
     credits_of,
     event,
@@ -49,7 +54,12 @@ async def test_fifty_copies_at_two_gateways_are_one_credit(stage: Stage) -> None
     ledgers = [stage.ledger(), stage.ledger()]
     copy = event(bought.said(), "evt_copy")
     found = await asyncio.gather(*(ledgers[n % 2].commit([copy]) for n in range(50)))
-    assert Counter(type(outcome) for (outcome,) in found) == {Posted: 1, Replayed: 49}
+    words = Counter(type(outcome) for (outcome,) in found)
+    if BooksAway in words:  # the machine was too busy for some, of which one may have been done
+        assert isinstance((await stage.commit(copy))[0], Posted | Replayed)
+    else:
+        assert words == {Posted: 1, Replayed: 49}
+    assert words[Posted] <= 1
     assert await credits_of(stage, user) == (100, 0, 0)
     assert await stage.store.audit() == []
 
@@ -84,6 +94,46 @@ async def test_a_purchase_keeps_its_terms_and_its_session(stage: Stage) -> None:
     other = type(bought)(bought.purchase, user, 99)
     (refused,) = await stage.commit(other.opened())
     assert refused == GuardFailed("PurchaseOpen", "OPEN")
+
+
+async def test_the_session_of_one_purchase_pays_no_other(stage: Stage) -> None:
+    """Whichever is told first; those who are told in the same batch have no harm."""
+    user, beside = await stage.user(), await stage.user()
+    first = await new_purchase(stage, user, 100)
+    other = Bought(fresh_id(), user, 100)
+    await stage.commit(Commit((), (opening(other),)))
+    strange = event(attrs.evolve(other.said(), session=first.session))
+    orders = [Commit((grant(beside, 1, "one"),)), strange, Commit((grant(beside, 1, "two"),))]
+    assert [type(outcome) for outcome in await stage.commit(*orders)] == [Posted] * 3
+    assert await credits_of(stage, user) == (0, 0, 0)
+    again = event(attrs.evolve(other.said(), session=first.session))
+    outcomes = await stage.commit(event(first.said()), again)
+    assert [type(outcome) for outcome in outcomes] == [Posted] * 2
+    assert await credits_of(stage, user) == (100, 0, 0)
+    await tell(stage, other.said())
+    assert await credits_of(stage, user) == (200, 0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_session_is_that_of_one_purchase(stage: Stage) -> None:
+    user = await stage.user()
+    first, other = await new_purchase(stage, user, 100), Bought(fresh_id(), user, 100)
+    third, fourth = Bought(fresh_id(), user, 100), Bought(fresh_id(), user, 100)
+    await stage.commit(*(Commit((), (opening(each),)) for each in (other, third, fourth)))
+    taken = (
+        PurchaseSession(other.purchase, first.session, "https://pay"),
+        PurchaseSession(third.purchase, "cs_new", "https://pay"),
+        PurchaseSession(fourth.purchase, "cs_new", "https://pay"),
+    )
+    refused = GuardFailed("PurchaseSession", "OPEN")
+    outcomes = await stage.commit(*(Commit((), (effect,)) for effect in taken))
+    assert outcomes == [refused, Posted(), refused]
+
+
+def opening(bought: Bought) -> PurchaseOpen:
+    """Without a session, as it is before Stripe has given one."""
+    terms = (bought.user, "cred10", bought.credits * CREDIT, bought.credits, "usd")
+    return PurchaseOpen(bought.purchase, *terms)
 
 
 async def test_refunds_are_counted_by_what_they_sum_up_to(stage: Stage) -> None:
@@ -250,4 +300,29 @@ async def test_two_gateways_hear_of_a_payment_and_its_refund_at_once(stage: Stag
             other.commit([event(bought.back(f"re_{round_}", "REFUND", 40))]),
         )
         assert await credits_of(stage, user) == (60, 0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_purchase_is_opened_paid_spent_and_taken_back_in_one_batch(stage: Stage) -> None:
+    """What somebody owes needs its account, though nobody knew of his purchase before."""
+    user = await stage.user()
+    account, bought = user_account(user), Bought(fresh_id(), user, 100)
+    spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
+    taken = event(bought.back("re_1", "REFUND", 50))
+    orders = (bought.opened(), event(bought.said()), Commit((spend,)), taken)
+    assert [type(outcome) for outcome in await stage.commit(*orders)] == [Posted] * 4
+    assert await credits_of(stage, user) == (0, 0, 20)
+    assert await stage.store.audit() == []
+
+
+async def test_what_went_back_before_the_purchase_was_opened_counts_in_its_batch(
+    stage: Stage,
+) -> None:
+    user = await stage.user()
+    bought = Bought(fresh_id(), user, 100)
+    await tell(stage, bought.back("du_1", "DISPUTE", 100))
+    outcomes = await stage.commit(bought.opened(), event(bought.said()))
+    assert [type(outcome) for outcome in outcomes] == [Posted] * 2
+    assert await credits_of(stage, user) == (0, 0, 0)
+    assert await platform(stage) == (-100, 100)
     assert await stage.store.audit() == []

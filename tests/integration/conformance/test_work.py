@@ -38,7 +38,7 @@ async def test_a_dispatch_holds_the_price_and_names_the_node(stage: Stage) -> No
     again = await stage.commit(dispatch(user, job, 100, 1, node))
     state = UnitState(job, 0, "DISPATCHED", 1, node, "DISPATCHED")
     assert again == [Replayed(units=(state,))]
-    (open_unit,) = await stage.store.open_units()
+    (open_unit,) = await stage.store.open_units(100)
     assert (open_unit.job, open_unit.params, open_unit.node) == (job, {"frame": 1}, node)
     assert await stage.store.audit() == []
 
@@ -53,7 +53,7 @@ async def test_a_job_without_a_node_waits(stage: Stage) -> None:
 async def test_a_dispatch_without_credits_leaves_nothing(stage: Stage) -> None:
     user, job = await stage.user(99), fresh_id()
     assert await stage.commit(dispatch(user, job)) == [InsufficientCredits(99, 100)]
-    assert await stage.store.open_units() == []
+    assert await stage.store.open_units(100) == []
 
 
 async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
@@ -134,7 +134,7 @@ async def test_a_lost_attempt_goes_to_the_next_node(stage: Stage) -> None:
     once, twice = await stage.commit(Commit((), (lost,)), Commit((), (lost,)))
     waiting = (UnitState(job, 0, "QUEUED", 1, None, "DISPATCHED"),)
     assert (once, twice) == (Posted(units=waiting), Replayed(units=waiting))
-    assert (await stage.store.open_units())[0].node is None
+    assert (await stage.store.open_units(100))[0].node is None
     assert isinstance(await stage.do(UnitAssign(job, 0, 2, other)), Posted)
     assert isinstance(await stage.do(complete(job, node, 1)), GuardFailed)
     assert isinstance(await stage.do(complete(job, other, 2)), Posted)
@@ -168,7 +168,7 @@ async def test_the_last_failure_gives_the_credits_back(stage: Stage) -> None:
     assert outcome == Posted(units=(state,))
     assert await stage.do(failed) == Replayed(units=(state,))
     assert await stage.of_user(user) == (200, 0)
-    assert await stage.store.open_units() == []
+    assert await stage.store.open_units(100) == []
     assert isinstance(await stage.do(complete(job, node)), GuardFailed)
     assert await stage.store.audit() == []
 
@@ -278,3 +278,20 @@ async def test_a_job_that_the_schema_refuses_harms_no_neighbour(stage: Stage) ->
     outcomes = await stage.commit(bad, good)
     assert [type(outcome) for outcome in outcomes] == [GuardFailed, Posted]
     assert await stage.of_user(user) == (200, 100)
+
+
+async def test_a_job_that_is_done_again_under_two_names_harms_no_neighbour(stage: Stage) -> None:
+    """No look at the rows tells that the second cannot be: the schema refuses it each time."""
+    user, first = await stage.user(1000), fresh_id()
+    again, once_more, beside = fresh_id(), fresh_id(), fresh_id()
+    await stage.commit(dispatch(user, first))
+    retried = attrs.evolve(insert(user, again, 0), retry_of=first)
+    twice = attrs.evolve(insert(user, once_more, 0), retry_of=first)
+    assert isinstance(await stage.do(retried), Posted)
+    orders = (dispatch(user, beside), Commit((), (twice,)), dispatch(user, fresh_id(), 50))
+    outcomes = await stage.commit(*orders)
+    assert [type(outcome) for outcome in outcomes] == [Posted, GuardFailed, Posted]
+    assert isinstance(outcomes[1], GuardFailed)
+    assert outcomes[1].effect == "Commit"
+    assert await stage.of_user(user) == (1000, 250)
+    assert await stage.store.audit() == []

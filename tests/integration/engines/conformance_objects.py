@@ -75,6 +75,15 @@ class ObjectsConformance:
             await store.objects.get(key, at_most=len(BODY) - 1)
         assert await store.objects.get(key, at_most=len(BODY)) == BODY
 
+    async def test_a_piece_of_an_object_is_got(self, store: Store) -> None:
+        key = fresh_key()
+        await store.objects.put(key, BODY)
+        assert await store.objects.piece(key, 0, 9) == BODY[:9]
+        assert await store.objects.piece(key, 2, 7) == BODY[2:9]
+        assert await store.objects.piece(key, 11, 100) == BODY[11:]
+        with pytest.raises(ObjectMissing):
+            await store.objects.piece(fresh_key(), 0, 4)
+
     async def test_the_store_answers_a_check(self, store: Store) -> None:
         await store.objects.check()
 

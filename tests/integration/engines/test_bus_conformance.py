@@ -1,9 +1,12 @@
 """The Bus port: the twin and the real server, held to the same behaviour."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio.client import PubSub
 
 from supervisors.engines.account import engine_account
 from supervisors.engines.bus_valkey import ValkeyBus
@@ -100,3 +103,22 @@ async def test_a_burst_is_sent_in_batches_and_arrives(real: Real) -> None:
         await real.there.publish(name, b"%d" % number)
     await until(lambda: b"4999" in received)
     assert real.there_bus.dropped == 0
+
+
+@pytest.mark.timeout(60)
+async def test_it_ends_though_a_command_swallows_that_it_was_cancelled(
+    real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``asyncio.wait_for`` of Python 3.11 does, where its work is done at the same moment."""
+    asked = asyncio.Event()
+
+    async def ping(pubsub: PubSub) -> None:
+        asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(PubSub, "ping", ping)
+    real.here.subscribe(topic(), lambda _: None)
+    async with asyncio.timeout(30):
+        await asked.wait()
+        await real.here_bus.close()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import attrs
@@ -26,12 +27,16 @@ class Case:
     payments: Payments
     sign: Sign
     leave: Callable[[], None]
+    remember: Callable[[dict[str, Any]], None]
 
 
 def twin_case() -> Case:
     twin = TwinPayments(time.time())
     return Case(
-        twin, lambda body, age: twin.sign(body, twin.now - age), lambda: setattr(twin, "away", True)
+        twin,
+        lambda body, age: twin.sign(body, twin.now - age),
+        lambda: setattr(twin, "away", True),
+        lambda event: twin.told.update({event["id"]: event}),
     )
 
 
@@ -51,7 +56,7 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     def leave() -> None:
         current.set(attrs.evolve(endpoint, url="http://127.0.0.1:1"))
 
-    yield Case(payments, sign_, leave)
+    yield Case(payments, sign_, leave, engine.remember)
     await payments.aclose()
     await engine.stop()
 
@@ -88,6 +93,19 @@ async def test_a_stripe_that_is_away_is_told(case: Case) -> None:
     case.leave()
     with pytest.raises(PaymentsUnavailable):
         await case.payments.open(order())
+
+
+async def test_an_event_is_had_again_while_it_is_known(case: Case) -> None:
+    about = {"id": "cs_1", "object": "checkout.session", "amount_total": 1000}
+    event = {"id": "evt_1", "object": "event", "type": "x.y", "data": {"object": about}}
+    case.remember(event)
+    found = await case.payments.event("evt_1")
+    assert found is not None
+    assert (found["id"], found["type"], found["data"]["object"]) == ("evt_1", "x.y", about)
+    assert await case.payments.event("evt_2") is None
+    case.leave()
+    with pytest.raises(PaymentsUnavailable):
+        await case.payments.event("evt_1")
 
 
 async def test_what_stripe_signed_is_read(case: Case) -> None:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 import pytest
 
-from rendertrust.node import agent
+from rendertrust.node import agent, plugins
+from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway, gateway
@@ -37,6 +39,35 @@ class Running:
     async def ended(self, within: float = 30) -> agent.Ended:
         async with asyncio.timeout(within):
             return await asyncio.shield(self.task)
+
+
+@attrs.frozen
+class Gated:
+    """Work that is done when the test says so."""
+
+    job_type: ClassVar[str] = "gated"
+    gate: asyncio.Event
+
+    async def run(self, task: Task) -> Result:
+        await self.gate.wait()
+        file = task.folder / "result"
+        file.write_text("done")
+        return Completed(file=file)
+
+
+@pytest.fixture
+async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Agents offer ``gated`` too; its units end once this is set."""
+    opened = asyncio.Event()
+
+    async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
+        found = await offer(folder, settings)
+        able = {**found.plugins, Gated.job_type: Gated(opened)}
+        return attrs.evolve(found, plugins=able)
+
+    offer = plugins.offer
+    monkeypatch.setattr("rendertrust.node.agent.plugins.offer", offered)
+    return opened
 
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]

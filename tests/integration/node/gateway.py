@@ -7,12 +7,15 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import identity
+from rendertrust import checkpoint, identity, note
+from rendertrust.checkpoint import Checkpoint
 from rendertrust.protocol import (
     FromGateway,
     FromNode,
@@ -45,6 +48,10 @@ class Gateway:
         self.has_verify = True
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
+        self.expired: set[str] = set()  # names whose address ran out
+        self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
+        self.checkpoint_status = 200
+        self.connects = 0
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
         self._arrived = asyncio.Condition()
         self._taken = 0
@@ -54,10 +61,11 @@ class Gateway:
         return str(self.server.make_url("/")).rstrip("/")
 
     def app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/api/v1/nodes/register", self._register)
         app.router.add_post("/api/v1/nodes/verify", self._verify)
         app.router.add_post("/api/v1/nodes/heartbeat", self._beat)
+        app.router.add_get("/api/v1/ledger/checkpoint", self._checkpoint)
         app.router.add_get("/api/v1/relay/ws/{node_id}", self._relay)
         app.router.add_put("/store/{name}", self._put)
         app.router.add_get("/store/{name}", self._get)
@@ -84,6 +92,15 @@ class Gateway:
         self.tokens = {token}
         return web.json_response({"node_id": "n1", "token": token, "status": "HEALTHY"})
 
+    async def _checkpoint(self, _: web.Request) -> web.Response:
+        if not self.log_keys:
+            raise web.HTTPNotFound
+        made = Checkpoint("farm.example/log", 0, bytes(32), datetime(2026, 3, 1, tzinfo=UTC))
+        signed = checkpoint.sign(made, *self.log_keys)
+        verifier = str(note.verifier_of(made.origin, self.log_keys[0]))
+        answer = {"verifier": verifier, "checkpoint": signed}
+        return web.json_response(answer, status=self.checkpoint_status)
+
     def _knows(self, request: web.Request) -> bool:
         return request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens
 
@@ -96,6 +113,7 @@ class Gateway:
     async def _relay(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False, compress=False)
         await socket.prepare(request)
+        self.connects += 1
         if not self._knows(request):
             await socket.close(code=4001, message=b"authentication failed")
             return socket
@@ -118,6 +136,8 @@ class Gateway:
         name = request.match_info["name"]
         self.puts.append((name, dict(request.headers)))
         content = await request.read()
+        if name in self.expired:
+            return web.Response(status=403)
         if self.store_answers:
             return web.Response(status=self.store_answers.pop(0))
         if name in self.objects:

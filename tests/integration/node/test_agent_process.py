@@ -8,15 +8,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 
 from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
-from tests.integration.node.test_render import SLOW, build
+from tests.integration.node.scenes import SLOW, build
 from tests.until import until
 
+LONG = {"rows": 10_000}
+SPINS = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
@@ -48,7 +51,7 @@ async def test_sigterm_gives_the_unit_back_and_ends_in_seconds(
 ) -> None:
     async with process(peer, tmp_path / "state") as child:
         await peer.next(Hello, within=60)
-        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 10_000}))
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
         await peer.next(JobStatus)
         child.send_signal(signal.SIGTERM)
         result = await peer.result("j1")
@@ -86,3 +89,22 @@ async def test_blender_dies_with_a_killed_agent(peer: Gateway, tmp_path: Path) -
         assert len(workers) >= 2
         os.kill(child.pid, signal.SIGKILL)
         await until(lambda: not any(is_alive(pid) for pid in workers), within=30)
+
+
+async def test_a_busy_machine_starves_no_lease(peer: Gateway, tmp_path: Path) -> None:
+    """Other programs want every processor more than once, at a priority as high as the agent's."""
+    hogs: list[asyncio.subprocess.Process] = []
+    async with process(peer, tmp_path / "state") as child:
+        await peer.next(Hello, within=60)
+        try:
+            while len(hogs) < 2 * (os.cpu_count() or 1):
+                hogs += [await asyncio.create_subprocess_exec(sys.executable, "-c", SPINS)]
+            lease = attrs.evolve(peer.dispatch("cpu_benchmark", params=LONG), lease_seconds=40)
+            await peer.send(lease)
+            for _ in range(8):
+                await peer.next(JobStatus, within=40)
+        finally:
+            for hog in hogs:
+                hog.kill()
+                await hog.wait()
+        assert child.returncode is None

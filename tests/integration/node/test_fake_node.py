@@ -3,7 +3,7 @@
 import pytest
 
 from rendertrust.protocol import Ack, Hello, JobDispatch, JobStatus, Welcome
-from rendertrust.testing import FakeNode, completes, fails, hangs
+from rendertrust.testing import FakeNode, FakeTask, completes, fails, hangs, works
 from tests.integration.node.gateway import Gateway
 
 
@@ -47,3 +47,17 @@ async def test_it_says_that_it_was_refused(peer: Gateway) -> None:
     with pytest.raises(ConnectionError, match="422"):
         async with FakeNode(peer.url):
             raise AssertionError
+
+
+async def test_a_function_that_breaks_fails_the_unit_and_the_test(peer: Gateway) -> None:
+    def broken(task: FakeTask) -> bytes:
+        raise KeyError(task.dispatch.job_id)
+
+    async def joined() -> None:
+        async with FakeNode(peer.url, behave=works(broken)):
+            await peer.next(Hello)
+            await peer.send(peer.dispatch("render"))
+            assert (await peer.result("j1")).error == "KeyError in the test's function"
+
+    with pytest.raises(KeyError, match="j1"):
+        await joined()

@@ -6,11 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -18,38 +15,24 @@ import pytest
 from PIL import Image
 
 from rendertrust.node import blender
-from rendertrust.node.plugin import Completed, Failed, Task
+from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.sandbox import Sandbox, make_parts
-from rendertrust.protocol import Hello, JobCancel, JobStatus
+from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
+from tests.integration.node.scenes import SLOW, build, task
 from tests.listening import listening
 from tests.until import until
 
 pytestmark = pytest.mark.render
 
-# Built outside of the sandbox by Blender itself; the argument after -- is where to save.
-SMALL = """
-import bpy, sys
-scene = bpy.context.scene
-scene.render.engine = "CYCLES"
-scene.cycles.device = "CPU"
-scene.cycles.samples = 8
-scene.render.resolution_x, scene.render.resolution_y = 64, 36
-"""
-SAVE = "\nbpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], compress=True)\n"
 NO_CAMERA = "\nscene.camera = None\n"
 MOVIE = """
 if hasattr(scene.render.image_settings, "media_type"):
     scene.render.image_settings.media_type = "VIDEO"
 scene.render.image_settings.file_format = "FFMPEG"
-"""
-SLOW = """
-scene.cycles.samples = 20000
-scene.cycles.use_adaptive_sampling = False
-scene.render.resolution_x, scene.render.resolution_y = 640, 360
 """
 # A driver, a text block that registers itself, and a handler: the three ways to run at load.
 HOSTILE = """
@@ -66,15 +49,6 @@ driver.expression = "__import__('pathlib').Path('/job/out/owned').write_text('x'
 """
 
 
-def build(path: Path, *parts: str) -> Path:
-    """A scene saved at ``path``, made by a Blender of its own."""
-    program = "".join((SMALL, *parts, SAVE))
-    subprocess.run(
-        [sys.executable, "-c", program, str(path)], check=True, capture_output=True, timeout=60
-    )
-    return path
-
-
 @pytest.fixture(scope="module")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
     plugin = Render(scratch=tmp_path_factory.mktemp("scratch"))
@@ -85,24 +59,6 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("scene") / "small.blend")
-
-
-def task(folder: Path, scene: Path, params: Mapping[str, Any], told: list[float]) -> Task:
-    (folder / "in").mkdir()
-    placed = folder / "in" / "scene.blend"
-    os.link(scene, placed)
-    return Task(
-        job_id="j",
-        job_type="render",
-        payload_ref="x",
-        unit=0,
-        attempt=1,
-        params=params,
-        folder=folder,
-        inputs={"scene.blend": placed},
-        threads=2,
-        on_progress=lambda share, _: told.append(share),
-    )
 
 
 def picture(result: object) -> Image.Image:
@@ -232,8 +188,9 @@ async def test_code_in_the_sandbox_reaches_nothing(
     secret.write_text("secret")
     secret.chmod(0o666)
     assert render.found is not None
-    worker = tmp_path / "escape.py"
-    monkeypatch.setattr(blender, "WORKER", worker)
+    worker = tmp_path / "escape" / "worker.py"
+    worker.parent.mkdir()
+    monkeypatch.setattr(blender, "WORKER", worker.parent)
     task(tmp_path, scene, {}, [])
     render.found.box.prepare(tmp_path)
     async with listening(greet) as port:
@@ -241,7 +198,7 @@ async def test_code_in_the_sandbox_reaches_nothing(
         ending = await render.found.obey({}, tmp_path, within=60, hear=lambda _: None)
     found = dict(ending.last)
     assert found, ending
-    assert found["uid"] == 65534
+    assert found["uid"] not in (0, os.getuid())
     assert found["caps"] == ["CapEff:\t0000000000000000\n"]
     assert found["write_out"] == "worked"
     reached = {name for name, how in found.items() if how == "worked"}
@@ -288,6 +245,9 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
         assert pids
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
         assert (await peer.result("j1")).status == "cancelled"
+        said = [frame for frame in peer.frames if isinstance(frame, Log)]
+        assert said, "what Blender says is told while it renders"
+        assert (said[0].job_id, said[0].sequence, said[0].offset) == ("j1", 0, 0)
         await until(lambda: not any(is_alive(pid) for pid in pids))
         await until(lambda: not list(node.folder.work.glob("*")))
 

@@ -37,6 +37,13 @@ BREAKS_OF_EARNINGS = {
         "i4_owed",
         "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING'",
     ),
+    "a share that another was paid for": (
+        "i5_shares",
+        (
+            "UPDATE earnings SET operator_id = (SELECT id FROM users WHERE id <> operator_id"
+            " LIMIT 1) WHERE state = 'PAID'"
+        ),
+    ),
     "a share that is paid twice": (
         "i4_owed",
         "UPDATE earnings SET state = 'PAYABLE', payout_id = NULL WHERE state = 'PAID'",
@@ -98,12 +105,12 @@ async def earnings_of_every_kind(stage: Stage) -> None:
     otto, owner = await stage.user(), await stage.user()
     await ripened(stage, otto, 2)
     await take(stage, otto)
-    for step in (pay, reject):
+    for is_sent in (True, False):
         await ripened(stage, otto)
         payout = await take(stage, otto, "MONEY")
         assert payout is not None
         await approve(stage, payout, fresh_id())
-        await step(stage, payout)
+        await (pay(stage, payout) if is_sent else reject(stage, payout, not_paid=True))
     await take(stage, otto, "MONEY")
     await ripened(stage, otto)
     for upheld in (True, False, None):

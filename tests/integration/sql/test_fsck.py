@@ -1,6 +1,7 @@
 """Each invariant, broken on purpose by the schema's owner, is found."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -19,12 +20,14 @@ from actors.ledger.messages import (
     work_reference,
 )
 from sql.database import Database
-from sql.fsck import run_fsck
+from sql.fsck import Finding, run_fsck
+from sql.fsck_since import Mark
 from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import CREDIT, buy, tell
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, tiled
+from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
 HASH = "sha256('x')"
@@ -45,6 +48,13 @@ BREAKS = {
     "a version": ("i2_balances", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
     "a chain": ("i2_chain", "UPDATE entries SET before = before + 1, after = after + 1"),
     "what is held": ("i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
+    "what is held and is not there": (
+        "i2_held",
+        (
+            "ALTER TABLE accounts DROP CONSTRAINT accounts_check;"
+            "UPDATE accounts SET held = balance + 1 WHERE held > 0"
+        ),
+    ),
     "a hold without work": (
         "i3_live",
         "UPDATE holds SET reference = reference || 'x' WHERE state = 'OPEN'",
@@ -59,6 +69,15 @@ BREAKS = {
             "WITH waits AS (UPDATE units SET state = 'QUEUED', lease_until = NULL"
             " WHERE state = 'RUNNING') "
             "UPDATE holds SET created_at = created_at - interval '9 days' WHERE state = 'OPEN'"
+        ),
+    ),
+    "a hold of work that never ends": (
+        "i3_deadline",
+        (
+            "UPDATE holds h SET created_at = h.created_at - interval '400 days' FROM units u"
+            " WHERE h.reference = 'job:' || u.job_id || ':' || u.number AND u.state = 'RUNNING';"
+            " UPDATE units SET assigned_at = assigned_at - interval '400 days'"
+            " WHERE state = 'RUNNING'"
         ),
     ),
     "a charge that the hold denies": (
@@ -82,6 +101,17 @@ BREAKS = {
         (
             "UPDATE units SET state = 'FAILED', verified = false, result_key = NULL"
             " WHERE state = 'COMPLETED'"
+        ),
+    ),
+    "work that waits for no verdict": (
+        "i4_verdicts",
+        "UPDATE units SET state = 'VERIFYING' WHERE state = 'RUNNING'",
+    ),
+    "a receipt that its entry does not pay for": (
+        "i4_receipts",
+        (
+            "INSERT INTO receipts SELECT job_id, number, 1, '{}', sha256('{}'),"
+            " decode(repeat('00', 64), 'hex'), 1, now() FROM units LIMIT 1"
         ),
     ),
     "a pay for unverified work": ("i4_earnings", "UPDATE units SET verified = false"),
@@ -115,7 +145,22 @@ BREAKS = {
             " (SELECT id FROM accounts WHERE name = 'operator:other') o WHERE kind = 'EARNING'"
         ),
     ),
+    "a reference of a till": (
+        "i5_tills",
+        (
+            "UPDATE transfers SET debit = t.id, subject = t.id FROM accounts t"
+            " WHERE t.name = 'revenue:3' AND kind = 'EARNING'"
+        ),
+    ),
+    "a till of another account": (
+        "i5_tills",
+        (
+            "UPDATE accounts SET till_of = (SELECT id FROM accounts WHERE name = 'revenue')"
+            " WHERE name = 'disputes'"
+        ),
+    ),
     **BREAKS_OF_EARNINGS,
+    **BREAKS_OF_ANCHORS,
     "a result of another attempt": (
         "i9_results",
         (
@@ -141,6 +186,20 @@ BREAKS = {
     ),
     "a count of failed units": ("i9_jobs", "UPDATE jobs SET failed_units = 1"),
     "a count of cancelled units": ("i9_jobs", "UPDATE jobs SET cancelled_units = 7"),
+    "a sum of what is charged": ("i9_jobs", "UPDATE jobs SET charged = charged + 1"),
+    "a sum of what is at work": ("i9_jobs", "UPDATE jobs SET committed = committed + 1"),
+    "a pause that the status denies": (
+        "i9_jobs",
+        (
+            "ALTER TABLE jobs DROP CONSTRAINT jobs_paused;"
+            "UPDATE jobs SET paused = 'owner' WHERE status = 'RUNNING'"
+        ),
+    ),
+    "a picture that misses no tile": ("i9_parts", "UPDATE units SET missing = 0"),
+    "work that nothing is held for": (
+        "i3_units",
+        "UPDATE units SET price = price + 1 WHERE state = 'RUNNING'",
+    ),
     "an entry without a leaf": (
         "i7_missing",
         "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 5)",
@@ -242,6 +301,7 @@ async def some_of_everything(stage: Stage) -> None:
         Commit((), (JobCancel(gone, user),)),
         dispatch(user, free, 0, 1, node),
     )
+    await stage.commit(tiled(user, fresh_id(), (20, 20), 1))
     buyer = await stage.user()
     bought = await buy(stage, buyer, 100)
     await tell(stage, bought.back("re_1", "REFUND", 20))
@@ -271,13 +331,36 @@ async def test_every_broken_invariant_is_found(
         await owner.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize(
+    ("state", "days", "found"),
+    [
+        *(("QUEUED", 7, 0), ("QUEUED", 9, 1)),
+        *(("DISPATCHED", 16, 0), ("DISPATCHED", 18, 1), ("RUNNING", 16, 0), ("RUNNING", 18, 1)),
+    ],
+)
+async def test_what_is_held_for_too_long_is_found_whatever_its_work_does(
+    stage: Stage, database: PostgresEndpoint, state: str, days: int, found: int
+) -> None:
+    """By the time of the newest entry, where no hold is newer."""
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(dispatch(user, job, 100, 1, None if state == "QUEUED" else node))
+    if state == "RUNNING":
+        await stage.do(UnitStart(job, 0, 1, node))
+    stage.clock.time += timedelta(days=days)
+    await stage.user(5)
+    text = f"open since {stage.clock.time - timedelta(days=days):%F %T+00}"
+    expected = [Finding("I3", f"hold job:{job}:0", text)] * found
+    assert await stage.store.audit() == expected
+    assert (await stage.store.audit_since(Mark())).findings == expected
+
+
 async def test_a_finding_names_its_invariant(
     owner: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     await owner.execute("UPDATE jobs SET retry_count = 5 WHERE status = 'CANCELLED'")
     (finding,) = await run_fsck(owner)
     assert (finding.invariant, finding.subject[:4]) == ("I9", "job ")
-    units = "0 open, 0 failed and 1 cancelled units; they are CANCELLED"
+    units = "0 open, 0 failed and 1 cancelled of 1 units, 0 charged of 0; they are CANCELLED"
     assert finding.found == f"CANCELLED after 5 retries, with {units}"
 
 

@@ -12,7 +12,9 @@ from actors.ledger.decision import decide
 from actors.ledger.keys import keys_of
 from actors.ledger.messages import Commit, Transfer, user_account
 from actors.sequencer.messages import CaughtUp
+from sql.audit import Act
 from sql.database import Database
+from sql.epochs import EpochRow, OnChain, reopen
 from sql.fsck import Audit, Finding, audit_within, run_audit, run_fsck
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -21,7 +23,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
 
-LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys")
+LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
 @pytest.fixture
@@ -243,9 +245,56 @@ async def test_the_log_is_append_only_for_its_owner_too(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
     await filled(stage, 150)
-    for table in ("leaves", "tiles", "checkpoints", "log_keys"):
-        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+    for table in ("leaves", "tiles", "checkpoints", "log_keys", "epochs"):
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await execute(database.app_dsn, statement)
             with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
                 await execute(database.owner_dsn, statement)
+
+
+EPOCHS_ALTERED = {
+    "UPDATE epochs SET leaf = replace(leaf, 'size 999', 'size 998')": ("I7", "leaf 6"),
+    "DELETE FROM epochs": ("I7", "leaf 6"),
+    "UPDATE log_head SET origin = 'other'": ("I12", "epoch 2"),
+    "UPDATE epochs SET leaf_index = 3": ("I12", "epoch 2"),
+}
+
+
+async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
+    now = stage.clock.now()
+    there = OnChain(7, "0x" + "ab" * 20, 999, b"r" * 32, "me", 4)
+    return await reopen(
+        pool, there, now, lambda row: Act(now, None, "me", "chain.reopen", row.origin, "why")
+    )
+
+
+async def filled_again(stage: Stage, pairs: int) -> None:
+    """So many leaves more, and a checkpoint under the new name."""
+    async with sequencing(stage, batch=4, entries=4) as ref:
+        await posted(stage, pairs)
+        assert isinstance(await asked(ref), CaughtUp)
+
+
+async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
+    stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]", database: PostgresEndpoint
+) -> None:
+    await filled(stage, 3)
+    pool = Database(lambda: database.app_dsn)
+    row = await epoch_of(stage, pool)
+    assert (row.number, row.leaf_index) == (2, 6)
+    assert row.origin.startswith(f"{row.leaf.split('origin ')[1].splitlines()[0]}/epoch/2-")
+    await filled_again(stage, 2)
+    assert await run_fsck(owner) == []
+    for statement, finding in EPOCHS_ALTERED.items():
+        await owner.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await owner.execute(statement)
+        found = (await audited(owner)).findings
+        assert finding in [(one.invariant, one.subject) for one in found], (statement, found)
+        await owner.execute("ROLLBACK")
+    again = await epoch_of(stage, pool)
+    assert (again.number, again.leaf_index) == (3, 11)
+    assert f"origin {row.origin}\n" in again.leaf
+    await filled_again(stage, 2)
+    assert await run_fsck(owner) == []
+    await pool.close()

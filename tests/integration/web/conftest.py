@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncGenerator
 
+import aiohttp
 import pytest
 
 from sql.database import Database
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.contract import our_contract
 from tests.databases import execute, with_database
 from tests.engines import LoopThread
 from tests.face import Face, serving, settings_for_tests
+from tests.readers import Person
+from tests.whole import Whole
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +32,17 @@ async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
     async with serving(pool, settings_for_tests()) as running:
         yield running
     await pool.close()
+
+
+@pytest.fixture
+async def http() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(trace_configs=[our_contract().watch()]) as session:
+        yield session
+
+
+@pytest.fixture
+async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Person:
+    """Somebody at the whole gateway that a module has."""
+    person = Person(http, gateway.url)
+    await person.register()
+    return person

@@ -1,6 +1,8 @@
 """``rendertrust admin`` on a database, as whoever operates the gateway calls it."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from actors.ledger.messages import Commit, UnitComplete
 from sql.database import Database
+from sql.halt import AHEAD, Halt, write_halt
 from sql.users import Users
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
@@ -17,6 +20,7 @@ from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import dispatch
 from web.commands.admin import admin
+from web.log_memory import memory_file
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +132,38 @@ def test_a_grant_is_done_when_its_amount_is_typed_again(
     assert actor.startswith("console:")
 
 
+def test_books_that_are_halted_are_said_to_be_and_why(
+    jane: str,
+    database: PostgresEndpoint,
+    engine_loop: LoopThread,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    async def halted() -> None:
+        pool = Database(lambda: database.app_dsn)
+        at = datetime(2026, 3, 13, tzinfo=UTC)
+        await write_halt(pool, Halt(AHEAD, at, 7, "0x" + "ab" * 20, 9, b"r" * 32))
+        await pool.close()
+
+    with monkeypatch.context() as changed:
+        kept = memory_file(tmp_path)
+        kept.parent.mkdir()
+        text = {"origin": "log", "size": 9, "root": "00" * 32, "time": "2026-03-13T12:00:00+00:00"}
+        kept.write_text(json.dumps(text))
+        changed.setenv("RENDERTRUST_DATA", str(tmp_path))
+        assert grant(jane, "1", "--yes", "--reason", "no chain, nobody to wait for").exit_code == 0
+        changed.setenv("RENDERTRUST_CHAIN_URL", "embedded")
+        put_back = grant(jane, "50", "--yes", "--reason", "x")
+    engine_loop.run(halted())
+    ahead = grant(jane, "50", "--yes", "--reason", "x")
+    for ended, why in ((put_back, "a checkpoint of 9 leaves"), (ahead, "has 9 leaves of the log")):
+        assert ended.exit_code == 1, ended.output
+        assert ended.output.startswith("Error: The books are halted, nothing was done: ")
+        assert why in ended.output
+        assert "`rendertrust chain reopen" in ended.output
+    assert balance(jane) == "101.0000"
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "why"),
     [
@@ -143,6 +179,24 @@ def test_nothing_is_done_when_another_amount_is_typed(
     ended = grant(jane, "50", "--reason", "an apology", typed=typed)
     assert ended.exit_code == code
     assert why in ended.output
+    assert balance(jane) == "100.0000"
+
+
+@pytest.mark.parametrize("typed", ["2.5", "2.5000", "-2.5", "-2.5000"])
+def test_what_is_taken_away_is_typed_again_as_it_is_shown_or_as_it_was_said(
+    jane: str, typed: str
+) -> None:
+    words = ("credits", "adjust", jane, "--reason", "a mistake")
+    ended = call(*words, "--by=-2.5", typed=f"{typed}\n")
+    assert ended.exit_code == 0, ended.output
+    assert "Take 2.5000 credits away from" in ended.output
+    assert balance(jane) == "97.5000"
+
+
+def test_nothing_is_taken_away_when_another_amount_is_typed(jane: str) -> None:
+    words = ("credits", "adjust", jane, "--reason", "a mistake")
+    ended = call(*words, "--by=-2.5", typed="2.6\n")
+    assert (ended.exit_code, "2.6 is not 2.5000: nothing was done" in ended.output) == (1, True)
     assert balance(jane) == "100.0000"
 
 

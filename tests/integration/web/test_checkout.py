@@ -312,3 +312,23 @@ def test_a_gateway_without_purchases_does_not_load_stripes_library() -> None:
     )
     root = Path(__file__).resolve().parents[3]
     assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
+
+
+async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_key(
+    face: Face, jane: Person, shop: Shop, database: PostgresEndpoint, tmp_path: Path
+) -> None:
+    """Each till opens a session of its own, as none knows of the other; the first one counts."""
+    pool = Database(lambda: database.app_dsn)
+    async with (
+        serving(pool, settings_for_tests(), with_ledger(pool)) as neighbour,
+        standing_in(neighbour, tmp_path / "neighbour"),
+    ):
+        there, url = attrs.evolve(jane, face=neighbour), ""
+        for number in range(5):
+            key = f"key-{number}"
+            answers = await asyncio.gather(*(checkout(p, key=key) for p in (jane, there)))
+            assert [status for status, _ in answers] == [200, 200]
+            [url] = {answer["url"] for _, answer in answers}
+        await shop.press(f"{url}/card")
+        await has(jane, "200")
+    await pool.close()

@@ -103,6 +103,8 @@ def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
     assert ended.exit_code == 0, ended.output
     assert "2 were noted as paid." in ended.output
     assert "0 were noted as paid." in call(*words, "--yes").output
+    other = ("payouts", "paid", batch, "--reference", "wire 2", "--reason", "sent", "--yes")
+    assert (call(*other).exit_code, "under 'wire 1'" in call(*other).output) == (1, True)
     assert {p["state"] for p in parsed("payouts", "list")["payouts"]} == {"paid"}
     acts = books.audit()
     assert acts[0] == ("payout.approve", f"batch:{batch}", "checked")
@@ -120,6 +122,19 @@ def test_a_payout_is_rejected(books: Books) -> None:
         1,
         True,
     )
+
+
+def test_a_payout_that_may_be_on_the_way_is_rejected_by_saying_that_it_is_not(
+    books: Books,
+) -> None:
+    payout = books.requested()
+    assert call("payouts", "approve", payout, "--reason", "checked", "--yes").exit_code == 0
+    words = ("payouts", "reject", payout, "--reason", "it came back", "--yes")
+    ended = call(*words)
+    assert (ended.exit_code, "--not-paid" in ended.output) == (1, True)
+    [found] = parsed(*words, "--not-paid")["payouts"]
+    assert found["state"] == "rejected"
+    assert [act[0] for act in books.audit()] == ["payout.approve", "payout.reject"]
 
 
 @pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("", 2)])

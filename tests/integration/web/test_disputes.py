@@ -105,7 +105,8 @@ async def test_a_rejected_dispute_lets_the_share_go(
     _, opened = await dispute(jane, job)
     status, decided = await decide(admin, opened["id"], "reject")
     assert (status, decided["state"]) == (200, "rejected")
-    assert (await share_of(otto))["state"] == "payable"
+    share = await share_of(otto)
+    assert (share["state"], share["disputed"]) == ("pending", False)  # its window is not over
     assert await balance(jane) == "90.0000"
     assert (await dispute(jane, job, reason="still black"))[0] == 409
 

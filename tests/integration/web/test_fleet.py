@@ -20,10 +20,12 @@ NODE = {
 }
 
 
-async def node_of(face: Face, person: Person | None, name: str = "box") -> dict[str, Any]:
+async def node_of(
+    face: Face, person: Person | None, name: str = "box", *capabilities: str
+) -> dict[str, Any]:
     """A proved node of somebody: its id, token and key."""
     key = generate_key()
-    body = {"name": name, "public_key": public_pem(key), "capabilities": ["echo"]}
+    body = {"name": name, "public_key": public_pem(key), "capabilities": ["echo", *capabilities]}
     headers = {} if person is None else {"Authorization": f"Bearer {person.access}"}
     _, node = await ask(face, "POST", "/api/v1/nodes/register", body, headers)
     node["key"] = key

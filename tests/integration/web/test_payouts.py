@@ -60,8 +60,8 @@ class Office:
         status, answer = await self.ann.ask("POST", f"{BATCHES}/{batch}/paid", body)
         return status, answer
 
-    async def reject(self, payout: str) -> tuple[int, Any]:
-        body = {"reason": "no account"}
+    async def reject(self, payout: str, **more: object) -> tuple[int, Any]:
+        body = {"reason": "no account", **more}
         status, answer = await self.ann.ask("POST", f"{ADMIN}/{payout}/reject", body)
         return status, answer
 
@@ -103,7 +103,9 @@ async def test_money_is_approved_exported_sent_and_noted(office: Office) -> None
     _, mine = await office.otto.person.ask("GET", MINE)
     assert (mine["payouts"][0]["state"], mine["payouts"][0]["reference"]) == ("paid", "wire 7")
     assert await office.records(f"payout:{first}") == ["payout.pay"]
-    assert await office.sent(batch["batch_id"], "wire 8") == (status, paid)  # it is over
+    assert await office.sent(batch["batch_id"]) == (status, paid)  # it is over
+    status, problem = await office.sent(batch["batch_id"], "wire 8")
+    assert (status, "under 'wire 7'" in problem["detail"]) == (409, True)
     assert await office.records(f"payout:{first}") == ["payout.pay"]
 
 
@@ -127,17 +129,16 @@ async def test_a_batch_is_exported_as_csv(face: Face, office: Office) -> None:
     assert shown == batch
 
 
-async def test_a_name_is_no_formula_in_a_spreadsheet(
-    face: Face, office: Office, database: PostgresEndpoint
-) -> None:
+@pytest.mark.parametrize("name", ["=1+1", "\uff1d1+1", "\n=1+1", "@SUM(1)", "-1"])
+async def test_a_name_is_no_formula_in_a_spreadsheet(face: Face, office: Office, name: str) -> None:
     async with face.gateway.database.connection() as connection:
-        await connection.execute("UPDATE users SET name = '=1+1' WHERE email LIKE 'otto%'")
+        await connection.execute("UPDATE users SET name = $1 WHERE email LIKE 'otto%'", name)
     _, batch = await office.approve(await office.request(office.otto))
     headers = {"Authorization": f"Bearer {office.ann.access}"}
     path = f"{BATCHES}/{batch['batch_id']}?format=csv"
     async with face.client.get(path, headers=headers) as answer:
         [row] = csv.DictReader(io.StringIO(await answer.text()))
-    assert row["name"] == "'=1+1"
+    assert row["name"] == f"'{name}"
 
 
 async def test_a_rejected_payout_is_payable_again(office: Office) -> None:
@@ -190,10 +191,52 @@ async def test_many_who_note_a_batch_at_once_pay_once(office: Office) -> None:
         assert await office.records(f"payout:{payout}") == ["payout.pay"]
 
 
+async def test_of_two_who_note_a_batch_under_two_references_one_does(office: Office) -> None:
+    payouts = [await office.request(office.otto) for _ in range(4)]
+    _, batch = await office.approve(*payouts)
+    told = [f"wire {n % 2}" for n in range(6)]
+    answers = await asyncio.gather(*(office.sent(batch["batch_id"], each) for each in told))
+    [done] = {each for each, (status, _) in zip(told, answers, strict=True) if status == 200}
+    assert {status for status, _ in answers} == {200, 409}
+    for _ in payouts:  # a busy machine notes one at a time
+        await office.sent(batch["batch_id"], done)
+    _, found = await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")
+    assert {(p["state"], p["reference"]) for p in found["payouts"]} == {("paid", done)}
+
+
+async def test_what_may_be_on_the_way_is_not_rejected_without_a_word_about_it(
+    office: Office,
+) -> None:
+    """It was approved, and somebody may be sending what he has exported."""
+    payout = await office.request(office.otto)
+    _, batch = await office.approve(payout)
+    await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")
+    status, problem = await office.reject(payout)
+    assert (status, "say so with not_paid" in problem["detail"]) == (409, True)
+    assert await office.records(f"payout:{payout}") == []
+    assert await totals(office.otto) == {"requested": "7.0000"}
+    status, rejected = await office.reject(payout, not_paid=True)
+    assert (status, rejected["state"]) == (200, "rejected")
+    _, audit = await office.ann.ask("GET", f"{AUDIT}?target=payout:{payout}")
+    [record] = audit["records"]
+    assert (record["act"], record["details"]) == ("payout.reject", {"not_paid": True})
+    assert await totals(office.otto) == {"payable": "7.0000"}
+    status, problem = await office.sent(batch["batch_id"])
+    assert (status, "rejected" in problem["detail"]) == (409, True)
+
+
+async def test_what_is_paid_stays_so_whatever_is_said(office: Office) -> None:
+    payout = await office.request(office.otto)
+    _, batch = await office.approve(payout)
+    await office.sent(batch["batch_id"])
+    assert (await office.reject(payout, not_paid=True))[0] == 409
+    assert await totals(office.otto) == {"paid": "7.0000"}
+
+
 async def test_one_that_is_rejected_from_a_batch_is_not_paid(office: Office) -> None:
     first, second = await office.request(office.otto), await office.request(office.olga)
     _, batch = await office.approve(first, second)
-    await office.reject(second)
+    await office.reject(second, not_paid=True)
     _, paid = await office.sent(batch["batch_id"])
     assert (paid["left"], paid["amount"]) == (0, "7.0000")
     assert await totals(office.olga) == {"payable": "7.0000"}
@@ -229,3 +272,17 @@ async def test_what_is_not_there_is_not_found(office: Office) -> None:
     assert (await office.sent(str(uuid4())))[0] == 404
     assert (await office.ann.ask("GET", f"{BATCHES}/{uuid4()}"))[0] == 404
     assert (await office.ann.ask("GET", f"{BATCHES}/x"))[0] == 404
+
+
+@pytest.mark.parametrize("path", [ADMIN, "/api/v1/admin/disputes"])
+async def test_a_page_begins_after_something_that_is_there(office: Office, path: str) -> None:
+    status, answer = await office.ann.ask("GET", f"{path}?after={uuid4()}")
+    assert (status, answer["errors"][0]["field"]) == (422, "after")
+
+
+@pytest.mark.parametrize("path", [MINE, "/api/v1/disputes"])
+async def test_nobody_reads_on_from_what_is_anothers(office: Office, path: str) -> None:
+    of_olga = await office.request(office.olga)
+    for after in (of_olga, str(uuid4())):
+        status, answer = await office.otto.person.ask("GET", f"{path}?after={after}")
+        assert (status, answer["errors"][0]["field"]) == (422, "after")

@@ -14,10 +14,12 @@ import pytest
 
 from sql.database import Database
 from sql.fsck import run_fsck
+from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, ask, register, with_role
+from tests.until import until
 
 PRICES, AUDIT, JOBS = "/api/v1/admin/prices", "/api/v1/admin/audit", "/api/v1/jobs"
 ORDER = {"payload_ref": "s3://bucket/input/scene.blend", "queue": True}
@@ -57,6 +59,25 @@ async def prices(person: Person) -> dict[str, str]:
     status, answer = await person.ask("GET", PRICES)
     assert status == 200, answer
     return {price["job_type"]: price["price"] for price in answer["prices"]}
+
+
+async def test_whoever_loses_a_deadlock_may_try_again(
+    admin: Person, database: PostgresEndpoint
+) -> None:
+    """Nothing happened, and nobody is to blame."""
+    other = await asyncpg.connect(database.owner_dsn)
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'prices'::regclass AND NOT granted"
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE prices IN EXCLUSIVE MODE")
+            asked = asyncio.ensure_future(put(admin, "render", "12"))
+            await until(lambda: other.fetchval(waiting))
+            await other.execute(QUERIES["prices_lock"])
+        status, answer = await asked
+    finally:
+        await other.close()
+    assert (status, answer["detail"]) == (503, "The gateway is busy; try again")
+    assert (await put(admin, "render", "12"))[0] == 200
 
 
 async def submit(person: Person, job_type: str) -> Any:

@@ -23,7 +23,8 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
-from tests.integration.sql.proxy import Proxy
+from tests.faults.place import of_postgres, postgres_by
+from tests.faults.proxy import Proxy
 from tests.integration.web.accounts import refresh, register
 from tests.until import until
 from web.revocation import Revocations
@@ -154,8 +155,8 @@ async def test_whoever_hears_is_told_once_and_until_he_says_so(pool: Database) -
 async def test_a_listener_whose_connection_breaks_listens_again(
     pool: Database, database: PostgresEndpoint
 ) -> None:
-    async with Proxy(database.app_dsn) as proxy:
-        through = Database(lambda: proxy.dsn)
+    async with Proxy(of_postgres(database.app_dsn)) as proxy:
+        through = Database(lambda: postgres_by(proxy, database.app_dsn))
         async with filled(through) as watching:
             proxy.break_off()
             sid = uuid4()
@@ -186,14 +187,14 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
 
 @pytest.fixture
 async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
-    async with Proxy(database.app_dsn) as proxy:
+    async with Proxy(of_postgres(database.app_dsn)) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def distant(proxy: Proxy) -> AsyncIterator[Face]:
+async def distant(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Face]:
     """A site that reaches its database through the proxy."""
-    pool = Database(lambda: proxy.dsn)
+    pool = Database(lambda: postgres_by(proxy, database.app_dsn))
     async with serving(pool, settings_for_tests()) as face:
         yield face
     await pool.close()
@@ -211,7 +212,7 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
     distant: Face, proxy: Proxy, database: PostgresEndpoint
 ) -> None:
     jane, bob = await register(distant), await register(distant, "bob@example.org")
-    proxy.silent = True
+    proxy.hush()
     await execute(
         database.owner_dsn,
         f"UPDATE refresh_families SET revoked_at = now() WHERE user_id = '{jane.id}'",
@@ -232,7 +233,7 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
     status_, _ = await refresh(distant, jane.refresh)
     assert status_ == 503
     assert asyncio.get_running_loop().time() - began < 2.0
-    proxy.silent = False
+    proxy.speak()
     proxy.break_off()
 
     async def back() -> bool:
@@ -250,11 +251,11 @@ async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
     """Token, then set, then body: a wrong body gets 422 only from a gateway that may look."""
     jane = await register(distant)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
-    await proxy.close()
+    await proxy.down()
     await until(lambda: not distant.gateway.revocations.is_fresh, within=6.0)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 503
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}, token="nonsense"))[0] == 401
-    await proxy.reopen()
+    await proxy.up()
     await until(lambda: distant.gateway.revocations.is_fresh, within=6.0)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
 

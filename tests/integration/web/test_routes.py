@@ -10,6 +10,7 @@ from config.settings import load
 from tests.engines import engine_folder
 from tests.face import SECRET
 from web.app import build, site_of
+from web.console.door import Door
 from web.endpoint import Endpoint
 from web.gate import Gate
 from web.operations import RATES, Audience
@@ -36,7 +37,7 @@ def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:
     owner = getattr(route.handler, "__self__", None)
     if isinstance(owner, Endpoint):
         return owner.operation.audience, owner.operation.rate
-    return (owner.audience, owner.rate) if isinstance(owner, Gate) else None
+    return (owner.audience, owner.rate) if isinstance(owner, Gate | Door) else None
 
 
 def test_every_route_has_an_audience_and_a_limit(site: web.Application) -> None:

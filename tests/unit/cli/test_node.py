@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from rendertrust.cli import node
-from rendertrust.cli.node import Me, facts, owner_of
+from rendertrust.cli.node import Me, owner_of
+from rendertrust.cli.node_status import facts
 from rendertrust.node.enrolment import Joined
 from rendertrust.node.status import Status
 

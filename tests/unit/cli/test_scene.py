@@ -15,7 +15,7 @@ from rendertrust.cli import scene
     [
         b"BLENDER-v405RENDH",
         b"BLENDER17-01v0500",
-        gzip.compress(b"BLENDER-v279" + bytes(5000)),
+        gzip.compress(b"BLENDER-v279" + bytes(5000), mtime=0),
         b"\x28\xb5\x2f\xfd\x60\x19\x05",
     ],
 )
@@ -25,7 +25,14 @@ def test_blend_files_are_known_plain_and_compressed(head: bytes) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [b"PK\x03\x04", b"\x89PNG", b"blender", b"BLEND", gzip.compress(b"other"), b"\x1f\x8bBLENDER"],
+    [
+        b"PK\x03\x04",
+        b"\x89PNG",
+        b"blender",
+        b"BLEND",
+        gzip.compress(b"other", mtime=0),
+        b"\x1f\x8bBLENDER",
+    ],
 )
 def test_other_files_are_not(head: bytes) -> None:
     assert not scene.is_blend(head)

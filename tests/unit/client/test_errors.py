@@ -1,10 +1,13 @@
 """Refusals as exceptions."""
 
+import json
 from typing import Any
 
 import pytest
 
 from rendertrust.client import errors
+from web.openapi.description import Description
+from web.routes import OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -16,7 +19,11 @@ from rendertrust.client import errors
         (403, errors.Forbidden),
         (404, errors.NotFound),
         (409, errors.Conflict),
-        (410, errors.Refused),
+        (408, errors.TooSlow),
+        (410, errors.Gone),
+        (413, errors.TooLarge),
+        (415, errors.NotTaken),
+        (418, errors.Refused),
         (422, errors.Invalid),
         (429, errors.RateLimited),
         (500, errors.GatewayFault),
@@ -49,3 +56,26 @@ def test_faults_are_read() -> None:
     faults = [{"field": "email", "code": "value", "message": "is no address"}]
     (fault,) = errors.refusal(422, {"detail": "…", "errors": faults}).errors
     assert (fault.field, fault.code, fault.message) == ("email", "value", "is no address")
+
+
+def test_a_key_that_was_used_for_another_request_has_a_kind_of_its_own() -> None:
+    faults = [{"field": "Idempotency-Key", "code": "conflict", "message": "was used"}]
+    error = errors.refusal(422, {"detail": "…", "errors": faults})
+    assert type(error) is errors.KeyConflict
+    assert isinstance(error, errors.Invalid)
+
+
+def test_whatever_the_gateway_refuses_has_a_kind_of_its_own() -> None:
+    """Every refusal of every operation that is described."""
+    document = json.loads(Description(OPERATIONS).document().body)
+    statuses = {
+        int(status)
+        for path in document["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for status in operation.get("responses", {})
+        if status.isdecimal() and int(status) >= 400
+    }
+    assert {400, 401, 402, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503} <= statuses
+    for status in statuses:
+        assert type(errors.refusal(status, {})) is not errors.Refused, status

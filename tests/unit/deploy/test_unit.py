@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.auditor.messages import BROKEN_EXIT_CODE
 from config.settings import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
 from web.pulse import LOOK_SECONDS
@@ -32,7 +33,7 @@ def test_the_unit_waits_for_the_gateway_and_feeds_on_its_watchdog() -> None:
     assert float(unit["WatchdogSec"][0]) >= 2 * LOOK_SECONDS
     assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40  # drain, web, engines
     assert unit["Restart"] == ["on-failure"]
-    assert unit["RestartPreventExitStatus"] == ["2"]
+    assert unit["RestartPreventExitStatus"] == [f"2 {BROKEN_EXIT_CODE}"]
     assert unit["KillMode"] == ["mixed"]
 
 

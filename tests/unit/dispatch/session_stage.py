@@ -13,6 +13,7 @@ from actors.node_session.desk import Peers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
+from actors.verifier.messages import Verifier
 from rendertrust.protocol import (
     FromNode,
     Hello,
@@ -28,6 +29,7 @@ from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.probe import Probe
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.socket import TwinSocket
@@ -107,6 +109,7 @@ async def session(
     verified: bool = True,
     node: NodeIdentity | None = None,
     tokens: TwinTokens | None = None,
+    verifier: Probe[Verifier] | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
     """A session that has just opened."""
@@ -120,6 +123,7 @@ async def session(
         objects=objects,
         clock=clock,
         tokens=tokens or TwinTokens(),
+        verifier=None if verifier is None else verifier.ref,
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = Dynamic("nodes")

@@ -10,9 +10,12 @@ from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.books import BooksTransaction
+from sql.checks import Pending
+from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
+from sql.fsck_since import Increment, Mark
 from sql.work import Lease, NodeRow, OpenUnit, StandingRow
 from supervisors.child import Child
 from supervisors.intensity import Intensity
@@ -43,6 +46,7 @@ class ShelfStore:
         self.claimable: list[Claimable] = []
         self.asked: list[tuple[datetime, datetime]] = []
         self.reads = 0
+        self.ties: Circles = ALONE
 
     def _check(self) -> None:
         self.reads += 1
@@ -58,12 +62,24 @@ class ShelfStore:
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[tuple[UUID, int, int, UUID]]:
         raise AssertionError("nobody but the Ledger writes")
 
-    async def audit(self, *, whole: bool = True) -> Sequence[Finding]:
+    async def audit(self) -> Sequence[Finding]:
+        raise AssertionError("nobody but the NightAuditor audits")
+
+    async def audit_since(self, mark: Mark | None) -> Increment:
         raise AssertionError("nobody but the Auditor audits")
 
-    async def open_units(self) -> Sequence[OpenUnit]:
+    async def open_units(self, window: int) -> Sequence[OpenUnit]:
         self._check()
         return list(self.units)
+
+    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        self._check()
+        found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
+        return found[:window]
+
+    async def running_units(self) -> int:
+        self._check()
+        return sum(unit.state == "RUNNING" for unit in self.units)
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         self._check()
@@ -86,10 +102,22 @@ class ShelfStore:
         self._check()
         return [row for row in self.spoken if row.at >= since]
 
+    async def circles(self) -> Circles:
+        self._check()
+        return self.ties
+
     async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
         self._check()
         self.asked.append((now, now))
         return self.ripe[:limit]
+
+    async def pending_checks(self, limit: int) -> Sequence[Pending]:
+        self._check()
+        return []
+
+    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
+        self._check()
+        return []
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         self._check()

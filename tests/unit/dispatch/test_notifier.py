@@ -10,7 +10,7 @@ import orjson
 
 from actors.kernel import Ref
 from actors.notifier.actor import NotifierActor, NotifierSettings
-from actors.notifier.messages import Feed, Progress, ProgressOf, Subscribe, UnitsMoved
+from actors.notifier.messages import Feed, Progress, ProgressOf, Said, Subscribe, TailOf, UnitsMoved
 from tests.twins.bus import TwinBus
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, on_stage, state_of
 from tests.unit.simulated_time import simulated
@@ -48,6 +48,24 @@ async def test_the_progress_of_the_longest_silent_job_gives_way() -> None:
             ref.tell(progress(0.1, UUID(int=number)))
         kept = [await ref.ask(ProgressOf(UUID(int=n)), within=1.0) for n in range(3)]
         assert [found is not None for found in kept] == [False, True, True]
+
+
+@simulated
+async def test_the_last_lines_of_a_job_are_kept_when_it_has_ended() -> None:
+    async with notifying(tails_most=2) as ref:
+        ref.tell(Progress(JOB, 0, 1, 0.1, "Sample 1/8"))
+        ref.tell(Progress(JOB, 0, 1, 0.1, "Sample 1/8"))
+        ref.tell(Said(JOB, 0, 1, "Error: no camera\n\n  \n" + "x" * 1000))
+        ref.tell(UnitsMoved((state_of("FAILED"),)))
+        lines = await ref.ask(TailOf(JOB), within=1.0)
+        assert [line.text for line in lines] == ["Sample 1/8", "Error: no camera", "x" * 400]
+        for number in range(200):
+            ref.tell(Said(JOB, 0, 2, f"line {number}"))
+        lines = await ref.ask(TailOf(JOB), within=1.0)
+        assert (len(lines), lines[-1].text, lines[-1].attempt) == (80, "line 199", 2)
+        ref.tell(Said(JOB2, 0, 1, "another"))
+        ref.tell(Said(NODE, 0, 1, "a third"))
+        assert await ref.ask(TailOf(JOB), within=1.0) == ()
 
 
 @simulated
@@ -94,3 +112,19 @@ async def test_there_is_room_for_so_many_feeds_and_closed_ones_give_way() -> Non
         assert not await ref.ask(Subscribe(JOB2, Feed()), within=1.0)
         first.close()
         assert await ref.ask(Subscribe(JOB2, Feed()), within=1.0)
+
+
+@simulated
+async def test_how_far_units_are_is_published_once_a_second_newest_only() -> None:
+    bus, heard = TwinBus(), list[bytes]()
+    bus.subscribe("progress", heard.append)
+    async with notifying(bus) as ref:
+        for value in (0.1, 0.2, 0.3):
+            ref.tell(progress(value))
+            await asyncio.sleep(0.1)
+        ref.tell(progress(0.5, JOB2))
+        await asyncio.sleep(2.0)
+        ref.tell(progress(0.4))
+        await asyncio.sleep(2.0)
+    told = [[(one["job"], one["progress"]) for one in orjson.loads(hint)] for hint in heard]
+    assert told == [[(str(JOB), 0.3), (str(JOB2), 0.5)], [(str(JOB), 0.4)]]

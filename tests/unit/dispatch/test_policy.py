@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.index import Index
+from actors.scheduler.demand import ANY, MINE, TRUSTED, Demand, Kind
+from actors.scheduler.index import NEEDS_MOST, Index
+from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.policy import age, choose, has_ended, rank
+from actors.scheduler.policy import age, candidates, choose, has_ended, rank
+from sql.circles import Circles
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
 TYPES = ("echo", "render", "inference")
@@ -19,8 +22,13 @@ USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
 NAMES = (
     *("capabilities", "offered", "load", "healthy", "slots", "session", "taken"),
-    *("owner", "standing"),
+    *("owner", "standing", "pools", "kit"),
 )
+ORGS = (UUID(int=200), UUID(int=201))
+INPUTS = ("", "s3://one", "s3://two")
+ECHO = Demand(Kind("echo"))
+SAID = ((), (), (MINE, TRUSTED), (MINE,), (TRUSTED,), (MINE, ANY))
+KITS = (Kit(), Kit("cpu", (5, 2), 8 * GIB), Kit("gpu", (4, 5), GIB), Kit("cpu", (5, 0), 2 * GIB))
 
 
 @st.composite
@@ -41,6 +49,8 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 taken={(UUID(int=n), number) for n in range(taken)},
                 owner=draw(st.none() | st.sampled_from(USERS)),
                 standing=Standing(draw(st.sampled_from(STANDINGS))),
+                pools=frozenset(draw(st.sampled_from(SAID))),
+                kit=draw(st.sampled_from(KITS)),
             )
         )
     return made
@@ -60,19 +70,61 @@ def indexed(made: Sequence[Node]) -> Index:
     return index
 
 
-def takes(node: Node, user: UUID | None) -> bool:
-    """Whether people let the node work for a user."""
-    name = node.standing.name
-    return name == ACTIVE or (name == QUARANTINED and node.owner is not None and node.owner == user)
+POOLS = (ANY, ANY, MINE, TRUSTED)
+SOME_NEEDS = (NOTHING, NOTHING, Needs("gpu"), Needs("cpu", (5, 0)), Needs(memory=2 * GIB))
 
 
-@given(nodes(), st.sampled_from(TYPES), avoided(), st.none() | st.sampled_from(USERS))
+@st.composite
+def ties(draw: st.DrawFn) -> Circles:
+    """Two organisations, eight nodes, two users."""
+    members = st.tuples(st.sampled_from(USERS), st.sampled_from(ORGS))
+    lent = st.tuples(st.integers(1, 8).map(lambda n: UUID(int=n)), st.sampled_from(ORGS))
+    trusts = st.sampled_from(((USERS[0], USERS[1]), (USERS[1], USERS[0])))
+    return Circles.of(
+        draw(st.lists(members, max_size=3)),
+        draw(st.lists(lent, max_size=4)),
+        draw(st.lists(trusts, max_size=2)),
+    )
+
+
+@st.composite
+def demands(draw: st.DrawFn) -> Demand:
+    kind = Kind(
+        draw(st.sampled_from(TYPES)),
+        draw(st.sampled_from(POOLS)),
+        draw(st.booleans()),
+        draw(st.sampled_from(SOME_NEEDS)),
+    )
+    return Demand(kind, draw(st.none() | st.sampled_from(USERS)), draw(st.sampled_from(INPUTS)))
+
+
+def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:
+    """Whether it is his own, or lent to an organisation of his."""
+    if user is None:
+        return False
+    lent = circles.lent.get(node.id)
+    return node.owner == user or (lent is not None and lent in circles.of_user(user))
+
+
+def is_forbidden(node: Node, demand: Demand, circles: Circles) -> bool:
+    """What must never be, each rule by itself."""
+    user, pool, own = demand.user, demand.kind.pool, is_of(node, demand.user, circles)
+    says_no = node.standing.name in (DRAINING, REVOKED)
+    quarantined = node.standing.name == QUARANTINED and (user is None or node.owner != user)
+    is_stranger = not own and not circles.trust(node.owner, user)
+    unprotected = node.standing.name == ACTIVE and bool(node.pools) and ANY not in node.pools
+    seen = (pool == MINE and not own) or (
+        pool == TRUSTED and not own and not circles.trust(user, node.owner)
+    )
+    return says_no or quarantined or (unprotected and is_stranger) or seen
+
+
+@given(nodes(), demands(), avoided(), ties())
 def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
-    made: list[Node], job_type: str, avoid: frozenset[UUID], user: UUID | None
+    made: list[Node], demand: Demand, avoid: frozenset[UUID], circles: Circles
 ) -> None:
-    choice = choose(made, job_type, avoid, user)
-    alive = [n for n in made if (n.healthy or n.session) and job_type in n.does]
-    capable = [n for n in alive if takes(n, user)]
+    choice = choose(made, demand, avoid, circles)
+    capable = candidates(made, demand, frozenset(), circles)
     if isinstance(choice, NoCapableNode):
         assert not capable
     elif isinstance(choice, AllNodesFull):
@@ -86,39 +138,96 @@ def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
         assert all(n.id in avoid for n in better)
 
 
-@given(nodes(), st.sampled_from(TYPES), avoided())
-def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
-    made: list[Node], job_type: str, avoid: frozenset[UUID]
+@given(nodes(), demands(), ties())
+def test_no_unit_goes_to_a_node_that_must_not_have_it_or_cannot_do_it(
+    made: list[Node], demand: Demand, circles: Circles
 ) -> None:
-    choice = choose(made, job_type, avoid)
+    for node in candidates(made, demand, frozenset(), circles):
+        assert not is_forbidden(node, demand, circles)
+        assert node.healthy or node.session
+        assert demand.kind.job_type in node.does
+        assert node.kit.has(demand.kind.needs)
+        assert node.slots is not None or not demand.kind.many
+
+
+@given(nodes(), demands(), avoided())
+def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
+    made: list[Node], demand: Demand, avoid: frozenset[UUID]
+) -> None:
+    choice = choose(made, demand, avoid)
     if isinstance(choice, Node) and choice.id in avoid:
-        able = [n for n in made if n.eligible and job_type in n.does and takes(n, None)]
-        assert all(n.id in avoid for n in able)
+        assert all(n.id in avoid for n in candidates(made, demand))
 
 
-ASKS = st.tuples(st.sampled_from(TYPES), avoided(), st.none() | st.sampled_from(USERS))
-
-
-@given(nodes(), st.lists(ASKS, max_size=60), st.data())
+@given(nodes(), ties(), st.lists(st.tuples(demands(), avoided()), max_size=60), st.data())
 def test_the_index_chooses_as_a_look_at_every_node_would(
     made: list[Node],
-    asks: list[tuple[str, frozenset[UUID], UUID | None]],
+    circles: Circles,
+    asks: list[tuple[Demand, frozenset[UUID]]],
     data: st.DataObject,
 ) -> None:
     index = indexed(made)
-    for number, (job_type, avoid, user) in enumerate(asks):
-        choice = index.choose(job_type, avoid, user)
-        expected = choose(index, job_type, avoid, user)
+    index.regroup(circles)
+    for number, (demand, avoid) in enumerate(asks):
+        choice = index.choose(demand, avoid)
+        holders = frozenset(index.larder.holders(demand.inputs))
+        expected = choose(index, demand, avoid, index.circles, holders)
         assert choice == expected or choice is expected
         if isinstance(choice, Node):
             index.take(choice, (UUID(int=10_000 + number), 0))
+            index.larder.note(choice.id, demand.inputs)
+        if data.draw(st.integers(0, 9)) == 0:
+            index.regroup(data.draw(ties()))
         if made:
             change(index, data.draw(st.sampled_from(made)).id, data)
 
 
+def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -> None:
+    index = indexed([Node(UUID(int=n), slots=4, session=SESSION) for n in (1, 2)])
+    for node in index:
+        node.capabilities = frozenset({"echo"})
+        index.changed(node)
+    holder = index.node(UUID(int=2))
+    index.larder.note(holder.id, "s3://scene")
+    asked = Demand(Kind("echo"), USERS[0], "s3://scene")
+    for number in range(4):
+        assert index.choose(asked) is holder
+        index.take(holder, (UUID(int=number), 0))
+    assert index.choose(asked) is index.node(UUID(int=1))  # it would only wait there
+
+
+def test_more_kinds_of_needs_than_are_listed_are_chosen_for_all_the_same() -> None:
+    index = indexed([Node(UUID(int=1), capabilities=frozenset({"echo"}), healthy=True)])
+    node = index.node(UUID(int=1))
+    node.kit = Kit(memory=1 << 40)
+    index.changed(node)
+    for memory in range(3 * NEEDS_MOST):
+        assert index.choose(Demand(Kind("echo", needs=Needs(memory=memory)))) is node
+    assert isinstance(index.choose(Demand(Kind("echo", needs=Needs("gpu")))), NoCapableNode)
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.none() | st.integers(0, 1 << 50))
+def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int | None) -> None:
+    assert kit_of(device, blender, ram).has(NOTHING)
+
+
+def test_needs_are_met_by_as_much_or_more() -> None:
+    kit = kit_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
+    assert kit == Kit("cpu", (5, 2), 8 * GIB)
+    said = {"device": "cpu", "blender": "5.0", "memory": 7 * GIB}
+    assert kit.has(needs_of({NEEDS: said}))
+    assert not kit.has(needs_of({NEEDS: {**said, "memory": 9 * GIB}}))
+    assert not kit.has(needs_of({NEEDS: {"device": "gpu"}}))
+    assert not kit.has(needs_of({NEEDS: {"blender": "5.10"}}))
+    assert kit_of("cuda/sm_89", None, None).device == "gpu"
+
+
+CHANGES = ("health", "session", "release", "load", "types", "word", "hello")
+
+
 def change(index: Index, node: UUID, data: st.DataObject) -> None:
     record = index.node(node)
-    what = data.draw(st.sampled_from(("health", "session", "release", "load", "types", "word")))
+    what = data.draw(st.sampled_from(CHANGES))
     if what == "health":
         record.healthy = not record.healthy
     elif what == "session":
@@ -127,6 +236,9 @@ def change(index: Index, node: UUID, data: st.DataObject) -> None:
         record.load = data.draw(st.sampled_from((0.0, 0.3, 0.9)))
     elif what == "word":
         record.standing = Standing(data.draw(st.sampled_from(STANDINGS)))
+    elif what == "hello":
+        record.pools = frozenset(data.draw(st.sampled_from(SAID)))
+        record.kit = data.draw(st.sampled_from(KITS))
     elif what == "types":
         record.capabilities = frozenset(data.draw(st.sets(st.sampled_from(TYPES))))
     elif record.taken:
@@ -150,7 +262,7 @@ def test_a_reachable_node_is_preferred_to_an_idle_one_that_is_not() -> None:
         session=SESSION,
         taken={(UUID(int=n), 0) for n in range(5)},
     )
-    assert choose([far, near], "echo") is near
+    assert choose([far, near], ECHO) is near
 
 
 def test_units_are_counted_by_slot() -> None:
@@ -158,7 +270,7 @@ def test_units_are_counted_by_slot() -> None:
     for node, taken in ((wide, 4), (narrow, 1)):
         node.capabilities, node.healthy = frozenset({"echo"}), True
         node.taken = {(UUID(int=n), 0) for n in range(taken)}
-    assert choose([wide, narrow], "echo") is wide
+    assert choose([wide, narrow], ECHO) is wide
 
 
 STATES = ("PENDING", "QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")

@@ -6,6 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.scheduler.demand import Demand
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.queue import Queue
@@ -44,7 +45,7 @@ class Places:
         self.left = {node.id: places for node in NODES}
 
     def choose(
-        self, job_type: str, avoid: frozenset[UUID], user: UUID
+        self, demand: Demand, avoid: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         for node in NODES:
             if node.id not in avoid and self.left[node.id] > 0:

@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
-from actors.scheduler.actor import SchedulerActor, SchedulerSettings
+from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
     NoCapableNode,
@@ -36,7 +36,9 @@ from actors.scheduler.messages import (
     TooManyOpen,
     UnitsChanged,
     Wake,
+    WhyWaiting,
 )
+from actors.scheduler.settings import SchedulerSettings
 from tests.twins.clock import TwinClock
 from tests.unit.dispatch.stage import (
     JOB,
@@ -103,6 +105,21 @@ async def scheduling(
     async with on_stage("scheduler", make) as ref:
         await cast_.session.expect(WhoAreYou)
         yield Play(cast_, ref, clock)
+
+
+@simulated
+async def test_a_job_that_is_known_is_not_placed_twice() -> None:
+    """The same retry, asked for at once: the second must not take the first one's place."""
+    async with scheduling() as play:
+        first = play.dispatch()
+        _, later = await play.cast.ledger.expect_ask(Commit)
+        assert await play.ref.ask(order(), within=2.0) == AllNodesFull(1)
+        later.answer(Posted(units=(state_of("DISPATCHED"),)))
+        assert isinstance(await first, Posted)
+        assert await play.ref.ask(order(), within=2.0) == AllNodesFull(1)
+        known = await play.ref.ask(WhyWaiting(JOB, (0, 7)), within=2.0)
+        assert set(known) == {0}
+        assert not await play.ref.ask(WhyWaiting(JOB2), within=2.0)
 
 
 @simulated

@@ -22,10 +22,10 @@ from actors.node_session.messages import (
     WhoAreYou,
     Withdraw,
 )
-from actors.notifier.messages import Progress
+from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import NodeSeen, SessionClosed, SessionOpened, SessionReady
-from rendertrust.protocol import Hello, JobCancel, JobDispatch, Pong, Urls, UrlsRequest
+from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
@@ -351,6 +351,23 @@ async def test_a_malformed_frame_closes_with_1007() -> None:
         assert await play.ref.down() == "stopped"
         assert play.socket.closed is not None
         assert play.socket.closed[0] == 1007
+
+
+@simulated
+async def test_lines_about_ones_own_unit_are_passed_on() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(Log(job_id=str(JOB), unit=0, attempt=1, text="Fra:1 Mem:12M"))
+        play.hear(Log(job_id=str(JOB2), text="of another job"))
+        play.hear(Log(job_id=str(JOB), unit=0, attempt=7, text="of another attempt"))
+        play.hear(
+            result(status="failed", error="no camera", detail="Error: Cannot render, no camera")
+        )
+        said = [await play.cast.notifier.expect(Said) for _ in range(2)]
+        assert [(each.job, each.attempt, each.text) for each in said] == [
+            (JOB, 1, "Fra:1 Mem:12M"),
+            (JOB, 1, "Error: Cannot render, no camera"),
+        ]
 
 
 @simulated

@@ -11,7 +11,7 @@ from actors.kernel import Message
 from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Stand
 from actors.node_session.settings import NodeIdentity
-from actors.scheduler.messages import NoCapableNode, NodeSeen, NodeStands, Wake
+from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, NodeStands, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
 from tests.twins.clock import EPOCH
@@ -258,3 +258,37 @@ async def test_a_token_that_has_expired_meanwhile_is_renewed_at_once() -> None:
     node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, token_expires=late)
     async with session(node=node) as play:
         await play.socket.expect(TokenRenewal, within=1)
+
+
+# ── whose work a node takes ──────────────────────────────────────────────────────────────────────
+
+
+@simulated
+async def test_a_unit_says_whose_it_is() -> None:
+    async with session(node=NodeIdentity(NODE, USER, ("echo",), True)) as play:
+        foreign = attrs.evolve(assignment(JOB2), user=OTHER)
+        await play.greeted(assignment(), foreign, slots=2)
+        sent = [await play.socket.expect(JobDispatch) for _ in range(2)]
+        assert {frame.job_id: frame.pool for frame in sent} == {str(JOB): "mine", str(JOB2): "any"}
+
+
+@simulated
+async def test_a_node_that_serves_its_owner_alone_is_given_nothing_else() -> None:
+    async with session(node=NodeIdentity(NODE, USER, ("echo",), True)) as play:
+        play.hear(Hello(version="1", slots=2, pools=("mine", "trusted")))
+        play.assign(attrs.evolve(assignment(JOB2), user=OTHER), assignment())
+        await play.welcome()
+        assert (await play.socket.expect(JobDispatch)).job_id == str(JOB)
+        effect = await play.effect()
+        assert isinstance(effect, UnitRequeue)
+        assert effect.job == JOB2
+        await play.told(NodeDeclined)
+
+
+@simulated
+async def test_the_work_of_whom_its_owner_trusts_reaches_a_node_without_a_sandbox() -> None:
+    async with session(node=NodeIdentity(NODE, OWNER, ("echo",), True)) as play:
+        play.hear(Hello(version="1", slots=2, pools=("mine", "trusted")))
+        play.assign(attrs.evolve(assignment(), pool="trusted"))
+        await play.welcome()
+        assert (await play.socket.expect(JobDispatch)).pool == "trusted"

@@ -120,6 +120,10 @@ def test_a_spoilt_file_of_ports_is_made_anew(tmp_path: Path, text: str) -> None:
     assert keep_ports(tmp_path / "ports", ("a",))["a"] > 0
 
 
+def test_ports_are_none_that_a_connection_may_be_given_meanwhile() -> None:
+    assert all(16_384 <= port < 32_768 for port in free_ports(20))
+
+
 def test_only_usable_ports_are_chosen() -> None:
     assert all(port % 3 == 0 for port in free_ports(5, lambda port: port % 3 == 0))
     with pytest.raises(EngineError, match="no 1 free ports"):

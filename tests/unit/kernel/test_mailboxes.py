@@ -262,6 +262,27 @@ async def test_dead_letters_are_counted_and_redacted() -> None:
 
 
 @simulated
+async def test_a_dead_letter_is_told_once_more_or_kept_no_longer() -> None:
+    """A dead letter that is retried is told again, as any message; taken, it is kept no longer."""
+    async with play(capacity=1) as it:
+        await hold(it)
+        it.ref.tell(Note("queued"))
+        it.ref.tell(Note("one too many"))
+        it.ref.tell(Note("and another"))
+        letters = it.root.dead_letters
+        first, second = (letter.number for letter in letters.recent())
+        assert letters.retry(first) == "stage-0 has ended, or has no room for it"
+        assert [letter.number for letter in letters.recent()][:2] == [first, second]
+        assert (await let_go(it))[-1] == "queued"
+        assert letters.retry(first) is None
+        await quiet()
+        assert it.log[-1] == "one too many"
+        assert letters.discard(second)
+        assert not letters.discard(second)
+        assert letters.retry(second) == "it is not kept any more"
+
+
+@simulated
 async def test_last_hundred_dead_letters_are_kept() -> None:
     """All dead letters are counted, and the last 100 are kept."""
     async with play() as it:

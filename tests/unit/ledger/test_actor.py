@@ -1,11 +1,13 @@
 """The ledger actor over the twin: batches, lost answers, a database that is away."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import pytest
+from prometheus_client import REGISTRY
 
 from actors.kernel import DeadlineExceeded, Ref, fail_point
 from actors.ledger import actor as ledger_module
@@ -14,6 +16,7 @@ from actors.ledger.messages import (
     BooksAway,
     Commit,
     Decided,
+    GuardFailed,
     IdempotencyKey,
     JobCancel,
     Lease,
@@ -35,12 +38,13 @@ from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
+from tests.integration.conformance.purchases import event, new_purchase
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant, insert
 from tests.probe import Probe
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 from tests.twins.store import StoreTwin
-from tests.unit.simulated_time import simulated
+from tests.unit.simulated_time import in_time, simulated
 
 
 def twin(stage: Stage) -> StoreTwin:
@@ -127,6 +131,96 @@ async def test_another_request_under_the_key_of_a_lost_commit_is_replayed() -> N
 
 
 @simulated
+@pytest.mark.parametrize("round_trip", range(5))
+async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
+    round_trip: int,
+) -> None:
+    """Wherever it failed: before COMMIT, in it, or on the way back."""
+    stage = twin_stage()
+    user, store = await stage.user(), twin(stage)
+    copy = Commit((grant(user, 5, "x"),))
+    trips = itertools.count()
+
+    def fail() -> None:
+        if next(trips) == round_trip:
+            store.fail_next()
+
+    store.pause = fail
+    if round_trip == 4:
+        store.lose_commit_answer()
+    outcomes = await stage.commit(copy, copy, copy)
+    assert [type(outcome) for outcome in outcomes] == [Posted, Replayed, Replayed]
+    assert next(trips) >= 5
+    assert await stage.of_user(user) == (5, 0)
+
+
+@simulated
+@pytest.mark.parametrize("done", [True, False])
+async def test_what_was_bought_and_charged_is_counted_once_when_an_answer_is_lost(
+    *, done: bool
+) -> None:
+    """Done or not done: the attempt, or the one after it, counts."""
+    stage = twin_stage()
+    user, node, job = await stage.dispatched(30_000)
+    bought = await new_purchase(stage, user, 100)
+    before = counted()
+    orders = (event(bought.said()), Commit((), (UnitComplete(job, 0, 1, node, "x"),)))
+    if done:
+        twin(stage).lose_commit_answer(2)
+    else:
+        trips = itertools.count()
+        twin(stage).pause = lambda: twin(stage).fail_next() if next(trips) == 3 else None
+    outcomes = await stage.commit(*orders)
+    assert [type(outcome) for outcome in outcomes] == [Posted, Posted]
+    assert [now - was for now, was in zip(counted(), before, strict=True)] == [100.0, 3.0, 1.0]
+
+
+def counted() -> list[float]:
+    """Credits bought, credits charged, events that counted."""
+    return [
+        REGISTRY.get_sample_value("rendertrust_credits_bought_total") or 0.0,
+        REGISTRY.get_sample_value("rendertrust_credits_charged_total") or 0.0,
+        REGISTRY.get_sample_value("rendertrust_stripe_events_total", {"outcome": "COUNTED"}) or 0.0,
+    ]
+
+
+@simulated
+async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_failed_attempt() -> None:
+    """No COMMIT was sent: so it was not this gateway."""
+    stage = twin_stage()
+    user, store = await stage.user(), twin(stage)
+    order = Commit((grant(user, 5, "x"),))
+    assert isinstance((await stage.commit(order))[0], Posted)
+    store.fail_next(Unavailable("the lock was waited for"))
+    assert isinstance((await stage.commit(order))[0], Replayed)
+
+
+@simulated
+async def test_what_another_gateway_did_meanwhile_is_no_work_of_a_commit_that_never_was() -> None:
+    stage = twin_stage()
+    user, store = await stage.user(), twin(stage)
+    order = Commit((grant(user, 5, "x"),))
+    trips = itertools.count()
+
+    def race() -> None:
+        """COMMIT gets lost, and before the next attempt another has done it."""
+        number = next(trips)
+        if number == 3:
+            store.fail_next()
+        elif number == 4:
+            store.pause = None
+            store.fail_next()
+            others.append(asyncio.ensure_future(stage.commit(order)))
+
+    others: list[asyncio.Future[list[Outcome]]] = []
+    store.pause = race
+    (outcome,) = await stage.commit(order)
+    ((other,),) = [await each for each in others]
+    assert (type(outcome), type(other)) == (Replayed, Posted)
+    assert await stage.of_user(user) == (5, 0)
+
+
+@simulated
 async def test_a_database_that_is_away_is_told_in_time() -> None:
     stage = twin_stage()
     user = await stage.user()
@@ -194,7 +288,7 @@ async def test_a_batch_that_breaks_the_books_stops_the_tree(
     monkeypatch.setattr(ledger_module, "decide", miscount)
     with pytest.raises(Exception, match="Fatal"):
         await ledger.ask(Commit((grant(user, 1, "x"),)), within=2.0)
-    reason = await root.failed()
+    reason = await in_time(root.failed())
     assert "Fatal in LedgerActor.commit: I2: the balance of user:" in reason
     assert await stage.of_user(user) == await stage.of_user(other) == (10, 0)
     await root.stop()
@@ -246,4 +340,37 @@ async def test_an_ask_that_nobody_waits_for_is_not_done() -> None:
     twin(stage).away = False
     assert isinstance(await ask("d"), Posted)
     assert "c" not in {transfer.reference for transfer in twin(stage).transfers.values()}
+    await root.stop()
+
+
+@simulated
+async def test_of_a_thousand_commits_the_one_that_cannot_be_is_found_in_few_tries() -> None:
+    stage = twin_stage()
+    user, first = await stage.user(1000), fresh_id()
+    retried = attrs.evolve(insert(user, fresh_id(), 0), retry_of=first)
+    twice = attrs.evolve(insert(user, fresh_id(), 0), retry_of=first)
+    await stage.commit(dispatch(user, first), Commit((), (retried,)))
+    before = twin(stage).commits
+    orders = [Commit((grant(user, 1, str(n)),)) for n in range(1000)]
+    orders[700] = Commit((), (twice,))
+    outcomes = await stage.commit(*orders)
+    wrong = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Posted)]
+    assert wrong == [700]
+    assert isinstance(outcomes[700], GuardFailed)
+    assert twin(stage).commits - before <= 10
+    assert await stage.of_user(user) == (1999, 100)
+
+
+@simulated
+async def test_a_batch_that_always_loses_is_told_as_away_and_the_ledger_lives() -> None:
+    stage = twin_stage()
+    user = await stage.user()
+    root, ledger = tree(twin(stage))
+    await root.start()
+    order = Commit((grant(user, 1, "x"),))
+    twin(stage).fail_next(*[Conflict("deadlock")] * 21)
+    assert await ledger.ask(order, within=2.0) == BooksAway()
+    outcome: Outcome = await ledger.ask(order, within=2.0)
+    assert isinstance(outcome, Posted)
+    assert root.snapshot().children[0].children[0].restarts == 0
     await root.stop()

@@ -1,68 +1,239 @@
-"""The auditor actor over the twin."""
+"""The auditor actors over the twin: when they look, what they remember, and when they stop all."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
 
 import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from actors.auditor.actor import AuditorActor
-from actors.auditor.messages import Auditor, LastAudit
+from actors.auditor.messages import Audit, Auditor, LastAudit, NightAuditor
+from actors.auditor.night import NightAuditorActor
+from actors.auditor.policy import is_due
 from actors.kernel import Ref
+from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, Finding
+from sql.fsck_since import Increment, Mark
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
-from tests.twins.clock import TwinClock
+from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.store import StoreTwin
-from tests.unit.simulated_time import simulated
+from tests.unit.simulated_time import in_time, simulated
+
+DAY = 86_400.0
+JOB_IS_WRONG = Finding("I9", "job 1", "counts wrongly")
+SHARE_IS_WRONG = Finding("I4", "unit 1", "is not booked")
 
 
-def tree(store: StoreTwin) -> tuple[Supervisor, Ref[Auditor]]:
-    child = Child("auditor", lambda: AuditorActor(store, TwinClock()))
-    inner = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child])
-    return Supervisor("root", Strategy.REST_FOR_ONE, Intensity(3, 60.0), [inner]), child.ref
+class Ears(StoreTwin):
+    """A store that hears when it is audited, and says what the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since: list[tuple[float, Mark | None]] = []
+        self.whole: list[float] = []
+        self.new: list[Finding] = []
+        self.all: list[Finding] = []
+        self.whole_takes = 0.0
+
+    async def audit_since(self, mark: Mark | None) -> Increment:
+        await self.round_trip()
+        self.since.append((asyncio.get_running_loop().time(), mark))
+        found = [] if mark is None else self.new
+        return Increment(found, Mark(horizon=len(self.since)))
+
+    async def audit(self) -> list[Finding]:
+        await self.round_trip()
+        self.whole.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.whole_takes)
+        return self.all
+
+
+@asynccontextmanager
+async def auditing(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
+    """Both actors, as the tree has them."""
+    auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
+    clock = TwinClock()
+    children = [
+        Child("auditor", lambda: AuditorActor(night, store, clock), ref=auditor),
+        Child("night", lambda: NightAuditorActor(auditor, store, clock), ref=night),
+    ]
+    inner = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), children)
+    root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(3, 60.0), [inner])
+    await root.start()
+    try:
+        yield root, auditor
+    finally:
+        await root.stop()
+
+
+async def said(auditor: Ref[Auditor]) -> Audit:
+    found = await auditor.ask(LastAudit(), within=1.0)
+    assert isinstance(found, Audit)
+    return found
+
+
+def known(invariant: str) -> float | None:
+    return REGISTRY.get_sample_value("rendertrust_audit_findings", {"invariant": invariant})
+
+
+def last(invariant: str, run: str) -> float | None:
+    name = "rendertrust_audit_last_timestamp_seconds"
+    return REGISTRY.get_sample_value(name, {"invariant": invariant, "run": run})
 
 
 @simulated
-async def test_sound_books_are_audited_each_minute() -> None:
-    stage = twin_stage()
-    assert isinstance(stage.store, StoreTwin)
-    await stage.dispatched()
-    root, auditor = tree(stage.store)
-    await root.start()
-    assert await auditor.ask(LastAudit(), within=1.0) is None
-    await asyncio.sleep(70)
-    first = await auditor.ask(LastAudit(), within=1.0)
-    await asyncio.sleep(70)
-    second = await auditor.ask(LastAudit(), within=1.0)
-    assert first is not None
-    assert second is not None
-    assert first.findings == second.findings == ()
-    assert second.at > first.at
-    await root.stop()
+async def test_what_is_new_is_audited_each_minute_from_where_the_last_audit_ended() -> None:
+    store = Ears()
+    async with auditing(store) as (_, auditor):
+        assert await auditor.ask(LastAudit(), within=1.0) is None
+        await asyncio.sleep(400)
+        times = [at for at, _ in store.since]
+        assert all(60 <= b - a <= 66 for a, b in zip([0.0, *times], times, strict=False))
+        assert [mark for _, mark in store.since] == [
+            None,
+            *(Mark(horizon=n) for n in range(1, len(times))),
+        ]
+        first = await said(auditor)
+        await asyncio.sleep(70)
+        second = await said(auditor)
+        assert first.findings == second.findings == ()
+        assert second.at > first.at
+
+
+@simulated
+async def test_all_is_audited_after_the_start_and_then_each_night_at_its_time() -> None:
+    store = Ears()
+    async with auditing(store):
+        await asyncio.sleep(3 * DAY)
+    start, *nights = store.whole
+    assert start == store.since[0][0]  # once there is a mark: what is before it is in the whole
+    assert len(nights) == 3
+    for number, at in enumerate(nights):
+        assert 0 <= at - (number * DAY + 3 * 3600) <= 66
+
+
+@simulated
+async def test_what_is_new_is_looked_at_while_the_whole_takes_its_time() -> None:
+    store = Ears()
+    store.whole_takes = 4000.0
+    async with auditing(store):
+        await asyncio.sleep(3000)
+        assert len(store.whole) == 1
+        assert len(store.since) >= 45
+
+
+@simulated
+async def test_a_night_without_a_database_is_made_up_for() -> None:
+    store = Ears()
+    async with auditing(store):
+        await asyncio.sleep(3 * 3600 - 300)
+        store.away = True
+        await asyncio.sleep(1200)
+        assert len(store.whole) == 1
+        store.away = False
+        await asyncio.sleep(70)
+        assert len(store.whole) == 2
+
+
+@simulated
+async def test_an_auditor_that_crashed_and_lost_its_mark_has_all_audited() -> None:
+    store = Ears()
+    async with auditing(store):
+        await asyncio.sleep(130)
+        store.audit_since, kept = (crash, store.audit_since)  # type: ignore[method-assign]
+        await asyncio.sleep(70)
+        store.audit_since = kept  # type: ignore[method-assign]
+        await asyncio.sleep(130)
+        assert [mark for _, mark in store.since].count(None) == 2
+        assert len(store.whole) == 2
+
+
+async def crash(mark: Mark | None) -> Increment:
+    raise RuntimeError("a bug")
+
+
+@simulated
+async def test_a_finding_counts_until_all_was_looked_at_without_it() -> None:
+    store = Ears()
+    async with auditing(store) as (_, auditor):
+        await asyncio.sleep(140)
+        assert known("I9") == 0
+        store.new = [JOB_IS_WRONG]
+        await asyncio.sleep(70)
+        store.new = []
+        await asyncio.sleep(600)
+        assert (await said(auditor)).findings == (JOB_IS_WRONG,)
+        assert known("I9") == 1
+        store.all = [SHARE_IS_WRONG]
+        await asyncio.sleep(DAY)
+        assert (await said(auditor)).findings == (SHARE_IS_WRONG,)
+        assert (known("I9"), known("I4")) == (0, 1)
+        store.all = []
+        await asyncio.sleep(DAY)
+        assert (await said(auditor)).findings == ()
+        assert known("I4") == 0
+
+
+@simulated
+async def test_a_finding_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = Ears()
+    async with auditing(store):
+        store.new = [JOB_IS_WRONG]
+        await asyncio.sleep(1000)
+    assert [r.getMessage() for r in caplog.records].count("I9 job 1: counts wrongly") == 1
+
+
+@simulated
+async def test_each_invariant_has_the_time_of_its_last_audit() -> None:
+    store = Ears()
+    async with auditing(store):
+        await asyncio.sleep(200)
+        for invariant in INVARIANTS:
+            for run, at in (("since", store.since[-1][0]), ("whole", store.whole[-1])):
+                if run == "whole" or invariant in OF_WHAT_IS_NEW:
+                    assert last(invariant, run) == pytest.approx(EPOCH.timestamp() + at, abs=0.001)
 
 
 @simulated
 async def test_a_database_that_is_away_is_audited_later() -> None:
     store = StoreTwin()
-    root, auditor = tree(store)
-    await root.start()
-    store.away = True
-    await asyncio.sleep(70)
-    store.away = False
-    await asyncio.sleep(70)
-    assert await auditor.ask(LastAudit(), within=1.0) is not None
-    await root.stop()
+    async with auditing(store) as (_, auditor):
+        store.away = True
+        await asyncio.sleep(140)
+        store.away = False
+        assert await auditor.ask(LastAudit(), within=1.0) is None
+        await asyncio.sleep(140)
+        assert (await said(auditor)).findings == ()
 
 
 @simulated
-async def test_broken_books_stop_the_tree() -> None:
+async def test_broken_books_stop_the_tree_and_say_so() -> None:
     store = StoreTwin()
-    root, _ = tree(store)
-    await root.start()
-    store.accounts["revenue"] = attrs.evolve(store.accounts["revenue"], balance=1)
-    assert "the books are broken: I2; run fsck" in await root.failed()
-    await root.stop()
+    async with auditing(store) as (root, _):
+        store.accounts["revenue"] = attrs.evolve(store.accounts["revenue"], balance=1)
+        reason = await in_time(root.failed())
+    assert "the books are broken: I2; run fsck" in reason
+    assert root.exit_code == 3
+
+
+@pytest.mark.parametrize("invariant", ["I1", "I2"])
+@simulated
+async def test_a_break_of_the_last_minute_stops_the_tree(invariant: str) -> None:
+    store = Ears()
+    async with auditing(store) as (root, _):
+        await asyncio.sleep(200)
+        store.new = [Finding(invariant, "x", "y"), JOB_IS_WRONG]
+        began = asyncio.get_running_loop().time()
+        assert f"the books are broken: {invariant}; run fsck" in await in_time(root.failed())
+        assert asyncio.get_running_loop().time() - began <= 66
 
 
 @simulated
@@ -71,10 +242,22 @@ async def test_other_findings_are_kept_and_told() -> None:
     assert isinstance(stage.store, StoreTwin)
     _, _, job = await stage.dispatched()
     stage.store.jobs[job] = attrs.evolve(stage.store.jobs[job], retry_count=3)
-    root, auditor = tree(stage.store)
-    await root.start()
-    await asyncio.sleep(70)
-    audit = await auditor.ask(LastAudit(), within=1.0)
-    assert audit is not None
-    assert [finding.invariant for finding in audit.findings] == ["I9"]
-    await root.stop()
+    async with auditing(stage.store) as (_, auditor):
+        await asyncio.sleep(140)
+        assert [finding.invariant for finding in (await said(auditor)).findings] == ["I9"]
+
+
+@given(
+    last_=st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9)),
+    minutes=st.integers(0, 4 * 24 * 60),
+    night=st.times(),
+)
+def test_a_night_is_due_once_its_time_was_passed(
+    last_: datetime, minutes: int, night: time
+) -> None:
+    begun = last_.replace(tzinfo=UTC)
+    now = begun + timedelta(minutes=minutes)
+    days = [begun.date() + timedelta(days=day) for day in range(6)]
+    nights = [datetime.combine(day, night, UTC) for day in days]
+    assert is_due(now, begun, night) == any(begun < each <= now for each in nights)
+    assert is_due(now, None, night)

@@ -167,7 +167,8 @@ class Earnings(RuleBasedStateMachine):
         state = "UPHELD" if upheld else "REJECTED"
         if share.dispute == "OPEN":
             share.dispute = state
-            share.state = "REVERSED" if upheld else "PAYABLE"
+            over = self.stage.clock.monotonic() >= share.until
+            share.state = "REVERSED" if upheld else "PAYABLE" if over else "PENDING"
             self.expect(effect, Posted)
         else:
             self.expect(effect, Replayed if share.dispute == state else GuardFailed)
@@ -188,7 +189,7 @@ class Earnings(RuleBasedStateMachine):
         self.expect(effect, Posted)
 
     @precondition(lambda self: self.payouts)
-    @rule(data=st.data(), verb=st.sampled_from(["approve", "reject", "pay"]))
+    @rule(data=st.data(), verb=st.sampled_from(["approve", "reject", "return", "pay"]))
     def close(self, data: st.DataObject, verb: str) -> None:
         id_ = data.draw(st.sampled_from(sorted(self.payouts)))
         payout = self.payouts[id_]
@@ -198,13 +199,10 @@ class Earnings(RuleBasedStateMachine):
             wanted: Effect = PayoutApprove(id_, self.batch)
             done = before in ("APPROVED", "PAID") and by_money
             goes, after = before == "REQUESTED", "APPROVED"
-        elif verb == "reject":
-            wanted = PayoutReject(id_)
-            done, goes, after = (
-                before == "REJECTED",
-                before in ("REQUESTED", "APPROVED"),
-                "REJECTED",
-            )
+        elif verb in ("reject", "return"):
+            wanted = PayoutReject(id_, not_paid=verb == "return")
+            may = ("REQUESTED", "APPROVED") if verb == "return" else ("REQUESTED",)
+            done, goes, after = before == "REJECTED", before in may, "REJECTED"
         else:
             wanted = PayoutPay(id_, "wire")
             done, goes, after = before == "PAID" and by_money, before == "APPROVED", "PAID"

@@ -1,25 +1,28 @@
 """What a render order may say, and what the worker's end means."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rendertrust.node.plugin import Completed, Failed, Task
-from rendertrust.node.plugins.render import order_of, result_of, scene_of
+from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Task
+from rendertrust.node.plugins.order import KNOWN, order_of, scene_of
+from rendertrust.node.plugins.render import Progress, order_for, result_of
 from rendertrust.node.process import Ending
 
 
-def task(*names: str) -> Task:
+def task(*names: str, **params: Any) -> Task:
     return Task(
         job_id="j",
         job_type="render",
         payload_ref="x",
         unit=None,
         attempt=None,
-        params={},
+        params=params,
         folder=Path("/nowhere"),
         inputs={name: Path("/nowhere") / name for name in names},
         threads=1,
@@ -30,8 +33,11 @@ def task(*names: str) -> Task:
 def test_order_holds_what_was_asked_for_alone() -> None:
     assert order_of({}) == {}
     assert order_of({"resolution": [64, 36]}) == {"width": 64, "height": 36}
-    asked = {"frame": -3, "width": 64, "height": 36, "samples": 8, "format": "PNG"}
-    assert order_of(asked) == asked
+    asked = {"width": 64, "height": 36, "samples": 8, "format": "PNG"}
+    assert order_of({**asked, "frame": -3}) == {**asked, "frames": [-3]}
+    assert order_of({"frames": [9, 1], "noisy": True}) == {"frames": [9, 1], "noisy": True}
+    assert order_of({"noisy": False, "tile": None}) == {}
+    assert order_of({"tile": [0, 0, 8, 8], "frame": 2}) == {"tile": [0, 0, 8, 8], "frames": [2]}
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [
@@ -46,6 +52,24 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"format": "GIF"}, "format"),
     ({"format": ["PNG"]}, "format"),
     ({"smaples": 4}, "smaples"),
+    ({"frames": []}, "1 to 64"),
+    ({"frames": list(range(65))}, "1 to 64"),
+    ({"frames": "1-3"}, "list"),
+    ({"frames": [1, 1]}, "twice"),
+    ({"frames": [1, 2.0]}, "whole numbers"),
+    ({"frames": [1], "frame": 1}, "together"),
+    ({"noisy": 1}, "noisy"),
+    ({"tile": [0, 0, 0, 8]}, "tile must be"),
+    ({"tile": [0, 0, 8]}, "tile must be"),
+    ({"tile": [-1, 0, 8, 8]}, "tile must be"),
+    ({"tile": [0, 0, 8, True]}, "tile must be"),
+    ({"tiles": []}, "1 to 48 tiles"),
+    ({"tiles": [[0, 0, 8]]}, "each of tiles"),
+    ({"tile": [0, 0, 8, 8], "tiles": [[0, 0, 8, 8]]}, "together"),
+    ({"tile": [0, 0, 8, 8], "frames": [1, 2]}, "one frame"),
+    ({"tiles": [[0, 0, 8, 8]], "frames": [1, 2]}, "one frame"),
+    ({"tile": [0, 0, 8, 8], "noisy": True}, "undenoised already"),
+    ({"tile": [0, 0, 8, 8], "format": "PNG"}, "tiles are finished"),
 ]
 
 
@@ -57,9 +81,12 @@ def test_wrong_parameter_is_the_scenes_fault_and_named(params: dict[str, Any], w
     assert words in failed.error
 
 
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+JSON = LEAF | st.lists(LEAF | st.lists(LEAF, max_size=5), max_size=5)
+
+
 @settings(deadline=None)  # a busy machine is no failure
-@given(st.dictionaries(st.sampled_from(["frame", "width", "height", "samples", "format"]),
-                       st.none() | st.integers() | st.floats() | st.text(max_size=5)))  # fmt: skip
+@given(st.dictionaries(st.sampled_from(sorted(KNOWN)), JSON))
 def test_any_parameters_give_an_order_or_a_reason(params: dict[str, Any]) -> None:
     order_of(params)
 
@@ -73,12 +100,90 @@ def test_scene_is_the_one_blend_among_the_inputs() -> None:
         assert refused.failure == "scene"  # no other node would do better
 
 
+def test_scene_is_named_where_several_are_there() -> None:
+    several = ("shots/a.blend", "library.blend", "rendertrust-paths.json")
+    assert scene_of(task(*several, scene="shots/a.blend")) == "shots/a.blend"
+    assert scene_of(task("scene", "rendertrust-paths.json")) == "scene"
+    for named in ("b.blend", "../a.blend", "", 7):
+        assert isinstance(scene_of(task(*several, scene=named)), Failed)
+
+
+def test_order_of_a_unit_names_its_files() -> None:
+    plain = {"do": "render", "scene": "a.blend", "thumbnails": True}
+    assert order_for(task("a.blend")) == plain
+    mapped = order_for(task("a.blend", "rendertrust-paths.json"))
+    assert mapped == {**plain, "paths": "rendertrust-paths.json"}
+    tiles = [[0, 0, 8, 8], [8, 0, 8, 8]]
+    finish = order_for(task("a.blend", "tiles/0.exr", "tiles/1.exr", tiles=tiles))
+    assert isinstance(finish, dict)
+    assert finish["do"] == "finish"
+    assert finish["tiles"] == [[0, 0, 8, 8, "tiles/0.exr"], [8, 0, 8, 8, "tiles/1.exr"]]
+    missing = order_for(task("a.blend", "tiles/0.exr", tiles=tiles))
+    assert isinstance(missing, Failed)
+    assert "tiles/1.exr is missing" in missing.error
+
+
 def test_done_gives_the_picture_and_what_was_measured() -> None:
     last = {"event": "done", "file": "frame.png", "seconds": 1.5, "samples": None, "else": 1}
     ending = Ending(code=0, last=last, tail="")
     assert result_of(ending, Path("/w")) == Completed(
         file=Path("/w/out/frame.png"), work={"seconds": 1.5}
     )
+
+
+def test_several_files_are_one_bundle_and_the_same_each_time(tmp_path: Path) -> None:
+    last = {"event": "done", "file": "0002.png", "frames": 2}
+    files = ["0001.png", "0001.noisy.exr", "0002.png"]
+    sums: set[bytes] = set()
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        (folder / "out").mkdir(parents=True)
+        for name in files:
+            (folder / "out" / name).write_bytes(name.encode() * 100)
+        result = result_of(Ending(code=0, last=last, tail=""), folder, files)
+        assert isinstance(result, Completed)
+        assert result.file == folder / "frames.zip"
+        sums.add((folder / "frames.zip").read_bytes())
+    assert len(sums) == 1
+    with zipfile.ZipFile(tmp_path / "a" / "frames.zip") as packed:
+        assert packed.namelist() == files
+        assert packed.read("0002.png") == b"0002.png" * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "size", "shown"),
+    [
+        ("0007.thumbnail.jpg", 7, 100, True),
+        ("0007.thumbnail.jpg", 7, PREVIEW_BYTES_MAX + 1, False),
+        ("0007.thumbnail.jpg", "7", 100, False),
+        ("../0007.thumbnail.jpg", 7, 100, False),
+        ("0008.thumbnail.jpg", 8, 0, False),
+    ],
+)
+def test_small_pictures_are_passed_on(
+    tmp_path: Path, name: str, frame: object, size: int, *, shown: bool
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0007.thumbnail.jpg").write_bytes(bytes(size))
+    seen: list[tuple[int, int | None]] = []
+
+    def keep(picture: bytes, number: int | None) -> None:
+        seen.append((len(picture), number))
+
+    watched = attrs.evolve(task("a.blend"), folder=tmp_path, on_preview=keep)
+    line = {"event": "frame", "file": "0007.png", "frame": frame, "thumbnail": name}
+    Progress(task=watched).hear(line)
+    assert seen == ([(size, 7)] if shown else [])
+
+
+def test_link_among_the_frames_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "out" / "0001.png").write_text("picture")
+    (tmp_path / "out" / "0002.png").symlink_to(tmp_path / "secret")
+    ending = Ending(code=0, last={"event": "done", "file": "0002.png"}, tail="")
+    failed = result_of(ending, tmp_path, ["0001.png", "0002.png"])
+    assert isinstance(failed, Failed)
+    assert failed.failure == "node"
 
 
 @pytest.mark.parametrize("name", ["../../etc/shadow", "frame.png/../x", "/etc/shadow", 7, None])

@@ -42,6 +42,21 @@ async def test_process_is_killed_at_its_deadline() -> None:
     assert time.monotonic() - began < 10
 
 
+async def test_process_that_never_stops_talking_is_killed_at_its_deadline() -> None:
+    """What it said last fills its pipes, and nobody empties them any more."""
+    talk = "import os\nwhile True: os.write(1, b'x' * 10**6), os.write(2, b'y' * 10**6)"
+    async with asyncio.timeout(60):
+        ending = await run(talk, within=0.5)
+    assert ending.code is None
+
+
+async def test_process_left_behind_that_holds_the_pipes_is_not_waited_for() -> None:
+    left = "import subprocess, sys; subprocess.Popen(['sleep', '120'], start_new_session=True)"
+    async with asyncio.timeout(60):
+        ending = await run(left + "; print('{\"a\": 1}')", within=90)
+    assert (ending.code, ending.last) == (0, {"a": 1})
+
+
 async def test_signal_is_named() -> None:
     assert (await run("import os; os.kill(os.getpid(), 11)")).signal_name == "SIGSEGV"
     assert Ending(code=139, last={}, tail="").signal_name == "SIGSEGV"

@@ -22,7 +22,7 @@ def _nowhere(_: str) -> str | None:
 
 
 def words(*, as_root: bool) -> str:
-    return " ".join(box(as_root=as_root).command(["blender"], Path("/w"), Path("/worker.py")))
+    return " ".join(box(as_root=as_root).command(["blender"], Path("/w"), Path("/inside")))
 
 
 def test_user_becomes_nobody_in_a_namespace_that_allows_no_other() -> None:
@@ -32,23 +32,45 @@ def test_user_becomes_nobody_in_a_namespace_that_allows_no_other() -> None:
     assert line.endswith("-- blender")
 
 
-def test_root_drops_to_nobody_before_the_program_starts() -> None:
+def test_root_drops_to_a_stranger_before_the_program_starts() -> None:
     line = words(as_root=True)
     assert "--cap-drop ALL" in line
-    assert "--reuid 65534" in line
+    guest = sandbox.guest_of(Path("/w"))
+    assert guest > 1000
+    assert f"--reuid {guest} --regid {guest}" in line
     assert line.index("--cap-drop ALL") < line.index("--cap-add") < line.index("setpriv")
     assert line.endswith("--bounding-set=-all --no-new-privs blender")
 
 
+def test_each_work_folder_of_roots_has_a_stranger_of_its_own() -> None:
+    guests = {sandbox.guest_of(Path(f"/w/{number}")) for number in range(20)}
+    assert len(guests) > 10 or guests == {sandbox.NOBODY}  # a container may know no such uids
+
+
 @pytest.mark.parametrize("as_root", [True, False])
 def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
-    command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/worker.py"))
+    command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/inside"))
     writable = [command[i + 1] for i, word in enumerate(command) if word == "--bind"]
     assert sorted(writable) == ["/w/home", "/w/out", "/w/tmp"]
     assert "--unshare-net" in command
     assert "--clearenv" in command
     assert "--die-with-parent" in command
-    assert command.index("/") > command.index("/worker.py")  # remounted read-only last
+    assert command.index("/") > command.index("/worker/inside")  # remounted read-only last
+
+
+@pytest.mark.parametrize(
+    ("worker", "mounted", "run"),
+    [
+        (Path("/p/inside"), "--ro-bind /p/inside /worker/inside", "/worker/inside/worker.py"),
+        (Path("/p/one.py"), "--ro-bind /p/one.py /worker/one.py", "/worker/one.py"),
+    ],
+)
+def test_a_program_is_a_file_or_a_folder(worker: Path, mounted: str, run: str) -> None:
+    found = box(as_root=False)
+    assert mounted in " ".join(found.command(["blender"], Path("/w"), worker))
+    assert found.view(Path("/w"), worker).worker == run
+    bare = sandbox.Bare().view(Path("/w"), worker).worker
+    assert bare == run.replace("/worker/", "/p/")
 
 
 def test_parents_of_what_is_shown_are_open_to_nobody() -> None:

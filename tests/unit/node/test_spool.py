@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust.node.spool import NotAFile, Spool
+from rendertrust.node.plain import NotAFile
+from rendertrust.node.spool import Spool
 from rendertrust.protocol import JobResult, Output, Running
 
 REF = Running(job_id="j", unit=0, attempt=1)

@@ -1,16 +1,21 @@
 """The worker's pure parts."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from rendertrust.node.worker import (
+from rendertrust.node.inside.cutting import select
+from rendertrust.node.inside.scene import name_of, saved_by
+from rendertrust.node.inside.speech import (
     MachineError,
+    Progress,
     SceneError,
     blamed,
     one_line,
     remaining_of,
-    saved_by,
     share_of,
 )
 
@@ -74,3 +79,40 @@ def test_the_head_of_a_file_tells_which_blender_wrote_it(
 ) -> None:
     (tmp_path / "a.blend").write_bytes(head)
     assert saved_by(str(tmp_path / "a.blend")) == version
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [(1, "0001.png"), (-3, "-0003.png"), (12345, "12345.png"), (0, "0000.png")],
+)
+def test_frames_are_named_as_blender_names_them(frame: int, name: str) -> None:
+    assert name_of(frame, ".png") == name
+
+
+def test_progress_is_over_all_frames_and_never_shrinks() -> None:
+    said: list[dict[str, Any]] = []
+    bpy = SimpleNamespace(app=SimpleNamespace(handlers=SimpleNamespace(render_stats=[])))
+
+    def say(_event: str, **members: Any) -> None:
+        said.append(members)
+
+    progress = Progress(say, 2)
+    progress.watch(bpy)
+    (hear,) = bpy.app.handlers.render_stats
+    for frame in (7, 8):
+        progress.next(f"frame {frame}")
+        for sample in (0, 2, 1, 4):
+            hear(f"Remaining: 00:02.00 | Mem: 1M | Sample {sample}/4")
+    assert [line["progress"] for line in said] == [0.25, 0.5, 0.75, 1.0]
+    assert [line["detail"] for line in said[:2]] == ["frame 7: Sample 2/4", "frame 7: Sample 4/4"]
+    assert [line["remaining"] for line in said] == [None, None, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(("x", "width", "length"), [(0, 5, 67), (3, 64, 67), (31, 1, 1920)])
+def test_a_region_is_cut_to_whole_pixels(x: int, width: int, length: int) -> None:
+    render = SimpleNamespace(resolution_x=length, resolution_y=length, resolution_percentage=100)
+    select(SimpleNamespace(render=render), (x, x, width, width))
+    as_blender_cuts = int(np.float32(render.border_min_x) * np.float32(length))
+    assert as_blender_cuts == x
+    assert int(np.float32(render.border_max_x) * np.float32(length)) == x + width
+    assert int(np.float32(render.border_min_y) * np.float32(length)) == length - x - width

@@ -50,6 +50,18 @@ def test_signatures_of_others_are_passed_over() -> None:
     assert note.read(both, known()) == KNOWN_TEXT
 
 
+def test_every_signature_of_the_key_must_hold() -> None:
+    """One that holds does not excuse another of the same key that does not."""
+    note_of_two = note.sign(KNOWN_TEXT, VERIFIER.name, KEY, KEY)
+    assert note.read(note_of_two, VERIFIER) == KNOWN_TEXT
+    body, _, good = note.sign(KNOWN_TEXT, VERIFIER.name, KEY).rpartition("\n\n")
+    bad = note.sign("Another text.\n", VERIFIER.name, KEY).rpartition("\n\n")[2]
+    for lines in (good + bad, bad + good):
+        refused = note.read(f"{body}\n\n{lines}", VERIFIER)
+        assert isinstance(refused, NoteRefused)
+        assert "does not hold" in refused.reason
+
+
 def test_every_character_of_a_note_counts() -> None:
     for place, letter in enumerate(KNOWN_NOTE):
         changed = KNOWN_NOTE[:place] + chr(ord(letter) ^ 1) + KNOWN_NOTE[place + 1 :]

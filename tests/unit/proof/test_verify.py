@@ -103,8 +103,12 @@ def test_an_opening_must_be_the_leafs() -> None:
         'after 9900000\nreference "job:3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52:0"\n'
         'description "Job execution: render"\n'
     )
-    opened = {**PROOF, "opening": {"salt": salt, "private": private}}
+    whole = {"salt": salt, "private": private}
+    opened = {**PROOF, "opening": whole}
     assert verify(opened).holds
+    for name, value in whole.items():
+        for changed in flipped(value):
+            assert not verify({**PROOF, "opening": {**whole, name: changed}}).holds, changed
     for wrong in (
         {"salt": salt, "private": private.replace("9900000", "9900001")},
         {"salt": salt[::-1], "private": private},

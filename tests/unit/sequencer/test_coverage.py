@@ -95,3 +95,14 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
     assert [look(1000, 5), look(1001, 5)] == [0, 0]
     assert [look(10, 9), look(11, 9), look(12, 9)] == [0, 0, 9]
+
+
+def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
+    """Else each look at a log that begins late reads all that it took up before."""
+    coverage, covered = Coverage(), [0]
+    for turn in range(12):
+        left = list(range(10 * turn + 1, 101))[:10]
+        head = Head("log", 10 * turn, bytes(32), covered[-1])
+        look = Look(head, 0, None, frozenset(), turn + 1, turn + 1, 100, left)
+        covered.append(coverage.covered(look, all_taken=len(left) < 10))
+    assert covered[4:12] == [40, 50, 60, 70, 80, 90, 100, 100]

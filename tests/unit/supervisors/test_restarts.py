@@ -2,12 +2,15 @@
 
 import asyncio
 
+import attrs
 import pytest
 
 from actors.kernel import ActorStopped, State
 from supervisors.backoff import Backoff
 from supervisors.intensity import Intensity, Window
+from supervisors.snapshot import Allowance
 from supervisors.strategy import GiveUp, Restart, Strategy
+from supervisors.supervisor import Supervisor
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Leave, Ruin, Say, Town, quiet, refuse, root, states
 from tests.until import until
@@ -436,3 +439,58 @@ def test_window_slides() -> None:
 
 def test_window_without_restarts() -> None:
     assert not Window(Intensity(restarts=0, within=10.0)).admit(0.0)
+
+
+@simulated
+async def test_restart_log() -> None:
+    """The tree keeps a log of its last 200 ends: who, why, when, and whether it was given up."""
+    town = Town()
+    inner = Supervisor(
+        "inner",
+        Strategy.ONE_FOR_ONE,
+        Intensity(1, 30.0),
+        [town.house("a")],
+        backoff=Backoff(2.0, 60.0),
+        give_up=GiveUp.STAY_DOWN,
+    )
+    tree = root(Strategy.ONE_FOR_ONE, [inner, town.house("b")])
+    await tree.start()
+    begun = now()
+    await town.crash("b")
+    await asyncio.sleep(1.0)
+    await town.crash("a")
+    await asyncio.sleep(5.0)
+    await town.crash("a")
+    await quiet()
+    kept = tree.restarts.recent()
+    assert [(each.supervisor, each.actor) for each in kept] == [
+        (tree.name, "b"),
+        ("inner", "a"),
+        ("inner", "a"),
+    ]
+    assert kept[0].delay == 0.0
+    assert kept[1].delay is not None
+    assert kept[1].delay > 0.0
+    assert kept[2].delay is None
+    assert "ended more than 1 times in 30 s" in kept[2].reason
+    assert [round(each.at - begun) for each in kept] == [0, 1, 6]
+    for number in range(300):
+        tree.restarts.add(attrs.evolve(kept[0], actor=str(number)))
+    assert [each.actor for each in tree.restarts.recent()] == [str(n) for n in range(100, 300)]
+    await tree.stop()
+
+
+@simulated
+async def test_allowance() -> None:
+    """A reading of a supervisor tells how many of the restarts that it may do it has done."""
+    town = Town()
+    tree = Supervisor("top", Strategy.ONE_FOR_ONE, Intensity(3, 10.0), [town.house("a")])
+    await tree.start()
+    assert tree.snapshot().allowance == Allowance(0, 3, 10.0)
+    await town.crash("a")
+    await asyncio.sleep(6.0)
+    await town.crash("a")
+    assert tree.snapshot().allowance == Allowance(2, 3, 10.0)
+    await asyncio.sleep(6.0)
+    assert tree.snapshot().allowance == Allowance(1, 3, 10.0)
+    await tree.stop()

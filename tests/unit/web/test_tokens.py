@@ -7,7 +7,7 @@ import attrs
 import jwt
 import pytest
 
-from config.settings import Jwt
+from config.sections import Jwt
 from supervisors.engines.system import SystemClock, SystemRandom
 from tests.face import SECRET
 from web.tokens import Tokens, TokenType, key_id

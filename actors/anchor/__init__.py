@@ -1,0 +1,1 @@
+"""The anchor: puts the log's roots where the gateway cannot take them back."""

@@ -1,0 +1,251 @@
+"""The anchor actor: one transaction after the other, each kept before it is sent."""
+
+import logging
+from datetime import datetime
+from typing import Final
+
+import attrs
+from prometheus_client import Counter, Gauge
+
+from actors.anchor.messages import Anchor, Look
+from actors.anchor.policy import (
+    AnchorSettings,
+    Doubts,
+    Situation,
+    has_gone_back,
+    is_due,
+    may_send,
+    sorted_out,
+    wants_more,
+)
+from actors.anchor.standing import Standing, Witness
+from actors.kernel import Actor, Ref, fail_point, handles
+from actors.ports import (
+    Anchored,
+    AnchorStore,
+    Chain,
+    ChainRefused,
+    ChainState,
+    ChainUnavailable,
+    Clock,
+    Mined,
+)
+from actors.ports import Signed as SignedTransaction
+from actors.sequencer.messages import Sequencer, Vouched
+from sql.anchors import CONFIRMED, FAILED, PENDING, Became, SentRow
+from sql.database import Conflict, Unavailable
+
+AWAY_SECONDS: Final = 15.0
+UNCHANGED: Final = AnchorSettings()
+NOTHING: Final = Became()
+ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
+ANCHORED: Final = Gauge("rendertrust_anchored_size", "Leaves of the log that are anchored.")
+log = logging.getLogger("anchor")
+
+
+class AnchorActor(Actor[Anchor]):
+    """Any number of them may share a sender: a transaction's number is unique in the database.
+
+    Whenever it dies, what was kept is found again: what is in no block is sent as it was.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        store: AnchorStore,
+        clock: Clock,
+        *,
+        settings: AnchorSettings = UNCHANGED,
+        sequencer: Ref[Sequencer] | None = None,
+    ) -> None:
+        self._chain, self._store, self._clock = chain, store, clock
+        self._settings, self._sequencer = settings, sequencer
+        self._witness = Witness(chain, store)
+        self._doubts = Doubts(settings.doubt_seconds)
+        self._last: datetime | None = None  # when an anchor was sent
+
+    async def started(self) -> None:
+        self.after(0.0, Look())
+
+    @handles(Look)
+    async def look(self, _: Look) -> None:
+        wait = self._settings.every_seconds
+        try:
+            await self.see_to_it()
+        except (ChainUnavailable, Unavailable, Conflict) as error:
+            log.warning("nothing is anchored: %s: %s", type(error).__name__, error)
+            wait = max(wait, AWAY_SECONDS)
+        except ChainRefused as error:
+            log.error("the chain refuses: %s", error)
+            wait = max(wait, AWAY_SECONDS)
+        self.after(wait, Look(), jitter=0.1)
+
+    async def see_to_it(self) -> None:
+        """One look: what was sent, and what is to be sent. Raises what the ports do."""
+        state = await self._chain.state()
+        sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
+        situation = sorted_out(state, sent)
+        standing = await self._standing(state, situation.contract)
+        if standing.halt is not None:
+            return
+        for row in situation.lost:
+            log.warning("the chain lost transaction %d: it is sent again", row.nonce)
+            await self._become(row, PENDING)
+        moved = await self._has_moved(situation)
+        for row in situation.to_check:
+            await self._check(row, state)
+        for row in situation.unmined:
+            await self._send_again(row)
+        if may_send(situation) and not moved:
+            await self._next(state, situation, standing.newest)
+
+    async def _standing(self, state: ChainState, contract: str | None) -> Standing:
+        """Whether the chain has nothing that the log has not; else nothing is written or signed.
+
+        Whoever watches the books sees it in the database, the Sequencer is told.
+        """
+        standing = await self._witness.standing(state, contract, self._clock.now())
+        if standing.newest is not None:
+            ANCHORED.set(standing.newest.size)
+        if standing.halt is None:
+            await self._store.resume()
+        else:
+            log.error("%s", standing.halt.text)
+            await self._store.halt(standing.halt)
+        if self._sequencer is not None:
+            self._sequencer.tell(Vouched(holds=standing.halt is None))
+        return standing
+
+    async def _has_moved(self, situation: Situation) -> bool:
+        """Whether the newest that is confirmed is in another block than it was, or in none.
+
+        Then it is pending. What was confirmed before it is in blocks below: they may have moved
+        where this one has, and the next look asks for the newest of them.
+        """
+        row = situation.newest or situation.made
+        if row is None:
+            return False
+        found = await self._mined(row)
+        if found is None and not self._is_gone(row):
+            return False
+        if found is not None and found[1].is_still_at(row.block_number, row.block_hash):
+            return False
+        log.warning("the chain took transaction %d out of block %s", row.nonce, row.block_number)
+        await self._become(row, PENDING)
+        return True
+
+    async def _mined(self, row: SentRow) -> tuple[str, Mined] | None:
+        """Which of its forms is in a block, and where."""
+        for name in reversed(row.hashes):
+            mined = await self._chain.mined(name)
+            if mined is not None:
+                self._doubts.end(_unknown(row))
+                return name, mined
+        return None
+
+    def _is_gone(self, row: SentRow) -> bool:
+        """For long enough: one node among several may know less than the one before."""
+        if not self._doubts.last(_unknown(row), self._clock.now()):
+            return False
+        self._doubts.end(_unknown(row))
+        return True
+
+    async def _check(self, row: SentRow, state: ChainState) -> None:
+        """Of a transaction whose number was used: by which of its forms, and is it deep enough?"""
+        found = await self._mined(row)
+        if found is None:
+            if self._is_gone(row):
+                await self._become(row, FAILED, Became(error="another transaction has its number"))
+            return
+        name, mined = found
+        deep = state.block - mined.block + 1 >= self._settings.confirmations
+        if not mined.succeeded:
+            await self._become(row, FAILED, Became(error="the contract refused it"))
+        elif deep and await self._chain.is_kept(mined):
+            became = Became(mined.block, name, block_hash=mined.block_hash)
+            await self._become(row, CONFIRMED, became)
+
+    async def _send_again(self, row: SentRow) -> None:
+        """As it was kept; or, after too long, in another form that offers more."""
+        if wants_more(row, self._clock.now(), self._settings):
+            signed = await self._signed(row, raised=len(row.hashes))
+            if signed.hash != row.hashes[-1]:  # else it offers all that it may
+                now = self._clock.now()
+                if not await self._store.rebid(row, signed.raw, signed.hash, now):
+                    return
+                row = attrs.evolve(row, raw=signed.raw, hashes=(*row.hashes, signed.hash))
+        try:
+            await self._chain.send(row.raw)
+        except ChainRefused:
+            if (await self._chain.state()).nonce <= row.nonce:
+                raise
+            # Another of its forms came to be in a block meanwhile: the next look finds it.
+
+    async def _next(self, state: ChainState, situation: Situation, newest: Anchored | None) -> None:
+        """The contract, where there is none; else the newest checkpoint, when it is due."""
+        contract = situation.contract
+        if not has_gone_back(situation, newest):
+            self._doubts.end("less")
+        elif await self._chain.state() != state or not self._doubts.last("less", self._clock.now()):
+            return  # the next look finds what it has lost, or who says so has caught up
+        if contract is None or newest is None:
+            signed = await self._chain.sign_deploy(state.nonce, await self._chain.bid())
+            await self._keep_and_send(state, signed, str(signed.contract), None)
+            return
+        due = await self._store.due()
+        if due is None or not self._settings.anchors:
+            return
+        now = self._clock.now()
+        if newest.size < due[0] and is_due(situation, due[0], now, self._last, self._settings):
+            anchor = Anchored(*due)
+            bid = await self._chain.bid()
+            signed = await self._chain.sign_anchor(contract, anchor, newest.root, state.nonce, bid)
+            await self._keep_and_send(state, signed, contract, anchor)
+            self._last = now
+
+    async def _keep_and_send(
+        self, state: ChainState, signed: SignedTransaction, contract: str, anchor: Anchored | None
+    ) -> None:
+        row = SentRow(
+            chain_id=state.chain_id,
+            sender=state.sender,
+            nonce=state.nonce,
+            contract=contract,
+            size=None if anchor is None else anchor.size,
+            root=None if anchor is None else anchor.root,
+            raw=signed.raw,
+            hashes=(signed.hash,),
+            state=PENDING,
+            block_number=None,
+            bid_at=self._clock.now(),
+        )
+        fail_point.reach("before_kept", [row])
+        if not await self._store.keep(row):
+            return  # another gateway was faster
+        fail_point.reach("after_kept", [row])
+        await self._chain.send(row.raw)
+        fail_point.reach("after_sent", [row])
+
+    async def _signed(self, row: SentRow, *, raised: int) -> SignedTransaction:
+        bid = await self._chain.bid(raised)
+        if row.size is None or row.root is None:
+            return await self._chain.sign_deploy(row.nonce, bid)
+        newest = await self._chain.newest(row.contract)
+        previous = b"" if newest is None else newest.root
+        anchor = Anchored(row.size, row.root)
+        return await self._chain.sign_anchor(row.contract, anchor, previous, row.nonce, bid)
+
+    async def _become(self, row: SentRow, state: str, became: Became = NOTHING) -> None:
+        fail_point.reach(f"before_{state.lower()}", [row])
+        await self._store.become(row, state, self._clock.now(), became)
+        fail_point.reach(f"after_{state.lower()}", [row])
+        if state == CONFIRMED and row.size is not None:
+            ANCHORS.inc()
+            log.info("anchored %d leaves in block %s", row.size, became.block)
+        if state == FAILED:
+            log.error("transaction %d failed: %s", row.nonce, became.error)
+
+
+def _unknown(row: SentRow) -> str:
+    """The doubt whether any form of it is in a block."""
+    return f"no form of {row.nonce}"

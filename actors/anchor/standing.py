@@ -1,0 +1,59 @@
+"""What the chain says of the log: whether it has anything that the database has not."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from actors.ports import Anchored, AnchorStore, Chain, ChainState
+from sql.halt import Found, Halt, halt_over
+
+
+@attrs.frozen
+class Standing:
+    """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there."""
+
+    contract: str | None
+    newest: Anchored | None
+    halt: Halt | None
+
+
+class Witness:
+    """Asks the chain. A contract that the database does not know of is looked for, too.
+
+    Of a database that was restored to before its first anchor nothing tells but that: our sender
+    has used numbers that no row has, and one of them made a contract.
+    """
+
+    def __init__(self, chain: Chain, store: AnchorStore) -> None:
+        self._chain, self._store = chain, store
+        self._asked: dict[int, str | None] = {}  # contracts, by numbers that no row had
+
+    async def standing(self, state: ChainState, contract: str | None, at: datetime) -> Standing:
+        """How the log stands to the newest anchor of each contract."""
+        newest = None if contract is None else await self._chain.newest(contract)
+        found = [] if contract is None or newest is None else [(contract, newest)]
+        for other in await self._lost(state):
+            anchored = await self._chain.newest(other)
+            found += [] if anchored is None else [(other, anchored)]
+        return Standing(contract, newest, await self._halt(state, found, at))
+
+    async def _lost(self, state: ChainState) -> Sequence[str]:
+        """Contracts of our sender that the database does not know of."""
+        numbers = await self._store.unknown(state.chain_id, state.sender, state.nonce)
+        for number in numbers:
+            if number not in self._asked:
+                self._asked[number] = await self._chain.contract_by(number)
+        return [made for n in numbers if (made := self._asked[n]) is not None]
+
+    async def _halt(
+        self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime
+    ) -> Halt | None:
+        """The one of them that has the most, where any has what the log has not."""
+        halts: list[Halt] = []
+        for contract, anchored in found:
+            own = await self._store.own(anchored.size)
+            there = Found(state.chain_id, contract, anchored.size, anchored.root)
+            halt = halt_over(there, own, at)
+            halts += [] if halt is None else [halt]
+        return max(halts, key=lambda halt: halt.size or 0, default=None)

@@ -1,0 +1,64 @@
+"""The night auditor: goes over everything, once a night, however long it takes.
+
+It is an actor of its own so that what is new goes on being looked at meanwhile.
+"""
+
+import logging
+from datetime import datetime
+
+from actors.auditor.figures import audited
+from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
+from actors.auditor.policy import USUAL, AuditorSettings, is_due
+from actors.kernel import Actor, Ref, handles
+from actors.ports import Clock, Store
+from sql.database import Conflict, Unavailable
+from sql.fsck import INVARIANTS
+
+log = logging.getLogger("auditor")
+
+
+class NightAuditorActor(Actor[NightAuditor]):
+    """Runs every invariant over all there is, at night and when the Auditor asks for it.
+
+    What it cannot do while the database is away it does at the next look at the clock.
+    """
+
+    def __init__(
+        self,
+        auditor: Ref[Auditor],
+        store: Store,
+        clock: Clock,
+        *,
+        settings: AuditorSettings = USUAL,
+    ) -> None:
+        self._auditor = auditor
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._begun: datetime | None = None
+
+    async def started(self) -> None:
+        # After the Auditor's first mark, which asks by itself: else there would be two at a start.
+        self.after(2 * self._settings.every_seconds, LookAtClock(), jitter=0.1)
+
+    @handles(RunWhole)
+    async def run(self, _: RunWhole) -> None:
+        await self._run()
+
+    @handles(LookAtClock)
+    async def look(self, _: LookAtClock) -> None:
+        if is_due(self._clock.now(), self._begun, self._settings.night):
+            await self._run()
+        self.after(self._settings.every_seconds, LookAtClock(), jitter=0.1)
+
+    async def _run(self) -> None:
+        begun, from_ = self._clock.monotonic(), self._clock.now()
+        self._begun = None
+        try:
+            findings = await self._store.audit()
+        except (Unavailable, Conflict) as error:
+            log.warning("the books were not audited as a whole: %s", error)
+            return
+        self._begun = from_
+        audited("whole", INVARIANTS, from_, self._clock.monotonic() - begun)
+        self._auditor.tell(Audited(from_, tuple(findings)))

@@ -1,0 +1,1 @@
+"""The courier: tells endpoints of users what happened to their jobs."""

@@ -1,0 +1,35 @@
+"""An event as it is told to an endpoint: what Standard Webhooks has as payload and headers."""
+
+import orjson
+
+from actors.ports.webhooks import Letter
+from rendertrust import money, webhooks
+from sql.deliveries import Due
+from sql.events import EventRow
+
+
+def letter(due: Due, event: EventRow, timestamp: int) -> Letter:
+    """Signed now; ``webhook-id`` is the delivery's, at each try."""
+    body = orjson.dumps(
+        {"type": event.type, "timestamp": event.at, "data": told(due, event)},
+        option=orjson.OPT_UTC_Z,
+    )
+    headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
+    return Letter(due.url, headers, body)
+
+
+def told(due: Due, event: EventRow) -> dict[str, object]:
+    """The same members as the API shows."""
+    return {
+        "number": event.number,
+        "type": event.type,
+        "at": event.at,
+        "job_id": str(due.job),
+        "unit": event.unit,
+        "attempt": event.attempt,
+        "node_id": None if event.node_id is None else str(event.node_id),
+        "money": event.money,
+        "amount": None if event.amount is None else money.render(event.amount),
+        "error_class": event.error_class,
+        "error": event.error,
+    }

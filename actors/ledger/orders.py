@@ -1,0 +1,209 @@
+"""What changes a job as a whole, over a draft of the books: it is ordered, paused, ended, changed.
+
+Each function answers True when it changed something, False when it was done before, or why not.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    GuardFailed,
+    JobCancel,
+    JobChange,
+    JobInsert,
+    JobPause,
+    JobResume,
+    JobStop,
+    OfJob,
+    UnitRetry,
+    work_reference,
+)
+from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.status import ENDED, cancelled, followed, stated
+from sql.books import JobRow, UnitRow
+
+NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
+
+
+def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
+    """Put the changed unit, and let the job's row follow it."""
+    job = draft.job_of(unit)
+    draft.put_unit(changed)
+    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
+
+
+def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
+    """A new job with its units."""
+    before = draft.jobs.get(effect.job)
+    if before is not None:
+        draft.touched[effect.job, 0] = None
+        return False if _same(draft, before, effect) else GuardFailed("JobInsert", before.status)
+    plan = effect.plan
+    if not plan or any(piece.price < 0 or (piece.missing and piece.price) for piece in plan):
+        return GuardFailed("JobInsert", "")
+    job = JobRow(
+        id=effect.job,
+        user_id=effect.user,
+        job_type=effect.job_type,
+        payload_ref=effect.payload_ref,
+        params=effect.params,
+        status="QUEUED",
+        price=sum(piece.price for piece in plan),
+        price_number=effect.price_number,
+        retry_of=effect.retry_of,
+        open_units=len(plan),
+        units=len(plan),
+        priority=effect.priority,
+        cap=effect.cap,
+        created_at=draft.now,
+        queued_at=draft.now,
+        updated_at=draft.now,
+    )
+    draft.add_job(job, _units(effect))
+    return True
+
+
+def _units(effect: JobInsert) -> list[UnitRow]:
+    return [
+        UnitRow(
+            job_id=effect.job,
+            number=number,
+            price=piece.price,
+            place=piece.place,
+            frames=piece.frames,
+            tile=piece.tile,
+            feeds=piece.feeds,
+            missing=piece.missing,
+        )
+        for number, piece in enumerate(effect.plan)
+    ]
+
+
+def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
+    pieces = [(unit.price, unit.frames, unit.tile) for unit in draft.units_of(job.id)]
+    found = (job.user_id, job.job_type, job.payload_ref, job.params, pieces)
+    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params)
+    return found == (*wanted, [(piece.price, piece.frames, piece.tile) for piece in effect.plan])
+
+
+def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
+    """What its owner wants done with it."""
+    job = draft.jobs.get(effect.job)
+    if job is None or job.user_id != effect.user:
+        return GuardFailed(type(effect).__name__, "")
+    return _DO[type(effect)](draft, job, effect)
+
+
+# -- its end
+
+
+def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
+    if job.status == "CANCELLED":
+        return _touch(draft, job)
+    if job.status not in (*NEVER_RAN, "PAUSED") or job.reached not in NEVER_RAN:
+        _touch(draft, job)
+        return GuardFailed("JobCancel", job.status)
+    return _end(draft, job)
+
+
+def _stop(draft: Draft, job: JobRow, effect: JobStop) -> bool | Refusal:
+    if job.status == "CANCELLED":
+        return _touch(draft, job)
+    if job.status in ENDED:
+        return GuardFailed("JobStop", job.status)
+    return _end(draft, job)
+
+
+def _touch(draft: Draft, job: JobRow) -> bool:
+    for unit in draft.units_of(job.id):
+        draft.touched[unit.job_id, unit.number] = None
+    return False
+
+
+def _end(draft: Draft, job: JobRow) -> bool | Refusal:
+    """Cancel what has not ended; there may be thousands: the job is counted once."""
+    open_ones = [unit for unit in draft.units_of(job.id) if unit.state not in ENDED]
+    for unit in open_ones:
+        released = release(draft, work_reference(unit.job_id, unit.number))
+        if not isinstance(released, bool):
+            return released
+        ended = attrs.evolve(
+            unit, state="CANCELLED", lease_until=None, not_before=None, ended_at=draft.now
+        )
+        draft.put_unit(ended)
+    draft.jobs.put(job.id, cancelled(job, open_ones, draft.now))
+    return True
+
+
+# -- its pauses
+
+
+def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
+    if job.status in ENDED:
+        return GuardFailed("JobPause", job.status)
+    return _put(draft, job, paused="owner")
+
+
+def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
+    if job.status in ENDED:
+        return GuardFailed("JobResume", job.status)
+    return _put(draft, job, paused=None)
+
+
+def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
+    if job.status in ENDED:
+        return GuardFailed("JobChange", job.status)
+    cap = job.cap if effect.cap is None else effect.cap
+    if cap is not None and cap < job.committed:
+        return GuardFailed("JobChange", "CAP")
+    paused = None if job.paused == "cap" and cap != job.cap else job.paused
+    priority = job.priority if effect.priority is None else effect.priority
+    return _put(draft, job, cap=cap, paused=paused, priority=priority)
+
+
+def _put(draft: Draft, job: JobRow, **changes: Any) -> bool:
+    if all(getattr(job, name) == value for name, value in changes.items()):
+        return False
+    draft.jobs.put(job.id, stated(attrs.evolve(job, **changes), draft.now))
+    return True
+
+
+# -- one of its units, again
+
+
+def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
+    unit = draft.units.get((effect.job, effect.unit))
+    if unit is None:
+        return GuardFailed("UnitRetry", "")
+    draft.touched[unit.job_id, unit.number] = None
+    if unit.state not in ENDED:
+        return False  # it waits, or is at work, since somebody asked before
+    if unit.state != "FAILED" or job.status == "CANCELLED":
+        return GuardFailed("UnitRetry", job.status if job.status == "CANCELLED" else unit.state)
+    for one in _together(draft, unit):
+        held = reopen(draft, work_reference(one.job_id, one.number))
+        if not isinstance(held, bool):
+            return held
+        waiting = attrs.evolve(one, state="QUEUED", failures=0, ended_at=None)
+        change(draft, one, waiting, queued_at=draft.now)
+    return True
+
+
+def _together(draft: Draft, unit: UnitRow) -> list[UnitRow]:
+    """The unit; of a frame in tiles, everything that failed."""
+    whole = unit.number if unit.feeds is None else unit.feeds
+    found = [one for one in draft.units_of(unit.job_id) if whole in (one.number, one.feeds)]
+    return [one for one in found if one.state == "FAILED"]
+
+
+_DO: Final[Mapping[type[Any], Callable[[Draft, JobRow, Any], bool | Refusal]]] = {
+    JobCancel: _cancel,
+    JobStop: _stop,
+    JobPause: _pause,
+    JobResume: _resume,
+    JobChange: _change,
+    UnitRetry: _retry,
+}

@@ -1,0 +1,119 @@
+"""Deliveries and verdicts, over a draft of the books: money moves with the verdict, not before it.
+
+Each function answers True when it changed something, False when it was done before, or why not.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
+from actors.ledger.orders import change
+from actors.ledger.postings import Refusal
+from actors.ledger.status import AT_WORK
+from actors.verifier.messages import UnitDeliver, UnitVerdict
+from sql.books import UnitRow
+from sql.checks import CheckRow
+
+VERIFYING: Final = frozenset({"VERIFYING"})
+SAID_MAX: Final = 500
+Complete: TypeAlias = Callable[[Draft, UnitRow, UnitComplete, frozenset[str]], bool | Refusal]
+Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Refusal]
+
+
+def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
+    """What its node made is there, and waits."""
+    ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
+    if ours and unit.state in ("VERIFYING", "COMPLETED"):
+        return False
+    if not ours or unit.state not in AT_WORK:
+        return GuardFailed("UnitDeliver", unit.state)
+    row = CheckRow(
+        job_id=unit.job_id,
+        unit=unit.number,
+        attempt=unit.attempt,
+        node_id=effect.node,
+        device_class=effect.device_class,
+        result_ref=effect.result_ref,
+        sha256=effect.sha256,
+        size=effect.size,
+        work=effect.work,
+        node_signature=effect.node_signature,
+        verified=effect.verified,
+        operator=effect.operator,
+        share_percent=effect.share_percent,
+        window_seconds=int(effect.dispute_window.total_seconds()),
+        opened_at=draft.now,
+    )
+    draft.checks.put(row.id, row)
+    waiting = attrs.evolve(
+        unit,
+        state="VERIFYING",
+        lease_until=None,
+        error_class=None,
+        error_message=None,
+        started_at=unit.started_at or draft.now,  # it ran, whether its node said so or not
+    )
+    change(draft, unit, waiting)
+    return True
+
+
+def judge(
+    draft: Draft, unit: UnitRow, effect: UnitVerdict, *, complete: Complete, fail: Fail
+) -> bool | Refusal:
+    """The verdict, and all that follows from it."""
+    row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
+    if row is None or row.attempt != unit.attempt:
+        return GuardFailed("UnitVerdict", unit.state)
+    if row.state == "DECIDED":
+        return False if row.verdict == effect.verdict else GuardFailed("UnitVerdict", unit.state)
+    if unit.state != "VERIFYING" or effect.operator != row.operator:
+        return GuardFailed("UnitVerdict", unit.state)
+    if effect.verdict == "mismatch":
+        done = fail(draft, unit, _failure(row, effect), VERIFYING)
+    else:
+        done = complete(draft, unit, _completion(row, effect), VERIFYING)
+    if isinstance(done, bool):
+        decided = attrs.evolve(
+            row,
+            state="DECIDED",
+            verdict=effect.verdict,
+            said=effect.said[:SAID_MAX],
+            verifier_id=effect.verifier,
+            decided_at=draft.now,
+        )
+        draft.checks.put(row.id, decided)
+    return done
+
+
+def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
+    paid = row.verified and (effect.verdict != "unverifiable" or effect.pays)
+    return UnitComplete(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        node=row.node_id,
+        result_ref=row.result_ref,
+        sha256=row.sha256,
+        size=row.size,
+        verified=paid,
+        operator=row.operator if paid else None,
+        share_percent=row.share_percent,
+        dispute_window=timedelta(seconds=row.window_seconds),
+        receipt=effect.receipt,
+    )
+
+
+def _failure(row: CheckRow, effect: UnitVerdict) -> UnitFail:
+    return UnitFail(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        node=row.node_id,
+        error_class="node",
+        error=f"the check found something else: {effect.said}",
+        retry_at=effect.retry_at,
+    )

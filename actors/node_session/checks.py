@@ -1,0 +1,107 @@
+"""Checks that a session's node makes for the Verifier: frames like those of units, but not booked.
+
+A check that is lost, with its node or its gateway, is asked for again by the Verifier.
+"""
+
+import logging
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import handles
+from actors.node_session import manifests, offers
+from actors.node_session.admission import Admission
+from actors.node_session.messages import RunCheck
+from actors.node_session.settings import NodeSessionSettings
+from actors.ports import Objects, ObjectsUnavailable
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported
+from rendertrust.protocol import Hello, Input, JobDispatch, JobResult, Urls, UrlsRequest
+
+CHECK = "check"
+RESULT_PATH = "check/result.zip"
+log = logging.getLogger(__name__)
+
+
+async def frame(
+    order: RunCheck, objects: Objects, settings: NodeSessionSettings, base: str | None
+) -> JobDispatch:
+    """The frame of a check: the unit's own inputs, and what was delivered.
+
+    Raises as ``offers.dispatch`` does.
+    """
+    unit = await offers.dispatch(order.unit, objects, settings, base)
+    url = await objects.presign_get(order.key, within=settings.url_seconds, base=base)
+    delivered = Input(path=RESULT_PATH, url=url, sha256=order.sha256, size=order.size)
+    return attrs.evolve(
+        unit,
+        job_id=str(order.check),
+        job_type=CHECK,
+        unit=0,
+        attempt=1,
+        params={
+            **{name: value for name, value in unit.params.items() if name != offers.EVIDENCE},
+            "draws": [list(drawn) for drawn in order.draws],
+        },
+        inputs=(*unit.inputs, delivered),
+        output=None,
+        pool="any",
+    )
+
+
+class Checks(Admission, partial=True):
+    """The checks that its node makes."""
+
+    def _tell_checker(self, hello: Hello) -> None:
+        """A node that says that it can, whose key was proved, may be asked."""
+        verifier, node = self._peers.verifier, self._node
+        able = CHECK in hello.capabilities and node.verified and bool(hello.device_class)
+        if verifier is not None and able and self._standing.name == "ACTIVE":
+            verifier.tell(CheckerSeen(node.id, node.owner, hello.device_class or "", self.ref))
+
+    def _end_checks(self) -> None:
+        """The session ends."""
+        if self._peers.verifier is not None:
+            self._peers.verifier.tell(CheckerGone(self._node.id, self.ref))
+
+    @handles(RunCheck)
+    async def run_check(self, message: RunCheck) -> None:
+        try:
+            made = await frame(message, self._peers.objects, self._settings, self._node.base)
+        except (ObjectsUnavailable, ValueError) as fault:
+            log.warning("a check cannot be sent: %s", type(fault).__name__)
+            self._report(message.check, None, f"it could not be sent: {type(fault).__name__}")
+            return
+        self._checks[message.check] = message
+        await self._say(made)
+
+    def _check_of(self, job: str) -> RunCheck | None:
+        """The check that a frame is about."""
+        try:
+            return self._checks.get(UUID(job)) if self._checks else None
+        except ValueError:
+            return None
+
+    async def _take_report(self, check: RunCheck, told: JobResult) -> None:
+        """Whatever it says, the check is over here."""
+        del self._checks[check.check]
+        await self._acknowledge(told)
+        report = told.work if told.status == "completed" else None
+        if report is not None and told.signature is not None:
+            report = report.get("measured")  # of what the node signed, that is what it saw
+        self._report(check.check, report, told.error or f"it {told.status}")
+
+    def _report(self, check: UUID, report: object, reason: str) -> None:
+        verifier = self._peers.verifier
+        if verifier is not None:
+            found = report if isinstance(report, dict) else None
+            verifier.tell(Reported(check, self._node.id, found, reason))
+
+    async def _urls_of_check(self, check: RunCheck, asked: UrlsRequest) -> Urls:
+        """Where the check's files are. Raises ObjectsUnavailable, ValueError."""
+        objects, settings, base = self._peers.objects, self._settings, self._node.base
+        if asked.files:
+            found = await manifests.urls(asked.files)(check.unit, objects, settings, base)
+        else:
+            made = await frame(check, objects, settings, base)
+            found = Urls(job_id=made.job_id, inputs=made.inputs)
+        return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)

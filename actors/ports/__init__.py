@@ -1,0 +1,89 @@
+"""The outside world, as actors see it: each port has a real implementation and an in-memory twin.
+
+Real ones live in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``; one conformance
+suite per port runs on both.
+"""
+
+from actors.ports.bus import Bus, Subscription
+from actors.ports.chain import (
+    Anchored,
+    Bid,
+    Chain,
+    ChainRefused,
+    ChainState,
+    ChainUnavailable,
+    Mined,
+    Past,
+    Signed,
+)
+from actors.ports.clock import Clock
+from actors.ports.memory import LogMemory
+from actors.ports.objects import (
+    ObjectInfo,
+    ObjectMissing,
+    Objects,
+    ObjectsUnavailable,
+    ObjectTooLarge,
+    Part,
+    PartsRefused,
+    PresignedPut,
+)
+from actors.ports.payments import (
+    NotFromStripe,
+    PaymentOrder,
+    Payments,
+    PaymentSession,
+    PaymentsUnavailable,
+)
+from actors.ports.random import Random
+from actors.ports.signing import (
+    CheckpointSigner,
+    NodeToken,
+    NodeTokens,
+    ReceiptKey,
+    ReceiptSigner,
+)
+from actors.ports.store import AnchorStore, LogStore, Store
+from actors.ports.webhooks import Answered, Letter, NotSent, Post
+
+__all__ = [
+    "AnchorStore",
+    "Anchored",
+    "Answered",
+    "Bid",
+    "Bus",
+    "Chain",
+    "ChainRefused",
+    "ChainState",
+    "ChainUnavailable",
+    "CheckpointSigner",
+    "Clock",
+    "Letter",
+    "LogMemory",
+    "LogStore",
+    "Mined",
+    "NodeToken",
+    "NodeTokens",
+    "NotFromStripe",
+    "NotSent",
+    "ObjectInfo",
+    "ObjectMissing",
+    "ObjectTooLarge",
+    "Objects",
+    "ObjectsUnavailable",
+    "Part",
+    "PartsRefused",
+    "Past",
+    "PaymentOrder",
+    "PaymentSession",
+    "Payments",
+    "PaymentsUnavailable",
+    "Post",
+    "PresignedPut",
+    "Random",
+    "ReceiptKey",
+    "ReceiptSigner",
+    "Signed",
+    "Store",
+    "Subscription",
+]

@@ -1,0 +1,54 @@
+"""Who signs: the tokens of nodes, the checkpoints of the log, receipts."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from attrs import field, frozen
+
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
+
+
+@frozen
+class NodeToken:
+    """What a node shows from its next connection on, and for how many seconds it is good."""
+
+    text: str = field(repr=False)
+    seconds: float
+
+
+class NodeTokens(Protocol):
+    """Who signs the tokens of nodes."""
+
+    def issue(self, node: UUID) -> NodeToken:
+        """A fresh token for a node whose socket is open: it was let in by one."""
+        ...
+
+
+@frozen
+class ReceiptKey:
+    """What signs receipts now: the public key, and what makes a signature by it."""
+
+    public: bytes
+    sign: Callable[[bytes], bytes] = field(repr=False)
+
+
+class ReceiptSigner(Protocol):
+    """Who signs receipts: with the log's key."""
+
+    def receipts(self) -> ReceiptKey:
+        """The key of now, the one that stays during a rotation."""
+        ...
+
+
+class CheckpointSigner(Protocol):
+    """Who signs checkpoints: with the log's key, and with the one before it during a rotation."""
+
+    def verifiers(self, origin: str) -> Sequence[Verifier]:
+        """The public halves of the keys of now; the first is the one that stays."""
+        ...
+
+    def sign(self, made: Checkpoint) -> str:
+        """The note, with a signature by each of them."""
+        ...

@@ -1,0 +1,177 @@
+"""The database."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from sql.circles import Circles
+from sql.earnings import Claimable, Ripe
+from sql.fsck import Finding
+from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+
+if TYPE_CHECKING:
+    from sql.anchors import Became, SentRow
+    from sql.books import BooksTransaction
+    from sql.checks import Pending
+    from sql.fsck_since import Increment, Mark
+    from sql.halt import Halt
+    from sql.log import LogTransaction, Look
+
+
+class Store(Protocol):
+    """The database, as actors use it.
+
+    Every method raises ``sql.database.Unavailable`` within two seconds while it is away.
+    """
+
+    def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
+        """The Ledger's way to the books: lock, decide, write, commit at exit.
+
+        Raises AnswerLost (whether it was committed is unknown). Otherwise nothing happened:
+        Unavailable, Conflict (do all of it again), Mismatch (the same, where it may be in vain)
+        and Refused (the data breaks a rule of the schema).
+        """
+        ...
+
+    async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
+        """Renew those whose attempt and node are the unit's; answers which."""
+        ...
+
+    async def audit(self) -> Sequence[Finding]:
+        """Look for violations of the books' invariants, in all that there is; may take minutes."""
+        ...
+
+    async def audit_since(self, mark: "Mark | None") -> "Increment":
+        """The same in what was written since the mark, and in what is open; a new mark.
+
+        Without a mark nothing is looked at: from there on all will be.
+        """
+        ...
+
+    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+        """Every unit that a node has, and of each job the next ``window`` that may have one.
+
+        Oldest job first, and within it by turn. Of jobs that are paused none may; nor may units
+        that are made of others before those are complete.
+        """
+        ...
+
+    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        """Of each of these jobs the next ``window`` units that may be given to a node."""
+        ...
+
+    async def running_units(self) -> int:
+        """How many units are RUNNING."""
+        ...
+
+    async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
+        """The units that are DISPATCHED or RUNNING on a node."""
+        ...
+
+    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
+        ...
+
+    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+        """Those in the queue of which nothing was heard since then, 1,000 at most.
+
+        A job is heard of when it is submitted, or a unit is retried; one of many units also when
+        a node is given one of them.
+        """
+        ...
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        """The nodes that may be given work."""
+        ...
+
+    async def standings(self, since: datetime) -> Sequence[StandingRow]:
+        """The nodes about which people said something since then, the oldest word first.
+
+        Times are the database's own; ask again from somewhat before the last one that was seen.
+        """
+        ...
+
+    async def circles(self) -> Circles:
+        """Who belongs together, as far as it says whose nodes may do whose work."""
+        ...
+
+    async def node_seen(self, node: UUID, at: datetime) -> None:
+        """A sign of life over the socket: the node is HEALTHY."""
+        ...
+
+    async def silence(self, now: datetime) -> Sequence[UUID]:
+        """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
+        ...
+
+    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+        """Pending shares whose window is over by ``now`` and in no open dispute, oldest first."""
+        ...
+
+    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+        """Shares in suspense whose node has an owner by now."""
+        ...
+
+    async def pending_checks(self, limit: int) -> "Sequence[Pending]":
+        """What was delivered and waits longest for its verdict, of units that still wait for it."""
+        ...
+
+    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
+        """The newest ``most`` verdicts on a node's work with a class of machine, oldest first."""
+        ...
+
+
+class LogStore(Protocol):
+    """The log in the database, as the Sequencer uses it.
+
+    Raises ``sql.database.Unavailable`` while it is away, and Conflict where another was faster.
+    """
+
+    def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
+        """Lock the head, append, commit at exit. Unavailable: whether it was is unknown."""
+        ...
+
+    async def log_look(self, limit: int) -> "Look | None":
+        """What is there, without a lock, with ``limit`` waiting entries. None: no log yet."""
+        ...
+
+
+class AnchorStore(Protocol):
+    """What was sent to a chain, in the database. Methods raise ``sql.database.Unavailable``."""
+
+    async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
+        """What is pending, what is numbered from ``nonce`` on, the newest contract and anchor."""
+        ...
+
+    async def due(self) -> tuple[int, bytes] | None:
+        """The newest checkpoint that has any leaf: size and root."""
+        ...
+
+    async def keep(self, row: "SentRow") -> bool:
+        """Keep a transaction before it is sent; False: another has its number."""
+        ...
+
+    async def rebid(self, row: "SentRow", raw: bytes, name: str, at: datetime) -> bool:
+        """Keep another form of it before it is sent; False: somebody else was faster."""
+        ...
+
+    async def become(self, row: "SentRow", state: str, at: datetime, became: "Became") -> None:
+        """What became of it."""
+        ...
+
+    async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
+        """Numbers below ``nonce`` that the sender used in this epoch, above all that are known."""
+        ...
+
+    async def own(self, size: int) -> tuple[int, bytes | None]:
+        """How many leaves the log has, and the root of ``size`` of them; None: it has fewer."""
+        ...
+
+    async def halt(self, halt: "Halt") -> None:
+        """Nothing is written from now on."""
+        ...
+
+    async def resume(self) -> None:
+        """The chain agrees: of a backup that was restored it has no more. Other halts stay."""
+        ...

@@ -1,0 +1,39 @@
+"""What a unit asks of a node, as far as the choice depends on it."""
+
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.kit import NOTHING, Needs, needs_of
+from sql.work import ANY as ANY  # noqa: PLC0414 - part of what this module offers
+from sql.work import MINE as MINE  # noqa: PLC0414
+from sql.work import POOL as POOL  # noqa: PLC0414
+from sql.work import TRUSTED as TRUSTED  # noqa: PLC0414
+
+
+@attrs.frozen
+class Kind:
+    """What is alike for many units: they wait in one line. ``many``: it is one of several of its
+    job, and a client of the reference cannot tell those apart.
+    """
+
+    job_type: str
+    pool: str = ANY
+    many: bool = False
+    needs: Needs = NOTHING
+
+
+@attrs.frozen
+class Demand:
+    """``inputs`` names what is to be fetched first: a node that has it begins sooner."""
+
+    kind: Kind
+    user: UUID | None = None
+    inputs: str = ""
+
+
+def kind_of(job_type: str, params: dict[str, Any], *, many: bool) -> Kind:
+    """Of a unit of a job with these parameters."""
+    pool: Any = params.get(POOL, ANY)
+    return Kind(job_type, pool, many, needs_of(params))

@@ -1,0 +1,67 @@
+"""What a node is made of, as its hello says, and what of it a unit needs."""
+
+from typing import Any, Final
+
+import attrs
+
+CPU: Final = "cpu"
+NEEDS: Final = "_needs"  # in a job's parameters, written by us
+GIB: Final = 1 << 30
+
+
+@attrs.frozen(order=True)
+class Needs:
+    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least."""
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+
+
+@attrs.frozen
+class Kit:
+    """A node that said no hello has nothing of all this, as far as anybody knows."""
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+
+    def has(self, needs: Needs) -> bool:
+        """Whether it is enough."""
+        return (
+            needs.device in ("", self.device)
+            and needs.blender <= self.blender
+            and needs.memory <= self.memory
+        )
+
+
+NOTHING: Final = Needs()
+UNKNOWN: Final = Kit()
+
+
+def kit_of(device_class: str | None, blender: str | None, ram: int | None) -> Kit:
+    """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``)."""
+    kind = (device_class or "").partition("/")[0].lower()
+    device = "" if not kind else CPU if kind == CPU else "gpu"
+    return Kit(device, version_of(blender or ""), ram or 0)
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """``5.2.0 LTS`` is (5, 2); (0, 0) where it is no version."""
+    major, _, rest = text.strip().partition(".")
+    minor = rest.split(".")[0].split(" ")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        return (0, 0)
+    return int(major[:4]), int(minor[:4])
+
+
+def needs_of(params: dict[str, Any]) -> Needs:
+    """What was written down with the job. Memory counts in steps of two, from 1 GiB: so there are
+    few kinds of needs, however many are asked for.
+    """
+    said: Any = params.get(NEEDS)
+    if not isinstance(said, dict):
+        return NOTHING
+    memory = int(said.get("memory") or 0)
+    steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
+    return Needs(said.get("device") or "", version_of(said.get("blender") or ""), steps)

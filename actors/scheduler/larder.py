@@ -1,0 +1,34 @@
+"""Which nodes were given which inputs lately: what they fetched is probably in their caches."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+HOLDERS_MOST: Final = 16  # of one input: the newest; looking at more costs more than it saves
+INPUTS_MOST: Final = 20_000
+
+
+class Larder:
+    """A guess: a node whose cache is small may have dropped it, and then fetches it again."""
+
+    def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
+        self._holders: OrderedDict[str, OrderedDict[UUID, None]] = OrderedDict()
+        self._most = inputs_most
+
+    def note(self, node: UUID, inputs: str) -> None:
+        """A node was given a unit that is made of them."""
+        if not inputs:
+            return
+        holders = self._holders.setdefault(inputs, OrderedDict())
+        self._holders.move_to_end(inputs)
+        holders[node] = None
+        holders.move_to_end(node)
+        if len(holders) > HOLDERS_MOST:
+            holders.popitem(last=False)
+        if len(self._holders) > self._most:
+            self._holders.popitem(last=False)
+
+    def holders(self, inputs: str) -> Iterable[UUID]:
+        """Who had them last, the oldest first."""
+        return self._holders.get(inputs, ()) if inputs else ()

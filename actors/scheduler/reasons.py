@@ -1,0 +1,87 @@
+"""Why a unit has no node yet, or why its node has not begun: figures for people, of one moment."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.board import Board
+from actors.scheduler.circles import may_do
+from actors.scheduler.demand import Kind
+from actors.scheduler.messages import Waiting
+from actors.scheduler.node import Node
+from actors.scheduler.policy import can_do, is_assigned
+from actors.scheduler.unit import Unit
+from sql.circles import Circles
+from sql.work import ACTIVE
+
+GOOD_SECONDS: Final = 1.0
+
+
+class Reasons:
+    """Counts nodes once for all units of a kind and user: there may be thousands of either."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._counted: dict[tuple[Kind, UUID], Waiting] = {}
+        self._until = 0.0
+
+    def of(self, job: UUID, units: Iterable[int], clock: float) -> dict[int, Waiting]:
+        """Of those that are open, as far as is known here; figures may be a second old."""
+        if clock >= self._until:
+            self._counted.clear()
+            self._until = clock + GOOD_SECONDS
+        known = ((number, self._board.units.get((job, number))) for number in units)
+        return {number: self._of(unit) for number, unit in known if unit is not None}
+
+    def _of(self, unit: Unit) -> Waiting:
+        key = (unit.kind, unit.user)
+        if key not in self._counted:
+            self._counted[key] = counted(self._board, unit)
+        return waiting_of(self._board, unit, self._counted[key])
+
+
+def counted(board: Board, unit: Unit) -> Waiting:
+    """Of all nodes, how many there are of each kind."""
+    found: dict[str, Any] = Counter(
+        _kind(node, unit, board.index.circles)
+        for node in board.index
+        if unit.job_type in node.capabilities
+    )
+    return Waiting(
+        ready=found["ready"],
+        full=found["full"],
+        resting=found["resting"],
+        barred=found["barred"],
+        closed=found["closed"],
+        away=found["away"],
+        unable=found["unable"],
+    )
+
+
+def waiting_of(board: Board, unit: Unit, figures: Waiting) -> Waiting:
+    """With what is this unit's own."""
+    shunned = (board.index.get(node) for node in unit.avoid)
+    circles = board.index.circles
+    avoided = sum(n is not None and _kind(n, unit, circles) == "ready" for n in shunned)
+    has_node = is_assigned(unit.state) and unit.node is not None
+    reachable = unit.node.session is not None if has_node and unit.node is not None else None
+    return attrs.evolve(figures, avoided=avoided, not_before=unit.not_before, reachable=reachable)
+
+
+def _kind(node: Node, unit: Unit, circles: Circles) -> str:
+    if unit.job_type not in node.capabilities:
+        return "unable"
+    if not node.healthy and node.session is None:
+        return "away"
+    if not node.eligible or (node.standing.name != ACTIVE and node.owner != unit.user):
+        return "barred"
+    if not may_do(node, unit.user, unit.kind.pool, circles):
+        return "closed"
+    if not can_do(node, unit.kind):
+        return "unable"
+    if node.is_paused:
+        return "resting"
+    return "ready" if node.has_room else "full"

@@ -1,0 +1,16 @@
+"""How patient the Scheduler is, and how much it takes."""
+
+import attrs
+
+
+@attrs.frozen
+class SchedulerSettings:
+    """Seconds, and how many jobs of one user may be open, as far as this gateway knows."""
+
+    open_jobs: int = 1_000_000
+    poll_seconds: float = 5.0
+    soon_seconds: float = 0.1  # from a hint to the reading that it asks for
+    refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
+    retry_seconds: float = 1.0  # while the database is away
+    node_polls: int = 12  # every so many polls the nodes are read too
+    standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

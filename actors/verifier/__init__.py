@@ -1,0 +1,1 @@
+"""Verifier: whether what a node delivered is what the scene gives. Pure modules decide."""

@@ -1,0 +1,300 @@
+"""The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
+
+import json
+import logging
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Actor, Ref, handles
+from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Ledger, Posted
+from actors.node_session.messages import RunCheck
+from actors.notifier.messages import Notifier, UnitsMoved
+from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSigner, Store
+from actors.scheduler.messages import Scheduler, UnitsChanged
+from actors.verifier import odds
+from actors.verifier.case import Case, CaseId, Checker, reputation_of
+from actors.verifier.choice import Candidate, choose, may_see
+from actors.verifier.crops import draws
+from actors.verifier.messages import (
+    CheckerGone,
+    CheckerSeen,
+    FinalVerdict,
+    Look,
+    Reported,
+    UnitVerdict,
+    Verifier,
+)
+from actors.verifier.report import NoReport, read_report
+from actors.verifier.retries import retry_at
+from actors.verifier.verdict import DEFAULTS, Thresholds
+from rendertrust import receipt
+from sql.database import Unavailable
+from sql.work import MINE, result_key
+
+SECRET_BYTES: Final = 32
+HISTORY: Final = 1000  # verdicts by which a node is known
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class VerifierSettings:
+    """``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
+    gateway's own verifier nodes. ``pays_unverifiable``: the share of what nobody could check.
+    """
+
+    least_odds: float = 0.05
+    wait_seconds: float = 3600.0  # then it is unverifiable
+    check_seconds: float = 900.0  # of one check; then another is asked
+    look_seconds: float = 1.0
+    answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
+    at_once: int = 256
+    pays_unverifiable: bool = True
+    own: frozenset[UUID] = frozenset()
+    thresholds: Thresholds = DEFAULTS
+
+
+@attrs.frozen
+class Peers:
+    """Whom it talks to. ``signer`` None: no receipts are given."""
+
+    ledger: Ref[Ledger]
+    scheduler: Ref[Scheduler]
+    notifier: Ref[Notifier]
+    store: Store
+    objects: Objects
+    clock: Clock
+    random: Random
+    signer: ReceiptSigner | None = None
+
+
+class VerifierActor(Actor[Verifier]):
+    """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
+    a node or with us, is made again. The secret is this life's own.
+    """
+
+    def __init__(self, peers: Peers, settings: VerifierSettings = VerifierSettings()) -> None:
+        self._peers, self._settings = peers, settings
+        self._secret = peers.random.token(SECRET_BYTES)
+        self._checkers: dict[UUID, Checker] = {}
+        self._cases: dict[CaseId, Case] = {}
+        self._running: dict[UUID, tuple[Case, Checker, float]] = {}  # until when
+
+    async def started(self) -> None:
+        self.after(self._settings.look_seconds, Look(), jitter=0.1)
+
+    # -- who can look
+
+    @handles(CheckerSeen)
+    async def checker_seen(self, message: CheckerSeen) -> None:
+        own = message.node in self._settings.own
+        candidate = Candidate(message.node, message.owner, message.device_class, is_own=own)
+        before = self._checkers.get(message.node)
+        if before is not None:
+            self._lose(before)
+        self._checkers[message.node] = Checker(candidate, message.session)
+
+    @handles(CheckerGone)
+    async def checker_gone(self, message: CheckerGone) -> None:
+        found = self._checkers.get(message.node)
+        if found is not None and found.session is message.session:
+            self._lose(found)
+            del self._checkers[message.node]
+
+    def _lose(self, checker: Checker) -> None:
+        """What it was looking at is another's to look at; that is nobody's fault."""
+        running = self._running.pop(checker.busy, None) if checker.busy is not None else None
+        if running is not None:
+            running[0].check = None
+        checker.busy = None
+
+    # -- what waits
+
+    @handles(Look)
+    async def look(self, _: Look) -> None:
+        self.after(self._settings.look_seconds, Look(), jitter=0.1)
+        try:
+            found = await self._peers.store.pending_checks(self._settings.at_once)
+            known = {(p.row.job_id, p.row.unit, p.row.attempt): p for p in found}
+            for gone in self._cases.keys() - known.keys():
+                self._forget(self._cases[gone])
+            self._expire()
+            for name, pending in known.items():
+                case = self._cases.setdefault(name, Case(pending))
+                await self._advance(case)
+        except Unavailable as error:
+            log.warning("nothing is checked: %s", type(error).__name__)
+
+    def _forget(self, case: Case) -> None:
+        """It is decided, or was cancelled. A check that is under way ends by itself."""
+        del self._cases[case.id]
+
+    def _expire(self) -> None:
+        now = self._peers.clock.monotonic()
+        for check, (case, checker, until) in list(self._running.items()):
+            if until <= now:
+                log.warning("a check took too long: node %s", checker.candidate.id)
+                del self._running[check]
+                checker.busy, case.check = None, None
+                case.tried |= {checker.candidate.id}
+
+    async def _advance(self, case: Case) -> None:
+        """The next step of a case, if it is its turn."""
+        if case.verdict is not None:
+            await self._conclude(case)
+            return
+        if case.check is not None:
+            return
+        if case.drawn is None:
+            case.drawn = await self._is_drawn(case)
+        row = case.pending.row
+        waited = (self._peers.clock.now() - row.opened_at).total_seconds()
+        if not case.drawn:
+            case.verdict = "unchecked"
+        elif row.sha256 is None or row.size is None:
+            case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
+        elif waited >= self._settings.wait_seconds:
+            case.verdict, case.said = "unverifiable", "nobody could check it in time"
+        else:
+            self._have_checked(case, row.sha256, row.size)
+        if case.verdict is not None:
+            await self._conclude(case)
+
+    async def _is_drawn(self, case: Case) -> bool:
+        if case.pool == MINE:  # it is paid by nobody, and shown to nobody
+            return False
+        row = case.pending.row
+        verdicts = await self._peers.store.verdicts_of(row.node_id, row.device_class, HISTORY)
+        known = reputation_of(list(verdicts))
+        chance = odds.odds(known.valid_in_row, self._settings.least_odds)
+        if known.strikes:  # until all is made good
+            chance = 1.0
+        unit = odds.unit_name(*case.id)
+        return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
+
+    def _have_checked(self, case: Case, sha256: bytes, size: int) -> None:
+        free = [
+            attrs.evolve(
+                one.candidate, is_free=one.busy is None and one.candidate.id not in case.tried
+            )
+            for one in self._checkers.values()
+            if may_see(one.candidate, case.pool)
+        ]
+        row, unit = case.pending.row, odds.unit_name(*case.id)
+        chosen = choose(
+            free, case.subject, secret=self._secret, unit=unit, result=sha256, asked=case.asked
+        )
+        if chosen is None:
+            return
+        checker, check = self._checkers[chosen.id], self._peers.random.uuid()
+        order = RunCheck(
+            check=check,
+            unit=case.assignment,
+            key=result_key(case.pending.user, row.job_id, row.unit, row.attempt),
+            sha256=sha256.hex(),
+            size=size,
+            # Who looks second looks elsewhere.
+            draws=tuple(draws(self._secret + bytes([len(case.asked)]), unit, sha256)),
+        )
+        if checker.session.tell(order):
+            until = self._peers.clock.monotonic() + self._settings.check_seconds
+            checker.busy, case.check = check, check
+            self._running[check] = (case, checker, until)
+
+    @handles(Reported)
+    async def reported(self, message: Reported) -> None:
+        running = self._running.get(message.check)
+        if running is None or running[1].candidate.id != message.node:
+            return  # too late, or not asked
+        case, checker, _ = self._running.pop(message.check)
+        checker.busy, case.check = None, None
+        report = NoReport(message.reason) if message.report is None else read_report(message.report)
+        if isinstance(report, NoReport):
+            log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
+            case.tried |= {message.node}
+            return
+        case.hear(report, checker.candidate, self._settings.thresholds)
+        if case.verdict is not None and case.id in self._cases:
+            await self._conclude(case)
+
+    # -- what follows
+
+    async def _conclude(self, case: Case) -> None:
+        """Ask the Ledger, once the object was looked at again; and again until it answers."""
+        now = self._peers.clock.monotonic()
+        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
+            return
+        if case.verdict != "mismatch" and not await self._is_there(case):
+            return
+        assert case.verdict is not None, "there is something to conclude"
+        row = case.pending.row
+        effect = UnitVerdict(
+            job=row.job_id,
+            unit=row.unit,
+            attempt=row.attempt,
+            verdict=case.verdict,
+            said=case.said,
+            verifier=case.verifier,
+            operator=row.operator,
+            # Who was suspected, and by nobody cleared, is not paid.
+            pays=self._settings.pays_unverifiable and case.first is None,
+            receipt=self._receipt(case, case.verdict),
+            retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+        )
+        if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
+            case.asked_at = now
+
+    async def _is_there(self, case: Case) -> bool:
+        """Whether the verdict can be asked for.
+
+        An object that was swapped, or is gone, since it was delivered is a mismatch.
+        """
+        row = case.pending.row
+        key = result_key(case.pending.user, row.job_id, row.unit, row.attempt)
+        try:
+            found = await self._peers.objects.head(key)
+        except ObjectsUnavailable:
+            return False
+        swapped = found is None or found.size != row.size
+        swapped = swapped or (found is not None and found.sha256 not in (None, row.sha256))
+        if swapped:
+            case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
+        return True
+
+    def _retry(self, case: Case) -> datetime | None:
+        return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
+
+    def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
+        row, signer = case.pending.row, self._peers.signer
+        if verdict == "mismatch" or signer is None or row.work is None or not row.node_signature:
+            return None
+        work = receipt.read_work(json.loads(row.work))
+        if isinstance(work, str):
+            return None
+        key = signer.receipts()
+        return receipt.issue(
+            work,
+            row.node_signature,
+            verdict=verdict,
+            price=case.pending.price,
+            issued=self._peers.clock.now(),
+            key=(key.public, key.sign),
+        )
+
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        case, outcome = message.tag, message.outcome
+        assert isinstance(case, Case), "every commit of ours is about a case"
+        if isinstance(outcome, BooksAway):
+            case.asked_at = None
+            return
+        if isinstance(outcome, Posted):
+            log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
+        units = getattr(outcome, "units", ())
+        if units:
+            self._peers.scheduler.tell(UnitsChanged(units))
+            self._peers.notifier.tell(UnitsMoved(units))
+        if self._cases.get(case.id) is case:
+            self._forget(case)

@@ -1,0 +1,123 @@
+"""What the Verifier keeps of one delivery until its verdict is in the books."""
+
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.node_session.messages import NodeSession
+from actors.scheduler.messages import Assignment
+from actors.verifier.choice import Candidate
+from actors.verifier.messages import FinalVerdict
+from actors.verifier.report import Report
+from actors.verifier.reputation import NEW, Reputation, after
+from actors.verifier.verdict import Thresholds, Verdict, decided, of_all
+from rendertrust.frame_range import parse
+from sql.checks import Pending
+from sql.work import ANY, POOL
+
+CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
+FAULT_WORDS = 300
+
+
+@attrs.define(eq=False)
+class Checker:
+    """A node that checks, and the check that it makes now."""
+
+    candidate: Candidate
+    session: Ref[NodeSession]
+    busy: UUID | None = None
+
+
+@attrs.define(eq=False)
+class Case:
+    """A delivery. ``first`` is a word that another must confirm; ``verdict`` is the last one, which
+    the Ledger was asked to book at ``asked_at``.
+    """
+
+    pending: Pending
+    drawn: bool | None = None
+    first: Verdict | None = None
+    said: str = ""
+    asked: frozenset[UUID] = frozenset()  # owners who looked
+    tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
+    check: UUID | None = None
+    verdict: FinalVerdict | None = None
+    verifier: UUID | None = None
+    asked_at: float | None = None
+
+    @property
+    def id(self) -> CaseId:
+        row = self.pending.row
+        return row.job_id, row.unit, row.attempt
+
+    @property
+    def pool(self) -> str:
+        """Who may see its job's work."""
+        return str(self.pending.params.get(POOL, ANY))
+
+    @property
+    def subject(self) -> Candidate:
+        """The node whose work it is."""
+        row = self.pending.row
+        return Candidate(row.node_id, self.pending.owner, row.device_class)
+
+    @property
+    def assignment(self) -> Assignment:
+        """The unit as its node was given it."""
+        pending, row = self.pending, self.pending.row
+        return Assignment(
+            job=row.job_id,
+            unit=row.unit,
+            attempt=row.attempt,
+            job_type=pending.job_type,
+            payload_ref=pending.payload_ref,
+            params=_params(pending),
+            user=pending.user,
+            failures=pending.failures,
+        )
+
+    def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
+        """Take a report; the verdict is there unless another has to look.
+
+        A stranger's word alone condemns nobody: what he calls a mismatch is a suspicion, as what
+        is too far off to match is anybody's. The gateway's own verifier is believed.
+        """
+        if report.unable is not None:
+            self.verdict, self.said = "unverifiable", report.unable
+            return
+        found: Verdict = "mismatch" if report.fault else of_all(report.compared, thresholds)
+        words = report.fault or f"{least(report):.1f} dB"
+        self.verifier = checker.id
+        if self.first is not None:
+            found = decided("suspicious", found)
+        elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
+            self.first, self.said = found, words[:FAULT_WORDS]
+            self.asked |= frozenset() if checker.owner is None else {checker.owner}
+            return
+        self.verdict = "mismatch" if found == "suspicious" else found
+        self.said = "" if found == "exact" else words[:FAULT_WORDS]
+
+
+def _params(pending: Pending) -> dict[str, Any]:
+    """Of the unit, which is one whole frame."""
+    if pending.frames is None:
+        return pending.params
+    return {**pending.params, "frame": parse(pending.frames)[0]}
+
+
+def least(report: Report) -> float:
+    """The worst comparison, in decibels."""
+    return min((one.psnr for one in report.compared), default=float("inf"))
+
+
+def reputation_of(verdicts: "list[str] | tuple[str, ...]") -> Reputation:
+    """What the verdicts on a node's work, oldest first, make of it."""
+    found = NEW
+    for said in verdicts:
+        if said in ("exact", "match", "consistent"):
+            found = after(found, "match")
+        elif said == "mismatch":
+            found = after(found, "mismatch")
+    return found

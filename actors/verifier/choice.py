@@ -1,0 +1,75 @@
+"""Who may look at whose work: a node of another owner and the same class, else the gateway's."""
+
+from collections.abc import Iterable, Set
+from uuid import UUID
+
+import attrs
+
+from actors.verifier.odds import draw
+from sql.work import ANY
+
+
+@attrs.frozen
+class Candidate:
+    """A node as far as it matters. ``owner`` None: nobody is known to own it.
+
+    ``device_class`` as its hello says: device, instruction set, Blender's build. ``is_own``: it is
+    the gateway's own verifier. ``is_free``: active, healthy, its key proved, with room.
+    """
+
+    id: UUID
+    owner: UUID | None
+    device_class: str
+    is_own: bool = False
+    is_free: bool = True
+
+
+def may_check(candidate: Candidate, subject: Candidate, asked: Set[UUID] = frozenset()) -> bool:
+    """Whether one may look at the other's work. ``asked``: owners who looked at it already.
+
+    Nodes of one owner, and those that nobody owns, could cover each other.
+    """
+    if candidate.id == subject.id or not candidate.is_free:
+        return False
+    if candidate.device_class != subject.device_class:
+        return False
+    if candidate.is_own:
+        return True
+    owner = candidate.owner
+    return owner is not None and owner != subject.owner and owner not in asked
+
+
+def may_see(candidate: Candidate, pool: str) -> bool:
+    """Whether it may look at work of a pool. A check shows the scene, as rendering it does: work
+    that strangers may not see is looked at by the gateway's own alone.
+    """
+    return candidate.is_own or pool == ANY
+
+
+def choose(
+    candidates: Iterable[Candidate],
+    subject: Candidate,
+    *,
+    secret: bytes,
+    unit: bytes,
+    result: bytes,
+    asked: Set[UUID] = frozenset(),
+) -> Candidate | None:
+    """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
+
+    Owners are drawn, and then one of their nodes: who has many is not asked more often. Strangers
+    go before the gateway's own: it looks where fewer than two owners could.
+    """
+    able = [one for one in candidates if may_check(one, subject, asked)]
+    own = sorted((one for one in able if one.is_own), key=lambda one: one.id)
+    by_owner: dict[UUID, list[Candidate]] = {}
+    for one in able:
+        if not one.is_own and one.owner is not None:
+            by_owner.setdefault(one.owner, []).append(one)
+    turn = len(asked)
+    if not by_owner or (subject.owner is None and own):
+        return own[0] if own else None
+    owners = sorted(by_owner)
+    owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
+    nodes = sorted(by_owner[owner], key=lambda one: one.id)
+    return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]

@@ -1,0 +1,113 @@
+"""What becomes of what a node delivered: the effects, for the Ledger, and the Verifier's messages.
+
+An effect is done by the Ledger alone, as those of jobs and units; each says who sends it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message, Ref
+from rendertrust.receipt import Issued
+
+FinalVerdict: TypeAlias = Literal[
+    "unchecked", "exact", "match", "consistent", "unverifiable", "mismatch"
+]
+
+
+class Verifier:
+    """Marker: the address of the verifier actor."""
+
+
+@attrs.frozen
+class UnitDeliver:
+    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match: what was
+    delivered is written down, and nothing is charged or paid.
+
+    ``work`` is what the node signed, canonical. The others are as ``UnitComplete`` has them.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    device_class: str
+    result_ref: str | None
+    sha256: bytes | None = None
+    size: int | None = None
+    work: str | None = attrs.field(default=None, repr=False)
+    node_signature: str | None = attrs.field(default=None, repr=False)
+    verified: bool = False
+    operator: str | None = None
+    share_percent: int = 70
+    dispute_window: timedelta = timedelta(days=7)
+
+
+@attrs.frozen
+class UnitVerdict:
+    """From the Verifier. VERIFYING → COMPLETED, its hold settled, where ``verdict`` is valid or
+    nobody could tell; → QUEUED, or FAILED without ``retry_at``, on a mismatch: a failure of its
+    node, which is not paid.
+
+    ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
+    could check is paid; of what was checked it always is. ``verifier``: who looked.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    verdict: FinalVerdict
+    said: str = ""
+    verifier: UUID | None = None
+    operator: str | None = None
+    pays: bool = True
+    receipt: Issued | None = None
+    retry_at: datetime | None = None
+
+
+CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class CheckerSeen(Message[Verifier, None]):
+    """From a NodeSession whose node can check: it is there, for one check at a time.
+
+    ``session`` takes ``RunCheck``.
+    """
+
+    node: UUID
+    owner: UUID | None
+    device_class: str
+    session: Ref[Any]
+
+
+@attrs.frozen
+class CheckerGone(Message[Verifier, None]):
+    """From a NodeSession: it ends, or its node may not work for strangers any more."""
+
+    node: UUID
+    session: Ref[Any]
+
+
+@attrs.frozen
+class Reported(Message[Verifier, None]):
+    """From a NodeSession: what its node says of a check.
+
+    None: it came to nothing, for ``reason``.
+    """
+
+    check: UUID
+    node: UUID
+    report: Mapping[str, Any] | None = attrs.field(repr=False)
+    reason: str = ""
+
+
+@attrs.frozen
+class Look(Message[Verifier, None]):
+    """To itself: see what waits for a verdict."""

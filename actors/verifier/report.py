@@ -1,0 +1,72 @@
+"""What a verifier says it saw, read as a stranger's word."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from actors.verifier.verdict import Compared
+
+CROPS_MAX: Final = 256  # of all view layers
+WORDS_MAX: Final = 300
+
+
+@attrs.frozen
+class Report:
+    """``compared`` are the crops and the picture; ``fault``: what is wrong with what was delivered;
+    ``unable``: why such a scene cannot be checked.
+    """
+
+    compared: tuple[Compared, ...] = ()
+    fault: str | None = None
+    unable: str | None = None
+    is_finished: bool = False  # the picture was made anew and compared
+
+
+@attrs.frozen
+class NoReport:
+    """It is none: the verifier's failure, and nobody else's."""
+
+    reason: str
+
+
+def read_report(told: Mapping[str, Any]) -> Report | NoReport:
+    """What it says. Never raises."""
+    fault, unable = _words(told.get("fault")), _words(told.get("unable"))
+    if fault is not None or unable is not None:
+        return Report(fault=fault, unable=None if fault else unable)
+    crops, finish = told.get("crops"), told.get("finish")
+    if not isinstance(crops, list) or not 1 <= len(crops) <= CROPS_MAX:
+        return NoReport("it tells of no crops")
+    found = [_compared(one) for one in (*crops, *([] if finish is None else [finish]))]
+    if any(one is None for one in found):
+        return NoReport("a comparison cannot be read")
+    compared = tuple(one for one in found if one is not None)
+    return Report(compared, is_finished=finish is not None)
+
+
+def _words(value: object) -> str | None:
+    return value[:WORDS_MAX] if isinstance(value, str) and value else None
+
+
+def _compared(told: object) -> Compared | None:
+    if not isinstance(told, Mapping) or type(told.get("equal")) is not bool:
+        return None
+    if told["equal"]:
+        return Compared(True, math.inf)
+    if told.get("psnr") is None:
+        return Compared(False, -math.inf)
+    psnr = _number(told["psnr"])
+    return None if psnr is None else Compared(False, psnr)
+
+
+def _number(value: object) -> float | None:
+    """A number, or the text that it is in what a node signs."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:40])
+        except ValueError:
+            return None
+    good = type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return float(value) if good else None  # type: ignore[arg-type]

@@ -1,0 +1,186 @@
+"""The Ledger alone under a supervisor, with people who have enough; and COPY of what it wrote."""
+
+import io
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import asyncpg
+import attrs
+
+from actors.kernel import Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    Ledger,
+    PlaceHold,
+    Posted,
+    Posting,
+    SettleHold,
+    Transfer,
+    user_account,
+)
+from sql.database import Database
+from sql.fsck import run_fsck
+from sql.store import SqlStore
+from supervisors.child import Child
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+
+WITHIN_SECONDS: Final = 60.0
+ROOM: Final = 4096  # in its mailbox; a gateway's has less, and refuses the rest
+WORDS: Final = "Job execution: render"
+TABLES: Final = ("transfers", "entries")
+ROWS_OF_TRANSFER: Final = 3
+BARE: Final = """
+DROP SCHEMA IF EXISTS copies CASCADE;
+CREATE SCHEMA copies;
+CREATE TABLE copies.transfers (LIKE public.transfers);
+CREATE TABLE copies.entries (LIKE public.entries);
+"""
+# The same columns, checks and indexes; and with the foreign keys.
+INDEXED: Final = """
+DROP SCHEMA IF EXISTS copies CASCADE;
+CREATE SCHEMA copies;
+CREATE TABLE copies.transfers (LIKE public.transfers INCLUDING ALL);
+CREATE TABLE copies.entries (LIKE public.entries INCLUDING ALL);
+"""
+REFERRING: Final = (
+    INDEXED
+    + """
+ALTER TABLE copies.transfers ADD FOREIGN KEY (debit) REFERENCES accounts,
+    ADD FOREIGN KEY (credit) REFERENCES accounts;
+ALTER TABLE copies.entries ADD FOREIGN KEY (transfer_id) REFERENCES copies.transfers,
+    ADD FOREIGN KEY (account_id) REFERENCES accounts;
+"""
+)
+
+
+class Books:
+    """``post``, ``place`` and ``settle`` as the baselines have them, by messages to the Ledger."""
+
+    def __init__(self, ledger: Ref[Ledger], people: list[str]) -> None:
+        self._ledger = ledger
+        self._people = people
+
+    async def post(self, payer: int, _: int, reference: str) -> None:
+        """One unit from a user to the platform: a deduction."""
+        account = self._people[payer]
+        await self._commit(
+            Transfer(account, ADJUSTMENTS, account, 1, "DEDUCTION", reference, WORDS)
+        )
+
+    async def place(self, payer: int, reference: str) -> None:
+        """One unit of a user's is set aside."""
+        await self._commit(PlaceHold(self._people[payer], 1, reference))
+
+    async def settle(self, reference: str, _: int) -> None:
+        """It goes to the platform."""
+        await self._commit(SettleHold(reference, description=WORDS))
+
+    async def grant(self, units: int) -> None:
+        """Everybody has so much."""
+        for account in self._people:
+            gift = Transfer(ADJUSTMENTS, account, account, units, "ADJUSTMENT", "gift")
+            await self._commit(gift)
+
+    async def _commit(self, posting: Posting) -> None:
+        outcome = await self._ledger.ask(Commit((posting,)), within=WITHIN_SECONDS)
+        assert isinstance(outcome, Posted), outcome
+
+
+class Pair:
+    """Two Ledgers, as two gateways have them: every reference belongs to one of them."""
+
+    def __init__(self, *books: Books) -> None:
+        self._books = books
+
+    async def post(self, payer: int, platform: int, reference: str) -> None:
+        await self._of(reference).post(payer, platform, reference)
+
+    async def place(self, payer: int, reference: str) -> None:
+        await self._of(reference).place(payer, reference)
+
+    async def settle(self, reference: str, platform: int) -> None:
+        await self._of(reference).settle(reference, platform)
+
+    def _of(self, reference: str) -> Books:
+        return self._books[hash(reference) % len(self._books)]
+
+
+@asynccontextmanager
+async def books(endpoint: PostgresEndpoint, people: int, units: int) -> AsyncGenerator[Books]:
+    """While the Ledger runs; the schema must be there."""
+    clock, random = SystemClock(), SystemRandom()
+    database = Database(lambda: endpoint.app_dsn)
+    store = SqlStore(database)
+    child = Child("ledger", lambda: LedgerActor(store, clock, random), capacity=ROOM)
+    root = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(0, 1.0), [child])
+    found = Books(child.ref, [user_account(uuid4()) for _ in range(people)])
+    await root.start()
+    try:
+        await found.grant(units)
+        yield found
+    finally:
+        await root.stop()
+        await database.close()
+
+
+async def analyse(endpoint: PostgresEndpoint) -> None:
+    """As autovacuum does once in a while; so it has no cause to begin in the middle."""
+    connection = await asyncpg.connect(endpoint.owner_dsn)
+    await connection.execute("VACUUM ANALYZE accounts, transfers, entries, holds")
+    await connection.close()
+
+
+async def check(endpoint: PostgresEndpoint) -> None:
+    """The invariants hold, but for holds without work, which are closed by now."""
+    connection = await asyncpg.connect(endpoint.owner_dsn)
+    findings = await run_fsck(connection)
+    await connection.close()
+    assert not findings, findings
+
+
+@attrs.define
+class Copy:
+    """Rows of transfers and their entries, in PostgreSQL's own binary form."""
+
+    connection: Any
+    content: dict[str, bytes] = attrs.field(factory=dict[str, bytes])
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, endpoint: PostgresEndpoint, transfers: int) -> AsyncGenerator[Self]:
+        """The first so many transfers of the Ledger's."""
+        connection = await asyncpg.connect(endpoint.owner_dsn)
+        copy = cls(connection)
+        last = await connection.fetchval(
+            "SELECT max(id) FROM (SELECT id FROM transfers ORDER BY id LIMIT $1) t", transfers
+        )
+        for table, key in zip(TABLES, ("id", "transfer_id"), strict=True):
+            buffer = io.BytesIO()
+            query = f"SELECT * FROM {table} WHERE {key} <= {last} ORDER BY 1"
+            await connection.copy_from_query(query, output=buffer, format="binary")
+            copy.content[table] = buffer.getvalue()
+        try:
+            yield copy
+        finally:
+            await connection.close()
+
+    async def write(self, copies: str) -> float:
+        """Seconds of one transaction that copies all of them into these tables, made anew."""
+        await self.connection.execute(copies)
+        begun = time.perf_counter()
+        async with self.connection.transaction():
+            for table in TABLES:
+                source = io.BytesIO(self.content[table])
+                await self.connection.copy_to_table(
+                    table, schema_name="copies", source=source, format="binary"
+                )
+        return time.perf_counter() - begun

@@ -1,0 +1,131 @@
+"""What is said to the gateway, in a thread, without Blender: words go out by ``tell``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from .background import Tell
+
+if TYPE_CHECKING:
+    from rendertrust import Client
+    from rendertrust.cli.packing import Packed
+    from rendertrust.client import Job
+
+Verb = Literal["pause", "resume", "stop"]
+JOB_TYPE = "render"
+
+
+@attrs.frozen
+class Order:
+    """What is to be rendered. ``max_credits`` None: whatever it costs."""
+
+    frames: str
+    chunk: int
+    priority: Literal["low", "normal", "high"]
+    max_credits: str | None
+
+    def cut(self) -> dict[str, Any]:
+        """As ``quote`` and ``dispatch`` take it."""
+        chunk = self.chunk if self.chunk > 1 else None
+        return {"frames": self.frames, "chunk": chunk, "max_credits": self.max_credits}
+
+
+@attrs.frozen
+class Folder:
+    """Where frames are saved, and how they are called there."""
+
+    path: Path
+    stem: str
+
+
+@attrs.frozen
+class Gateway:
+    """One gateway, by its address; the login is that of the command line."""
+
+    url: str
+    is_left: Callable[[], bool] = lambda: False
+
+    def client(self, email: str | None = None) -> "Client":
+        """For a ``with``. ValueError: the address is none. ``email``: who is about to log in."""
+        from rendertrust import Client
+        from rendertrust.cli.credentials import CredentialsFile
+        from rendertrust.cli.pins import PinFile
+        from rendertrust.client import address
+
+        url = address(self.url)
+        return Client(url, keeper=CredentialsFile().keeper(url, email), pins=PinFile(url))
+
+    def sign_in(self, email: str, password: str, tell: Tell) -> None:
+        """Log in, and see how many credits there are."""
+        with self.client(email) as client:
+            client.login(email, password)
+            tell(email=email, available=client.balance().available)
+
+    def sign_out(self, tell: Tell) -> None:
+        """Log out, here and for the command line."""
+        with self.client() as client:
+            client.logout()
+            tell(email="", available="")
+
+    def quote(self, order: Order, tell: Tell) -> None:
+        """What it would cost; nothing is held."""
+        with self.client() as client:
+            quote = client.quote(JOB_TYPE, **order.cut())
+            tell(price=quote.price, available=quote.available, units=quote.units)
+
+    def submit(self, order: Order, packed: "Packed", out: Folder, tell: Tell) -> None:
+        """Send what is new of the files, submit, and stay until all frames are here."""
+        with self.client() as client:
+            with packed.written() as files:
+                bundle = client.upload_all(
+                    packed.scene,
+                    files,
+                    progress=lambda done, all_: tell(progress=done / (all_ or 1)),
+                )
+            placed = client.dispatch(
+                JOB_TYPE,
+                bundle.payload_ref,
+                queue=True,
+                manifest=bundle.manifest,
+                priority=order.priority,
+                **order.cut(),
+            )
+            tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0)
+            self._follow(client, placed.job_id, out, tell)
+
+    def follow(self, job_id: str, out: Folder, tell: Tell) -> None:
+        """Stay with a job that was submitted before."""
+        with self.client() as client:
+            self._follow(client, job_id, out, tell)
+
+    def speak(self, verb: Verb, job_id: str, tell: Tell) -> None:
+        """Pause, resume or stop a job."""
+        with self.client() as client:
+            tell(**shown(getattr(client, verb)(job_id)))
+
+    def _follow(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
+        tell(folder=str(out.path))
+        done = -1
+        for job in client.watch(job_id):
+            tell(**shown(job), progress=job.progress or 0.0)
+            if job.done > done or job.ended:
+                done = job.done
+                self._fetch(client, job_id, out, tell)
+            if self.is_left():
+                return
+        tell(available=client.balance().available)
+
+    def _fetch(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
+        out.path.mkdir(parents=True, exist_ok=True)
+        tell(saved=len(client.download_frames(job_id, out.path, stem=out.stem).paths))
+
+
+def shown(job: "Job") -> dict[str, Any]:
+    """Of a job what the panel shows."""
+    error = job.error_message or ""
+    if job.paused == "cap":
+        error = "The job is paused at its cap. Raise the cap, and resume it."
+    counts = {"units": job.units, "done": job.done, "failed": job.failed}
+    return {"status": job.status, "charged": job.charged or "", "error": error, **counts}

@@ -1,0 +1,248 @@
+"""The buttons: each starts something in a thread, or shows what was found."""
+
+# pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import scene
+from .background import Background, Work
+from .gateway import Gateway, Order, Verb
+from .preferences import url_of
+from .state import settings_of, show, show_findings, state_of
+
+props = bpy.props
+HEAR_SECONDS = 0.25
+DONE, NOT_DONE = {"FINISHED"}, {"CANCELLED"}
+
+rendering = Background("busy")
+asking = Background("asking")
+left = threading.Event()
+
+
+def hear() -> float | None:
+    """Show what the threads said; Blender calls it again after so many s, as long as one works."""
+    is_busy = rendering.is_busy or asking.is_busy
+    for background in (asking, rendering):
+        background.hear(lambda told: show(bpy.context, told))
+    return HEAR_SECONDS if is_busy else None
+
+
+def gateway_of(context: Any) -> Gateway:
+    """The gateway of the preferences."""
+    return Gateway(url_of(context), left.is_set)
+
+
+def order_of(context: Any) -> Order:
+    """What the artist chose."""
+    settings = settings_of(context)
+    frames = scene.frames_of(context.scene, settings.frames)
+    cap = settings.max_credits.strip() or None
+    return Order(frames, settings.chunk, settings.priority, cap)
+
+
+class Button(bpy.types.Operator):
+    """What all have in common: what people can mend is a report, not a traceback."""
+
+    def execute(self, context: Any) -> set[str]:
+        """Blender calls this."""
+        try:
+            return self.act(context)
+        except (ValueError, OSError, RuntimeError) as fault:
+            state_of(context).error = str(fault)
+            self.report({"WARNING"}, str(fault))
+            return NOT_DONE
+
+    def act(self, context: Any) -> set[str]:
+        """What it does."""
+        raise NotImplementedError
+
+    def start(self, background: Background, doing: str, work: Work) -> set[str]:
+        """In a thread."""
+        background.start(doing, work)
+        if not bpy.app.timers.is_registered(hear):
+            bpy.app.timers.register(hear)
+        return DONE
+
+
+class SignIn(Button):
+    """Log in to the gateway; the command line is logged in then, too."""
+
+    bl_idname = "rendertrust.sign_in"
+    bl_label = "Sign In"
+    __annotations__ = {
+        "email": props.StringProperty(name="E-mail"),
+        "password": props.StringProperty(
+            name="Password", subtype="PASSWORD", options={"SKIP_SAVE", "HIDDEN"}
+        ),
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Ask for both."""
+        answer: set[str] = context.window_manager.invoke_props_dialog(self)
+        return answer
+
+    def draw(self, context: Any) -> None:
+        """The dialog."""
+        self.layout.prop(self, "email")
+        self.layout.prop(self, "password")
+
+    def act(self, context: Any) -> set[str]:
+        """Log in with what was typed; the password is kept nowhere."""
+        typed = self.properties
+        gateway, email, password = gateway_of(context), typed.email.strip(), typed.password
+        typed.password = ""
+        return self.start(asking, "Signing in", lambda tell: gateway.sign_in(email, password, tell))
+
+
+class SignOut(Button):
+    """Log out, here and for the command line."""
+
+    bl_idname = "rendertrust.sign_out"
+    bl_label = "Sign Out"
+
+    def act(self, context: Any) -> set[str]:
+        """Log out."""
+        return self.start(asking, "Signing out", gateway_of(context).sign_out)
+
+
+class Check(Button):
+    """Look what in this scene would not render on another machine, and which files it links."""
+
+    bl_idname = "rendertrust.check"
+    bl_label = "Check Scene"
+
+    def act(self, context: Any) -> set[str]:
+        """In Blender itself: nothing is sent."""
+        looked = scene.looked_into(context.scene, order_of(context).frames)
+        show_findings(context, looked.findings)
+        state_of(context).error = ""
+        return DONE
+
+
+class ShowFinding(Button):
+    """Select the objects that this is about."""
+
+    bl_idname = "rendertrust.show_finding"
+    bl_label = "Show Objects"
+    __annotations__ = {"index": props.IntProperty()}
+
+    def act(self, context: Any) -> set[str]:
+        """They alone are selected, the first is active."""
+        finding = state_of(context).findings[self.properties.index]
+        here = [
+            one
+            for one in scene.objects_of(finding.object)
+            if one in set(context.view_layer.objects)
+        ]
+        if not here:
+            raise ValueError(f"No object of this view layer is concerned: {finding.object}")
+        for one in context.view_layer.objects:
+            one.select_set(one in here)
+        context.view_layer.objects.active = here[0]
+        return DONE
+
+
+class Quote(Button):
+    """Ask what these frames would cost; nothing is held."""
+
+    bl_idname = "rendertrust.quote"
+    bl_label = "Get Quote"
+
+    def act(self, context: Any) -> set[str]:
+        """Ask."""
+        gateway, order = gateway_of(context), order_of(context)
+        return self.start(asking, "Asking", lambda tell: gateway.quote(order, tell))
+
+
+class Submit(Button):
+    """Send the scene as it is on the screen, and fetch each frame as it is ready."""
+
+    bl_idname = "rendertrust.submit"
+    bl_label = "Render on the Farm"
+
+    def act(self, context: Any) -> set[str]:
+        """Nothing is sent of a scene in which something must be mended first."""
+        if rendering.is_busy:
+            raise RuntimeError("A job is being sent or followed already")
+        gateway, order = gateway_of(context), order_of(context)
+        looked = scene.looked_into(context.scene, order.frames)
+        show_findings(context, looked.findings)
+        if looked.stops:
+            raise ValueError("Mend what is marked as an error first; nothing was sent")
+        folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
+        packed, out = scene.copied(looked, Path(folder.name)), scene.out_of(context.scene)
+
+        def work(tell: Any) -> None:
+            with folder:
+                gateway.submit(order, packed, out, tell)
+
+        return self.start(rendering, "Sending", work)
+
+
+class Follow(Button):
+    """Fetch the frames of the job that this scene was submitted as."""
+
+    bl_idname = "rendertrust.follow"
+    bl_label = "Fetch Frames"
+
+    def act(self, context: Any) -> set[str]:
+        """What is in the folder already is not fetched again."""
+        job_id, out = settings_of(context).job_id, scene.out_of(context.scene)
+        if not job_id:
+            raise ValueError("This scene was not submitted yet")
+        gateway = gateway_of(context)
+        return self.start(rendering, "Rendering", lambda tell: gateway.follow(job_id, out, tell))
+
+
+class Speak(Button):
+    """Pause, resume or stop the job."""
+
+    bl_idname = "rendertrust.speak"
+    bl_label = "Pause, Resume or Stop"
+    __annotations__ = {"verb": props.StringProperty()}
+
+    @classmethod
+    def description(cls, context: Any, properties: Any) -> str:
+        """What the one button does."""
+        return {
+            "pause": "Begin no more frames; what machines have they finish",
+            "resume": "Go on with the frames that are left",
+            "stop": "End the job; what is held for frames that are left is given back",
+        }.get(properties.verb, "")
+
+    def act(self, context: Any) -> set[str]:
+        """Say it to the gateway."""
+        gateway, job_id = gateway_of(context), settings_of(context).job_id
+        verb: Verb = self.properties.verb
+        return self.start(asking, "Asking", lambda tell: gateway.speak(verb, job_id, tell))
+
+
+def _who_is_signed_in() -> None:
+    """By the command line, or when Blender ran before."""
+    from rendertrust.cli.credentials import CredentialsFile
+
+    state_of(bpy.context).email = CredentialsFile().email(url_of(bpy.context).rstrip("/")) or ""
+
+
+CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Submit, Follow, Speak)
+
+
+def register() -> None:
+    """Give Blender the buttons."""
+    left.clear()
+    for one in CLASSES:
+        bpy.utils.register_class(one)
+    bpy.app.timers.register(_who_is_signed_in)
+
+
+def unregister() -> None:
+    """Take them away; a thread that follows a job ends at its next look."""
+    left.set()
+    if bpy.app.timers.is_registered(hear):
+        bpy.app.timers.unregister(hear)
+    for one in reversed(CLASSES):
+        bpy.utils.unregister_class(one)

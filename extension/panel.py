@@ -1,0 +1,110 @@
+"""The panel: Properties > Output > RenderTrust."""
+
+# pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
+from typing import Any
+
+import bpy
+
+from .state import settings_of, state_of
+
+ICONS = {"error": "CANCEL", "warning": "ERROR", "note": "INFO"}
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+
+
+class Panel(bpy.types.Panel):
+    """From the login to the frames, from top to bottom."""
+
+    bl_idname = "RENDER_PT_rendertrust"
+    bl_label = "RenderTrust"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "output"
+
+    def draw(self, context: Any) -> None:
+        """Blender calls this."""
+        layout, state = self.layout, state_of(context)
+        layout.use_property_split = True
+        _account(layout, state)
+        _choices(layout, settings_of(context))
+        _check(layout, state)
+        _job(layout, state, settings_of(context))
+        if state.error:
+            _sentence(layout, state.error, "ERROR")
+
+
+def _account(layout: Any, state: Any) -> None:
+    row = layout.row()
+    if state.email:
+        row.label(text=f"{state.email}: {state.available} credits", icon="USER")
+        row.operator("rendertrust.sign_out", text="", icon="X")
+    else:
+        row.operator("rendertrust.sign_in", icon="USER")
+
+
+def _choices(layout: Any, settings: Any) -> None:
+    column = layout.column()
+    for name in ("frames", "chunk", "priority", "max_credits"):
+        column.prop(settings, name)
+
+
+def _check(layout: Any, state: Any) -> None:
+    layout.operator("rendertrust.check", icon="VIEWZOOM")
+    if state.checked and not state.findings:
+        layout.label(text="Nothing to mend", icon="CHECKMARK")
+    for index, finding in enumerate(state.findings):
+        box = layout.box()
+        row = box.row()
+        _sentence(row.column(), finding.message, ICONS[finding.level])
+        if finding.object:
+            row.operator(
+                "rendertrust.show_finding", text="", icon="RESTRICT_SELECT_OFF"
+            ).index = index
+        if finding.path:
+            box.label(text=finding.path, icon="FILE")
+        _sentence(box.column(), finding.setting, "TOOL_SETTINGS")
+
+
+def _job(layout: Any, state: Any, settings: Any) -> None:
+    row = layout.row()
+    row.operator("rendertrust.quote", icon="QUESTION")
+    if state.price:
+        row.label(text=f"{state.price} credits")
+    layout.operator("rendertrust.submit", icon="RENDER_ANIMATION")
+    if state.busy or state.asking:
+        layout.progress(factor=state.progress, text=state.busy or state.asking)
+    if settings.job_id:
+        _controls(layout, state)
+
+
+def _controls(layout: Any, state: Any) -> None:
+    if state.status:
+        counts = f"{state.done} of {state.units} frames or chunks"
+        layout.label(text=f"{state.status.capitalize()}: {counts}, {state.charged or 0} credits")
+    if state.folder:
+        layout.label(text=f"{state.saved} files in {state.folder}", icon="FILE_FOLDER")
+    row = layout.row(align=True)
+    row.operator("rendertrust.follow", icon="IMPORT")
+    if state.status not in ENDED:
+        for verb, icon in (("pause", "PAUSE"), ("resume", "PLAY"), ("stop", "SNAP_FACE")):
+            row.operator("rendertrust.speak", text=verb.capitalize(), icon=icon).verb = verb
+
+
+def _sentence(layout: Any, text: str, icon: str) -> None:
+    """Labels do not wrap by themselves."""
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) > 58:
+            layout.label(text=line, icon=icon)
+            line, icon = "", "BLANK1"
+        line = f"{line} {word}".strip()
+    layout.label(text=line, icon=icon)
+
+
+def register() -> None:
+    """Show it."""
+    bpy.utils.register_class(Panel)
+
+
+def unregister() -> None:
+    """Hide it."""
+    bpy.utils.unregister_class(Panel)

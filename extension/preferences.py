@@ -1,0 +1,39 @@
+"""Which gateway; the login itself is kept where the command line keeps it, not in Blender."""
+
+# pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
+from typing import Any
+
+import bpy
+
+DEFAULT = "http://localhost:8000"
+
+
+class Preferences(bpy.types.AddonPreferences):
+    """Edit > Preferences > Add-ons > RenderTrust."""
+
+    bl_idname = __package__ or "rendertrust"
+    __annotations__ = {
+        "url": bpy.props.StringProperty(
+            name="Gateway", description="The address of the RenderTrust gateway", default=DEFAULT
+        ),
+    }
+
+    def draw(self, context: Any) -> None:
+        """The one field."""
+        self.layout.prop(self, "url")
+
+
+def url_of(context: Any) -> str:
+    """The gateway's address, as it was typed."""
+    addon = context.preferences.addons.get(Preferences.bl_idname)
+    return str(addon.preferences.url) if addon is not None else DEFAULT
+
+
+def register() -> None:
+    """Make them known to Blender."""
+    bpy.utils.register_class(Preferences)
+
+
+def unregister() -> None:
+    """And forget them."""
+    bpy.utils.unregister_class(Preferences)

@@ -1,0 +1,101 @@
+"""The scene that is open: what pre-flight finds in it, and the files that are sent of it."""
+
+# pyright: reportAttributeAccessIssue=false
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from .gateway import Folder
+from .state import NAMED
+
+if TYPE_CHECKING:
+    from rendertrust.cli.looking import Looked
+    from rendertrust.cli.packing import Packed
+
+ENDS = "_-. #"
+
+
+class Unsaved(ValueError):
+    """The file has no place yet, from which its links could be found."""
+
+    def __init__(self) -> None:
+        super().__init__("Save the file once (File > Save): what it links is found from there")
+
+
+def frames_of(scene: Any, asked: str) -> str:
+    """The frames to render, as the gateway takes them: those asked for, else the scene's range."""
+    if asked.strip():
+        return asked.replace(" ", "")
+    step = f"x{scene.frame_step}" if scene.frame_step > 1 else ""
+    return f"{scene.frame_start}-{scene.frame_end}{step}"
+
+
+def looked_into(scene: Any, frames: str) -> "Looked":
+    """What is to be mended in it, and which files it links. Raises Unsaved, FrameRangeError."""
+    from rendertrust import frame_range
+    from rendertrust.cli.looking import NODES, Looked
+    from rendertrust.node.inside.inspecting import facts
+    from rendertrust.preflight.findings import NodeClass, findings
+    from rendertrust.preflight.layout import laid_out
+
+    if not bpy.data.filepath:
+        raise Unsaved
+    # What is sent is a copy that this Blender saves, whichever one saved the file before.
+    found = facts(bpy, scene) | {"saved_by": list(bpy.app.version)}
+    asked = frame_range.parse(frames)
+    layout = laid_out(Path(bpy.data.filepath), found["files"])
+    return Looked(findings(found, NodeClass(blender=NODES), asked), layout)
+
+
+def copied(looked: "Looked", folder: Path) -> "Packed":
+    """All files of it: the scene as it is on the screen now, without saving over the artist's."""
+    from rendertrust.cli.packing import Packed
+
+    copy = folder / Path(bpy.data.filepath).name
+    bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=True)
+    layout = looked.layout
+    files = {file.path: Path(file.source) for file in layout.files if file.size}
+    return Packed(layout.scene, {layout.scene: copy, **files}, layout.paths)
+
+
+def out_of(scene: Any) -> Folder:
+    """The output folder of the scene, and how its frames are called there."""
+    path = Path(bpy.path.abspath(scene.render.filepath))
+    is_folder = scene.render.filepath.endswith(("/", "\\")) or path.is_dir()
+    stem = "" if is_folder else path.name.rstrip(ENDS)
+    folder = path if is_folder else path.parent
+    return Folder(folder, stem or Path(bpy.data.filepath).stem or "frame")
+
+
+def objects_of(name: str) -> list[Any]:
+    """The objects that a finding is about: ``Object 'Cube'``, or all that use ``Image 'wood'``."""
+    found = NAMED.match(name)
+    if found is None:
+        return []
+    kind, called = found.groups()
+    blocks = (block for block in _blocks() if type(block).__name__ == kind)
+    return _users((block for block in blocks if block.name == called), bpy.data.user_map())
+
+
+def _blocks() -> Iterable[Any]:
+    for name in dir(bpy.data):
+        of = getattr(bpy.data, name)
+        if isinstance(of, bpy.types.bpy_prop_collection):
+            yield from (block for block in of if isinstance(block, bpy.types.ID))
+
+
+def _users(blocks: Iterable[Any], users: Mapping[Any, Iterable[Any]]) -> list[Any]:
+    """Objects among the users of the blocks, and of those that use them, and so on."""
+    todo = list(blocks)
+    seen, objects = set(todo), []
+    while todo:
+        block = todo.pop()
+        if isinstance(block, bpy.types.Object):
+            objects.append(block)
+            continue
+        fresh = [user for user in users.get(block, ()) if user not in seen]
+        seen.update(fresh)
+        todo += fresh
+    return objects

@@ -1,0 +1,81 @@
+"""What is asked for of a job's frames, checked before anything is sent."""
+
+from typing import Any, Final
+
+import click
+
+from rendertrust.cli.scene import Whole
+
+ORDERS: Final = ("sequential", "every_nth", "middle_first")
+PRIORITIES: Final = ("low", "normal", "high")
+POOLS: Final = ("mine", "trusted", "any")
+CHUNK: Final = Whole(1, 64)
+_NEEDS_FRAMES: Final = ("chunk", "tiles", "order")
+
+
+class FrameRange(click.ParamType[str]):
+    """Frames as ``rendertrust.frame_range`` reads them."""
+
+    name = "frames"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same text; a usage error says how to write it."""
+        from rendertrust.frame_range import FrameRangeError, parse
+
+        try:
+            parse(value)
+        except FrameRangeError as refused:
+            self.fail(str(refused), param, ctx)
+        return value
+
+
+class Credits(click.ParamType[str]):
+    """An amount above 0, with four decimals at most."""
+
+    name = "credits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same text; a usage error says how to write it."""
+        from rendertrust.money import parse
+
+        try:
+            parse(value)
+        except ValueError as refused:
+            self.fail(f"{value!r} {refused}", param, ctx)
+        return value
+
+
+class Tiles(click.ParamType[str]):
+    """Columns x rows."""
+
+    name = "tiles"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same text; a usage error says how to write it."""
+        columns, _, rows = value.partition("x")
+        sides = [side for side in (columns, rows) if side.isascii() and side.isdecimal()]
+        if len(sides) != 2 or not all(1 <= int(side) <= 99 for side in sides):
+            self.fail(f"{value!r} is not COLUMNSxROWS; write it like 2x2", param, ctx)
+        return value
+
+
+FRAMES: Final = FrameRange()
+CREDITS: Final = Credits()
+TILES: Final = Tiles()
+
+
+def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
+    """Raise a usage error where options do not go together, and say what to give instead."""
+    if "frames" not in cut:
+        for name in _NEEDS_FRAMES:
+            if name in cut:
+                raise click.UsageError(
+                    f"--{name} goes with --frames; name them, like --frames 1-48"
+                )
+        return
+    if "frame" in params:
+        raise click.UsageError("--frame is one picture, --frames an animation; give one of them")
+    if "tiles" in cut and "width" not in params:
+        raise click.UsageError("--tiles needs --width and --height of the picture")
+    if "tiles" in cut and cut.get("chunk", 1) > 1:
+        raise click.UsageError("--tiles cut one frame each; leave out --chunk")

@@ -1,0 +1,85 @@
+"""The units of a job while it runs: looked at again only where something may still change."""
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from rendertrust.cli import wording
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Job, Unit
+
+PAGE: Final = 100
+ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+
+
+@attrs.define
+class Board:
+    """What was seen last of each unit, by number."""
+
+    client: "AsyncClient"
+    job_id: str
+    units: "dict[int, Unit]" = attrs.field(factory=dict[int, "Unit"])
+
+    async def look(self, job: "Job") -> "list[Unit]":
+        """Those that changed since the last look, by number; of an ended job all are looked at."""
+        changed: list[Unit] = []
+        for first in range(0, max(job.units, 1), PAGE):
+            if not job.ended and self._is_settled(first, job.units):
+                continue
+            page = await self.client.units(self.job_id, limit=PAGE, after=first - 1)
+            changed += [unit for unit in page.units if self._moved(unit)]
+            self.units |= {unit.number: unit for unit in page.units}
+        return changed
+
+    def _is_settled(self, first: int, count: int) -> bool:
+        numbers = range(first, min(first + PAGE, count))
+        known = [self.units.get(number) for number in numbers]
+        return all(unit is not None and unit.state in ENDED for unit in known)
+
+    def _moved(self, unit: "Unit") -> bool:
+        before = self.units.get(unit.number)
+        return before is None or _essence(before) != _essence(unit)
+
+
+def _essence(unit: "Unit") -> tuple[object, ...]:
+    return (unit.state, unit.attempt, unit.node_id, unit.error_message)
+
+
+def named(unit: "Unit") -> str:
+    """``frame 12``, ``frames 1-8``, ``frame 12 tile 3``, ``unit 0``."""
+    if unit.frames is None:
+        return f"unit {unit.number}"
+    several = any(sign in unit.frames.lstrip("-") for sign in "-,")
+    tile = "" if unit.tile is None else f" tile {unit.tile}"
+    return f"frame{'s' if several else ''} {unit.frames}{tile}"
+
+
+def cells(unit: "Unit") -> tuple[str, ...]:
+    """Its columns: frames, state, attempts, node, time, credits, error."""
+    name = unit.frames or str(unit.number)
+    seconds = unit.seconds if unit.state in ENDED else None
+    return (
+        name if unit.tile is None else f"{name} tile {unit.tile}",
+        unit.state,
+        str(unit.attempt),
+        wording.short(unit.node_id),
+        "-" if seconds is None else wording.duration(seconds),
+        unit.charged if unit.state == "COMPLETED" else "-",
+        wording.harmless(unit.error_message or ""),
+    )
+
+
+def line(unit: "Unit") -> str:
+    """``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
+    words = [named(unit), unit.state]
+    if unit.node_id is not None:
+        words.append(f"node {wording.short(unit.node_id)}")
+    if unit.attempt > 1:
+        words.append(f"attempt {unit.attempt}")
+    if unit.state == "COMPLETED":
+        words += [] if unit.seconds is None else [wording.duration(unit.seconds)]
+        words.append(f"{unit.charged} credits")
+    if unit.error_message:
+        words.append(f"({wording.harmless(unit.error_message)})")
+    return " ".join(words)

@@ -1,0 +1,167 @@
+"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: a job while it is open."""
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import animation, board, exit_codes, grid
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Job, Unit
+
+Reply = TypeVar("Reply")
+job_argument: Final = click.argument("job", type=click.UUID)
+
+
+@click.command(cls=Command)
+@job_argument
+@click.pass_context
+def pause(context: click.Context, job: UUID) -> None:
+    """Begin nothing more of a job; what nodes have of it they finish, and it is charged."""
+    _say(context, asked(session_of(context), job, lambda client: client.pause(job)))
+
+
+@click.command(cls=Command)
+@job_argument
+@click.pass_context
+def resume(context: click.Context, job: UUID) -> None:
+    """Go on with a job that was paused."""
+    _say(context, asked(session_of(context), job, lambda client: client.resume(job)))
+
+
+@click.command(cls=Command)
+@job_argument
+@click.pass_context
+def stop(context: click.Context, job: UUID) -> None:
+    """End a job: frames that are done stay, and stay paid; what is held for others is back."""
+    _say(context, asked(session_of(context), job, lambda client: client.stop(job)))
+
+
+@click.command(cls=Command)
+@job_argument
+@click.argument("level", type=click.Choice(animation.PRIORITIES))
+@click.pass_context
+def priority(context: click.Context, job: UUID, level: Any) -> None:
+    """Give a job another priority: high goes before anything else."""
+    session = session_of(context)
+    changed = asked(session, job, lambda client: client.change(job, priority=level))
+    session.output.document(changed)
+    session.output.say(f"Job {job} has {changed.priority} priority.")
+
+
+@click.command(cls=Command)
+@job_argument
+@click.argument("amount", metavar="CREDITS", type=animation.CREDITS)
+@click.pass_context
+def cap(context: click.Context, job: UUID, amount: str) -> None:
+    """Say what a job may cost at most; before it would cost more it pauses."""
+    session = session_of(context)
+    changed = asked(session, job, lambda client: client.change(job, max_credits=amount))
+    session.output.document(changed)
+    session.output.say(f"Job {job} may cost {changed.max_credits} credits.")
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option("--frame", type=int, help="The frame that failed.")
+@click.option("--unit", type=click.IntRange(0), help="The unit that failed, by its number.")
+@click.option("--failed", is_flag=True, help="All that failed.")
+@click.pass_context
+def retry(
+    context: click.Context, job: UUID, frame: int | None, unit: int | None, *, failed: bool
+) -> None:
+    """Do again what failed: frames of a job of many, or a job of one as a new one.
+
+    The price is held anew.
+    """
+    if sum((frame is not None, unit is not None, failed)) > 1:
+        raise click.UsageError("Give one of --frame, --unit and --failed")
+    session = session_of(context)
+    if frame is None and unit is None and not failed:
+        session.run(lambda client: _whole(session, client, job))
+        return
+    done = asked(session, job, lambda client: _retry(client, job, frame, unit))
+    session.output.document({"units": done, "count": len(done)})
+    for one in done:
+        session.output.say(f"{board.named(one).capitalize()} is {one.state}.")
+    session.output.note(f"Watch it: rendertrust jobs watch {job}")
+
+
+async def _whole(session: Session, client: "AsyncClient", job: UUID) -> None:
+    """A job of one unit, as a new job."""
+    from rendertrust.client import Conflict
+
+    found = await client.job(job)
+    if found.units > 1:
+        hint = f"All that failed:  rendertrust jobs retry {job} --failed\nOne frame:        "
+        hint += f"rendertrust jobs retry {job} --frame N"
+        detail = f"The job has {found.units} units; say which to do again"
+        raise Stop(Ending(exit_codes.USAGE, "usage", detail, hint))
+    try:
+        placed = await client.retry(job)
+    except Conflict as error:
+        raise not_now(error, job) from error
+    session.output.document(placed)
+    session.output.say(f"Job {placed.job_id} does it again; it is {placed.status}.")
+    session.output.note(f"Watch it: rendertrust jobs watch {placed.job_id}")
+
+
+async def _retry(
+    client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
+) -> "list[Unit]":
+    if unit is not None:
+        return [await client.retry_unit(job, unit)]
+    units = [one async for one in client.each_unit(job)]
+    if frame is None:
+        failed = [one.number for one in units if one.state == "FAILED"]
+    else:
+        failed = [one.number for one in units if has_frame(one, frame)][-1:]
+    if not failed:
+        what = "Nothing of the job has failed" if frame is None else f"It has no frame {frame}"
+        hint = f"See what there is: rendertrust jobs units {job}"
+        raise Stop(Ending(exit_codes.FAILURE, "nothing_to_retry", what, hint))
+    return [await client.retry_unit(job, number) for number in failed]
+
+
+def has_frame(unit: "Unit", frame: int) -> bool:
+    """Whether a unit renders that frame."""
+    from rendertrust.frame_range import parse
+
+    return unit.frames is not None and frame in parse(unit.frames)
+
+
+def asked(
+    session: Session,
+    job: UUID,
+    work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]",
+) -> Reply:
+    """What came of it; where the job is not as it would have to be, that ends the command."""
+
+    async def tried(client: "AsyncClient") -> Reply:
+        from rendertrust.client import Conflict
+
+        try:
+            return await work(client)
+        except Conflict as error:
+            raise not_now(error, job) from error
+
+    return session.run(tried)
+
+
+def not_now(error: Exception, job: UUID) -> Stop:
+    """The job is not as it would have to be."""
+    hint = (
+        f"See how it is: rendertrust jobs show {job}\nIts frames:    rendertrust jobs units {job}"
+    )
+    return Stop(Ending(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
+
+
+def _say(context: click.Context, job: "Job") -> None:
+    output = session_of(context).output
+    output.document(job)
+    output.say(f"Job {job.id} is {grid.summary(job, None)}.")

@@ -1,0 +1,81 @@
+"""``rendertrust jobs events``: what happened to a job, and what happens."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Stop
+from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.verdict import interrupted
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Event
+
+COLUMNS: Final = ("NUMBER", "TIME", "EVENT", "UNIT", "ATTEMPT", "NODE", "CREDITS", "ERROR")
+job_argument: Final = click.argument("job", type=click.UUID)
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option(
+    "--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only what came later."
+)
+@click.option("--progress", is_flag=True, help="With --follow: also how far units are.")
+@click.pass_context
+def events(context: click.Context, job: UUID, follow: bool, after: int, progress: bool) -> None:
+    """What happened to a job: each change of it and of its units, and what became of credits."""
+    session = session_of(context)
+    session.output.say("\t".join(COLUMNS))
+    try:
+        session.run(
+            lambda client: _print(
+                session,
+                client.events(job, after=after, progress=progress)
+                if follow
+                else _so_far(client, job, after),
+            )
+        )
+    except KeyboardInterrupt:
+        raise Stop(interrupted(str(job))) from None
+
+
+async def _print(session: Session, found: "AsyncIterator[Event]") -> None:
+    """A line for each, as it comes."""
+    async for event in found:
+        session.output.document(event)
+        session.output.say("\t".join(row(event)))
+
+
+async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterator[Event]":
+    next_: int | None = after
+    while next_ is not None:
+        page = await client.event_page(job, after=next_)
+        for event in page.events:
+            yield event
+        next_ = page.next
+
+
+def row(event: "Event") -> tuple[str, ...]:
+    """An event as a line has it; ``-`` where it says nothing."""
+    credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
+    far = None if event.progress is None else wording.percent(event.progress)
+    error = ": ".join(part for part in (event.error_class, event.error) if part)
+    return (
+        _or(event.number),
+        "-" if event.at is None else wording.stamp(event.at),
+        event.type if far is None else f"{event.type} {far}",
+        _or(event.unit),
+        _or(event.attempt),
+        "-" if event.node_id is None else wording.short(event.node_id),
+        credits_,
+        wording.harmless(error) if error else "-",
+    )
+
+
+def _or(number: int | None) -> str:
+    return "-" if number is None else str(number)

@@ -1,0 +1,184 @@
+"""``rendertrust jobs units`` and ``download``: what a job consists of, and its frames."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import attrs
+import click
+
+from rendertrust.cli import animation, board, exit_codes, follow, scene, transfer, verdict
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.fetched import fetched
+from rendertrust.cli.job_control import asked, job_argument
+from rendertrust.cli.output import Output
+from rendertrust.cli.session import session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Job, Unit
+
+STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+COLUMNS: Final = ("UNIT", "FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "ERROR")
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
+@click.pass_context
+def units(context: click.Context, job: UUID, state: str | None) -> None:
+    """What a job consists of: each frame, how far it is, who has it, what it cost."""
+    session = session_of(context)
+    found = session.run(lambda client: _units(client, job, state))
+    session.output.document({"units": found, "count": len(found)})
+    rows = [(str(unit.number), *board.cells(unit)) for unit in found]
+    session.output.table(COLUMNS, rows)
+
+
+async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[Unit]":
+    units = [unit async for unit in client.each_unit(job)]
+    return [unit for unit in units if state is None or unit.state == state.upper()]
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="The folder where frames go; of one unit also a file.",
+)
+@click.option("--frames", type=animation.FRAMES, help="Only these: 12, or 1-10,20.")
+@click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is.")
+@click.option("--name", default="frame", show_default=True, help="Files are named NAME-0001.png.")
+@click.pass_context
+def download(
+    context: click.Context,
+    /,
+    job: UUID,
+    *,
+    out: Path,
+    frames: str | None,
+    unit: int | None,
+    name: str,
+) -> None:
+    """Fetch the frames that are done, as many as there are by now.
+
+    Frames that are in the folder already are left as they are, and what was cut off goes on where
+    it stopped: call it again whenever there is something new.
+    """
+    if unit is not None and frames is not None:
+        raise click.UsageError("Give --unit or --frames")
+    session, place = session_of(context), scene.placed(out)
+    if unit is None and not place.is_dir():
+        raise click.UsageError(f"{out} is no folder; make it, or name another by --out")
+    if unit is not None:
+        number = unit
+        session.run(lambda client: _unit(session.output, client, job, number, place))
+        return
+    job_id = str(job)
+    told = session.run(
+        lambda client: saved(session.output, client, job_id, place, name=name, frames=frames)
+    )
+    session.output.document(told)
+
+
+async def _unit(output: Output, client: "AsyncClient", job: UUID, number: int, place: Path) -> None:
+    with transfer.shown(output, "Downloaded") as progress:
+        path = await client.download_unit(job, number, place, progress=progress)
+    output.document({"job_id": str(job), "unit": number, "path": str(path)})
+    output.say(f"Saved {path}.")
+
+
+async def saved(
+    output: Output,
+    client: "AsyncClient",
+    job: str,
+    folder: Path,
+    *,
+    name: str,
+    frames: str | None = None,
+) -> dict[str, Any]:
+    """Save what is done of a job, say how much that is, and return it for ``--json``."""
+    if (await client.job(job)).units == 1:
+        return await fetched(output, client, job, folder, name)
+    with transfer.shown(output, "Downloaded") as progress:
+        found = await client.download_frames(
+            job, folder, frames=frames, stem=name, progress=progress
+        )
+    if not found.paths:
+        hint = f"See how far it is: rendertrust jobs units {job}"
+        raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint))
+    paths = [str(path) for path in found.paths]
+    more = f"; {found.missing} are not done (yet)" if found.missing else ""
+    output.say(f"{len(paths)} files are in {folder}, {len(found.new)} of them new{more}.")
+    return {"job_id": job, "paths": paths, "new": len(found.new), "missing": found.missing}
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
+@click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
+@click.option("--fps", type=click.IntRange(1, 32_767), help="Frames a second; else the scene's.")
+@click.pass_context
+def video(
+    context: click.Context, job: UUID, out: Path | None, fps: int | None, *, webm: bool
+) -> None:
+    """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
+    session = session_of(context)
+    place = None if out is None else scene.placed(out)
+    placed = asked(
+        session, job, lambda client: client.video(job, container=container_of(webm=webm), fps=fps)
+    )
+    output = session.output
+    if place is None:
+        output.document(placed)
+        output.say(f"Job {placed.job_id} makes it; it is {placed.status}.")
+        output.note(f"Fetch it: rendertrust jobs result {placed.job_id} --out .")
+        return
+    output.document({"event": "submitted", **attrs.asdict(placed)})
+    saved_at = place
+
+    async def seen(client: "AsyncClient") -> None:
+        verdict.require_completed(await follow.followed(output, client, placed.job_id))
+        told = await fetched(output, client, placed.job_id, saved_at, "video")
+        output.document({"event": "saved", **told})
+
+    session.run(seen)
+
+
+def container_of(*, webm: bool) -> Any:
+    """As the gateway calls it."""
+    return "WEBM" if webm else "MP4"
+
+
+@attrs.define
+class Arriving:
+    """Frames that are fetched while others are rendered. What fails here, ``saved`` does again."""
+
+    client: "AsyncClient"
+    folder: Path
+    name: str
+    _fetching: asyncio.Task[None] | None = None
+    _done: int = 0
+
+    def heard(self, job: "Job") -> None:
+        """Fetch what is done by now, unless that is under way."""
+        is_busy = self._fetching is not None and not self._fetching.done()
+        if job.units > 1 and job.done > self._done and not is_busy:
+            self._done = job.done
+            self._fetching = asyncio.create_task(self._fetch(job.id))
+
+    async def _fetch(self, job: str) -> None:
+        from rendertrust.client import RenderTrustError
+
+        with contextlib.suppress(RenderTrustError, OSError):
+            await self.client.download_frames(job, self.folder, stem=self.name)
+
+    async def over(self) -> None:
+        """Wait for what is under way."""
+        if self._fetching is not None:
+            await self._fetching

@@ -1,0 +1,91 @@
+"""A scene looked into by this machine's Blender: what is to be mended, and which files go along."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.ending import Ending, Stop
+
+if TYPE_CHECKING:
+    from rendertrust.preflight.findings import Finding
+    from rendertrust.preflight.layout import Layout
+
+GIB: Final = 2**30
+NODES: Final = (5, 2)  # the Blender that nodes get from this package's extra `render`
+FILES_SHOWN: Final = 50
+
+
+@attrs.frozen
+class Looked:
+    """What was found in a scene."""
+
+    findings: "tuple[Finding, ...]"
+    layout: "Layout"
+
+    @property
+    def stops(self) -> bool:
+        """Something must be mended first."""
+        return any(finding.level == "error" for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """The findings, for people: two lines each."""
+        lines: list[str] = []
+        for finding in self.findings:
+            where = finding.path or finding.object
+            at = f" ({wording.harmless(where)})" if where else ""
+            lines.append(f"{finding.level}: {wording.harmless(finding.message)}{at}")
+            lines.append(f"    {wording.harmless(finding.setting)}")
+        return lines
+
+    def files(self) -> list[str]:
+        """The files that the scene links, with their sizes, for people."""
+        layout = self.layout
+        if not layout.files:
+            return []
+        lines = [f"{len(layout.files)} linked files, {layout.size / 2**20:.1f} MiB:"]
+        lines += [
+            f"    {file.size:>12,}  {wording.harmless(str(file.source))}"
+            for file in layout.files[:FILES_SHOWN]
+        ]
+        if len(layout.files) > FILES_SHOWN:
+            lines.append(f"    … and {len(layout.files) - FILES_SHOWN} more (--json lists all)")
+        return lines
+
+
+def has_blender() -> bool:
+    """Whether this machine can look into a scene at all."""
+    from rendertrust.node import renderer
+
+    return renderer.find() is not None
+
+
+def look(path: Path, frames: Sequence[int] = (), ram: float | None = None) -> Looked:
+    """Look into the scene at ``path``, which is absolute; ``ram``: GiB that a node has.
+
+    Ends the command where there is no Blender here, or it cannot open the scene.
+    """
+    from rendertrust.preflight.findings import NodeClass, findings
+    from rendertrust.preflight.layout import laid_out
+
+    facts = _facts(path)
+    nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
+    return Looked(findings(facts, nodes, frames), laid_out(path, facts.get("files", ())))
+
+
+def _facts(path: Path) -> Mapping[str, Any]:
+    from rendertrust.node.blender import NoBlender
+    from rendertrust.node.inspection import look as looked
+    from rendertrust.node.plugin import Failed
+
+    told = asyncio.run(looked(path))
+    if isinstance(told, NoBlender):
+        hint = "It is asked which files the scene links; nodes need none of this."
+        raise Stop(Ending(exit_codes.FAILURE, "no_blender", told.reason, hint))
+    if isinstance(told, Failed):
+        hint = "Open the scene in Blender, save it, and call this again."
+        raise Stop(Ending(exit_codes.FAILURE, "preflight_failed", told.error, hint))
+    return told

@@ -1,0 +1,152 @@
+"""``rendertrust node drain|earnings|doctor|install``: what an operator does beside running it."""
+
+import asyncio
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
+from rendertrust.cli.node_status import joined
+from rendertrust.cli.session import session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Share
+    from rendertrust.node.doctor import Check
+
+PAGE: Final = 100
+SHARES_MOST: Final = 10_000
+SHOWN: Final = 10
+LOOK_SECONDS: Final = 0.2
+START: Final = """\
+Start it, now and with each login:
+  systemctl --user daemon-reload
+  systemctl --user enable --now rendertrust-node
+Also while nobody is logged in:
+  loginctl enable-linger"""
+
+
+@click.command(cls=Command)
+@state_option
+@click.option("--wait", is_flag=True, help="Come back when the node has ended.")
+@click.pass_context
+def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
+    """Let the node of this machine finish what runs, take nothing new, and end."""
+    from rendertrust.node.state import StateFolder
+
+    session = session_of(context)
+    if not joined(state).running:
+        hint = "There is nothing to do: it takes no work."
+        raise Stop(Ending(exit_codes.FAILURE, "not_running", "The node does not run", hint))
+    folder = StateFolder(state) if state else StateFolder()
+    folder.wish_drain()
+    session.output.document({"draining": True})
+    session.output.say("It finishes what runs, and ends. To take work again: rendertrust node run")
+    while wait and folder.is_locked():
+        time.sleep(LOOK_SECONDS)
+
+
+@click.command(cls=Command)
+@state_option
+@click.pass_context
+def earnings(context: click.Context, state: Path | None) -> None:
+    """What the node of this machine earned; all of your nodes': rendertrust earnings."""
+    session = session_of(context)
+    found = joined(state)
+    session.given = session.given or found.url
+
+    async def ask(client: "AsyncClient") -> list["Share"]:
+        shares: list[Share] = []
+        for offset in range(0, SHARES_MOST, PAGE):
+            page = await client.earnings(limit=PAGE, offset=offset)
+            shares += [share for share in page.earnings if share.node_id == found.node_id]
+            if offset + len(page.earnings) >= page.count or not page.earnings:
+                break
+        return shares
+
+    shares = session.run(ask)
+    totals = totals_of(shares)
+    newest = [share.id for share in shares[:SHOWN]]
+    session.output.document(
+        {"node_id": found.node_id, "units": len(shares), "totals": totals, "newest": newest}
+    )
+    session.output.facts({"node": found.node_id, "units": str(len(shares)), **totals})
+    for share in shares[:SHOWN]:
+        earned = f"{wording.stamp(share.earned_at)}  {share.amount}  {share.state}"
+        session.output.say(f"{earned}  {share.job_id} unit {share.unit}")
+
+
+def totals_of(shares: "list[Share]") -> dict[str, str]:
+    """Sums by state, exact."""
+    sums: dict[str, Decimal] = {}
+    for share in shares:
+        sums[share.state] = sums.get(share.state, Decimal(0)) + Decimal(share.amount)
+    return {state: str(amount) for state, amount in sorted(sums.items())}
+
+
+@click.command(cls=Command)
+@state_option
+@click.pass_context
+def doctor(context: click.Context, state: Path | None) -> None:
+    """Look for what keeps this machine from being a good node, and say what mends it."""
+    from rendertrust.node.doctor import BAD, examine
+
+    session = session_of(context)
+
+    async def look() -> list["Check"]:
+        found: list[Check] = []
+        async for check in examine(state):
+            found.append(check)
+            session.output.say(told(check))
+        return found
+
+    found = asyncio.run(look())
+    bad = [check.name for check in found if check.state == BAD]
+    session.output.document({"checks": found, "well": not bad})
+    if bad:
+        hint = "Do what stands beside each, and look again: rendertrust node doctor"
+        raise Stop(Ending(exit_codes.FAILURE, "not_well", f"Not well: {', '.join(bad)}", hint))
+
+
+def told(check: "Check") -> str:
+    """A check in a line, its remedy in another."""
+    line = f"{check.state:<8} {check.name}: {wording.harmless(check.said)}"
+    return f"{line}\n{'':9}{wording.harmless(check.remedy)}" if check.remedy else line
+
+
+@click.command(cls=Command)
+@run_options
+@state_option
+@click.option("--print", "only_print", is_flag=True, help="Print the unit; write nothing.")
+@click.pass_context
+def install(
+    context: click.Context, /, state: Path | None, *, only_print: bool, **given: Any
+) -> None:
+    """Write a systemd unit of your own that runs the node with these options."""
+    from rendertrust.node import service
+
+    session = session_of(context)
+    if not sys.platform.startswith("linux"):
+        hint = "Have your system start `rendertrust node run` by its own means."
+        raise Stop(Ending(exit_codes.FAILURE, "no_systemd", "systemd is on Linux alone", hint))
+    settings = settings_of(given)
+    text = service.unit(
+        words_of(settings, state),
+        finish_seconds=settings.finish_seconds,
+        memory=settings.ram_bytes,
+    )
+    if only_print:
+        session.output.document({"unit": text})
+        session.output.say(text)
+        return
+    joined(state)
+    path = service.write(text, service.folder())
+    session.output.document({"path": str(path)})
+    session.output.say(f"Wrote {path}.")
+    session.output.note(START)

@@ -1,0 +1,164 @@
+"""What an operator says about his node, on the command line: read, and turned into settings."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import click
+
+from rendertrust.cli import exit_codes
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.session import Session, is_interactive
+
+if TYPE_CHECKING:
+    from rendertrust.node.settings import Settings
+
+UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+MEMORY_LEAST: Final = 2 * 2**30  # of a slot: below this Blender does not start
+CACHE_LEAST: Final = 2**30
+
+
+class Size(click.ParamType[int]):
+    """Bytes, like ``20G``."""
+
+    name = "size"
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """The number of bytes."""
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no size; write it like 20G", param, ctx)
+        size = int(float(found[1]) * UNITS[found[2].upper()])
+        if size < self._least:
+            self.fail(f"{value} is too little; at least {self._least // 2**30}G", param, ctx)
+        return size
+
+
+class HoursOfDay(click.ParamType[Any]):
+    """Like ``20-8``."""
+
+    name = "hours"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The hours."""
+        from rendertrust.node.hours import Hours, read_hours
+
+        if isinstance(value, Hours):
+            return value
+        try:
+            return read_hours(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the node's key, token and results; else the XDG state folder.",
+)
+unsafe_option = click.option(
+    "--unsafe-no-sandbox",
+    is_flag=True,
+    help="Where there is no sandbox, let scenes render without one: they can read what you can.",
+)
+accept_option = click.option(
+    "--accept", metavar="WORDS", help="With --unsafe-no-sandbox: the words that it asks for."
+)
+_RUN: Final[Sequence[Callable[[Any], Any]]] = (
+    click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True),
+    click.option("--threads", type=click.IntRange(1), help="Per slot; else an even share of all."),
+    click.option("--cores", type=click.IntRange(1), help="Processors for all slots; else all."),
+    click.option("--ram", type=Size(MEMORY_LEAST), help="Memory for all slots, like 16G."),
+    click.option("--cache", type=Size(CACHE_LEAST), default="10G", show_default=True),
+    click.option("--hours", type=HoursOfDay(), help="Work from when to when, like 20-8."),
+    click.option("--idle-only", is_flag=True, help="Work while nobody else uses this machine."),
+    click.option(
+        "--finish",
+        type=click.IntRange(0, 86_400),
+        default=0,
+        metavar="SECONDS",
+        help="When stopped, what runs has so long to be done; then it is given back.",
+    ),
+    click.option(
+        "--health-port",
+        type=click.IntRange(-1, 65_535),
+        default=8081,
+        show_default=True,
+        help="0 takes a free one, -1 none.",
+    ),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of ``run``, and of ``install``, which writes them down."""
+    for option in reversed(_RUN):
+        command = option(command)
+    return command
+
+
+def settings_of(given: dict[str, Any]) -> "Settings":
+    """The settings that such options mean. UsageError: they contradict each other."""
+    from rendertrust.node import quiet
+    from rendertrust.node.settings import Settings
+
+    slots, ram = given["slots"], given["ram"]
+    if ram is not None and ram // slots < MEMORY_LEAST:
+        raise click.UsageError(f"--ram: each of {slots} slots needs 2G at least")
+    if given["idle_only"] and quiet.now() is None:
+        raise click.UsageError("--idle-only: this system does not say whether it is idle")
+    port = given["health_port"]
+    return Settings(
+        slots=slots,
+        threads=given["threads"],
+        cores=given["cores"],
+        ram_bytes=ram,
+        cache_bytes_max=given["cache"],
+        hours=given["hours"],
+        idle_only=given["idle_only"],
+        finish_seconds=float(given["finish"]),
+        health_port=None if port < 0 else port,
+    )
+
+
+def words_of(settings: "Settings", state: Path | None) -> list[str]:
+    """The command line that means these settings."""
+    plain = attrs.asdict(settings, recurse=False)
+    named = {
+        "--slots": plain["slots"],
+        "--threads": plain["threads"],
+        "--cores": plain["cores"],
+        "--ram": plain["ram_bytes"],
+        "--cache": plain["cache_bytes_max"],
+        "--hours": plain["hours"],
+        "--finish": int(settings.finish_seconds) or None,
+        "--health-port": -1 if settings.health_port is None else settings.health_port,
+        "--state": None if state is None else state.absolute(),
+    }
+    words = [f"{name}={value}" for name, value in named.items() if value is not None]
+    return [*words, "--idle-only"] if settings.idle_only else words
+
+
+def accept_no_sandbox(session: Session, state: Path | None, words: str | None) -> None:
+    """Have the machine's owner say in words that he wants no sandbox. Stop: he did not."""
+    from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
+    from rendertrust.node.state import NO_SANDBOX_WORDS, StateFolder
+
+    folder = StateFolder(state) if state else StateFolder()
+    if folder.accepts_no_sandbox:
+        return
+    session.output.note(f"Without a sandbox.\n{OFF}\nBetter: {INSTALL_BWRAP}")
+    if words is None and is_interactive():
+        words = click.prompt(f"If you want that, type: {NO_SANDBOX_WORDS}\n", err=True)
+    if words is None or words.strip() != NO_SANDBOX_WORDS:
+        hint = f'Install bubblewrap; or say --accept "{NO_SANDBOX_WORDS}"'
+        detail = "Rendering without a sandbox was not accepted"
+        raise Stop(Ending(exit_codes.USAGE, "no_sandbox", detail, hint))
+    folder.accept_no_sandbox(words.strip())

@@ -1,0 +1,72 @@
+"""``rendertrust node status``: what the node of this machine is doing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import click
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.node_options import state_option
+from rendertrust.cli.session import DEFAULT, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.node.agent import Status
+
+START: Final = "Start it: rendertrust node run"
+DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
+
+
+@click.command(cls=Command)
+@state_option
+@click.pass_context
+def status(context: click.Context, state: Path | None) -> None:
+    """What the node of this machine is doing."""
+    session = session_of(context)
+    found = joined(state)
+    session.output.document(attrs.asdict(found))
+    session.output.facts(facts(found))
+    for unit in found.units:
+        session.output.say(_unit(unit))
+    if not found.running:
+        session.output.note(DRAINED if found.draining else START)
+
+
+def facts(found: "Status") -> dict[str, str | None]:
+    """What there is to say about a node, by name."""
+    running = "connected" if found.connected else "running, not connected"
+    if found.resting is not None:
+        running = f"resting: {wording.harmless(found.resting)}"
+    if found.draining:
+        running = f"draining, {running}"
+    stopped = "not running: it was drained" if found.draining else "not running"
+    return {
+        "node": found.node_id,
+        "name": wording.harmless(found.name),
+        "gateway": found.url,
+        "state": running if found.running else stopped,
+        "process": None if found.pid is None else str(found.pid),
+        "offers": ", ".join(found.capabilities) or "nothing",
+        "serves": None if found.serves in ((), ("any",)) else ", ".join(found.serves),
+        "results to send": str(found.waiting_results) if found.waiting_results else None,
+        **{f"no {kind}": wording.harmless(why) for kind, why in found.not_offered.items()},
+    }
+
+
+def _unit(unit: Any) -> str:
+    words = (f"{name} {value}" for name, value in dict(unit).items())
+    return wording.harmless("unit: " + ", ".join(words))
+
+
+def joined(state: Path | None) -> "Status":
+    from rendertrust.node.agent import NotJoined
+    from rendertrust.node.agent import status as told
+
+    found = told(state)
+    if isinstance(found, NotJoined):
+        hint = f"Join one: rendertrust node join {DEFAULT}"
+        detail = "This machine has not joined a gateway"
+        raise Stop(Ending(exit_codes.NOT_FOUND, "not_joined", detail, hint))
+    return found

@@ -1,0 +1,170 @@
+"""``rendertrust organisations``: people who render on each other's nodes for nothing."""
+
+from typing import Final, Literal
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.session import session_of
+
+COLUMNS: Final = ("ID", "NAME", "YOU", "MEMBERS", "NODES")
+MEMBERS: Final = ("ID", "E-MAIL", "ROLE", "SINCE")
+NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
+of_organisation = click.argument("organisation", type=click.UUID)
+of_node = click.argument("node", type=click.UUID)
+of_member = click.argument("user", type=click.UUID)
+as_role = click.option("--role", type=click.Choice(["owner", "member"]), default="member")
+
+
+@click.group(cls=Group)
+def organisations() -> None:
+    """People who render on each other's nodes for nothing (submit --pool mine)."""
+
+
+@organisations.command("list")
+@click.pass_context
+def list_(context: click.Context) -> None:
+    """Those that you are a member of, or invited to."""
+    session = session_of(context)
+    found = session.run(lambda client: client.organisations())
+    session.output.document(found)
+    if not found.organisations:
+        session.output.note("None. Found one: rendertrust organisations found NAME")
+        return
+    rows = [
+        (
+            one.id,
+            wording.harmless(one.name),
+            one.role if one.joined else "invited",
+            str(one.members),
+            str(one.nodes),
+        )
+        for one in found.organisations
+    ]
+    session.output.table(COLUMNS, rows)
+
+
+@organisations.command()
+@of_organisation
+@click.pass_context
+def show(context: click.Context, organisation: UUID) -> None:
+    """Its members and nodes."""
+    session = session_of(context)
+    found = session.run(lambda client: client.organisation(organisation))
+    session.output.document(found)
+    session.output.say(wording.harmless(found.name))
+    members = [
+        (
+            one.user_id,
+            wording.harmless(one.email),
+            one.role,
+            "invited" if one.joined_at is None else wording.stamp(one.joined_at),
+        )
+        for one in found.members
+    ]
+    session.output.table(MEMBERS, members)
+    nodes = [
+        (one.node_id, wording.harmless(one.name), one.status, one.owner_id) for one in found.nodes
+    ]
+    if nodes:
+        session.output.table(NODES, nodes)
+
+
+@organisations.command()
+@click.argument("name")
+@click.pass_context
+def found(context: click.Context, name: str) -> None:
+    """Found one; you are its owner."""
+    session = session_of(context)
+    made = session.run(lambda client: client.found_organisation(name))
+    session.output.document(made)
+    session.output.say(f"Founded {wording.harmless(made.name)}: {made.id}")
+
+
+@organisations.command()
+@of_organisation
+@click.pass_context
+def end(context: click.Context, organisation: UUID) -> None:
+    """End it; its nodes are their owners' alone again."""
+    session = session_of(context)
+    session.run(lambda client: client.end_organisation(organisation))
+    _said(context, "The organisation is no more.")
+
+
+@organisations.command()
+@of_organisation
+@click.argument("email")
+@as_role
+@click.pass_context
+def invite(
+    context: click.Context, organisation: UUID, email: str, role: Literal["owner", "member"]
+) -> None:
+    """Invite somebody who has an account."""
+    session = session_of(context)
+    session.run(lambda client: client.invite(organisation, email, role))
+    _said(context, f"Invited {email}.")
+
+
+@organisations.command()
+@of_organisation
+@click.pass_context
+def accept(context: click.Context, organisation: UUID) -> None:
+    """Accept an invitation."""
+    session = session_of(context)
+    session.run(lambda client: client.accept_invitation(organisation))
+    _said(context, "You are a member.")
+
+
+@organisations.command()
+@of_organisation
+@of_member
+@as_role
+@click.pass_context
+def role(
+    context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
+) -> None:
+    """Make a member an owner, or an owner a member."""
+    session = session_of(context)
+    session.run(lambda client: client.set_member_role(organisation, user, role))
+    _said(context, f"He is now: {role}.")
+
+
+@organisations.command()
+@of_organisation
+@of_member
+@click.pass_context
+def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
+    """Leave (with your own id), decline, or remove somebody as an owner."""
+    session = session_of(context)
+    session.run(lambda client: client.remove_member(organisation, user))
+    _said(context, "Removed.")
+
+
+@organisations.command()
+@of_organisation
+@of_node
+@click.pass_context
+def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
+    """Lend a node of yours; members render on it for nothing."""
+    session = session_of(context)
+    session.run(lambda client: client.lend_node(organisation, node))
+    _said(context, "The node is lent.")
+
+
+@organisations.command("take-back")
+@of_organisation
+@of_node
+@click.pass_context
+def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
+    """Take a node of yours back; an owner may give back any."""
+    session = session_of(context)
+    session.run(lambda client: client.take_node_back(organisation, node))
+    _said(context, "The node is its owner's alone.")
+
+
+def _said(context: click.Context, words: str) -> None:
+    output = session_of(context).output
+    output.document({"message": words})
+    output.say(words)

@@ -1,0 +1,79 @@
+"""What goes along with a scene that is submitted: found by Blender, or said to be nothing."""
+
+import contextlib
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from rendertrust.cli import exit_codes, looking
+from rendertrust.cli.ending import Ending, Stop
+
+if TYPE_CHECKING:
+    from rendertrust.cli.looking import Looked
+    from rendertrust.cli.output import Output
+
+WITHOUT = (
+    "There is no Blender here to look for linked files: the scene is sent alone. "
+    "pip install 'rendertrust[render]' brings one; --no-preflight leaves this out."
+)
+
+ALONE = "scene.blend"  # nobody sees it: without a manifest a node takes the file's own name
+
+
+@attrs.frozen
+class Packed:
+    """The files of a job by their paths among the inputs; ``moved`` is told to the scene."""
+
+    scene: str
+    files: Mapping[str, Path]
+    moved: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @contextlib.contextmanager
+    def written(self) -> Generator[Mapping[str, Path]]:
+        """All files, the one among them that says where moved ones lie; it is gone afterwards."""
+        import orjson
+
+        from rendertrust.preflight.layout import PATHS
+
+        if not self.moved:
+            yield self.files
+            return
+        with tempfile.TemporaryDirectory(prefix="rendertrust-") as folder:
+            told = Path(folder) / PATHS
+            told.write_bytes(orjson.dumps(dict(self.moved)))
+            yield {**self.files, PATHS: told}
+
+
+def alone(path: Path) -> Packed:
+    """The scene and nothing else."""
+    return Packed(ALONE, {ALONE: path})
+
+
+def packed(output: "Output", path: Path, frames: Sequence[int]) -> Packed:
+    """The scene with all that it links. Ends the command where something must be mended first."""
+    if not looking.has_blender():
+        output.note(WITHOUT)
+        return alone(path)
+    place = path.absolute()
+    looked = looking.look(place, frames)
+    if looked.stops:
+        raise Stop(_to_mend(looked))
+    for line in (*looked.lines(), *looked.files()):
+        output.note(line)
+    layout = looked.layout
+    files = {file.path: Path(file.source) for file in layout.files if file.size}
+    if not files:
+        return alone(path)
+    return Packed(layout.scene, {layout.scene: place, **files}, layout.paths)
+
+
+def _to_mend(looked: "Looked") -> Ending:
+    count = sum(finding.level == "error" for finding in looked.findings)
+    what = "One thing" if count == 1 else f"{count} things"
+    detail = f"{what} must be mended in the scene first; nothing was sent"
+    facts = {"findings": looked.findings, "missing": looked.layout.missing}
+    hint = "\n".join((*looked.lines(), "To send it as it is: --no-preflight"))
+    return Ending(exit_codes.FAILURE, "preflight", detail, hint, facts)

@@ -1,0 +1,45 @@
+"""What an order costs, said before it is placed, and asked about where somebody can answer."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rendertrust.cli import exit_codes
+from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.output import Output
+from rendertrust.cli.session import is_interactive
+
+if TYPE_CHECKING:
+    from rendertrust.client import Quote
+
+
+def said(quote: "Quote") -> str:
+    """``48 frames in 12 units: 480.0000 credits (10.0000 a frame); 990.0000 are available``."""
+    what = "One picture" if quote.frames < 2 else f"{quote.frames} frames"
+    cut = f" in {quote.units} units" if quote.units not in (1, quote.frames) else ""
+    each = f" ({quote.frame_price} a frame)" if quote.frames > 1 else ""
+    cap = f", paused before {quote.max_credits}" if quote.max_credits is not None else ""
+    return f"{what}{cut}: {quote.held} credits{each}{cap}; {quote.available} are available."
+
+
+def told(output: Output, quote: "Quote") -> None:
+    """The quote, as the result of the command."""
+    output.document(quote)
+    output.say(said(quote))
+    output.note("Nothing is held, and nothing was sent.")
+
+
+def agreed(output: Output, quote: "Quote") -> None:
+    """Go on only where the credits are there and nobody minds; else end the command."""
+    if not quote.enough:
+        hint = "See what is set aside for open jobs: rendertrust credits balance\n"
+        hint += "Render less, or buy more: rendertrust credits buy"
+        facts = {"available": quote.available, "requested": quote.held}
+        code, name = exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits"
+        raise Stop(Ending(code, name, said(quote), hint, facts))
+    if output.json or not is_interactive():
+        output.note(said(quote))
+        return
+    if not click.confirm(f"{said(quote)} Submit?", default=True, err=True):
+        detail, hint = "Not submitted; nothing was sent", "Call it again when you like."
+        raise Stop(Ending(exit_codes.FAILURE, "not_agreed", detail, hint))

@@ -1,0 +1,150 @@
+"""``rendertrust webhooks``: who is told what happens to your jobs, and what arrived there."""
+
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Group
+from rendertrust.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import Delivery, Hook, HookWithSecret
+
+COLUMNS: Final = ("ID", "URL", "EVENTS", "STATE")
+DELIVERY_COLUMNS: Final = ("ID", "EVENT", "JOB", "STATE", "TRIES", "ANSWER", "CREATED")
+hook_argument: Final = click.argument("endpoint", type=click.UUID)
+
+
+@click.group(cls=Group)
+def webhooks() -> None:
+    """Who is told what happens to your jobs."""
+
+
+@webhooks.command("list")
+@click.pass_context
+def list_(context: click.Context) -> None:
+    """Your endpoints, oldest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.hooks())
+    session.output.document(found)
+    if not found.endpoints:
+        session.output.note("No endpoints. Make one: rendertrust webhooks create https://…")
+        return
+    session.output.table(COLUMNS, [_row(hook) for hook in found.endpoints])
+
+
+@webhooks.command()
+@click.argument("url")
+@click.option(
+    "--event",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="job.completed, unit.failed …, job.* or unit.*; may be repeated. Without: job.*",
+)
+@click.pass_context
+def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
+    """Have a URL told. Its secret is printed now, and never shown again."""
+    session = session_of(context)
+    made = session.run(lambda client: client.create_hook(url, types or ("job.*",)))
+    session.output.note(f"Endpoint {made.id} is told of {' '.join(made.types)}.")
+    _with_secret(session, made)
+
+
+@webhooks.command()
+@hook_argument
+@click.pass_context
+def rotate(context: click.Context, endpoint: UUID) -> None:
+    """Make another secret. For a day deliveries are signed with the one before, too."""
+    session = session_of(context)
+    _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
+
+
+@webhooks.command()
+@hook_argument
+@click.pass_context
+def enable(context: click.Context, endpoint: UUID) -> None:
+    """Tell an endpoint again that was given up or disabled; what waits is told now."""
+    _switch(session_of(context), endpoint, enabled=True)
+
+
+@webhooks.command()
+@hook_argument
+@click.pass_context
+def disable(context: click.Context, endpoint: UUID) -> None:
+    """Tell an endpoint no more, until it is enabled."""
+    _switch(session_of(context), endpoint, enabled=False)
+
+
+@webhooks.command()
+@hook_argument
+@click.pass_context
+def delete(context: click.Context, endpoint: UUID) -> None:
+    """Forget an endpoint, with what waits for it."""
+    session = session_of(context)
+    session.run(lambda client: client.delete_hook(endpoint))
+    session.output.document({"id": endpoint, "deleted": True})
+    session.output.say(f"Deleted {endpoint}.")
+
+
+@webhooks.command()
+@hook_argument
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--after", type=click.UUID, help="Go on behind this delivery.")
+@click.pass_context
+def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID | None) -> None:
+    """What was told to an endpoint, or is to be, newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.deliveries(endpoint, limit=limit, after=after))
+    session.output.document(found)
+    session.output.table(DELIVERY_COLUMNS, [_delivery(one) for one in found.deliveries])
+    if found.next is not None:
+        session.output.note(f"There are more: --after {found.next}")
+
+
+@webhooks.command()
+@click.argument("delivery", type=click.UUID)
+@click.pass_context
+def replay(context: click.Context, delivery: UUID) -> None:
+    """Tell something again, whatever became of it, under the same id."""
+    session = session_of(context)
+    found = session.run(lambda client: client.replay(delivery))
+    session.output.document(found)
+    session.output.say(f"Delivery {delivery} is told again.")
+
+
+def _switch(session: Session, endpoint: UUID, *, enabled: bool) -> None:
+    found = session.run(lambda client: client.change_hook(endpoint, enabled=enabled))
+    session.output.document(found)
+    session.output.say(f"Endpoint {endpoint} is {_state(found)}.")
+
+
+def _with_secret(session: Session, made: "HookWithSecret") -> None:
+    session.output.document(made)
+    session.output.say(made.secret)
+    session.output.note("Keep it where the receiver finds it: nobody can show it again.")
+
+
+def _row(hook: "Hook") -> tuple[str, ...]:
+    return (hook.id, wording.harmless(hook.url), " ".join(hook.types), _state(hook))
+
+
+def _state(hook: "Hook") -> str:
+    if not hook.enabled:
+        return f"disabled: {wording.harmless(hook.disabled_reason or '')}"
+    return "enabled" if hook.failing_since is None else "failing"
+
+
+def _delivery(one: "Delivery") -> tuple[str, ...]:
+    answer = "-" if one.status is None else str(one.status)
+    return (
+        one.id,
+        f"{one.type} #{one.number}",
+        wording.short(one.job_id),
+        one.state,
+        str(one.tries),
+        wording.harmless(one.error) if one.error else answer,
+        wording.ago(one.created_at),
+    )

@@ -1,0 +1,135 @@
+"""Jobs of many units, for programs without asyncio."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from rendertrust.client.answers import Job, Placed
+from rendertrust.client.asynchronous import AsyncClient, Container, Order, Pool, Priority
+from rendertrust.client.bridge import Bridge
+from rendertrust.client.content import Progress, unheard
+from rendertrust.client.cut import Quote, Unit, Units
+from rendertrust.client.frames import Fetched
+
+
+class BlockingControl:
+    """A part of ``Client``."""
+
+    _client: AsyncClient
+    _bridge: Bridge
+
+    def quote(
+        self,
+        job_type: str,
+        payload_ref: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        manifest: str | None = None,
+        frames: str | None = None,
+        chunk: int | None = None,
+        tiles: str | None = None,
+        order: Order | None = None,
+        max_credits: str | None = None,
+        pool: Pool | None = None,
+    ) -> Quote:
+        """What ``dispatch`` of the same would cost and hold."""
+        return self._bridge.run(
+            self._client.quote(
+                job_type,
+                payload_ref,
+                params,
+                manifest=manifest,
+                frames=frames,
+                chunk=chunk,
+                tiles=tiles,
+                order=order,
+                max_credits=max_credits,
+                pool=pool,
+            )
+        )
+
+    def units(self, job_id: str | UUID, *, limit: int = 50, after: int = -1) -> Units:
+        """A page of what a job consists of."""
+        return self._bridge.run(self._client.units(job_id, limit=limit, after=after))
+
+    def each_unit(self, job_id: str | UUID) -> Iterator[Unit]:
+        """All of them, by number, page after page."""
+        return self._bridge.each(self._client.each_unit(job_id))
+
+    def unit(self, job_id: str | UUID, number: int) -> Unit:
+        """One of them."""
+        return self._bridge.run(self._client.unit(job_id, number))
+
+    def retry_unit(self, job_id: str | UUID, number: int) -> Unit:
+        """Do a unit again that failed."""
+        return self._bridge.run(self._client.retry_unit(job_id, number))
+
+    def pause(self, job_id: str | UUID) -> Job:
+        """Begin nothing more of a job."""
+        return self._bridge.run(self._client.pause(job_id))
+
+    def resume(self, job_id: str | UUID) -> Job:
+        """Go on with a job that was paused."""
+        return self._bridge.run(self._client.resume(job_id))
+
+    def stop(self, job_id: str | UUID) -> Job:
+        """End a job, and keep what is complete."""
+        return self._bridge.run(self._client.stop(job_id))
+
+    def change(
+        self,
+        job_id: str | UUID,
+        *,
+        priority: Priority | None = None,
+        max_credits: str | None = None,
+    ) -> Job:
+        """Another priority, another cap, or both."""
+        return self._bridge.run(
+            self._client.change(job_id, priority=priority, max_credits=max_credits)
+        )
+
+    def video(
+        self,
+        job_id: str | UUID,
+        *,
+        container: Container = "MP4",
+        fps: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Placed:
+        """Have a video made of the frames of a job that has ended."""
+        return self._bridge.run(
+            self._client.video(
+                job_id, container=container, fps=fps, idempotency_key=idempotency_key
+            )
+        )
+
+    def download_unit(
+        self,
+        job_id: str | UUID,
+        number: int,
+        path: Path | str,
+        *,
+        stem: str | None = None,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch what one unit made."""
+        return self._bridge.run(
+            self._client.download_unit(job_id, number, path, stem=stem, progress=progress)
+        )
+
+    def download_frames(
+        self,
+        job_id: str | UUID,
+        folder: Path | str,
+        *,
+        frames: str | None = None,
+        stem: str = "frame",
+        progress: Progress = unheard,
+    ) -> Fetched:
+        """Fetch every frame that is complete to ``folder``."""
+        return self._bridge.run(
+            self._client.download_frames(
+                job_id, folder, frames=frames, stem=stem, progress=progress
+            )
+        )

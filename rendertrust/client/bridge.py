@@ -1,0 +1,52 @@
+"""An event loop in a thread of its own, for who has none, or has one that must not wait."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+Reply = TypeVar("Reply")
+Element = TypeVar("Element")
+
+
+class Bridge:
+    """Work is done in its loop and waited for in the caller's thread, until ``close``."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="rendertrust-client", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """What comes of ``work``; RuntimeError after ``close``."""
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("the client is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C here ends the work there
+            raise
+
+    def each(self, elements: AsyncIterator[Element]) -> Iterator[Element]:
+        """The same elements, one after the other, as they are asked for."""
+        ended = object()
+        while (element := self.run(_next(elements, ended))) is not ended:
+            yield element  # type: ignore[misc]
+
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the ``last`` work and end the loop; again, nothing happens."""
+        if self._loop.is_closed():
+            return
+        self.run(last())
+        self.run(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _next(elements: AsyncIterator[Element], ended: object) -> Element | object:
+    return await anext(elements, ended)

@@ -1,0 +1,95 @@
+"""Several files for one job: sent, and listed in a manifest that is sent as well."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from rendertrust.client.answers import Upload
+from rendertrust.client.content import Progress, unheard
+from rendertrust.client.uploads import Uploads
+from rendertrust.manifest import FILENAME, FILES_MAX, Entry, Manifest, path_fault
+
+AT_ONCE = 4
+
+
+@attrs.frozen
+class Bundle:
+    """What ``dispatch`` takes: the scene, and the manifest of all files, if there are others."""
+
+    payload_ref: str
+    manifest: str | None
+    files: int
+    size: int
+
+
+@attrs.define
+class Counted:
+    """The progress of several files as one."""
+
+    progress: Progress
+    total: int
+    _done: dict[str, int] = attrs.field(factory=dict[str, int])
+
+    def of(self, path: str) -> Progress:
+        """For one of them."""
+
+        def told(done: int, _: int) -> None:
+            self._done[path] = done
+            self.progress(sum(self._done.values()), self.total)
+
+        return told
+
+
+async def send(
+    uploads: Uploads, scene: str, files: Mapping[str, Path], progress: Progress = unheard
+) -> Bundle:
+    """Send all files; ``files`` are paths as the node shall see them, and where each lies here.
+
+    ValueError: a path may not stand in a manifest, or the scene is none of the files.
+    """
+    sizes = await asyncio.to_thread(_sizes, scene, files)
+    counted = Counted(progress, sum(sizes.values()))
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(path: str) -> Upload:
+        async with free:
+            return await uploads.send(files[path], counted.of(path))
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            begun = {path: tasks.create_task(one(path)) for path in sizes}
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None  # as with one file: the others were given up
+    sent = {path: task.result() for path, task in begun.items()}
+    scenes = sent[scene]
+    if len(sent) == 1:
+        return Bundle(scenes.payload_ref, None, 1, scenes.size)
+    manifest = await _send_list(uploads, Manifest(scene, tuple(map(_entry, sent, sent.values()))))
+    return Bundle(scenes.payload_ref, manifest, len(sent), counted.total)
+
+
+def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
+    """What is to be sent. Empty files are not: a node could not tell them from missing ones."""
+    if scene not in files:
+        raise ValueError(f"the scene {scene} is none of the files")
+    for path in files:
+        if (fault := path_fault(path)) is not None:
+            raise ValueError(f"{path}: {fault}")
+    if len(files) > FILES_MAX:
+        raise ValueError(f"{len(files)} files; a job has at most {FILES_MAX}")
+    sizes = {path: source.stat().st_size for path, source in files.items()}
+    return {path: size for path, size in sizes.items() if size or path == scene}
+
+
+def _entry(path: str, upload: Upload) -> Entry:
+    return Entry(path, upload.sha256, upload.size, upload.id)
+
+
+async def _send_list(uploads: Uploads, manifest: Manifest) -> str:
+    with tempfile.TemporaryDirectory(prefix="rendertrust-") as folder:
+        path = Path(folder) / FILENAME
+        await asyncio.to_thread(path.write_bytes, manifest.written("upload"))
+        return (await uploads.send(path)).payload_ref

@@ -1,0 +1,77 @@
+"""What a gateway says of organisations, and of whom one trusts."""
+
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class Organisation:
+    """``role`` is one's own; until one ``joined`` one is only invited."""
+
+    id: str
+    name: str
+    created_at: datetime
+    role: str
+    joined: bool
+    members: int
+    nodes: int
+
+
+@attrs.frozen
+class Organisations:
+    """Those that one is a member of, or invited to, by name."""
+
+    organisations: tuple[Organisation, ...]
+
+
+@attrs.frozen
+class Member:
+    """``joined_at`` is None until he accepted."""
+
+    user_id: str
+    email: str
+    name: str
+    role: str
+    invited_at: datetime
+    joined_at: datetime | None = None
+
+
+@attrs.frozen
+class LentNode:
+    """A node that its owner lends to the organisation."""
+
+    node_id: str
+    name: str
+    owner_id: str
+    status: str
+    lent_at: datetime
+
+
+@attrs.frozen
+class OrganisationPage:
+    """An organisation with its members and nodes."""
+
+    id: str
+    name: str
+    created_at: datetime
+    role: str
+    members: tuple[Member, ...]
+    nodes: tuple[LentNode, ...]
+
+
+@attrs.frozen
+class Trusted:
+    """Somebody whom one trusts."""
+
+    user_id: str
+    email: str
+    name: str
+    since: datetime
+
+
+@attrs.frozen
+class TrustedPeople:
+    """All of them, by address."""
+
+    trusted: tuple[Trusted, ...]

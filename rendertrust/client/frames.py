@@ -1,0 +1,186 @@
+"""All frames of a job in a folder: what is complete is fetched, once; chunks are taken apart."""
+
+import asyncio
+import hashlib
+import re
+import zipfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import orjson
+
+from rendertrust import frame_range
+from rendertrust.client.answers import ResultUrl
+from rendertrust.client.bundles import Counted
+from rendertrust.client.content import CHUNK_BYTES, Progress, part_in
+from rendertrust.client.cut import Unit
+from rendertrust.client.downloads import fetch
+from rendertrust.client.errors import TransferFailed
+from rendertrust.client.transport import Transport
+
+AT_ONCE: Final = 4
+ZIP: Final = ".zip"
+# What a node packs into a chunk: 0001.png, -0003.exr, 0001.noisy.exr.
+_MEMBER: Final = re.compile(r"(-?[0-9]{4,7})((?:\.noisy)?\.[a-z]{3,4})", re.ASCII)
+_MEMBERS_MAX: Final = 2 * 64
+
+
+@attrs.frozen
+class Fetched:
+    """``paths``: all frames that are in the folder now, in order; ``new`` of them came just now.
+
+    ``missing`` units are not complete (yet); what of them is complete later the next call fetches.
+    """
+
+    paths: tuple[Path, ...]
+    new: tuple[Path, ...]
+    missing: int
+
+
+@attrs.frozen
+class Frames:
+    """The frames of one job on their way to ``folder``; ``where`` tells a unit's URL anew."""
+
+    transport: Transport
+    where: Callable[[int], Awaitable[ResultUrl]]
+    folder: Path
+    stem: str
+    progress: Progress
+
+    async def fetched(self, units: Sequence[Unit], frames: str | None) -> Fetched:
+        """Have those that are complete; tiles are parts of one and left out."""
+        asked = None if frames is None else frozenset(frame_range.parse(frames))
+        wanted = [unit for unit in units if unit.tile is None and _is_asked(unit, asked)]
+        ready = [unit for unit in wanted if unit.download_url is not None]
+        counted = Counted(self.progress, sum(unit.size or 0 for unit in ready))
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def one(unit: Unit) -> tuple[list[Path], bool]:
+            async with free:
+                return await self._one(unit, counted.of(str(unit.number)))
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                begun = [tasks.create_task(one(unit)) for unit in ready]
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None  # the others go on with the next call
+        came = [task.result() for task in begun]
+        paths = [path for found, _ in came for path in found]
+        new = [path for found, is_new in came if is_new for path in found]
+        return Fetched((*paths,), (*new,), len(wanted) - len(ready))
+
+    async def _one(self, unit: Unit, progress: Progress) -> tuple[list[Path], bool]:
+        """The files of a unit, and whether they came just now."""
+        here = await asyncio.to_thread(self._here, unit)
+        if here is not None:
+            progress(unit.size or 0, unit.size or 0)
+            return here, False
+        path = await fetch(
+            self.transport,
+            lambda: self.where(unit.number),
+            self.folder,
+            stem=self._name(unit),
+            progress=progress,
+        )
+        if path.suffix != ZIP:
+            return [path], True
+        return await asyncio.to_thread(self._taken_apart, path, unit), True
+
+    def _name(self, unit: Unit) -> str:
+        if unit.frames is None:
+            return self.stem
+        frames = frame_range.parse(unit.frames)
+        ends = [padded(frame) for frame in (frames[0], frames[-1])]
+        return f"{self.stem}-" + (ends[0] if len(frames) == 1 else "_".join(ends))
+
+    def _here(self, unit: Unit) -> list[Path] | None:
+        """Its files, if they are here from before and what the gateway names; else None."""
+        if unit.sha256 is None:
+            return None
+        noted = self._note(unit)
+        if noted.is_file():
+            return self._noted(noted)
+        for path in sorted(self.folder.glob(f"{_escaped(self._name(unit))}.*")):
+            if path.stat().st_size == unit.size and _sha256(path) == unit.sha256:
+                return [path] if path.suffix != ZIP else self._taken_apart(path, unit)
+        return None
+
+    def _note(self, unit: Unit) -> Path:
+        """Where it stands what a chunk was taken apart into: its own bytes are gone by then."""
+        return self.folder / f".rendertrust-{(unit.sha256 or '')[:32]}.frames"
+
+    def _noted(self, note: Path) -> list[Path] | None:
+        try:
+            told: dict[str, str] = orjson.loads(note.read_bytes())
+            found = [self.folder / Path(name).name for name in told]
+            same = all(_sha256(path) == told[path.name] for path in found)
+        except (OSError, ValueError, AttributeError, KeyError):
+            return None
+        return found if same and found else None
+
+    def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
+        """The frames of a zip, each whole or not there. TransferFailed: it is not what nodes make.
+
+        A node made it: of its names the numbers alone are used, and packed members are refused, as
+        they may be a thousand times as large as the zip.
+        """
+        digests: dict[str, str] = {}
+        try:
+            with zipfile.ZipFile(bundle) as packed:
+                for member in _members(packed):
+                    number, suffix = _split(member.filename)
+                    place = self.folder / f"{self.stem}-{padded(number)}{suffix}"
+                    digests[place.name] = self._extracted(packed, member, place)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as fault:
+            raise TransferFailed(f"The zip of a chunk cannot be read: {fault}") from fault
+        if unit.sha256 is not None:
+            self._note(unit).write_bytes(orjson.dumps(digests))
+        bundle.unlink()
+        return [self.folder / name for name in digests]
+
+    def _extracted(self, packed: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> str:
+        with part_in(self.folder) as part, packed.open(member) as content:
+            while chunk := content.read(CHUNK_BYTES):
+                part.add(chunk)
+            sha256 = part.sha256()
+            part.take_place(place)
+        return sha256
+
+
+def padded(frame: int) -> str:
+    """As Blender numbers files: ``0001``, ``-0003``."""
+    return ("-" if frame < 0 else "") + f"{abs(frame):04}"
+
+
+def _is_asked(unit: Unit, asked: frozenset[int] | None) -> bool:
+    if asked is None:
+        return True
+    return unit.frames is not None and not asked.isdisjoint(frame_range.parse(unit.frames))
+
+
+def _members(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    members = packed.infolist()
+    if len(members) > _MEMBERS_MAX or any(
+        member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size
+        for member in members
+    ):
+        raise zipfile.BadZipFile("it is none that a node makes of frames")
+    return members
+
+
+def _split(name: str) -> tuple[int, str]:
+    found = _MEMBER.fullmatch(name)
+    if found is None:
+        raise zipfile.BadZipFile("a name in it is none of a frame")
+    return int(found[1]), found[2]
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?\[\]])", r"[\1]", name)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Nodes: one's own machines, and what they are to do."""
+
+from collections.abc import AsyncIterator
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from rendertrust.client.answers import Node, NodeList
+from rendertrust.client.pages import window
+from rendertrust.client.reading import read
+from rendertrust.client.transport import Call
+from rendertrust.client.wire import Wire
+
+NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
+_NODES = "/api/v1/nodes"
+
+
+class Nodes(Wire):
+    """A part of ``AsyncClient``."""
+
+    async def nodes(self, *, limit: int = 50, offset: int = 0) -> NodeList:
+        """One's own nodes, newest first; an admin's are all."""
+        return read(NodeList, await self._get(_NODES, window(limit, offset)))
+
+    def each_node(self) -> AsyncIterator[Node]:
+        """All of them, newest first, page after page."""
+        return self._walk(NodeList, _NODES, lambda page: page.nodes)
+
+    async def node(self, node_id: str | UUID) -> Node:
+        """One node. NotFound: it does not exist, or is another's."""
+        return read(Node, await self._get(_path(node_id)))
+
+    async def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
+        """Say of a node what it is to do; saying it again changes nothing.
+
+        Conflict: not while it is what it is. Forbidden: that is for admins.
+        """
+        call = Call("POST", f"{_path(node_id)}/{verb}", {"reason": reason})
+        return read(Node, await self._login.send(call))
+
+
+def _path(node_id: str | UUID) -> str:
+    return f"{_NODES}/{UUID(str(node_id))}"

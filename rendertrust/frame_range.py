@@ -1,0 +1,132 @@
+"""Which frames of a scene are meant, and in which order they are rendered.
+
+    parse("1-250")              1 to 250
+    parse("1-100x2")            1, 3, 5 … 99
+    parse("10,15,20-30")        10, 15, 20 to 30
+    parse("-5-5")               frames before zero are frames too
+
+A frame that is named twice is rendered once. ``canonical`` writes the same frames in the shortest
+way that ``parse`` reads, so that equal orders look equal.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
+FRAMES_MAX: Final = 100_000
+TEXT_MAX: Final = 2_000
+ORDERS: Final = ("sequential", "every_nth", "middle_first")
+NTH: Final = 10
+HOW: Final = "write it like 1-250, 1-100x2 or 10,15,20-30"
+_PART: Final = re.compile(
+    r"(?P<first>[+-]?[0-9]{1,7})(?:-(?P<last>[+-]?[0-9]{1,7})(?:x(?P<step>[0-9]{1,7}))?)?"
+)
+
+
+class FrameRangeError(ValueError):
+    """A range of frames that cannot be read; the message says what to write instead."""
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """The frames that ``text`` names, each once, ascending. Raises FrameRangeError."""
+    if len(text) > TEXT_MAX:
+        raise FrameRangeError(f"the frames are longer than {TEXT_MAX} characters; name fewer parts")
+    parts = [part.strip() for part in text.split(",")]
+    if parts == [""]:
+        raise FrameRangeError(f"no frames are named; {HOW}")
+    frames: set[int] = set()
+    for part in parts:
+        frames.update(_part(part))
+        if len(frames) > FRAMES_MAX:
+            raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
+    return tuple(sorted(frames))
+
+
+def _part(part: str) -> range:
+    found = _PART.fullmatch("".join(part.split()))
+    if found is None:
+        told = f"{part[:40]!r} is no frame and no range" if part else "there is a comma too many"
+        raise FrameRangeError(f"{told}; {HOW}")
+    first = int(found["first"])
+    last = first if found["last"] is None else int(found["last"])
+    step = 1 if found["step"] is None else int(found["step"])
+    if not -FRAME_MAX <= min(first, last) <= max(first, last) <= FRAME_MAX:
+        raise FrameRangeError(f"{part!r}: frames go from -{FRAME_MAX} to {FRAME_MAX}")
+    if last < first:
+        raise FrameRangeError(f"{part!r} runs backwards; write {last}-{first}")
+    if step < 1:
+        raise FrameRangeError(f"{part!r}: the step after x must be 1 or more")
+    frames = range(first, last + 1, step)
+    if len(frames) > FRAMES_MAX:
+        raise FrameRangeError(f"{part!r}: over {FRAMES_MAX} frames; split them over several jobs")
+    return frames
+
+
+def canonical(frames: Iterable[int]) -> str:
+    """The frames as text: ascending, runs of three or more as ranges, with the longest first."""
+    left, parts = sorted(set(frames)), list[str]()
+    at = 0
+    while at < len(left):
+        end = _run(left, at)
+        step = left[at + 1] - left[at] if end > at else 1
+        if end - at < 2:
+            parts.append(str(left[at]))
+            at += 1
+            continue
+        parts.append(f"{left[at]}-{left[end]}" + (f"x{step}" if step > 1 else ""))
+        at = end + 1
+    return ",".join(parts)
+
+
+def _run(frames: Sequence[int], at: int) -> int:
+    """Where the run of equal steps that begins ``at`` ends."""
+    end = at
+    if at + 1 < len(frames):
+        step = frames[at + 1] - frames[at]
+        while end + 1 < len(frames) and frames[end + 1] - frames[end] == step:
+            end += 1
+    return end
+
+
+def ordered(frames: Iterable[int], order: str = "sequential", nth: int = NTH) -> tuple[int, ...]:
+    """The frames in the order in which they are to be rendered.
+
+    ``every_nth`` takes each ``nth`` first and then fills in; ``middle_first`` takes both ends, then
+    the middle, then the middles between. Both show early what is wrong anywhere.
+    """
+    if order not in ORDERS:
+        raise FrameRangeError(f"the order must be one of {', '.join(ORDERS)}")
+    if nth < 1:
+        raise FrameRangeError("every_nth needs a number of 1 or more")
+    ascending = tuple(sorted(set(frames)))
+    if order == "every_nth":
+        return tuple(
+            ascending[at] for start in range(nth) for at in range(start, len(ascending), nth)
+        )
+    return tuple(_middles(ascending)) if order == "middle_first" else ascending
+
+
+def _middles(frames: Sequence[int]) -> Iterator[int]:
+    """Both ends, then the middle of what lies between, level by level."""
+    ends = [0, len(frames) - 1] if len(frames) > 1 else [0] * len(frames)
+    yield from (frames[at] for at in ends)
+    level = [(0, len(frames) - 1)]
+    while level:
+        below: list[tuple[int, int]] = []
+        for low, high in level:
+            if high - low < 2:
+                continue
+            middle = (low + high) // 2
+            yield frames[middle]
+            below += [(low, middle), (middle, high)]
+        level = below
+
+
+def chunks(frames: Iterable[int], size: int) -> tuple[tuple[int, ...], ...]:
+    """The frames in pieces of ``size`` (the last may be shorter), in the order given."""
+    if size < 1:
+        raise FrameRangeError("a chunk holds one frame or more")
+    rest = iter(frames)
+    return tuple(iter(lambda: tuple(islice(rest, size)), ()))

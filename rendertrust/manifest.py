@@ -1,0 +1,143 @@
+"""Manifests: which files a job has, and under which paths a node lays them out.
+
+    {"version": 1, "scene": "shots/a.blend", "files": {"shots/a.blend": {"sha256": …, "size": …,
+     "upload": …}, "textures/wood.png": …}}
+
+``upload`` is the id of an upload of the creator's own. A manifest is an upload itself. The gateway
+looks at each file of it when the job is submitted, and keeps a copy with the objects' keys in the
+place of ids (``key``), which is what nodes get.
+
+Reading is strict, on every side: whoever wrote it, its paths stay below one folder.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import orjson
+
+VERSION: Final = 1
+FILENAME: Final = "rendertrust-manifest.json"
+BYTES_MAX: Final = 2 << 20
+KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # with keys, which are longer than ids
+FILES_MAX: Final = 5_000
+TOTAL_BYTES_MAX: Final = 256 << 30
+FILE_BYTES_MAX: Final = 64 << 30
+PATH_CHARACTERS_MAX: Final = 500
+NAME_BYTES_MAX: Final = 255
+DEPTH_MAX: Final = 32
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_PLACE: Final = {"upload": 36, "key": 1024}
+
+
+class ManifestError(ValueError):
+    """What is wrong with a manifest: ``path`` says at which file, '' with all of it."""
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.reason = reason
+        self.path = path
+
+
+@attrs.frozen
+class Entry:
+    """One file. ``place`` is an upload's id or an object's key: where its content is."""
+
+    path: str
+    sha256: str
+    size: int
+    place: str
+
+
+@attrs.frozen
+class Manifest:
+    """All files of a job; ``scene`` is the path of the one that is rendered."""
+
+    scene: str
+    files: tuple[Entry, ...]
+
+    @property
+    def by_path(self) -> Mapping[str, Entry]:
+        """Each file under its path."""
+        return {entry.path: entry for entry in self.files}
+
+    @property
+    def by_sha256(self) -> Mapping[str, Entry]:
+        """A file for each content."""
+        return {entry.sha256: entry for entry in self.files}
+
+    def written(self, place: str) -> bytes:
+        """As JSON; ``place`` is what it calls where content is: upload or key."""
+        files = {
+            entry.path: {"sha256": entry.sha256, "size": entry.size, place: entry.place}
+            for entry in self.files
+        }
+        return orjson.dumps({"version": VERSION, "scene": self.scene, "files": files})
+
+
+def read(content: bytes, place: str) -> Manifest:
+    """The manifest; ManifestError says what is wrong with it."""
+    most = BYTES_MAX if place == "upload" else KEPT_BYTES_MAX
+    if len(content) > most:
+        raise ManifestError(f"is longer than {most} bytes")
+    try:
+        told = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise ManifestError("is not JSON") from None
+    files = told.get("files") if isinstance(told, dict) else None
+    if not isinstance(files, dict) or told.get("version") != VERSION:
+        raise ManifestError(f"must be an object with version {VERSION} and files")
+    if not 1 <= len(files) <= FILES_MAX:
+        raise ManifestError(f"must have 1 to {FILES_MAX} files")
+    entries = tuple(_entry(path, members, place) for path, members in files.items())
+    scene = told.get("scene")
+    if not isinstance(scene, str) or scene not in files:
+        raise ManifestError("must name one of its files as the scene")
+    if sum(entry.size for entry in entries) > TOTAL_BYTES_MAX:
+        raise ManifestError(f"its files have more than {TOTAL_BYTES_MAX >> 30} GiB")
+    _no_file_is_a_folder(files)
+    return Manifest(scene, entries)
+
+
+def _entry(path: str, members: Any, place: str) -> Entry:
+    if (fault := path_fault(path)) is not None:
+        raise ManifestError(fault, path[:100])
+    if not isinstance(members, dict):
+        raise ManifestError("must be an object", path)
+    sha256, size, where = (members.get(name) for name in ("sha256", "size", place))
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise ManifestError("sha256 must be 64 hexadecimal digits", path)
+    if type(size) is not int or not 0 < size <= FILE_BYTES_MAX:
+        raise ManifestError(f"size must be 1 to {FILE_BYTES_MAX} bytes", path)
+    if not isinstance(where, str) or not 1 <= len(where) <= _PLACE[place]:
+        raise ManifestError(f"{place} is missing", path)
+    return Entry(path, sha256, size, where)
+
+
+def path_fault(path: str) -> str | None:
+    """Why a path may not stand in a manifest; None: it may."""
+    if not 1 <= len(path) <= PATH_CHARACTERS_MAX:
+        return f"a path has 1 to {PATH_CHARACTERS_MAX} characters"
+    if path.startswith("/") or "\\" in path:
+        return "a path is relative, with / between its folders"
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        return "a path holds no control characters"
+    parts = path.split("/")
+    if len(parts) > DEPTH_MAX:
+        return f"a path has at most {DEPTH_MAX} folders"
+    if any(part in ("", ".", "..") for part in parts):
+        return "a path holds no empty name, no . and no .."
+    try:
+        is_long = any(len(part.encode()) > NAME_BYTES_MAX for part in parts)
+    except UnicodeEncodeError:
+        return "a path is valid Unicode"
+    return f"a name has at most {NAME_BYTES_MAX} bytes" if is_long else None
+
+
+def _no_file_is_a_folder(paths: Mapping[str, Any]) -> None:
+    for path in paths:
+        folders = path.split("/")[:-1]
+        for depth in range(1, len(folders) + 1):
+            if "/".join(folders[:depth]) in paths:
+                raise ManifestError("lies in what is a file, too", path)

@@ -1,0 +1,55 @@
+"""Removing a folder whatever a program left in it: closed folders, chains too deep for any path."""
+
+import contextlib
+import os
+import stat
+from collections import deque
+from itertools import count
+from pathlib import Path
+
+
+def clear(folder: Path) -> None:
+    """Remove ``folder`` and all in it; nobody may be at work there any more.
+
+    Each folder below is first moved to the top, so neither a path nor a recursion grows with the
+    depth. What cannot be removed stays; links are removed, never followed.
+    """
+    names = count(1)
+    ahead = deque([folder])
+    while ahead:
+        place = ahead.popleft()
+        for entry in _entries(place):
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(_raised(Path(entry.path), folder, names))
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108 - names of any bytes
+        with contextlib.suppress(OSError):
+            place.rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _entries(place: Path) -> "list[os.DirEntry[str]]":
+    with contextlib.suppress(OSError):
+        _open(place)
+        with os.scandir(place) as entries:
+            return list(entries)
+    return []
+
+
+def _raised(path: Path, folder: Path, names: "count[int]") -> Path:
+    """The folder at ``path``, directly below ``folder`` under a name that is free."""
+    _open(path)
+    if path.parent == folder and path.name.startswith(".gone-"):
+        return path
+    while (target := folder / f".gone-{next(names)}").exists():
+        pass
+    return path.rename(target)
+
+
+def _open(path: Path) -> None:
+    """Let ourselves in: what an ordinary user's program closed is still its user's."""
+    facts = path.lstat()
+    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        path.chmod(0o700)

@@ -1,0 +1,148 @@
+"""What may keep this machine from being a good node, and what would mend it."""
+
+import asyncio
+import email.utils
+import platform
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import attrs
+
+from rendertrust import identity
+from rendertrust.node import gateway_key, machine, plugins
+from rendertrust.node.gateway_key import Changed, Unsure
+from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
+from rendertrust.node.settings import GIB, Settings
+from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.status import Status, status
+
+GOOD, WARNING, BAD = "good", "warning", "bad"
+SKEW_SECONDS_MAX: Final = 60.0
+RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
+
+
+@attrs.frozen
+class Check:
+    """One thing that was looked at. ``remedy`` is what to do where it is not good."""
+
+    name: str
+    state: str
+    said: str
+    remedy: str = ""
+
+
+async def examine(state: Path | None = None) -> AsyncIterator[Check]:
+    """Look at everything, the quick things first."""
+    folder = StateFolder(state) if state else StateFolder()
+    yield system()
+    yield memory()
+    yield await asyncio.to_thread(disk, folder)
+    yield await asyncio.to_thread(key, folder)
+    enrolment = folder.enrolment()
+    if enrolment is None:
+        yield Check("gateway", BAD, "none was joined", "run: rendertrust node join URL")
+    else:
+        for check in await gateway(enrolment):
+            yield check
+        yield agent(status(folder.path))
+    async for check in work(folder):
+        yield check
+
+
+def system() -> Check:
+    """The system and its Python."""
+    named = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    if sys.platform.startswith("linux"):
+        return Check("system", GOOD, named)
+    remedy = "there is no sandbox on this system: docs/NODE.md says what that means"
+    return Check("system", WARNING, named, remedy)
+
+
+def memory() -> Check:
+    """Memory and processors."""
+    ram, cores = machine.ram_bytes(), machine.cores()
+    said = f"{ram / GIB:.1f} GiB of memory, {cores} processors"
+    if ram and ram < RAM_LEAST:
+        return Check("memory", WARNING, said, "scenes that need more than that will fail here")
+    return Check("memory", GOOD, said)
+
+
+def disk(folder: StateFolder) -> Check:
+    """Room for inputs and results, in a folder that is ours."""
+    try:
+        folder.make()
+        free = shutil.disk_usage(folder.path).free
+        probe = folder.path / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as fault:
+        said = f"{folder.path}: {fault.strerror}"
+        return Check("disk", BAD, said, "give another folder by --state, or RENDERTRUST_STATE")
+    said = f"{free / GIB:.1f} GiB free for {folder.path}"
+    if free < DISK_LEAST:
+        return Check("disk", WARNING, said, "make room, or lower --cache")
+    return Check("disk", GOOD, said)
+
+
+def key(folder: StateFolder) -> Check:
+    """The node's key, readable by its owner alone."""
+    if not folder.key.exists():
+        return Check("key", WARNING, "none yet", "it is made by: rendertrust node join URL")
+    try:
+        identity.load_key(folder.key)
+    except (OSError, ValueError) as fault:
+        return Check("key", BAD, str(fault), f"mend {folder.key}; without it, join again")
+    return Check("key", GOOD, "readable by its owner alone")
+
+
+async def gateway(enrolment: Enrolment) -> list[Check]:
+    """Whether it answers, is the one that was joined, and has the same time."""
+    async with aiohttp.ClientSession() as session:
+        answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
+        if isinstance(answer, Changed):
+            return [Check("gateway", BAD, answer.reason, "ask those who run it")]
+        if isinstance(answer, Unsure):
+            return [Check("gateway", BAD, answer.reason, "look at the network, and try again")]
+        joined = Check("gateway", GOOD, f"{enrolment.url} answers")
+        skew = await _skew(session, enrolment.url)
+    if skew is None or abs(skew) <= SKEW_SECONDS_MAX:
+        return [joined]
+    said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    return [joined, Check("clock", BAD, said, "set it, by NTP best: URLs and tokens go by it")]
+
+
+async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
+    try:
+        async with session.get(f"{url}/health", timeout=gateway_key.TIMEOUT) as response:
+            told = response.headers.get("Date", "")
+        return time.time() - email.utils.parsedate_to_datetime(told).timestamp()
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return None
+
+
+def agent(found: object) -> Check:
+    """Whether the agent runs."""
+    if not isinstance(found, Status) or not found.running:
+        return Check("agent", WARNING, "does not run", "start it: rendertrust node run")
+    if found.resting is not None:
+        return Check("agent", GOOD, f"rests: {found.resting}")
+    if not found.connected:
+        return Check("agent", BAD, "runs, and is not connected", "its output says why")
+    return Check("agent", GOOD, "runs and is connected")
+
+
+async def work(folder: StateFolder) -> AsyncIterator[Check]:
+    """What is offered, and why the rest is not; Blender is tried out for it."""
+    accepted = folder.accepts_no_sandbox
+    offer = await plugins.offer(folder, Settings(unsafe_no_sandbox=accepted))
+    for kind in sorted(offer.plugins):
+        yield Check(kind, GOOD, "offered")
+    for kind, reason in sorted(offer.not_offered.items()):
+        yield Check(kind, BAD if kind == "render" else WARNING, "not offered", reason)
+    if not offer.has_sandbox:
+        yield Check("sandbox", WARNING, OFF, INSTALL_BWRAP)

@@ -1,0 +1,89 @@
+"""Which gateway this is: the key that signs its log is kept, and no other is followed unasked.
+
+TLS says who owns the name; this says whether the same books are behind it as when the node joined.
+A new key is followed where the one before it signs beside it, as gateways do after a rotation.
+"""
+
+from typing import Final
+
+import aiohttp
+import attrs
+import orjson
+
+from rendertrust import checkpoint, note
+from rendertrust.note import NoteRefused, Verifier
+
+PATH: Final = "/api/v1/ledger/checkpoint"
+ANSWER_BYTES_MAX: Final = 1024 * 1024
+TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=10)
+ACCEPT: Final = "--accept-new-key"
+
+
+@attrs.frozen
+class Known:
+    """The gateway's key, to be kept; None: it has none, as the plain reference."""
+
+    key: str | None
+
+
+@attrs.frozen
+class Changed:
+    """It is not the gateway that was joined."""
+
+    reason: str
+
+
+@attrs.frozen
+class Unsure:
+    """It does not say now: ask later."""
+
+    reason: str
+
+
+Answer = Known | Changed | Unsure
+
+
+async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
+    """Ask the gateway at ``url`` for its newest checkpoint, and hold it against the key."""
+    try:
+        async with session.get(url + PATH, timeout=TIMEOUT, allow_redirects=False) as response:
+            status, content = response.status, await response.content.read(ANSWER_BYTES_MAX)
+    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+        return Unsure(f"cannot reach {url}: {str(fault) or type(fault).__name__}")
+    if status == 404:
+        return Known(None) if known is None else changed(url, "shows no key any more")
+    if status != 200:  # its log may not have begun yet
+        return Known(None) if known is None else Unsure(f"{url} answered {status}")
+    return held(url, content, known)
+
+
+def held(url: str, content: bytes, known: str | None) -> Answer:
+    """A checkpoint's answer against the key that is known, if one is."""
+    try:
+        members = orjson.loads(content)
+        shown, signed = str(members["verifier"]), str(members["checkpoint"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return Unsure(f"{url} shows no checkpoint") if known else Known(None)
+    key = note.read_verifier(shown)
+    if isinstance(key, NoteRefused):
+        return changed(url, f"shows a key that is none: {key.reason}")
+    signers = [key, *([] if known is None else _named(known, key.name))]
+    for signer in signers:
+        refused = checkpoint.read(signed, signer)
+        if isinstance(refused, NoteRefused):
+            return changed(url, f"has another key ({refused.reason})")
+    return Known(shown)
+
+
+def _named(known: str, name: str) -> list[Verifier]:
+    """The key that is known, under the name that the log has now: an epoch changes that."""
+    key = note.read_verifier(known)
+    return [] if isinstance(key, NoteRefused) else [attrs.evolve(key, name=name)]
+
+
+def changed(url: str, how: str) -> Changed:
+    """What the owner of the node reads."""
+    return Changed(
+        f"the gateway at {url} {how}: it is not the one that this node joined. If those who run it"
+        f" told you why, run: rendertrust node join {url} {ACCEPT}"
+    )

@@ -1,0 +1,233 @@
+"""A check: parts of a frame rendered again, held against the evidence that lies beside a picture;
+and the picture made anew of that evidence.
+
+Picture and evidence are a stranger's, so their heads are looked at before Blender unpacks them.
+What is wrong with them is told as a ``fault``, which is whoever's they are; what is wrong with the
+scene, or with this machine, ends the order as it ends any other, and says nothing about them.
+"""
+
+import os
+import time
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from . import comparing, cutting, passes
+from .headers import NoHeader, window_of
+from .passes import STANDARD, Kinds, Layers
+from .pixels import NoPixels, size_of_png
+from .placing import Crop, place
+from .proving import make
+from .rendering import facts, still
+from .scene import choose_format, name_of, opened, prepare, size_of
+from .speech import MachineError, Progress, Say, one_line
+
+COARSE_SIDE = 64  # pixels of the coarse picture's longer side
+COARSE_SAMPLES = 4
+CELLS = 8  # each way
+CHANNELS_MORE = 8
+PIECE = 1 << 20
+
+
+class Fault(Exception):
+    """What was delivered is not what it must be; the text says what."""
+
+
+def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """``result`` is the zip that was delivered, ``draws`` say where the crops lie; says of each
+    crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
+    ``unable`` to check such a scene.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    if reasons := cutting.obstacles(scene):
+        say("done", frame=frame, unable=reasons[0], **facts(bpy, scene, started))
+        return
+    progress = Progress(say, len(order["draws"]) + 2)
+    progress.watch(bpy)
+    try:
+        told = _compare(bpy, scene, order, frame, progress)
+    except Fault as fault:
+        told = {"fault": str(fault)}
+    say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
+
+
+def _compare(
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Progress
+) -> dict[str, Any]:
+    size, kinds = size_of(scene), cutting.tile_kinds(scene)
+    suffix = choose_format(scene.render, order.get("format"))
+    picture, evidence = _unpacked(order, frame, suffix, _bytes_most(size, kinds))
+    theirs = _evidence(bpy, evidence, size, kinds)
+    grid = _coarse(bpy, scene, order, progress)
+    crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    cutting.strip(scene)
+    found: list[dict[str, Any]] = []
+    for crop in crops:
+        progress.next(f"crop {len(found) + 1}")
+        ours = _crop(bpy, scene, crop, frame, order["out"])
+        found += [
+            {
+                "at": list(crop),
+                "layer": layer,
+                **comparing.compared(of, _part(theirs, layer, crop, size)),
+            }
+            for layer, of in ours.items()
+        ]
+    progress.next("picture")
+    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs))}
+
+
+# ── what was delivered ───────────────────────────────────────────────────────────────────────────
+
+
+def _bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
+    """What a file of so many pixels can have at most, packed badly."""
+    channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
+    return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
+
+
+def _unpacked(order: dict[str, Any], frame: int, suffix: str, most: int) -> tuple[str, str]:
+    """The picture and the evidence, out of the zip: these two names, and so many bytes at most."""
+    names = [name_of(frame, suffix), name_of(frame, ".evidence.exr")]
+    paths = [os.path.join(order["out"], f"their-{name}") for name in names]
+    try:
+        with zipfile.ZipFile(order["result"]) as packed:
+            if sorted(packed.namelist()) != sorted(names):
+                raise Fault(f"the result holds {packed.namelist()[:4]}, not {names}")
+            for name, path in zip(names, paths, strict=True):
+                with packed.open(name) as source, open(path, "xb") as target:
+                    _copy(source, target, most)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as fault:
+        raise Fault(f"the result is no zip that can be read: {one_line(fault)}") from fault
+    return paths[0], paths[1]
+
+
+def _copy(source: Any, target: Any, most: int) -> None:
+    while piece := source.read(PIECE):
+        most -= len(piece)
+        if most < 0:
+            raise Fault("the result unpacks to more than such a picture can be")
+        target.write(piece)
+
+
+def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
+    try:
+        width, height, channels = window_of(path)
+    except NoHeader as fault:
+        raise Fault(f"the evidence is none: {fault}") from fault
+    wanted = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
+    if (width, height) != size or channels > wanted + CHANNELS_MORE:
+        said = f"{width} by {height}, {channels} channels"
+        raise Fault(f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected")
+    try:
+        return passes.read(bpy, path, size, kinds)
+    except MachineError as fault:
+        raise Fault(f"the evidence cannot be read: {fault}") from fault
+
+
+# ── what it is held against ──────────────────────────────────────────────────────────────────────
+
+
+def _coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
+    """How much varies where, by a small picture of our own."""
+    progress.next("coarse picture")
+    share = COARSE_SIDE / max(size_of(scene))
+    if share < 1:
+        width, height = (max(round(side * share), 4) for side in size_of(scene))
+        scene.render.resolution_x, scene.render.resolution_y = width, height
+        scene.render.resolution_percentage = 100
+    scene.cycles.samples = min(scene.cycles.samples, COARSE_SAMPLES)
+    scene.cycles.use_adaptive_sampling = False
+    cutting.strip(scene)
+    path = os.path.join(order["out"], "coarse.exr")
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    still(bpy, scene, frame, path)
+    found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
+    return comparing.variance(next(iter(found.values())), CELLS)
+
+
+def _crop(bpy: Any, scene: Any, crop: Crop, frame: int, out: str) -> dict[str, Any]:
+    """The crop as we render it, of each view layer, its first row the lowest."""
+    area = cutting.rendered(crop, scene)
+    cutting.select(scene, area)
+    path = os.path.join(out, "crop.exr")
+    still(bpy, scene, frame, path)
+    layers = [layer.name for layer in scene.view_layers if layer.use]
+    found = _combined(bpy, path, (area[2], area[3]), layers)
+    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
+    return {
+        layer: of[below : below + crop[3], left : left + crop[2]] for layer, of in found.items()
+    }
+
+
+def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
+    kinds = {layer: {"Combined": STANDARD["Combined"]} for layer in layers}
+    return {layer: of["Combined"] for layer, of in passes.read(bpy, path, size, kinds).items()}
+
+
+def _part(theirs: Layers, layer: str, crop: Crop, size: tuple[int, int]) -> Any:
+    x, y, across, down = crop
+    below = size[1] - y - down
+    return theirs[layer]["Combined"][below : below + down, x : x + across]
+
+
+def _finish(
+    bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
+) -> dict[str, Any] | None:
+    """The picture made anew of the evidence, beside the one that was delivered; None where the
+    format is one whose head we do not read, and the files are not the same.
+    """
+    picture, layers = delivered
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    suffix = choose_format(scene.render, order.get("format"))
+    path = os.path.join(order["out"], "our" + suffix)
+    make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
+    if not _may_be_opened(picture, suffix, size_of(scene)):
+        return {"equal": True, "psnr": None} if _same(path, picture) else None
+    ours = _pixels(bpy, path)
+    if not ours.size:  # of several layers: Blender shows no pixels of such an image
+        return {"equal": True, "psnr": None} if _same(path, picture) else None
+    return comparing.compared(ours, _pixels(bpy, picture))
+
+
+def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
+    try:
+        if suffix == ".png":
+            found = size_of_png(picture)
+        elif suffix == ".exr":
+            found = window_of(picture)[:2]
+        else:
+            return False
+    except (NoPixels, NoHeader) as fault:
+        raise Fault(f"the picture is none: {fault}") from fault
+    if found != size:
+        raise Fault(f"the picture is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
+    return True
+
+
+def _same(one: str, other: str) -> bool:
+    with open(one, "rb") as ours, open(other, "rb") as theirs:
+        while piece := ours.read(PIECE):
+            if theirs.read(len(piece)) != piece:
+                return False
+        return not theirs.read(1)
+
+
+def _pixels(bpy: Any, path: str) -> Any:
+    image = bpy.data.images.load(path)
+    try:
+        width, height = image.size
+        found = np.empty(width * height * image.channels, np.float32)
+        image.pixels.foreach_get(found)
+        return found.reshape(height, width, image.channels)
+    except (RuntimeError, ValueError) as fault:
+        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
+    finally:
+        bpy.data.images.remove(image)

@@ -1,0 +1,156 @@
+"""The pixels of a PNG file, without a library: so that whoever has the picture can hash them.
+
+The same picture is written differently by other versions and other threads; its pixels are the
+same. Hashed are the samples as the file has them, row by row from the top, behind one line of
+ASCII, ``rendertrust-pixels-v1 {width} {height} {channels} {bits}``, and a newline. PNG 1.2, without
+palette and interlacing, which Blender does not write.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+NAME = "rendertrust-pixels-v1"
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+PIXELS_MAX = 1 << 28
+SIDE_MAX = 1 << 16
+PIECE = 1 << 20
+
+
+class NoPixels(Exception):
+    """The text says why."""
+
+
+def of_png(path: str) -> dict[str, Any]:
+    """sha256, width, height, channels, and bits of each. OSError; NoPixels for another file."""
+    with open(path, "rb") as file:
+        return _hashed(file)
+
+
+def size_of_png(path: str) -> tuple[int, int]:
+    """Width and height by its head alone. OSError; NoPixels for another file."""
+    with open(path, "rb") as file:
+        width, height, _, _ = _head(file)
+        return width, height
+
+
+def told(path: str) -> dict[str, Any]:
+    """The same under the name ``pixels``, as it is reported; nothing of another file."""
+    try:
+        return {"pixels": of_png(path)}
+    except NoPixels:
+        return {}
+
+
+def _head(file: Any) -> tuple[int, int, int, int]:
+    """Width, height, channels, and bits of each."""
+    if file.read(8) != SIGNATURE:
+        raise NoPixels("it is no PNG file")
+    kind, body = _chunk(file)
+    if kind != b"IHDR" or len(body) != 13:
+        raise NoPixels("it does not begin with a header")
+    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+    if color not in CHANNELS or bits not in (8, 16) or interlaced:
+        raise NoPixels("it is a PNG file of a kind that is not read")
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
+        raise NoPixels("it has too many pixels, or none")
+    return width, height, CHANNELS[color], bits
+
+
+def _hashed(file: Any) -> dict[str, Any]:
+    width, height, channels, bits = _head(file)
+    digest = hashlib.sha256(f"{NAME} {width} {height} {channels} {bits}\n".encode())
+    step = channels * bits // 8
+    _rows(file, width * step, height, step, digest)
+    return {
+        "sha256": digest.hexdigest(),
+        "width": width,
+        "height": height,
+        "channels": channels,
+        "bits": bits,
+    }
+
+
+def _chunk(file: Any) -> tuple[bytes, bytes]:
+    head = file.read(8)
+    if len(head) != 8:
+        raise NoPixels("it breaks off")
+    length = int.from_bytes(head[:4], "big")
+    if length > 1 << 30:
+        raise NoPixels("one of its parts is too long")
+    body, check = file.read(length), file.read(4)
+    if len(body) != length or zlib.crc32(head[4:] + body) != int.from_bytes(check, "big"):
+        raise NoPixels("it is damaged")
+    return head[4:], body
+
+
+def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
+    """Unpack row by row: never more than a piece beyond one row is in memory."""
+    held, before, done = bytearray(), bytes(length), 0
+    for piece in _unpacked(file):
+        held += piece
+        while len(held) > length and done < height:
+            before = _unfiltered(held[0], held[1 : length + 1], before, step)
+            del held[: length + 1]
+            digest.update(before)
+            done += 1
+        if done == height and held:
+            raise NoPixels("it has more rows than it says")
+    if done < height:
+        raise NoPixels("rows are missing")
+
+
+def _unpacked(file: Any) -> Iterator[bytes]:
+    """The data of all parts, a piece at a time, however well it was packed."""
+    unpacker = zlib.decompressobj()
+    while True:
+        kind, body = _chunk(file)
+        if kind == b"IDAT":
+            while piece := _piece(unpacker, body):
+                yield piece
+                body = unpacker.unconsumed_tail
+        elif kind == b"IEND":
+            return
+
+
+def _piece(unpacker: Any, body: bytes) -> bytes:
+    try:
+        piece: bytes = unpacker.decompress(body, PIECE)
+    except zlib.error as fault:
+        raise NoPixels("its data cannot be unpacked") from fault
+    return piece
+
+
+def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
+    """One row as it was before its filter (PNG 1.2, 6)."""
+    if kind == 1:
+        for place in range(step, len(row)):
+            row[place] = row[place] + row[place - step] & 255
+    elif kind == 2:
+        for place, value in enumerate(above):
+            row[place] = row[place] + value & 255
+    elif kind == 3:
+        for place, value in enumerate(above):
+            left = row[place - step] if place >= step else 0
+            row[place] = row[place] + (left + value >> 1) & 255
+    elif kind == 4:
+        _paeth(row, above, step)
+    elif kind:
+        raise NoPixels("it has an unknown filter")
+    return bytes(row)
+
+
+def _paeth(row: bytearray, above: bytes, step: int) -> None:
+    for place in range(min(step, len(row))):
+        row[place] = row[place] + above[place] & 255
+    for place in range(step, len(row)):
+        left, over, corner = row[place - step], above[place], above[place - step]
+        rise, run = over - corner, left - corner
+        far, near, both = abs(rise), abs(run), abs(rise + run)
+        best = over if near <= both else corner
+        if far <= near and far <= both:
+            best = left
+        row[place] = row[place] + best & 255

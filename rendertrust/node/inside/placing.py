@@ -1,0 +1,46 @@
+"""Where crops lie in a frame, by numbers that were drawn elsewhere and what varies in the frame."""
+
+from bisect import bisect_right
+from itertools import accumulate
+
+SIDE = 10  # of the frame's width and height one in so many: a hundredth of its pixels
+SIDE_LEAST = 8  # pixels, where the frame has as many
+Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
+Drawn = tuple[float, float, float | None]  # x, y, which cell; None: anywhere. 0 up to 1
+
+
+def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> Crop:
+    """The rectangle within a frame of ``size`` (width, height).
+
+    ``variance`` has rows from the top, of cells of equal size; where nothing varies, or there is
+    no grid, the crop may lie anywhere. Raises ValueError for a frame without pixels.
+    """
+    if min(size) < 1:
+        raise ValueError("a frame has pixels")
+    across, down = (min(max(side // SIDE, SIDE_LEAST), side) for side in size)
+    x, y, share = drawn
+    cell = None if share is None else _cell(variance, share)
+    if cell is None:
+        return (
+            min(int(x * (size[0] - across + 1)), size[0] - across),
+            min(int(y * (size[1] - down + 1)), size[1] - down),
+            across,
+            down,
+        )
+    row, column, rows, columns = cell
+    left = int((column + x) / columns * size[0]) - across // 2
+    top = int((row + y) / rows * size[1]) - down // 2
+    left = min(max(left, 0), size[0] - across)
+    return left, min(max(top, 0), size[1] - down), across, down
+
+
+def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int] | None:
+    """The cell that a draw falls into, each as probable as much varies in it; with the grid's
+    size."""
+    columns = len(variance[0]) if variance else 0
+    weights = [max(value, 0.0) for row in variance for value in row]
+    sums = list(accumulate(weights))
+    if not sums or sums[-1] <= 0.0 or len(weights) != columns * len(variance):
+        return None
+    found = min(bisect_right(sums, share * sums[-1]), len(weights) - 1)
+    return found // columns, found % columns, len(variance), columns

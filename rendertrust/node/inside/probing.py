@@ -1,0 +1,62 @@
+"""A price probe: how long small pieces of some frames take, instead of whole ones."""
+
+import os
+import time
+from typing import Any
+
+from . import cutting
+from .rendering import still
+from .scene import opened, prepare, set_format, size_of
+from .speech import Progress, Say, SceneError
+
+BASE_SIDE = 2  # pixels: a render of so little takes the time of everything but pixels
+
+
+def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render ``crops`` ([x, y, width, height]) of each of ``frames``, with ``samples_most`` at
+    most, and say the seconds of each; also those of nearly no pixels, which every frame costs.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    if scene.render.engine != "CYCLES":
+        raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
+    loaded = time.monotonic() - started
+    samples, width_height = scene.cycles.samples, size_of(scene)
+    scene.cycles.samples = min(samples, order["samples_most"])
+    scene.cycles.use_adaptive_sampling = False  # the price is for what may be needed
+    set_format(scene.render.image_settings, "IMAGE", "PNG")
+    scene.cycles.use_denoising = scene.render.use_compositing = False
+    progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1))
+    progress.watch(bpy)
+    measured = [_frame(bpy, scene, frame, order, progress) for frame in order["frames"]]
+    say(
+        "done",
+        load_seconds=round(loaded, 3),
+        samples=samples,
+        probed_samples=scene.cycles.samples,
+        width=width_height[0],
+        height=width_height[1],
+        frames=measured,
+    )
+
+
+def _frame(
+    bpy: Any, scene: Any, frame: int, order: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Seconds of one frame's crops. The first render also pays for what is kept: it is not told."""
+    seconds: list[float] = []
+    pixels: list[int] = []
+    path = os.path.join(order["out"], "crop.png")
+    for area in [[0, 0, BASE_SIDE, BASE_SIDE], *order["crops"]]:
+        x, y, width, height = area
+        cutting.select(scene, (x, y, width, height))
+        progress.next(f"frame {frame}")
+        seconds.append(still(bpy, scene, frame, path))
+        pixels.append(width * height)
+    return {
+        "frame": frame,
+        "base_seconds": seconds[0],
+        "seconds": seconds[1:],
+        "pixels": pixels[1:],
+    }

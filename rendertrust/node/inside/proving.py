@@ -1,0 +1,73 @@
+"""Frames with evidence: what Cycles rendered, before anything was made of it, and the picture made
+of just that.
+
+Parts of the evidence can be rendered again, and the step from it to the picture repeated, by
+whoever has both. A denoised render would not do: its denoiser filters what guides it in place, and
+what is stored of that cannot be denoised a second time with the same result. That the picture is
+the one of a plain render, bit by bit, is what tiles stand on (docs/adr/0029-pictures.md).
+"""
+
+import os
+import time
+from typing import Any
+
+from . import cutting, passes, pixels
+from .finishing import denoise
+from .rendering import facts, render, still, write_thumbnail
+from .scene import choose_format, name_of, opened, prepare, size_of
+from .speech import Progress, Say
+
+
+def prove(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render the order's frames, each with its evidence beside it; of a scene that cannot be cut
+    as any other, without.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    if cutting.obstacles(scene):
+        render(bpy, order, say)
+        return
+    frames = order.get("frames") or [scene.frame_current]
+    progress = Progress(say, len(frames))
+    progress.watch(bpy)
+    told: dict[str, Any] = {}
+    for frame in frames:
+        progress.next(f"frame {frame}")
+        told = _frame(bpy, order, frame)
+        say("frame", **told)
+    told |= facts(bpy, bpy.context.scene, started)
+    if len(frames) == 1:
+        told |= pixels.told(os.path.join(order["out"], told["file"]))
+    say("done", **told, frames=len(frames))
+
+
+def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    size, kinds = size_of(scene), cutting.tile_kinds(scene)
+    cutting.strip(scene)
+    evidence = name_of(frame, ".evidence.exr")
+    path = os.path.join(order["out"], evidence)
+    seconds = still(bpy, scene, frame, path)
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    suffix = choose_format(scene.render, order.get("format"))
+    name = name_of(frame, suffix)
+    seconds += make(bpy, scene, frame, passes.read(bpy, path, size, kinds), (order["out"], name))
+    told = {"frame": frame, "file": name, "evidence": evidence, "seconds": round(seconds, 3)}
+    if order.get("thumbnails"):
+        told["thumbnail"] = write_thumbnail(bpy, scene, order["out"], frame)
+    return told
+
+
+def make(bpy: Any, scene: Any, frame: int, layers: passes.Layers, place: tuple[str, str]) -> float:
+    """The picture of what was rendered before, in the folder and under the name ``place``; the
+    seconds that it took. The scene is as it was opened; its format was chosen.
+    """
+    started = time.monotonic()
+    scene.frame_set(frame)
+    denoise(bpy, scene, layers, place[0])
+    passes.feed(scene, layers, passes.kinds_of(scene))
+    still(bpy, scene, frame, os.path.join(*place))
+    return time.monotonic() - started

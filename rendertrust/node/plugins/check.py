@@ -1,0 +1,84 @@
+"""``check``: what another node delivered, held against the same scene, in the sandbox."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import attrs
+import orjson
+
+from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins.order import refused
+from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.process import Ending
+
+RESULT: Final = "check/result.zip"  # the input that is checked
+DRAWS_MAX: Final = 16
+REPORT: Final = "check.json"
+_TOLD: Final = ("crops", "finish", "fault", "unable", "frame", "seconds", "blender")
+
+
+@attrs.define
+class Check:
+    """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
+    from 0 up to 1. Its result is a report as JSON: of each crop and of the picture whether they are
+    ``equal``, else their ``psnr``; or a ``fault`` of what was delivered.
+    """
+
+    job_type: ClassVar[str] = "check"
+    render: Render
+
+    async def why_not(self) -> str | None:
+        """What keeps this machine from rendering."""
+        return None if self.render.found is not None else await self.render.why_not()
+
+    async def run(self, task: Task) -> Result:
+        """Render the crops; what goes wrong here is the verifier's, and says nothing of others."""
+        order = _order_for(task)
+        if isinstance(order, Failed):
+            return order
+        ending = await self.render.obey(order, task, Progress(task=task))
+        return _report(ending, task)
+
+
+def _order_for(task: Task) -> Mapping[str, Any] | Failed:
+    draws = task.params.get("draws")
+    if not _are_draws(draws):
+        return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
+    if RESULT not in task.inputs:
+        return refused(f"the input {RESULT} is missing")
+    params = {name: value for name, value in task.params.items() if name != "draws"}
+    inputs = {name: path for name, path in task.inputs.items() if name != RESULT}
+    order = order_for(attrs.evolve(task, params=params, inputs=inputs))
+    if isinstance(order, Failed):
+        return order
+    if "tile" in order or "tiles" in order or len(order.get("frames", ())) > 1:
+        return refused("one whole frame is checked at a time")
+    return {**order, "do": "check", "draws": draws, "result": RESULT, "thumbnails": False}
+
+
+def _are_draws(value: object) -> bool:
+    if not isinstance(value, list) or not 1 <= len(value) <= DRAWS_MAX:  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    return all(map(_is_draw, value))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def _is_draw(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 3:  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    x, y, cell = value  # pyright: ignore[reportUnknownVariableType]
+    return _is_share(x) and _is_share(y) and (cell is None or _is_share(cell))
+
+
+def _is_share(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < 1  # type: ignore[operator]
+
+
+def _report(ending: Ending, task: Task) -> Result:
+    last = ending.last
+    if last.get("event") != "done":
+        error = str(last.get("error") or ending.excess or "the check ended without a word")
+        return Failed(failure="verifier", error=error[:500], detail=ending.tail)
+    told = {name: last[name] for name in _TOLD if last.get(name) is not None}
+    path = task.folder / REPORT
+    path.write_bytes(orjson.dumps(told))
+    return Completed(file=path, work=told)

@@ -1,0 +1,166 @@
+"""What the parameters of a render unit may say, as the worker's order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from rendertrust.frame_range import FRAME_MAX
+from rendertrust.node.cache import safe_path
+from rendertrust.node.plugin import Failed, Task
+from rendertrust.tiling import TILES_MAX
+
+FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
+PIXELS_MAX: Final = 16_384
+SAMPLES_MAX: Final = 65_536
+CHUNK_MAX: Final = 64  # frames in one unit
+PATHS: Final = "rendertrust-paths.json"  # the input that says where named files lie among inputs
+KNOWN: Final = frozenset(
+    (
+        *("frame", "frames", "width", "height", "samples", "format", "noisy", "evidence"),
+        *("tile", "tiles", "scene"),
+    )
+)
+
+
+def refused(error: str) -> Failed:
+    """The order is wrong, and would be on every node."""
+    return Failed(failure="scene", error=error)
+
+
+def whole(params: Mapping[str, Any], name: str, least: int, most: int) -> int | Failed | None:
+    """A whole number within bounds; None where it is not given."""
+    value = params.get(name)
+    if value is None:
+        return None
+    if not _is_whole(value, least, most):
+        return refused(f"{name} must be a whole number from {least} to {most}")
+    return cast("int", value)
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def order_of(params: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
+    """The worker's order for a unit's parameters, or what is wrong with them."""
+    given = {name: value for name, value in params.items() if value is not None}
+    resolution = given.pop("resolution", None)
+    if resolution is not None:
+        if not isinstance(resolution, list) or len(resolution) != 2:  # pyright: ignore[reportUnknownArgumentType]
+            return refused("resolution must be [width, height]")
+        given["width"], given["height"] = resolution
+    if unknown := sorted(set(given) - KNOWN):
+        return refused(f"render does not know the parameter {unknown[0]!r}")
+    order: dict[str, Any] = {}
+    for part in (_picture(given), _frames(given), _parts(given)):
+        if isinstance(part, Failed):
+            return part
+        order |= part
+    return _agreed(order)
+
+
+def _picture(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
+    order: dict[str, Any] = {}
+    bounds = (("width", 4, PIXELS_MAX), ("height", 4, PIXELS_MAX), ("samples", 1, SAMPLES_MAX))
+    for name, least, most in bounds:
+        value = whole(given, name, least, most)
+        if isinstance(value, Failed):
+            return value
+        if value is not None:
+            order[name] = value
+    if ("width" in order) != ("height" in order):
+        return refused("width and height must be given together")
+    wanted = given.get("format")
+    if wanted is not None and wanted not in FORMATS:
+        return refused(f"format must be one of {', '.join(FORMATS)}")
+    return order if wanted is None else {**order, "format": wanted}
+
+
+def _frames(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
+    """One frame, or several that one Blender renders in the order given."""
+    frame = whole(given, "frame", -FRAME_MAX, FRAME_MAX)
+    if isinstance(frame, Failed):
+        return frame
+    several = given.get("frames")
+    if several is None:
+        return {} if frame is None else {"frames": [frame]}
+    if frame is not None:
+        return refused("frame and frames cannot be given together")
+    if not isinstance(several, list) or not 1 <= len(several) <= CHUNK_MAX:  # pyright: ignore[reportUnknownArgumentType]
+        return refused(f"frames must be a list of 1 to {CHUNK_MAX} numbers")
+    numbers = cast("list[object]", several)
+    if not all(_is_whole(number, -FRAME_MAX, FRAME_MAX) for number in numbers):
+        return refused(f"frames must be whole numbers from -{FRAME_MAX} to {FRAME_MAX}")
+    if len(set(numbers)) != len(numbers):
+        return refused("frames names a frame twice")
+    return {"frames": numbers}
+
+
+def _parts(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
+    """A tile to render, tiles to finish, and what is written beside the picture."""
+    order: dict[str, Any] = {}
+    for name in ("noisy", "evidence"):
+        if name in given:
+            if type(given[name]) is not bool:
+                return refused(f"{name} must be true or false")
+            order[name] = given[name]
+    if "tile" in given:
+        if not is_tile(given["tile"]):
+            return refused("tile must be [x, y, width, height] in pixels from the upper left")
+        order["tile"] = given["tile"]
+    if "tiles" in given:
+        tiles = given["tiles"]
+        if not isinstance(tiles, list) or not 1 <= len(tiles) <= TILES_MAX:  # pyright: ignore[reportUnknownArgumentType]
+            return refused(f"tiles must be a list of 1 to {TILES_MAX} tiles")
+        if not all(map(is_tile, cast("list[object]", tiles))):
+            return refused("each of tiles must be [x, y, width, height] in pixels")
+        order["tiles"] = tiles
+    return order
+
+
+def is_tile(value: object) -> bool:
+    """Whether ``value`` is four whole numbers that a rectangle of pixels may have."""
+    if not isinstance(value, list) or len(value) != 4:  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    x, y, width, height = cast("list[object]", value)
+    at = all(_is_whole(number, 0, PIXELS_MAX) for number in (x, y))
+    return at and all(_is_whole(number, 1, PIXELS_MAX) for number in (width, height))
+
+
+def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
+    """Whether what was asked for can be had together."""
+    in_parts = [name for name in ("tile", "tiles") if name in order]
+    if len(in_parts) > 1:
+        return refused("tile (render one) and tiles (finish them) cannot be given together")
+    if in_parts and len(order.get("frames", ())) > 1:
+        return refused("tiles are of one frame")
+    if in_parts and (order.get("noisy") or order.get("evidence")):
+        return refused("a tile is undenoised already; noisy is for whole frames")
+    if "tile" in order and "format" in order:
+        return refused("a tile has no format of its own; ask for it where the tiles are finished")
+    return {key: value for key, value in order.items() if value is not False}
+
+
+def scene_of(task: Task) -> str | Failed:
+    """The input that is the scene: the one named, else the one .blend, or the only one there is."""
+    named = task.params.get("scene")
+    if named is not None:
+        path = safe_path(named) if isinstance(named, str) else None
+        if path is None or str(path) not in task.inputs:
+            return refused("scene must name one of the inputs by its path")
+        return str(path)
+    names = [name for name in task.inputs if name != PATHS]
+    blends = [name for name in names if name.endswith(".blend")] or names
+    if not blends:
+        return refused("there is no scene to fetch: the payload is no upload of this gateway")
+    if len(blends) > 1:
+        return refused(f"{len(blends)} inputs are .blend files; say by `scene` which one it is")
+    return blends[0]
+
+
+def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:
+    """Each tile with its file: the input ``tiles/N.exr``, N counting from 0."""
+    paths = [f"tiles/{number}.exr" for number in range(len(tiles))]
+    for path in paths:
+        if path not in task.inputs:
+            return refused(f"the input {path} is missing: each tile is one, in the order of tiles")
+    return [[*tile, path] for tile, path in zip(tiles, paths, strict=True)]

@@ -1,0 +1,103 @@
+"""``video``: numbered frames, in a zip or one by one, as one file that plays."""
+
+import asyncio
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
+from rendertrust.node.plugins.order import refused, whole
+from rendertrust.node.plugins.render import Progress, Render, result_of
+
+CONTAINERS: Final = ("MP4", "WEBM")
+FPS_MAX: Final = 32_767
+_VIDEO: Final = re.compile(r"video\.(?:mp4|webm)")
+_FOLDER: Final = "pictures"
+
+
+@attrs.define
+class Video:
+    """Takes ``container`` (MP4, WEBM) and the rate: ``fps`` over ``fps_base`` (24, 30000/1001 …).
+
+    Inputs are the frames, or zips of them; with the scene (a .blend) among them the rate may be
+    left out, and linear frames get its view transform.
+    """
+
+    job_type: ClassVar[str] = "video"
+    render: Render
+
+    async def why_not(self) -> str | None:
+        """Blender makes the video: whatever keeps it from rendering keeps it from that too."""
+        return None if self.render.found is not None else await self.render.why_not()
+
+    async def run(self, task: Task) -> Result:
+        """Put the frames in their order and make the video."""
+        order = order_of(task.params)
+        if isinstance(order, Failed):
+            return order
+        scene = [name for name in task.inputs if name.endswith(".blend")]
+        if len(scene) > 1:
+            return refused(f"{len(scene)} inputs are .blend files; one may be")
+        if "fps" not in order and not scene:
+            return refused("fps is missing: name the rate, or give the scene that has it")
+        try:
+            pictures = await asyncio.to_thread(laid_out, task)
+        except BundleError as fault:
+            return refused(str(fault))
+        if not pictures:
+            return refused("there are no numbered frames (like 0001.png) among the inputs")
+        full = {**order, "do": "video", "pictures": pictures}
+        if scene:
+            full["scene"] = scene[0]
+        ending = await self.render.obey(full, task, Progress(task=task))
+        if ending.last.get("event") == "done" and _VIDEO.fullmatch(str(ending.last.get("file"))):
+            told = ("frames", "width", "height", "fps", "seconds")
+            work = {name: ending.last[name] for name in told if name in ending.last}
+            return Completed(file=task.folder / "out" / str(ending.last["file"]), work=work)
+        return result_of(ending, task.folder)
+
+
+def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
+    """The worker's order for a unit's parameters, or what is wrong with them."""
+    if unknown := sorted(set(params) - {"container", "fps", "fps_base"}):
+        return refused(f"video does not know the parameter {unknown[0]!r}")
+    container = params.get("container", "MP4")
+    if container not in CONTAINERS:
+        return refused(f"container must be one of {', '.join(CONTAINERS)}")
+    fps = whole(params, "fps", 1, FPS_MAX)
+    if isinstance(fps, Failed):
+        return fps
+    base = params.get("fps_base")
+    if base is not None and (type(base) not in (int, float) or not 0.1 <= base <= 100_000):
+        return refused("fps_base must be a number from 0.1 to 100000")
+    if base is not None and fps is None:
+        return refused("fps_base goes with fps: the rate is fps / fps_base")
+    given = {"container": container, "fps": fps, "fps_base": base}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def laid_out(task: Task) -> list[str]:
+    """Every frame in one folder below ``in``; their paths there, by number. Raises BundleError."""
+    target = task.folder / "in" / _FOLDER
+    target.mkdir(exist_ok=True)
+    found: list[Path] = []
+    for name, path in task.inputs.items():
+        if zipfile.is_zipfile(path):
+            found += unpack(path, target)
+        elif number_of(name) is not None:
+            place = target / Path(name).name
+            if path != place:
+                if place.exists():
+                    raise BundleError(f"two frames are named {place.name}")
+                path.rename(place)
+            found.append(place)
+    numbers = {number_of(path.name): path for path in found}
+    if len(numbers) != len(found):
+        raise BundleError("two files have the same frame number")
+    ordered = sorted(found, key=lambda path: number_of(path.name) or 0)
+    return [f"{_FOLDER}/{path.name}" for path in ordered]

@@ -1,0 +1,133 @@
+"""Each of the node's own kinds of work done once, and timed: what fails is not offered."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from rendertrust.node.clearing import clear
+from rendertrust.node.plain import NotAFile, open_plain
+from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins import Offer
+from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
+from rendertrust.node.plugins.echo import Echo
+from rendertrust.node.plugins.render import Render, result_of
+from rendertrust.node.plugins.video import Video
+
+ROWS: Final = 200
+CHECKSUM: Final = 8_268_688_513_963_245  # of so many rows, on every machine that computes rightly
+RENDER_SECONDS_MAX: Final = 300.0
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+@attrs.frozen(kw_only=True)
+class Tested:
+    """``faults``: why a kind of work failed here. ``cpu`` is millions of steps a second on one
+    processor, ``render`` samples of a pixel a second; None: not measured.
+    """
+
+    faults: Mapping[str, str]
+    cpu: float | None = None
+    render: float | None = None
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What was measured, as it is told to the gateway."""
+        given = {"cpu_msteps": self.cpu, "render_samples": self.render}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+async def self_test(offer: Offer, scratch: Path, threads: int) -> Tested:
+    """Try each kind in a folder below ``scratch``."""
+    faults: dict[str, str] = {}
+    cpu = render = None
+    said = await _tried(Echo(), scratch, {"rows": 1})
+    if isinstance(said, Failed):
+        faults[Echo.job_type] = said.error
+    scored = await _tried(CpuBenchmark(), scratch, {"rows": ROWS})
+    if isinstance(scored, Failed):
+        faults[CpuBenchmark.job_type] = scored.error
+    else:
+        cpu = float(scored.work["score"])
+    if offer.render is not None:
+        drawn = await _rendered(offer.render, scratch, threads)
+        if isinstance(drawn, str):
+            faults |= {Render.job_type: drawn, Video.job_type: drawn}
+        else:
+            render = drawn
+    return Tested(faults=faults, cpu=cpu, render=render)
+
+
+async def _tried(plugin: Echo | CpuBenchmark, scratch: Path, params: Mapping[str, Any]) -> Result:
+    folder = await asyncio.to_thread(_folder, scratch)
+    try:
+        result = await plugin.run(_task(plugin.job_type, folder, params))
+        return await asyncio.to_thread(_checked, plugin.job_type, result)
+    except OSError as fault:
+        return Failed(failure="node", error=f"it failed here: {fault.strerror}")
+    finally:
+        await asyncio.to_thread(clear, folder)
+
+
+def _checked(job_type: str, result: Result) -> Result:
+    """A benchmark that counts wrongly was done by a machine that does."""
+    if isinstance(result, Failed) or job_type != CpuBenchmark.job_type:
+        return result
+    assert result.file is not None, "both plugins write one"
+    told = orjson.loads(result.file.read_bytes())
+    if told.get("checksum") != CHECKSUM:
+        return Failed(failure="node", error="this machine computes wrongly: the sum is another")
+    return result
+
+
+async def _rendered(render: Render, scratch: Path, threads: int) -> float | str:
+    """Samples a second; or why nothing was rendered."""
+    assert render.found is not None, "it is offered"
+    folder = await asyncio.to_thread(_folder, scratch)
+    try:
+        render.found.box.prepare(folder)
+        ending = await render.found.obey(
+            {"do": "try"}, folder, threads=threads, within=RENDER_SECONDS_MAX, hear=lambda _: None
+        )
+        result = await asyncio.to_thread(result_of, ending, folder)
+        if isinstance(result, Failed):
+            return f"a small picture could not be rendered: {result.error}"
+        if not await asyncio.to_thread(_is_picture, result):
+            return "a small picture was rendered, and is none"
+        return float(ending.last.get("samples_per_second", 0))
+    finally:
+        await asyncio.to_thread(clear, folder)
+
+
+def _is_picture(result: Completed) -> bool:
+    try:
+        with open_plain(result.file or Path()) as file:
+            return bool(file.read(len(PNG)) == PNG)
+    except NotAFile:
+        return False
+
+
+def _folder(scratch: Path) -> Path:
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="self-test-", dir=scratch))
+    (folder / "in").mkdir()
+    return folder
+
+
+def _task(job_type: str, folder: Path, params: Mapping[str, Any]) -> Task:
+    return Task(
+        job_id="self-test",
+        job_type=job_type,
+        payload_ref="none",
+        unit=None,
+        attempt=None,
+        params=params,
+        folder=folder,
+        inputs={},
+        threads=1,
+        on_progress=lambda share, detail: None,
+    )

@@ -1,0 +1,136 @@
+"""What a unit works on, laid out in its folder: the inputs of its dispatch, and a manifest's files.
+
+Everything below ``in`` is a regular file of ours, read only: a manifest knows no links, and its
+paths lead nowhere else.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from rendertrust.frames import FILES_ASKED_MAX
+from rendertrust.manifest import Entry, Manifest, ManifestError, read
+from rendertrust.node.addresses import Addresses
+from rendertrust.node.cache import Cache, place, safe_path
+from rendertrust.node.clearing import clear
+from rendertrust.node.plugin import Failed
+from rendertrust.protocol import Input, JobDispatch
+
+AT_ONCE: Final = 4
+ROUNDS: Final = 3  # a URL may run out while a slow line is busy with the others
+
+
+@attrs.frozen(eq=False)
+class Staging:
+    """The inputs of one unit on their way into ``work``; ``placed`` is what is there."""
+
+    cache: Cache
+    work: Path
+    addresses: Addresses
+    placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
+
+    async def stage(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
+        """Fetch what is not in the cache, and lay everything out."""
+        await asyncio.to_thread(_fresh, self.work)
+        for wanted in dispatch.inputs:
+            path = safe_path(wanted.path)
+            if path is None or str(path) in self.placed:
+                return WRONG_PATH
+            if (failed := await self._put(wanted, [str(path)])) is not None:
+                return failed
+        if dispatch.manifest is not None:
+            failed = await self._lay_out(dispatch.manifest)
+        else:
+            failed = None
+        return self.placed if failed is None else failed
+
+    async def _lay_out(self, wanted: Input) -> Failed | None:
+        source = await self.cache.fetch(wanted)
+        if isinstance(source, Failed):
+            return source
+        try:
+            manifest = read(await asyncio.to_thread(source.read_bytes), "key")
+        except ManifestError as fault:
+            return Failed(failure="gateway", error=f"the manifest is wrong: {fault}"[:500])
+        if any(entry.path in self.placed for entry in manifest.files):
+            return WRONG_PATH
+        return await self._fetch_all(manifest)
+
+    async def _fetch_all(self, manifest: Manifest) -> Failed | None:
+        paths: dict[str, list[str]] = {}
+        for entry in manifest.files:
+            paths.setdefault(entry.sha256, []).append(entry.path)
+        waiting: list[Entry] = []
+        for entry in manifest.by_sha256.values():
+            cached = await asyncio.to_thread(self.cache.has, entry.sha256, entry.size)
+            if not cached or await self._put(_cached(entry), paths[entry.sha256]) is not None:
+                waiting.append(entry)
+        for start in range(0, len(waiting), FILES_ASKED_MAX):
+            batch = waiting[start : start + FILES_ASKED_MAX]
+            if (failed := await self._fetch(batch, paths)) is not None:
+                return failed
+        return None
+
+    async def _fetch(self, batch: Sequence[Entry], paths: dict[str, list[str]]) -> Failed | None:
+        """A batch, asked for again where the network failed."""
+        failed: Failed | None = None
+        for _ in range(ROUNDS):
+            given = await self.addresses.of([entry.sha256 for entry in batch])
+            if isinstance(given, Failed):
+                return given
+            ends = await self._at_once(
+                [(_of(entry, given[entry.sha256]), paths[entry.sha256]) for entry in batch]
+            )
+            batch = [entry for entry, end in zip(batch, ends, strict=True) if end is not None]
+            failed = next((end for end in ends if end is not None), None)
+            if failed is None or failed.failure != "network":
+                return failed
+        return failed
+
+    async def _at_once(self, wanted: Sequence[tuple[Input, list[str]]]) -> list[Failed | None]:
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def one(given: Input, paths: list[str]) -> Failed | None:
+            async with free:
+                return await self._put(given, paths)
+
+        async with asyncio.TaskGroup() as tasks:
+            begun = [tasks.create_task(one(*pair)) for pair in wanted]
+        return [task.result() for task in begun]
+
+    async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
+        """From the cache, or its URL, to each of its paths; at once, as the cache may forget it."""
+        source = await self.cache.fetch(wanted)
+        if isinstance(source, Failed):
+            return source
+        for path in paths:
+            target = self.work / "in" / path
+            try:
+                await asyncio.to_thread(place, source, target)
+            except OSError as fault:
+                return Failed(failure="node", error=f"cannot place an input: {fault.strerror}")
+            self.placed[path] = target
+        return None
+
+
+WRONG_PATH: Final = Failed(
+    failure="gateway", error="the dispatch names an input's path wrongly, or twice"
+)
+
+
+def _of(entry: Entry, given: Input) -> Input:
+    """The URL is the gateway's word, what lies there is the manifest's."""
+    return Input(path=entry.path, url=given.url, sha256=entry.sha256, size=entry.size)
+
+
+def _cached(entry: Entry) -> Input:
+    """It is in the cache; should it leave that just now, it is fetched like the others."""
+    return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
+
+
+def _fresh(work: Path) -> None:
+    clear(work)
+    (work / "in").mkdir(mode=0o755, parents=True)

@@ -1,0 +1,275 @@
+"""What a chain says of a proof's anchor, asked over JSON-RPC: nothing but aiohttp is needed.
+
+    found = await anchored("https://…", proof, contract="0x…")
+    verdict = verify(proof, chain=found)
+
+The node is the caller's choice, and what it answers is data. Without ``contract`` it is the one
+that the proof names: see that it is the one that its gateway publishes.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import orjson
+
+from rendertrust import given
+
+if TYPE_CHECKING:
+    import aiohttp
+
+SECONDS: Final = 20.0
+BYTES_MAX: Final = 1 << 20
+CONFIRMATIONS: Final = 12  # blocks, where the node does not say on which the chain has settled
+ROOT_AT: Final = "0xeaa38b41"  # the contract's rootAt(uint64)
+# Of its event, Anchored(uint64,bytes32,bytes32).
+ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
+_QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,16}")
+# Nodes on which whoever runs them makes the blocks as he likes.
+PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
+
+
+@attrs.frozen
+class Unasked:
+    """Nothing was found out, and why. ``harmless``: because there is nothing to be found yet."""
+
+    reason: str
+    harmless: bool = False
+
+
+NOT_YET: Final = Unasked(
+    "the checkpoint is not anchored yet: no chain vouches for it", harmless=True
+)
+
+
+@attrs.frozen
+class OnChain:
+    """``root``: at the proof's size, in ``contract``; ``mined``: the block of its transaction.
+
+    ``named``: the contract is the one that the caller named. ``final``: whether the chain has
+    settled on its block, as it says, or as blocks on top of it do; None where nobody can tell.
+    ``fault``: what is wrong, if anything.
+    """
+
+    chain_id: int
+    block: int
+    private: bool
+    contract: str
+    named: bool
+    root: bytes | None = None
+    mined: int | None = None
+    final: bool | None = None
+    fault: str | None = None
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether its word is another one than the gateway's own, and one that stays.
+
+        A contract that the proof names may be anybody's: it vouches when the caller knows it.
+        """
+        return self.named and not self.private and self.final is True
+
+
+@attrs.frozen
+class _Claim:
+    """What a proof says of its anchor: all of it is held against the chain."""
+
+    transaction: str
+    block: int
+    chain_id: int
+    contract: str
+
+
+class _NoAnswer(Exception):
+    """The node does not answer as it should: the text says how."""
+
+
+async def anchored(
+    url: str,
+    document: object,
+    *,
+    contract: str | None = None,
+    seconds: float = SECONDS,
+    confirmations: int = CONFIRMATIONS,
+) -> OnChain | Unasked:
+    """What the chain at ``url`` says about the anchor of a proof. Never raises.
+
+    An anchor is final at or below the block that the node calls finalized; where it calls none so,
+    at ``confirmations`` blocks, its own among them.
+    """
+    import asyncio  # noqa: PLC0415
+
+    import aiohttp  # noqa: PLC0415 - only who asks a chain waits for it
+
+    named = None if contract is None else given.address(contract)
+    if contract is not None and named is None:
+        return Unasked(f"{contract!r} is no address of a contract")
+    proof = given.members(document)
+    claim = _claim_of(proof)
+    if isinstance(claim, Unasked):
+        return claim
+    contract = claim.contract if named is None and claim is not None else named
+    if contract is None:
+        return NOT_YET
+    try:
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
+            node = _Node(http, url)
+            here = await _here(node, contract, named=named is not None)
+            settled = await _settled(node, here.block, confirmations)
+            found = await _found(node, proof, here, claim, settled)
+            return NOT_YET if claim is None and found.root is None else found
+    except _NoAnswer as error:
+        return Unasked(str(error))
+    except TimeoutError:
+        return Unasked(f"the chain's node does not answer within {seconds:g} s")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return Unasked(f"the chain's node does not answer: {type(error).__name__}")
+
+
+class _Node:
+    """JSON-RPC, one call after the other."""
+
+    def __init__(self, http: "aiohttp.ClientSession", url: str) -> None:
+        self._http, self._url = http, url
+
+    async def ask(self, method: str, *params: object) -> Any:
+        """The result. Raises _NoAnswer."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with self._http.post(self._url, json=call, allow_redirects=False) as answer:
+            raw = await answer.content.read(BYTES_MAX + 1)
+            while len(raw) <= BYTES_MAX and (more := await answer.content.read(BYTES_MAX)):
+                raw += more
+        try:
+            found = orjson.loads(raw) if len(raw) <= BYTES_MAX else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or found.get("error") or "result" not in found:
+            why = given.members(given.members(found).get("error")).get("message")
+            told = f": {str(why)[:200]}" if isinstance(why, str) else ""
+            raise _NoAnswer(f"the chain's node does not answer {method}{told}")
+        return found["result"]
+
+    async def number(self, method: str, *params: object) -> int:
+        """A result that is a number."""
+        return _number(await self.ask(method, *params), method)
+
+
+_MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
+
+
+def _claim_of(proof: given.Document) -> "_Claim | Unasked | None":
+    """None where it says of no anchor; it says all of one, or nothing."""
+    if all(proof.get(name) is None for name in _MEMBERS):
+        return None
+    transaction = given.transaction(proof.get("anchor_tx_hash"))
+    block, chain_id = given.size(proof.get("block_number")), given.size(proof.get("chain_id"))
+    contract = given.address(proof.get("contract"))
+    if transaction is None:
+        return Unasked("the proof's anchor_tx_hash is no transaction's hash")
+    if block is None:
+        return Unasked("the proof's block_number is no whole number")
+    if chain_id is None:
+        return Unasked("the proof's chain_id is no whole number")
+    if contract is None:
+        return Unasked("the proof's contract is no address of a contract")
+    return _Claim(transaction, block, chain_id, contract)
+
+
+async def _here(node: _Node, contract: str, *, named: bool) -> OnChain:
+    chain_id = await node.number("eth_chainId")
+    block = await node.number("eth_blockNumber")
+    version = str(await node.ask("web3_clientVersion")).lower()
+    private = any(word in version for word in PRIVATE_NODES)
+    return OnChain(chain_id, block, private, contract, named)
+
+
+async def _found(
+    node: _Node, proof: given.Document, here: OnChain, claim: _Claim | None, settled: int
+) -> OnChain:
+    size, root = given.size(proof.get("tree_size")), given.sha256(proof.get("merkle_root"))
+    if size is None or root is None:
+        return attrs.evolve(here, fault="the proof has no tree_size and merkle_root")
+    if claim is not None:
+        if claim.chain_id != here.chain_id:
+            said = f"the proof is anchored on chain {claim.chain_id}, not here"
+            return attrs.evolve(here, fault=said)
+        if claim.contract != here.contract:
+            said = f"the proof names {claim.contract}, not {here.contract}"
+            return attrs.evolve(here, fault=said)
+        fault = await _transaction(node, claim, size, root)
+        here = attrs.evolve(here, mined=claim.block, final=claim.block <= settled, fault=fault)
+    there = await _root_at(node, here.contract, size)
+    if claim is None and there is not None:
+        here = attrs.evolve(here, final=await _was_there(node, here, size, there, settled))
+    return attrs.evolve(here, root=there)
+
+
+async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> str | None:
+    """What is wrong with the transaction that a proof names; None: it made this anchor.
+
+    What it did is read from its own event: every node keeps that, the state of its block only some.
+    """
+    found = await node.ask("eth_getTransactionReceipt", claim.transaction)
+    if found is None:
+        return f"the chain does not know the transaction {claim.transaction}"
+    receipt = given.members(found)
+    to, block = given.address(receipt.get("to")), _number(receipt.get("blockNumber"), "a receipt")
+    if receipt.get("status") != "0x1":
+        return "the contract refused its transaction"
+    if block != claim.block:
+        return f"its transaction is in block {block}, not where it says"
+    if to != claim.contract:
+        what = "one that made a contract" if to is None else f"one to {to}"
+        return f"its transaction is {what}, not to {claim.contract}"
+    wanted = [ANCHORED, f"0x{size:064x}"], root.hex()
+    if wanted not in [_event(log, claim.contract) for log in _listed(receipt.get("logs"))]:
+        return f"its transaction is another one: it did not anchor this root at {size} leaves"
+    return None
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _event(log: object, contract: str) -> tuple[list[str], str | None]:
+    """An event's topics, and the first 32 bytes of its data; nothing of another contract's."""
+    found = given.members(log)
+    if given.address(found.get("address")) != contract:
+        return [], None
+    data = str(found.get("data")).lower()
+    return [str(topic).lower() for topic in _listed(found.get("topics"))], data[2:66]
+
+
+async def _settled(node: _Node, newest: int, confirmations: int) -> int:
+    """The newest block that the chain will not take back."""
+    try:
+        found = await node.ask("eth_getBlockByNumber", "finalized", False)
+        return _number(given.members(found).get("number"), "a block")
+    except _NoAnswer:
+        return newest - max(confirmations, 1) + 1
+
+
+async def _was_there(
+    node: _Node, here: OnChain, size: int, root: bytes, settled: int
+) -> bool | None:
+    """Whether a root stood there already at that block; None: the node has not kept so much."""
+    if settled < 0:
+        return False
+    try:
+        return await _root_at(node, here.contract, size, at=hex(settled)) == root
+    except _NoAnswer:
+        return None
+
+
+async def _root_at(node: _Node, contract: str, size: int, *, at: str = "latest") -> bytes | None:
+    call = {"to": contract, "data": f"{ROOT_AT}{size:064x}"}
+    found = await node.ask("eth_call", call, at)
+    root = given.sha256(found[2:].lower()) if isinstance(found, str) else None
+    return root if root is not None and any(root) else None
+
+
+def _number(value: object, what: str) -> int:
+    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise _NoAnswer(f"the chain's node says no number for {what}")
+    return int(found[0], 0)

@@ -1,0 +1,8 @@
+"""Before anything is paid: what is wrong with a scene, which files it needs, what it will cost.
+
+Pure: facts come from the node's worker (``rendertrust.node.inspection``), which opens the scene.
+
+    findings.py    facts -> findings, each with the setting that mends it
+    layout.py      the files that a scene names -> the inputs of a job
+    price.py       a few small crops -> seconds of the reference machine
+"""

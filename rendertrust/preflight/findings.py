@@ -1,0 +1,277 @@
+"""What the facts of a scene mean for a render on a farm: findings that say what to change.
+
+A finding's ``code`` is for programs and stays as it is; ``setting`` is where a person mends it.
+``error`` stops a job, ``warning`` may spoil its picture, ``note`` is worth knowing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+LEVELS: Final = ("error", "warning", "note")
+SAMPLES_MANY: Final = 4096
+SIDE_MAX: Final = 16_384
+SHOWN_MAX: Final = 100
+GIB: Final = 2**30
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that pre-flight found. ``object`` or ``path`` say where, if it is anywhere."""
+
+    code: str
+    level: str
+    message: str
+    setting: str
+    object: str | None = None
+    path: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NodeClass:
+    """What the nodes that would render it are. ``ram_bytes`` None: not known."""
+
+    blender: tuple[int, int]
+    ram_bytes: int | None = None
+    has_gpu: bool = False
+
+
+Facts = Mapping[str, Any]
+
+
+def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
+    """Everything worth saying about a scene, errors first. ``frames`` are those asked for."""
+    if not facts["opened"]:
+        return (_unopened(facts, nodes),)
+    found = [
+        *_version(facts, nodes),
+        *_engine(facts, nodes),
+        *_output(facts),
+        *_camera(facts),
+        *_files(facts),
+        *_scripts(facts),
+        *_addons(facts),
+        *_memory(facts, nodes),
+        *_sampling(facts, nodes),
+        *_frames(facts, frames),
+        *_simulations(facts),
+        *_tiles(facts),
+    ]
+    return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
+
+
+def stops(found: Iterable[Finding]) -> bool:
+    """Whether anything found keeps the job from being submitted."""
+    return any(finding.level == "error" for finding in found)
+
+
+def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
+    if facts.get("is_newer") and tuple(facts["saved_by"]) > nodes.blender:
+        return _newer(facts["saved_by"], nodes, "error")
+    return Finding(
+        code="not_a_scene",
+        level="error",
+        message=f"Blender cannot open the file: {facts['error']}",
+        setting="Open it in Blender and save it: File > Save As, as a .blend file",
+    )
+
+
+def _newer(saved_by: Sequence[int], nodes: NodeClass, level: str) -> Finding:
+    theirs, ours = ".".join(map(str, saved_by[:2])), ".".join(map(str, nodes.blender))
+    return Finding(
+        code="newer_version",
+        level=level,
+        message=f"the file was saved by Blender {theirs}; the nodes have {ours}",
+        setting=f"Open and save it in Blender {ours}, or choose nodes that have {theirs}",
+    )
+
+
+def _version(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    if tuple(facts["saved_by"][:2]) > nodes.blender:
+        yield _newer(facts["saved_by"], nodes, "error")
+
+
+def _engine(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    engine, setting = facts["engine"], "Render Properties > Render Engine: Cycles"
+    if engine.startswith("BLENDER_EEVEE") and not nodes.has_gpu:
+        message = "EEVEE needs a graphics card; on these nodes it fails or takes 20 times longer"
+        yield Finding(code="eevee_on_cpu", level="error", message=message, setting=setting)
+    elif engine == "BLENDER_WORKBENCH" and not nodes.has_gpu:
+        message = "Workbench needs a graphics card, which these nodes do not have"
+        yield Finding(code="workbench_on_cpu", level="error", message=message, setting=setting)
+    elif engine != "CYCLES" and not engine.startswith("BLENDER_"):
+        message = f"the render engine {engine} comes from an add-on"
+        yield Finding(code="unknown_engine", level="error", message=message, setting=setting)
+
+
+def _output(facts: Facts) -> Iterator[Finding]:
+    if facts["is_movie"]:
+        yield Finding(
+            code="movie_output",
+            level="error",
+            message=f"the scene writes a movie ({facts['format']}); frames are rendered one by one",
+            setting="Output Properties > Output > Media Type: Image, File Format: PNG or OpenEXR",
+        )
+    if max(facts["width"], facts["height"]) > SIDE_MAX:
+        yield Finding(
+            code="too_large",
+            level="error",
+            message=f"{facts['width']} x {facts['height']} pixels; {SIDE_MAX} a side are the most",
+            setting="Output Properties > Format > Resolution",
+        )
+    for node in facts["output_nodes"]:
+        yield Finding(
+            code="output_node",
+            level="warning",
+            message="what File Output nodes write is not delivered, the picture alone is",
+            setting="Compositor: write its passes by OpenEXR MultiLayer in Output Properties",
+            object=f"Node '{node}'",
+        )
+    if facts["burns_in"]:
+        yield Finding(
+            code="stamp",
+            level="note",
+            message="date, time, host, memory and file name are left out of what is burnt in",
+            setting="Output Properties > Metadata > Burn Into Image",
+        )
+    if facts["renders_region"]:
+        yield Finding(
+            code="region",
+            level="warning",
+            message="a region of the frame is rendered, not the whole",
+            setting="Output Properties > Format > Render Region",
+        )
+
+
+def _camera(facts: Facts) -> Iterator[Finding]:
+    if facts["has_camera"]:
+        return
+    others = facts["cameras"]
+    yield Finding(
+        code="no_camera",
+        level="error",
+        message="the scene has no active camera",
+        setting="Scene Properties > Scene > Camera" + ("" if others else ", after Add > Camera"),
+        object=f"Object '{others[0]}'" if others else None,
+    )
+
+
+def _files(facts: Facts) -> Iterator[Finding]:
+    missing = [file for file in facts["files"] if file["bytes"] is None]
+    for file in missing[:SHOWN_MAX]:
+        yield Finding(
+            code="missing_file",
+            level="error",
+            message=f"a file that the scene needs ({file['kind']}) is not there",
+            setting="File > External Data > Find Missing Files, or Pack Resources",
+            object=file["owner"],
+            path=file["path"] if file["kind"] not in ("sequence", "udim") else file["file"],
+        )
+    for block in facts["missing_blocks"][:SHOWN_MAX]:
+        yield Finding(
+            code="missing_link",
+            level="error",
+            message="the library that it is linked from no longer has it",
+            setting="Outliner > Blender File > Libraries: relocate the library or link it anew",
+            object=block,
+        )
+
+
+def _scripts(facts: Facts) -> Iterator[Finding]:
+    for script in facts["scripts"][:SHOWN_MAX]:
+        is_driver = script["kind"] == "driver"
+        yield Finding(
+            code="driver_script" if is_driver else "auto_run_script",
+            level="warning",
+            message="nodes never run a scene's Python; the picture is made without it",
+            setting=(
+                "Graph Editor > Drivers: use an expression of numbers alone, or bake the animation"
+                if is_driver
+                else "Text Editor > Text > Register: off, after baking what the script does"
+            ),
+            object=script["object"],
+        )
+
+
+def _addons(facts: Facts) -> Iterator[Finding]:
+    for node in facts["unknown_nodes"][:SHOWN_MAX]:
+        yield Finding(
+            code="addon_node",
+            level="error",
+            message="the node comes from an add-on that the nodes do not have",
+            setting="Replace it by Blender's own nodes, or bake what it makes into textures",
+            object=node,
+        )
+
+
+def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    need = facts["memory"]["bytes"]
+    if nodes.ram_bytes is None or need <= nodes.ram_bytes * 0.9:
+        return
+    most, have = facts["memory"]["most"], nodes.ram_bytes / GIB
+    yield Finding(
+        code="too_much_memory",
+        level="error",
+        message=f"about {need / GIB:.1f} GiB are needed; the nodes have {have:.1f}",
+        setting="Render Properties > Simplify > Render: Max Subdivision and Texture Limit",
+        object=most[0]["object"] if most else None,
+    )
+
+
+def _sampling(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    samples = facts["samples"]
+    if samples is not None and samples >= SAMPLES_MANY:
+        yield Finding(
+            code="many_samples",
+            level="warning",
+            message=f"{samples} samples a pixel; a denoised picture needs some hundreds",
+            setting="Render Properties > Sampling > Render > Max Samples",
+        )
+    if facts["time_limit"] > 0:
+        yield Finding(
+            code="time_limit",
+            level="note",
+            message="the time limit is left out: with it no two renders are alike",
+            setting="Render Properties > Sampling > Render > Time Limit",
+        )
+    if facts["denoiser"] == "OPTIX" and not nodes.has_gpu:
+        yield Finding(
+            code="gpu_denoiser",
+            level="error",
+            message="OptiX denoises on NVIDIA cards alone, which these nodes do not have",
+            setting="Render Properties > Sampling > Render > Denoise: OpenImageDenoise",
+        )
+
+
+def _frames(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
+    first, last = facts["frame_start"], facts["frame_end"]
+    outside = [frame for frame in frames if not first <= frame <= last]
+    if outside:
+        yield Finding(
+            code="frames_outside",
+            level="warning",
+            message=f"{len(outside)} of the frames, as {outside[0]}, lie outside of the scene's",
+            setting=f"Output Properties > Frame Range is {first} to {last}",
+        )
+
+
+def _simulations(facts: Facts) -> Iterator[Finding]:
+    for name in facts["unbaked"][:SHOWN_MAX]:
+        yield Finding(
+            code="unbaked_simulation",
+            level="warning",
+            message="it goes from frame to frame, and each frame may be another node's",
+            setting="Physics Properties > Cache > Bake, with the cache saved in the file",
+            object=name,
+        )
+
+
+def _tiles(facts: Facts) -> Iterator[Finding]:
+    for reason in facts["tile_obstacles"][:1]:
+        yield Finding(
+            code="no_tiles",
+            level="note",
+            message=f"its frames are rendered whole, never in tiles: {reason}",
+            setting=reason,
+        )

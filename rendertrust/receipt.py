@@ -1,0 +1,350 @@
+"""Receipts: what a node says it did, signed by it, and what the gateway says of that, signed too.
+
+Both are JSON objects with one way to write them, ``canonical``: members in order of their names,
+nothing between them, ASCII alone, whole numbers alone. ``docs/PROOF.md`` has their members;
+golden files are in ``tests/unit/proof/golden``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from rendertrust.given import Document
+from rendertrust.identity import weakness_of
+
+WORK: Final = "rendertrust-work-v1"
+RECEIPT: Final = "rendertrust-receipt-v1"
+VERDICTS: Final = ("unchecked", "exact", "match", "consistent", "unverifiable")
+WHOLE_MAX: Final = 2**53 - 1  # beyond it not every reader of JSON has the same number
+PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones stand there by their hash
+_WORK_MEMBERS: Final = frozenset(
+    (
+        *("format", "job", "unit", "attempt", "job_type", "inputs", "parameters", "renderer"),
+        *("node", "pixels", "object", "begun", "ended", "measured"),
+    )
+)
+_RECEIPT_MEMBERS: Final = frozenset(
+    ("format", "gateway", "work", "node_signature", "verdict", "price", "issued")
+)
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
+@attrs.frozen
+class Work:
+    """What is read of a ``work``: whose it is, and what it made. ``document`` is all of it.
+
+    ``pixels``: SHA-256 over the decoded picture where there is one; ``object`` and ``size``: of the
+    file, where there is one.
+    """
+
+    document: Document = attrs.field(repr=False)
+    job: str
+    unit: int
+    attempt: int
+    node: str
+    node_key: bytes
+    pixels: bytes | None
+    object: bytes | None
+    size: int | None
+
+
+@attrs.frozen
+class Receipt:
+    """A gateway's word on a piece of work. ``price`` in units of money; ``gateway`` is its key."""
+
+    document: Document = attrs.field(repr=False)
+    work: Work
+    node_signature: bytes
+    gateway: bytes
+    verdict: str
+    price: int
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of its canonical form: what the leaf of the settling entry has."""
+        return hashlib.sha256(canonical(self.document)).digest()
+
+
+# ── its one form ─────────────────────────────────────────────────────────────────────────────────
+
+
+def canonical(document: Document) -> bytes:
+    """The bytes that are hashed and signed. ValueError for what has no such form."""
+    _must_be_plain(document)
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return text.encode("ascii")
+
+
+def plain(value: Any) -> Any:
+    """The value with numbers that are not whole, or too large, as texts: ``0.5`` is ``"0.5"``."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(part) for part in value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) > WHOLE_MAX):
+        return repr(value)
+    return value
+
+
+def _must_be_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if not isinstance(name, str):
+                raise ValueError("a member's name is a text")
+            _must_be_plain(part)
+    elif isinstance(value, list):
+        for part in value:
+            _must_be_plain(part)
+    elif type(value) is int:
+        if abs(value) > WHOLE_MAX:
+            raise ValueError("a whole number is too large")
+    elif value is not None and type(value) not in (bool, str):
+        raise ValueError(f"{type(value).__name__} has no canonical form")
+
+
+def stamp(at: datetime) -> str:
+    """A time as receipts have it: UTC, microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+# ── making ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen(kw_only=True)
+class Done:
+    """A piece of work as its node knows it. ``inputs``: SHA-256s in hexadecimal, as dispatched."""
+
+    job: str
+    unit: int
+    attempt: int
+    job_type: str
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    renderer: Mapping[str, str | None]  # name, version, build
+    pixels: Mapping[str, Any] | None
+    object: Mapping[str, Any] | None  # sha256, size
+    begun: datetime
+    ended: datetime
+    measured: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+def work_document(done: Done, node: str, key: Ed25519PublicKey) -> dict[str, Any]:
+    """The ``work`` that a node signs."""
+    return {
+        "format": WORK,
+        "job": done.job,
+        "unit": done.unit,
+        "attempt": done.attempt,
+        "job_type": done.job_type,
+        "inputs": list(done.inputs),
+        "parameters": _parameters(done.parameters),
+        "renderer": plain(done.renderer),
+        "node": {"id": node, "key": key.public_bytes_raw().hex()},
+        "pixels": plain(done.pixels) if done.pixels is not None else None,
+        "object": plain(done.object) if done.object is not None else None,
+        "begun": stamp(done.begun),
+        "ended": stamp(done.ended),
+        "measured": plain(done.measured),
+    }
+
+
+def _parameters(given: Mapping[str, Any]) -> Any:
+    parameters = plain(given)
+    encoded = canonical(parameters)
+    if len(encoded) <= PARAMETERS_BYTES_MAX:
+        return parameters
+    return f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+
+def sign_work(work: Document, key: Ed25519PrivateKey) -> str:
+    """The node's signature, in hexadecimal."""
+    return key.sign(_signed(WORK, work)).hex()
+
+
+def receipt_document(
+    *,
+    work: Document,
+    node_signature: str,
+    gateway: bytes,
+    verdict: str,
+    price: int,
+    issued: datetime,
+) -> dict[str, Any]:
+    """The ``receipt`` that a gateway signs."""
+    return {
+        "format": RECEIPT,
+        "gateway": gateway.hex(),
+        "work": dict(work),
+        "node_signature": node_signature,
+        "verdict": verdict,
+        "price": price,
+        "issued": stamp(issued),
+    }
+
+
+@attrs.frozen
+class Issued:
+    """A receipt that its gateway signed: canonical JSON, and what it says the price is, in units
+    of money.
+    """
+
+    document: str = attrs.field(repr=False)
+    signature: bytes = attrs.field(repr=False)
+    price: int
+    hash: bytes = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "hash", hashlib.sha256(self.document.encode()).digest())
+
+
+def issue(
+    work: Work,
+    node_signature: str,
+    *,
+    verdict: str,
+    price: int,
+    issued: datetime,
+    key: tuple[bytes, Callable[[bytes], bytes]],
+) -> Issued:
+    """The receipt of a work, signed. ``key``: the public key, and what makes signatures by it."""
+    document = receipt_document(
+        work=work.document,
+        node_signature=node_signature,
+        gateway=key[0],
+        verdict=verdict,
+        price=price,
+        issued=issued,
+    )
+    signature = key[1](receipt_message(document))
+    return Issued(canonical(document).decode(), signature, price)
+
+
+def receipt_message(receipt: Document) -> bytes:
+    """What the gateway signs of it."""
+    return _signed(RECEIPT, receipt)
+
+
+def _signed(name: str, document: Document) -> bytes:
+    return name.encode() + b"\n" + canonical(document)
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_work(document: object) -> Work | str:
+    """A ``work``, or why it is none; its signature is another question. Never raises."""
+    if not isinstance(document, dict) or document.keys() != _WORK_MEMBERS:
+        return f"it has not the members of a {WORK}"
+    fault = _form_of(document) or _fault_in(document)
+    if fault is not None:
+        return fault
+    node, made, picture = document["node"], document["object"], document["pixels"]
+    return Work(
+        document=document,
+        job=document["job"],
+        unit=document["unit"],
+        attempt=document["attempt"],
+        node=node["id"],
+        node_key=bytes.fromhex(node["key"]),
+        pixels=None if picture is None else bytes.fromhex(picture["sha256"]),
+        object=None if made is None else bytes.fromhex(made["sha256"]),
+        size=None if made is None else made["size"],
+    )
+
+
+def read_receipt(document: object) -> Receipt | str:
+    """A ``receipt``, or why it is none; its signatures are another question. Never raises."""
+    if not isinstance(document, dict) or document.keys() != _RECEIPT_MEMBERS:
+        return f"it has not the members of a {RECEIPT}"
+    if document["format"] != RECEIPT:
+        return f"it is no {RECEIPT}"
+    work = read_work(document["work"])
+    if isinstance(work, str):
+        return f"work: {work}"
+    key, price = document["gateway"], document["price"]
+    if not _is(_KEY, key):
+        return "gateway is no public key"
+    weakness = weakness_of(bytes.fromhex(key))
+    if weakness is not None:
+        return f"gateway is {weakness}"
+    if not _is(_SIGNATURE, document["node_signature"]):
+        return "node_signature is no signature"
+    if document["verdict"] not in VERDICTS or not _is(_TIME, document["issued"]):
+        return "verdict and issued must be what they are for"
+    if type(price) is not int or not 0 <= price <= WHOLE_MAX:
+        return "price is a whole number"
+    signature = bytes.fromhex(document["node_signature"])
+    return Receipt(document, work, signature, bytes.fromhex(key), document["verdict"], price)
+
+
+def is_signed(work: Work, signature: bytes) -> bool:
+    """Whether the node whose key it names signed it."""
+    return _holds(work.node_key, signature, _signed(WORK, work.document))
+
+
+def is_issued(receipt: Receipt, signature: bytes) -> bool:
+    """Whether the gateway whose key it names signed it."""
+    return _holds(receipt.gateway, signature, receipt_message(receipt.document))
+
+
+def _holds(key: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _form_of(document: Document) -> str | None:
+    try:
+        canonical(document)
+    except (ValueError, RecursionError) as fault:
+        return f"it has no canonical form: {fault}"
+    return None if document["format"] == WORK else f"it is no {WORK}"
+
+
+def _fault_in(work: Document) -> str | None:
+    node, made, picture = work["node"], work["object"], work["pixels"]
+    if not _is(_UUID, work["job"]):
+        return "job is a UUID"
+    if not (_count(work["unit"]) and _count(work["attempt"]) and isinstance(work["job_type"], str)):
+        return "unit and attempt are whole numbers, job_type a text"
+    if not isinstance(node, dict) or node.keys() != {"id", "key"} or not _is(_UUID, node["id"]):
+        return "node has an id and a key"
+    if not _is(_KEY, node["key"]) or weakness_of(bytes.fromhex(node["key"])) is not None:
+        return "the node's key is none"
+    if not isinstance(work["inputs"], list) or not all(_is(_KEY, one) for one in work["inputs"]):
+        return "inputs are SHA-256s"
+    if made is not None and not _names_object(made):
+        return "object has a sha256 and a size"
+    if picture is not None and (
+        not isinstance(picture, dict) or not _is(_KEY, picture.get("sha256"))
+    ):
+        return "pixels have a sha256"
+    if not (_is(_TIME, work["begun"]) and _is(_TIME, work["ended"])):
+        return "begun and ended are times"
+    return None
+
+
+def _names_object(made: object) -> bool:
+    if not isinstance(made, dict) or made.keys() != {"sha256", "size"}:
+        return False
+    return _is(_KEY, made["sha256"]) and _count(made["size"])
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= WHOLE_MAX
+
+
+def _is(form: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None

@@ -1,0 +1,163 @@
+"""Does a receipt hold? Checked without the gateway, step by step, by what it says and what one has.
+
+    verdict = verify_receipt(read_document(raw), picture=read_picture(path), witness=witness)
+
+A receipt's file has the receipt, its gateway's signature, and the proof that its hash stands in the
+log: in the public part of the entry that paid for the work. Without a proof nothing outside of the
+file vouches for it, and it is not ``witnessed``. Whatever a stranger gives is data: nothing raises.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from rendertrust import given, note, receipt
+from rendertrust.node.inside.pixels import NoPixels, of_png
+from rendertrust.note import NoteRefused
+from rendertrust.onchain import OnChain, Unasked
+from rendertrust.receipt import Receipt
+from rendertrust.verify import Link, Shown, Step, Verdict, Witness, verify
+
+FILE: Final = "rendertrust-receipt-file-v1"
+_MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
+_PAYS: Final = ("USAGE", "EARNING")
+_PIECE: Final = 1 << 20
+
+
+@attrs.frozen
+class Picture:
+    """A file that somebody has: its hash, and that of its pixels, or why they cannot be read."""
+
+    name: str
+    sha256: bytes
+    size: int
+    pixels: bytes | str
+
+
+def is_receipt(document: given.Document) -> bool:
+    """Whether it wants to be the file of a receipt."""
+    return document.get("format") == FILE
+
+
+def read_picture(path: Path) -> Picture:
+    """What is looked at of a file. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+    try:
+        pixels: bytes | str = bytes.fromhex(of_png(str(path))["sha256"])
+    except NoPixels as fault:
+        pixels = str(fault)
+    return Picture(path.name, digest.digest(), size, pixels)
+
+
+def verify_receipt(
+    document: object,
+    *,
+    picture: Picture | None = None,
+    witness: Witness | None = None,
+    shown: Sequence[Shown] = (),
+    epochs: Sequence[Link] = (),
+    chain: OnChain | Unasked | None = None,
+) -> Verdict:
+    """Every step over the file of a receipt; what a proof needs is as ``verify`` has it."""
+    if not isinstance(document, dict) or document.keys() != _MEMBERS or not is_receipt(document):
+        return Verdict((Step("form", False, f"it has not the members of a {FILE}"),))
+    read = receipt.read_receipt(document["receipt"])
+    if isinstance(read, str):
+        return Verdict((Step("form", False, read),))
+    steps = [_node(read), _gateway(read, document["signature"])]
+    steps += [] if picture is None else _picture(read, picture)
+    proof = document["proof"]
+    if proof is None:
+        steps += _unproved(read, document["entry_id"], witness)
+        return Verdict(tuple(steps))
+    proved = verify(proof, witness=witness, shown=shown, epochs=epochs, chain=chain)
+    steps += [_entry(read, document["entry_id"], proof), *proved.steps]
+    holds = all(step.holds for step in steps)
+    return Verdict(tuple(steps), witnessed=holds and proved.witnessed)
+
+
+def _node(read: Receipt) -> Step:
+    work = read.work
+    if not receipt.is_signed(work, read.node_signature):
+        return Step("node", False, "the work is not signed by the node's key that it names")
+    said = f"unit {work.unit} of job {work.job}, attempt {work.attempt}, by node {work.node}"
+    return Step("node", True, said)
+
+
+def _gateway(read: Receipt, signature: object) -> Step:
+    if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
+        return Step("gateway", False, "signature is no signature")
+    if not receipt.is_issued(read, bytes.fromhex(signature)):
+        return Step("gateway", False, "the receipt is not signed by the gateway's key in it")
+    return Step("gateway", True, f"{read.verdict}, {read.price} units, by {read.gateway.hex()}")
+
+
+def _picture(read: Receipt, picture: Picture) -> list[Step]:
+    """The very file; or another one with the same pixels, where both can be told."""
+    work = read.work
+    same = (work.object, work.size) == (picture.sha256, picture.size)
+    if same:
+        said = f"{picture.name} is the file that was delivered"
+        if work.pixels is None or isinstance(picture.pixels, str):
+            return [Step("file", True, said)]
+    elif work.pixels is None or isinstance(picture.pixels, str):
+        why = picture.pixels if isinstance(picture.pixels, str) else "the receipt tells no pixels"
+        said = f"{picture.name} is not the file that was delivered, and its pixels: {why}"
+        return [Step("file", False, said)]
+    else:
+        said = f"{picture.name} is written otherwise than what was delivered; its pixels count"
+    holds = picture.pixels == work.pixels
+    words = "the pixels are those of the receipt" if holds else "the pixels are others"
+    return [Step("file", True, said), Step("pixels", holds, words)]
+
+
+def _unproved(read: Receipt, entry: object, witness: Witness | None) -> list[Step]:
+    if entry is not None and given.size(entry) is None:
+        return [Step("entry", False, "entry_id is a whole number")]
+    steps: list[Step] = []
+    if witness is not None:
+        known = read.gateway == witness.verifier.public_key
+        said = (
+            "signed by the key that you know" if known else "signed by a key that you do not know"
+        )
+        steps.append(Step("key", known, said))
+    free = "; it cost nothing" if read.price == 0 else ""
+    return [*steps, Step("log", True, f"no proof that it stands in the log{free}")]
+
+
+def _entry(read: Receipt, entry: object, proof: object) -> Step:
+    """The entry in the log pays for this receipt."""
+    found = given.members(proof)
+    leaf = _fields(found.get("leaf"))
+    if entry != found.get("entry_id") or type(entry) is not int:
+        return Step("entry", False, "the proof is of another entry than the receipt's")
+    if leaf.get("receipt") != read.hash.hex():
+        return Step("entry", False, "the entry in the log pays for another receipt, or for none")
+    if leaf.get("kind") not in _PAYS:
+        return Step("entry", False, f"an entry of the kind {leaf.get('kind')} pays for nothing")
+    paid = given.amount(leaf.get("amount"))
+    good = paid == -read.price if leaf["kind"] == "USAGE" else 0 < paid <= read.price
+    if not good:
+        return Step("entry", False, f"the entry is of {paid} units, the price is {read.price}")
+    return Step("entry", True, f"entry {entry} pays for it, by {_key(read, found)}")
+
+
+def _key(read: Receipt, proof: Any) -> str:
+    verifier = note.read_verifier(str(proof.get("verifier")))
+    if isinstance(verifier, NoteRefused) or verifier.public_key != read.gateway:
+        return "a log with another key: it was rotated since, or is another gateway's"
+    return "the log of the same key"
+
+
+def _fields(leaf: object) -> dict[str, str]:
+    lines = leaf.split("\n") if isinstance(leaf, str) else []
+    return {name: rest for name, _, rest in (line.partition(" ") for line in lines)}

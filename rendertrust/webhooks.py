@@ -1,0 +1,75 @@
+"""Webhooks: how they are signed, and how a receiver knows that one is ours (Standard Webhooks).
+
+    event = webhooks.read(body, request.headers, "whsec_…")   # raises NotOurs
+
+What is signed is ``{webhook-id}.{webhook-timestamp}.{body}``, by HMAC-SHA256, as ``v1,`` and
+base64; while a secret is rotated there are two signatures. ``webhook-id`` is the same however often
+a delivery is tried: who keeps the ids of what he has done does nothing twice.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+PREFIX: Final = "whsec_"
+TOLERANCE_SECONDS: Final = 300
+
+
+class NotOurs(Exception):
+    """The signature is missing, is not ours, or is too old: do nothing, and answer 400."""
+
+
+def secret_text(secret: bytes) -> str:
+    """A secret as people copy it: ``whsec_`` and base64."""
+    return PREFIX + base64.b64encode(secret).decode()
+
+
+def secret_bytes(text: str) -> bytes:
+    """The secret that was copied. Raises ValueError."""
+    try:
+        return base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError("is no secret of an endpoint: whsec_…") from error
+
+
+def signature(secret: bytes, id_: str, timestamp: int, body: bytes) -> str:
+    """One signature: ``v1,`` and base64."""
+    content = f"{id_}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(secret, content, hashlib.sha256)).decode()
+
+
+def headers_for(secrets: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """What goes with a delivery: signed with each of the secrets."""
+    signatures = [signature(secret, id_, timestamp, body) for secret in secrets]
+    return {ID: id_, TIMESTAMP: str(timestamp), SIGNATURE: " ".join(signatures)}
+
+
+def read(
+    body: bytes, headers: Mapping[str, str], secret: str, *, now: float | None = None
+) -> dict[str, Any]:
+    """The event, if it is ours; ``body`` as it came, ``headers`` in any case of letters.
+
+    Raises NotOurs; ValueError where the ``secret`` is none.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    id_, said, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
+    if not (said.isascii() and said.isdigit() and len(said) < 16):
+        raise NotOurs(f"{TIMESTAMP} is missing, or no time")
+    if abs((time.time() if now is None else now) - int(said)) > TOLERANCE_SECONDS:
+        raise NotOurs("it is too old, or from the future")
+    ours = signature(secret_bytes(secret), id_, int(said), body).encode()
+    if not any(hmac.compare_digest(ours, one.encode()) for one in signatures.split()):
+        raise NotOurs("no signature is ours")
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise NotOurs("the body is no JSON") from error
+    if not isinstance(event, dict):
+        raise NotOurs("the body is no event")
+    return event

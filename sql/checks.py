@@ -1,0 +1,58 @@
+"""Checks as they are kept: what was delivered, and what was found about it."""
+
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import attrs
+
+CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
+
+
+@attrs.frozen
+class CheckRow:
+    """PENDING, then DECIDED with a ``verdict``.
+
+    ``work`` is canonical JSON, as its node signed it.
+    """
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    node_id: UUID
+    device_class: str
+    result_ref: str | None
+    sha256: bytes | None
+    size: int | None
+    work: str | None = attrs.field(repr=False)
+    node_signature: str | None = attrs.field(repr=False)
+    verified: bool
+    operator: str | None
+    share_percent: int
+    window_seconds: int
+    opened_at: datetime
+    state: str = "PENDING"
+    verdict: str | None = None
+    said: str = ""
+    verifier_id: UUID | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def id(self) -> CheckId:
+        """Which attempt of which unit it is of."""
+        return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class Pending:
+    """A check that is to be made, with what its job says."""
+
+    row: CheckRow
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any] = attrs.field(repr=False)
+    user: UUID
+    frames: str | None
+    price: int
+    failures: int
+    owner: UUID | None  # of the node whose work it is

@@ -1,0 +1,59 @@
+"""Who belongs together: members of organisations, the nodes lent to them, who trusts whom."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+Ties: TypeAlias = Mapping[UUID, frozenset[UUID]]
+
+
+def _ties(pairs: Iterable[tuple[UUID, UUID]]) -> Ties:
+    found: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for one, other in pairs:
+        found[one].add(other)
+    return {one: frozenset(others) for one, others in found.items()}
+
+
+@attrs.frozen
+class Circles:
+    """By user his ``organisations``, whom he ``trusts`` and who is ``trusting`` him; by node the
+    organisation that it is ``lent`` to.
+    """
+
+    organisations: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])
+    lent: Mapping[UUID, UUID] = attrs.field(factory=dict[UUID, UUID])
+    trusts: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])
+    trusting: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])
+
+    @classmethod
+    def of(
+        cls,
+        members: Iterable[tuple[UUID, UUID]] = (),
+        lent: Iterable[tuple[UUID, UUID]] = (),
+        trusts: Iterable[tuple[UUID, UUID]] = (),
+    ) -> "Circles":
+        """Of pairs (user, organisation), (node, organisation) and (who trusts, whom)."""
+        pairs = tuple(trusts)
+        return cls(_ties(members), dict(lent), _ties(pairs), _ties((b, a) for a, b in pairs))
+
+    def of_user(self, user: UUID) -> frozenset[UUID]:
+        """The organisations that he is a member of."""
+        return self.organisations.get(user, frozenset())
+
+    def trust(self, user: UUID | None, other: UUID | None) -> bool:
+        """Whether ``user`` trusts ``other``."""
+        return user is not None and other is not None and other in self.trusts.get(user, ())
+
+
+ALONE: Final = Circles()
+
+
+def circles_of(rows: Iterable[Any]) -> Circles:
+    """As the query ``work_circles`` answers them."""
+    found: dict[str, list[tuple[UUID, UUID]]] = {"member": [], "lent": [], "trust": []}
+    for row in rows:
+        found[row["kind"]].append((row["one"], row["other"]))
+    return Circles.of(found["member"], found["lent"], found["trust"])

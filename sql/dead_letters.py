@@ -1,0 +1,89 @@
+"""What came to nothing and waits for somebody: jobs that failed, events of Stripe's."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from sql.audit import Act, record
+from sql.database import Database
+from sql.loader import QUERIES
+
+Kind: TypeAlias = Literal["job", "event"]
+
+
+@attrs.frozen
+class DeadJob:
+    """A job that failed for good. ``total``: how many there are in all."""
+
+    id: UUID
+    job_type: str
+    user_id: UUID
+    email: str
+    node_id: UUID | None
+    node_name: str | None
+    error_message: str | None
+    error_class: str | None
+    retry_count: int
+    price: int
+    at: datetime
+    total: int
+
+
+@attrs.frozen
+class DeadEvent:
+    """An event that did not fit: REFUSED, or EARLY while its purchase is not there."""
+
+    id: str
+    type: str
+    object: str
+    outcome: str
+    at: datetime
+    times: int
+    purchase: UUID | None
+    email: str | None
+    total: int
+
+
+class DeadLetters:
+    """Reads, and puts aside; raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def jobs(
+        self,
+        owner: UUID | None,
+        ids: Sequence[UUID] | None = None,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Sequence[DeadJob]:
+        """Newest first; of one owner, or those that are named, where that is given."""
+        rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset)
+        return [DeadJob(**row) for row in rows]
+
+    async def events(
+        self, ids: Sequence[str] | None = None, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadEvent]:
+        """Newest first; those that are named, where that is given."""
+        rows = await self._database.all("dead_events", ids and list(ids), limit, offset)
+        return [DeadEvent(**row) for row in rows]
+
+    async def readings(self, event: str) -> int:
+        """How often the event was taken so far."""
+        row = await self._database.one("dead_event_readings", event)
+        return 0 if row is None else int(row["count"])
+
+    async def discard(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
+        """Put them aside, with the record of who did it; those that were not before."""
+        async with self._database.transaction() as connection:
+            by, reason = act.actor_id, act.reason
+            query = QUERIES["dead_letters_discard"]
+            rows = await connection.fetch(query, kind, list(ids), by, reason, act.at)
+            done = [str(row["id"]) for row in rows]
+            if done:
+                await record(connection, attrs.evolve(act, details={"ids": done}))
+        return done

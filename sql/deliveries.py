@@ -1,0 +1,104 @@
+"""Deliveries of webhooks as the Courier takes them, and what it says of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+from sql.events import EventRow
+
+OF_ENDPOINT_MOST: Final = 8  # at once: one that is slow must not have all hands
+
+
+@attrs.frozen
+class Due:
+    """An event to be told. ``tries`` counts this one; ``event`` is None where it expired."""
+
+    id: UUID
+    endpoint: UUID
+    url: str
+    secrets: Sequence[bytes] = attrs.field(repr=False)  # each signs
+    job: UUID
+    type: str
+    tries: int
+    failing_since: datetime | None
+    event: EventRow | None
+
+
+@attrs.frozen
+class Settled:
+    """What became of a try: an end, or ``due_at`` the next."""
+
+    delivery: UUID
+    tries: int
+    state: str  # PENDING, DELIVERED or FAILED
+    due_at: datetime | None = None
+    status: int | None = None
+    error: str | None = None
+    ended_at: datetime | None = None
+
+
+@attrs.frozen
+class Standing:
+    """How an endpoint does: it rests until ``not_before``; with a ``reason`` it is told no more."""
+
+    endpoint: UUID
+    failing_since: datetime | None = None
+    not_before: datetime | None = None
+    disabled_at: datetime | None = None
+    reason: str | None = None
+
+
+class Deliveries:
+    """Each method raises ``sql.database.Unavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, now: datetime, until: datetime, most: int) -> Sequence[Due]:
+        """What is due, for the caller alone ``until`` then: whatever becomes of him."""
+        rows = await self._database.all("deliveries_claim", now, until, OF_ENDPOINT_MOST, most)
+        return [_due(row) for row in rows]
+
+    async def settle(self, settled: Sequence[Settled], standings: Sequence[Standing]) -> None:
+        """Write down what became of tries, and how their endpoints do."""
+        if settled:
+            await self._database.execute("deliveries_settle", *_columns(settled))
+        if standings:
+            await self._database.execute("endpoints_settle", *_columns(standings))
+
+    async def expire(self, before: datetime, most: int) -> int:
+        """Forget what came to be before; how many."""
+        return len(await self._database.all("deliveries_expire", before, most))
+
+    async def waiting(self) -> int:
+        """How many are not delivered yet."""
+        row = await self._database.one("deliveries_waiting")
+        return 0 if row is None else int(row["count"])
+
+
+def _columns(rows: Sequence[Settled] | Sequence[Standing]) -> list[list[Any]]:
+    names = [field.name for field in attrs.fields(type(rows[0]))]
+    return [[getattr(row, name) for row in rows] for name in names]
+
+
+def _due(row: Any) -> Due:
+    secrets = tuple(s for s in (row["secret"], row["former_secret"]) if s is not None)
+    event = None
+    if row["number"] is not None:
+        names = [field.name for field in attrs.fields(EventRow)]
+        event = EventRow(**{name: row[name] for name in names})
+    return Due(
+        id=row["id"],
+        endpoint=row["endpoint_id"],
+        url=row["url"],
+        secrets=secrets,
+        job=row["job_id"],
+        type=row["type"],
+        tries=row["tries"],
+        failing_since=row["failing_since"],
+        event=event,
+    )

@@ -1,0 +1,134 @@
+"""Endpoints of webhooks and their deliveries, as their owners read and change them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+OF_USER_MAX: Final = 20
+
+
+@attrs.frozen
+class EndpointRow:
+    """``failing_since``: nothing arrives since then; ``disabled_at``: nothing is told any more."""
+
+    id: UUID
+    url: str
+    types: Sequence[str]
+    secret: bytes = attrs.field(repr=False)
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+
+    @property
+    def state(self) -> str:
+        """In a word that sorts."""
+        if self.disabled_at is not None:
+            return "told no more"
+        return "told" if self.failing_since is None else "failing"
+
+
+@attrs.frozen
+class DeliveryRow:
+    """An event on its way to an endpoint. ``status`` and ``error`` are of the last try."""
+
+    id: UUID
+    endpoint_id: UUID
+    job_id: UUID
+    number: int
+    type: str
+    state: str
+    tries: int
+    due_at: datetime
+    tried_at: datetime | None
+    status: int | None
+    error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@attrs.frozen
+class NewEndpoint:
+    id: UUID
+    url: str
+    types: Sequence[str]
+    secret: bytes = attrs.field(repr=False)
+    created_at: datetime
+
+
+@attrs.frozen
+class Wish:
+    """What is to change of an endpoint; None: nothing."""
+
+    url: str | None = None
+    types: Sequence[str] | None = None
+    enabled: bool | None = None
+
+
+_OF_ENDPOINT = tuple(field.name for field in attrs.fields(EndpointRow))
+_OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
+
+
+class Endpoints:
+    """Each method raises ``sql.database.Unavailable``; None: it is none of the user's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, user: UUID, new: NewEndpoint) -> EndpointRow | None:
+        """None when he has OF_USER_MAX."""
+        values = (new.id, user, new.url, list(new.types), new.secret, new.created_at)
+        return await self._one("endpoint_insert", *values, OF_USER_MAX)
+
+    async def of_user(self, user: UUID) -> Sequence[EndpointRow]:
+        """All of them, oldest first."""
+        return [_endpoint(row) for row in await self._database.all("endpoints_of_user", user)]
+
+    async def by_id(self, endpoint: UUID, user: UUID) -> EndpointRow | None:
+        return await self._one("endpoint_of_user", endpoint, user)
+
+    async def change(
+        self, endpoint: UUID, user: UUID, wish: Wish, now: datetime
+    ) -> EndpointRow | None:
+        types = None if wish.types is None else list(wish.types)
+        values = (endpoint, user, wish.url, types, wish.enabled, now)
+        return await self._one("endpoint_update", *values)
+
+    async def rotate(
+        self, endpoint: UUID, user: UUID, secret: bytes, until: datetime
+    ) -> EndpointRow | None:
+        """Another secret; the one before signs beside it until then."""
+        return await self._one("endpoint_rotate", endpoint, user, secret, until)
+
+    async def delete(self, endpoint: UUID, user: UUID) -> bool:
+        """What waits for it is given up."""
+        return await self._database.one("endpoint_delete", endpoint, user) is not None
+
+    async def deliveries(
+        self, endpoint: UUID, user: UUID, limit: int, after: UUID | None
+    ) -> Sequence[DeliveryRow]:
+        """Newest first."""
+        rows = await self._database.all("deliveries_of_endpoint", endpoint, user, limit, after)
+        return [_delivery(row) for row in rows]
+
+    async def replay(self, delivery: UUID, user: UUID, now: datetime) -> DeliveryRow | None:
+        """It is sent once more, under its id."""
+        row = await self._database.one("delivery_replay", delivery, user, now)
+        return None if row is None else _delivery(row)
+
+    async def _one(self, name: str, *values: Any) -> EndpointRow | None:
+        row = await self._database.one(name, *values)
+        return None if row is None else _endpoint(row)
+
+
+def _endpoint(row: Any) -> EndpointRow:
+    return EndpointRow(**{name: row[name] for name in _OF_ENDPOINT})
+
+
+def _delivery(row: Any) -> DeliveryRow:
+    return DeliveryRow(**{name: row[name] for name in _OF_DELIVERY})

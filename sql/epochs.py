@@ -1,0 +1,161 @@
+"""Epochs of the log: a new one begins where a restored database goes on, by an operator's word."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+
+from rendertrust import epoch, note
+from rendertrust.epoch import EpochLeaf
+from rendertrust.merkle import leaf_hash
+from rendertrust.note import Verifier
+from rendertrust.tiles import Edge
+from sql.audit import Act, record
+from sql.database import Connection, Database
+from sql.loader import QUERIES
+from sql.sql_log import edge_tiles
+
+WITHIN_SECONDS: Final = 20.0
+
+
+class NotBegun(Exception):
+    """There is no log in this database."""
+
+
+class BrokenEnd(Exception):
+    """The log's own end does not hold: ``rendertrust fsck`` says where."""
+
+
+@attrs.frozen
+class EpochRow:
+    """An epoch after the first. ``leaf_index``: of its first leaf; what is before was kept."""
+
+    number: int
+    leaf_index: int
+    leaf: str
+    origin: str
+    chain_id: int
+    contract: str
+    size: int
+    root: bytes
+    at: datetime
+
+
+@attrs.frozen
+class OnChain:
+    """What a chain has of the log: the newest anchor of a contract, and how far the sender is."""
+
+    chain_id: int
+    contract: str
+    size: int
+    root: bytes
+    sender: str
+    nonce: int
+
+
+@attrs.frozen
+class LeavesGivenUp:
+    """Leaves ``first`` to ``last`` of the log before are no leaves of epoch ``number``."""
+
+    number: int
+    at: datetime
+    origin: str
+    first: int
+    last: int
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        one = self.first == self.last
+        which = f"leaf {self.first}" if one else f"leaves {self.first} to {self.last}"
+        when = f"{self.at:%Y-%m-%d} (epoch {self.number})"
+        return f"{which} of the log, given up at the reopening of {when}"
+
+
+async def read_given_up(database: Database) -> Sequence[LeavesGivenUp]:
+    """What was given up at each reopening, if anything was. Raises Unavailable."""
+    return [LeavesGivenUp(**row) for row in await database.all("epochs_given_up")]
+
+
+async def read_epochs(database: Database) -> Sequence[EpochRow]:
+    """All of them, in their order. Raises Unavailable."""
+    return [EpochRow(**row) for row in await database.all("epochs_all")]
+
+
+async def reopen(
+    database: Database, chain: OnChain, at: datetime, act: Callable[[EpochRow], Act]
+) -> EpochRow:
+    """Begin the next epoch: its leaf commits to what the chain has, and writes go on.
+
+    ``act`` is what the audit will say. Raises NotBegun, BrokenEnd, Unavailable.
+    """
+    at = at.astimezone(UTC).replace(microsecond=0)
+    async with database.transaction(within=WITHIN_SECONDS) as connection:
+        head = await connection.fetchrow(QUERIES["epochs_head"])
+        if head is None:
+            raise NotBegun
+        number = head["next"]
+        leaf = EpochLeaf(
+            number, at, head["origin"], chain.chain_id, chain.contract, chain.size, chain.root
+        )
+        origin = epoch.origin_of(leaf)
+        await _append(connection, head, leaf)
+        await _renamed(connection, origin, at)
+        row = EpochRow(
+            number=number,
+            leaf_index=head["size"],
+            leaf=leaf.canonical.decode(),
+            origin=origin,
+            chain_id=chain.chain_id,
+            contract=chain.contract,
+            size=chain.size,
+            root=chain.root,
+            at=at,
+        )
+        await _insert(connection, row, chain)
+        await connection.execute(QUERIES["halts_end"])
+        await record(connection, act(row))
+    return row
+
+
+async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
+    """The leaf at the end of the log, and the tiles that it completes."""
+    try:
+        edge = Edge(head["size"], await edge_tiles(connection, head["size"]))
+    except KeyError as error:
+        raise BrokenEnd(f"hashes are missing in tile {error}") from error
+    if edge.root() != head["root"]:
+        raise BrokenEnd(f"the root of {head['size']} leaves is another one")
+    found = leaf_hash(leaf.canonical)
+    tiles = edge.append(found)
+    index = [head["size"]]
+    await connection.execute(QUERIES["log_leaves_insert"], index, [None], [None], [found])
+    for tile in tiles:
+        place, hashes = tile.place, [tile.hashes]
+        values = [place.level], [place.index], [tile.root], hashes
+        await connection.execute(QUERIES["log_tiles_insert"], *values)
+    end = [edge.size], [edge.root()], [head["covered"]]
+    await connection.execute(QUERIES["log_head_write"], *end)
+
+
+async def _renamed(connection: Connection, origin: str, at: datetime) -> None:
+    """The log's new name; the keys that count do under it, too."""
+    await connection.execute(QUERIES["epochs_rename"], origin)
+    known = [
+        note.read_verifier(r["verifier"]) for r in await connection.fetch(QUERIES["epochs_known"])
+    ]
+    keys = [Verifier(origin, key.public_key) for key in known if isinstance(key, Verifier)]
+    named = list(dict.fromkeys(map(str, keys)))
+    await connection.execute(QUERIES["epochs_keys"], named, at)
+
+
+async def _insert(connection: Connection, row: EpochRow, chain: OnChain) -> None:
+    known = await connection.fetchrow(QUERIES["epochs_next_nonce"], chain.chain_id, chain.sender)
+    assert known is not None
+    nonce = max(chain.nonce, int(known["next"]))
+    await connection.execute(
+        QUERIES["epochs_insert"],
+        *(row.number, row.leaf_index, row.leaf, row.origin, row.chain_id, row.contract),
+        *(row.size, row.root, chain.sender, nonce, row.at),
+    )

@@ -1,0 +1,75 @@
+"""What happened to jobs, as their owners and those who follow them read it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+_OF_EVENT: Final = (
+    *("number", "type", "at", "unit", "state", "attempt", "node_id"),
+    *("money", "amount", "error_class", "error"),
+)
+
+
+@attrs.frozen
+class EventRow:
+    """One change of a job (``unit`` is None) or of a unit; ``number`` counts 1, 2, 3 … per job.
+
+    ``money`` says what became of ``amount`` by it: held, charged or released.
+    """
+
+    number: int
+    type: str  # job.completed, unit.assigned …
+    at: datetime
+    unit: int | None
+    state: str
+    attempt: int | None = None
+    node_id: UUID | None = None
+    money: str | None = None
+    amount: int | None = None
+    error_class: str | None = None
+    error: str | None = None
+
+
+@attrs.frozen
+class EventPage:
+    """Events of one job in their order, and how the job stood at that moment."""
+
+    events: Sequence[EventRow]
+    status: str
+    ended: bool
+
+
+class Events:
+    """Reads, and removes what is old; each raises ``sql.database.Unavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, job: UUID, user: UUID, after: int, limit: int) -> EventPage | None:
+        """The next after a number; None where the job is none of the user's."""
+        rows = await self._database.all("events_of_job", job, user, after, limit)
+        if not rows:
+            return None
+        found = [_event(row) for row in rows if row["number"] is not None]
+        return EventPage(found, rows[0]["status"], rows[0]["ended"])
+
+    async def newest(self, jobs: Sequence[UUID]) -> dict[UUID, int]:
+        """The number of the newest event of each job that has any."""
+        rows = await self._database.all("events_newest", list(jobs))
+        return {row["job"]: row["number"] for row in rows}
+
+    async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
+        """Remove those of some ``most`` jobs that ended between the two; from when on to go on."""
+        row = await self._database.one("events_expire", since, before, most)
+        assert row is not None, "it names a time"
+        at: datetime = row["at"]
+        return at
+
+
+def _event(row: Any) -> EventRow:
+    return EventRow(**{name: row[name] for name in _OF_EVENT})

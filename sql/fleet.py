@@ -1,0 +1,127 @@
+"""Nodes as people look for them and look at them in the console."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+SORTED_MOST: Final = 5_000  # of the newest: what is older is found by a narrower filter
+STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
+STANDINGS: Final = ("ACTIVE", "DRAINING", "QUARANTINED", "REVOKED")
+
+
+@attrs.frozen
+class ListedNode:
+    """A line of a list. ``job_id`` and so on are of the unit that it works on, of ``units``."""
+
+    id: UUID
+    owner_id: UUID | None
+    email: str | None
+    name: str
+    capabilities: tuple[str, ...] = attrs.field(converter=tuple)
+    status: str
+    standing: str
+    standing_reason: str
+    current_load: float
+    verified_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+    job_id: UUID | None
+    unit: int | None
+    job_type: str | None
+    assigned_at: datetime | None
+    units: int
+    earned: int
+
+
+@attrs.frozen
+class Work:
+    """A unit that a node works on, or has before it."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    state: str
+    job_type: str
+    assigned_at: datetime
+    started_at: datetime | None
+    lease_until: datetime | None
+
+
+@attrs.frozen
+class Share:
+    """What a node earned by one unit."""
+
+    job_id: UUID
+    unit: int
+    job_type: str
+    amount: int
+    state: str
+    earned_at: datetime
+
+
+@attrs.frozen
+class Earned:
+    """In units of money, and by how many units of work."""
+
+    amount: int = 0
+    units: int = 0
+
+
+@attrs.frozen
+class Search:
+    """Which nodes: ``text`` is part of a name and so on, ``word`` a status or a standing."""
+
+    text: str | None = None
+    word: str | None = None
+    sort: str = "-created"
+
+
+class Fleet:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+
+    ``owner`` None means everybody.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, owner: UUID | None, search: Search, since: datetime, limit: int, offset: int
+    ) -> Sequence[ListedNode]:
+        """A page; what they earned is of the time since then."""
+        most = offset + limit if search.sort == "-created" else SORTED_MOST
+        wanted = (owner, search.text, search.word, most, search.sort)
+        rows = await self._database.all("fleet_page", *wanted, since, limit, offset)
+        return [ListedNode(**row) for row in rows]
+
+    async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
+        """By status and by standing, and by '' of all, of those that match."""
+        found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
+        for row in await self._database.all("fleet_counts", owner, text):
+            for name in ("", row["status"], row["standing"]):
+                found[name] += row["count"]
+        return found
+
+    async def work(self, node: UUID, limit: int) -> Sequence[Work]:
+        """What it works on first, then what it has before it."""
+        return [Work(**row) for row in await self._database.all("fleet_work", node, limit)]
+
+    async def earned(self, owner: UUID, node: UUID, since: datetime) -> Earned:
+        """What a node earned its owner since then."""
+        row = await self._database.one("fleet_earned", owner, node, since)
+        return Earned() if row is None else Earned(**row)
+
+    async def shares(self, owner: UUID, node: UUID, since: datetime, limit: int) -> Sequence[Share]:
+        """The same, unit by unit, the newest first."""
+        rows = await self._database.all("fleet_shares", owner, node, since, limit)
+        return [Share(**row) for row in rows]
+
+    async def email(self, user: UUID | None) -> str | None:
+        """Whose a node is, or who said something about it."""
+        row = None if user is None else await self._database.one("fleet_person", user)
+        return None if row is None else str(row["email"])

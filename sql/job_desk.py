@@ -1,0 +1,269 @@
+"""Jobs as people look for them and look at them: in the console, and in the lists of admins."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a narrower filter
+STATUSES: Final = (
+    *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
+    *("COMPLETED", "FAILED", "CANCELLED"),
+)
+
+
+@attrs.frozen
+class Wish:
+    """Which jobs; None: whatever it is. ``node``, ``user`` and ``error`` are parts of a text."""
+
+    statuses: tuple[str, ...] | None = None
+    types: tuple[str, ...] | None = None
+    node: str | None = None
+    user: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    id: str | None = None  # the beginning of one
+
+    def bounds(self) -> tuple[Any, ...]:
+        """As the queries take them."""
+        texts = (self.node, self.user, self.error)
+        kinds = (self.statuses and list(self.statuses), self.types and list(self.types))
+        return (*kinds, *texts, self.since, self.until, self.id)
+
+
+@attrs.frozen
+class ListedJob:
+    """A line of a list."""
+
+    id: UUID
+    job_type: str
+    status: str
+    user_id: UUID
+    email: str
+    node_id: UUID | None
+    node_name: str | None
+    price: int
+    retry_count: int
+    retry_of: UUID | None
+    error_message: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    has_picture: bool
+    retried_by: UUID | None
+    charged: int
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from its submission to its end."""
+        if self.completed_at is None:
+            return None
+        return (self.completed_at - self.created_at).total_seconds()
+
+
+@attrs.frozen
+class DeskJob:
+    """One job with its names."""
+
+    id: UUID
+    user_id: UUID
+    email: str
+    user_name: str
+    node_id: UUID | None
+    node_name: str | None
+    job_type: str
+    payload_ref: str
+    params: Mapping[str, Any]
+    status: str
+    price: int
+    retry_count: int
+    retry_of: UUID | None
+    result_ref: str | None
+    error_message: str | None
+    created_at: datetime
+    dispatched_at: datetime | None
+    completed_at: datetime | None
+    retried_by: UUID | None
+    units: int
+    done: int = 0
+    failed: int = 0
+    charged: int = 0
+    priority: int = 0
+    cap: int | None = None
+    paused: str | None = None
+    held: int = 0  # for units that have not ended
+
+
+@attrs.frozen
+class DeskFrame:
+    """A frame, or a chunk of them; of one in tiles what is made of them, and what all cost."""
+
+    number: int
+    frames: str | None
+    state: str
+    attempt: int
+    node_name: str | None
+    missing: int  # tiles that are not complete
+    error_message: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    result_size: int | None
+    has_result: bool
+    tiles: int
+    price: int
+    charged: int
+
+
+@attrs.frozen
+class DeskPart:
+    """A frame, or a chunk of them, as it was ordered. ``place``: its turn."""
+
+    frames: str
+    place: int
+
+
+@attrs.frozen
+class DeskUnit:
+    """A unit as it is, with its last attempt."""
+
+    number: int
+    state: str
+    attempt: int
+    node_id: UUID | None
+    node_name: str | None
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    not_before: datetime | None
+    failures: int
+    error_class: str | None
+    error_message: str | None
+    verified: bool
+    result_size: int | None
+    result_sha256: bytes | None
+
+
+@attrs.frozen
+class Attempt:
+    """An attempt that came to nothing. ``started_at`` None: it never ran."""
+
+    number: int
+    attempt: int
+    node_id: UUID | None
+    node_name: str | None
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime
+    error_class: str | None
+    error: str | None
+
+
+@attrs.frozen
+class DeskHold:
+    """What was set aside for a unit. ``settled`` of it was charged, the rest went back."""
+
+    number: int
+    amount: int
+    settled: int
+    state: str
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@attrs.frozen
+class DeskEntry:
+    """An entry of the owner's account, and how far it has come towards the chain."""
+
+    number: int
+    entry_id: int
+    kind: str
+    amount: int
+    after: int
+    description: str
+    created_at: datetime
+    leaf_index: int | None
+    signed_at: datetime | None
+    anchored_at: datetime | None
+
+
+@attrs.frozen
+class DeskCharges:
+    """All that was charged for a job: how often, ``at`` the last time, and how far all has come.
+
+    Times are None before there is anything, or while some of it has not come so far.
+    """
+
+    number: int = 0
+    at: datetime | None = None
+    signed_at: datetime | None = None
+    anchored_at: datetime | None = None
+
+
+class JobDesk:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+
+    ``owner`` None means everybody.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, owner: UUID | None, wish: Wish, sort: str, limit: int, offset: int
+    ) -> Sequence[ListedJob]:
+        """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
+        most = offset + limit if sort == "-created" else SORTED_MOST
+        bounds = (owner, *wish.bounds(), most, sort, limit, offset)
+        rows = await self._database.all("job_desk_page", *bounds)
+        return [ListedJob(**row) for row in rows]
+
+    async def counts(self, owner: UUID | None, wish: Wish) -> Mapping[str, int]:
+        """By status, of the newest ``SORTED_MOST`` that match whatever their status is."""
+        every = attrs.evolve(wish, statuses=None)
+        rows = await self._database.all("job_desk_counts", owner, *every.bounds(), SORTED_MOST)
+        return dict.fromkeys(STATUSES, 0) | {row["name"]: row["count"] for row in rows}
+
+    async def words(self, owner: UUID | None) -> Mapping[str, Sequence[str]]:
+        """What a filter may name: ``types`` and ``nodes``."""
+        row = await self._database.one("job_desk_words", owner)
+        return {"types": [], "nodes": []} if row is None else dict(row)
+
+    async def job(self, owner: UUID | None, job: UUID) -> DeskJob | None:
+        row = await self._database.one("job_desk_job", owner, job)
+        return None if row is None else DeskJob(**row)
+
+    async def units(self, job: UUID) -> Sequence[DeskUnit]:
+        rows = await self._database.all("job_desk_units", job)
+        return [DeskUnit(**row) for row in rows]
+
+    async def frames(self, job: UUID, after: int, limit: int) -> Sequence[DeskFrame]:
+        """Those of a number above ``after``, by number."""
+        rows = await self._database.all("job_desk_frames", job, after, limit)
+        return [DeskFrame(**row) for row in rows]
+
+    async def attempts(self, job: UUID) -> Sequence[Attempt]:
+        """Those that came to nothing, oldest first."""
+        rows = await self._database.all("job_desk_attempts", job)
+        return [Attempt(**row) for row in rows]
+
+    async def holds(self, job: UUID) -> Sequence[DeskHold]:
+        rows = await self._database.all("job_desk_holds", job)
+        return [DeskHold(**row) for row in rows]
+
+    async def entries(self, job: UUID) -> Sequence[DeskEntry]:
+        """Of the owner's account, oldest first."""
+        rows = await self._database.all("job_desk_entries", job)
+        return [DeskEntry(**row) for row in rows]
+
+    async def charges(self, job: UUID) -> DeskCharges:
+        row = await self._database.one("job_desk_charges", job)
+        return DeskCharges() if row is None else DeskCharges(**row)
+
+    async def parts(self, job: UUID) -> Sequence[DeskPart]:
+        """How it was cut, by number; of a job without frames none."""
+        rows = await self._database.all("job_desk_parts", job)
+        return [DeskPart(**row) for row in rows]

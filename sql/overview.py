@@ -1,0 +1,120 @@
+"""What the console's first page shows, of one user or of everybody."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
+ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")
+NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
+
+
+@attrs.frozen
+class Money:
+    """In units; ``balance`` is None where everybody's is meant."""
+
+    held: int = 0
+    charged: int = 0
+    balance: int | None = None
+    earned: int | None = None  # by nodes, and not paid out yet; None: they never earned
+
+
+@attrs.frozen
+class LogStanding:
+    """Entries of the books on their way to the chain; ``waiting`` have no leaf yet."""
+
+    size: int
+    waiting: int
+    signed: int | None
+    signed_at: datetime | None
+    anchored: int | None
+    anchored_at: datetime | None
+    unanchored_since: datetime | None
+
+    @property
+    def unanchored(self) -> int:
+        """How many entries no chain has."""
+        return self.size - (self.anchored or 0) + self.waiting
+
+
+@attrs.frozen
+class Minute:
+    """How many jobs ended in one minute."""
+
+    minute: datetime
+    completed: int
+    failed: int
+
+
+@attrs.frozen
+class Picture:
+    """A job whose result is a picture."""
+
+    id: UUID
+    completed_at: datetime
+
+
+@attrs.frozen
+class ResultRow:
+    """Whose result lies where."""
+
+    user_id: UUID
+    result_ref: str | None
+
+
+class Overview:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+
+    ``owner`` None means everybody.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def jobs(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
+        """By status: those that are open, and those that ended since then."""
+        found = await self._database.all("overview_open_jobs", owner)
+        ended = await self._database.all("overview_ended_jobs", owner, since)
+        counted = {row["name"]: row["count"] for row in (*ended, *found)}
+        return dict.fromkeys((*OPEN_JOBS, *ENDED_JOBS), 0) | counted
+
+    async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
+        """By status."""
+        rows = await self._database.all("overview_nodes", owner)
+        return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
+
+    async def money(self, owner: UUID | None, since: datetime) -> Money:
+        """What is held, and what was charged since then."""
+        if owner is not None:
+            row = await self._database.one("overview_credits_of_user", owner, since)
+            return Money(balance=0) if row is None else Money(**row)
+        held = await self._database.one("overview_held_of_all")
+        charged = await self._database.one("overview_charged_of_all", since)
+        assert held is not None, "an aggregate has one row"
+        assert charged is not None, "an aggregate has one row"
+        return Money(held["held"], charged["charged"])
+
+    async def log(self) -> LogStanding | None:
+        """How far the log has come; None before its first entry."""
+        row = await self._database.one("overview_log")
+        return None if row is None else LogStanding(**row)
+
+    async def throughput(self, owner: UUID | None, since: datetime) -> Sequence[Minute]:
+        """Minutes in which jobs ended, oldest first."""
+        rows = await self._database.all("overview_throughput", owner, since)
+        return [Minute(**row) for row in rows]
+
+    async def pictures(self, owner: UUID | None, limit: int) -> Sequence[Picture]:
+        """The newest first."""
+        rows = await self._database.all("overview_pictures", owner, limit)
+        return [Picture(**row) for row in rows]
+
+    async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
+        """Where a completed job's result is."""
+        row = await self._database.one("overview_result", owner, job)
+        return None if row is None else ResultRow(**row)

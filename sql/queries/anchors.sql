@@ -1,0 +1,107 @@
+-- What the Anchor sent to a chain, and what became of it.
+
+-- name: anchors_of_sender
+-- All that a sender has sent and that is not over: what is pending, what is numbered from $3 on (the
+-- chain lost it), the newest contract, and the newest anchor, both of this epoch; in order of numbers.
+SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
+       block_hash
+FROM chain_transactions t
+WHERE chain_id = $1 AND sender = $2
+  AND (state = 'PENDING' OR nonce >= $3
+       OR nonce IN (SELECT max(nonce) FROM chain_transactions
+                    WHERE chain_id = $1 AND sender = $2 AND state = 'CONFIRMED'
+                      AND nonce >= coalesce((SELECT max(e.nonce) FROM epochs e
+                                             WHERE e.chain_id = $1 AND e.sender = $2), 0)
+                    GROUP BY size IS NULL))
+ORDER BY nonce;
+
+-- name: anchors_insert
+-- A transaction, before it is sent. Who comes second with a number has written nothing.
+INSERT INTO chain_transactions (chain_id, sender, nonce, contract, size, root, raw, hashes, state,
+                                created_at, bid_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, ARRAY[$8::text], 'PENDING', $9, $9)
+ON CONFLICT DO NOTHING RETURNING nonce;
+
+-- name: anchors_bid
+-- Another form of it, with another bid; unless somebody else was faster.
+UPDATE chain_transactions SET raw = $5, hashes = hashes || $6::text, bid_at = $7
+WHERE chain_id = $1 AND sender = $2 AND nonce = $3 AND hashes[cardinality(hashes)] = $4
+RETURNING nonce;
+
+-- name: anchors_state
+-- What became of it; $8: which of its forms is in the block, $9: the block.
+UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_hash = $8, block_hash = $9,
+                              confirmed_at = CASE WHEN $4 = 'CONFIRMED' THEN $7::timestamptz END
+WHERE chain_id = $1 AND sender = $2 AND nonce = $3;
+
+-- name: anchors_due
+-- The newest checkpoint that has any leaf.
+SELECT size, root FROM checkpoints WHERE size > 0 ORDER BY size DESC LIMIT 1;
+
+-- name: anchors_page
+-- Anchors since $1, newest first.
+SELECT chain_id, contract, size, root, coalesce(mined_hash, hashes[cardinality(hashes)]) AS hash, state, block_number, error,
+       created_at, confirmed_at
+FROM chain_transactions
+WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity')
+ORDER BY created_at DESC, nonce DESC
+LIMIT $2 OFFSET $3;
+
+-- name: anchors_count
+-- How many there are, whatever the page.
+SELECT count(*) FROM chain_transactions
+WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity');
+
+-- name: anchors_covering
+-- The newest confirmed anchor that covers leaf $1, with its checkpoint.
+SELECT t.chain_id, t.contract, coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash,
+       t.block_number, t.block_hash, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
+FROM chain_transactions t
+JOIN checkpoints c ON c.size = t.size
+WHERE t.state = 'CONFIRMED' AND t.size > $1
+ORDER BY t.size DESC LIMIT 1;
+
+-- name: anchors_unknown
+-- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256 of them,
+-- among which a contract was made if one was, and the newest 1024.
+WITH known AS (
+    SELECT greatest((SELECT coalesce(max(t.nonce) + 1, 0) FROM chain_transactions t
+                     WHERE t.chain_id = $1 AND t.sender = $2),
+                    (SELECT coalesce(max(e.nonce), 0) FROM epochs e
+                     WHERE e.chain_id = $1 AND e.sender = $2)) AS next
+)
+SELECT n AS nonce FROM known, generate_series(known.next, least(known.next + 255, $3::bigint - 1)) AS n
+UNION
+SELECT n FROM known, generate_series(greatest(known.next, $3::bigint - 1024), $3::bigint - 1) AS n
+ORDER BY 1;
+
+-- name: anchors_holes
+-- Numbers of a sender between others that no row has, in this epoch: the first 256.
+SELECT n AS nonce
+FROM (SELECT greatest(min(nonce), coalesce((SELECT max(e.nonce) FROM epochs e
+                                            WHERE e.chain_id = $1 AND e.sender = $2), 0)) AS first,
+             max(nonce) AS last
+      FROM chain_transactions WHERE chain_id = $1 AND sender = $2) s,
+     LATERAL generate_series(s.first, s.last) AS n
+WHERE NOT EXISTS (SELECT FROM chain_transactions t
+                  WHERE t.chain_id = $1 AND t.sender = $2 AND t.nonce = n)
+ORDER BY n LIMIT 256;
+
+-- name: anchors_unmade
+-- Contracts of a sender's anchors, in this epoch, that no row made.
+SELECT DISTINCT t.contract FROM chain_transactions t
+WHERE t.chain_id = $1 AND t.sender = $2 AND t.size IS NOT NULL
+  AND t.nonce >= coalesce((SELECT max(e.nonce) FROM epochs e
+                           WHERE e.chain_id = $1 AND e.sender = $2), 0)
+  AND NOT EXISTS (SELECT FROM chain_transactions m WHERE m.chain_id = t.chain_id
+                  AND m.contract = t.contract AND m.size IS NULL)
+ORDER BY t.contract;
+
+-- name: anchors_confirmed
+-- The newest confirmed anchors, $1 at most, of whichever contract.
+SELECT chain_id, contract, size, root FROM chain_transactions
+WHERE state = 'CONFIRMED' AND size IS NOT NULL ORDER BY size DESC LIMIT $1;
+
+-- name: anchors_first
+-- The lowest number of a sender that is known here.
+SELECT min(nonce) AS nonce FROM chain_transactions WHERE chain_id = $1 AND sender = $2;

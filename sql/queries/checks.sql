@@ -1,0 +1,46 @@
+-- Checks of what was delivered: opened and decided with their units, read by the Verifier.
+
+-- name: books_checks_lock
+-- The checks of the attempts that the units $1, $2 are in.
+SELECT c.* FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit
+ORDER BY c.job_id, c.unit FOR UPDATE OF c;
+
+-- name: books_checks_insert
+-- What was delivered, and decided in the same batch perhaps.
+INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
+                    node_signature, verified, operator, share_percent, window_seconds, opened_at, state,
+                    verdict, said, verifier_id, decided_at)
+SELECT *
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
+            $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
+            $14::bigint[], $15::timestamptz[], $16::text[], $17::text[], $18::text[], $19::uuid[],
+            $20::timestamptz[]);
+
+-- name: books_checks_decide
+-- What was found; once.
+UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
+                    decided_at = n.decided_at
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
+            $7::timestamptz[]) AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at)
+WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
+
+-- name: checks_pending
+-- The oldest $1 that wait, of units that wait for them, with what their jobs say.
+SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.price, u.failures,
+       n.owner_id AS owner
+FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN jobs j ON j.id = c.job_id
+JOIN nodes n ON n.id = c.node_id
+WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
+ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
+
+-- name: checks_of_node
+-- The verdicts on a node's work in a class of machine, oldest first: of the newest $3.
+SELECT verdict FROM (
+    SELECT verdict, decided_at, job_id, unit FROM checks
+    WHERE node_id = $1 AND device_class = $2 AND state = 'DECIDED'
+    ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $3) c
+ORDER BY c.decided_at, c.job_id, c.unit;

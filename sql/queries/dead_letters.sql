@@ -1,0 +1,52 @@
+-- What came to nothing and waits for somebody: jobs that failed, events of Stripe's that do not fit.
+
+-- name: dead_jobs
+-- Jobs that failed for good and were neither retried nor put aside, newest first; of owner $1 (null:
+-- everybody's) or those named in $2 (null: all).
+SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
+       (SELECT w.error_class FROM units w WHERE w.job_id = j.id AND w.state = 'FAILED'
+        ORDER BY w.ended_at DESC LIMIT 1) AS error_class,
+       j.retry_count, j.price, j.completed_at AS at, count(*) OVER () AS total
+FROM jobs j
+JOIN users u ON u.id = j.user_id
+LEFT JOIN nodes n ON n.id = j.node_id
+WHERE j.status = 'FAILED'
+  AND ($1::uuid IS NULL OR j.user_id = $1)
+  AND ($2::uuid[] IS NULL OR j.id = ANY($2))
+  AND NOT EXISTS (SELECT FROM jobs r WHERE r.retry_of = j.id)
+  AND NOT EXISTS (SELECT FROM discards d WHERE d.kind = 'job' AND d.id = j.id::text)
+ORDER BY j.completed_at DESC LIMIT $3 OFFSET $4;
+
+-- name: dead_events
+-- Events that were refused, or whose purchase has not come, newest first; those named in $1 (null:
+-- all). An event that is read again stands under its id, a slash and a number.
+WITH told AS (
+    SELECT split_part(id, '/', 1) AS id, max(type) AS type, max(object) AS object,
+           (array_agg(outcome ORDER BY received_at DESC))[1] AS outcome,
+           min(received_at) AS at, count(*) AS times
+    FROM stripe_events
+    WHERE outcome IN ('REFUSED', 'EARLY')
+      AND ($1::text[] IS NULL OR split_part(id, '/', 1) = ANY($1))
+    GROUP BY split_part(id, '/', 1)
+)
+SELECT t.id, t.type, t.object, t.outcome, t.at, t.times, p.id AS purchase, u.email,
+       count(*) OVER () AS total
+FROM told t
+LEFT JOIN purchases p ON p.session = t.object
+LEFT JOIN users u ON u.id = p.user_id
+WHERE NOT EXISTS (SELECT FROM discards d WHERE d.kind = 'event' AND d.id = t.id)
+  AND (p.state IS NULL OR p.state <> 'PAID')
+  AND NOT EXISTS (SELECT FROM reversals r JOIN purchases q ON q.payment_intent = r.payment_intent
+                  WHERE r.id = t.object AND t.outcome = 'EARLY')
+ORDER BY t.at DESC LIMIT $2 OFFSET $3;
+
+-- name: dead_event_readings
+-- How often an event was taken so far, whatever became of it.
+SELECT count(*) FROM stripe_events WHERE id = $1 OR starts_with(id, $1 || '/');
+
+-- name: dead_letters_discard
+-- Put aside what is named; what is put aside already stays so.
+INSERT INTO discards (kind, id, by, reason, at)
+SELECT $1, n.id, $3, $4, $5 FROM unnest($2::text[]) AS n (id)
+ON CONFLICT DO NOTHING
+RETURNING id;

@@ -1,0 +1,69 @@
+-- What is told to endpoints. A trigger of events makes deliveries; the Courier sends them.
+
+-- name: deliveries_claim
+-- What is due by $1, of each active user's endpoint that does not rest $3 at most and $4 in all: they are the caller's
+-- until $2, and somebody else's after that. With what there is to tell: no number where that expired.
+WITH due AS (
+    SELECT d.id FROM endpoints p
+    CROSS JOIN LATERAL (SELECT id FROM deliveries
+                        WHERE endpoint_id = p.id AND state = 'PENDING' AND due_at <= $1
+                        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
+    WHERE p.disabled_at IS NULL AND p.not_before <= $1
+      AND (SELECT is_active FROM users u WHERE u.id = p.user_id)
+    LIMIT $4
+), claimed AS (
+    UPDATE deliveries d SET due_at = $2, tries = d.tries + 1, tried_at = $1
+    FROM due WHERE d.id = due.id
+    RETURNING d.id, d.endpoint_id, d.job_id, d.number AS event, d.type, d.tries
+)
+SELECT c.id, c.endpoint_id, c.job_id, c.event, c.type, c.tries, p.url, p.secret, p.failing_since,
+       CASE WHEN p.former_until > $1 THEN p.former_secret END AS former_secret,
+       e.number, e.at, e.unit, e.state, e.attempt, e.node_id, e.money, e.amount, e.error_class, e.error
+FROM claimed c JOIN endpoints p ON p.id = c.endpoint_id
+LEFT JOIN job_events e ON e.job_id = c.job_id AND e.number = c.event
+ORDER BY c.job_id, c.event;
+
+-- name: deliveries_settle
+-- What became of tries: an end, or when to try again. A try that somebody else has made since is his.
+UPDATE deliveries d SET state = n.state, due_at = coalesce(n.due_at, d.due_at), status = n.status,
+                        error = n.error, ended_at = n.ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[],
+            $7::timestamptz[])
+     AS n (id, tries, state, due_at, status, error, ended_at)
+WHERE d.id = n.id AND d.tries = n.tries AND d.state = 'PENDING';
+
+-- name: endpoints_settle
+-- How endpoints do: since when nothing arrives, until when they rest, and whether that was enough.
+UPDATE endpoints p SET failing_since = n.failing_since, not_before = coalesce(n.not_before, '-infinity'),
+                       disabled_at = coalesce(p.disabled_at, n.disabled_at),
+                       disabled_reason = coalesce(p.disabled_reason, n.reason)
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+     AS n (id, failing_since, not_before, disabled_at, reason)
+WHERE p.id = n.id;
+
+-- name: deliveries_expire
+-- What came to be before $1 is forgotten, $2 at once, whatever became of it.
+WITH old AS (SELECT id FROM deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)
+DELETE FROM deliveries d USING old WHERE d.id = old.id
+RETURNING d.id;
+
+-- name: deliveries_waiting
+-- How many are due and not sent.
+SELECT count(*) FROM deliveries WHERE state = 'PENDING';
+
+-- name: deliveries_of_endpoint
+-- A page of an endpoint's deliveries, newest first: those older than $4, if there is one.
+SELECT d.* FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
+WHERE d.endpoint_id = $1 AND p.user_id = $2
+  AND (d.created_at, d.id) < (
+      coalesce((SELECT created_at FROM deliveries WHERE id = $4::uuid), 'infinity'),
+      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY d.created_at DESC, d.id DESC LIMIT $3;
+
+-- name: delivery_replay
+-- One is sent again, whatever became of it, under its id; one that is due anyway stays as it is.
+UPDATE deliveries d SET state = 'PENDING', tries = CASE WHEN d.state = 'PENDING' THEN d.tries ELSE 0 END,
+                        due_at = $3, ended_at = NULL
+FROM endpoints p
+WHERE d.id = $1 AND p.id = d.endpoint_id AND p.user_id = $2
+RETURNING d.*;

@@ -1,0 +1,91 @@
+-- Nodes as people look for them and look at them. $1 is whose they are; null: everybody's.
+
+-- name: fleet_page
+-- Of the newest $4 that match, a page, sorted by $5 ('-' before it: the greatest first). $2: a part of
+-- its name, of one of its capabilities or of its owner's e-mail, or the beginning of its id; $3: its
+-- status or its standing. With what each works on, and what it earned since $6.
+WITH found AS (
+    SELECT n.*, u.email FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
+    WHERE ($1::uuid IS NULL OR n.owner_id = $1)
+      AND ($2::text IS NULL OR strpos(lower(n.name), lower($2)) > 0
+           OR starts_with(n.id::text, lower($2)) OR strpos(lower(u.email), lower($2)) > 0
+           OR EXISTS (SELECT FROM unnest(n.capabilities) c WHERE strpos(lower(c), lower($2)) > 0))
+      AND ($3::text IS NULL OR n.status = $3 OR n.standing = $3)
+    ORDER BY n.created_at DESC, n.id DESC LIMIT $4
+), page AS (
+    SELECT f.* FROM found f
+    ORDER BY CASE $5::text WHEN 'name' THEN f.name WHEN 'status' THEN f.status
+                           WHEN 'standing' THEN f.standing WHEN 'owner' THEN f.email END,
+             CASE $5 WHEN '-name' THEN f.name WHEN '-status' THEN f.status
+                     WHEN '-standing' THEN f.standing WHEN '-owner' THEN f.email
+             END DESC NULLS LAST,
+             CASE $5 WHEN 'load' THEN f.current_load END,
+             CASE $5 WHEN '-load' THEN f.current_load END DESC NULLS LAST,
+             CASE $5 WHEN 'seen' THEN f.seen_at WHEN 'created' THEN f.created_at END,
+             CASE $5 WHEN '-seen' THEN f.seen_at END DESC NULLS LAST,
+             CASE WHEN $5 IN ('earned', '-earned') THEN (  -- asked for by no other order
+                 SELECT coalesce(sum(e.amount), 0) * CASE $5 WHEN 'earned' THEN 1 ELSE -1 END FROM earnings e
+                 WHERE e.operator_id = f.owner_id AND e.node_id = f.id AND e.earned_at >= $6
+                   AND e.state <> 'REVERSED') END,
+             f.created_at DESC, f.id DESC
+    LIMIT $7 OFFSET $8
+), earned AS (
+    SELECT e.node_id, sum(e.amount)::bigint AS amount
+    FROM (SELECT DISTINCT owner_id FROM page) o
+    JOIN earnings e ON e.operator_id = o.owner_id
+    WHERE e.earned_at >= $6 AND e.state <> 'REVERSED' GROUP BY e.node_id
+)
+SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.status, p.standing, p.standing_reason,
+       p.current_load, p.verified_at, p.seen_at, p.created_at, w.job_id, w.unit, w.job_type,
+       w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
+FROM page p
+LEFT JOIN earned e ON e.node_id = p.id
+LEFT JOIN LATERAL (
+    SELECT u.job_id, u.number AS unit, j.job_type, u.assigned_at, count(*) OVER () AS units
+    FROM units u JOIN jobs j ON j.id = u.job_id
+    WHERE u.node_id = p.id AND u.ended_at IS NULL AND u.state <> 'QUEUED'
+    ORDER BY u.state DESC, u.assigned_at, u.job_id, u.number LIMIT 1) w ON true
+ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
+                 WHEN 'standing' THEN p.standing WHEN 'owner' THEN p.email END,
+         CASE $5 WHEN '-name' THEN p.name WHEN '-status' THEN p.status
+                 WHEN '-standing' THEN p.standing WHEN '-owner' THEN p.email END DESC NULLS LAST,
+         CASE $5 WHEN 'load' THEN p.current_load END,
+         CASE $5 WHEN '-load' THEN p.current_load END DESC NULLS LAST,
+         CASE $5 WHEN 'seen' THEN p.seen_at WHEN 'created' THEN p.created_at END,
+         CASE $5 WHEN '-seen' THEN p.seen_at END DESC NULLS LAST,
+         CASE $5 WHEN 'earned' THEN coalesce(e.amount, 0) WHEN '-earned' THEN -coalesce(e.amount, 0) END,
+         p.created_at DESC, p.id DESC;
+
+-- name: fleet_counts
+-- How many of those that match $2 there are, by status and standing.
+SELECT n.status, n.standing, count(*) AS count
+FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
+WHERE ($1::uuid IS NULL OR n.owner_id = $1)
+  AND ($2::text IS NULL OR strpos(lower(n.name), lower($2)) > 0
+       OR starts_with(n.id::text, lower($2)) OR strpos(lower(u.email), lower($2)) > 0
+       OR EXISTS (SELECT FROM unnest(n.capabilities) c WHERE strpos(lower(c), lower($2)) > 0))
+GROUP BY n.status, n.standing;
+
+-- name: fleet_work
+-- What a node works on, or has before it: those that run first.
+SELECT u.job_id, u.number AS unit, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
+       u.lease_until
+FROM units u JOIN jobs j ON j.id = u.job_id
+WHERE u.node_id = $1 AND u.ended_at IS NULL AND u.state <> 'QUEUED'
+ORDER BY u.state DESC, u.assigned_at, u.job_id, u.number LIMIT $2;
+
+-- name: fleet_shares
+-- The last $4 shares that a node earned its owner $1 since $3, the newest first.
+SELECT e.job_id, e.unit, j.job_type, e.amount, e.state, e.earned_at
+FROM earnings e JOIN jobs j ON j.id = e.job_id
+WHERE e.operator_id = $1 AND e.node_id = $2 AND e.earned_at >= $3
+ORDER BY e.earned_at DESC, e.id DESC LIMIT $4;
+
+-- name: fleet_earned
+-- What a node earned its owner $1 since $3, and by how many units.
+SELECT coalesce(sum(amount), 0)::bigint AS amount, count(*) AS units FROM earnings
+WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state <> 'REVERSED';
+
+-- name: fleet_person
+-- Who owns a node, or said something about it.
+SELECT email FROM users WHERE id = $1;

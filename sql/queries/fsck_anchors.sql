@@ -1,0 +1,57 @@
+-- I12: what is known of the chain agrees with the log. Whether the chain itself does is asked where
+-- there is one (`rendertrust fsck` and the Anchor).
+
+-- name: fsck_i12_roots
+-- What an anchor has is what the checkpoint of its size has.
+SELECT 'anchor ' || t.size AS subject,
+       'its root is ' || encode(t.root, 'hex') || ', the checkpoint''s '
+           || coalesce(encode(c.root, 'hex'), 'missing') AS found
+FROM chain_transactions t LEFT JOIN checkpoints c ON c.size = t.size
+WHERE t.size IS NOT NULL AND t.root IS DISTINCT FROM c.root
+ORDER BY t.size LIMIT $1;
+
+-- name: fsck_i12_numbers
+-- A sender's transactions are numbered without a hole, but for what an epoch left behind.
+SELECT 'transaction ' || n.nonce || ' of ' || s.sender AS subject,
+       'is missing, and there are later ones on chain ' || s.chain_id AS found
+FROM (SELECT chain_id, sender, min(nonce) AS first, max(nonce) AS last
+      FROM chain_transactions GROUP BY chain_id, sender) s,
+     LATERAL generate_series(s.first, s.last) AS n (nonce)
+WHERE NOT EXISTS (SELECT FROM chain_transactions t
+                  WHERE t.chain_id = s.chain_id AND t.sender = s.sender AND t.nonce = n.nonce)
+  AND NOT EXISTS (SELECT FROM epochs e
+                  WHERE e.chain_id = s.chain_id AND e.sender = s.sender AND n.nonce < e.nonce)
+ORDER BY s.chain_id, s.sender, n.nonce LIMIT $1;
+
+-- name: fsck_i12_contracts
+-- Each anchor's contract was made by a transaction that is known.
+SELECT 'contract ' || t.contract AS subject,
+       count(*) || ' anchors on chain ' || t.chain_id || ', but not the transaction that made it' AS found
+FROM chain_transactions t
+WHERE t.size IS NOT NULL
+  AND NOT EXISTS (SELECT FROM chain_transactions m
+                  WHERE m.chain_id = t.chain_id AND m.contract = t.contract AND m.size IS NULL)
+GROUP BY t.chain_id, t.contract
+ORDER BY t.contract LIMIT $1;
+
+-- name: fsck_i12_epochs
+-- Each epoch has its leaf, and the log's name is that of the newest.
+SELECT 'epoch ' || e.number AS subject,
+       CASE WHEN l.leaf_index IS NULL THEN 'has no leaf at ' || e.leaf_index
+            ELSE 'its name is ' || e.origin || ', the log''s ' || h.origin END AS found
+FROM epochs e
+LEFT JOIN leaves l ON l.leaf_index = e.leaf_index AND l.entry_id IS NULL
+LEFT JOIN log_head h ON true
+WHERE l.leaf_index IS NULL
+   OR (e.number = (SELECT max(number) FROM epochs) AND h.origin IS DISTINCT FROM e.origin)
+ORDER BY e.number LIMIT $1;
+
+-- name: fsck_i12_halt
+-- The chain has nothing that the log has not.
+SELECT CASE reason WHEN 'BEHIND' THEN 'checkpoint ' || size ELSE 'chain ' || chain_id END AS subject,
+       CASE reason WHEN 'BEHIND' THEN 'a gateway signed '
+                        ELSE 'contract ' || contract || ' has ' END
+           || size || ' leaves with the root ' || encode(root, 'hex')
+           || ', the log ' || coalesce((SELECT log_head.size FROM log_head), 0)
+           || ' and not that root: nothing is written until `rendertrust chain reopen`' AS found
+FROM log_halted WHERE reason <> 'RESTORED' LIMIT $1;

@@ -1,0 +1,167 @@
+-- Jobs as people look for them and look at them. $1 is whose they are; null: everybody's.
+
+-- name: job_desk_page
+-- Of the newest $10 that match, sorted by $11 ('-' before it: the greatest first): a page.
+WITH found AS (
+    SELECT j.* FROM jobs j
+    WHERE ($1::uuid IS NULL OR j.user_id = $1)
+      AND ($2::text[] IS NULL OR j.status = ANY($2))
+      AND ($3::text[] IS NULL OR j.job_type = ANY($3))
+      AND ($4::text IS NULL OR j.node_id IN (
+              SELECT n.id FROM nodes n
+              WHERE strpos(lower(n.name), lower($4)) > 0 OR starts_with(n.id::text, lower($4))))
+      AND ($5::text IS NULL OR j.user_id IN (
+              SELECT u.id FROM users u
+              WHERE strpos(lower(u.email), lower($5)) > 0 OR starts_with(u.id::text, lower($5))))
+      AND ($6::text IS NULL OR strpos(lower(j.error_message), lower($6)) > 0)
+      AND ($7::timestamptz IS NULL OR j.created_at >= $7)
+      AND ($8::timestamptz IS NULL OR j.created_at < $8)
+      AND ($9::text IS NULL OR starts_with(j.id::text, lower($9)))
+    ORDER BY j.created_at DESC, j.id DESC LIMIT $10
+)
+SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
+       f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
+       f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
+       (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
+       f.charged
+FROM found f
+JOIN users u ON u.id = f.user_id
+LEFT JOIN nodes n ON n.id = f.node_id
+ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
+                        WHEN 'user' THEN u.email WHEN 'node' THEN n.name END,
+         CASE $11 WHEN '-type' THEN f.job_type WHEN '-status' THEN f.status
+                  WHEN '-user' THEN u.email WHEN '-node' THEN n.name END DESC NULLS LAST,
+         CASE $11 WHEN 'price' THEN f.price
+                  WHEN 'took' THEN 1000 * extract(epoch FROM f.completed_at - f.created_at) END,
+         CASE $11 WHEN '-price' THEN f.price
+                  WHEN '-took' THEN 1000 * extract(epoch FROM f.completed_at - f.created_at)
+         END DESC NULLS LAST,
+         CASE $11 WHEN 'created' THEN f.created_at END,
+         f.created_at DESC, f.id DESC
+LIMIT $12 OFFSET $13;
+
+-- name: job_desk_counts
+-- How many of the newest $10 that match, whatever their status ($2 says which count in full), by
+-- status.
+SELECT status AS name, count(*) AS count FROM (
+    SELECT j.status FROM jobs j
+    WHERE ($1::uuid IS NULL OR j.user_id = $1)
+      AND ($2::text[] IS NULL OR j.status = ANY($2))
+      AND ($3::text[] IS NULL OR j.job_type = ANY($3))
+      AND ($4::text IS NULL OR j.node_id IN (
+              SELECT n.id FROM nodes n
+              WHERE strpos(lower(n.name), lower($4)) > 0 OR starts_with(n.id::text, lower($4))))
+      AND ($5::text IS NULL OR j.user_id IN (
+              SELECT u.id FROM users u
+              WHERE strpos(lower(u.email), lower($5)) > 0 OR starts_with(u.id::text, lower($5))))
+      AND ($6::text IS NULL OR strpos(lower(j.error_message), lower($6)) > 0)
+      AND ($7::timestamptz IS NULL OR j.created_at >= $7)
+      AND ($8::timestamptz IS NULL OR j.created_at < $8)
+      AND ($9::text IS NULL OR starts_with(j.id::text, lower($9)))
+    ORDER BY j.created_at DESC, j.id DESC LIMIT $10
+) newest GROUP BY status;
+
+-- name: job_desk_words
+-- What a filter may name: the types of the newest jobs, and the nodes that did them.
+WITH newest AS (
+    SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
+    ORDER BY created_at DESC, id DESC LIMIT 500
+)
+SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS types,
+       ARRAY(SELECT DISTINCT n.name FROM newest JOIN nodes n ON n.id = newest.node_id
+             ORDER BY n.name LIMIT 50) AS nodes;
+
+-- name: job_desk_job
+-- A job, with the names of whom it has to do with.
+SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
+       j.payload_ref, j.params, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
+       j.error_message, j.created_at, j.dispatched_at, j.completed_at,
+       (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
+       j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
+       j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
+       (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
+        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING')) AS held
+FROM jobs j
+JOIN users u ON u.id = j.user_id
+LEFT JOIN nodes n ON n.id = j.node_id
+WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
+
+-- name: job_desk_units
+-- Its units as they are, 100 at most.
+SELECT w.number, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at, w.started_at,
+       w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
+       w.result_size, w.result_sha256
+FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
+
+-- name: job_desk_frames
+-- Its frames by number, those above $2: of a frame in tiles the unit that is made of them, with what
+-- all of them cost and how many of them there are.
+SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
+       w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
+       coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
+       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged
+FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+LEFT JOIN LATERAL (
+    SELECT count(*) AS tiles, sum(p.price) AS price,
+           sum(p.price) FILTER (WHERE p.state = 'COMPLETED') AS charged
+    FROM units p WHERE p.job_id = w.job_id AND p.feeds = w.number
+) t ON true
+WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT $3;
+
+-- name: job_desk_attempts
+-- Attempts that came to nothing, oldest first, 100 at most.
+SELECT a.number, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at, a.ended_at,
+       a.error_class, a.error
+FROM attempts a LEFT JOIN nodes n ON n.id = a.node_id
+WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
+
+-- name: job_desk_holds
+-- What was set aside for it, and what became of that, 100 at most.
+SELECT w.number, h.amount, h.settled, h.state, h.created_at, h.closed_at
+FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
+WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
+
+-- name: job_desk_entries
+-- What moved on its owner's account for it, and how far each entry has come: its leaf, the first
+-- checkpoint that has it, the first anchor that is confirmed. 100 at most.
+SELECT w.number, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
+       (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
+       (SELECT x.confirmed_at FROM chain_transactions x
+        WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
+FROM units w
+JOIN jobs j ON j.id = w.job_id
+JOIN accounts a ON a.name = 'user:' || j.user_id
+JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+                AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
+JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
+
+-- name: job_desk_charges
+-- All that was charged for it: how often, when last, and when all of it was in the log and on the chain.
+WITH charged AS (
+    SELECT e.created_at, l.leaf_index
+    FROM units w
+    JOIN jobs j ON j.id = w.job_id
+    JOIN accounts a ON a.name = 'user:' || j.user_id
+    JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+                    AND t.subject = a.id AND t.kind = 'USAGE'
+    JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
+    LEFT JOIN leaves l ON l.entry_id = e.entry_id
+    WHERE w.job_id = $1
+), last AS (
+    SELECT count(*) AS number, max(created_at) AS at,
+           CASE WHEN count(leaf_index) = count(*) THEN max(leaf_index) END AS leaf
+    FROM charged
+)
+SELECT number, at,
+       (SELECT c.at FROM checkpoints c WHERE c.size > leaf ORDER BY c.size LIMIT 1) AS signed_at,
+       (SELECT x.confirmed_at FROM chain_transactions x
+        WHERE x.size > leaf AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
+FROM last;
+
+-- name: job_desk_parts
+-- The frames of its units, without tiles, as it was cut into them.
+SELECT w.frames, w.place FROM units w
+WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;

@@ -1,0 +1,71 @@
+-- The console's first page. $1 is whose things are counted; null: everybody's.
+
+-- name: overview_open_jobs
+-- Open jobs by status.
+SELECT j.status AS name, count(*) AS count
+FROM (SELECT DISTINCT job_id FROM units WHERE ended_at IS NULL) u JOIN jobs j ON j.id = u.job_id
+WHERE $1::uuid IS NULL OR j.user_id = $1
+GROUP BY j.status;
+
+-- name: overview_ended_jobs
+-- Jobs that ended since $2, by status.
+SELECT status AS name, count(*) AS count FROM jobs
+WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
+GROUP BY status;
+
+-- name: overview_nodes
+-- Nodes by status.
+SELECT status AS name, count(*) AS count FROM nodes
+WHERE $1::uuid IS NULL OR owner_id = $1 GROUP BY status;
+
+-- name: overview_held_of_all
+-- What open holds hold.
+SELECT coalesce(sum(amount), 0)::bigint AS held FROM holds WHERE state = 'OPEN';
+
+-- name: overview_charged_of_all
+-- What was charged for work since $1.
+SELECT coalesce(sum(amount), 0)::bigint AS charged FROM transfers
+WHERE created_at >= $1 AND kind = 'USAGE';
+
+-- name: overview_credits_of_user
+-- A user's balance, what of it is held, what he was charged for work since $2, and what his nodes
+-- earned that was not paid out; null: they never earned anything.
+SELECT a.balance, a.held,
+       (SELECT o.balance FROM accounts o WHERE o.name = 'operator:' || $1::uuid::text) AS earned,
+       (SELECT coalesce(sum(t.amount), 0)::bigint FROM transfers t
+        WHERE t.created_at >= $2 AND t.kind = 'USAGE' AND t.debit = a.id) AS charged
+FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
+
+-- name: overview_log
+-- How far the log has come: entries, leaves, what is signed, what is confirmed on a chain, and the
+-- time of the first entry that is not.
+SELECT h.size, (SELECT count(*) FROM entries WHERE entry_id > h.covered) AS waiting,
+       signed.size AS signed, signed.at AS signed_at,
+       anchored.size AS anchored, anchored.confirmed_at AS anchored_at,
+       (SELECT e.created_at FROM leaves l JOIN entries e USING (entry_id)
+        WHERE l.leaf_index = coalesce(anchored.size, 0)) AS unanchored_since
+FROM log_head h
+LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) signed ON true
+LEFT JOIN LATERAL (SELECT size, confirmed_at FROM chain_transactions
+                   WHERE size IS NOT NULL AND state = 'CONFIRMED'
+                   ORDER BY size DESC LIMIT 1) anchored ON true;
+
+-- name: overview_throughput
+-- How many jobs ended in each minute since $2.
+SELECT date_trunc('minute', completed_at) AS minute,
+       count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
+       count(*) FILTER (WHERE status = 'FAILED') AS failed
+FROM jobs WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
+GROUP BY 1 ORDER BY 1;
+
+-- name: overview_pictures
+-- The jobs that were rendered last.
+SELECT id, completed_at FROM jobs
+WHERE completed_at IS NOT NULL AND status = 'COMPLETED' AND job_type = 'render'
+  AND result_ref IS NOT NULL AND ($1::uuid IS NULL OR user_id = $1)
+ORDER BY completed_at DESC LIMIT $2;
+
+-- name: overview_result
+-- Where the result of a job is, for its owner, or for those who see everything.
+SELECT user_id, result_ref FROM jobs
+WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);

@@ -1,0 +1,105 @@
+-- What is kept no longer: inputs that nobody used lately, results of jobs that ended long ago.
+
+-- name: retention_inputs
+-- Mark some uploads that nobody used since $1, or whose removal was begun; of those that a job still needs
+-- none. A job of a manifest of which nothing stands here keeps all of its user's.
+WITH found AS (
+    SELECT u.id FROM uploads u
+    WHERE u.expired_at IS NOT NULL OR (
+        u.used_at < $1
+        AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
+        AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
+                        WHERE f.upload_id = u.id)
+        AND NOT EXISTS (SELECT FROM kept_jobs k
+                        WHERE k.user_id = u.user_id AND k.manifest_key IS NOT NULL
+                          AND NOT EXISTS (SELECT FROM manifest_files f
+                                          WHERE f.manifest_key = k.manifest_key)))
+    ORDER BY u.used_at LIMIT 100
+)
+UPDATE uploads u SET expired_at = coalesce(u.expired_at, $2)
+FROM found WHERE u.id = found.id AND (u.expired_at IS NOT NULL OR u.used_at < $1)
+RETURNING u.id, u.object_key;
+
+-- name: retention_input_gone
+-- The object of an upload is removed, and with it the row.
+WITH parts AS (DELETE FROM multiparts WHERE upload_id = $1)
+DELETE FROM uploads WHERE id = $1 AND expired_at IS NOT NULL;
+
+-- name: retention_expire
+-- The user wants it gone; no row when it is not his, or a job still needs it.
+UPDATE uploads u SET expired_at = $3
+WHERE u.id = $1 AND u.user_id = $2
+  AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
+  AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
+                  WHERE f.upload_id = u.id)
+  AND NOT EXISTS (SELECT FROM kept_jobs k
+                  WHERE k.user_id = u.user_id AND k.manifest_key IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM manifest_files f WHERE f.manifest_key = k.manifest_key))
+RETURNING u.id, u.object_key;
+
+-- name: retention_results
+-- Note some results of jobs that ended before $1 and are not needed any more.
+INSERT INTO expired_results (job_id, unit, expired_at)
+SELECT u.job_id, u.number, $2
+FROM jobs j JOIN units u ON u.job_id = j.id
+WHERE j.completed_at < $1 AND u.state = 'COMPLETED' AND u.result_key IS NOT NULL
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = u.job_id AND x.unit = u.number)
+  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = j.id AND d.state = 'OPEN')
+  AND NOT EXISTS (SELECT FROM earnings e WHERE e.job_id = j.id AND e.state = 'PENDING')
+  AND NOT EXISTS (SELECT FROM jobs o WHERE o.completed_at IS NULL AND o.user_id = j.user_id
+                  AND o.params ->> '_frames_of' = j.id::text)
+ORDER BY j.completed_at LIMIT 100
+ON CONFLICT DO NOTHING;
+
+-- name: retention_results_left
+-- Some of those whose objects are to be removed.
+SELECT x.job_id, x.unit, u.result_key FROM expired_results x
+JOIN units u ON u.job_id = x.job_id AND u.number = x.unit
+WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
+
+-- name: retention_result_gone
+-- Its object is removed.
+UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
+
+-- name: retention_use
+-- These uploads are part of a job now; answers how many are there.
+WITH used AS (
+    UPDATE uploads SET used_at = $3 WHERE user_id = $1 AND id = ANY($2::uuid[]) AND expired_at IS NULL
+    RETURNING id
+) SELECT count(*) AS count FROM used;
+
+-- name: retention_manifest
+-- What a manifest lists.
+INSERT INTO manifest_files (manifest_key, upload_id)
+SELECT $1, f.id FROM unnest($2::uuid[]) AS f (id)
+ON CONFLICT DO NOTHING;
+
+-- name: retention_inputs_of
+-- The uploads that a job is made of which are there, and how many are not.
+WITH wanted AS (
+    SELECT u.id, u.expired_at FROM jobs j
+    JOIN uploads u ON u.user_id = j.user_id AND u.object_key = j.params -> '_input' ->> 'key'
+    WHERE j.id = $1
+    UNION ALL
+    SELECT f.upload_id, coalesce(u.expired_at, CASE WHEN u.id IS NULL THEN now() END) FROM jobs j
+    JOIN manifest_files f ON f.manifest_key = j.params -> '_manifest' ->> 'key'
+    LEFT JOIN uploads u ON u.id = f.upload_id
+    WHERE j.id = $1
+)
+SELECT coalesce(array_agg(id) FILTER (WHERE expired_at IS NULL), '{}') AS there,
+       count(*) FILTER (WHERE expired_at IS NOT NULL)
+       + (SELECT count(*) FROM jobs j WHERE j.id = $1 AND j.params ? '_input'
+          AND NOT EXISTS (SELECT FROM wanted)) AS gone
+FROM wanted;
+
+-- name: retention_usage
+-- How many bytes of inputs somebody keeps; of what he announced and did not send, that of the last day.
+SELECT coalesce(sum(size), 0)::bigint AS used, count(*) AS count FROM uploads
+WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
+  AND (completed_at IS NOT NULL OR used_at > $3);
+
+-- name: retention_page
+-- A page of somebody's inputs, the largest first.
+SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at FROM uploads
+WHERE user_id = $1 AND completed_at IS NOT NULL AND expired_at IS NULL
+ORDER BY size DESC, id LIMIT $2 OFFSET $3;

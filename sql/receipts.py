@@ -1,0 +1,34 @@
+"""Receipts as they are kept."""
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+
+@attrs.frozen
+class ReceiptRow:
+    """``document`` is canonical JSON, ``hash`` its SHA-256; ``entry_id`` None: it cost nothing."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    document: str = attrs.field(repr=False)
+    hash: bytes
+    signature: bytes = attrs.field(repr=False)
+    entry_id: int | None
+    issued_at: datetime
+
+
+class Receipts:
+    """What the web reads of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
+        """The receipt of a unit; of ``owner``'s jobs alone, unless that is None."""
+        row = await self._database.one("receipt_of_unit", job, unit, owner)
+        return None if row is None else ReceiptRow(**row)

@@ -1,0 +1,125 @@
+"""What only the chain can tell of the log (I12), and the contract made by hand: for commands."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+
+from actors.anchor.actor import AnchorActor
+from actors.anchor.policy import AnchorSettings, sorted_out
+from actors.anchor.standing import Standing, Witness
+from actors.ports import Anchored, Chain, ChainState, Clock
+from config.sections import Chain as ChainSettings
+from sql.anchors import PENDING, Anchors, SentRow
+from sql.fsck import Finding
+from sql.halt import Halt
+
+ANCHORS_MAX: Final = 1000  # the newest ones are held against the chain
+LOOK_SECONDS: Final = 0.5
+
+
+@attrs.frozen
+class Seen:
+    """The chain, and what of it the database knows.
+
+    ``missing``: numbers that it should know; ``holes``: and between others; ``unmade``: contracts
+    of anchors that it does not know to have been made.
+    """
+
+    state: ChainState
+    contract: str | None
+    newest: Anchored | None
+    halt: Halt | None
+    pending: Sequence[SentRow]
+    missing: Sequence[int]
+    holes: Sequence[int] = ()
+    unmade: Sequence[str] = ()
+
+    @property
+    def lacks(self) -> bool:
+        """Whether the database lacks what was sent: rows that were there are gone."""
+        return bool(self.missing or self.holes or self.unmade)
+
+
+def settings_of(given: ChainSettings) -> AnchorSettings:
+    """What the settings say to the Anchor."""
+    return AnchorSettings(
+        anchor_seconds=given.anchor_seconds,
+        confirmations=1 if given.embedded else given.confirmations,
+    )
+
+
+async def see(chain: Chain, anchors: Anchors, clock: Clock) -> Seen:
+    """Ask both. Raises ChainUnavailable, Unavailable."""
+    state = await chain.state()
+    sent = await anchors.sent(state.chain_id, state.sender, state.nonce)
+    contract = sorted_out(state, sent).contract
+    standing: Standing = await Witness(chain, anchors).standing(state, contract, clock.now())
+    first = await anchors.first(state.chain_id, state.sender)
+    unknown = await anchors.unknown(state.chain_id, state.sender, state.nonce)
+    missing = [number for number in unknown if first is not None and number > first]
+    there = standing.contract if standing.newest is not None else None
+    pending = [row for row in sent if row.state == PENDING]
+    return Seen(
+        state,
+        there,
+        standing.newest,
+        standing.halt,
+        pending,
+        missing,
+        await anchors.holes(state.chain_id, state.sender),
+        await anchors.unmade(state.chain_id, state.sender),
+    )
+
+
+async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[Finding]:
+    """What breaks I12. Raises ChainUnavailable, Unavailable."""
+    seen = await see(chain, anchors, clock)
+    name = f"chain {seen.state.chain_id}"
+    found = [] if seen.halt is None else [Finding("I12", name, seen.halt.found)]
+    found += [
+        Finding("I12", f"transaction {number} of {seen.state.sender}", f"is on {name} alone")
+        for number in seen.missing
+    ]
+    for row in await anchors.confirmed(ANCHORS_MAX):
+        if row.chain_id != seen.state.chain_id:
+            continue
+        root = await chain.root_at(row.contract, row.size)
+        if root != row.root:
+            told = "nothing" if root is None else f"the root {root.hex()}"
+            found.append(Finding("I12", f"anchor {row.size}", f"{name} has {told} at this size"))
+    return found
+
+
+async def make_contract(
+    chain: Chain,
+    anchors: Anchors,
+    clock: Clock,
+    settings: AnchorSettings,
+    tell: Callable[[str], None],
+) -> str:
+    """The contract's address, once it is confirmed; a gateway may be at it, too.
+
+    Raises what the ports do, and OtherLog where the chain has another log.
+    """
+    anchor = AnchorActor(
+        chain, anchors, clock, settings=attrs.evolve(settings, anchors=False, every_seconds=0.0)
+    )
+    told = ""
+    while True:
+        await anchor.see_to_it()
+        seen = await see(chain, anchors, clock)
+        if seen.halt is not None:
+            raise OtherLog(seen.halt.text)
+        making = [row for row in seen.pending if row.size is None]
+        if seen.contract is not None and not making:
+            return seen.contract
+        if making and making[-1].hashes[-1] != told:
+            told = making[-1].hashes[-1]
+            tell(f"sent {told}; it counts after {settings.confirmations} blocks")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+class OtherLog(Exception):
+    """The chain has another log than the database. The text says what is to be done."""

@@ -1,0 +1,108 @@
+"""An EVM node of the gateway's own: a private chain, whose anchors prove nothing to outsiders."""
+
+import signal
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from attrs import field, frozen
+
+from supervisors.engines.account import Account
+from supervisors.engines.anvil_program import anvil_program
+from supervisors.engines.engine import Engine
+from supervisors.engines.port import LOOPBACK, keep_ports
+from supervisors.engines.secret import write_private
+from supervisors.engines.tethered import Command
+
+ANSWER_SECONDS: Final = 2.0
+SAVE_SECONDS: Final = 1  # how often it writes its state: a kill loses what came after
+STOP: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
+KEY_BYTES: Final = 32
+
+
+@frozen
+class ChainEndpoint:
+    """A chain and the key that anchors there.
+
+    ``state``: the file that an embedded node saves itself to, None for a chain elsewhere.
+    """
+
+    url: str = field(repr=False)
+    chain_id: int
+    key: str = field(repr=False)
+    state: Path | None = None
+
+
+class EmbeddedAnvil(Engine[ChainEndpoint]):
+    """A node in ``data/chain``, its state on disk.
+
+    Its chain id is drawn once, so that another node at its port is not taken for it.
+    """
+
+    name = "chain"
+
+    def __init__(self, data: Path, *, account: Account | None) -> None:
+        super().__init__(data, account=account)
+        self._program = Path()
+        self._key = ""
+        self._chain_id = 0
+        self._port = 0
+
+    async def prepare(self, lock: int) -> None:
+        self._program = await anvil_program(self.folder.data)
+        self._key = keep_hex(self.folder.secrets / "key", KEY_BYTES)
+        self._chain_id = number_of(keep_hex(self.folder.secrets / "chain-id", 4))
+
+    async def command(self) -> Command:
+        self._port = keep_ports(self.folder.path / "ports", ("chain",))["chain"]
+        words: list[str | Path] = [self._program, "--host", LOOPBACK, "--port", str(self._port)]
+        words += ["--chain-id", str(self._chain_id), "--accounts", "0", "--no-cors", "--quiet"]
+        words += ["--state", self._state, "--state-interval", str(SAVE_SECONDS)]
+        return Command(words, STOP)
+
+    @property
+    def _state(self) -> Path:
+        return self.folder.give("state") / "state.json"
+
+    async def ready(self, pid: int) -> ChainEndpoint | None:
+        url = f"http://{LOOPBACK}:{self._port}"
+        if await chain_id_at(url) != self._chain_id:
+            return None
+        return ChainEndpoint(url, self._chain_id, self._key, self._state)
+
+
+def number_of(drawn: str) -> int:
+    """The chain's number, from what was drawn for it."""
+    return 1_000_000 + int(drawn, 16) % 1_000_000_000
+
+
+def endpoint_of(folder: Path, url: str) -> ChainEndpoint:
+    """What was kept in an embedded node's folder. Raises FileNotFoundError where it never ran."""
+    kept = {name: (folder / "secrets" / name).read_text("ascii") for name in ("key", "chain-id")}
+    state = folder / "state" / "state.json"
+    return ChainEndpoint(url, number_of(kept["chain-id"]), kept["key"].strip(), state)
+
+
+async def chain_id_at(url: str) -> int | None:
+    """Which chain answers there; None while none does."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": list[str]()}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.post(url, json=call) as got:
+            answer = await got.json()
+            return int(answer["result"], 16)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep_hex(path: Path, size: int) -> str:
+    """So many random bytes in hexadecimal, drawn once and kept for their owner alone."""
+    from secrets import token_hex  # noqa: PLC0415
+
+    from config.redaction import hide  # noqa: PLC0415
+
+    if not path.exists():
+        write_private(path, token_hex(size) + "\n")
+    kept = path.read_text("ascii").strip()
+    hide(kept)
+    return kept

@@ -1,0 +1,61 @@
+"""The chain for a command: of the gateway that runs now, or started for as long as it takes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from config.sections import Chain as ChainSettings
+from supervisors.engines.account import engine_account
+from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil, chain_id_at, endpoint_of
+from supervisors.engines.chain import EvmChain, remote_chain
+from supervisors.engines.current import Current
+from supervisors.engines.port import LOOPBACK, read_ports
+
+
+@asynccontextmanager
+async def chain_at_hand(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
+    """The port over the chain that the settings name; there must be one.
+
+    Raises SettingsError, and EngineError where an embedded one neither runs nor starts.
+    """
+    if not given.embedded:
+        async with _port(given, remote_chain(given)) as chain:
+            yield chain
+        return
+    running = await _running(data)
+    if running is not None:
+        async with _port(given, running) as chain:
+            yield chain
+        return
+    engine = EmbeddedAnvil(data, account=engine_account())
+    endpoint = await engine.start()
+    try:
+        async with _port(given, endpoint) as chain:
+            yield chain
+    finally:
+        await engine.stop()
+
+
+def has_run(given: ChainSettings, data: Path) -> bool:
+    """Whether there is anything to ask: an embedded chain begins with its gateway."""
+    return bool(given.url) and (not given.embedded or (data / EmbeddedAnvil.name).is_dir())
+
+
+@asynccontextmanager
+async def _port(given: ChainSettings, endpoint: ChainEndpoint) -> AsyncGenerator[EvmChain]:
+    chain = EvmChain(Current(endpoint), fee_cap_gwei=given.fee_cap_gwei)
+    try:
+        yield chain
+    finally:
+        await chain.close()
+
+
+async def _running(data: Path) -> ChainEndpoint | None:
+    """The node of a gateway that runs; another one at its port has another number."""
+    folder = data / EmbeddedAnvil.name
+    port = read_ports(folder / "ports").get("chain", 0)
+    try:
+        endpoint = endpoint_of(folder, f"http://{LOOPBACK}:{port}")
+    except FileNotFoundError:
+        return None
+    return endpoint if await chain_id_at(endpoint.url) == endpoint.chain_id else None

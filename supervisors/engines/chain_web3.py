@@ -1,0 +1,283 @@
+"""The Chain port over JSON-RPC, by web3. Import it in a thread: that takes half a second."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from eth_account import Account
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.types import Nonce
+from web3.utils.address import get_create_address
+
+from actors.ports import (
+    Anchored,
+    Bid,
+    ChainRefused,
+    ChainState,
+    ChainUnavailable,
+    Mined,
+    Past,
+    Signed,
+)
+from rendertrust import merkle
+from supervisors.engines.anvil import SAVE_SECONDS, ChainEndpoint
+from supervisors.engines.current import Current, NotStarted
+
+ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
+CALL_SECONDS: Final = 5.0
+GAS_MARGIN: Final = 1.2
+RAISE: Final = 1.25  # nodes take a replacement that offers a tenth more
+RAISES_MAX: Final = 64  # a million times as much: the cap comes before
+ANSWER_BYTES_MAX: Final = 64 << 20  # a hundred thousand anchors
+FUNDS_WEI: Final = 10**24  # of an embedded chain's sender, each time it is looked at
+# How nodes say that a transaction is there already, or was mined.
+KNOWN: Final = ("already known", "already imported", "known transaction")
+_AWAY: Final = (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError)
+# What web3 falls over where an answer is not of the shape that it should be.
+_NONSENSE: Final = (
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    UnicodeDecodeError,
+)
+EMPTY: Final = merkle.root([])
+
+
+class Web3Chain:
+    """Any number may use it at once; connections are made when they are needed."""
+
+    def __init__(self, endpoint: Current[ChainEndpoint], *, fee_cap_gwei: float) -> None:
+        self._current = endpoint
+        self._cap = int(fee_cap_gwei * 10**9)
+        self.artefact = json.loads(ARTEFACT.read_text())
+        self._made: tuple[str, AsyncWeb3[Any]] | None = None
+        self._making = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        made, self._made = self._made, None
+        if made is not None:
+            provider: Any = made[1].provider
+            await provider.disconnect()
+
+    async def state(self) -> ChainState:
+        async with self.asking() as (web3, endpoint):
+            sender = self._account(endpoint).address
+            private = endpoint.state is not None
+            if private:
+                await self._fund(web3, sender)
+            block, nonce = await web3.eth.block_number, await web3.eth.get_transaction_count(sender)
+            balance = int(await web3.eth.get_balance(sender))
+            return ChainState(endpoint.chain_id, sender, int(block), int(nonce), private, balance)
+
+    async def bid(self, raised: int = 0) -> Bid:
+        async with self.asking() as (web3, _):
+            block = await web3.eth.get_block("latest")
+            base, tip = int(block.get("baseFeePerGas", 0)), int(await web3.eth.max_priority_fee)
+            factor = RAISE ** min(raised, RAISES_MAX)
+            tip = int(tip * factor)
+            most = min(int(2 * base * factor) + tip, self._cap)
+            return Bid(most, min(tip, most))
+
+    async def sign_deploy(self, nonce: int, bid: Bid) -> Signed:
+        async with self.asking() as (web3, endpoint):
+            sender = self._account(endpoint).address
+            contract = web3.eth.contract(
+                abi=self.artefact["abi"], bytecode=self.artefact["bytecode"]
+            )
+            data = contract.constructor(sender).data_in_transaction
+            signed = await self._signed(web3, endpoint, {"data": data}, nonce, bid)
+            return Signed(signed.hash, signed.raw, get_create_address(sender, Nonce(nonce)))
+
+    async def sign_anchor(
+        self, contract: str, anchor: Anchored, previous: bytes, nonce: int, bid: Bid
+    ) -> Signed:
+        async with self.asking() as (web3, endpoint):
+            arguments = [anchor.size, anchor.root, previous]
+            data = self._contract(web3, contract).encode_abi("anchor", args=arguments)
+            return await self._signed(web3, endpoint, {"to": contract, "data": data}, nonce, bid)
+
+    async def send(self, raw: bytes) -> None:
+        async with self.asking() as (web3, _):
+            try:
+                await web3.eth.send_raw_transaction(raw)
+            except Web3RPCError as error:
+                known = any(word in str(error).lower() for word in KNOWN)
+                if not known and not await self._is_there(web3, raw):
+                    raise
+
+    async def mined(self, name: str) -> Mined | None:
+        async with self.asking() as (web3, _):
+            try:
+                found: Any = await web3.eth.get_transaction_receipt(name)  # type: ignore[arg-type]
+            except TransactionNotFound:
+                return None
+            return Mined(
+                int(found["blockNumber"]), found["blockHash"].to_0x_hex(), bool(found["status"])
+            )
+
+    async def contract_by(self, nonce: int) -> str | None:
+        async with self.asking() as (web3, endpoint):
+            made = get_create_address(self._account(endpoint).address, Nonce(nonce))
+            return str(made) if await web3.eth.get_code(made) else None
+
+    async def history(self, contract: str) -> Sequence[Past]:
+        async with self.asking() as (web3, _):
+            event = self._contract(web3, contract).events.Anchored
+            found: Any = await event.get_logs(from_block=0)
+            return [_past(one) for one in found]
+
+    async def newest(self, contract: str) -> Anchored | None:
+        async with self.asking() as (web3, _):
+            there = self._contract(web3, contract)
+            try:
+                size = int(await there.functions.size().call())
+                # What stands at a size never changes: another anchor may come between the calls.
+                root = bytes(await there.functions.rootAt(size).call()) if size else EMPTY
+            except BadFunctionCallOutput:
+                return None
+            if not any(root):
+                raise ChainUnavailable("of two answers one is from before the other")
+            return Anchored(size, root)
+
+    async def root_at(self, contract: str, size: int) -> bytes | None:
+        async with self.asking() as (web3, _):
+            try:
+                root = await self._contract(web3, contract).functions.rootAt(size).call()
+            except BadFunctionCallOutput:
+                return None
+            return bytes(root) if any(root) else None
+
+    async def is_kept(self, mined: Mined) -> bool:
+        endpoint = self._endpoint()
+        if endpoint.state is None:
+            return True
+        async with self.asking() as (web3, _):
+            block = await web3.eth.get_block(mined.block)
+        saved = await asyncio.to_thread(_saved_at, endpoint.state)
+        # What it writes is of the moment in which it begins to.
+        return saved > float(block.get("timestamp", 0)) + 1 + SAVE_SECONDS
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    async def _signed(
+        self, web3: "AsyncWeb3[Any]", endpoint: ChainEndpoint, what: Any, nonce: int, bid: Bid
+    ) -> Signed:
+        account = self._account(endpoint)
+        call: Any = {"from": account.address, **what}
+        gas = await web3.eth.estimate_gas(call)
+        transaction = {
+            **what,
+            "chainId": endpoint.chain_id,
+            "nonce": nonce,
+            "gas": int(gas * GAS_MARGIN),
+            "maxFeePerGas": bid.most,
+            "maxPriorityFeePerGas": bid.tip,
+            "value": 0,
+            "type": 2,
+        }
+        signed = account.sign_transaction(transaction)
+        return Signed(signed.hash.to_0x_hex(), bytes(signed.raw_transaction))
+
+    def _contract(self, web3: "AsyncWeb3[Any]", address: str) -> Any:
+        return web3.eth.contract(address=address, abi=self.artefact["abi"])  # type: ignore[call-overload]
+
+    def _account(self, endpoint: ChainEndpoint) -> Any:
+        return Account.from_key(endpoint.key)
+
+    async def _is_there(self, web3: "AsyncWeb3[Any]", raw: bytes) -> bool:
+        """Whether this very transaction is known; of one in a block nodes say: nonce too low."""
+        try:
+            await web3.eth.get_transaction(web3.keccak(raw))
+        except TransactionNotFound:
+            return False
+        return True
+
+    async def _fund(self, web3: "AsyncWeb3[Any]", sender: str) -> None:
+        """A chain of our own has no other source of money."""
+        if await web3.eth.get_balance(sender) < FUNDS_WEI // 2:  # type: ignore[arg-type]
+            provider: Any = web3.provider
+            await provider.make_request("anvil_setBalance", [sender, hex(FUNDS_WEI)])
+
+    def _endpoint(self) -> ChainEndpoint:
+        try:
+            return self._current.get()
+        except NotStarted as error:
+            raise ChainUnavailable(str(error)) from None
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncGenerator[tuple["AsyncWeb3[Any]", ChainEndpoint]]:
+        """A client of the chain of now; what goes wrong is one of the port's two errors."""
+        endpoint = self._endpoint()
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                yield await self._client(endpoint), endpoint
+        except _AWAY as error:
+            raise ChainUnavailable(type(error).__name__) from error
+        except _NONSENSE as error:
+            raise ChainUnavailable(
+                f"an answer that means nothing: {type(error).__name__}"
+            ) from error
+        except (ContractLogicError, Web3RPCError, ValueError) as error:
+            raise ChainRefused(str(error)[:300]) from error
+        except Web3Exception as error:
+            raise ChainUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
+
+    async def _client(self, endpoint: ChainEndpoint) -> "AsyncWeb3[Any]":
+        async with self._making:
+            if self._made is None or self._made[0] != endpoint.url:
+                await self.close()
+                provider = AsyncHTTPProvider(
+                    endpoint.url, exception_retry_configuration=None, cache_allowed_requests=False
+                )
+                self._made = endpoint.url, AsyncWeb3(provider)
+                session = aiohttp.ClientSession(response_class=_Bounded)
+                await provider.cache_async_session(session)
+            web3 = self._made[1]
+        found = await _of(web3.eth.chain_id)
+        if found != endpoint.chain_id:
+            raise ChainUnavailable(f"it is chain {found}, not {endpoint.chain_id}")
+        return web3
+
+
+class _Bounded(aiohttp.ClientResponse):
+    """An answer that fits into memory, or none."""
+
+    async def read(self) -> bytes:
+        found = bytearray()
+        async for piece in self.content.iter_any():
+            found += piece
+            if len(found) > ANSWER_BYTES_MAX:
+                self.close()
+                raise aiohttp.ClientPayloadError("its answer is too long")
+        return bytes(found)
+
+
+def _past(found: Any) -> Past:
+    told = found["args"]
+    block, name = int(found["blockNumber"]), found["transactionHash"].to_0x_hex()
+    return Past(int(told["size"]), bytes(told["root"]), block, name)
+
+
+async def _of(value: Awaitable[int]) -> int:
+    return int(await value)
+
+
+def _saved_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

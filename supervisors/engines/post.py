@@ -1,0 +1,141 @@
+"""The Post port over HTTP: to public addresses alone, once looked up, never redirected."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from actors.ports.webhooks import Answered, Letter, NotSent
+from rendertrust import __version__
+from supervisors.engines.public_addresses import is_public
+
+SECONDS: Final = 10.0
+ANSWER_BYTES_MAX: Final = 64 << 10
+AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
+PRIVATE: Final = "its address is none of the public internet"
+
+
+class Private(OSError):
+    """The name means no public address."""
+
+
+class Guarded(AbstractResolver):
+    """Looks a name up, and gives only where one may connect; nobody looks it up again."""
+
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if not self._private and not all(is_public(one["host"]) for one in found):
+            raise Private(PRIVATE)  # one that is not is reason enough
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+class HttpPost:
+    """``private``: whatever listens may be told, by plain HTTP too. ``close`` it on its loop."""
+
+    def __init__(self, *, private: bool, context: ssl.SSLContext | None = None) -> None:
+        self._private, self._context = private, context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._send(letter)) for letter in letters]
+        return [task.result() for task in tasks]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _send(self, letter: Letter) -> Answered | NotSent:
+        if (reason := refused(letter.url, private=self._private)) is not None:
+            return NotSent(reason)
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await self._post(letter)
+        except TimeoutError:
+            return NotSent(f"no answer within {SECONDS:g} s")
+        except aiohttp.ClientError as error:
+            return NotSent(_reason(error))
+        except (OSError, ValueError) as error:  # a name that is none, a port that is none
+            return NotSent(str(error) or type(error).__name__)
+
+    async def _post(self, letter: Letter) -> Answered:
+        async with self._open().post(
+            URL(letter.url),
+            data=letter.body,
+            headers={**letter.headers, "Content-Type": "application/json", "User-Agent": AGENT},
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=SECONDS),
+        ) as answer:
+            await self._hear_out(answer)
+            return Answered(answer.status)
+
+    async def _hear_out(self, answer: aiohttp.ClientResponse) -> None:
+        """Of what it says we want nothing: so much is read that it need not be cut off."""
+        left = ANSWER_BYTES_MAX
+        while left > 0 and (chunk := await answer.content.read(left)):
+            left -= len(chunk)
+
+    def _open(self) -> aiohttp.ClientSession:
+        """Each letter has a connection of its own, to an address that was looked up for it."""
+        if self._session is None:
+            options: dict[str, Any] = {} if self._context is None else {"ssl": self._context}
+            connector = aiohttp.TCPConnector(
+                resolver=Guarded(private=self._private),
+                use_dns_cache=False,
+                force_close=True,
+                limit=0,
+                **options,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            )
+        return self._session
+
+
+def refused(url: str, *, private: bool) -> str | None:
+    """Why nothing is sent there, before anything is looked up; None where nothing is wrong.
+
+    Addresses that are written as numbers never get to a resolver. It is read by whoever connects:
+    two readers might find two hosts in it.
+    """
+    try:
+        parts = URL(url)
+    except ValueError:
+        return "it is no URL"
+    host = parts.host or ""
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        return "it must begin with https://"
+    if not host:
+        return "it names no host"
+    if private:
+        return None
+    is_number = ":" in host or host.replace(".", "").isdigit()
+    return PRIVATE if is_number and not is_public(host) else None
+
+
+def _reason(error: aiohttp.ClientError) -> str:
+    """For the endpoint's owner, in a line."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, Private):
+            return PRIVATE
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+            return "its certificate is not trusted"
+        return "nobody can be reached there"
+    return "the connection was lost" if isinstance(error, aiohttp.ClientOSError) else "no HTTP came"

@@ -1,0 +1,245 @@
+"""What an artist does in Blender, without its windows: run in a Python that has ``bpy``.
+
+    artist.py URL EMAIL PASSWORD FOLDER DEED        prints one line of JSON at its end
+
+It presses the buttons and reads the panel; where Blender would call a timer, it waits and hears.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+URL, EMAIL, PASSWORD, FOLDER, DEED = sys.argv[1:]
+OWN = Path(FOLDER) / "cube.blend"
+WITHIN_SECONDS = 240.0
+
+
+def scene_of_cubes() -> Any:
+    """A cube that turns, quick to render, saved beside an image that it shows."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 4
+    scene.render.resolution_x, scene.render.resolution_y = 32, 24
+    scene.frame_start, scene.frame_end = 1, 3
+    scene.render.filepath = "//frames/cube_"
+    cube = bpy.data.objects["Cube"]
+    cube.keyframe_insert("rotation_euler", frame=1)
+    cube.rotation_euler[2] = 2.0
+    cube.keyframe_insert("rotation_euler", frame=3)
+    bpy.ops.wm.save_as_mainfile(filepath=str(OWN))
+    return scene
+
+
+def shows_an_image(path: str) -> None:
+    """The cube's material shows the picture at ``path``."""
+    image = bpy.data.images.new("wood", 8, 8)
+    image.source, image.filepath = "FILE", path
+    material = bpy.data.materials["Material"]
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    shader = material.node_tree.nodes["Principled BSDF"]
+    material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
+
+
+def press(button: Callable[..., set[str]], **words: Any) -> None:
+    """A button, until its thread has ended."""
+    assert button(**words) == {"FINISHED"}, state().error
+    heard()
+
+
+def heard() -> None:
+    """All that the threads say, to their end."""
+    operators = sys.modules[f"{PACKAGE}.operators"]
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while operators.hear() is not None:
+        assert time.monotonic() < deadline, state().busy or state().asking
+        time.sleep(0.05)
+    operators.hear()
+
+
+def state() -> Any:
+    return bpy.context.window_manager.rendertrust
+
+
+def settings() -> Any:
+    return bpy.context.scene.rendertrust
+
+
+def seen() -> dict[str, Any]:
+    """What the panel shows."""
+    shown = state()
+    names = ("error", "email", "available", "price", "status", "units", "done", "charged", "saved")
+    found = [
+        {name: getattr(one, name) for name in ("level", "code", "setting", "object", "path")}
+        for one in shown.findings
+    ]
+    files = sorted(path.name for path in (Path(FOLDER) / "frames").glob("*"))
+    return {
+        **{name: getattr(shown, name) for name in names},
+        "findings": found,
+        "files": files,
+        "job_id": settings().job_id,
+        "own_file": hashlib.sha256(OWN.read_bytes()).hexdigest() if OWN.exists() else None,
+        "selected": [one.name for one in bpy.context.selected_objects],
+        "drawn": drawn(),
+        "client": getattr(sys.modules.get("rendertrust"), "__file__", ""),
+    }
+
+
+class Layout:
+    """Notes what a panel draws, in place of Blender's windows, which nobody has here."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.words = words
+
+    def label(self, text: str = "", icon: str = "NONE") -> None:
+        assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+        self.words.append(text)
+
+    def prop(self, owner: Any, name: str) -> None:
+        self.words.append(owner.bl_rna.properties[name].name)
+
+    def operator(self, name: str, text: str | None = None, icon: str = "NONE") -> Any:
+        assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+        room, button = name.split(".")
+        made = getattr(getattr(bpy.ops, room), button)
+        self.words.append(f"[{made.get_rna_type().name if text is None else text}]")
+        return Words()
+
+    def progress(self, factor: float, text: str) -> None:
+        self.words.append(f"{text} {factor:.0%}")
+
+    def row(self, align: bool = False) -> "Layout":
+        return self
+
+    column = box = row
+
+
+class Words:
+    """What a button is given."""
+
+
+def drawn() -> list[str]:
+    """The words of the panel, from top to bottom."""
+    panel = sys.modules[f"{PACKAGE}.panel"]
+    words: list[str] = []
+
+    class Shown:
+        layout = Layout(words)
+
+    panel.Panel.draw(Shown, bpy.context)
+    return words
+
+
+def submit() -> None:
+    """From the login to the frames, at a cap that is enough."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    print(json.dumps(seen()), flush=True)
+    bpy.data.objects["Cube"].location.x = 0.5  # not saved: what is on the screen is rendered
+    press(bpy.ops.rendertrust.check)
+    press(bpy.ops.rendertrust.quote)
+    press(bpy.ops.rendertrust.submit)
+
+
+def again() -> None:
+    """The file is opened another day; what came meanwhile is fetched."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    press(bpy.ops.rendertrust.submit)
+    bpy.ops.wm.save_mainfile()
+    job_id = settings().job_id
+    for path in (Path(FOLDER) / "frames").glob("*"):
+        path.unlink()
+    bpy.ops.wm.open_mainfile(filepath=str(OWN))
+    assert settings().job_id == job_id
+    press(bpy.ops.rendertrust.follow)
+
+
+def lacks_a_texture() -> None:
+    """Which is shown at the object that shows it; nothing is sent."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    shows_an_image("//textures/wood.png")
+    refused(bpy.ops.rendertrust.submit)
+    index = next(n for n, found in enumerate(state().findings) if found.code == "missing_file")
+    for one in bpy.context.view_layer.objects:
+        one.select_set(False)
+    press(bpy.ops.rendertrust.show_finding, index=index)
+
+
+def refused(button: Callable[..., set[str]], **words: Any) -> None:
+    """A button that says why it does nothing."""
+    assert button(**words) == {"CANCELLED"}
+    assert state().error
+
+
+def caps() -> None:
+    """Paused at the cap, resumed, stopped."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    settings().frames = "1-10"
+    assert bpy.ops.rendertrust.submit() == {"FINISHED"}
+    operators = sys.modules[f"{PACKAGE}.operators"]
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not settings().job_id:
+        assert time.monotonic() < deadline
+        operators.hear()
+        time.sleep(0.05)
+    assert bpy.ops.rendertrust.speak(verb="pause") == {"FINISHED"}
+    operators.asking.wait(WITHIN_SECONDS)
+    assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
+    heard()
+
+
+def mistakes() -> None:
+    """A wrong password, a file without a place, frames that are none, a gateway that is none."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    said = []
+    refused(bpy.ops.rendertrust.check)
+    said.append(state().error)
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password="wrong")
+    said.append(state().error)
+    press(bpy.ops.rendertrust.quote)
+    said.append(state().error)
+    settings().frames = "one to three"
+    refused(bpy.ops.rendertrust.check)
+    said.append(state().error)
+    settings().frames = ""
+    preferences().url = "nowhere"
+    press(bpy.ops.rendertrust.quote)
+    said.append(state().error)
+    print(json.dumps({"said": said}), flush=True)
+
+
+def preferences() -> Any:
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def switched_on() -> str:
+    """From the zip, as Preferences > Add-ons > Install from Disk does it; else the checkout's."""
+    bpy.ops.wm.read_factory_settings()
+    for archive in Path(FOLDER).glob("*.zip"):
+        bpy.ops.extensions.package_install_files(
+            repo="user_default", filepath=str(archive), enable_on_install=True
+        )
+        return "bl_ext.user_default.rendertrust"
+    bpy.ops.preferences.addon_enable(module="extension")
+    return "extension"
+
+
+DEEDS = {deed.__name__: deed for deed in (submit, again, lacks_a_texture, caps, mistakes)}
+
+if __name__ == "__main__":
+    PACKAGE = switched_on()
+    preferences().url = URL
+    DEEDS[DEED]()
+    print(json.dumps(seen()), flush=True)

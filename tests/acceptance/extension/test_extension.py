@@ -1,0 +1,151 @@
+"""The extension in Blender, without its windows, against a gateway and an agent that renders."""
+
+import asyncio
+import json
+import os
+import sys
+import sysconfig
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.agent import running_agent
+from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.acceptance.people import PASSWORD, Creator
+from tests.integration.node.scenes import pixels
+
+pytestmark = [
+    pytest.mark.render,
+    pytest.mark.heavy,
+    pytest.mark.skipif(sys.version_info < (3, 13), reason="Blender 5.2 has Python 3.13"),
+]
+# What a Blender of its own has; nothing else of this environment is there for the zip's test.
+BLENDERS = ("bpy", "numpy", "numpy.libs", "attr", "attrs", "cattrs", "requests", "urllib3", "idna")
+BLENDERS_TOO = ("certifi", "charset_normalizer", "typing_extensions.py")
+ARTIST = Path(__file__).with_name("artist.py")
+WITHIN_SECONDS = 280.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """With an agent that renders."""
+    folder = tmp_path_factory.mktemp("node") / "node"
+    async with running_gateway() as running, running_agent(running.url, folder):
+        yield running
+
+
+class Artist:
+    """Somebody with an account and a Blender."""
+
+    def __init__(self, gateway: Gateway, creator: Creator, folder: Path) -> None:
+        self.gateway, self.creator, self.folder = gateway, creator, folder
+
+    async def does(self, deed: str, *, modules: Path = ROOT) -> list[dict[str, Any]]:
+        """What Blender says about it, the panel last. ``modules``: where it imports from."""
+        python = (sys.executable,) if modules == ROOT else (sys.executable, "-S")
+        words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), deed)
+        process = await asyncio.create_subprocess_exec(
+            *(*python, str(ARTIST), *words),
+            cwd=self.folder,
+            env={**os.environ, **self._own(), "PYTHONPATH": str(modules)},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        async with asyncio.timeout(WITHIN_SECONDS):
+            said, complaints = await process.communicate()
+        assert process.returncode == 0, said.decode() + complaints.decode()
+        return [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
+
+    def _own(self) -> dict[str, str]:
+        """A Blender and a login of his own."""
+        names = ("HOME", "XDG_STATE_HOME", "BLENDER_USER_RESOURCES")
+        return {name: str(self.folder / "home") for name in names}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def artist(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Artist]:
+    (tmp_path / "home").mkdir()
+    async with aiohttp.ClientSession() as http:
+        creator = Creator(http, gateway.url, f"{tmp_path.name.lower()}@example.org")
+        await creator.register()
+        yield Artist(gateway, creator, tmp_path)
+
+
+async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
+    artist: Artist,
+) -> None:
+    before, panel = await artist.does("submit")
+    assert panel["error"] == ""
+    assert (panel["status"], panel["units"], panel["done"]) == ("COMPLETED", 3, 3)
+    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    assert panel["price"] == panel["charged"]
+    assert panel["own_file"] == before["own_file"], "the artist's own file is his to save"
+    assert panel["email"] == artist.creator.email
+    frames = [pixels(artist.folder / "frames" / name) for name in panel["files"]]
+    assert frames[0].shape[:2] == (24, 32)
+    assert not np.array_equal(frames[0], frames[2])
+    status, balance = await artist.creator.call("GET", "/credits/balance")
+    assert status == 200
+    assert panel["available"] == balance["available"]
+
+
+async def test_a_job_is_gone_on_with_when_the_file_is_opened_again(artist: Artist) -> None:
+    (panel,) = await artist.does("again")
+    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    assert panel["saved"] == 3
+
+
+async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist: Artist) -> None:
+    (panel,) = await artist.does("lacks_a_texture")
+    (found,) = [one for one in panel["findings"] if one["level"] == "error"]
+    assert found["code"] == "missing_file"
+    assert found["object"] == "Image 'wood'"
+    assert found["path"].endswith("textures/wood.png")
+    assert panel["selected"] == ["Cube"]
+    assert panel["job_id"] == ""
+    status, jobs = await artist.creator.call("GET", "/jobs")
+    assert (status, jobs["count"]) == (200, 0)
+    assert found["path"] in panel["drawn"]
+    assert "[Show Objects]" not in panel["drawn"], "its button has no words"
+
+
+async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) -> None:
+    (panel,) = await artist.does("caps")
+    assert panel["status"] == "CANCELLED"
+    assert panel["done"] < panel["units"] == 10
+    _, balance = await artist.creator.call("GET", "/credits/balance")
+    assert balance["available"] == balance["balance"], "nothing is held any more"
+
+
+async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:
+    said, panel = await artist.does("mistakes")
+    unsaved, password, nobody, frames, address = said["said"]
+    assert unsaved.startswith("Save the file once")
+    assert "Invalid" in password or "password" in password.lower()
+    assert "log" in nobody.lower() or "sign" in nobody.lower(), nobody
+    assert "write it like 1-250" in frames
+    assert "nowhere" in address or "http" in address, address
+    assert panel["drawn"][-1]
+
+
+async def test_the_zip_brings_all_that_it_needs(artist: Artist) -> None:
+    builder = str(ROOT / "scripts" / "blender_extension.py")
+    chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
+    process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
+    assert await process.wait() == 0
+    modules = artist.folder / "modules"
+    modules.mkdir()
+    for name in (*BLENDERS, *BLENDERS_TOO):
+        (modules / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+    _, panel = await artist.does("submit", modules=modules)
+    assert (panel["error"], panel["status"]) == ("", "COMPLETED")
+    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    own = artist.folder / "home" / "extensions" / ".local"
+    assert str(own) in panel["client"]
+    assert str(ROOT) not in panel["client"]

@@ -1,0 +1,56 @@
+"""Books that somebody broke behind the gateway's back: it ends within a minute, here a second."""
+
+import aiohttp
+import asyncpg
+import pytest
+
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.until import until
+
+SETTINGS = {"RENDERTRUST_AUDIT_EVERY_SECONDS": "0.5", "RENDERTRUST_CREDITS_STARTER": "100"}
+BREAKS = {
+    "I1": (
+        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+        " SELECT p.id, a.id, a.id, 7, 'ADJUSTMENT', 'by hand', now() FROM accounts a, accounts p"
+        " WHERE a.name = 'adjustments' AND p.name = 'revenue'"
+    ),
+    "I2": "UPDATE accounts SET balance = balance + 1 WHERE name LIKE 'user:%'",
+}
+
+
+async def metrics(gateway: Gateway, http: aiohttp.ClientSession) -> dict[str, float]:
+    async with http.get(f"{gateway.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    samples = (line.rsplit(" ", 1) for line in lines if line.startswith("rendertrust_audit"))
+    return {name: float(value) for name, value in samples}
+
+
+@pytest.mark.parametrize("invariant", BREAKS)
+async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
+    http: aiohttp.ClientSession, invariant: str
+) -> None:
+    async with running_gateway(**SETTINGS) as gateway:
+        await Creator(http, gateway.url, "jane@example.org").register()
+        audited = 'rendertrust_audit_last_timestamp_seconds{invariant="I1",run="since"}'
+
+        async def is_audited() -> bool:
+            return audited in await metrics(gateway, http)
+
+        await until(is_audited)
+        assert (await metrics(gateway, http))['rendertrust_audit_findings{invariant="I1"}'] == 0
+        endpoint = kept_endpoint(gateway.data)
+        assert endpoint is not None
+        connection = await asyncpg.connect(endpoint.owner_dsn)
+        await connection.execute(BREAKS[invariant])
+        await connection.close()
+        assert await gateway.ended(within=30) == 3
+        *_, last = gateway.log.read_text().splitlines()
+        assert last.startswith("rendertrust: ")
+        assert last.endswith(f"the books are broken: {invariant}; run fsck")
+        code, said = await gateway.fsck()
+        assert code == 1
+        assert invariant in said
+        await gateway.start()  # after a start everything is looked at, what was there before too
+        assert await gateway.ended(within=30) == 3

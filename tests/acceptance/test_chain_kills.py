@@ -1,0 +1,158 @@
+"""A gateway with a chain of its own: it, the chain's node, or both die; no number is used twice."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import Gateway, alive_in, running_gateway
+from tests.readers import Person
+from tests.until import until
+
+pytestmark = pytest.mark.heavy
+# From the log's commit to the anchor's confirmation: every point that has a name.
+POINTS = [
+    "before_log.CheckpointRow:1",
+    "after_log.CheckpointRow:1",
+    "before_kept.SentRow:1",
+    "after_kept.SentRow:1",
+    "after_sent.SentRow:2",
+    "before_confirmed.SentRow:1",
+    "after_confirmed.SentRow:1",
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    settings = {
+        "RENDERTRUST_CHAIN_URL": "embedded",
+        "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+        "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
+    }
+    async with running_gateway(**settings) as running:
+        yield running
+
+
+async def sent(gateway: Gateway) -> list[Any]:
+    endpoint = kept_endpoint(gateway.data)
+    assert endpoint is not None
+    connection = await asyncpg.connect(endpoint.app_dsn)
+    try:
+        return list(await connection.fetch("SELECT * FROM chain_transactions ORDER BY nonce"))
+    finally:
+        await connection.close()
+
+
+async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """A new entry is verified on the chain, whatever was before; numbers have no hole."""
+    person = Person(http, gateway.url)
+    await person.register()
+    _, history = await person.call("GET", "/credits/history")
+    path = f"/ledger/{history['entries'][0]['entry_id']}/verify"
+
+    async def done() -> bool:
+        status, found = await person.call("GET", path)
+        assert status in (200, 503), found
+        return bool(status == 200 and found["verified"])
+
+    await until(done, within=60)
+    rows = await sent(gateway)
+    assert [row["nonce"] for row in rows] == list(range(len(rows)))
+    sizes = [row["size"] for row in rows if row["size"] is not None]
+    assert sizes == sorted(set(sizes))
+    assert [row["error"] for row in rows if row["error"]] == []
+    assert len({row["contract"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_the_gateway_dies_between_signing_and_confirming(
+    gateway: Gateway, point: str
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        await gateway.restart(RENDERTRUST_CRASH_AT=point)
+        busy = asyncio.create_task(people(http, gateway))
+        assert await gateway.ended() == -signal.SIGKILL
+        await busy
+        await gateway.start()
+        await verified(http, gateway)
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("both", [False, True], ids=["the node", "both"])
+async def test_the_chains_node_dies_at_a_point_or_both_do(
+    gateway: Gateway, point: str, *, both: bool
+) -> None:
+    """The gateway stands still at the point; what dies then has no time for anything."""
+    async with aiohttp.ClientSession() as http:
+        await gateway.restart(RENDERTRUST_PAUSE_AT=point)
+        process = gateway.process
+        assert process is not None
+        busy = asyncio.create_task(people(http, gateway))
+        await until(lambda: stands_still(process.pid), within=60)
+        for pid in chain_of(gateway):
+            os.kill(pid, signal.SIGKILL)
+        if both:
+            await gateway.kill()
+            busy.cancel()
+            await gateway.start()
+        else:
+            process.send_signal(signal.SIGCONT)
+        await verified(http, gateway)
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
+
+
+def stands_still(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def chain_of(gateway: Gateway) -> list[int]:
+    """The node, and first whoever would end it in order."""
+    (node,) = [pid for pid in alive_in(gateway.data) if runs_anvil(pid)]
+    parent = int(Path(f"/proc/{node}/stat").read_text().rpartition(")")[2].split()[1])
+    assert gateway.process is not None
+    return [*([parent] if parent != gateway.process.pid else []), node]
+
+
+async def people(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    while gateway.process is not None and gateway.process.returncode is None:
+        try:
+            await Person(http, gateway.url).register()
+        except (aiohttp.ClientError, KeyError):
+            return
+        await asyncio.sleep(0.2)
+
+
+async def test_the_chains_node_dies_and_loses_its_newest_blocks(gateway: Gateway) -> None:
+    async with aiohttp.ClientSession() as http:
+        await verified(http, gateway)
+        for _ in range(2):
+            (node,) = [pid for pid in alive_in(gateway.data) if runs_anvil(pid)]
+            os.kill(node, signal.SIGKILL)
+            await verified(http, gateway)
+
+
+def runs_anvil(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(b"/anvil")
+
+
+async def test_all_of_it_dies(gateway: Gateway) -> None:
+    async with aiohttp.ClientSession() as http:
+        await verified(http, gateway)
+        await Person(http, gateway.url).register()
+        await gateway.kill_group()
+        await gateway.start()
+        await verified(http, gateway)
+
+
+async def test_after_all_these_deaths_the_books_and_the_chain_agree(gateway: Gateway) -> None:
+    code, said = await gateway.fsck()
+    assert code == 0, said

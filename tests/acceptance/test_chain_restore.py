@@ -1,0 +1,199 @@
+"""A backup that is older than the newest anchor: writes wait for an operator, proofs go on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rendertrust.verify import read_epochs, read_shown, read_witness, verify
+from tests.acceptance.gateway import PATIENT, Gateway, alive_in
+from tests.acceptance.test_backup import called
+from tests.engines import engine_folder
+from tests.readers import Person, holds
+from tests.until import until
+
+Json = dict[str, Any]
+pytestmark = pytest.mark.heavy
+SETTINGS = {
+    "RENDERTRUST_CHAIN_URL": "embedded",
+    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+    "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
+    **PATIENT,
+}
+
+
+async def entry_of(person: Person) -> int:
+    _, history = await person.call("GET", "/credits/history")
+    return int(history["entries"][0]["entry_id"])
+
+
+async def verified(person: Person, entry: int) -> Json:
+    """The entry's verification, once it stands on the chain."""
+
+    async def done() -> Json | None:
+        status, found = await person.call("GET", f"/ledger/{entry}/verify")
+        assert status in (200, 503), found
+        return found if status == 200 and found["verified"] else None
+
+    found = await until(done, within=60)
+    assert found is not None
+    return found
+
+
+async def proof_of(person: Person, entry: int) -> Json:
+    async def proved() -> Json | None:
+        status, proof = await person.call("GET", f"/ledger/{entry}/proof")
+        return proof if status == 200 and holds(proof) else None
+
+    found = await until(proved, within=30)
+    assert found is not None
+    return found
+
+
+async def newest(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
+    async with http.get(f"{gateway.url}/api/v1/ledger/checkpoint") as answer:
+        found: Json = await answer.json()
+        return found
+
+
+async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
+    async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:
+        found: Json = await answer.json()
+        return found
+
+
+async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
+    person = Person(http, gateway.url)
+    await person.register()
+    return person
+
+
+async def refuses_writes(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Nobody new, nothing charged; why is told, and reading goes on."""
+
+    async def told() -> bool:
+        found = await ready(http, gateway)
+        halted = (found["log"] or {}).get("halted") or ""
+        return "chain reopen" in halted and found["status"] == "degraded"
+
+    await until(told, within=60)
+    body = {"email": "late@example.org", "name": "L", "password": "securepassword123"}
+    async with http.post(f"{gateway.url}/api/v1/auth/register", json=body) as answer:
+        problem = await answer.json()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+        assert "rendertrust chain reopen" in problem["detail"]
+
+
+async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reopened(
+    http: aiohttp.ClientSession,
+) -> None:
+    with engine_folder() as folder:
+        gateway = Gateway(folder / "data", **SETTINGS)
+        gateway.data.parent.mkdir(parents=True, exist_ok=True)
+        file, where = folder / "backup", ("--data", gateway.data)
+        await gateway.start()
+        early = await newcomer(http, gateway)
+        before = await entry_of(early)
+        await verified(early, before)
+        old_proof, pinned = await proof_of(early, before), await newest(http, gateway)
+        assert (await called("backup", file, *where, **SETTINGS))[0] == 0
+        gone = await newcomer(http, gateway)
+        lost = await entry_of(gone)
+        on_chain = await verified(gone, lost)
+        lost_proof = await proof_of(gone, lost)
+        await gateway.stop()
+        code, out, err = await called("restore", file, *where, "--replace", **SETTINGS)
+        assert code == 0, (out, err)
+        await gateway.start()
+        try:
+            await refuses_writes(http, gateway)
+            assert (await early.call("GET", "/credits/balance"))[0] == 200
+            assert holds((await early.call("GET", f"/ledger/{before}/proof"))[1])
+            code, said = await gateway.fsck()
+            assert (code, "I12 chain" in said) == (1, True), said
+            await status_says(gateway, agrees=False)
+            await reopened(gateway, on_chain)
+            after = await until(lambda: registered(http, gateway), within=30)
+            assert after is not None
+            fresh = await entry_of(after)
+            await verified(after, fresh)
+            await verified(early, before)
+            code, said = await gateway.fsck()
+            assert code == 0, said
+            await status_says(gateway, agrees=True)
+            await across(http, gateway, pinned, old_proof, lost_proof)
+            for person, entry in ((early, before), (after, fresh)):
+                await alone(gateway, folder, await proof_of(person, entry))
+        finally:
+            await gateway.stop()
+        await until(lambda: not alive_in(gateway.data), within=20)
+
+
+async def registered(http: aiohttp.ClientSession, gateway: Gateway) -> Person | None:
+    try:
+        return await newcomer(http, gateway)
+    except KeyError:
+        return None  # for a second the halt is still known
+
+
+async def status_says(gateway: Gateway, *, agrees: bool) -> None:
+    code, out, err = await called("chain", "status", "--data", gateway.data, "--json", **SETTINGS)
+    assert (code, bool(out)) == (0 if agrees else 1, True), err
+    found = json.loads(out)
+    assert (found["agrees"], found["halted"] is None) == (agrees, agrees), found
+
+
+async def reopened(gateway: Gateway, on_chain: Json) -> None:
+    """By a word with a reason; what was lost is listed."""
+    words = ("chain", "reopen", "--data", gateway.data, "--json")
+    code, out, _ = await called(*words, **SETTINGS)
+    assert (code, "--reason" in out) == (2, True)
+    code, out, err = await called(*words, "--reason", "the disk died", "--yes", **SETTINGS)
+    assert code == 0, (out, err)
+    found = json.loads(out)
+    assert (found["epoch"], found["lost"] > 0) == (2, True), found
+    assert on_chain["tx_hash"] in [past["tx"] for past in found["anchors"]]
+    code, out, _ = await called(*words, "--reason", "again", "--yes", **SETTINGS)
+    assert (code, "nothing to reopen" in out) == (1, True), out
+
+
+async def across(
+    http: aiohttp.ClientSession,
+    gateway: Gateway,
+    pinned: Json,
+    old_proof: Json,
+    lost_proof: Json,
+) -> None:
+    """Who kept a checkpoint of before follows; what was lost is said to be."""
+    now = await newest(http, gateway)
+    assert now["origin"].startswith(f"{pinned['origin']}/epoch/2-"), now
+    query = f"from={pinned['size']}&to={now['size']}"
+    async with http.get(f"{gateway.url}/api/v1/ledger/consistency?{query}") as answer:
+        shown = read_shown(await answer.json())
+    async with http.get(f"{gateway.url}/api/v1/ledger/epochs?size={now['size']}") as answer:
+        links = read_epochs(await answer.json())
+    witness = read_witness(now)
+    assert not isinstance(shown, str)
+    assert not isinstance(witness, str)
+    assert not isinstance(links, str)
+    old = verify(old_proof, witness=witness, shown=[shown], epochs=links)
+    assert old.witnessed, old.steps
+    lost = verify(lost_proof, witness=witness, shown=[shown], epochs=links)
+    assert not lost.holds
+    assert "given up at the reopening" in lost.steps[-1].said
+
+
+async def alone(gateway: Gateway, folder: Path, proof: Json) -> None:
+    """Without the gateway, from the chain: all holds, and the chain is private."""
+    file = folder / "proof.json"
+    file.write_text(json.dumps(proof))
+    ports = json.loads((gateway.data / "chain" / "ports").read_text())
+    url = f"http://127.0.0.1:{ports['chain']}"
+    code, out, err = await called("verify", file, "--rpc", url)
+    assert code == 3, (out, err)
+    assert "ok  anchor" in out, out
+    wrong = ("--contract", "0x" + "12" * 20)
+    code, out, err = await called("verify", file, "--rpc", url, *wrong)
+    assert code == 1, (out, err)

@@ -1,0 +1,233 @@
+"""``rendertrust submit`` of a scene that links others: real gateway, real node, real Blender.
+
+What comes back equals the picture that this machine's Blender makes of the scene where it lies.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from rendertrust.testing import FakeNode, FakeTask, works
+from tests.acceptance.agent import running_agent
+from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.integration.node.scenes import locally, run
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+
+# A project: shots/main.blend links a head from ../library/head.blend, which has a texture beside
+# itself; the scene's own textures lie in the project and, by an absolute path, far from it.
+PROJECT = """
+import bpy, os, sys
+project, elsewhere = sys.argv[-2:]
+def at(*parts):
+    path = os.path.join(*parts)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+def picture(path, colour):
+    image = bpy.data.images.new("made", 4, 4)
+    image.pixels = [*colour, 1.0] * 16
+    image.filepath_raw, image.file_format = path, "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+def textured(name, path):
+    material = bpy.data.materials.new(name)
+    material.use_nodes = True
+    tree = material.node_tree
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = bpy.data.images.load(path, check_existing=True)
+    tree.links.new(node.outputs[0], tree.nodes["Principled BSDF"].inputs[0])
+    return material, node.image
+picture(at(project, "library", "skin.png"), (0.9, 0.2, 0.1))
+picture(at(project, "textures", "floor.png"), (0.1, 0.8, 0.2))
+picture(at(elsewhere, "sky.png"), (0.1, 0.2, 0.9))
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.mesh.primitive_monkey_add(location=(0, 0, 0.6))
+head = bpy.context.object
+head.name = "Head"
+material, image = textured("skin", at(project, "library", "skin.png"))
+head.data.materials.append(material)
+library = at(project, "library", "head.blend")
+bpy.ops.wm.save_as_mainfile(filepath=library)
+image.filepath = "//skin.png"
+bpy.ops.wm.save_as_mainfile(filepath=library, relative_remap=False)
+
+bpy.ops.wm.read_factory_settings()
+scene = bpy.context.scene
+scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 4
+scene.render.resolution_x = scene.render.resolution_y = 32
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+path = at(project, "shots", "main.blend")
+bpy.ops.wm.save_as_mainfile(filepath=path)
+with bpy.data.libraries.load(library, link=True, relative=True) as (there, here):
+    here.objects = ["Head"]
+scene.collection.objects.link(here.objects[0])
+bpy.ops.mesh.primitive_plane_add(size=9)
+material, image = textured("floor", at(project, "textures", "floor.png"))
+image.filepath = "//../textures/floor.png"
+bpy.context.object.data.materials.append(material)
+bpy.ops.mesh.primitive_plane_add(size=30, location=(-8, 8, 4), rotation=(1.2, 0, 0.8))
+material, image = textured("sky", at(elsewhere, "sky.png"))
+bpy.context.object.data.materials.append(material)
+bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
+os._exit(0)
+"""
+
+
+@attrs.frozen
+class Project:
+    """A scene, and the folders that its files lie in."""
+
+    folder: Path
+    elsewhere: Path
+
+    @property
+    def scene(self) -> Path:
+        return self.folder / "shots" / "main.blend"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    # So deep that what lies elsewhere is no part of the project.
+    folder = tmp_path_factory.mktemp("work") / "jobs" / "2026" / "film"
+    made = Project(folder, tmp_path_factory.mktemp("elsewhere"))
+    run(PROJECT, str(made.folder), str(made.elsewhere))
+    return made
+
+
+async def submit(gateway: Gateway, creator: Creator, *words: str) -> tuple[int, list[Any], str]:
+    """``rendertrust submit … --json``: exit code, documents, what it said beside."""
+    scopes = ["jobs:read", "jobs:write", "uploads:write"]
+    status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
+    assert status == 201, key
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "rendertrust", "submit", *words, "--json"],
+        cwd=ROOT,
+        env=os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]},
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        async with asyncio.timeout(240):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()
+
+
+def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+async def test_a_scene_with_a_library_and_textures_is_rendered_as_it_is_here(
+    gateway: Gateway, creator: Creator, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    expected = pixels(
+        await asyncio.to_thread(lambda: locally(project.scene, tmp_path / "here", 1)[1])
+    )
+    assert len(np.unique(expected.reshape(-1, expected.shape[-1]), axis=0)) > 50
+    async with running_agent(gateway.url, tmp_path / "node"):
+        code, told, err = await submit(
+            gateway, creator, str(project.scene), "--frame", "1", "--out", str(tmp_path / "f.png")
+        )
+    assert code == 0, (told, err)
+    assert told[-1]["event"] == "saved"
+    assert np.array_equal(pixels(tmp_path / "f.png"), expected)
+
+
+async def test_a_node_is_given_all_files_where_the_scene_finds_them(
+    gateway: Gateway, creator: Creator, project: Project
+) -> None:
+    seen: list[FakeTask] = []
+
+    def keep(task: FakeTask) -> bytes:
+        seen.append(task)
+        return b"a picture"
+
+    async with FakeNode(gateway.url, behave=works(keep)):
+        code, told, err = await submit(gateway, creator, str(project.scene), "--queue")
+        assert code == 0, (told, err)
+        await creator.job_within(told[-1]["job_id"], "COMPLETED", within=120)
+    (task,) = seen
+    assert task.params == {"scene": "shots/main.blend"}
+    assert set(task.inputs) == {
+        "shots/main.blend",
+        "library/head.blend",
+        "library/skin.png",
+        "textures/floor.png",
+        "linked/0/sky.png",
+        "rendertrust-paths.json",
+    }
+    assert task.inputs["library/skin.png"] == (project.folder / "library/skin.png").read_bytes()
+    moved = json.loads(task.inputs["rendertrust-paths.json"])
+    assert moved == {str(project.elsewhere / "sky.png"): "linked/0/sky.png"}
+
+
+async def test_a_missing_file_stops_it_before_anything_is_sent(
+    gateway: Gateway, creator: Creator, project: Project
+) -> None:
+    gone = project.folder / "textures" / "floor.png"
+    gone.rename(gone.with_suffix(".away"))
+    try:
+        code, (told,), _ = await submit(gateway, creator, str(project.scene))
+    finally:
+        gone.with_suffix(".away").rename(gone)
+    assert code == 1
+    error = told["error"]
+    assert error["code"] == "preflight"
+    (finding,) = [found for found in error["findings"] if found["level"] == "error"]
+    assert finding["code"] == "missing_file"
+    assert finding["path"] == "//../textures/floor.png"
+    assert "Find Missing Files" in finding["setting"]
+    assert "floor.png" in error["hint"]
+    assert (await creator.call("GET", "/jobs"))[1]["count"] == 0
+    assert (await creator.call("GET", "/credits/balance"))[1]["held"] == "0.0000"
+
+
+async def test_a_strangers_upload_in_a_manifest_is_refused(
+    gateway: Gateway, creator: Creator, project: Project
+) -> None:
+    stranger = Creator(creator.http, gateway.url, "stranger@example.org")
+    await stranger.register()
+    await stranger.upload(b"BLENDER a secret", "secret.blend")
+    sha256 = "0ab7d2b7a7b1" + "0" * 52
+    scene = await creator.upload(b"BLENDER mine", "mine.blend")
+    body = {"sha256": sha256, "size": 5, "filename": "x"}
+    _, theirs = await stranger.call("POST", "/uploads", body)
+    mine = {"sha256": scene.rpartition("/")[2].partition(".")[0], "size": 12}
+    _, found = await creator.call("POST", "/uploads", {**mine, "filename": "mine.blend"})
+    files = {
+        "mine.blend": {**mine, "upload": found["id"]},
+        "secret.blend": {"sha256": sha256, "size": 5, "upload": theirs["id"]},
+    }
+    content = json.dumps({"version": 1, "scene": "mine.blend", "files": files}).encode()
+    manifest = await creator.upload(content, "rendertrust-manifest.json")
+    status, answer = await creator.dispatch(
+        "render", payload_ref=scene, manifest=manifest, queue=True
+    )
+    assert status == 422, answer
+    assert answer["errors"][0]["message"] == "secret.blend: must be a completed upload of yours"

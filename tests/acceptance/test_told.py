@@ -1,0 +1,83 @@
+"""What happens to a job is told once, in order, and to endpoints at least once: through kills."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import attrs
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from rendertrust import webhooks
+from rendertrust.client import AsyncClient, Event, Tokens
+from tests.acceptance.gateway import Gateway
+from tests.acceptance.people import Creator, faithful_node
+from tests.until import until
+
+LIFE = ["job.queued", "unit.assigned", "job.dispatched", "unit.running", "job.running"]
+END = ["unit.completed", "job.completed"]
+
+
+@attrs.define
+class Receiver:
+    """Whom a user has told: what came, with its id and whether it was ours."""
+
+    url: str = ""
+    secret: str = ""
+    seen: list[tuple[str, str]] = attrs.field(factory=list[tuple[str, str]])
+
+    async def hear(self, request: web.Request) -> web.Response:
+        event = webhooks.read(await request.read(), request.headers, self.secret)
+        self.seen.append((request.headers["webhook-id"], event["type"]))
+        return web.Response(status=204)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncGenerator[Receiver]:
+    receiver, app = Receiver(), web.Application()
+    app.router.add_post("/hooks", receiver.hear)
+    server = TestServer(app)
+    await server.start_server()
+    receiver.url = str(server.make_url("/hooks"))
+    try:
+        yield receiver
+    finally:
+        await server.close()
+
+
+async def test_a_killed_gateway_leaves_no_gap_and_tells_again_what_it_was_telling(
+    gateway: Gateway, http: aiohttp.ClientSession, creator: Creator
+) -> None:
+    async with (
+        receiving() as receiver,
+        AsyncClient(gateway.url, tokens=Tokens(creator.token, "")) as client,
+    ):
+        hook = await client.create_hook(receiver.url, ["job.completed"])
+        receiver.secret = hook.secret
+        status, placed = await creator.dispatch("render", queue=True)
+        assert status == 202, placed
+        job, told = placed["job_id"], list[Event]()
+
+        async def follow() -> None:
+            async for event in client.events(job):
+                told.append(event)
+
+        following = asyncio.ensure_future(follow())
+        await until(lambda: told)
+        await gateway.kill()
+        await gateway.start(RENDERTRUST_CRASH_AT="courier_sent.Due:1")
+        async with faithful_node(http, gateway.url):
+            await gateway.ended()  # it had told the receiver, and could not say so
+            await gateway.start()
+            async with asyncio.timeout(120):
+                await following
+            await until(lambda: len(receiver.seen) == 2, within=150)
+    assert [event.number for event in told] == list(range(1, len(told) + 1))
+    types = [event.type for event in told]
+    assert types[0] == LIFE[0]
+    assert types[-2:] == END
+    assert receiver.seen[0] == receiver.seen[1]
+    assert receiver.seen[0][1] == "job.completed"
+    code, said = await gateway.fsck()
+    assert code == 0, said

@@ -1,0 +1,69 @@
+"""A frame by a real agent waits for its verdict, which the gateway's own verifier node brings."""
+
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from rendertrust.receipt_check import read_picture, verify_receipt
+from tests.acceptance.agent import enrolled_agent
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.integration.node.scenes import SLOW, build
+from tests.until import until
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+QUICK = {"width": 160, "height": 90, "samples": 4}
+SETTINGS = {"RENDERTRUST_VERIFICATION_ENABLED": "true"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway(**SETTINGS) as running:
+        yield running
+
+
+async def test_a_frame_is_paid_for_once_it_was_checked(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    scene = build(tmp_path / "scene.blend", SLOW)
+    async with AsyncExitStack() as stack:
+        worker, own = [
+            await stack.enter_async_context(enrolled_agent(gateway.url, tmp_path / name))
+            for name in ("worker", "own")
+        ]
+        await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=own.id)
+        await worker.start()
+        payload = await creator.upload(scene.read_bytes())
+        status, placed = await creator.dispatch("render", payload_ref=payload, params=QUICK)
+        assert status == 200, placed
+        job = str(placed["job_id"])
+
+        async def waits() -> Any:
+            _, found = await creator.call("GET", f"/jobs/{job}/units")
+            [unit] = found["units"]
+            return unit if unit["state"] == "VERIFYING" else None
+
+        unit = await until(waits, within=120)
+        assert (unit["charged"], unit["node_id"]) == ("0.0000", worker.id)
+        await own.start()
+        found = await creator.job_within(job, "COMPLETED", within=120)
+        assert found["charged"] == "10.0000"
+    _, receipt = await creator.call("GET", f"/jobs/{job}/receipt")
+    assert receipt["receipt"]["verdict"] == "exact"
+    delivered = tmp_path / "delivered.zip"
+    delivered.write_bytes(await creator.result(job))
+    verdict = verify_receipt(receipt, picture=read_picture(delivered))
+    assert verdict.holds, verdict
+    with zipfile.ZipFile(delivered) as packed:
+        [picture] = [name for name in packed.namelist() if name.endswith(".png")]
+        with Image.open(io.BytesIO(packed.read(picture))) as image:
+            assert image.size == (160, 90)
+    code, said = await gateway.fsck()
+    assert code == 0, said

@@ -1,0 +1,134 @@
+"""Somebody in front of the console: what he sees, and what must never happen meanwhile."""
+
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
+
+from tests.browser.console.stage import PASSWORD, Stage
+
+AXE = Path(__file__).parent / "vendored" / "axe.min.js"
+WITHIN_MS = 30_000  # a busy machine takes its time
+expect.set_options(timeout=WITHIN_MS)
+WIDE: ViewportSize = {"width": 1280, "height": 860}
+NARROW: ViewportSize = {"width": 390, "height": 844}
+BUSY = "the server responded with a status of 503"
+# Blocked by the policy, and what a page says of its own mistakes.
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
+"""
+# Names that two elements have: a link, a label or a change of the page would find the wrong one.
+TWICE = """
+[...document.querySelectorAll("[id]")].map((each) => each.id)
+  .filter((id, place, all) => all.indexOf(id) !== place)
+"""
+
+
+@attrs.define
+class Looking:
+    """One page of one browser."""
+
+    page: Page
+    url: str
+    errors: list[str] = attrs.field(factory=list[str])
+    elsewhere: list[str] = attrs.field(factory=list[str])
+
+    def listen(self) -> None:
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda said: self._said(said))  # noqa: PLW0108
+        self.page.on("request", lambda request: self._asked(request))  # noqa: PLW0108
+
+    def _said(self, said: ConsoleMessage) -> None:
+        """On a busy machine the gateway may say 503; pages try again, and what must come comes."""
+        if said.type == "error" and BUSY not in said.text:
+            self.errors.append(said.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.elsewhere.append(request.url)
+
+    async def go(self, path: str) -> Page:
+        """Open a page of the console."""
+        await self.page.goto(self.url + path)
+        return self.page
+
+    async def sign_in(self, name: str, there: str = "/console") -> None:
+        """As somebody would: by the form."""
+        await self.go(there)
+        await self.page.get_by_label("E-mail").fill(f"{name}@example.org")
+        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.locator("header.side").wait_for(timeout=WITHIN_MS)
+
+    async def did_nothing_wrong(self) -> None:
+        """Nothing that must not happen has happened."""
+        assert await self.page.evaluate("window.violations") == []
+        assert await self.page.evaluate(TWICE) == []
+        assert self.errors == []
+        assert self.elsewhere == []
+        assert await self.page.evaluate("window.hacked") is None
+
+    async def is_well(self, name: str = "") -> None:
+        """The same, and it fits and can be used by all; with ``name`` pictures are kept."""
+        await self.did_nothing_wrong()
+        for size in (NARROW, WIDE):
+            await self.page.set_viewport_size(size)
+            for theme in ("light", "dark"):
+                await self.page.emulate_media(color_scheme=theme)
+                await self.fits(size["width"])
+                await self._axe(f"{theme} {size['width']}")
+                await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
+        await self.page.emulate_media(color_scheme="light")
+
+    async def fits(self, width: int) -> None:
+        """The page itself does not scroll sideways."""
+        wide = await self.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{wide} px in {width}"
+
+    async def _axe(self, where: str) -> None:
+        await self.page.evaluate(AXE.read_text())
+        found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        said = [
+            {each["id"]: [node["html"][:300] for node in each["nodes"][:3]]}
+            for each in found["violations"]
+        ]
+        assert said == [], f"{where}: {json.dumps(said, indent=1)}"
+
+    async def _picture(self, name: str) -> None:
+        folder = os.environ.get("RENDERTRUST_SCREENSHOTS")
+        if folder and name:
+            await self.page.screenshot(path=Path(folder) / f"console-{name}.png", full_page=True)
+
+
+@asynccontextmanager
+async def looking(
+    browser: Browser,
+    stage: Stage,
+    name: str = "",
+    there: str = "/console",
+    *,
+    motion: Literal["reduce", "no-preference"] = "reduce",
+) -> AsyncGenerator[Looking]:
+    """A browser of somebody's own; signed in, if ``name`` says who."""
+    context: BrowserContext = await browser.new_context(
+        viewport=WIDE,
+        color_scheme="light",
+        reduced_motion=motion,
+    )
+    await context.add_init_script(WATCH)
+    eyes = Looking(await context.new_page(), stage.url)
+    eyes.page.set_default_timeout(WITHIN_MS)
+    eyes.listen()
+    try:
+        if name:
+            await eyes.sign_in(name, there)
+        yield eyes
+    finally:
+        await context.close()

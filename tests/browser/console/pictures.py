@@ -1,0 +1,296 @@
+"""The pictures of docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
+
+A farm of five nodes with an hour behind it. ``FRAMES`` is a folder of renders, PNG files of any
+size; what is drawn in their place without one is only good for a look. Look at each picture before
+it is committed.
+"""
+
+import argparse
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from rendertrust.protocol import JobDispatch, JobStatus, Log
+from rendertrust.testing import Behaviour, FakeNode, completes, fails
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.browser.conftest import ARGUMENTS
+from tests.browser.console.looking import NARROW, WITHIN_MS
+from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.until import until
+
+SETTINGS = {
+    "RENDERTRUST_CREDITS_STARTER": "2500",
+    "RENDERTRUST_AUDIT_EVERY_SECONDS": "2",
+    "RENDERTRUST_CHAIN_URL": "embedded",
+    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+    "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.5",
+}
+CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
+NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
+JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 900
+# What ended is spread over the hour, denser of late; the newest stay as they are.
+HOUR = """
+UPDATE jobs SET created_at = o.begun, dispatched_at = o.begun + interval '1 second',
+                completed_at = o.begun + make_interval(secs => 12 + 70 * o.other)
+FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 1.3)) AS begun
+      FROM (SELECT id, ('x' || left(md5(id::text), 6))::bit(24)::int / 16777216.0 AS chance,
+                   ('x' || right(md5(id::text), 6))::bit(24)::int / 16777216.0 AS other
+            FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
+WHERE jobs.id = o.id
+"""
+ABOUT = {
+    "metadata": {
+        "blender": "5.2.0 LTS",
+        "cores": 32,
+        "graphics": "NVIDIA GeForce RTX 4090, 24 GiB",
+        "memory": "128 GiB",
+        "system": "Debian 13",
+    }
+}
+
+
+@attrs.frozen
+class Shot:
+    """A picture: who looks where, and what must be there before it is taken."""
+
+    name: str
+    who: str
+    path: str
+    ready: str
+    high: int = 860
+    theme: Any = "light"
+
+
+def works(frames: Sequence[bytes]) -> Behaviour:
+    """Paints what is next; some frames fail, and some go on for as long as we look."""
+    pictures = cycle(frames)
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        frame = int(dispatch.params.get("frame", 1))
+        if frame == SHOWN:
+            await _goes_on(node, dispatch, frame)
+            await asyncio.sleep(9.4)  # as long as it takes
+        if frame == FAILING:
+            await fails("scene", "Frame 404: the scene has no camera at this frame")(node, dispatch)
+        elif frame >= SLOW:
+            await _goes_on(node, dispatch, frame)
+            await asyncio.Event().wait()
+        else:
+            await completes(next(pictures))(node, dispatch)
+
+    return behave
+
+
+async def _goes_on(node: FakeNode, dispatch: JobDispatch, frame: int) -> None:
+    about: dict[str, Any] = {
+        "job_id": dispatch.job_id,
+        "unit": dispatch.unit,
+        "attempt": dispatch.attempt,
+    }
+    done = 40 + frame % 50
+    detail = f"Sample {done}/128"
+    await node.send(JobStatus(status="running", progress=done / 128, detail=detail, **about))
+    lines = [
+        f"Fra:{frame} Mem:412M | Scene, ViewLayer | Sample {n}/128" for n in range(done - 6, done)
+    ]
+    await node.send(Log(text="\n".join(lines), **about))
+
+
+async def creator(gateway: Gateway, http: aiohttp.ClientSession, name: str) -> Creator:
+    """Somebody with a name of his own."""
+    who = Creator(http, gateway.url, f"{name}@example.org")
+    body = {"email": who.email, "name": CREATORS[name], "password": PASSWORD}
+
+    async def is_in() -> bool:
+        status, answer = await who.call("POST", "/auth/register", body)
+        if status == 409:
+            status, answer = await who.call("POST", "/auth/login", body)
+        who.token = answer.get("tokens", answer).get("access_token", "")
+        return bool(who.token)
+
+    await until(is_in)
+    return who
+
+
+async def submitted(who: Creator, frame: int) -> str:
+    body = {"job_type": "render", "payload_ref": "s3://scenes/glass-at-dusk.blend"}
+    params = {"frame": frame, "width": 1920, "height": 1080, "samples": 128}
+    status, answer = await who.call(
+        "POST", "/jobs/dispatch", {**body, "params": params, "queue": True}
+    )
+    assert status in (200, 202), answer
+    return str(answer["job_id"])
+
+
+@asynccontextmanager
+async def farm(frames: Sequence[bytes]) -> AsyncGenerator[Stage]:
+    """All of it. ``jobs``: one that is done, one that failed, one that runs."""
+    loop = LoopThread()
+    async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
+        people = {name: await creator(gateway, http, name) for name in CREATORS}
+        people |= {name: await person(gateway, http, name) for name in ("ann", "otto")}
+        stage = Stage(gateway, http, people, [])
+        token, behave = people["otto"].token, works(frames)
+        nodes = [
+            FakeNode(stage.url, name=name, slots=slots, user_token=token, behave=behave)
+            for name, slots in NODES
+        ]
+        async with living(loop, *nodes):
+            await history(stage, nodes)
+            yield stage
+    loop.close()
+
+
+async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
+    """An hour of jobs, and what goes on now."""
+    drained = next(node.node_id for node in nodes if node.name == "attic")
+    everybody = cycle(name for name in CREATORS)
+    old = [
+        (who, await submitted(stage.people[who], FAILING if n % 17 == 11 else n))
+        for n, who in zip(range(JOBS), everybody, strict=False)
+    ]
+    for who, job in old:
+        await stage.ended(job, who)
+    jane = stage.people["jane"]
+    for frame in (FAILING, SHOWN):
+        stage.jobs.insert(0, await submitted(jane, frame))
+        await stage.ended(stage.jobs[0])
+    await anchored(jane)
+    endpoint = kept_endpoint(stage.gateway.data)
+    assert endpoint is not None
+    await execute(endpoint.owner_dsn, HOUR)
+    running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
+    running += [await submitted(jane, SLOW + 53)]
+    stage.jobs.append(running[-1])
+    await stage.job(job_type="cpu_benchmark")
+    said = {"reason": "a new graphics card on Thursday"}
+    status, _ = await stage.people["ann"].call("POST", f"/nodes/{drained}/drain", said)
+    assert status == 200
+    for node, load in zip(nodes, (0.82, 0.64, 0.97, 0.31, 0.48), strict=True):
+        itself = Creator(stage.http, stage.url, "", node.token)
+        status, _ = await itself.call("POST", "/nodes/heartbeat", {"current_load": load, **ABOUT})
+        assert status == 200
+
+
+async def anchored(who: Creator) -> None:
+    """Until the newest entry of somebody's is on the chain."""
+    _, found = await who.call("GET", "/credits/history")
+
+    async def is_there() -> bool:
+        number = found["entries"][0]["entry_id"]
+        status, answer = await who.call("GET", f"/ledger/{number}/verify")
+        return status == 200 and bool(answer["verified"])
+
+    await until(is_there, within=120)
+
+
+def shots(stage: Stage) -> list[Shot]:
+    done, failed, running = stage.jobs
+    return [
+        Shot("overview", "ann", "/console", ".plot canvas", 800),
+        Shot("dark", "ann", "/console", ".plot canvas", 800, "dark"),
+        Shot("jobs", "ann", "/console/jobs", "#rows tbody tr", 900),
+        Shot("job", "jane", f"/console/jobs/{done}", ".steps li:last-child.done", 1130),
+        Shot("running", "jane", f"/console/jobs/{running}", "pre.log", 900),
+        Shot("failed", "jane", f"/console/jobs/{failed}", "#why-failed", 700),
+        Shot("fleet", "ann", "/console/fleet?sort=-load", "#rows tbody tr", 640),
+        Shot("actors", "ann", "/console/actors?actor=ledger", ".plot canvas", 1000),
+        Shot("ledger", "ann", "/console/ledger", "#rows tbody tr", 1200),
+        Shot("users", "ann", "/console/users", "#rows tbody tr", 560),
+        Shot("credits", "tomas", "/console/credits", "#skus tbody tr", 700),
+        Shot("settings", "ann", "/console/settings?q=server.", "tbody tr", 760),
+        Shot("system", "ann", "/console/system", ".plot canvas", 760),
+    ]
+
+
+async def looks(browser: Browser, stage: Stage, who: str) -> Page:
+    """Somebody's browser, signed in."""
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    await page.goto(f"{stage.url}/console")
+    await page.get_by_label("E-mail").fill(f"{who}@example.org")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("header.side").wait_for()
+    return page
+
+
+async def settled(page: Page) -> None:
+    """Pictures are there, and so are the first changes."""
+    await page.wait_for_function("() => [...document.images].every((each) => each.complete)")
+    if await page.locator("#live-state").count():
+        await expect(page.locator("#live-state")).to_have_text("live")
+    await page.mouse.move(1270, 5)
+
+
+async def take(browser: Browser, stage: Stage, folder: Path) -> None:
+    pages = {who: await looks(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")}
+    for shot in shots(stage):
+        page = pages[shot.who]
+        await page.set_viewport_size({"width": 1280, "height": shot.high})
+        await page.emulate_media(color_scheme=shot.theme)
+        await page.goto(stage.url + shot.path)
+        await page.locator(shot.ready).first.wait_for()
+        await settled(page)
+        await page.screenshot(path=folder / f"console-{shot.name}.png")
+    ann = pages["ann"]
+    await ann.emulate_media(color_scheme="light")
+    await leads(ann, Shot("node", "ann", "/console/fleet?q=atelier-1", "tbody th a", 1000), folder)
+    await leads(ann, Shot("user", "ann", "/console/users?q=jane", "tbody th a", 1000), folder)
+    anchored = "#rows tbody tr:has(.badge.good) th a"
+    await leads(ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder)
+    jane = pages["jane"]
+    await jane.set_viewport_size(NARROW)
+    await jane.goto(f"{stage.url}/console")
+    await jane.locator(".plot canvas").wait_for()
+    await settled(jane)
+    await jane.screenshot(path=folder / "console-phone.png")
+
+
+async def leads(page: Page, shot: Shot, folder: Path) -> None:
+    """A picture of what the first row of a table leads to."""
+    origin = page.url.split("/console")[0]
+    await page.set_viewport_size({"width": 1280, "height": shot.high})
+    await page.goto(origin + shot.path)
+    await page.locator(shot.ready).first.click()
+    await page.locator(".crumbs").wait_for()
+    await settled(page)
+    await page.screenshot(path=folder / f"console-{shot.name}.png")
+
+
+async def run(frames: Path | None, folder: Path) -> None:
+    paths = [] if frames is None else sorted(frames.glob("*.png"))
+    pictures = [path.read_bytes() for path in paths] or [picture(shade=n) for n in range(8)]
+    found = shutil.which("chromium")
+    async with farm(pictures) as stage, async_playwright() as playwright:
+        arguments = [*ARGUMENTS, "--no-sandbox"]
+        browser = await playwright.chromium.launch(executable_path=found, args=arguments)
+        await take(browser, stage, folder)
+        await browser.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("frames", type=Path, nargs="?")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    asyncio.run(run(options.frames, options.folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""What the pages show: a gateway in its own process, people of every role, nodes, jobs."""
+
+import asyncio
+import math
+import struct
+import zlib
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import attrs
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode, completes, fails
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.engines import LoopThread
+from tests.until import until
+
+PASSWORD = "securepassword123"
+ROLES = {"ann": "admin", "rita": "auditor", "otto": "operator", "jane": "user"}
+# Names of people and nodes, and errors of nodes: none of it may do anything, or break a page.
+HOSTILE = (
+    "<script>window.hacked=1</script>",
+    "<img src=x onerror=window.hacked=1>",
+    '"><svg onload=window.hacked=1>',
+    "' onmouseover='window.hacked=1",
+    "</title><script>window.hacked=1</script>",
+    "</template><hx-partial hx-target='body'>gone</hx-partial>",
+    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "javascript:window.hacked=1",
+    "\u202eright to left\u202c",
+    "Z\u0335\u0321a\u0337\u0322l\u0336\u0323g\u0334\u0324o\u0338\u0325",
+    "a" * 200,
+    "\U0001f469\u200d\U0001f680 \u7d75\u3092\u63cf\u304f",
+    "--><!--",
+    "&lt;b&gt;&#39;",
+)
+
+
+@attrs.frozen
+class Stage:
+    """``people`` by their first names; ``jobs`` that have ended, the newest last."""
+
+    gateway: Gateway
+    http: aiohttp.ClientSession
+    people: dict[str, Creator]
+    jobs: list[str]
+
+    @property
+    def url(self) -> str:
+        return self.gateway.url
+
+    async def job(self, who: str = "jane", job_type: str = "echo") -> str:
+        """A job that is submitted, and not waited for."""
+        person = self.people[who]
+        body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"}
+        status, answer = await person.call("POST", "/jobs/dispatch", {**body, "queue": True})
+        assert status in (200, 202), answer
+        return str(answer["job_id"])
+
+    async def ended(self, job: str, who: str = "jane") -> str:
+        """Its status, once it has ended."""
+
+        async def look() -> Any:
+            _, answer = await self.people[who].call("GET", f"/jobs/{job}")
+            return answer if answer["status"] in ("COMPLETED", "FAILED") else None
+
+        return str((await until(look, within=30))["status"])
+
+
+def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
+    """A PNG: a sky with a hill, as much as a few lines make of it."""
+    rows = []
+    for y in range(height):
+        line = bytearray([0])
+        for x in range(width):
+            hill = y > height * (0.6 + 0.16 * math.sin(x / 17 + shade * 1.3))
+            line += bytes(
+                (40 + shade * 20 % 90, 90 + y // 2, 70)
+                if hill
+                else (120 + y, 150 + shade * 9 % 60, 220 - x)
+            )
+        rows.append(bytes(line))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"".join(rows))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    )
+
+
+async def admin(gateway: Gateway, *words: str, typed: str = "") -> None:
+    """``rendertrust admin`` on the gateway's machine."""
+    process = await asyncio.create_subprocess_exec(
+        *(gateway.command()[:3]),
+        *("admin", *words, "--data", str(gateway.data)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(typed.encode())
+    assert process.returncode == 0, said.decode()
+
+
+async def person(gateway: Gateway, http: aiohttp.ClientSession, name: str) -> Creator:
+    """Somebody with the role of his name."""
+    who = Creator(http, gateway.url, f"{name}@example.org")
+    if ROLES[name] == "user":
+        await who.register()
+        return who
+    words = ("create", "--email", who.email, "--name", name.title(), "--role", ROLES[name])
+    await admin(gateway, *words, "--password-stdin", typed=f"{PASSWORD}\n")
+    body = {"email": who.email, "password": PASSWORD}
+    status, tokens = await who.call("POST", "/auth/login", body)
+    assert status == 200, tokens
+    who.token = tokens["access_token"]
+    return who
+
+
+async def failed_job(stage: Stage) -> str:
+    """Another job of Jane's that failed."""
+    job = await stage.job(job_type="broken")
+    assert await stage.ended(job) == "FAILED"
+    return job
+
+
+async def hostile_user(stage: Stage, number: int) -> str:
+    """The id of hostile``number``@example.org, whose name is that one of ``HOSTILE``."""
+    email = f"hostile{number}@example.org"
+    body = {"email": email, "name": HOSTILE[number], "password": PASSWORD}
+    async with stage.http.post(f"{stage.url}/api/v1/auth/register", json=body) as answer:
+        assert answer.status in (201, 409), await answer.text()
+    status, found = await stage.people["ann"].call("GET", f"/admin/users?search={email}")
+    assert status == 200, found
+    return str(found["users"][0]["id"])
+
+
+@asynccontextmanager
+async def living(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
+    """Nodes that are there also while no test runs on their makers' loop."""
+    async with AsyncExitStack() as stack:
+        for node in nodes:
+            loop.run(node.__aenter__())
+            stack.callback(_leave, loop, node)
+        yield
+
+
+def _leave(loop: LoopThread, node: FakeNode) -> None:
+    loop.run(node.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def on_stage(loop: LoopThread) -> AsyncGenerator[Stage]:
+    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name."""
+    async with (
+        running_gateway(
+            RENDERTRUST_CREDITS_STARTER="10000", RENDERTRUST_AUDIT_EVERY_SECONDS="2"
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        people = {name: await person(gateway, http, name) for name in ROLES}
+        stage = Stage(gateway, http, people, [])
+        token = people["otto"].token
+        shades = iter(range(1000))
+
+        async def paint(node: FakeNode, dispatch: JobDispatch) -> None:
+            await completes(picture(shade=next(shades)))(node, dispatch)
+
+        good = FakeNode(stage.url, name="studio-1", user_token=token, slots=4, behave=paint)
+        bad = FakeNode(
+            stage.url,
+            name=HOSTILE[0],
+            capabilities=("broken",),
+            user_token=token,
+            behave=fails("scene", f"the scene has no camera {HOSTILE[1]}"),
+        )
+        async with living(loop, good, bad):
+            for kind in ("render", "render", "echo", "render", "broken", "render", "echo"):
+                stage.jobs.append(await stage.job(job_type=kind))
+                await stage.ended(stage.jobs[-1])
+            await stage.job(job_type="nobody-does-this")
+            yield stage

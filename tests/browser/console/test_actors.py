@@ -1,0 +1,50 @@
+"""The supervision tree, as an admin sees it."""
+
+from playwright.async_api import Browser, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage
+from web.console.wording import NOTHING
+
+
+async def test_the_tree_is_shown_and_goes_on(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/actors") as eyes:
+        page = eyes.page
+        ledger = page.get_by_role("row").filter(has=page.get_by_role("link", name="ledger"))
+        await expect(ledger).to_contain_text("running")
+        rate = ledger.get_by_role("cell").nth(3)
+        await expect(rate).not_to_have_text(NOTHING)
+        await eyes.is_well("actors")
+
+
+async def test_one_actor_is_drawn(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "rita", "/console/actors?actor=scheduler") as eyes:
+        await expect(eyes.page.locator("#rate canvas")).to_be_visible()
+        await expect(eyes.page.locator("#rate")).to_contain_text("at most")
+        await eyes.is_well("actor")
+
+
+async def test_rows_are_filtered_and_sorted_by_the_address(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/actors") as eyes:
+        page = eyes.page
+        await page.get_by_role("link", name="Highest").click()
+        await expect(page).to_have_url(f"{stage.url}/console/actors?sort=-peak")
+        await expect(page.locator("th[aria-sort=descending]")).to_have_text("Highest")
+        await page.keyboard.press("/")
+        await page.keyboard.type("ledger")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/console/actors?q=ledger")
+        await expect(page.locator("#tree tbody tr")).to_have_count(1)
+        await page.keyboard.press("Escape")
+        await page.locator("main").focus()
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**actor=ledger**")
+        await eyes.is_well()
+
+
+async def test_creators_have_no_actors(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        await expect(eyes.page.get_by_role("link", name="Actors")).to_have_count(0)
+        await eyes.go("/console/actors")
+        await expect(eyes.page.get_by_role("heading", name="You may not do this")).to_be_visible()

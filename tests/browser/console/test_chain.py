@@ -1,0 +1,126 @@
+"""The ledger of a gateway with a real chain: anchors, and proofs that are held against it."""
+
+import re
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, opened
+from tests.browser.console.looking import Looking
+from tests.browser.console.stage import PASSWORD
+from tests.until import until
+
+HAS_IT = re.compile(r"contract 0x[0-9a-fA-F]{40} on chain \d+ has this root")
+CHAINS_ROOT = re.compile(r"on_chain_root&#34;: &#34;([0-9a-f]{64})")
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def anchoring() -> AsyncIterator[Gateway]:
+    """A gateway that runs a node of a chain, and anchors at once."""
+    settings = {
+        "RENDERTRUST_CHAIN_URL": "embedded",
+        "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+        "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
+        "RENDERTRUST_AUDIT_EVERY_SECONDS": "2",
+    }
+    async with running_gateway(**settings) as running:
+        yield running
+
+
+async def is_in(person: Creator) -> bool:
+    """On a busy machine the answer to a registration may be late though it was done."""
+    about = {"email": person.email, "password": PASSWORD}
+    for path, body in (("register", {**about, "name": "Jane Smith"}), ("login", about)):
+        status, answer = await person.call("POST", f"/auth/{path}", body)
+        if status in (200, 201):
+            person.token = answer.get("tokens", answer)["access_token"]
+            return True
+    return False
+
+
+async def anchored_entry(gateway: Gateway) -> str:
+    """The number of an entry of Jane's that is on the chain, in a log with more than hers."""
+    async with aiohttp.ClientSession() as http:
+        for name in ("ann", "bob", "cleo", "dan", "jane"):
+            person = Creator(http, gateway.url, f"{name}@example.org")
+            await until(partial(is_in, person), within=60)
+        _, history = await person.call("GET", "/credits/history")
+        number = str(history["entries"][0]["entry_id"])
+
+        async def anchored() -> bool:
+            status, found = await person.call("GET", f"/ledger/{number}/verify")
+            return status == 200 and bool(found["verified"])
+
+        await until(anchored, within=120)
+    return number
+
+
+async def said_of_the_chain(page: Page) -> str:
+    await expect(page.locator("#verdict")).not_to_contain_text("Not recomputed yet")
+    return str(await page.locator("[data-step=chain]").text_content())
+
+
+async def test_a_proof_is_held_against_a_real_chain_and_kept(
+    browser: Browser, anchoring: Gateway, tmp_path: Path
+) -> None:
+    number = await anchored_entry(anchoring)
+    context = await browser.new_context()
+    eyes = Looking(await context.new_page(), anchoring.url)
+    eyes.listen()
+    page = eyes.page
+    await page.add_init_script("window.violations = []")
+    await eyes.sign_in("jane", "/console/ledger")
+    await page.get_by_role("link", name=re.compile("Anchors")).click()
+    await expect(page.locator("#rows tbody tr").first).to_contain_text("confirmed")
+    await expect(page.locator("#is-sound")).to_have_text("Yes: no invariant is broken.")
+    await eyes.is_well("anchors-confirmed")
+    await eyes.go("/console/ledger")
+    row = page.locator(f"#row-{number}")
+    await expect(row).to_contain_text("anchored")
+    await row.get_by_role("link", name=f"no. {number}").click()
+
+    async def has_this_root() -> bool:
+        await page.reload()  # a busy machine's chain may not answer within a second
+        return HAS_IT.search(await said_of_the_chain(page)) is not None
+
+    await until(has_this_root, within=120)
+    await expect(page.locator("#verdict")).to_have_text(HOLDS)
+    await expect(page.locator("main")).to_contain_text("Anchored in")
+    await eyes.is_well("proof-anchored")
+
+    async def kept_with_the_chain() -> Path | None:
+        path = await kept(eyes, tmp_path)
+        return path if CHAINS_ROOT.search(path.read_text()) else None
+
+    path = await until(kept_with_the_chain, within=120)
+    await context.close()
+    assert path is not None
+    await works_alone(browser, path)
+    await finds_another_root_of_the_chain(browser, path)
+
+
+async def works_alone(browser: Browser, path: Path) -> None:
+    page, asked = await opened(browser, path)
+    await expect(page.locator("#verdict")).to_have_text(HOLDS)
+    assert HAS_IT.search(await said_of_the_chain(page))
+    assert asked == [path.as_uri()]
+    await page.context.close()
+
+
+async def finds_another_root_of_the_chain(browser: Browser, path: Path) -> None:
+    before, chain, after = re.split(r'(data-chain="[^"]*")', path.read_text())
+    root = CHAINS_ROOT.search(chain)
+    assert root is not None
+    other = ("0" if root[1][0] != "0" else "1") + root[1][1:]
+    named = root[0].replace(root[1], other)
+    path.write_text(before + chain.replace(root[0], named) + after)
+    page, _ = await opened(browser, path)
+    await expect(page.locator("#verdict")).to_have_text(FAILS)
+    assert "another root on the chain" in await said_of_the_chain(page)
+    await page.context.close()

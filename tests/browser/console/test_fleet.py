@@ -1,0 +1,168 @@
+"""Nodes, as operators and admins see and steer them."""
+
+import asyncio
+import re
+
+from playwright.async_api import Browser, expect
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode, completes
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import HOSTILE, Stage, picture
+from tests.until import until
+
+
+def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:
+    """A node of somebody's that is not among those of the stage."""
+    token = stage.people[who].token
+    return FakeNode(stage.url, name=name, capabilities=(does,), user_token=token)
+
+
+async def test_an_operator_sees_his_nodes_and_what_they_earned(
+    browser: Browser, stage: Stage
+) -> None:
+    async with node_of(stage, "of-ann", "ann"):
+        async with looking(browser, stage, "otto", "/console/fleet") as eyes:
+            page = eyes.page
+            await expect(page.locator("#live-state")).to_have_text("live")
+            row = page.get_by_role("row").filter(has_text="studio-1")
+            await expect(row).to_contain_text("healthy")
+            await expect(row).to_contain_text(re.compile(r"[1-9][0-9]*\.\d{4} cr"))
+            await expect(page.get_by_text("of-ann")).to_have_count(0)
+            await expect(page.get_by_role("columnheader", name="Owner")).to_have_count(0)
+            await expect(page.locator(".figures")).to_contain_text("Earned, pending")
+            await eyes.is_well("fleet-operator")
+        async with looking(browser, stage, "ann", "/console/fleet") as eyes:
+            row = eyes.page.get_by_role("row")
+            await expect(row.filter(has_text="of-ann")).to_contain_text("ann@example.org")
+            await expect(row.filter(has_text="studio-1")).to_contain_text("otto@example.org")
+            await eyes.is_well("fleet")
+
+
+async def test_nodes_with_hostile_names_are_only_nodes(browser: Browser, stage: Stage) -> None:
+    nodes = [node_of(stage, name) for name in HOSTILE]
+    for node in nodes:
+        async with node:
+            pass
+    for show in ("table", "tiles"):
+        async with looking(browser, stage, "ann", f"/console/fleet?show={show}") as eyes:
+            for name in HOSTILE:
+                await expect(eyes.page.get_by_text(name, exact=True).first).to_be_attached()
+            await eyes.is_well(f"fleet-hostile-{show}")
+    async with looking(browser, stage, "otto") as eyes:
+        for node, name in zip(nodes, HOSTILE, strict=True):
+            await eyes.go(f"/console/fleet/{node.node_id}")
+            await expect(eyes.page.locator("h1")).to_have_text(name)
+            await eyes.page.set_viewport_size({"width": 390, "height": 844})
+            await eyes.fits(390)
+            await eyes.did_nothing_wrong()
+
+
+async def test_nodes_are_looked_for_and_shown_as_tiles(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/fleet") as eyes:
+        page = eyes.page
+        await page.get_by_role("link", name="Tiles").click()
+        await page.wait_for_url("**/console/fleet?show=tiles")
+        await page.keyboard.press("/")
+        await page.keyboard.type("STUDIO")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/console/fleet?q=STUDIO&show=tiles")
+        await expect(page.locator(".tile")).to_have_count(1)
+        await eyes.is_well("fleet-tiles")
+        await page.locator("main").focus()
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("studio-1")
+        await eyes.go("/console/fleet?is=revoked&q=nothing+like+this")
+        await expect(page.get_by_text("No node matches")).to_be_visible()
+
+
+async def test_a_node_shows_its_unit_as_it_works_and_how_its_sockets_ended(
+    browser: Browser, stage: Stage
+) -> None:
+    go_on = asyncio.Event()
+
+    async def slowly(node: FakeNode, dispatch: JobDispatch) -> None:
+        await go_on.wait()
+        await completes(picture())(node, dispatch)
+
+    token = stage.people["otto"].token
+    node = FakeNode(
+        stage.url, name="worker", capabilities=("slowly",), user_token=token, behave=slowly
+    )
+    async with node:
+        path = f"/console/fleet/{node.node_id}"
+        async with looking(browser, stage, "otto", path) as eyes:
+            page = eyes.page
+            await expect(page.locator("#history")).to_contain_text("open")
+            await page.evaluate("window.same = 1")
+            job = await stage.job(job_type="slowly")
+            await expect(page.locator("#work")).to_contain_text(job[:8])
+            await eyes.is_well("node")
+            go_on.set()
+            await expect(page.locator("#earned")).to_contain_text("by 1 unit")
+            await expect(page.locator("#work")).to_contain_text("Nothing at the moment")
+            await node.disconnect()
+            await expect(page.locator("#history tbody tr").first).to_contain_text("1000")
+            await node.connect()
+            rows = page.locator("#history tbody tr")
+            await expect(rows).to_have_count(2)
+            await expect(rows.first).to_contain_text("open")
+            await expect(rows.last).to_contain_text("the node")
+            assert await page.evaluate("window.same") == 1
+
+
+async def test_an_operator_drains_releases_and_revokes_his_node(
+    browser: Browser, stage: Stage
+) -> None:
+    async with node_of(stage, "old-box") as node:
+        path = f"/console/fleet/{node.node_id}"
+        async with looking(browser, stage, "otto", path) as eyes:
+            page = eyes.page
+            page.on("dialog", lambda dialog: dialog.accept())
+            await expect(page.get_by_role("button", name="Quarantine")).to_have_count(0)
+            await page.get_by_label("Reason").fill(HOSTILE[1])
+            await page.get_by_role("button", name="Drain").click()
+            await expect(page.get_by_role("status").first).to_contain_text("It finishes what")
+            await expect(page.locator("#state")).to_contain_text("draining")
+            await expect(page.locator("#standing-reason")).to_have_text(HOSTILE[1])
+            await eyes.is_well("node-draining")
+            await page.get_by_role("button", name="Release").click()
+            await expect(page.locator("#state")).to_contain_text("active")
+            await page.get_by_role("button", name="Revoke").click()
+            await expect(page.locator("#state")).to_contain_text("revoked")
+            await expect(page.locator("main form")).to_have_count(0)
+            await until(lambda: node.close_code == 4001)
+            await expect(page.locator("#history tbody tr").first).to_contain_text("4001")
+            await expect(page.locator("#history tbody tr").first).to_contain_text("the gateway")
+            await eyes.is_well("node-revoked")
+
+
+async def test_an_admin_quarantines_and_it_is_written_down(browser: Browser, stage: Stage) -> None:
+    async with node_of(stage, "suspect") as node:
+        async with looking(browser, stage, "ann", f"/console/fleet/{node.node_id}") as eyes:
+            page = eyes.page
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.get_by_label("Reason").fill("delivers black pictures")
+            await page.get_by_role("button", name="Quarantine").click()
+            await expect(page.locator("#state")).to_contain_text("delivers black pictures")
+        _, audit = await stage.people["ann"].call("GET", f"/admin/audit?target=node:{node.node_id}")
+        assert [act["act"] for act in audit["records"]] == ["node.quarantine"]
+        async with looking(browser, stage, "otto", f"/console/fleet/{node.node_id}") as eyes:
+            await expect(eyes.page.get_by_role("button", name="Release")).to_have_count(0)
+
+
+async def test_an_auditor_changes_no_node_and_nobody_sees_anothers(
+    browser: Browser, stage: Stage
+) -> None:
+    async with node_of(stage, "untouched") as node:
+        path = f"/console/fleet/{node.node_id}"
+        async with looking(browser, stage, "rita", path) as eyes:
+            await expect(eyes.page.locator("h1")).to_have_text("untouched")
+            await expect(eyes.page.locator("main form")).to_have_count(0)
+            url = f"{stage.url}{path}/revoke"
+            headers = {"Sec-Fetch-Site": "same-origin"}
+            answer = await eyes.page.request.post(url, form={"reason": ""}, headers=headers)
+            assert answer.status == 403
+        async with looking(browser, stage, "jane", path) as eyes:
+            await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()

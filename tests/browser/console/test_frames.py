@@ -1,0 +1,134 @@
+"""Jobs of many frames in the console: submitted, watched as they come, steered, fetched."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, expect
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import Fails, FakeNode, FakeTask, works
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage, picture
+
+
+@asynccontextmanager
+async def farm(stage: Stage, job_type: str) -> AsyncGenerator[asyncio.Semaphore]:
+    """A node that does frames of a type of its own, one for each leave; frame 3 fails at first."""
+    leave, failed = asyncio.Semaphore(0), set[int]()
+
+    def paint(task: FakeTask) -> bytes | Fails:
+        frame = int(task.params["frame"])
+        if frame == 3 and frame not in failed:
+            failed.add(frame)
+            return Fails("the third frame has no camera")
+        return picture(shade=frame)
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        await leave.acquire()
+        await works(paint)(node, dispatch)
+
+    token = stage.people["otto"].token
+    async with FakeNode(
+        stage.url, name="farm", capabilities=(job_type,), user_token=token, behave=behave
+    ):
+        yield leave
+
+
+async def submitted(stage: Stage, job_type: str, **more: Any) -> str:
+    body = {"job_type": job_type, "payload_ref": "s3://elsewhere/scene.blend", "queue": True}
+    status, answer = await stage.people["jane"].call("POST", "/jobs/dispatch", {**body, **more})
+    assert status in (200, 202), answer
+    return str(answer["job_id"])
+
+
+async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Stage) -> None:
+    async with farm(stage, "film") as leave:
+        job = await submitted(stage, "film", frames="1-4")
+        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+            page = eyes.page
+            frames = page.locator("#frames li")
+            await expect(frames).to_have_count(4)
+            await page.evaluate("window.same = 1")
+            await expect(page.locator("#done")).to_have_text("0 of 4")
+            leave.release()
+            await expect(page.locator("#frames li.completed")).to_have_count(1)
+            await expect(page.locator("#paid")).to_contain_text("held")
+            for _ in range(3):
+                leave.release()
+            await expect(frames.nth(2)).to_contain_text("the third frame has no camera")
+            await expect(page.locator("#state")).to_contain_text("1 failed")
+            await expect(page.locator("#state")).to_contain_text("failed")
+            await eyes.is_well("job-frames-failed")
+            leave.release()
+            await page.get_by_role("button", name="Retry frame 3").click()
+            await expect(page.get_by_role("status").first).to_contain_text("It is tried again")
+            await expect(page.locator("#frames li.completed")).to_have_count(4)
+            await expect(frames.nth(2)).to_contain_text("attempt 2")
+            await expect(page.locator("#state")).to_contain_text("completed")
+            await eyes.did_nothing_wrong()
+
+
+async def test_a_job_is_paused_capped_and_stopped(browser: Browser, stage: Stage) -> None:
+    async with farm(stage, "slow-film"):
+        job = await submitted(stage, "slow-film", frames="1-20", max_credits="1")
+        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+            page = eyes.page
+            await expect(page.locator("#why-paused")).to_contain_text("its cap")
+            await page.get_by_label("May cost at most").fill("50")
+            await page.get_by_label("Priority", exact=True).select_option("high")
+            await page.get_by_role("button", name="Change").click()
+            await expect(page.get_by_role("status").first).to_contain_text("It is changed.")
+            await page.get_by_role("button", name="Pause").last.click()
+            await expect(page.locator("#why-paused")).to_contain_text("by its owner")
+            await eyes.is_well("job-paused")
+            await eyes.go("/console/jobs")
+            tabs = page.get_by_role("navigation", name="Jobs by status")
+            await tabs.get_by_text("Paused").click()
+            await expect(page.locator("tbody tr").filter(has_text="slow-film")).to_have_count(1)
+            await eyes.go(f"/console/jobs/{job}")
+            await page.get_by_role("button", name="Resume").click()
+            await expect(page.locator("#why-paused")).to_have_count(0)
+            page.once("dialog", lambda dialog: dialog.accept())
+            await page.get_by_role("button", name="Stop").click()
+            await expect(page.locator("#state")).to_contain_text("cancelled")
+            await expect(page.locator("#paid")).not_to_contain_text("held")
+            await eyes.did_nothing_wrong()
+
+
+async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    scene = tmp_path / "film.blend"
+    scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 40)
+    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await expect(page.locator("#animation-fields")).to_be_hidden()
+        await page.locator("#file").set_input_files(scene)
+        await page.get_by_label("Frames", exact=True).fill("1-6")
+        await expect(page.locator("#cost")).to_contain_text("6 frames cost 60.0000 credits")
+        await page.get_by_label("Frames at once").fill("2")
+        await expect(page.locator("#cost")).to_contain_text("6 frames in 3 units cost 60.0000")
+        await page.get_by_label("Frames at once").fill("")
+        await page.get_by_label("Order", exact=True).select_option("middle_first")
+        await page.get_by_label("At most").fill("100")
+        await expect(page.locator("#cost")).to_contain_text("6 frames cost")
+        await eyes.is_well("new-animation")
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await expect(page.locator("#frames li.completed img")).to_have_count(6)
+        for number in range(6):
+            image = page.locator("#frames li img").nth(number)
+            await image.scroll_into_view_if_needed()
+            await expect(image).to_have_js_property("naturalWidth", 96)
+        await expect(page.locator("#paid")).to_contain_text("60.0000 cr charged")
+        await eyes.is_well("job-frames")
+
+
+async def test_nobody_sees_anothers_frames(browser: Browser, stage: Stage) -> None:
+    job = await submitted(stage, "render", frames="1-2")
+    async with looking(browser, stage, "otto", f"/console/frames/{job}?unit=0") as eyes:
+        await expect(eyes.page.get_by_text("There is no such file")).to_be_visible()

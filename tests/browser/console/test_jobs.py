@@ -1,0 +1,239 @@
+"""Jobs, as creators and admins see and steer them."""
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, expect
+
+from rendertrust.protocol import JobDispatch, JobStatus, Log
+from rendertrust.testing import FakeNode, completes
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import HOSTILE, Stage, failed_job, picture
+
+FAILED = re.compile("the scene has no camera")
+
+
+async def test_a_creator_sees_his_jobs(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
+        page = eyes.page
+        await expect(page.locator("#live-state")).to_have_text("live")
+        await expect(page.locator("tbody tr").first).to_be_visible()
+        await expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
+        await page.get_by_role("navigation", name="Jobs by status").get_by_text("Failed").click()
+        await expect(page).to_have_url(f"{stage.url}/console/jobs?q=status%3Afailed")
+        await expect(page.locator("tbody tr").first).to_contain_text(FAILED)
+        await page.get_by_role("navigation", name="Jobs by status").get_by_text("All").click()
+        await eyes.is_well("jobs")
+
+
+async def test_why_did_it_fail_and_what_did_it_cost(browser: Browser, stage: Stage) -> None:
+    """A newcomer finds both, in three clicks at most."""
+    async with looking(browser, stage, "jane", "/console") as eyes:
+        page = eyes.page
+        await page.get_by_role("link", name="Jobs", exact=False).first.click()
+        await page.get_by_role("navigation", name="Jobs by status").get_by_text("Failed").click()
+        await page.locator("tbody tr a").last.click()
+        await expect(page.locator("#why-failed")).to_have_text(FAILED)
+        await expect(page.locator("#state")).to_contain_text("The scene's fault, after 1 attempt")
+        await expect(page.locator("#state")).to_contain_text("Nothing was charged")
+        await expect(page.locator("#paid")).to_contain_text("given back")
+        hidden = await page.locator("#attempts").evaluate("it => it.scrollWidth - it.clientWidth")
+        assert hidden <= 0, "the last column is seen without scrolling, however long a name is"
+        await eyes.is_well("job-failed")
+        await eyes.go("/console")
+        await page.get_by_role("link", name="Jobs", exact=False).first.click()
+        await page.get_by_role("navigation", name="Jobs by status").get_by_text("Completed").click()
+        await page.locator("tbody tr").filter(has_text="render").locator("a").first.click()
+        await expect(page.locator("#paid")).to_have_text(re.compile(r"[12]0\.0000 cr charged"))
+        await expect(page.locator("#money")).to_contain_text("Held")
+
+
+async def test_a_job_shows_its_way_its_picture_and_its_proof(
+    browser: Browser, stage: Stage
+) -> None:
+    async with looking(browser, stage, "jane", f"/console/jobs/{stage.jobs[0]}") as eyes:
+        page = eyes.page
+        steps = page.locator(".steps li strong")
+        words = ["Queued", "Dispatched", "Running", "Completed", "Charged", "In the log"]
+        await expect(page.locator(".steps li").last).to_have_class(re.compile("done"))
+        said = await steps.all_text_contents()
+        assert [word for word in said if word != "Running"] == [w for w in words if w != "Running"]
+        image = page.locator("img.result")
+        await expect(image).to_have_js_property("naturalWidth", 96)
+        async with page.expect_download() as found:
+            await page.get_by_role("link", name="proof").click()
+        download = await found.value
+        assert '"leaf_index"' in Path(await download.path()).read_text()
+        await expect(page.locator("#curl")).to_contain_text("/api/v1/jobs/dispatch")
+        await page.get_by_role("button", name="Copy as curl").click()
+        await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        await eyes.is_well("job")
+
+
+async def test_why_a_job_waits(browser: Browser, stage: Stage) -> None:
+    job = await stage.job(job_type="nobody-does-this")
+    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+        page = eyes.page
+        await expect(page.locator("#why-waiting")).to_contain_text("No node that does")
+        await eyes.is_well("job-waiting")
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("status").first).to_contain_text("It is cancelled")
+        await expect(page.locator("#state")).to_contain_text("cancelled")
+
+
+async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/jobs") as eyes:
+        page = eyes.page
+        await page.keyboard.press("/")
+        await page.keyboard.type("stat")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("fai")
+        await page.keyboard.press("Tab")
+        await expect(page.locator("#search")).to_have_value("status:failed ")
+        await page.keyboard.type("user:jane")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/console/jobs?q=status%3Afailed+user%3Ajane")
+        for each in await page.locator("tbody tr").all():
+            await expect(each).to_contain_text("jane@example.org")
+        await eyes.go("/console/jobs?q=stats%3Afailed")
+        await expect(page.locator("#misread")).to_contain_text("did you mean “status”")
+        await eyes.is_well("jobs-misread")
+        await page.locator("#search").fill("type:")
+        await page.locator("#search").press("ArrowDown")
+        await eyes.is_well("jobs-offer")
+
+
+async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    scene = tmp_path / "scene <b>.blend"
+    scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4000)
+    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await expect(page.locator("#cost")).to_contain_text("10.0000 credits")
+        await page.get_by_role("button", name="Submit").click()
+        await expect(page.locator("#problem")).to_have_text("Choose a file.")
+        await page.locator("#file").set_input_files(scene)
+        await page.get_by_label("Width").fill("96")
+        await page.get_by_role("button", name="Submit").click()
+        await expect(page.locator("#problem")).to_contain_text("width and height together")
+        await page.get_by_label("Height").fill("72")
+        # What the gateway refused stands in the console of the browser, too.
+        assert all("422" in error for error in eyes.errors)
+        eyes.errors.clear()
+        await eyes.is_well("new-job")
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await page.evaluate("window.same = 1")
+        await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 96)
+        await expect(page.locator("#state")).to_contain_text("completed")
+        assert await page.evaluate("window.same") == 1
+        digest = hashlib.sha256(scene.read_bytes()).hexdigest()
+        await expect(page.get_by_text(digest).first).to_be_visible()
+        await eyes.is_well()
+
+
+async def test_one_job_is_done_again(browser: Browser, stage: Stage) -> None:
+    job = await failed_job(stage)
+    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+        page = eyes.page
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name="Retry").click()
+        await expect(page.get_by_role("status").first).to_contain_text("It is done again by this")
+        await expect(page.locator("#state")).to_contain_text("again")
+        await page.locator("#state").get_by_role("link").first.click()
+        await page.wait_for_url(f"**/console/jobs/{job}")
+        await expect(page.locator("#state")).to_contain_text("It is done again by")
+        await expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+
+
+async def test_many_jobs_are_retried_at_once_and_others_cannot(
+    browser: Browser, stage: Stage
+) -> None:
+    jobs = [await failed_job(stage) for _ in range(2)]
+    done = stage.jobs[0]
+    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
+        page = eyes.page
+        button = page.get_by_role("button", name="Retry")
+        await expect(button).to_be_disabled()
+        for job in (*jobs, done):
+            await page.locator(f"input[value='{job}']").check()
+        await expect(page.locator("[data-chosen]")).to_have_text("3")
+        page.once("dialog", lambda dialog: dialog.accept())
+        await button.click()
+        said = page.get_by_role("status").first
+        await expect(said).to_contain_text("2 jobs are tried again.")
+        await expect(said).to_contain_text("Not tried again: 1: Job is COMPLETED")
+        await expect(page.locator("tbody tr").filter(has_text="done again")).not_to_have_count(0)
+
+
+async def test_what_is_selected_stays_so_while_rows_come(browser: Browser, stage: Stage) -> None:
+    """A new row must not move the selection to another job."""
+    job = await failed_job(stage)
+    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
+        page = eyes.page
+        await page.locator(f"input[value='{job}']").check()
+        another = await stage.job()
+        await expect(page.locator(f"input[value='{another}']")).to_be_visible()
+        await expect(page.locator(f"input[value='{job}']")).to_be_checked()
+        await expect(page.locator("tbody input:checked")).to_have_count(1)
+        await expect(page.locator("[data-chosen]")).to_have_text("1")
+
+
+async def test_an_auditor_sees_everything_and_changes_nothing(
+    browser: Browser, stage: Stage
+) -> None:
+    async with looking(browser, stage, "rita", "/console/jobs") as eyes:
+        page = eyes.page
+        await expect(page.locator("tbody tr").first).to_contain_text("jane@example.org")
+        await expect(page.locator("main input[type=checkbox]")).to_have_count(0)
+        await expect(page.locator("main button:not(#pause)")).to_have_count(0)
+        await page.locator("tbody tr a").first.click()
+        await expect(page.locator("#timeline")).to_be_visible()
+        await expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+        await eyes.is_well()
+
+
+async def test_nobody_sees_anothers_job(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "otto", f"/console/jobs/{stage.jobs[0]}") as eyes:
+        await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()
+        await eyes.go("/console/jobs")
+        await expect(eyes.page.get_by_text("No jobs yet")).to_be_visible()
+
+
+async def test_a_job_that_runs_says_how_far_it_is_and_what_it_does(
+    browser: Browser, stage: Stage
+) -> None:
+    go_on = asyncio.Event()
+
+    async def slowly(node: FakeNode, dispatch: JobDispatch) -> None:
+        about: dict[str, Any] = {
+            "job_id": dispatch.job_id,
+            "unit": dispatch.unit,
+            "attempt": dispatch.attempt,
+        }
+        await node.send(JobStatus(status="running", progress=0.37, detail="Sample 3/8", **about))
+        await node.send(Log(text=f"Fra:1 Mem:12M {HOSTILE[1]}\nFra:1 Mem:14M", **about))
+        await go_on.wait()
+        await completes(picture(shade=4))(node, dispatch)
+
+    token = stage.people["otto"].token
+    node = FakeNode(stage.url, name="slow", capabilities=("slow",), user_token=token, behave=slowly)
+    async with node:
+        job = await stage.job(job_type="slow")
+        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+            page = eyes.page
+            await expect(page.locator("#state")).to_contain_text("37 %")
+            await expect(page.locator("#state")).to_contain_text("Sample 3/8")
+            await expect(page.locator("pre.log").first).to_contain_text(HOSTILE[1])
+            await expect(page.locator(".steps .now strong")).to_have_text("Running")
+            await eyes.is_well("job-running")
+            await page.evaluate("window.same = 1")
+            go_on.set()
+            await expect(page.locator("#paid")).to_contain_text("charged")
+            await expect(page.locator("#state")).to_contain_text("completed")
+            assert await page.evaluate("window.same") == 1

@@ -1,0 +1,149 @@
+"""The ledger, as people look whether it is sound; and proofs that a browser recomputes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, expect
+
+from rendertrust import merkle
+from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, opened
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage
+from web.console.assets import assets
+
+# What climbs wrongly: proofs that are refused, and those that are taken though they were altered.
+CLIMB = """
+async ([url, proofs]) => {
+  const { climb } = await import(url);
+  const zero = "0".repeat(64);
+  const faults = proofs.filter((proof) => climb(proof).fault);
+  for (const proof of proofs) {
+    const { proof_hashes: hashes, directions } = proof;
+    const turned = directions.map((side) => (side === "left" ? "right" : "left"));
+    const wrong = [
+      { leaf_hash: zero },
+      { leaf_index: proof.leaf_index + 1 },
+      { proof_hashes: [...hashes, zero], directions: [...directions, "left"] },
+    ];
+    if (hashes.length) wrong.push({ directions: turned }, { proof_hashes: hashes.slice(1) });
+    faults.push(...wrong.filter((each) => !climb({ ...proof, ...each }).fault));
+  }
+  return faults;
+}
+"""
+
+
+async def test_a_newcomer_finds_out_whether_it_is_sound(browser: Browser, stage: Stage) -> None:
+    """One click says it, two more recompute it."""
+    async with looking(browser, stage, "jane", "/console") as eyes:
+        page = eyes.page
+        await page.get_by_role("link", name="Ledger").first.click()
+        await expect(page.locator("#is-sound")).to_have_text("Yes: no invariant is broken.")
+        await expect(page.locator("#sound tbody tr").first).to_contain_text("holds")
+        await expect(page.locator("#sound tbody tr")).to_have_count(12)
+        await eyes.is_well("ledger")
+        await page.locator("#rows tbody tr a").first.click()
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        await eyes.is_well("proof")
+
+
+async def test_the_money_of_a_job_leads_to_its_proof(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane", f"/console/jobs/{stage.jobs[0]}") as eyes:
+        page = eyes.page
+        await page.locator("#money").get_by_role("link", name=re.compile("no. ")).first.click()
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        await expect(page.get_by_label("The leaf", exact=True)).to_contain_text("kind USAGE")
+        await expect(page.locator("[data-step=chain]")).to_contain_text("no chain vouches for it")
+
+
+async def test_the_saved_file_works_alone_and_finds_what_was_altered(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    async with looking(browser, stage, "jane", "/console/ledger") as eyes:
+        await eyes.page.locator("#rows tbody tr a").first.click()
+        await expect(eyes.page.locator("#verdict")).to_have_text(HOLDS)
+        path = await kept(eyes, tmp_path)
+    page, asked = await opened(browser, path)
+    await expect(page.locator("#verdict")).to_have_text(HOLDS)
+    assert await page.evaluate("window.violations") == []
+    assert asked == [path.as_uri()]
+    await page.context.close()
+    text = path.read_text()
+    root = re.search(r"merkle_root&#34;: &#34;([0-9a-f]{64})", text)
+    assert root is not None
+    other = ("0" if root[1][0] != "0" else "1") + root[1][1:]
+    before, proof, after = re.split(r'(data-proof="[^"]*")', text)
+    for old, new in ((root[1], other), (r"\namount ", r"\namount 9"), ("kind ", "kind X")):
+        assert old in proof
+        path.write_text(before + proof.replace(old, new) + after)
+        page, _ = await opened(browser, path)
+        await expect(page.locator("#verdict")).to_have_text(FAILS)
+        await page.context.close()
+    path.write_text(text.replace("It holds", "It helds"))
+    page, _ = await opened(browser, path)
+    assert await page.evaluate("window.violations") != [], "another script runs not"
+    await page.context.close()
+
+
+def proofs() -> list[dict[str, Any]]:
+    """Of every leaf of small trees, and of some of a large one."""
+    leaves = [f"leaf {n}".encode() for n in range(20)]
+    places = [(index, size) for size in range(1, 21) for index in range(size)]
+    return [
+        {
+            "leaf_index": index,
+            "tree_size": size,
+            "leaf_hash": merkle.leaf_hash(leaves[index]).hex(),
+            "merkle_root": merkle.root(leaves[:size]).hex(),
+            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(leaves[:size], index)],
+            "directions": [
+                "right" if start > index else "left"
+                for start, _ in merkle.inclusion_ranges(index, size)
+            ],
+        }
+        for index, size in places
+    ]
+
+
+async def test_the_browser_climbs_as_we_do(browser: Browser, stage: Stage) -> None:
+    """Every proof holds, and none with another index, size, hash or direction."""
+    async with looking(browser, stage, "jane", "/console/ledger") as eyes:
+        said = await eyes.page.evaluate(CLIMB, [assets().url("proof.js"), proofs()])
+        assert said == []
+
+
+async def test_who_sees_everything_filters_and_checks_all(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/ledger") as eyes:
+        page = eyes.page
+        await expect(page.locator("#rows")).to_contain_text("revenue")
+        await page.get_by_label("Kind").select_option("USAGE")
+        await page.get_by_label("Account").fill("jane")
+        await page.get_by_role("button", name="Filter", exact=True).click()
+        await expect(page.locator("#rows tbody tr").first).to_contain_text("jane@example.org")
+        assert await page.locator("#rows").get_by_text("revenue").count() == 0
+        await eyes.is_well("ledger-all")
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name="Check all now").click()
+        await expect(page.get_by_role("status").first).to_contain_text("gone over now")
+        await page.get_by_role("link", name=re.compile("Anchors")).click()
+        await expect(page.locator("#rows")).to_contain_text("No anchors")
+        await eyes.is_well("anchors")
+
+
+async def test_an_auditor_looks_at_any_proof_and_a_creator_at_his_own(
+    browser: Browser, stage: Stage
+) -> None:
+    async with looking(browser, stage, "rita", "/console/ledger?account=revenue") as eyes:
+        page = eyes.page
+        await expect(page.get_by_role("button", name="Check all now")).to_have_count(0)
+        link = page.locator("#rows tbody tr a").first
+        there = await link.get_attribute("href")
+        await link.click()
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        await eyes.did_nothing_wrong()
+    async with looking(browser, stage, "jane", str(there)) as eyes:
+        await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()
+        number = str(there).rpartition("=")[2]
+        answer = await eyes.page.request.get(f"{stage.url}/console/ledger/file/{number}")
+        assert answer.status == 404

@@ -1,0 +1,375 @@
+"""What holds on every page: keys, live changes that can be paused, errors, hostile names."""
+
+import hashlib
+import re
+import signal
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from sql.migrate import migrate
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.gateway import running_gateway
+from tests.browser.console.looking import NARROW, Looking, looking
+from tests.browser.console.stage import HOSTILE, PASSWORD, Stage, failed_job, hostile_user
+from tests.face import settings_for_tests
+from tests.until import until
+from tests.whole import whole
+from web.console.assets import assets
+
+
+async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann") as eyes:
+        page, keys = eyes.page, eyes.page.keyboard
+        await keys.press("?")
+        await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        await eyes.is_well("keys")
+        await keys.press("Escape")
+        await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+        await keys.press("g")
+        await keys.press("a")
+        await page.wait_for_url("**/console/actors")
+        await keys.press("/")
+        await expect(page.get_by_role("searchbox")).to_be_focused()
+        await keys.type("gaj?")
+        assert page.url.endswith("/console/actors"), "what is typed is no key"
+        await keys.press("Escape")
+        await keys.press("j")
+        await keys.press("j")
+        await expect(page.locator("tr.at")).to_contain_text("Engines")
+        await keys.press("k")
+        await expect(page.locator("tr.at")).to_contain_text("Root")
+        await page.evaluate("window.same = 1")
+        await keys.press("r")
+        await page.wait_for_function("() => window.same === undefined")
+        await keys.press("g")
+        await keys.press("o")
+        await page.wait_for_url("**/console")
+        assert eyes.errors == []
+
+
+@pytest.mark.parametrize(
+    ("key", "there", "searches"),
+    [
+        ("j", "jobs", True),
+        ("f", "fleet", True),
+        ("a", "actors", True),
+        ("c", "credits", False),
+        ("l", "ledger", True),
+        ("u", "users", True),
+        ("d", "dead-letters", False),
+        ("y", "system", False),
+        ("s", "settings", True),
+    ],
+)
+async def test_the_same_keys_work_on_every_page(
+    browser: Browser, stage: Stage, key: str, there: str, *, searches: bool
+) -> None:
+    await failed_job(stage)
+    async with looking(browser, stage, "ann") as eyes:
+        page, keys = eyes.page, eyes.page.keyboard
+        await keys.press("g")
+        await keys.press(key)
+        await page.wait_for_url(f"**/console/{there}")
+        await expect(page.locator("a[aria-current=page]").first).to_be_visible()
+        if searches:
+            await keys.press("/")
+            await expect(page.locator("#search")).to_be_focused()
+            await keys.type("gojk?")
+            assert page.url.endswith(there), "what is typed is no key"
+            await keys.press("Escape")
+        rows = page.locator("main [data-row]")
+        if await rows.count() > 1:
+            await keys.press("j")
+            await keys.press("j")
+            await expect(rows.nth(1)).to_have_class(re.compile(r"\bat\b"))
+            await keys.press("k")
+            await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
+            await expect(rows.nth(0)).to_be_focused()
+        else:
+            assert there == "credits", "all others have rows"
+        await keys.press("?")
+        await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        await keys.press("Escape")
+        await eyes.did_nothing_wrong()
+
+
+async def test_a_row_is_selected_and_retried_by_keys(browser: Browser, stage: Stage) -> None:
+    job = await failed_job(stage)
+    async with looking(browser, stage, "jane", f"/console/jobs?q=id:{job[:8]}") as eyes:
+        page, keys = eyes.page, eyes.page.keyboard
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await keys.press("j")
+        await keys.press("x")
+        await expect(page.locator("[data-chosen]")).to_have_text("1")
+        await keys.press("x")
+        await expect(page.locator("[data-chosen]")).to_have_text("0")
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        await keys.press("r")
+        await expect(page.locator("[data-chosen]")).to_have_text("0")
+        await expect(page.locator("tbody input[type=checkbox]")).not_to_be_checked()
+        page.once("dialog", lambda dialog: dialog.accept())
+        await keys.press("r")
+        await expect(page.get_by_role("status").first).to_contain_text("1 job is tried again.")
+        await eyes.did_nothing_wrong()
+
+
+async def test_the_tab_that_is_open_is_in_sight(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        await eyes.page.set_viewport_size(NARROW)
+        for tab in ("cancelled", "failed", "active"):
+            page = await eyes.go(f"/console/jobs?q=status:{tab}")
+            here = page.locator(".tabs [aria-current=page]")
+            await expect(here).to_be_in_viewport(ratio=0.95)
+            assert await page.evaluate("scrollY") == 0
+            await eyes.fits(NARROW["width"])
+
+
+LOADED = """
+performance.getEntriesByType("resource")
+  .filter((each) => each.name.includes("/console/static/"))
+  .reduce((sum, each) => sum + each.encodedBodySize, 0) / 1024
+"""
+
+
+@pytest.mark.parametrize(("path", "most"), [("/console", 42), ("/console/jobs", 25)])
+async def test_a_first_visit_loads_little(
+    browser: Browser, stage: Stage, path: str, most: int
+) -> None:
+    """KiB as they come over the wire; the first page draws, the other does not."""
+    async with looking(browser, stage) as eyes:
+        await eyes.sign_in("ann")
+        await eyes.page.evaluate("performance.clearResourceTimings()")
+        # What was loaded for the sign-in is asked for again.
+        session = await eyes.page.context.new_cdp_session(eyes.page)
+        await session.send("Network.clearBrowserCache")
+        await eyes.go(path)
+        if path == "/console":
+            await expect(eyes.page.locator(".plot canvas")).to_be_visible()
+        await expect(eyes.page.locator("#live-state")).to_have_text("live")
+        loaded = await eyes.page.evaluate(LOADED)
+        assert most / 2 < loaded <= most
+
+
+DIGESTS = """
+async (urls) => Promise.all(urls.map(async (url) => {
+  const answer = await fetch(url, { cache: "reload" });
+  const digest = await crypto.subtle.digest("SHA-256", await answer.arrayBuffer());
+  const hex = [...new Uint8Array(digest)].map((each) => each.toString(16).padStart(2, "0"));
+  return [answer.headers.get("content-encoding"), hex.join("")];
+}))
+"""
+
+
+async def test_what_was_compressed_before_is_what_its_package_has(
+    browser: Browser, stage: Stage
+) -> None:
+    """Browsers take brotli over TLS, and from this machine."""
+    names = [name for name, asset in assets().files.items() if asset.brotli is not None]
+    assert names == ["htmx.min.js", "uPlot.iife.min.js"]
+    async with looking(browser, stage) as eyes:
+        await eyes.go("/console")
+        found = await eyes.page.evaluate(DIGESTS, [assets().url(name) for name in names])
+    plain = [assets().files[name].plain for name in names]
+    assert found == [["br", hashlib.sha256(each).hexdigest()] for each in plain]
+
+
+async def test_the_skip_link_comes_first(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann") as eyes:
+        await eyes.go("/console")
+        await eyes.page.keyboard.press("Tab")
+        await expect(eyes.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        await eyes.page.keyboard.press("Enter")
+        await expect(eyes.page.locator("main")).to_be_focused()
+
+
+async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann") as eyes:
+        page = eyes.page
+        paper = "getComputedStyle(document.body).backgroundColor"
+        light = await page.evaluate(paper)
+        await page.get_by_role("button", name="Light or dark").click()
+        dark = await page.evaluate(paper)
+        assert dark != light
+        await page.reload()
+        assert await page.evaluate(paper) == dark
+        await eyes.is_well()
+
+
+async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        page = eyes.page
+        await expect(page.locator("#live-state")).to_have_text("live")
+        await page.keyboard.press("p")
+        await expect(page.locator("#live-state")).to_have_text("paused")
+        images = page.locator(".pictures img")
+        before = await images.first.get_attribute("src")
+        job = await stage.job(job_type="render")
+        assert await stage.ended(job) == "COMPLETED"
+        assert await images.first.get_attribute("src") == before
+        await page.get_by_role("button", name="Go on").click()
+        await expect(images.first).to_have_attribute("src", f"/console/pictures/{job}")
+        await expect(page.locator("#live-state")).to_have_text("live")
+        assert eyes.errors == []
+
+
+STREAMS = """
+window.streams = [];
+window.EventSource = class extends EventSource {
+  constructor(...given) {
+    super(...given);
+    window.streams.push(this);
+  }
+};
+"""
+
+
+async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann") as eyes:
+        page = eyes.page
+        await page.add_init_script(STREAMS)
+        await page.reload()
+        await expect(page.locator("#live-state")).to_have_text("live")
+        reads = "() => window.streams.some((each) => each.readyState === EventSource.OPEN)"
+        rests = "() => window.streams.every((each) => each.readyState === EventSource.CLOSED)"
+        hide = """hidden => {
+          Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+        await page.wait_for_function(reads)
+        await page.evaluate(hide, True)
+        await page.wait_for_function(rests)
+        await page.evaluate(hide, False)
+        await page.wait_for_function(reads)
+        await expect(page.locator("#stale")).to_be_hidden()
+        assert (
+            await page.evaluate(
+                "window.streams.filter((each) => each.readyState !== EventSource.CLOSED).length"
+            )
+            == 1
+        ), "one for each page: browsers allow six"
+
+
+async def joins(page: Page, url: str) -> None:
+    """Jane has an account; a busy gateway is asked again, and may know her by then."""
+    body = {"email": "jane@example.org", "name": "Jane", "password": PASSWORD}
+
+    async def is_in() -> bool:
+        answer = await page.request.post(f"{url}/api/v1/auth/register", data=body)
+        return answer.status in (201, 409)
+
+    await until(is_in)
+
+
+async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEndpoint) -> None:
+    await migrate(database.owner_dsn)
+    async with whole(database, settings_for_tests()) as site:
+        eyes = Looking(await browser.new_page(), site.url)
+        page = eyes.page
+        await joins(page, site.url)
+        await eyes.sign_in("jane")
+        await expect(page.locator("#live-state")).to_have_text("live")
+        await site.gateway.database.close()
+        await expect(page.locator("#stale")).to_be_visible(timeout=20_000)
+        await expect(page.locator("#live-state")).to_have_text("not live")
+        await page.reload()
+        heading = page.get_by_role("heading", name="PostgreSQL is away, trying again")
+        await expect(heading).to_be_visible()
+        await page.close()
+
+
+async def test_what_is_not_there_is_a_page_that_is_well(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        await eyes.go("/console/nothing/here")
+        await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()
+        eyes.errors.clear()  # the browser itself says that it was 404
+        await eyes.is_well("not-found")
+
+
+async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage) as eyes:
+        page = await eyes.go("/console")
+        await page.get_by_label("E-mail").fill("jane@example.org")
+        await page.get_by_label("Password").fill("not this one")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_contain_text("do not fit")
+        await expect(page.get_by_label("E-mail")).to_have_value("jane@example.org")
+        eyes.errors.clear()  # the browser itself says that it was 401
+        await eyes.is_well()
+
+
+async def test_signing_out(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "rita") as eyes:
+        await eyes.page.get_by_role("button", name="Sign out").click()
+        await expect(eyes.page.get_by_text("You are signed out.")).to_be_visible()
+        await eyes.go("/console")
+        await expect(eyes.page.get_by_label("E-mail")).to_be_visible()
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage, number: int) -> None:
+    await hostile_user(stage, number)
+    async with looking(browser, stage, f"hostile{number}") as eyes:
+        await expect(eyes.page.locator(".me .name")).to_have_text(HOSTILE[number])
+        await expect(eyes.page.locator("#live-state")).to_have_text("live")
+        for width in (1280, 390):
+            await eyes.page.set_viewport_size({"width": width, "height": 800})
+            if width < 760:
+                await eyes.page.get_by_label("Menu").click()
+            await eyes.fits(width)
+        await eyes.did_nothing_wrong()
+
+
+async def test_a_gateway_that_comes_back_is_followed_again(browser: Browser) -> None:
+    async with running_gateway() as gateway:
+        eyes = Looking(await browser.new_page(), gateway.url)
+        page = eyes.page
+        await joins(page, gateway.url)
+        await eyes.sign_in("jane")
+        await expect(page.locator("#live-state")).to_have_text("live")
+        await page.evaluate("window.same = 1")
+        await gateway.stop()
+        await expect(page.locator("#stale")).to_be_visible()
+        await gateway.start()
+        await expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
+        await expect(page.locator("#live-state")).to_have_text("live")
+        assert await page.evaluate("window.same") == 1
+        await page.close()
+
+
+BEATS = """
+window.beats = 0;
+window.EventSource = class extends EventSource {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("beat", () => { window.beats += 1; window.heard = new Date(); });
+  }
+};
+"""
+
+
+async def test_a_gateway_that_falls_silent_is_not_live(browser: Browser) -> None:
+    """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
+    async with running_gateway() as gateway:
+        eyes = Looking(await browser.new_page(), gateway.url)
+        page = eyes.page
+        await page.add_init_script(BEATS)
+        await joins(page, gateway.url)
+        await eyes.sign_in("jane", "/console/credits")  # where nothing changes by itself
+        await page.wait_for_function("() => window.beats >= 2")
+        await expect(page.locator("#live-state")).to_have_text("live")
+        await page.evaluate("window.same = 1")
+        process = gateway.process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        try:
+            await expect(page.locator("#stale")).to_be_visible()
+            await expect(page.locator("#live-state")).to_have_text("not live")
+            last = await page.evaluate("window.heard.toLocaleTimeString()")
+            await expect(page.locator("#stale time")).to_have_text(last)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        await expect(page.locator("#stale")).to_be_hidden(timeout=60_000)
+        await expect(page.locator("#live-state")).to_have_text("live")
+        assert await page.evaluate("window.same") == 1
+        await page.close()

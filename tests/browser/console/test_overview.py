@@ -1,0 +1,44 @@
+"""The first pages, as people see them."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage
+
+
+async def test_signing_in(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage) as eyes:
+        page = await eyes.go("/console")
+        await page.get_by_label("E-mail").wait_for()
+        await eyes.is_well("sign-in")
+
+
+@pytest.mark.parametrize("name", ["ann", "rita", "otto", "jane"])
+async def test_the_overview_is_well_for_everybody(
+    browser: Browser, stage: Stage, name: str
+) -> None:
+    async with looking(browser, stage, name) as eyes:
+        await expect(eyes.page.get_by_text("Completed today")).to_be_visible()
+        await expect(eyes.page.locator("#live-state")).to_have_text("live")
+        await expect(eyes.page.locator(".plot canvas")).to_be_visible()
+        await eyes.is_well(f"overview-{name}")
+
+
+async def test_an_operator_sees_what_his_nodes_earned(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "otto") as eyes:
+        earned = eyes.page.locator(".figure").filter(has_text="Earned")
+        await expect(earned).to_contain_text("cr")
+        await expect(earned).to_contain_text("not paid out yet")
+
+
+async def test_a_job_that_ends_is_seen_without_a_reload(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        before = await eyes.page.locator(".pictures li").count()
+        await eyes.page.evaluate("window.same = 1")
+        job = await stage.job(job_type="render")
+        assert await stage.ended(job) == "COMPLETED"
+        await expect(eyes.page.locator(".pictures li")).to_have_count(min(8, before + 1))
+        await expect(eyes.page.locator(f"img[src$='{job}']")).to_have_js_property("complete", True)
+        assert await eyes.page.locator(f"img[src$='{job}']").evaluate("i => i.naturalWidth") == 96
+        assert await eyes.page.evaluate("window.same") == 1

@@ -1,0 +1,149 @@
+"""Users and their credits, as admins steer them and as creators buy them."""
+
+import re
+from typing import Any
+
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import HOSTILE, Stage, hostile_user
+from tests.until import until
+
+
+async def at_janes(page: Page) -> None:
+    """From the list to her page."""
+    await page.locator("#search").fill("JANE@")
+    await page.locator("#search").press("Enter")
+    await page.wait_for_url("**/console/users?q=*")
+    await expect(page.locator("#rows tbody tr")).to_have_count(1)
+    await page.locator("#rows tbody a").click()
+    await page.wait_for_url(re.compile(r"/console/users/[0-9a-f-]{36}$"))
+
+
+async def balance(stage: Stage) -> float:
+    _, answer = await stage.people["jane"].call("GET", "/credits/balance")
+    return float(answer["balance"])
+
+
+async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/users") as eyes:
+        page = eyes.page
+        rows = page.locator("#rows tbody tr")
+        for name in stage.people:
+            await expect(rows.filter(has_text=f"{name}@example.org")).to_have_count(1)
+        await page.get_by_role("link", name="Balance").click()
+        await expect(page.locator("th[aria-sort=descending]")).to_have_text("Balance")
+        assert page.url.endswith("/console/users?sort=-balance")
+        await eyes.is_well("users")
+        await at_janes(page)
+        await eyes.is_well("user")
+        before = await balance(stage)
+        await page.get_by_label("Amount", exact=True).fill("12.5")
+        await page.locator("#grant-reason").fill(f"goodwill {HOSTILE[1]}")
+        await page.get_by_role("button", name="Look at it once more").click()
+        await expect(page.locator("main")).to_contain_text(HOSTILE[1])
+        assert await balance(stage) == before, "nothing has happened yet"
+        await eyes.is_well("grant")
+        there = page.url
+        await page.get_by_role("button", name="Grant it").click()
+        await expect(page.get_by_role("status").first).to_contain_text("12.5000 credits are")
+        assert await balance(stage) == before + 12.5
+        await page.goto(there)
+        await page.get_by_role("button", name="Grant it").click()
+        await expect(page.get_by_role("status").first).to_contain_text("were granted before")
+        assert await balance(stage) == before + 12.5, "who goes back grants nothing more"
+        _, kept = await stage.people["ann"].call("GET", "/admin/audit?limit=1")
+        assert kept["records"][0]["act"] == "credits.grant"
+        assert kept["records"][0]["actor"] == "ann@example.org"
+        assert kept["records"][0]["reason"] == f"goodwill {HOSTILE[1]}"
+
+
+async def test_users_with_hostile_names_are_only_users(browser: Browser, stage: Stage) -> None:
+    ids = [await hostile_user(stage, number) for number in range(len(HOSTILE))]
+    async with looking(browser, stage, "ann", "/console/users?q=hostile") as eyes:
+        page = eyes.page
+        for name in HOSTILE:
+            await expect(page.get_by_text(name, exact=True).first).to_be_attached()
+        await eyes.is_well("users-hostile")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        for id_, name in zip(ids, HOSTILE, strict=True):
+            await eyes.go(f"/console/users/{id_}")
+            await expect(page.locator("h1")).to_have_text(name)
+            await eyes.fits(390)
+            await eyes.did_nothing_wrong()
+
+
+async def test_a_job_is_refunded_in_two_steps(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann", "/console/users") as eyes:
+        page = eyes.page
+        await at_janes(page)
+        before = await balance(stage)
+        await page.get_by_label("Job", exact=True).fill(stage.jobs[1][:8])
+        await page.locator("#refund-reason").fill("the picture was black")
+        await page.get_by_role("button", name="Look at the refund once more").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Refund 10.0000 cr?")
+        await page.get_by_role("button", name="Refund it").click()
+        await expect(page.get_by_role("status").first).to_contain_text("It is refunded.")
+        assert await balance(stage) == before + 10
+
+
+async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> None:
+    new = {"name": "studio", "scopes": ["jobs:read"]}
+    status, key = await stage.people["jane"].call("POST", "/auth/keys", new)
+    assert status == 201
+
+    async def opens(path: str, token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with stage.http.get(f"{stage.url}/api/v1{path}", headers=headers) as answer:
+            return answer.status
+
+    assert await opens("/jobs", key["key"]) == 200
+    async with (
+        looking(browser, stage, "jane", "/console") as hers,
+        looking(browser, stage, "ann", "/console/users") as eyes,
+    ):
+        page = eyes.page
+        await at_janes(page)
+        page.on("dialog", lambda dialog: dialog.accept())
+        await page.locator("#keys-reason").fill("lost laptop")
+        await page.get_by_role("button", name="Revoke").first.click()
+        await expect(page.get_by_role("status").first).to_contain_text("The key is revoked.")
+        assert await opens("/jobs", key["key"]) == 401
+        await page.locator("#sessions-reason").fill("lost laptop")
+        row = page.get_by_role("region", name="Logins, one by one").locator("tbody tr")
+        await row.filter(has_text="Mozilla").first.get_by_role("button", name="End").click()
+        await expect(page.get_by_role("status").first).to_contain_text("The login has ended.")
+        await eyes.did_nothing_wrong()
+        await hers.go("/console/jobs")
+        await expect(hers.page.get_by_label("Password")).to_be_visible()
+
+
+async def test_an_auditor_changes_nothing(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "rita", "/console/users") as eyes:
+        page = eyes.page
+        await at_janes(page)
+        await expect(page.locator("main button:not(#pause)")).to_have_count(0)
+        await eyes.go(page.url.removeprefix(stage.url) + "/credits?act=grant&amount=1&reason=x")
+        await expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
+    async with looking(browser, stage, "jane", "/console/users") as eyes:
+        heading = eyes.page.get_by_role("heading", name="You may not do this")
+        await expect(heading).to_be_visible()
+
+
+async def test_a_creator_buys_credits(browser: Browser, stage: Stage) -> None:
+    before = await balance(stage)
+    async with looking(browser, stage, "jane", "/console/credits") as eyes:
+        page = eyes.page
+        await eyes.is_well("credits")
+        await page.get_by_role("button", name="Buy 100 credits").click()
+        await page.wait_for_url(re.compile(r"/pay/|checkout"))
+        await page.get_by_role("button", name="Pay", exact=True).click()
+        await page.wait_for_url("**/checkout/done")
+
+        async def arrived() -> Any:
+            return await balance(stage) == before + 100
+
+        await until(arrived, within=30)
+        await page.get_by_role("link", name="Your credits").click()
+        await page.wait_for_url("**/console/credits")
+        await expect(page.locator("#bought tbody tr").first).to_contain_text("paid")

@@ -1,0 +1,56 @@
+"""One's webhooks: made, looked at, told again, deleted."""
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage
+from tests.until import until
+
+
+async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: Stage) -> None:
+    told = list[str]()
+
+    async def hear(request: web.Request) -> web.Response:
+        told.append(request.headers["webhook-id"])
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hooks", hear)
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        async with looking(browser, stage, "jane", "/console/webhooks") as eyes:
+            page = eyes.page
+            page.on("dialog", lambda dialog: dialog.accept())
+            await expect(page.get_by_text("Nobody is told")).to_be_visible()
+            await eyes.is_well("webhooks-none")
+            await page.get_by_label("URL that is told").fill(str(server.make_url("/hooks")))
+            await page.get_by_role("button", name="Tell it").click()
+            await expect(page.get_by_role("status").first).to_contain_text("whsec_")
+            await stage.ended(await stage.job())
+            await until(lambda: len(told) >= 3)
+            await eyes.go("/console/webhooks")
+            await expect(page.get_by_role("row").filter(has_text="job.*")).to_contain_text("told")
+            await eyes.is_well("webhooks")
+            await page.get_by_role("link", name="URL").click()
+            await expect(page.locator("caption")).to_contain_text("by url, from A to Z")
+            await page.get_by_role("link", name="/hooks").click()
+            row = page.get_by_role("row").filter(has_text="job.completed")
+
+            async def arrived() -> bool:
+                await page.reload()
+                return await row.filter(has_text="delivered").count() > 0
+
+            await until(arrived)
+            await eyes.is_well("webhook")
+            before = len(told)
+            await row.get_by_role("button").click()
+            await expect(page.get_by_role("status").first).to_contain_text("is told again")
+            await until(lambda: len(told) > before)
+            assert told[-1] in told[:-1]
+            await page.get_by_role("button", name="Delete").click()
+            await expect(page.get_by_text("Nobody is told")).to_be_visible()
+    finally:
+        await server.close()

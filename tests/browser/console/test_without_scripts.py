@@ -1,0 +1,67 @@
+"""Without scripts pages are read, sorted, filtered and changed; what needs them is not offered."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.console.looking import WIDE, WITHIN_MS
+from tests.browser.console.stage import PASSWORD, Stage, failed_job
+
+
+@asynccontextmanager
+async def plainly(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[Page]:
+    """Somebody whose browser runs no scripts, signed in."""
+    context = await browser.new_context(viewport=WIDE, java_script_enabled=False)
+    page = await context.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    await page.goto(f"{stage.url}/console")
+    await page.get_by_label("E-mail").fill(f"{name}@example.org")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("header.side").wait_for()
+    try:
+        yield page
+    finally:
+        await context.close()
+
+
+async def test_a_creator_retries_a_job(browser: Browser, stage: Stage) -> None:
+    job = await failed_job(stage)
+    async with plainly(browser, stage, "jane") as page:
+        await page.goto(f"{stage.url}/console/jobs?q=status:failed")
+        await page.get_by_role("link", name="Took").click()
+        await expect(page.locator("caption")).to_contain_text("by took, the greatest first")
+        await page.get_by_role("searchbox").fill(f"id:{job[:8]}")
+        await page.get_by_role("searchbox").press("Enter")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator("tbody time")).to_contain_text("UTC")
+        await page.get_by_role("checkbox", name="Select job").check()
+        await page.get_by_role("button", name="Retry").click()
+        await expect(page.get_by_role("status").first).to_contain_text("1 job is tried again.")
+
+
+async def test_an_admin_grants_credits_in_two_steps(browser: Browser, stage: Stage) -> None:
+    async with plainly(browser, stage, "ann") as page:
+        await page.goto(f"{stage.url}/console/users?q=jane")
+        await page.locator("tbody a").first.click()
+        await page.locator("#grant-amount").fill("1")
+        await page.locator("#grant-reason").fill("no scripts")
+        await page.get_by_role("button", name="Look at it once more").first.click()
+        await page.get_by_role("button", name="Grant it").click()
+        await expect(page.get_by_role("status").first).to_contain_text("are granted")
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/jobs", "/console/credits"])
+async def test_nothing_is_offered_that_does_nothing(
+    browser: Browser, stage: Stage, path: str
+) -> None:
+    async with plainly(browser, stage, "jane") as page:
+        await page.goto(stage.url + path)
+        await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        for name in ("Pause", "Light or dark", "Keyboard help", "Times in full", "Buy"):
+            await expect(page.get_by_role("button", name=name)).to_have_count(0)
+        await expect(page.locator("#live-state")).to_be_hidden()
+        if path == "/console/credits":
+            await expect(page.get_by_text("Buying here needs scripts")).to_be_visible()

@@ -1,0 +1,283 @@
+"""The JSON-RPC of an EVM node, with what networks, providers and chains do to it, call by call.
+
+async with FaultyNode(anvil.url) as node:
+    chain = Web3Chain(Current(ChainEndpoint(node.url, anvil.chain_id, key)), fee_cap_gwei=100)
+    lost = node.swallow(SEND)  # the node has it, and nobody hears of it
+    ...
+    assert lost.sprung == 1
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import aiohttp
+import attrs
+from aiohttp import web
+
+SEND = "eth_sendRawTransaction"
+RECEIPT = "eth_getTransactionReceipt"
+# Methods that ask for the state of a block, and which of their parameters names it.
+AT_BLOCK = {
+    "eth_getBlockByNumber": 0,
+    "eth_call": 1,
+    "eth_estimateGas": 1,
+    "eth_getBalance": 1,
+    "eth_getCode": 1,
+    "eth_getTransactionCount": 1,
+}
+PLACED = (RECEIPT, "eth_getTransactionByHash")
+
+
+@attrs.frozen
+class Asked:
+    """One call of the client's."""
+
+    method: str
+    params: list[Any]
+    id: Any
+
+    def says(self, text: str) -> bool:
+        """Whether this is its method, or stands in what it asks with."""
+        return text in ("", self.method) or text in json.dumps(self.params)
+
+
+Deed: TypeAlias = Callable[["FaultyNode", Asked, web.Request], Awaitable[web.StreamResponse]]
+
+
+@attrs.define(eq=False)
+class Snare:
+    """What happens to calls of a method, or with ``text`` among what is asked, or to any if it is
+    empty; ``times`` times, below 0 always. ``sprung``: how often it has.
+    """
+
+    text: str
+    deed: Deed
+    times: int = 1
+    sprung: int = 0
+
+    def catches(self, asked: Asked) -> bool:
+        return self.times != 0 and asked.says(self.text)
+
+    async def spring(
+        self, node: "FaultyNode", asked: Asked, request: web.Request
+    ) -> web.StreamResponse:
+        self.times -= 1
+        answer = await self.deed(node, asked, request)
+        self.sprung += 1
+        return answer
+
+
+class FaultyNode:
+    """Listens at ``url`` until the block ends, and asks the node behind.
+
+    ``lag``: it knows nothing of the newest blocks, as a node that has not caught up; of so many.
+    ``flapping``: that is so of every other call, by chance, as behind a balancer. ``calls`` counts.
+    """
+
+    def __init__(self, behind: str, *, seed: int = 0) -> None:
+        self._behind = behind
+        self._chance = random.Random(seed)
+        self._snares: list[Snare] = []
+        self._speaking = asyncio.Event()
+        self._speaking.set()
+        self._runner: web.AppRunner | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._port = 0
+        self.lag, self.flapping = 0, False
+        self.calls = 0
+        self.flooded = 0  # bytes
+        self.delay = 0.0  # seconds before each answer
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> "FaultyNode":
+        self._http = aiohttp.ClientSession()
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.mend()
+        await self.down()
+        if self._http is not None:
+            await self._http.close()
+
+    async def up(self) -> None:
+        """It is there again, at the same port."""
+        if self._runner is not None:
+            return
+        app = web.Application(client_max_size=1 << 24)
+        app.router.add_post("/{rest:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def down(self) -> None:
+        """Nobody listens any more."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    # ── what is to happen ────────────────────────────────────────────────────────────────────────
+
+    def mend(self) -> None:
+        """No more of all this."""
+        self._snares.clear()
+        self.lag, self.flapping, self.delay = 0, False, 0.0
+        self.speak()
+
+    def hush(self) -> None:
+        """From now on nothing is answered, though connections can be made."""
+        self._speaking.clear()
+
+    def speak(self) -> None:
+        """The silence is over; what was asked in it is asked of the node now."""
+        self._speaking.set()
+
+    def cut(self, text: str = "", *, times: int = 1) -> Snare:
+        """A reset, before the node hears of it."""
+
+        async def deed(_: FaultyNode, __: Asked, request: web.Request) -> web.StreamResponse:
+            return _reset(request)
+
+        return self._set(Snare(text, deed, times))
+
+    def swallow(self, text: str = "", *, times: int = 1) -> Snare:
+        """The node does it, and in place of its answer comes a reset."""
+
+        async def deed(node: FaultyNode, asked: Asked, request: web.Request) -> web.StreamResponse:
+            await node.ask(asked)
+            return _reset(request)
+
+        return self._set(Snare(text, deed, times))
+
+    def late(self, text: str = "", *, seconds: float, times: int = 1) -> Snare:
+        """The node does it, and its answer is that long on its way."""
+
+        async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
+            answer = await node.ask(asked)
+            await asyncio.sleep(seconds)
+            return web.json_response(answer)
+
+        return self._set(Snare(text, deed, times))
+
+    def fail(self, text: str = "", *, status: int, times: int = 1, done: bool = False) -> Snare:
+        """An HTTP status, as of a provider that has enough; ``done``: the node does it first."""
+
+        async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
+            if done:
+                await node.ask(asked)
+            return web.Response(status=status, text="no", headers={"Retry-After": "1"})
+
+        return self._set(Snare(text, deed, times))
+
+    def refuse(
+        self, text: str, message: str, *, code: int = -32000, times: int = 1, done: bool = False
+    ) -> Snare:
+        """An error of JSON-RPC; ``done``: though the node did it."""
+
+        async def deed(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
+            if done:
+                await node.ask(asked)
+            error = {"code": code, "message": message}
+            return web.json_response({"jsonrpc": "2.0", "id": asked.id, "error": error})
+
+        return self._set(Snare(text, deed, times))
+
+    def say(self, text: str, result: Any, *, times: int = 1) -> Snare:
+        """This result, whatever the node would say."""
+
+        async def deed(_: FaultyNode, asked: Asked, __: web.Request) -> web.StreamResponse:
+            return web.json_response({"jsonrpc": "2.0", "id": asked.id, "result": result})
+
+        return self._set(Snare(text, deed, times))
+
+    def babble(self, text: str, body: bytes, *, times: int = 1) -> Snare:
+        """These bytes in place of an answer."""
+
+        async def deed(_: FaultyNode, __: Asked, ___: web.Request) -> web.StreamResponse:
+            return web.Response(body=body, content_type="application/json")
+
+        return self._set(Snare(text, deed, times))
+
+    def flood(self, text: str = "", *, times: int = 1) -> Snare:
+        """An answer that does not end until the client goes."""
+
+        async def deed(node: FaultyNode, __: Asked, request: web.Request) -> web.StreamResponse:
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await answer.write(b" " * 65_536)
+                    node.flooded += 65_536
+            return answer
+
+        return self._set(Snare(text, deed, times))
+
+    def first(self, text: str, deed: Callable[[], Awaitable[object]], *, times: int = 1) -> Snare:
+        """Something else happens before the node is asked."""
+
+        async def both(node: FaultyNode, asked: Asked, _: web.Request) -> web.StreamResponse:
+            await deed()
+            return web.json_response(await node.ask(asked))
+
+        return self._set(Snare(text, both, times))
+
+    def _set(self, snare: Snare) -> Snare:
+        self._snares.append(snare)
+        return snare
+
+    # ── what is asked ────────────────────────────────────────────────────────────────────────────
+
+    async def ask(self, asked: Asked) -> Any:
+        """The node's answer, or that of one that lags behind."""
+        if self.lag and not (self.flapping and self._chance.random() < 0.5):
+            return await self._lagging(asked)
+        return await self._rpc(asked)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.calls += 1
+        await self._speaking.wait()
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        told = json.loads(await request.read())
+        asked = Asked(told["method"], told.get("params", []), told["id"])
+        for snare in list(self._snares):
+            if snare.catches(asked):
+                return await snare.spring(self, asked, request)
+        return web.json_response(await self.ask(asked))
+
+    async def _lagging(self, asked: Asked) -> Any:
+        height = int((await self._rpc(Asked("eth_blockNumber", [], 0)))["result"], 16)
+        head = max(height - self.lag, 0)
+        if asked.method == "eth_blockNumber":
+            return {"jsonrpc": "2.0", "id": asked.id, "result": hex(head)}
+        place = AT_BLOCK.get(asked.method)
+        if place is not None:
+            params = [*asked.params, "latest"][: max(len(asked.params), place + 1)]
+            params[place] = hex(head)
+            return await self._rpc(Asked(asked.method, params, asked.id))
+        answer = await self._rpc(asked)
+        found = answer.get("result")
+        if asked.method in PLACED and found and int(found["blockNumber"], 16) > head:
+            return {"jsonrpc": "2.0", "id": asked.id, "result": None}
+        return answer
+
+    async def _rpc(self, asked: Asked) -> Any:
+        assert self._http is not None
+        call = {"jsonrpc": "2.0", "id": asked.id, "method": asked.method, "params": asked.params}
+        async with self._http.post(self._behind, json=call) as answer:
+            return await answer.json()
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

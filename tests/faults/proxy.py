@@ -1,0 +1,219 @@
+"""A TCP proxy that does to connections what networks and machines do to them.
+
+    async with Proxy(of_postgres(dsn)) as proxy:
+        database = Database(lambda: postgres_by(proxy, dsn))
+        lost = proxy.swallow(COMMIT)  # it happens, and nobody hears of it
+        ...
+        assert lost.sprung == 1
+
+What is said is passed on as it is, whatever the protocol. A connection that is silent holds what
+is said over it, as TCP does, and passes it on when the silence is over.
+"""
+
+import asyncio
+import random
+
+from tests.faults.line import CHUNK, Line, Way, reset
+from tests.faults.place import Ends, Place
+from tests.faults.trap import Kind, Trap
+
+DRIP_SECONDS = 0.02
+
+
+class Proxy:
+    """Listens at ``port`` of the loopback until the block ends.
+
+    ``delay``: how many seconds each piece is on its way, in either direction, and up to ``jitter``
+    more, which comes of the seed. ``pace``: how many bytes go by in a second; 0 for all that come.
+    ``resets``: every connection is reset as soon as its client says anything.
+    """
+
+    def __init__(self, behind: Place, *, seed: int = 0) -> None:
+        self._behind = behind
+        self._random = random.Random(seed)
+        self._server: asyncio.Server | None = None
+        self._lines: set[Line] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._silent = False
+        self._traps: list[Trap] = []
+        self.port = 0
+        self.made = 0  # connections, from the beginning
+        self.delay, self.jitter = 0.0, 0.0
+        self.pace = 0
+        self.resets = False
+
+    async def __aenter__(self) -> "Proxy":
+        await self.up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Somebody is there again, at the same port."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Nobody is there any more: connections are cut, new ones refused."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        if serving:
+            await asyncio.wait(serving)
+        await server.wait_closed()
+
+    def break_off(self) -> None:
+        """Reset every connection that is open; new ones are none the worse."""
+        for line in list(self._lines):
+            line.reset()
+
+    def hush(self) -> None:
+        """From now on nothing gets through, though connections can be made."""
+        self._silent = True
+        for line in self._lines:
+            line.passing.clear()
+
+    def speak(self) -> None:
+        """The silence is over; what was said in it arrives now."""
+        self._silent = False
+        for line in self._lines:
+            if not line.stranded:
+                line.passing.set()
+
+    def cut(self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1) -> Trap:
+        """A connection is reset before this gets through, or ``after`` so many bytes more did."""
+        return self._set(Trap(Kind.CUT, text, after, back, times))
+
+    def strand(
+        self, text: bytes = b"", *, after: int = 0, back: bool = False, times: int = 1
+    ) -> Trap:
+        """A connection falls silent instead; neither side hears of it."""
+        return self._set(Trap(Kind.STRAND, text, after, back, times))
+
+    def swallow(self, text: bytes, *, answer: bytes = b"", times: int = 1) -> Trap:
+        """Requests with this text get through; in place of their answer comes a reset."""
+        return self._set(Trap(Kind.SWALLOW, text, times=times, answer=answer))
+
+    def watch(self, text: bytes, *, back: bool = False) -> Trap:
+        """It gets through, and each time is counted."""
+        return self._set(Trap(Kind.WATCH, text, back=back, times=-1))
+
+    def passed(self, text: bytes) -> bool:
+        """Whether this was the last that got through to the server, over any connection."""
+        return any(line.forth.tail.endswith(text) for line in self._lines)
+
+    def deliver(self) -> None:
+        """What lies with stranded connections arrives after all."""
+        for line in self._lines:
+            line.stranded = False
+        self.speak()
+
+    def mend(self) -> None:
+        """No more of all this; who listens no more must be told to by ``up``."""
+        self.delay, self.jitter, self.pace, self.resets = 0.0, 0.0, 0, False
+        self._traps.clear()
+        self.speak()
+
+    def _set(self, trap: Trap) -> Trap:
+        assert trap.text or trap.after, "where it springs must be said"
+        trap.set_at(self._lines)
+        self._traps.append(trap)
+        return trap
+
+    # -- connections
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve((reader, writer)))
+        self._serving.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._serving.discard(task)
+            writer.transport.abort()  # here, as a task may be cancelled before its first step
+
+        task.add_done_callback(ended)
+
+    async def _serve(self, client: Ends) -> None:
+        try:
+            server = await self._behind.open()
+        except OSError:
+            reset(client[1])
+            return
+        self.made += 1
+        line = Line(client[1], server[1])
+        self._lines.add(line)
+        if not self._silent:
+            line.passing.set()
+        forth = asyncio.create_task(self._pass_on(line, line.forth, client[0], server[1]))
+        back = asyncio.create_task(self._pass_on(line, line.back, server[0], client[1]))
+        try:
+            await asyncio.wait((forth, back))
+        finally:
+            self._lines.discard(line)
+            forth.cancel()
+            back.cancel()
+            line.server.transport.abort()
+            await asyncio.wait((forth, back))
+
+    async def _pass_on(
+        self, line: Line, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """All that is said one way, and its end."""
+        try:
+            while data := await reader.read(CHUNK):
+                await self._piece(line, way, data, writer)
+            await line.passing.wait()
+            writer.write_eof()
+        except OSError:
+            await line.passing.wait()
+            line.reset()
+
+    async def _piece(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+        lost = line.swallowing is not None and line.swallowing.swallows(way, data)
+        if lost or (self.resets and not way.back):
+            line.reset()
+            return
+        trap = self._caught(line, way, data)
+        through = len(data) if trap is None else trap.through(way, data)
+        if trap is not None and trap.kind is Kind.SWALLOW:
+            trap.spring(line)  # before the request is on its way, so that no answer is faster
+            trap = None
+        await self._send(line, way, data[:through], writer)
+        if trap is not None:
+            trap.spring(line)
+            await self._send(line, way, data[through:], writer)
+
+    def _caught(self, line: Line, way: Way, data: bytes) -> Trap | None:
+        """The first trap that this piece springs; those that watch count."""
+        first: Trap | None = None
+        for trap in self._traps:
+            if (first is None or trap.kind is Kind.WATCH) and trap.catches(way, data):
+                if trap.kind is Kind.WATCH:
+                    trap.spring(line)
+                else:
+                    first = trap
+        return first
+
+    async def _send(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+        if data:
+            await self._on_its_way(line)
+            await self._write(writer, data)
+            way.went_by(data)
+
+    async def _on_its_way(self, line: Line) -> None:
+        if self.delay or self.jitter:
+            await asyncio.sleep(self.delay + self._random.uniform(0.0, self.jitter))
+        await line.passing.wait()
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        step = max(int(self.pace * DRIP_SECONDS), 1) if self.pace else CHUNK
+        for first in range(0, len(data), step):
+            writer.write(data[first : first + step])
+            await writer.drain()
+            if self.pace:
+                await asyncio.sleep(DRIP_SECONDS)

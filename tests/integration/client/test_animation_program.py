@@ -1,0 +1,239 @@
+"""``rendertrust`` and jobs of many frames: submitted, watched, steered, fetched."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rendertrust.cli import exit_codes
+from tests.integration.client.conftest import Program
+from tests.integration.client.double import NOW, PICTURE, GatewayDouble, completing, refuse
+from tests.integration.client.test_terminal import CONTROL, shown
+
+QUOTE = "POST /api/v1/jobs/quote"
+DISPATCH = "POST /api/v1/jobs/dispatch"
+FRAMES = ("--frames", "1-3", "--no-preflight")
+
+
+def three(gateway: GatewayDouble, *, failed: int = 0) -> None:
+    """Three frames, of which the last may fail."""
+    gateway.film = [PICTURE, PICTURE, "FAILED" if failed else PICTURE]
+    done = 3 - failed
+    gateway.life.extend(
+        [
+            {"status": "RUNNING", "done": 0, "progress": 0.0},
+            {"status": "RUNNING", "done": 1, "progress": 0.33},
+            {
+                "status": "FAILED" if failed else "COMPLETED",
+                "done": done,
+                "failed": failed,
+                "charged": f"{done}0.0000",
+                "completed_at": NOW,
+            },
+        ]
+    )
+
+
+async def test_an_animation_from_submit_to_frames(
+    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+) -> None:
+    await program.log_in()
+    three(gateway)
+    (tmp_path / "out").mkdir()
+    more = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
+    told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
+    assert told.code == 0, told
+    assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
+    body = next(body for body in gateway.bodies if body.get("payload_ref"))
+    assert body["frames"], body["order"] == ("1-3", "middle_first")
+    assert (body["priority"], body["max_credits"]) == ("high", "200")
+    assert "frame 2 COMPLETED node 7c9e6679 10.0000 credits" in told.out
+    assert "COMPLETED 3 of 3 done" in told.out
+    assert "3 files are in out" in told.out
+    assert not re.search(r"[\x1b\r]", told.out + told.err)
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert names == ["scene-0001.png", "scene-0002.png", "scene-0003.png"]
+
+
+async def test_an_animation_as_json_lines(
+    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+) -> None:
+    await program.log_in()
+    three(gateway)
+    told = await program.run("submit", str(blend), *FRAMES, "--json", "--out", ".")
+    assert told.code == 0, told
+    assert told.err == ""
+    kinds = [line["event"] for line in told.lines]
+    assert kinds[:2] == ["uploaded", "submitted"]
+    assert kinds.count("unit") == 3
+    assert kinds[-2:] == ["ended", "saved"]
+    assert "Signature" not in told.out
+    assert len(told.lines[-1]["paths"]) == 3
+
+
+async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    three(gateway, failed=1)
+    told = await program.run("submit", str(blend), *FRAMES, "--out", ".")
+    assert told.code == exit_codes.JOB_FAILED, told
+    assert "2 files are in .," in told.out
+    assert "2 of 3 are done: rendertrust jobs download" in told.err
+    assert "--failed" in told.err
+
+
+async def test_a_quote_sends_nothing(program: Program, gateway: GatewayDouble, blend: Path) -> None:
+    await program.log_in()
+    told = await program.run("submit", str(blend), "--frames", "1-48", "--quote", "--json")
+    assert told.code == 0, told
+    assert (told.document["held"], told.document["enough"]) == ("480.0000", True)
+    assert not gateway.uploads
+    assert gateway.seen[DISPATCH] == 0
+
+
+async def test_too_few_credits_are_told_before_anything_is_sent(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    told = await program.run("submit", str(blend), "--frames", "1-100", "--no-preflight")
+    assert told.code == exit_codes.INSUFFICIENT_CREDITS, told
+    assert "rendertrust credits buy" in told.err
+    assert not gateway.uploads
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+async def test_on_a_terminal_it_asks_before_credits_are_held(
+    program: Program, gateway: GatewayDouble, blend: Path, answer: str, code: int
+) -> None:
+    await program.log_in()
+    gateway.film = ["QUEUED"] * 3
+    ended, text = await shown(program, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
+    assert "990.0000 are available. Submit?" in CONTROL.sub("", text)
+    assert (ended, gateway.seen[DISPATCH]) == (code, 1 - code), text
+
+
+async def test_a_watch_on_a_terminal_is_a_table_of_frames(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    job = gateway.add_job(units=3)
+    gateway.add_units(job, PICTURE, PICTURE, PICTURE)
+    three(gateway)
+    code, text = await shown(program, "jobs", "watch", job)
+    assert code == 0, text
+    plain = CONTROL.sub("", text)
+    assert "FRAME" in plain
+    assert re.search(r"3 +COMPLETED +1 +7c9e6679", plain), plain
+    assert "COMPLETED 3 of 3 done" in plain
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--frames", "5-1"), "write 1-5"),
+        (("--frames", "1-5", "--frame", "2"), "give one of them"),
+        (("--chunk", "4"), "goes with --frames"),
+        (("--frames", "1-5", "--tiles", "two"), "2x2"),
+        (("--frames", "1-5", "--tiles", "2x2"), "--width and --height"),
+        (("--frames", "1-5", "--max-credits", "-3"), "decimal"),
+        (("--frames", "1-5", "--order", "random"), "every_nth"),
+        (("--frames", "1-5", "--out", "frame.png"), "no folder"),
+    ],
+)
+async def test_what_does_not_go_together_is_told_before_anything_is_sent(
+    program: Program, gateway: GatewayDouble, blend: Path, words: tuple[str, ...], says: str
+) -> None:
+    told = await program.run("submit", str(blend), *words)
+    assert told.code == exit_codes.USAGE, told
+    assert says in told.err
+    assert not gateway.requests
+
+
+async def test_a_job_is_steered(program: Program, gateway: GatewayDouble) -> None:
+    await program.log_in()
+    job, ended = gateway.add_job("RUNNING", units=3), gateway.add_job("COMPLETED", units=3)
+    told = await program.run("jobs", "pause", job)
+    assert (told.code, f"rendertrust jobs resume {job}" in told.out) == (0, True), told
+    assert (await program.run("jobs", "list", "--status", "paused")).out.count(job) == 1
+    assert (await program.run("jobs", "resume", job)).code == 0
+    assert "high priority" in (await program.run("jobs", "priority", job, "high")).out
+    assert "may cost 20.5 credits" in (await program.run("jobs", "cap", job, "20.5")).out
+    told = await program.run("jobs", "stop", job, "--json")
+    assert told.document["status"] == "CANCELLED"
+    told = await program.run("jobs", "pause", ended)
+    assert (told.code, "jobs show" in told.err) == (exit_codes.FAILURE, True), told
+    assert (await program.run("jobs", "cap", job, "0")).code == exit_codes.USAGE
+
+
+async def test_units_are_listed_and_tried_again(program: Program, gateway: GatewayDouble) -> None:
+    await program.log_in()
+    job = gateway.add_job("FAILED", units=4)
+    gateway.add_units(job, PICTURE, "FAILED", "FAILED", "FAILED", error_message="no \x1bcamera")
+    told = await program.run("jobs", "units", job)
+    rows = [line.split("\t") for line in told.out.splitlines()]
+    assert rows[0][:3] == ["UNIT", "FRAME", "STATE"]
+    assert (len(rows), rows[2][2]) == (5, "FAILED")
+    assert "\x1b" not in told.out
+    listed = await program.run("jobs", "units", job, "--state", "completed", "--json")
+    assert [unit["frames"] for unit in listed.document["units"]] == ["1"]
+    told = await program.run("jobs", "retry", job)
+    assert (told.code, f"jobs retry {job} --failed" in told.err) == (exit_codes.USAGE, True)
+    assert "Frame 3 is QUEUED." in (await program.run("jobs", "retry", job, "--frame", "3")).out
+    told = await program.run("jobs", "retry", job, "--failed", "--json")
+    assert [unit["number"] for unit in told.document["units"]] == [1, 3]
+    told = await program.run("jobs", "retry", job, "--frame", "99")
+    assert (told.code, "no frame 99" in told.err) == (exit_codes.FAILURE, True)
+
+
+async def test_frames_are_fetched_as_far_as_there_are_any(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    job = gateway.add_job("RUNNING", units=3)
+    gateway.add_units(job, "RUNNING", "QUEUED", "QUEUED")
+    told = await program.run("jobs", "download", job)
+    assert (told.code, "No frame is done yet" in told.err) == (exit_codes.STILL_RUNNING, True)
+    gateway.units[job].clear()
+    gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
+    told = await program.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
+    assert told.code == 0, told
+    assert "1 files are in ., 1 of them new; 1 are not done (yet)." in told.out
+    told = await program.run("jobs", "download", job, "--name", "shot", "--json")
+    assert json.loads(told.out)["new"] == 1
+    told = await program.run("jobs", "download", job, "--unit", "1")
+    assert (told.code, "is RUNNING" in told.err) == (exit_codes.STILL_RUNNING, True)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "shot-0001.png",
+        "shot-0003.png",
+    ]
+
+
+async def test_a_video_is_ordered_waited_for_and_saved(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    running = gateway.add_job("RUNNING", units=3)
+    done = gateway.add_job("COMPLETED", units=3, completed_at=NOW)
+    told = await program.run("jobs", "video", running, "--out", "film.mp4")
+    assert (told.code, "has not ended" in told.err) == (exit_codes.FAILURE, True), told
+    gateway.picture = b"\0\0\0\x18ftypisom a film"
+    gateway.life = completing(0.5)
+    told = await program.run("jobs", "video", done, "--fps", "12", "--out", "film.mp4")
+    assert told.code == 0, told
+    assert gateway.bodies[-1] == {"container": "MP4", "fps": 12}
+    assert (tmp_path / "film.mp4").read_bytes() == gateway.picture
+    told = await program.run("jobs", "video", done, "--webm", "--json")
+    assert (told.code, gateway.bodies[-1]["container"]) == (0, "WEBM")
+    assert told.document["status"] == "DISPATCHED"
+
+
+async def test_a_refusal_of_the_quote_is_the_order_s(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(QUOTE, refuse(422, "frames: are 9000 units; ask for larger chunks"))
+    told = await program.run("submit", str(blend), "--frames", "1-9000", "--no-preflight")
+    assert (told.code, "larger chunks" in told.err) == (exit_codes.USAGE, True)
+    assert not gateway.uploads

@@ -1,0 +1,151 @@
+"""Events by the client: each once and in order, whatever becomes of connections."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from aiohttp import web
+
+from rendertrust.client import AsyncClient, BadAnswer, Client, NotFound, Retries, Tokens, following
+from rendertrust.client.errors import NoAnswer
+from tests.integration.client.conftest import Program
+from tests.integration.client.double import NODE, NOW, GatewayDouble, hang_up, problem
+
+FAST = Retries(times=3, first=0.001, most=0.002)
+JOB = str(uuid4())
+ROUTE = f"GET /api/v1/jobs/{JOB}/events"
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def client_of(gateway: GatewayDouble) -> AsyncClient:
+    return AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
+
+
+def event(number: int, type_: str = "unit.running", **more: Any) -> dict[str, Any]:
+    found = {"number": number, "type": type_, "at": NOW, "job_id": JOB, "unit": 0, "attempt": 1}
+    return {**found, "node_id": NODE, "money": None, "amount": None, "new": 1, **more}
+
+
+def frame(told: dict[str, Any]) -> bytes:
+    number, data = told["number"], orjson.dumps(told).decode()
+    return f"id: {number}\nevent: {told['type']}\ndata: {data}\n\n".encode()
+
+
+END = b'event: end\ndata: {"job_id": "x", "status": "COMPLETED"}\n\n'
+PROGRESS = (
+    b"event: unit.progress\ndata: "
+    + orjson.dumps({"job_id": JOB, "unit": 0, "attempt": 1, "progress": 0.5})
+    + b"\n\n"
+)
+
+
+def streams(asked: list[str], *parts: bytes) -> Answer:
+    """A stream of these parts, which ends without a word."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.headers["Accept"] == "text/event-stream"
+        asked.append(request.headers["Last-Event-ID"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for part in parts:
+            await response.write(part)
+        return response
+
+    return answer
+
+
+async def test_each_event_comes_once_over_several_connections(gateway: GatewayDouble) -> None:
+    asked = list[str]()
+    gateway.script(
+        ROUTE,
+        streams(asked, b": ping\n\n", frame(event(1)), frame(event(2))[:20]),
+        hang_up,
+        lambda _: problem(503, "starting", retry_after=0),
+        streams(asked, frame(event(1)), frame(event(2)), PROGRESS, frame(event(3))),
+        streams(asked, frame(event(4, "job.completed")), END),
+    )
+    async with client_of(gateway) as client:
+        found = [told.number async for told in client.events(JOB)]
+    assert found == [1, 2, 3, 4]
+    assert asked == ["0", "1", "3"]
+
+
+async def test_one_may_begin_later_and_be_told_how_far_units_are(gateway: GatewayDouble) -> None:
+    asked = list[str]()
+    gateway.script(ROUTE, streams(asked, PROGRESS, frame(event(8)), END))
+    async with client_of(gateway) as client:
+        found = [told async for told in client.events(JOB, after=7, progress=True)]
+    assert [(told.number, told.progress) for told in found] == [(None, 0.5), (8, None)]
+    assert asked == ["7"]
+
+
+async def test_where_all_was_told_before_there_is_nothing(gateway: GatewayDouble) -> None:
+    gateway.script(ROUTE, lambda _: web.Response(status=204))
+    async with client_of(gateway) as client:
+        assert [told async for told in client.events(JOB, after=9)] == []
+
+
+async def test_a_login_that_ran_out_meanwhile_is_renewed(gateway: GatewayDouble) -> None:
+    asked = list[str]()
+    gateway.script(
+        ROUTE,
+        streams(asked, frame(event(1))),
+        lambda _: problem(401, "Invalid or expired token"),
+        streams(asked, frame(event(2)), END),
+    )
+    async with client_of(gateway) as client:
+        assert [told.number async for told in client.events(JOB)] == [1, 2]
+    assert gateway.seen["POST /api/v1/auth/refresh"] == 1
+
+
+async def test_what_hinders_for_too_long_and_what_is_no_stream_is_raised(
+    gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "OUTAGE_SECONDS_MAX", 0.0)
+    gateway.script(ROUTE, *[hang_up] * 9)
+    async with client_of(gateway) as client:
+        with pytest.raises(NoAnswer):
+            _ = [told async for told in client.events(JOB)]
+    gateway.scripted.clear()
+    gateway.script(ROUTE, lambda _: problem(404, "Job not found"))
+    async with client_of(gateway) as client:
+        with pytest.raises(NotFound):
+            _ = [told async for told in client.events(JOB)]
+    gateway.script(ROUTE, streams([], b"id: 1\nevent: job.queued\ndata: nonsense\n\n"))
+    async with client_of(gateway) as client:
+        with pytest.raises(BadAnswer):
+            _ = [told async for told in client.events(JOB)]
+
+
+async def test_without_asyncio_it_is_the_same(gateway: GatewayDouble) -> None:
+    gateway.script(ROUTE, streams([], frame(event(1)), frame(event(2)), END))
+
+    def work() -> list[int | None]:
+        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST) as client:
+            return [told.number for told in client.events(JOB)]
+
+    assert await asyncio.to_thread(work) == [1, 2]
+
+
+async def test_the_program_prints_what_happened_and_follows(
+    gateway: GatewayDouble, program: Program
+) -> None:
+    await program.log_in()
+    charged = event(2, "unit.completed", money="charged", amount="5.0000")
+    page = {"events": [event(1), charged], "next": None, "ended": False}
+    gateway.script(ROUTE, lambda _: web.json_response(page))
+    done = await program.run("jobs", "events", JOB)
+    assert done.code == 0, done
+    assert "charged 5.0000" in done.out
+    failed = event(3, "unit.failed", error_class="scene", error="no \x1b[31mcamera")
+    gateway.script(ROUTE, streams([], frame(event(1)), frame(failed), END))
+    done = await program.run("--json", "jobs", "events", JOB, "--follow")
+    assert done.code == 0, done
+    assert [line["number"] for line in done.lines] == [1, 3]
+    gateway.script(ROUTE, streams([], frame(failed), END))
+    done = await program.run("jobs", "events", JOB, "--follow")
+    assert "\x1b" not in done.out
+    assert "scene: no" in done.out

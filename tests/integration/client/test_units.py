@@ -1,0 +1,231 @@
+"""Jobs of many units by the client: what they consist of, what is done to them, their frames."""
+
+import asyncio
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rendertrust.client import (
+    AsyncClient,
+    Client,
+    Conflict,
+    NoAnswer,
+    NotFound,
+    NotReady,
+    Retries,
+    Tokens,
+    TransferFailed,
+)
+from rendertrust.frame_range import FrameRangeError
+from tests.integration.client.double import PICTURE, GatewayDouble, hang_up
+
+FAST = Retries(times=3, first=0.001, most=0.002)
+EXR = b"\x76\x2f\x31\x01" + b"linear" * 100
+
+
+def client_of(gateway: GatewayDouble) -> AsyncClient:
+    return AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
+
+
+def bundle(*names: str, packed: int = zipfile.ZIP_STORED) -> bytes:
+    """A chunk as a node packs it; each frame tells its name."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packed) as file:
+        for name in names:
+            file.writestr(name, PICTURE[:100] + name.encode())
+    return content.getvalue()
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+async def test_an_order_of_many_frames_says_what_was_asked_for_and_nothing_else(
+    gateway: GatewayDouble,
+) -> None:
+    async with client_of(gateway) as client:
+        await client.dispatch(
+            "render", "s3://b/k", frames="1-48", order="middle_first", max_credits="200"
+        )
+        await client.dispatch("render", "s3://b/k", {"frame": 1})
+        told = await client.quote("render", frames="1-48", chunk=4)
+    first, second, third = gateway.bodies
+    assert first == {
+        "job_type": "render",
+        "payload_ref": "s3://b/k",
+        "frames": "1-48",
+        "order": "middle_first",
+        "max_credits": "200",
+    }
+    assert second == {"job_type": "render", "payload_ref": "s3://b/k", "params": {"frame": 1}}
+    assert third == {"job_type": "render", "frames": "1-48", "chunk": 4}
+    assert (told.units, told.price, told.enough) == (48, "480.0000", True)
+
+
+async def test_units_come_page_by_page_and_one_by_its_number(gateway: GatewayDouble) -> None:
+    job = gateway.add_job("RUNNING")
+    gateway.add_units(job, *["QUEUED"] * 230)
+    async with client_of(gateway) as client:
+        assert [unit.number async for unit in client.each_unit(job)] == [*range(230)]
+        page = await client.units(job, limit=2, after=3)
+        assert ([unit.number for unit in page.units], page.count, page.next) == ([4, 5], 230, 5)
+        assert (await client.unit(job, 7)).frames == "8"
+        with pytest.raises(NotFound, match="no unit 230"):
+            await client.unit(job, 230)
+    assert gateway.seen[f"GET /api/v1/jobs/{job}/units"] == 3 + 1 + 1 + 1
+
+
+async def test_a_job_is_paused_resumed_changed_and_stopped(gateway: GatewayDouble) -> None:
+    job, ended = gateway.add_job("RUNNING"), gateway.add_job("COMPLETED")
+    gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)  # asked again it says the same
+    async with client_of(gateway) as client:
+        paused = await client.pause(job)
+        assert (paused.status, paused.paused) == ("PAUSED", "owner")
+        assert (await client.resume(job)).status == "RUNNING"
+        changed = await client.change(job, priority="high", max_credits="12.5")
+        assert (changed.priority, changed.max_credits) == ("high", "12.5")
+        with pytest.raises(Conflict, match="is spent"):
+            await client.change(job, max_credits="1")
+        with pytest.raises(ValueError, match="priority, max_credits"):
+            await client.change(job)
+        assert (await client.stop(job)).status == "CANCELLED"
+        with pytest.raises(Conflict, match="it has ended"):
+            await client.pause(ended)
+
+
+async def test_a_failed_unit_is_retried_once_however_often_it_is_asked(
+    gateway: GatewayDouble,
+) -> None:
+    job = gateway.add_job("FAILED")
+    gateway.add_units(job, "FAILED", PICTURE)
+    gateway.script(f"POST /api/v1/jobs/{job}/units/0/retry", hang_up)
+    async with client_of(gateway) as client:
+        assert (await client.retry_unit(job, 0)).state == "QUEUED"
+        with pytest.raises(Conflict, match="COMPLETED"):
+            await client.retry_unit(job, 1)
+
+
+async def test_one_unit_is_downloaded_when_it_is_ready(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("RUNNING")
+    gateway.add_units(job, PICTURE, "RUNNING")
+    async with client_of(gateway) as client:
+        path = await client.download_unit(job, 0, tmp_path, stem="first")
+        with pytest.raises(NotReady, match=r"Unit 1 .* is RUNNING") as raised:
+            await client.download_unit(job, 1, tmp_path)
+    assert (path.name, path.read_bytes()) == ("first.png", PICTURE)
+    assert (raised.value.number, raised.value.state) == (1, "RUNNING")
+
+
+async def test_frames_are_fetched_as_they_come_and_none_twice(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("RUNNING")
+    gateway.add_units(job, PICTURE, "RUNNING", EXR)
+    async with client_of(gateway) as client:
+        first = await client.download_frames(job, tmp_path)
+        assert [path.name for path in first.paths] == ["frame-0001.png", "frame-0003.exr"]
+        assert (first.new, first.missing) == (first.paths, 1)
+        gateway.units[job].pop(1)
+        gateway.units[job].insert(1, gateway.units[job][0] | {"number": 1, "frames": "2"})
+        second = await client.download_frames(job, tmp_path)
+        assert ([path.name for path in second.new], second.missing) == (["frame-0002.png"], 0)
+        assert len(second.paths) == 3
+        assert len(gateway.ranges) == 3
+        (tmp_path / "frame-0001.png").write_bytes(b"spoiled")
+        third = await client.download_frames(job, tmp_path, frames="1-2")
+        assert [path.name for path in third.new] == ["frame-0001.png"]
+        assert len(third.paths) == 2
+        with pytest.raises(FrameRangeError, match="backwards"):
+            await client.download_frames(job, tmp_path, frames="2-1")
+    assert (tmp_path / "frame-0001.png").read_bytes() == PICTURE
+    assert visible(tmp_path) == ["frame-0001.png", "frame-0002.png", "frame-0003.exr"]
+
+
+async def test_frames_go_on_where_they_were_cut_off(gateway: GatewayDouble, tmp_path: Path) -> None:
+    job = gateway.add_job("RUNNING")
+    gateway.add_units(job, PICTURE)
+    route = f"GET /store/results/{job}/0/1/result"
+
+    def arrived() -> bool:
+        return sum(path.stat().st_size for path in tmp_path.glob(".*.part")) == 1 << 20
+
+    gateway.script(route, gateway.cut(1 << 20, arrived), *[gateway.cut(0)] * 3)
+    told: list[float] = []
+    async with client_of(gateway) as client:
+        with pytest.raises(NoAnswer):
+            await client.download_frames(job, tmp_path)
+        assert visible(tmp_path) == []
+        fetched = await client.download_frames(
+            job, tmp_path, progress=lambda done, total: told.append(done / total)
+        )
+    assert gateway.ranges[-1] == f"bytes={1 << 20}-"
+    assert fetched.paths[0].read_bytes() == PICTURE
+    assert told[-1] == 1.0
+
+
+async def test_chunks_are_taken_apart_and_tiles_left_out(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("COMPLETED")
+    gateway.add_units(job, bundle("-0003.png", "-0003.noisy.exr", "0004.png"), frames="-3,4")
+    gateway.add_units(job, EXR, frames="5", tile=0)
+    async with client_of(gateway) as client:
+        first = await client.download_frames(job, tmp_path, stem="shot")
+        names = ["shot--0003.png", "shot--0003.noisy.exr", "shot-0004.png"]
+        assert [path.name for path in first.paths] == names
+        assert first.paths[2].read_bytes() == PICTURE[:100] + b"0004.png"
+        second = await client.download_frames(job, tmp_path, stem="shot")
+        assert (second.paths, second.new) == (first.paths, ())
+        first.paths[0].unlink()
+        third = await client.download_frames(job, tmp_path, stem="shot")
+        assert third.new == first.paths
+    assert len(gateway.ranges) == 2
+    assert visible(tmp_path) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        bundle("../0001.png"),
+        bundle("/etc/0001.png"),
+        bundle("0001.sh.png"),
+        bundle("0001.png", packed=zipfile.ZIP_DEFLATED),
+        b"PK\x03\x04 no zip at all",
+    ],
+)
+async def test_a_zip_that_no_honest_node_makes_is_refused(
+    gateway: GatewayDouble, tmp_path: Path, hostile: bytes
+) -> None:
+    job = gateway.add_job("COMPLETED")
+    gateway.add_units(job, hostile, frames="1-2")
+    (tmp_path / "out").mkdir()
+    async with client_of(gateway) as client:
+        with pytest.raises(TransferFailed, match="cannot be read"):
+            await client.download_frames(job, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+async def test_without_asyncio_it_is_the_same(gateway: GatewayDouble, tmp_path: Path) -> None:
+    job = gateway.add_job("RUNNING")
+    gateway.add_units(job, PICTURE, "FAILED")
+
+    def work() -> None:
+        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1")) as client:
+            assert [unit.state for unit in client.each_unit(job)] == ["COMPLETED", "FAILED"]
+            assert client.units(job).count == 2
+            assert client.retry_unit(job, 1).state == "QUEUED"
+            assert client.unit(job, 1).state == "QUEUED"
+            assert client.pause(job).status == "PAUSED"
+            assert client.resume(job).status == "RUNNING"
+            assert client.change(job, priority="low").priority == "low"
+            assert client.quote("render", frames="1-48").units == 48
+            assert client.download_frames(job, tmp_path).missing == 1
+            assert client.download_unit(job, 0, tmp_path / "one.png").read_bytes() == PICTURE
+            assert client.stop(job).status == "CANCELLED"
+
+    await asyncio.to_thread(work)

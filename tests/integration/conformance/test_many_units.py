@@ -1,0 +1,300 @@
+"""Jobs of many units: what is held, charged and given back for each; pauses, caps, tiles."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    HoldUnits,
+    InsufficientCredits,
+    JobCancel,
+    JobChange,
+    JobPause,
+    JobResume,
+    JobStop,
+    Piece,
+    Posted,
+    Replayed,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRetry,
+    UnitStart,
+    UnitState,
+    user_account,
+)
+from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
+
+
+def frames(*prices: int) -> list[Piece]:
+    return [Piece(price, place, str(place + 1)) for place, price in enumerate(prices)]
+
+
+async def complete(stage: Stage, job: UUID, number: int, node: UUID, attempt: int = 1) -> None:
+    done = await stage.do(
+        UnitAssign(job, number, attempt, node),
+        UnitComplete(job, number, attempt, node, f"results/u/{job}/{number}/{attempt}/result"),
+    )
+    assert isinstance(done, Posted), done
+
+
+async def test_all_of_it_is_held_or_nothing(stage: Stage) -> None:
+    user, job = await stage.user(300), fresh_id()
+    order = pieces_of(job, user, frames(100, 100, 101))
+    assert await stage.commit(order) == [InsufficientCredits(300, 301)]
+    assert await stage.of_user(user) == (300, 0)
+    order = pieces_of(job, user, frames(100, 0, 200))
+    once, again = await stage.commit(order, order)
+    state = UnitState(job, 0, "QUEUED", 0, None, "QUEUED")
+    assert (once, again) == (Posted(units=(state,)), Replayed(units=(state,)))
+    assert await stage.of_user(user) == (300, 300)
+    row = await stage.job(job)
+    assert (row.price, row.units, row.open_units, row.committed) == (300, 3, 3, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_what_is_held_must_be_what_the_units_cost(stage: Stage) -> None:
+    user, job = await stage.user(300), fresh_id()
+    order = pieces_of(job, user, frames(100, 100))
+    for amounts in ((100,), (100, 99), (0, 0), (99, 101)):
+        wrong = Commit((HoldUnits(user_account(user), job, amounts),), order.effects)
+        (outcome,) = await stage.commit(wrong)
+        assert isinstance(outcome, GuardFailed), amounts
+
+
+async def test_each_unit_is_charged_once_and_what_failed_goes_back(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 200, 300)))
+    await complete(stage, job, 0, node)
+    await complete(stage, job, 2, node)
+    assert await stage.of_user(user) == (600, 200)
+    row = await stage.job(job)
+    assert (row.status, row.charged, row.committed, row.result_ref) == ("RUNNING", 400, 400, None)
+    failed = UnitFail(job, 1, 1, node, "scene", "no camera")
+    assert isinstance(await stage.do(UnitAssign(job, 1, 1, node), failed), Posted)
+    row = await stage.job(job)
+    assert (row.status, row.error_message, row.charged) == ("FAILED", "no camera", 400)
+    assert await stage.of_user(user) == (600, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_node_that_failed_one_unit_is_barred_from_the_job(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(1, 1, 1)))
+    later = stage.clock.now() + timedelta(seconds=1)
+    await stage.do(UnitAssign(job, 1, 1, node), UnitFail(job, 1, 1, node, "node", "died", later))
+    units = await stage.store.open_units(16)
+    assert [unit.unit for unit in units] == [0, 1, 2]
+    assert {unit.barred for unit in units} == {frozenset({node})}
+    assert [unit.avoid for unit in units] == [frozenset(), frozenset({node}), frozenset()]
+
+
+async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
+    user, node = await stage.user(1000), await stage.node()
+    long, short = fresh_id(), fresh_id()
+    await stage.commit(pieces_of(long, user, [Piece(1, 9 - n, str(n)) for n in range(10)]))
+    await stage.commit(pieces_of(short, user, frames(1, 1)))
+    await stage.do(UnitAssign(long, 0, 1, node))
+
+    async def read(window: int) -> list[tuple[UUID, int]]:
+        return [(unit.job, unit.unit) for unit in await stage.store.open_units(window)]
+
+    first = [(long, 9), (long, 8), (long, 7), (long, 0)]
+    assert await read(3) == [*first, (short, 0), (short, 1)]
+    ready = await stage.store.ready_units([long, fresh_id()], 2)
+    assert [(unit.unit, unit.units, unit.frames) for unit in ready] == [(9, 10, "9"), (8, 10, "8")]
+    assert await stage.store.running_units() == 0
+    await stage.do(UnitStart(long, 0, 1, node))
+    assert await stage.store.running_units() == 1
+
+
+async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100, 100)))
+    await stage.do(UnitAssign(job, 0, 1, node), UnitStart(job, 0, 1, node))
+    assert isinstance(await stage.do(JobPause(job, fresh_id())), GuardFailed)
+    assert isinstance(await stage.do(JobPause(job, user)), Posted)
+    assert isinstance(await stage.do(JobPause(job, user)), Replayed)
+    refused = await stage.do(UnitAssign(job, 1, 1, node))
+    assert isinstance(refused, GuardFailed)
+    assert refused.found == "PAUSED"
+    assert [unit.unit for unit in await stage.store.open_units(16)] == [0]
+    done = await stage.do(UnitComplete(job, 0, 1, node, None))
+    assert isinstance(done, Posted)
+    assert done.units[0].job_status == "PAUSED"
+    assert await stage.of_user(user) == (900, 200)
+    assert await stage.store.audit() == []
+    await stage.do(JobResume(job, user))
+    assert await stage.status(job) == "RUNNING"
+    assert isinstance(await stage.do(UnitAssign(job, 1, 1, node)), Posted)
+
+
+async def test_one_that_never_ran_can_be_cancelled_while_it_is_paused(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100)))
+    await stage.do(UnitAssign(job, 0, 1, node))
+    await stage.do(JobPause(job, user))
+    assert isinstance(await stage.do(JobCancel(job, user)), Posted)
+    assert (await stage.status(job), await stage.of_user(user)) == ("CANCELLED", (1000, 0))
+    for effect in (JobPause(job, user), JobResume(job, user), JobChange(job, user, 1)):
+        assert isinstance(await stage.do(effect), GuardFailed)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100, 100, 100), cap=250))
+    outcomes = await stage.commit(
+        *(Commit((), (UnitAssign(job, number, 1, node),)) for number in range(4))
+    )
+    assert [type(outcome) for outcome in outcomes] == [Posted, Posted, Posted, GuardFailed]
+    assert outcomes[2] == Posted(units=(UnitState(job, 2, "QUEUED", 0, None, "PAUSED"),))
+    row = await stage.job(job)
+    assert (row.paused, row.committed) == ("cap", 200)
+    assert isinstance(await stage.do(JobChange(job, user, cap=199)), GuardFailed)
+    assert await stage.store.audit() == []
+    # An attempt that comes to nothing makes room under the cap again.
+    await stage.do(UnitFail(job, 1, 1, node, "network", "reset", stage.clock.now()))
+    assert await stage.status(job) == "DISPATCHED"
+    await stage.do(UnitAssign(job, 2, 1, node))
+    await stage.do(UnitAssign(job, 3, 1, node))
+    assert await stage.status(job) == "PAUSED"
+    await stage.do(JobResume(job, user))
+    assert await stage.status(job) == "DISPATCHED"
+    await stage.do(UnitAssign(job, 3, 1, node))
+    assert await stage.status(job) == "PAUSED"
+    assert isinstance(await stage.do(JobChange(job, user, cap=300)), Posted)
+    assert await stage.status(job) == "DISPATCHED"
+    await stage.do(UnitAssign(job, 3, 1, node))
+    assert ((await stage.job(job)).committed, await stage.status(job)) == (300, "DISPATCHED")
+    assert await stage.store.audit() == []
+
+
+async def test_stopping_keeps_what_is_complete_and_gives_back_the_rest(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100, 100, 100)))
+    await complete(stage, job, 0, node)
+    await stage.do(UnitAssign(job, 1, 1, node), UnitStart(job, 1, 1, node))
+    stopped = await stage.do(JobStop(job, user))
+    assert isinstance(stopped, Posted)
+    assert {(u.unit, u.state) for u in stopped.units} == {(n, "CANCELLED") for n in (1, 2, 3)}
+    assert isinstance(await stage.do(JobStop(job, user)), Replayed)
+    assert isinstance(await stage.do(UnitComplete(job, 1, 1, node, None)), GuardFailed)
+    assert (await stage.status(job), await stage.of_user(user)) == ("CANCELLED", (900, 0))
+    assert await stage.store.audit() == []
+
+
+async def test_a_failed_unit_is_tried_again_at_its_price(stage: Stage) -> None:
+    user, node, job = await stage.user(200), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100)))
+    await complete(stage, job, 0, node)
+    failed = UnitFail(job, 1, 1, node, "scene", "no camera")
+    await stage.do(UnitAssign(job, 1, 1, node), failed)
+    assert await stage.status(job) == "FAILED"
+    spent = pieces_of(fresh_id(), user, frames(50))
+    await stage.commit(spent)
+    assert await stage.do(UnitRetry(job, 1, user)) == InsufficientCredits(50, 100)
+    assert isinstance(await stage.do(UnitRetry(job, 0, user)), GuardFailed)
+    assert isinstance(await stage.do(UnitRetry(job, 1, fresh_id())), GuardFailed)
+    assert isinstance(await stage.do(JobStop(job, user)), GuardFailed)
+    await stage.do(JobStop(spent.effects[0].job, user))  # type: ignore[union-attr]
+    assert isinstance(await stage.do(UnitRetry(job, 1, user)), Posted)
+    assert isinstance(await stage.do(UnitRetry(job, 1, user)), Replayed)
+    row = await stage.job(job)
+    assert (row.status, row.completed_at, row.error_message) == ("RUNNING", None, None)
+    assert await stage.of_user(user) == (100, 100)
+    assert await stage.store.audit() == []
+    await complete(stage, job, 1, node, attempt=2)
+    assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (0, 0))
+    assert await stage.store.audit() == []
+
+
+async def test_what_failed_and_was_tried_again_within_one_batch(stage: Stage) -> None:
+    user, node, job = await stage.user(200), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100)))
+    outcomes = await stage.commit(
+        Commit((), (UnitAssign(job, 1, 1, node),)),
+        Commit((), (UnitFail(job, 1, 1, node, "scene", "no camera"),)),
+        Commit((), (UnitRetry(job, 1, user),)),
+        Commit((), (UnitAssign(job, 1, 2, node),)),
+        Commit((), (UnitComplete(job, 1, 2, node, None),)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Posted] * 5
+    assert await stage.of_user(user) == (100, 100)
+    assert await stage.store.audit() == []
+
+
+async def test_a_frame_is_made_of_its_tiles_once_all_are_there(stage: Stage) -> None:
+    user, node, job = await stage.user(300), await stage.node(), fresh_id()
+    await stage.commit(tiled(user, job, (30, 70), 2))
+    ready = await stage.store.open_units(16)
+    assert [(unit.unit, unit.frames, unit.tile) for unit in ready] == [
+        *[(0, "1", 0), (1, "1", 1), (3, "2", 0), (4, "2", 1)],
+    ]
+    assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
+    await complete(stage, job, 1, node)
+    assert (await stage.unit(job, 2)).missing == 1
+    await stage.do(UnitAssign(job, 0, 1, node))
+    done = UnitComplete(job, 0, 1, node, None, b"s" * 32, 9)
+    last = await stage.do(done)
+    assert isinstance(last, Posted)
+    assert [(unit.unit, unit.state) for unit in last.units] == [(0, "COMPLETED"), (2, "QUEUED")]
+    assert isinstance(await stage.do(done), Replayed)
+    (whole,) = [unit for unit in await stage.store.open_units(16) if unit.unit == 2]
+    assert [(part.unit, part.attempt, part.size) for part in whole.parts] == [
+        (0, 1, 9),
+        (1, 1, None),
+    ]
+    assert whole.parts[0].sha256 == (b"s" * 32).hex()
+    await complete(stage, job, 2, node)
+    assert await stage.of_user(user) == (200, 100)
+    assert await stage.store.audit() == []
+
+
+async def test_what_is_made_of_a_tile_that_failed_fails_and_both_are_tried_again(
+    stage: Stage,
+) -> None:
+    user, node, job = await stage.user(100), await stage.node(), fresh_id()
+    await stage.commit(tiled(user, job, (30, 70), 1))
+    for number in (0, 1):
+        failed = UnitFail(job, number, 1, node, "scene", "no camera")
+        await stage.do(UnitAssign(job, number, 1, node), failed)
+    row = await stage.job(job)
+    assert (row.status, row.failed_units) == ("FAILED", 3)
+    assert await stage.of_user(user) == (100, 0)
+    again = await stage.do(UnitRetry(job, 2, user))
+    assert isinstance(again, Posted)
+    assert {unit.unit for unit in again.units} == {0, 1, 2}
+    assert await stage.of_user(user) == (100, 100)
+    for number in (0, 1):
+        await complete(stage, job, number, node, attempt=2)
+    await complete(stage, job, 2, node)
+    assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (0, 0))
+    assert await stage.store.audit() == []
+
+
+async def test_priorities_are_kept_and_changed(stage: Stage) -> None:
+    user, job = await stage.user(100), fresh_id()
+    order = attrs.evolve(insert(user, job, price=0, units=2), priority=1)
+    await stage.do(order)
+    assert {unit.priority for unit in await stage.store.open_units(16)} == {1}
+    assert isinstance(await stage.do(JobChange(job, user, -1)), Posted)
+    assert isinstance(await stage.do(JobChange(job, user, -1)), Replayed)
+    assert {unit.priority for unit in await stage.store.open_units(16)} == {-1}
+
+
+async def test_a_job_of_many_units_lives_for_as_long_as_some_are_given_out(stage: Stage) -> None:
+    user, node = await stage.user(1000), await stage.node()
+    moving, resting = fresh_id(), fresh_id()
+    await stage.commit(pieces_of(moving, user, frames(1, 1, 1)))
+    await stage.commit(pieces_of(resting, user, frames(1, 1)))
+    stage.clock.pass_by(3600)
+    await stage.do(UnitAssign(moving, 0, 1, node))
+    since = stage.clock.now() - timedelta(seconds=1)
+    assert {unit.job for unit in await stage.store.waiting_units(since)} == {resting}
+    stage.clock.pass_by(3600)
+    since = stage.clock.now()
+    assert {unit.job for unit in await stage.store.waiting_units(since)} == {moving, resting}

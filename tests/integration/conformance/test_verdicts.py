@@ -1,0 +1,213 @@
+"""What was delivered waits for its verdict, and money with it: over the twin and PostgreSQL."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.ledger.messages import (
+    REVENUE,
+    Commit,
+    GuardFailed,
+    Issued,
+    JobStop,
+    Posted,
+    Replayed,
+    UnitAssign,
+    UnitComplete,
+    UnitRequeue,
+    UnitStart,
+    UnitState,
+)
+from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
+from tests.integration.conformance.stage import Stage, fresh_id
+
+CLASS = "cpu/avx2/e13b728c6880"
+RESULT = "s3://rendertrust/results/x"
+
+
+def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
+    return UnitDeliver(
+        job=job,
+        unit=0,
+        attempt=1,
+        node=node,
+        device_class=CLASS,
+        result_ref=RESULT,
+        sha256=b"s" * 32,
+        size=9,
+        verified=operator is not None,
+        operator=operator,
+    )
+
+
+def said(
+    job: UUID, verdict: FinalVerdict, operator: str | None = None, **more: object
+) -> UnitVerdict:
+    return attrs.evolve(UnitVerdict(job, 0, 1, verdict, operator=operator), **more)  # type: ignore[arg-type]
+
+
+@attrs.frozen
+class Delivered:
+    user: UUID
+    node: UUID
+    job: UUID
+    operator: str
+
+
+async def delivered(stage: Stage) -> Delivered:
+    """A unit of 100 that was delivered by a node whose owner may earn."""
+    user, node, job = await stage.dispatched(100)
+    operator = f"operator:{fresh_id()}"
+    await stage.do(UnitStart(job, 0, 1, node))
+    outcome = await stage.do(delivery(job, node, operator))
+    assert outcome == Posted(units=(UnitState(job, 0, "VERIFYING", 1, node, "RUNNING"),))
+    return Delivered(user, node, job, operator)
+
+
+async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> None:
+    case = await delivered(stage)
+    assert await stage.of_user(case.user) == (200, 100)
+    assert await stage.money(REVENUE) == (0, 0)
+    unit = await stage.unit(case.job)
+    assert (unit.state, unit.result_key, unit.verified) == ("VERIFYING", None, False)
+    (waiting,) = await stage.store.pending_checks(10)
+    assert (waiting.row.job_id, waiting.row.operator) == (case.job, case.operator)
+    assert (waiting.price, waiting.row.result_ref) == (100, RESULT)
+    again = await stage.do(delivery(case.job, case.node, case.operator))
+    assert isinstance(again, Replayed)
+    assert await stage.store.audit() == []
+
+
+async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
+    case = await delivered(stage)
+    assert await stage.store.open_units_of(case.node) == []
+    assert await stage.store.open_units(100) == []
+    late = stage.clock.now() + timedelta(days=1)
+    assert await stage.store.lost_units(late, late) == []
+    twice = UnitComplete(case.job, 0, 1, case.node, RESULT, b"t" * 32, 9)
+    for effect in (
+        twice,
+        UnitRequeue(case.job, 0, 1, "lost"),
+        UnitAssign(case.job, 0, 2, case.node),
+    ):
+        outcome = await stage.do(effect)
+        assert isinstance(outcome, GuardFailed), effect
+        assert outcome.found == "VERIFYING"
+
+
+@pytest.mark.parametrize("verdict", ["exact", "match", "consistent"])
+async def test_valid_work_is_charged_and_paid_with_its_verdict(
+    stage: Stage, verdict: FinalVerdict
+) -> None:
+    case = await delivered(stage)
+    receipt = Issued('{"a":1}', b"s" * 64, 100)
+    effect = said(case.job, verdict, case.operator, receipt=receipt)
+    done = await stage.commit(*[Commit((), (effect,))] * 2)
+    state = UnitState(case.job, 0, "COMPLETED", 1, case.node, "COMPLETED")
+    assert done == [Posted(units=(state,)), Replayed(units=(state,))]
+    assert await stage.of_user(case.user) == (100, 0)
+    assert await stage.money(case.operator) == (70, 0)
+    assert await stage.money(REVENUE) == (30, 0)
+    unit = await stage.unit(case.job)
+    assert (unit.result_key, unit.result_sha256, unit.verified) == (RESULT, b"s" * 32, True)
+    assert await stage.store.pending_checks(10) == []
+    assert await stage.store.verdicts_of(case.node, CLASS, 10) == [verdict]
+    assert await stage.store.audit() == []
+
+
+async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
+    case = await delivered(stage)
+    effect = said(case.job, "mismatch", case.operator, said="35.2 dB", retry_at=stage.clock.now())
+    done = await stage.commit(*[Commit((), (effect,))] * 2)
+    state = UnitState(case.job, 0, "QUEUED", 1, None, "RUNNING")
+    assert done == [Posted(units=(state,)), Replayed(units=(state,))]
+    assert await stage.of_user(case.user) == (200, 100)
+    assert await stage.money(REVENUE) == (0, 0)
+    unit = await stage.unit(case.job)
+    assert (unit.failures, unit.avoid, unit.error_class) == (1, (case.node,), "node")
+    assert "35.2 dB" in (unit.error_message or "")
+    assert await stage.store.verdicts_of(case.node, CLASS, 10) == ["mismatch"]
+    assert await stage.store.audit() == []
+    other = await stage.node()
+    assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
+    assert isinstance(await stage.do(effect), GuardFailed), "it is of an attempt before"
+    outcome = await stage.do(attrs.evolve(delivery(case.job, other, case.operator), attempt=2))
+    assert isinstance(outcome, Posted)
+    assert isinstance(await stage.do(effect), GuardFailed)
+    right = attrs.evolve(said(case.job, "exact", case.operator), attempt=2)
+    assert isinstance(await stage.do(right), Posted)
+    assert await stage.money(case.operator) == (70, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_the_last_mismatch_gives_the_creator_all_back(stage: Stage) -> None:
+    case = await delivered(stage)
+    outcome = await stage.do(said(case.job, "mismatch", case.operator))
+    assert isinstance(outcome, Posted)
+    assert outcome.units[0].state == "FAILED"
+    assert await stage.of_user(case.user) == (200, 0)
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize(("pays", "share"), [(True, 70), (False, 0)])
+async def test_what_nobody_could_check_is_charged_and_paid_by_a_setting(
+    stage: Stage, pays: bool, share: int
+) -> None:
+    case = await delivered(stage)
+    outcome = await stage.do(said(case.job, "unverifiable", case.operator, pays=pays))
+    assert isinstance(outcome, Posted)
+    assert await stage.of_user(case.user) == (100, 0)
+    assert await stage.money(REVENUE) == (100 - share, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_job_that_is_stopped_is_not_charged_whatever_the_verdict(stage: Stage) -> None:
+    case = await delivered(stage)
+    assert isinstance(await stage.do(JobStop(case.job, case.user)), Posted)
+    assert await stage.of_user(case.user) == (200, 0)
+    outcome = await stage.do(said(case.job, "exact", case.operator))
+    assert isinstance(outcome, GuardFailed)
+    assert outcome.found == "CANCELLED"
+    assert await stage.store.pending_checks(10) == []
+    assert await stage.money(REVENUE) == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_who_earns_is_who_delivered(stage: Stage) -> None:
+    case = await delivered(stage)
+    for wrong in (None, f"operator:{fresh_id()}"):
+        outcome = await stage.do(said(case.job, "exact", wrong))
+        assert isinstance(outcome, GuardFailed)
+    assert await stage.money(REVENUE) == (0, 0)
+
+
+async def test_a_delivery_of_another_attempt_or_node_is_none(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100)
+    stale = attrs.evolve(delivery(job, node), attempt=2)
+    for wrong in (stale, delivery(job, await stage.node())):
+        outcome = await stage.do(wrong)
+        assert isinstance(outcome, GuardFailed)
+        assert outcome.found == "DISPATCHED"
+    assert isinstance(await stage.do(said(job, "exact")), GuardFailed)
+    assert await stage.of_user(user) == (200, 100)
+
+
+async def test_of_two_verdicts_the_first_counts(stage: Stage) -> None:
+    case = await delivered(stage)
+    one = Commit((), (said(case.job, "exact", case.operator),))
+    other = Commit((), (said(case.job, "mismatch", case.operator),))
+    first, second = await stage.commit(one, other)
+    assert isinstance(first, Posted)
+    assert isinstance(second, GuardFailed)
+    assert await stage.money(case.operator) == (70, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_delivered_without_a_word_before_ran_all_the_same(stage: Stage) -> None:
+    _, node, job = await stage.dispatched(100)
+    await stage.do(delivery(job, node))
+    await stage.do(said(job, "mismatch", retry_at=stage.clock.now()))
+    assert (await stage.unit(job)).started_at is not None
+    assert await stage.store.audit() == []

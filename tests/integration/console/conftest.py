@@ -1,0 +1,27 @@
+"""The same site as for the API's tests."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.conftest import face
+
+__all__ = ["face"]
+
+
+@pytest.fixture(scope="session")
+def database_template(migrated_template: str) -> str:
+    """The newest schema."""
+    return migrated_template
+
+
+@pytest.fixture
+async def with_books(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """A site whose Ledger is the real one; everybody begins with 100 credits."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+    await pool.close()

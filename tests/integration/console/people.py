@@ -1,0 +1,66 @@
+"""People who look at the console: signed in like a browser, and what they get."""
+
+from typing import Any
+
+import attrs
+from aiohttp import ClientSession, CookieJar
+
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.web.accounts import PASSWORD, register
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@attrs.frozen
+class Visitor:
+    """Somebody's browser: its cookies and nobody else's."""
+
+    face: Face
+    jar: CookieJar
+    id: str = ""
+    email: str = ""
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        """Status and text of a page; where it leads, not where it ends."""
+        answer = await self.ask("GET", path, headers=headers)
+        return answer.status, await answer.text()
+
+    async def post(self, path: str, form: dict[str, str], **headers: str) -> Any:
+        """The answer to a form of a page of ours, unless ``headers`` say otherwise."""
+        return await self.ask("POST", path, data=form, headers=headers or OWN)
+
+    async def ask(self, method: str, path: str, **more: Any) -> Any:
+        url = self.face.client.make_url(path)
+        async with ClientSession(cookie_jar=self.jar) as browser:
+            answer = await browser.request(method, url, allow_redirects=False, **more)
+            await answer.read()
+        return answer
+
+    def cookie(self) -> str:
+        """What it sends."""
+        found = self.jar.filter_cookies(self.face.client.make_url("/console"))
+        return "; ".join(f"{name}={morsel.value}" for name, morsel in found.items())
+
+
+def nobody(face: Face) -> Visitor:
+    """A browser in which nobody is signed in."""
+    return Visitor(face, CookieJar(unsafe=True))
+
+
+async def signed_in(face: Face, email: str, password: str = PASSWORD) -> Visitor:
+    """Somebody who has an account."""
+    visitor = nobody(face)
+    answer = await visitor.post("/console/sign-in", {"email": email, "password": password})
+    assert answer.status == 303, await answer.text()
+    return attrs.evolve(visitor, email=email)
+
+
+async def newcomer(
+    face: Face, dsn: str = "", role: str = "user", email: str = "jane@example.org"
+) -> Visitor:
+    """A new account, with a role where the database's owner says so."""
+    person = await register(face, email)
+    if role != "user":
+        await execute(dsn, f"UPDATE users SET role = '{role}' WHERE id = '{person.id}'")
+    return attrs.evolve(await signed_in(face, email), id=person.id)

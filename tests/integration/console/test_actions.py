@@ -1,0 +1,134 @@
+"""Changes from forms: who may, from where, and what is said of them; with pages of the test's."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import attrs
+import pytest
+from msgspec import Meta
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.console.people import OWN, newcomer, nobody
+from web.console import way_back
+from web.console.registry import Pages
+from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.problem import Problem
+from web.rights import Role
+
+THERE = "/console/things"
+HOME = {"again": False, "back": way_back.HOME}
+
+
+@attrs.frozen
+class Form:
+    name: Annotated[str, Meta(min_length=1, max_length=10)]
+
+
+@attrs.define
+class Things:
+    """What was done."""
+
+    named: list[str] = attrs.field(factory=list[str])
+
+
+def pages_of(things: Things) -> Pages:
+    pages = Pages()
+
+    @pages.page("/things", "Things", "error.html")
+    async def show(view: View) -> Shown:
+        return {"status": 200, "detail": "Things", "faults": [], "hint": "", **HOME}
+
+    @pages.page("", "Root", "error.html")
+    async def root(view: View) -> Shown:
+        return {"status": 200, "detail": "Root", "faults": [], "hint": "", **HOME}
+
+    @pages.action("/things/name", who=OVERSEERS, form=Form)
+    async def name(view: View[Form]) -> Go | Problem:
+        if view.query.name == "taken":
+            return Problem(409, "The name is taken")
+        things.named += view.fields.getall("name")
+        return Go(THERE, f"Named <b>{view.query.name}</b>.")
+
+    return pages
+
+
+@pytest.fixture
+def things() -> Things:
+    return Things()
+
+
+@pytest.fixture
+async def face(
+    database: PostgresEndpoint, things: Things, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Face]:
+    monkeypatch.setattr("web.console.site.every_page", lambda: pages_of(things))
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests()) as running:
+        yield running
+    await pool.close()
+
+
+async def test_what_was_done_is_said_once(
+    face: Face, database: PostgresEndpoint, things: Things
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin")
+    answer = await ann.post(f"{THERE}/name", {"name": "one"})
+    assert (answer.status, answer.headers["Location"]) == (303, THERE)
+    assert things.named == ["one"]
+    _, text = await ann.get(THERE)
+    assert "Named &lt;b&gt;one&lt;/b&gt;." in text
+    _, text = await ann.get(THERE)
+    assert "Named" not in text
+
+
+async def test_a_read_only_admin_changes_nothing(
+    face: Face, database: PostgresEndpoint, things: Things
+) -> None:
+    rita = await newcomer(face, database.owner_dsn, "auditor")
+    assert (await rita.get(THERE))[0] == 200
+    assert (await rita.post(f"{THERE}/name", {"name": "one"})).status == 403
+    assert things.named == []
+
+
+async def test_neither_do_those_whom_it_is_not_for(face: Face, things: Things) -> None:
+    jane = await newcomer(face)
+    assert (await jane.post(f"{THERE}/name", {"name": "one"})).status == 403
+    answer = await nobody(face).post(f"{THERE}/name", {"name": "one"})
+    assert (answer.status, answer.headers["Location"]) == (
+        303,
+        "/console/sign-in?next=%2Fconsole",
+    )
+    assert things.named == []
+
+
+async def test_nor_does_another_site(
+    face: Face, database: PostgresEndpoint, things: Things
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin")
+    answer = await ann.post(f"{THERE}/name", {"name": "one"}, **{"Sec-Fetch-Site": "cross-site"})
+    assert answer.status == 403
+    assert things.named == []
+
+
+async def test_a_form_that_is_none_is_refused_with_its_faults(
+    face: Face, database: PostgresEndpoint, things: Things
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin")
+    for form in ({}, {"name": ""}, {"name": "a" * 11}):
+        answer = await ann.post(f"{THERE}/name", form)
+        assert answer.status == 422
+        assert "<code>name</code>" in await answer.text()
+    answer = await ann.ask("POST", f"{THERE}/name", json={"name": "one"}, headers=OWN)
+    assert answer.status == 415
+    answer = await ann.post(f"{THERE}/name", {"name": "taken"})
+    assert answer.status == 409
+    assert "The name is taken" in await answer.text()
+    assert things.named == []
+
+
+def test_an_auditor_is_in_no_action() -> None:
+    for action in pages_of(Things()).actions:
+        assert action.who == ADMINS
+        assert Role.AUDITOR not in action.who

@@ -1,0 +1,45 @@
+"""How often an open page is sent something, however much happens."""
+
+import asyncio
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.console.people import newcomer
+from tests.integration.console.test_live import NODE, following, frame
+from web.console.hub import TICK_SECONDS, Happened, Hub
+
+FRAMES = 6
+
+
+async def test_what_comes_at_once_is_sent_at_most_four_times_a_second(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    """Something is new all the time, and nothing but what is new comes."""
+    assert TICK_SECONDS >= 0.25
+    visitor = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    await newcomer(face)
+    changes = 0
+
+    async def change() -> None:
+        nonlocal changes
+        while True:
+            await execute(database.owner_dsn, NODE)
+            face.gateway.registry.ref(Hub).tell(Happened("nodes"))
+            changes += 1
+
+    loop = asyncio.get_running_loop()
+    async with following(visitor, "/console/live") as stream:
+        await frame(stream)
+        changing = asyncio.create_task(change())
+        await frame(stream)
+        begun, before = loop.time(), changes
+        texts = [await frame(stream) for _ in range(FRAMES)]
+        took, happened = loop.time() - begun, changes - before
+        changing.cancel()
+        await asyncio.gather(changing, return_exceptions=True)
+    assert took >= (FRAMES - 1) * TICK_SECONDS * 0.9, f"{FRAMES} frames in {took:.2f} s"
+    assert happened > FRAMES, "several changes are one frame"
+    for text in texts:
+        assert 'hx-target="#figures"' in text
+        assert 'hx-target="#pictures"' not in text

@@ -1,0 +1,29 @@
+"""What a page showed when it was opened is not taken back by what others saw before."""
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.console.people import newcomer
+from tests.integration.console.test_live import following, frame
+
+NOW = '77<span class="fine">'
+RICH = """
+INSERT INTO accounts (name, balance, held, may_overdraw)
+VALUES ('user:{id}', 770000, 0, true)
+ON CONFLICT (name) DO UPDATE SET balance = 770000
+"""
+
+
+async def test_who_comes_later_is_sent_nothing_older_than_his_page(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    jane = await newcomer(face)
+    page = f"/users/{jane.id}"
+    async with following(ann, f"/console/live{page}") as before:
+        assert NOW not in await frame(before)
+        await execute(database.owner_dsn, RICH.format(id=jane.id))
+        _, text = await ann.get(f"/console{page}")
+        assert NOW in text, "the page is right when it is opened"
+        async with following(ann, f"/console/live{page}") as after:
+            assert NOW in await frame(after), "and must not be set back"

@@ -1,0 +1,73 @@
+"""The page of a job of several units: its way, its order, what can still be changed of it."""
+
+import html
+from uuid import UUID, uuid4
+
+from actors.ledger.messages import Ledger, Piece
+from sql.job_desk import DeskCharges, JobDesk
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.conformance.stage import pieces_of
+from tests.integration.console.people import newcomer
+from tests.integration.console.test_live import following, frame
+from tests.integration.console.work import charge, joined, worked
+from web.console.hub import Happened, Hub
+
+LEAF = """
+INSERT INTO leaves (leaf_index, entry_id, salt, hash)
+SELECT {index}, e.entry_id, sha256('s'), sha256('h') FROM entries e
+JOIN transfers t ON t.id = e.transfer_id JOIN accounts a ON a.id = e.account_id
+WHERE t.reference = 'job:{job}:{unit}' AND t.kind = 'USAGE' AND a.name LIKE 'user:%'
+"""
+CHECKPOINT = "INSERT INTO checkpoints VALUES ({size}, sha256('r'), now(), 'note')"
+
+
+async def test_charges_are_in_the_log_when_the_last_of_them_is(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    dsn, desk = database.owner_dsn, JobDesk(with_books.gateway.database)
+    jane = await newcomer(with_books)
+    job = await worked(with_books, dsn, jane, 3, 0)
+    assert await desk.charges(job) == DeskCharges()
+    job = await worked(with_books, dsn, jane, 3)
+    charges = await desk.charges(job)
+    entries = await desk.entries(job)
+    assert (charges.number, charges.at) == (3, max(entry.created_at for entry in entries))
+    for index, unit in enumerate((1, 2)):
+        await execute(dsn, LEAF.format(index=index, job=job, unit=unit))
+    await execute(dsn, CHECKPOINT.format(size=2))
+    assert (await desk.charges(job)).signed_at is None, "one of them has no leaf"
+    await execute(dsn, LEAF.format(index=2, job=job, unit=0))
+    assert (await desk.charges(job)).signed_at is None, "no checkpoint has the last one"
+    await execute(dsn, CHECKPOINT.format(size=3))
+    assert (await desk.charges(job)).signed_at is not None
+    assert (await desk.charges(job)).anchored_at is None
+
+
+async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    pieces = [Piece(100, turn, frames) for turn, frames in enumerate(("1-2", "3-4", "5"))]
+    order = pieces_of(job, UUID(jane.id), pieces)
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "Copy as curl" in text
+    said = html.unescape(text)
+    assert '"queue":true,"frames":"1-5","chunk":2}' in said
+    assert "rendertrust keys create NAME" in said
+
+
+async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    job = await worked(with_books, database.owner_dsn, jane, 2, 1)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "Priority and cap" in text
+    async with following(jane, f"/console/live/jobs/{job}") as stream:
+        assert "Priority and cap" in await frame(stream)
+        await charge(with_books, job, 1, await joined(database.owner_dsn))
+        with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))
+        while 'hx-target="#steer"' not in (text := await frame(stream)):
+            pass
+        assert "Priority and cap" not in text

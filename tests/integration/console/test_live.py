@@ -1,0 +1,248 @@
+"""Changes of a page, as they are sent to all who look."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, ClientTimeout, StreamReader
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.console.people import Visitor, newcomer, nobody
+from tests.until import until
+from web.console.hub import Happened, Hub
+from web.console.live import OF_ONE_MAX
+from web.console.registry import Pages
+from web.console.tables import table
+from web.console.view import Go, Shown, View
+from web.listener import SHUTDOWN_SECONDS
+
+NODE = """
+INSERT INTO nodes (id, name, public_key, capabilities, status, owner_id)
+SELECT gen_random_uuid(), 'n', decode(repeat('0a', 32), 'hex'), '{echo}', 'HEALTHY', id
+FROM users WHERE email = 'jane@example.org'
+"""
+
+
+async def word(stream: StreamReader) -> str:
+    """The next event that says whether what is shown is of now."""
+    while (said := await event(stream)) not in ("here", "away"):
+        pass
+    return said
+
+
+async def event(stream: StreamReader) -> str:
+    """The name of the next event that has one."""
+    async with asyncio.timeout(15):
+        while not (line := await stream.readline()).startswith(b"event: "):
+            assert line, "the stream ended"
+    return line.decode().split()[1]
+
+
+@asynccontextmanager
+async def following(visitor: Visitor, path: str = "/console/live") -> AsyncGenerator[StreamReader]:
+    url = visitor.face.client.make_url(path)
+    timeout = ClientTimeout(total=30)
+    async with (
+        ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
+        browser.get(url) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        assert answer.content_type == "text/event-stream"
+        yield answer.content
+
+
+async def frame(stream: StreamReader) -> str:
+    """The next message that puts something in its place."""
+    async with asyncio.timeout(15):
+        lines: list[str] = []
+        while True:
+            line = (await stream.readline()).decode()
+            assert line, "the stream ended"
+            lines.append(line)
+            if line == "\n":
+                text = "".join(lines)
+                if "hx-partial" in text:
+                    return text
+                lines = []
+
+
+async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
+    visitor = await newcomer(face)
+    async with following(visitor) as stream:
+        first = await frame(stream)
+        assert 'hx-target="#figures"' in first
+        assert 'hx-target="#throughput"' in first
+        await execute(database.owner_dsn, NODE)
+        face.gateway.registry.ref(Hub).tell(Happened("nodes"))
+        second = await frame(stream)
+        assert 'hx-target="#figures"' in second
+        assert 'hx-target="#throughput"' not in second
+        assert 'hx-target="#pictures"' not in second
+
+
+async def test_one_reading_is_for_all_who_look_alike(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    people = [
+        await newcomer(face, database.owner_dsn, "admin", f"ann{n}@example.org") for n in range(2)
+    ]
+    jane = await newcomer(face)
+    async with following(people[0]) as one, following(people[1]) as two, following(jane) as three:
+        first = [await frame(one), await frame(two)]
+        assert first[0] == first[1]
+        assert await frame(three) != first[0]
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Two pages that are read but once an hour; one of them without the database."""
+    pages, read = Pages(), list[int]()
+    seldom: dict[str, Any] = {"live": ("gateways",), "every": 3600.0}
+
+    @pages.page("", "Seldom", "overview.html", **seldom)
+    @pages.page("/inside", "Inside", "overview.html", inside=True, **seldom)
+    async def page(view: View) -> Shown:
+        read.append(len(read))
+        return {"gateways": table([], (), "", ""), "here": None}
+
+    @pages.action("/act")
+    async def act(view: View) -> Go:
+        return Go(view.path)
+
+    monkeypatch.setattr("web.console.site.every_page", lambda: pages)
+    return read
+
+
+async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
+    seldom: list[int], face: Face
+) -> None:
+    there = True
+
+    async def probe() -> bool:
+        return there
+
+    face.gateway.probes["database"] = probe
+    visitor = await newcomer(face)
+    async with following(visitor) as stream, following(visitor, "/console/live/inside") as inside:
+        assert await word(stream) == "here"
+        assert await word(inside) == "here"
+        assert seldom == [0, 1]
+        there = False
+        assert await word(stream) == "away"
+        async with following(visitor) as later:
+            assert await word(later) == "away", "who comes now is told, too"
+        there = True
+        assert await word(stream) == "here", "though nothing on it has changed"
+        assert len(seldom) == 3, "what is shown without the database was not read again"
+
+
+async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
+    seldom: list[int], face: Face
+) -> None:
+    there = True
+
+    async def probe() -> bool:
+        return there
+
+    face.gateway.probes["database"] = probe
+    visitor = await newcomer(face)
+    async with following(visitor) as stream, following(visitor, "/console/live/inside") as inside:
+        assert await word(stream) == "here"
+        assert await word(inside) == "here"
+        assert [await event(stream) for _ in range(2)] == ["beat", "beat"]
+        there = False
+        assert await word(stream) == "away"
+        assert [await event(inside) for _ in range(5)] == ["beat"] * 5
+        there = True
+        assert await event(stream) == "here", "what is old has no beats"
+
+
+async def test_what_is_done_is_shown_at_once_to_all_who_look(seldom: list[int], face: Face) -> None:
+    visitor = await newcomer(face)
+    async with following(visitor) as stream:
+        assert await word(stream) == "here"
+        assert (await visitor.post("/console/act", {})).status == 303
+
+        async def read_again() -> bool:
+            return len(seldom) == 2
+
+        await until(read_again, within=15)
+
+
+async def test_who_is_signed_out_sees_nothing_more(face: Face) -> None:
+    visitor = await newcomer(face)
+    async with following(visitor) as stream:
+        await frame(stream)
+        assert (await visitor.post("/console/sign-out", {})).status == 303
+
+        async def ended() -> bool:
+            return await stream.readline() == b""
+
+        await until(ended, within=15)
+
+
+async def test_nobody_follows_without_signing_in(face: Face) -> None:
+    answer = await nobody(face).ask("GET", "/console/live")
+    assert answer.status == 401
+
+
+async def test_one_person_follows_so_many_pages(face: Face) -> None:
+    visitor = await newcomer(face)
+    async with ClientSession(cookie_jar=visitor.jar) as browser:
+        url = face.client.make_url("/console/live")
+        answers = [await browser.get(url) for _ in range(OF_ONE_MAX)]
+        assert {answer.status for answer in answers} == {200}
+        refused = await visitor.ask("GET", "/console/live")
+        assert refused.status == 429
+        for answer in answers:
+            answer.close()
+
+        async def there_is_room() -> bool:
+            async with browser.get(url) as answer:
+                return answer.status == 200
+
+        await until(there_is_room, within=20)
+
+
+async def test_who_leaves_a_page_is_no_error_in_the_log(
+    face: Face,
+    database: PostgresEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("web.console.live.OF_ONE_MAX", 1)
+    visitor = await newcomer(face)
+    async with following(visitor) as stream:
+        await frame(stream)
+
+    async def there_is_room() -> bool:
+        await execute(database.owner_dsn, NODE)
+        face.gateway.registry.ref(Hub).tell(Happened("nodes"))
+        url = face.client.make_url("/console/live")
+        async with ClientSession(cookie_jar=visitor.jar) as browser, browser.get(url) as answer:
+            return answer.status == 200
+
+    with caplog.at_level(logging.ERROR):
+        await until(there_is_room, within=30)
+    logged = capsys.readouterr()
+    assert "Error" not in logged.out + logged.err + caplog.text
+
+
+async def test_a_stop_waits_for_no_console(database: PostgresEndpoint) -> None:
+    pool, loop = Database(lambda: database.app_dsn), asyncio.get_running_loop()
+    async with serving(pool, settings_for_tests()) as face:
+        visitor = await newcomer(face)
+        browser = ClientSession(cookie_jar=visitor.jar)
+        answer = await browser.get(face.client.make_url("/console/live"))
+        await frame(answer.content)
+        begun = loop.time()
+    assert loop.time() - begun < SHUTDOWN_SECONDS / 2
+    await browser.close()
+    await pool.close()

@@ -1,0 +1,143 @@
+"""Pages, their files and their refusals, as a browser gets them."""
+
+import re
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.console.people import newcomer, nobody
+from web.console.assets import assets
+
+
+async def test_a_page_allows_nothing_inline_and_is_kept_by_nobody(face: Face) -> None:
+    visitor = await newcomer(face)
+    answer = await visitor.ask("GET", "/console")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert not re.search(r"\son\w+=|\sstyle=|<style|<script(?![^>]*\ssrc=)", await answer.text())
+
+
+async def test_only_where_browsers_trust_the_address_is_an_opener_refused(
+    database: PostgresEndpoint,
+) -> None:
+    """Elsewhere Chromium ignores it, and says so as an error on every page."""
+    pool, name = Database(lambda: database.app_dsn), "Cross-Origin-Opener-Policy"
+    public = {"server": {"public_url": "https://farm.example.org"}}
+    async with serving(pool, settings_for_tests(**public)) as face:
+        for host, given in (
+            ("127.0.0.1:8000", "same-origin"),
+            ("localhost:8000", "same-origin"),
+            ("[::1]:8000", "same-origin"),
+            ("farm.example.org", "same-origin"),
+            ("192.168.1.7:8000", None),
+            ("127.example.org", None),
+            ("farm.local", None),
+            ("[", None),
+        ):
+            answer = await nobody(face).ask("GET", "/console/sign-in", headers={"Host": host})
+            assert answer.status == 200
+            assert answer.headers.get(name) == given, host
+    await pool.close()
+
+
+async def test_files_are_kept_for_ever_under_a_name_of_their_own(face: Face) -> None:
+    visitor = nobody(face)
+    for name in assets().files:
+        answer = await visitor.ask("GET", assets().url(name))
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Content-Encoding"] in ("br", "gzip")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        tag = {"If-None-Match": answer.headers["ETag"]}
+        assert (await visitor.ask("GET", assets().url(name), headers=tag)).status == 304
+    plain = await visitor.ask(
+        "GET", assets().url("console.css"), headers={"Accept-Encoding": "identity"}
+    )
+    assert "Content-Encoding" not in plain.headers
+    other = await visitor.ask("GET", "/console/static/0000/console.css")
+    assert (other.status, other.headers["Cache-Control"]) == (200, "no-cache")
+    older = await visitor.ask("GET", "/console/static/0000/jobs.css")
+    assert (older.status, await older.read()) == (200, await other.read()), "styles are in one"
+    for path in ("/console/static/0000/manifest.json", "/console/static/0/..%2Fsite.py"):
+        assert (await visitor.ask("GET", path)).status == 404
+
+
+async def test_every_table_of_the_settings_has_a_name_of_its_own(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin")
+    _, text = await ann.get("/console/settings?tab=values")
+    names = re.findall(r"<caption[^>]*>(.*?)</caption>", text, re.DOTALL)
+    assert len(names) == len(set(names)) > 1, names
+
+
+async def test_what_is_not_there_is_a_page(face: Face) -> None:
+    visitor = await newcomer(face)
+    for path in ("/console/nothing", "/console/pictures/none", "/console/a/b/c"):
+        status, text = await visitor.get(path)
+        assert status == 404, path
+        assert "<h1>Not found</h1>" in text
+    answer = await visitor.ask("GET", "/console/")
+    assert (answer.status, answer.headers["Location"]) == (303, "/console")
+
+
+async def test_pages_of_others_are_refused(face: Face) -> None:
+    visitor = await newcomer(face)
+    status, text = await visitor.get("/console/actors")
+    assert status == 403
+    assert "You may not do this" in text
+    assert (await visitor.ask("GET", "/console/live/actors")).status == 403
+
+
+async def test_an_auditor_sees_what_an_admin_sees(face: Face, database: PostgresEndpoint) -> None:
+    for role, email in (("admin", "ann@example.org"), ("auditor", "rita@example.org")):
+        visitor = await newcomer(face, database.owner_dsn, role, email)
+        for path in (
+            "",
+            "/actors",
+            "/fleet",
+            "/fleet?show=tiles",
+            "/system",
+            "/settings?tab=audit",
+        ):
+            assert (await visitor.get(f"/console{path}"))[0] == 200
+
+
+async def test_while_postgresql_is_away_a_page_says_so(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    visitor = await newcomer(face)
+    assert isinstance(face.gateway.database, Database)
+    await face.gateway.database.close()
+    answer = await visitor.ask("GET", "/console")
+    text = await answer.text()
+    assert answer.status == 503
+    assert answer.headers["Retry-After"]
+    assert "PostgreSQL is away, trying again" in text
+    assert "data-retry" in text
+
+
+async def test_too_many_sign_ins_are_refused_like_logins(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(limits={"login": 2})
+    async with serving(pool, settings) as face:
+        guess = {"email": "jane@example.org", "password": "a wrong password"}
+        answer = await face.client.post("/api/v1/auth/login", json=guess)
+        assert answer.status == 401
+        visitor = nobody(face)
+        assert (await visitor.post("/console/sign-in", guess)).status == 401
+        answer = await visitor.post("/console/sign-in", guess)
+        assert answer.status == 429, "they are counted together"
+        assert "Too many requests" in await answer.text()
+    await pool.close()
+
+
+async def test_a_user_sees_no_picture_of_another(face: Face) -> None:
+    visitor = await newcomer(face)
+    status, _ = await visitor.get("/console/pictures/00000000-0000-4000-8000-000000000000")
+    assert status == 404

@@ -1,0 +1,117 @@
+"""Refunds in two steps: what the second one promises is what happens."""
+
+import re
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import Ledger
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face
+from tests.integration.conformance.stage import dispatch
+from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.work import worked
+from tests.integration.web.test_admin_credits import books
+
+
+@pytest.fixture
+async def ann(with_books: Face, database: PostgresEndpoint) -> Visitor:
+    return await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+
+
+@pytest.fixture
+async def jane(with_books: Face) -> Visitor:
+    return await newcomer(with_books)
+
+
+async def second_step(ann: Visitor, user: Visitor, job: object, **more: str) -> tuple[int, str]:
+    asked = {"act": "refund", "job": str(job), "reason": "black", **more}
+    words = "&".join(f"{name}={value}" for name, value in asked.items())
+    return await ann.get(f"/console/users/{user.id}/credits?{words}")
+
+
+async def do(ann: Visitor, user: Visitor, page: str) -> str:
+    """Press the button of the second step; what is said then."""
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+    answer = await ann.post(f"/console/users/{user.id}/refund", form)
+    if answer.status != 303:
+        return str(await answer.text())
+    return (await ann.get(f"/console/users/{user.id}"))[1]
+
+
+async def balance(with_books: Face, user: Visitor) -> int:
+    return (await with_books.gateway.credits.balance(UUID(user.id))).balance // 10_000
+
+
+async def test_a_unit_of_many_is_named_and_refunded(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    job = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    status, text = await second_step(ann, jane, job)
+    assert (status, "it has 4 units: name one from 0 to 3, or all" in text) == (422, True)
+    status, text = await second_step(ann, jane, job, unit="2")
+    assert (status, "unit 2" in text) == (200, True)
+    assert "It is refunded." in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 80
+    status, text = await second_step(ann, jane, job, unit="3")
+    assert (status, "Nothing was charged" in text) == (409, True)
+    status, text = await second_step(ann, jane, job, unit="4")
+    assert (status, "no such unit" in text) == (404, True)
+    status, text = await second_step(ann, jane, job, unit="0", amount="60")
+    assert (status, "must not be above what was charged: 10.0000" in text) == (422, True)
+
+
+async def test_all_units_that_were_charged_are_refunded_each_once(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    job = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    _, text = await second_step(ann, jane, job, unit="1", amount="4")
+    await do(ann, jane, text)
+    assert await balance(with_books, jane) == 74
+    status, text = await second_step(ann, jane, job, unit="all", amount="4")
+    assert (status, "for one unit" in text) == (422, True)
+    status, text = await second_step(ann, jane, job, unit="all")
+    assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
+    more = text.replace('value="20.0000"', 'value="30.0000"')
+    assert "look at it once more" in await do(ann, jane, more), "it was promised before unit 1"
+    assert await balance(with_books, jane) == 74
+    assert "2 units are refunded." in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 94
+    assert "refunded before" in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 94
+    status, text = await second_step(ann, jane, job, unit="all")
+    assert (status, "refunded before" in text) == (409, True)
+    assert await books(database) == []
+
+
+async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    job = await worked(with_books, database.owner_dsn, jane)
+    _, text = await second_step(ann, jane, job)
+    assert "It is refunded." in await do(ann, jane, text)
+    status, again = await second_step(ann, jane, job)
+    assert (status, "refunded before: 10.0000 credits" in again) == (409, True)
+    assert "It was refunded before" in await do(ann, jane, text), "who goes back is told"
+    assert await balance(with_books, jane) == 100
+
+
+async def test_a_job_is_found_by_what_is_shown_of_it(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    job = await worked(with_books, database.owner_dsn, jane)
+    status, text = await second_step(ann, jane, str(job)[:8])
+    assert (status, str(job) in text) == (200, True)
+    status, text = await second_step(ann, jane, str(job)[:5])
+    assert (status, "its id, or the first 8 characters" in text) == (422, True)
+    other = await newcomer(with_books, email="eve@example.org")
+    for name in (str(job), str(job)[:8]):
+        status, text = await second_step(ann, other, name)
+        assert (status, "job of another user, jane@example.org" in text) == (404, True)
+    status, text = await second_step(ann, jane, "ffffffff")
+    assert (status, "There is no such job" in text) == (404, True)
+    twin = UUID(str(job)[:-1] + ("0" if str(job)[-1] != "0" else "1"))
+    ledger = with_books.gateway.registry.ref(Ledger)
+    await ledger.ask(dispatch(UUID(jane.id), twin), within=60)
+    status, text = await second_step(ann, jane, str(job)[:8])
+    assert (status, "the full id" in text) == (422, True)

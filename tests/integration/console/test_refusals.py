@@ -1,0 +1,124 @@
+"""Refusals that lead back to where one came from, and say what is wrong once."""
+
+import re
+
+import pytest
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.console.people import OWN, Visitor, newcomer
+
+JOB = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+CANCELLED = """
+INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price,
+                  created_at, queued_at, updated_at, completed_at)
+SELECT '{job}', id, 'echo', 'x', 'CANCELLED', 0, now(), now(), now(), now()
+FROM users WHERE email = '{email}'
+"""
+
+
+def way(text: str) -> tuple[str, str]:
+    """Where the refusal leads, and what it says of it."""
+    found = re.search(r'<a class="button" href="([^"]*)">([^<]*)</a>', text)
+    assert found is not None, text
+    return found[1], found[2]
+
+
+def heading(text: str) -> str:
+    return text.partition("<h1>")[2].partition("</h1>")[0]
+
+
+@pytest.mark.parametrize("amount", ["-5", "0", "99999999999"])
+async def test_an_amount_that_cannot_be_leads_back_to_the_user(
+    face: Face, database: PostgresEndpoint, amount: str
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    jane = await newcomer(face)
+    there = f"/console/users/{jane.id}"
+    status, text = await ann.get(f"{there}/credits?act=grant&amount={amount}&reason=gift")
+    assert status == 422
+    assert way(text) == (there, "Back to the user")
+    assert heading(text) == "Something is not right"
+    assert text.count("<code>amount</code>") == 1
+    assert "amount:" not in text, "it is said once"
+    _, page = await ann.get(there)
+    pattern = re.search(r'id="grant-amount"[^>]* pattern="([^"]*)"', page)
+    assert pattern is not None
+    assert not re.fullmatch(pattern[1], amount), "browsers do not even send it"
+    assert re.fullmatch(pattern[1], "10.5")
+
+
+async def test_what_is_missing_is_said_to_be_missing(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    answer = await ann.post("/console/settings/prices", {"price": "1"})
+    text = await answer.text()
+    assert heading(text) == "Something is missing"
+    assert way(text) == ("/console/settings", "Back to Settings")
+
+
+async def test_a_job_that_another_tab_cancelled(face: Face, database: PostgresEndpoint) -> None:
+    jane = await newcomer(face)
+    await execute(database.owner_dsn, CANCELLED.format(job=JOB, email=jane.email))
+    there = f"/console/jobs/{JOB}"
+    answer = await jane.post(f"{there}/cancel", {})
+    text = await answer.text()
+    assert answer.status == 400
+    assert heading(text) == "This cannot be done now"
+    assert "Job is CANCELLED" in text
+    assert way(text) == (there, "Back to the job")
+
+
+async def refused(jane: Visitor, referer: str) -> tuple[str, str]:
+    """The way back from a job that is not there, for somebody who came from ``referer``."""
+    _, text = await jane.get(f"/console/jobs/{JOB}", Referer=referer)
+    return way(text)
+
+
+async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(face: Face) -> None:
+    jane = await newcomer(face)
+    here = str(jane.face.client.make_url("/")).rstrip("/")
+    jobs = "/console/jobs"
+    assert await refused(jane, f"{here}{jobs}?q=status%3Afailed&offset=50") == (
+        f"{jobs}?q=status%3Afailed&amp;offset=50",
+        "Back to Jobs",
+    )
+    for referer in (
+        f"https://evil.example{jobs}?q=1",
+        f"{here}//evil.example{jobs}?q=1",
+        f"{here}/console/users?q=1",
+        "http://[",
+        "",
+    ):
+        assert await refused(jane, referer) == (jobs, "Back to Jobs"), referer
+    status, text = await jane.get(f"{jobs}?offset=-1")
+    assert (status, way(text)) == (422, (jobs, "Back to Jobs"))
+    _, text = await jane.get("/console/users/none/credits?act=x")
+    assert way(text) == ("/console", "To the console"), "he may see no list of users"
+
+
+async def test_a_form_is_not_sent_again_by_itself(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jane = await newcomer(face)
+
+    async def away() -> bool:
+        return False
+
+    monkeypatch.setattr(face.gateway.revocations, "current", away)
+    status, text = await jane.get("/console/jobs")
+    assert (status, "data-retry" in text) == (503, True)
+    answer = await jane.ask("POST", f"/console/jobs/{JOB}/cancel", headers=OWN)
+    text = await answer.text()
+    assert (answer.status, "data-retry" in text) == (503, False)
+    assert way(text) == (f"/console/jobs/{JOB}", "Back to the job")
+
+
+async def test_all_of_nothing_cannot_be_tried_again(face: Face, database: PostgresEndpoint) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    _, text = await ann.get("/console/dead-letters")
+    button = re.search(r"<button[^>]*>Retry all", text)
+    assert button is not None
+    assert " disabled" in button[0]

@@ -1,0 +1,65 @@
+"""The list of users, as an admin sorts it by the address."""
+
+import re
+
+from sql.user_desk import UserDesk
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.console.people import newcomer
+
+RICH = """
+INSERT INTO accounts (name, balance, held, may_overdraw)
+SELECT 'user:' || id, {balance}, {held}, true
+FROM users WHERE email = '{email}'
+"""
+
+
+async def emails(face: Face, sort: str, limit: int = 10, offset: int = 0) -> list[str]:
+    rows = await UserDesk(face.gateway.database).page("", sort, limit, offset)
+    return [row.email.partition("@")[0] for row in rows]
+
+
+async def test_users_are_sorted_by_every_column(face: Face, database: PostgresEndpoint) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    for name, role in (("zoe", "user"), ("bob", "operator")):
+        await newcomer(face, database.owner_dsn, role, f"{name}@example.org")
+    for name, balance, held in (("zoe", 70_000, 0), ("bob", 50_000, 20_000)):
+        email = f"{name}@example.org"
+        await execute(database.owner_dsn, RICH.format(email=email, balance=balance, held=held))
+    assert await emails(face, "-created") == ["bob", "zoe", "ann"]
+    assert await emails(face, "created") == ["ann", "zoe", "bob"]
+    assert await emails(face, "email") == ["ann", "bob", "zoe"]
+    assert await emails(face, "-email") == ["zoe", "bob", "ann"]
+    assert await emails(face, "role") == ["ann", "bob", "zoe"]
+    assert await emails(face, "-balance") == ["zoe", "bob", "ann"]
+    assert await emails(face, "held") == ["zoe", "ann", "bob"]
+    assert await emails(face, "-balance", 1, 1) == ["bob"]
+    status, text = await ann.get("/console/users?sort=-held")
+    assert status == 200
+    assert re.findall(r"<bdi>(\w+)@example.org</bdi></span></td>", text) == ["bob", "zoe", "ann"]
+    assert 'aria-sort="descending"' in text
+    status, text = await ann.get("/console/users?sort=password_hash&q=ZOE")
+    assert (status, "1 user, the newest first" in text) == (200, True)
+
+
+async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    face = with_books
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    page = f"/console/users/{(await newcomer(face)).id}"
+    step = await ann.ask("GET", f"{page}/credits?act=grant&amount=12.5&reason=goodwill")
+    assert step.status == 303, "the step has an address of its own"
+    words, form = list[str](), {"amount": "12.5", "reason": "goodwill"}
+    for _ in range(2):
+        _, text = await ann.get(step.headers["Location"])
+        once = re.findall(r'name="once" value="([0-9a-f-]+)"', text)
+        form["once"] = once[0]
+        assert (await ann.post(f"{page}/grant", form)).status == 303
+        _, text = await ann.get(page)
+        words += re.findall(r"12.5000 credits (\w+ granted)", text)
+        assert '112<span class="fine">.5000</span>' in text, "beside what he began with"
+    assert words == ["are granted", "were granted"]
+    other = await ann.post(f"{page}/grant", {**form, "amount": "99"})
+    assert (other.status, "begin at the user" in await other.text()) == (409, True)

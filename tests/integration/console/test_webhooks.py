@@ -1,0 +1,77 @@
+"""One's webhooks in the console: made, told again, deleted; a secret is shown once."""
+
+import re
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+import pytest
+
+from rendertrust import webhooks
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.conformance.stage import dispatch, fresh_id
+from tests.integration.console.people import Visitor, newcomer
+from web.books import commit
+
+PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+    await pool.close()
+
+
+async def made(visitor: Visitor) -> str:
+    """An endpoint's page."""
+    answer = await visitor.post(PATH, {"url": URL, "told": "all"})
+    assert (answer.status, answer.headers["Location"]) == (303, PATH)
+    status, text = await visitor.get(PATH)
+    assert status == 200
+    [secret] = re.findall(r"whsec_[A-Za-z0-9+/=]+", text)
+    assert len(webhooks.secret_bytes(secret)) == 32
+    _, text = await visitor.get(PATH)
+    assert "whsec_" not in text
+    assert "b=&lt;b&gt;" in text
+    [path] = re.findall(rf'href="({PATH}/[0-9a-f-]+)"', text)
+    return str(path)
+
+
+async def test_an_endpoint_is_made_seen_switched_and_deleted(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(face, database.owner_dsn)
+    page = await made(jane)
+    await commit(face.gateway, dispatch(UUID(jane.id), fresh_id(), 0, 1))
+    status, text = await jane.get(page)
+    assert status == 200
+    assert "job.queued" in text
+    [again] = re.findall(rf'action="({PATH}/deliveries/[0-9a-f-]+/replay)"', text)
+    assert (await jane.post(again, {})).headers["Location"] == page
+    assert "job.queued is told again." in (await jane.get(page))[1]
+    assert (await jane.post(f"{page}/switch", {"to": "off"})).status == 303
+    _, text = await jane.get(page)
+    assert "told no more" in text
+    assert "by its owner" in text
+    assert (await jane.post(f"{page}/switch", {"to": "on"})).status == 303
+    assert (await jane.post(f"{page}/rotate", {})).status == 303
+    assert "whsec_" in (await jane.get(page))[1]
+    assert (await jane.post(f"{page}/delete", {})).headers["Location"] == PATH
+    assert (await jane.get(page))[0] == 404
+    assert "Nobody is told" in (await jane.get(PATH))[1]
+
+
+async def test_endpoints_are_one_s_own_even_before_an_admin(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(face, database.owner_dsn)
+    page = await made(jane)
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    assert "Nobody is told" in (await ann.get(PATH))[1]
+    assert (await ann.get(page))[0] == 404
+    for act, form in (("switch", {"to": "off"}), ("rotate", {}), ("delete", {})):
+        assert (await ann.post(f"{page}/{act}", form)).status == 404, act
+    assert (await ann.post(PATH, {"url": "ftp://example.com"})).status == 422

@@ -1,0 +1,40 @@
+"""Jobs whose work is done, as the Ledger books them."""
+
+from uuid import UUID, uuid4
+
+from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.conformance.stage import dispatch
+from tests.integration.console.people import Visitor
+
+PRICE = 100_000
+
+
+async def worked(
+    face: Face, dsn: str, user: Visitor, units: int = 1, done: int | None = None
+) -> UUID:
+    """A job of his of so many units, of which the first ``done`` are charged; None: all."""
+    job = uuid4()
+    node = await joined(dsn)
+    ledger = face.gateway.registry.ref(Ledger)
+    await ledger.ask(dispatch(UUID(user.id), job, PRICE, units, node), within=60)
+    for number in range(units if done is None else done):
+        await charge(face, job, number, node)
+    return job
+
+
+async def joined(dsn: str, columns: str = "", values: str = "") -> UUID:
+    """A node."""
+    node = uuid4()
+    insert = f"INSERT INTO nodes (id, name, public_key, capabilities{columns}) VALUES "
+    key = f"decode('{node.hex * 2}', 'hex')"
+    await execute(dsn, f"{insert}('{node}', 'n', {key}, '{{render}}'{values})")
+    return node
+
+
+async def charge(face: Face, job: UUID, number: int, node: UUID) -> None:
+    """A unit is done; unit 0 was given to the node when the job was made."""
+    begin = (UnitAssign(job, number, 1, node),) if number else ()
+    complete = UnitComplete(job, number, 1, node, "s3://bucket/frame.png")
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(*begin, complete)), within=60)

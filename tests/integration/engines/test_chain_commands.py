@@ -1,0 +1,349 @@
+"""``rendertrust chain`` over a real node as a chain elsewhere: deploy, status, reopen, errors."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+from eth_account import Account
+
+from actors.anchor.actor import AnchorActor
+from actors.anchor.policy import AnchorSettings
+from actors.ports import Anchored
+from rendertrust.cli.ending import Stop
+from sql.anchors import Anchors
+from sql.audit import Audit
+from sql.database import Database
+from sql.fsck import run_fsck
+from sql.halt import SeenHead
+from sql.migrate import migrate
+from sql.proofs import Proofs
+from sql.restoring import connected
+from supervisors.engines.anvil import ChainEndpoint
+from supervisors.engines.chain_web3 import Web3Chain
+from supervisors.engines.current import Current
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.integration.engines.test_chain_conformance import EMPTY, done
+from tests.until import until
+from web.commands.chain import chain as command
+from web.commands.fsck import fsck
+from web.log_memory import FileMemory, memory_file
+
+ROOT = b"r" * 32
+
+
+class Place:
+    """A database with a log, a chain elsewhere, and a key for it in a file."""
+
+    def __init__(
+        self, loop: LoopThread, database: PostgresEndpoint, node: ChainEndpoint, folder: Path
+    ) -> None:
+        self.loop, self.database, self.node = loop, database, node
+        self.account: Any = Account.create()
+        self.key = folder / "key"
+        self.key.write_text(self.account.key.hex() + "\n")
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "RENDERTRUST_DATABASE_URL": self.database.app_dsn,
+            "RENDERTRUST_CHAIN_URL": self.node.url,
+            "RENDERTRUST_CHAIN_CHAIN_ID": str(self.node.chain_id),
+            "RENDERTRUST_CHAIN_KEY_FILE": str(self.key),
+            "RENDERTRUST_CHAIN_CONFIRMATIONS": "1",
+        }
+
+    async def fund(self) -> None:
+        call = {"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance"}
+        call |= {"params": [self.account.address, hex(10**20)]}
+        async with aiohttp.ClientSession() as http, http.post(self.node.url, json=call) as answer:
+            assert "error" not in await answer.json()
+
+    async def log(self, transfers: int) -> None:
+        """A log with so many transfers more, and a checkpoint of them."""
+        pool = Database(lambda: self.database.app_dsn)
+        stage = sql_stage(pool)
+        async with sequencing(stage) as ref:
+            await posted(stage, transfers)
+            await asked(ref)
+        await pool.close()
+
+    async def origin(self) -> str:
+        """The log's name."""
+        async with connected(self.database.app_dsn) as connection:
+            return str(await connection.fetchval("SELECT origin FROM log_head"))
+
+    async def root(self, size: int) -> bytes:
+        """Of the log's own first leaves."""
+        pool = Database(lambda: self.database.app_dsn)
+        root = await Proofs(pool).root(size)
+        await pool.close()
+        return root
+
+    async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
+        """As a gateway did whose database is gone."""
+        chain = Web3Chain(
+            Current(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
+            fee_cap_gwei=100,
+        )
+        bid, nonce = await chain.bid(), (await chain.state()).nonce
+        signed = await chain.sign_anchor(contract, Anchored(size, root), previous, nonce, bid)
+        await chain.send(signed.raw)
+        await done(chain, signed.hash)
+        await chain.close()
+        return signed.hash
+
+    async def anchored(self) -> None:
+        """As a gateway does it: the contract, if there is none, and the newest checkpoint."""
+        endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
+        chain = Web3Chain(Current(endpoint), fee_cap_gwei=100)
+        pool = Database(lambda: self.database.app_dsn)
+        anchors = Anchors(pool)
+        settings = AnchorSettings(anchor_seconds=0.0)
+        anchor = AnchorActor(chain, anchors, SystemClock(), settings=settings)
+
+        async def done() -> bool:
+            await anchor.see_to_it()
+            due = await anchors.due()
+            confirmed = await anchors.confirmed(1)
+            return due is not None and [(row.size, row.root) for row in confirmed] == [due]
+
+        await until(done, within=60)
+        await chain.close()
+        await pool.close()
+
+    async def owner(self, statement: str) -> None:
+        """What somebody does to the database who may do anything."""
+        await execute(self.database.owner_dsn, statement)
+
+    async def acts(self) -> list[tuple[str, str, Any]]:
+        pool = Database(lambda: self.database.app_dsn)
+        rows = await Audit(pool).page(None, None, 10)
+        await pool.close()
+        return [(row.act, row.reason, row.details) for row in rows]
+
+    async def findings(self) -> list[str]:
+        async with connected(self.database.app_dsn) as connection:
+            return [found.invariant for found in await run_fsck(connection)]
+
+
+@pytest.fixture
+def place(
+    engine_loop: LoopThread,
+    database: PostgresEndpoint,
+    anvil: ChainEndpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Place:
+    place = Place(engine_loop, database, anvil, tmp_path)
+    for name, value in place.settings().items():
+        monkeypatch.setenv(name, value)
+    engine_loop.run(migrate(database.owner_dsn))
+    engine_loop.run(place.fund())
+    engine_loop.run(place.log(2))
+    return place
+
+
+def call(*words: str, code: int = 0) -> Any:
+    ended = CliRunner().invoke(command, [*words, "--json"], standalone_mode=False)
+    assert ended.exception is None, (ended.exception, ended.output)
+    assert (ended.return_value or 0) == code, ended.output
+    return json.loads(ended.stdout)
+
+
+def said(*words: str) -> str:
+    """What goes wrong."""
+    ended = CliRunner().invoke(command, list(words), standalone_mode=False)
+    assert ended.exception is not None, ended.output
+    return getattr(ended.exception, "message", None) or str(ended.exception)
+
+
+def test_a_contract_is_made_once_and_shown(place: Place) -> None:
+    before = call("status")
+    assert (before["contract"], before["anchored"], before["agrees"]) == (None, None, True)
+    assert (before["anchorer"], before["private"]) == (place.account.address, False)
+    made = call("deploy")
+    assert (made["made"], made["chain_id"]) == (True, place.node.chain_id)
+    again = call("deploy")
+    assert (again["made"], again["contract"]) == (False, made["contract"])
+    after = call("status")
+    assert (after["contract"], after["anchored"], after["pending"]) == (made["contract"], 0, [])
+    assert after["leaves"] == 4
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert f"contract   {made['contract']}" in told
+    assert "the chain agrees with the database" in told
+    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+
+
+def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) -> None:
+    contract = call("deploy")["contract"]
+    name = place.loop.run(place.anchor(contract, 50, ROOT))
+    found = call("status", code=1)
+    assert (found["agrees"], found["anchored"]) == (False, 50)
+    assert "an older backup was restored" in found["difference"]
+    assert found["missing"] == [1]
+    ended = CliRunner().invoke(fsck, ["--json"])
+    assert ended.exit_code == 1
+    assert {one["invariant"] for one in json.loads(ended.stdout)["findings"]} == {"I12"}
+    assert "reason" in said("reopen")
+    assert "Nobody said yes" in said("reopen", "--reason", "the disk died")
+    reopened = call("reopen", "--reason", "the disk died", "--yes")
+    assert (reopened["epoch"], reopened["kept_at_most"], reopened["lost"]) == (2, 4, 46)
+    assert (reopened["kept"], reopened["lost_at_most"]) == (0, 50)  # no anchor says that they are
+    assert [past["tx"] for past in reopened["anchors"]] == [name]
+    assert reopened["origin"].partition("/epoch/")[2].startswith("2-")
+    act, reason, details = place.loop.run(place.acts())[0]
+    assert (act, reason, details["lost"]) == ("chain.reopen", "the disk died", 46)
+    after = call("status")
+    assert (after["agrees"], after["contract"], after["leaves"]) == (True, None, 5)
+    fresh = call("deploy")
+    assert (fresh["made"], fresh["contract"] != contract) == (True, True)
+    place.loop.run(place.log(2))
+    assert place.loop.run(place.findings()) == []
+    ended = CliRunner().invoke(fsck, [])
+    assert (ended.exit_code, ended.stdout) == (0, "the books are in order\n")
+    assert ended.stderr.startswith(
+        "known: leaves 4 to 49 of the log, given up at the reopening of "
+    )
+    told = json.loads(CliRunner().invoke(fsck, ["--json"]).stdout)
+    assert told["findings"] == []
+    assert [(one["number"], one["first"], one["last"]) for one in told["given_up"]] == [(2, 4, 49)]
+
+
+def test_a_database_that_went_its_own_way_is_not_said_to_have_kept_it_all(place: Place) -> None:
+    """The chain has another root at a size that the database has, too."""
+    contract, ours = call("deploy")["contract"], place.loop.run(place.root(2))
+    place.loop.run(place.anchor(contract, 2, ours))
+    name = place.loop.run(place.anchor(contract, 4, ROOT, ours))
+    assert "another root at 4 leaves" in call("status", code=1)["difference"]
+    found = call("reopen", "--reason", "two gateways", "--yes")
+    assert (found["leaves"], found["kept"], found["kept_at_most"]) == (4, 2, 3)
+    assert (found["lost"], found["lost_at_most"]) == (1, 2)
+    assert [past["tx"] for past in found["anchors"]] == [name]
+    _, _, details = place.loop.run(place.acts())[0]
+    assert {**found, **details} == found
+    assert call("status")["agrees"]
+
+
+def test_what_is_lost_is_told_as_far_as_it_is_known(place: Place) -> None:
+    contract = call("deploy")["contract"]
+    place.loop.run(place.anchor(contract, 3, ROOT))
+    told = CliRunner().invoke(command, ["reopen", "--reason", "x", "--yes"], standalone_mode=False)
+    assert told.exception is None, told.exception
+    assert "Kept: none to 2 of the 4 leaves here are those that were seen." in told.output
+    assert "Lost: 1 to 3 of 3 leaves." in told.output
+    assert "  leaf 2: anchor of 3 in block " in told.output
+    assert "  perhaps leaves 0 to 1: no anchor shows which of them are here" in told.output
+
+
+def test_lost_leaves_are_listed_by_the_anchors_that_they_stood_in(place: Place) -> None:
+    contract, ours = call("deploy")["contract"], place.loop.run(place.root(2))
+    place.loop.run(place.anchor(contract, 2, ours))
+    first = place.loop.run(place.anchor(contract, 20, ROOT, ours))
+    second = place.loop.run(place.anchor(contract, 50, b"s" * 32, ROOT))
+    wanted = [(4, 19, 20, first), (20, 49, 50, second)]
+
+    def ranges(found: Any) -> list[tuple[int, int, int, str]]:
+        return [(one["first"], one["last"], one["size"], one["tx"]) for one in found["anchors"]]
+
+    before = call("status", code=1)
+    assert (ranges(before["losses"]), before["epochs"]) == (wanted, [])
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert "Kept: 4 leaves, 2 of them in an anchor that both have." in told
+    assert "  leaves 4 to 19: anchor of 20 in block " in told
+    asked = CliRunner().invoke(command, ["reopen", "--reason", "x"], standalone_mode=False)
+    assert "  leaves 20 to 49: anchor of 50 in block " in asked.stderr  # before it is too late
+    found = call("reopen", "--reason", "the disk died", "--yes")
+    assert (ranges(found), found["perhaps"]) == (wanted, None)
+    (epoch,) = call("status")["epochs"]
+    assert (epoch["number"], epoch["reason"], epoch["leaves"]) == (2, "the disk died", 4)
+    assert (ranges(epoch), epoch["lost"]) == (wanted, 46)
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert "after 4 leaves; lost: 46 (leaves 4 to 19, leaves 20 to 49)" in told
+
+
+@pytest.mark.parametrize("removed", ["size = 4", "size = 6", "size IS NULL"])
+def test_a_row_that_was_removed_is_a_difference(place: Place, removed: str) -> None:
+    """The newest one, one in the middle, and the one that made the contract."""
+    for _ in range(2):
+        place.loop.run(place.anchored())
+        place.loop.run(place.log(1))
+    assert call("status")["agrees"]
+    place.loop.run(place.owner(f"DELETE FROM chain_transactions WHERE {removed}"))
+    found = call("status", code=1)
+    assert not found["agrees"]
+    assert found["missing"] or found["unmade"], found
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert "the database lacks transactions: `rendertrust chain reopen`" in told
+    assert call("reopen", "--reason", "a row was removed", "--yes")["lost"] == 0
+    assert call("status")["agrees"]
+
+
+def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was anchored yet, and a checkpoint of nine leaves was shown to somebody."""
+    monkeypatch.setenv("RENDERTRUST_DATA", str(tmp_path))
+    origin, at = place.loop.run(place.origin()), datetime.now(UTC) + timedelta(seconds=90)
+    memory = FileMemory(memory_file(tmp_path))
+    memory_file(tmp_path).parent.mkdir()
+    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))  # by a clock that is fast
+    found = call("status", code=1)
+    assert (found["agrees"], found["contract"]) == (True, None)
+    assert "a checkpoint of 9 leaves" in found["halted"]
+    reopened = call("reopen", "--reason", "put back", "--yes")
+    assert (reopened["epoch"], reopened["leaves"], reopened["size"]) == (2, 4, 0)
+    assert reopened["contract"] == "0x" + "0" * 40
+    (lost,) = reopened["anchors"]
+    assert (lost["first"], lost["last"], lost["root"], lost["tx"]) == (4, 8, ROOT.hex(), None)
+    after = call("status")
+    assert (after["agrees"], after["halted"], after["leaves"]) == (True, None, 5)
+    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+    place.loop.run(place.log(2))
+    assert place.loop.run(place.findings()) == []
+    assert call("deploy")["made"]
+
+
+def test_a_chain_that_is_away_or_another_is_said_to_be(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("RENDERTRUST_CHAIN_CHAIN_ID", "7")
+        ended = CliRunner().invoke(command, ["status"], standalone_mode=False)
+        assert isinstance(ended.exception, Stop)
+        assert ended.exception.ending.code == 75
+        assert f"it is chain {place.node.chain_id}, not 7" in ended.exception.ending.detail
+    with monkeypatch.context() as changed:
+        changed.setenv("RENDERTRUST_CHAIN_URL", "http://127.0.0.1:9")
+        ended = CliRunner().invoke(command, ["status"], standalone_mode=False)
+        assert isinstance(ended.exception, Stop)
+        assert "does not answer" in ended.exception.ending.detail
+        unasked = CliRunner().invoke(fsck, [])
+        assert unasked.exit_code == 75
+        assert "I12 was not checked" in unasked.output
+
+
+def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("RENDERTRUST_CHAIN_URL", "")
+        assert "No chain is set" in said("status")
+    place.key.write_text("not a key")
+    assert "64 hexadecimal digits" in said("status")
+    place.key.unlink()
+    assert "chain.key_file cannot be read" in said("deploy")
+
+
+def test_without_money_a_contract_is_refused_and_why(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.key.write_text("11" * 32)
+    assert "The chain refuses it" in said("deploy")
+    assert call("status")["balance_wei"] == "0"

@@ -1,0 +1,113 @@
+"""An anchor vouches when it is final: as the chain says, or else as blocks on top of it do."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import attrs
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from rendertrust.onchain import OnChain
+from rendertrust.verify import anchored, verify
+from tests.integration.engines.test_anchor_on_a_node import rpc
+from tests.integration.engines.test_onchain import LOG, SIZE, Scene, anchor
+from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
+
+
+async def test_an_anchor_is_final_when_the_chain_has_settled_on_its_block(scene: Scene) -> None:
+    """On a node that makes blocks as it likes: after as many as it takes elsewhere."""
+    name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
+    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    proof = {**scene.proof, **LOG.proof(2, 6), **where}
+    found = await anchored(scene.url, proof, contract=scene.contract)
+    assert isinstance(found, OnChain)
+    assert (found.fault, found.mined, found.final) == (None, mined.block, False)
+    await rpc(scene.url, "anvil_mine", hex(200))
+    found = await anchored(scene.url, proof, contract=scene.contract)
+    assert isinstance(found, OnChain)
+    assert (found.fault, found.final) == (None, True)
+
+
+@attrs.define
+class Talker:
+    """A node of a chain that outsiders run, before our own one: what it says otherwise."""
+
+    behind: str
+    finalized: str | None  # null: it calls no block so; "-": it does not know the word
+    keeps: bool = True  # the state of older blocks
+
+    async def answer(self, request: web.Request) -> web.Response:
+        call = await request.json()
+        said = {"jsonrpc": "2.0", "id": 1}
+        method, params = call["method"], call["params"]
+        if method == "web3_clientVersion":
+            return web.json_response({**said, "result": "Geth/v1.15.0"})
+        if params and params[0] == "finalized" and self.finalized == "-":
+            return web.json_response({**said, "error": {"message": "unknown block"}})
+        if params and params[0] == "finalized":
+            block = None if self.finalized is None else {"number": self.finalized}
+            return web.json_response({**said, "result": block})
+        if method == "eth_call" and params[1] != "latest" and not self.keeps:
+            return web.json_response({**said, "error": {"message": "missing trie node"}})
+        async with ClientSession() as http, http.post(self.behind, json=call) as answered:
+            return web.json_response(await answered.json())
+
+
+@contextlib.asynccontextmanager
+async def talking(talker: Talker) -> AsyncGenerator[str]:
+    app = web.Application()
+    app.add_routes([web.post("/", talker.answer)])
+    async with TestServer(app) as server:
+        yield str(server.make_url("/"))
+
+
+UNKNOWN: dict[str, Any] = dict.fromkeys(("anchor_tx_hash", "block_number", "contract", "chain_id"))
+
+
+@pytest.mark.parametrize("finalized", [None, "-"])
+async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
+    scene: Scene, finalized: str | None
+) -> None:
+    """Also for a proof that does not know yet that its checkpoint is anchored."""
+    name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
+    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    known = {**scene.proof, **LOG.proof(2, 6), **where}
+    async with talking(Talker(scene.url, finalized)) as url:
+        for mine, wanted in ((0, False), (2, False), (1, True)):
+            if mine:
+                await rpc(scene.url, "anvil_mine", hex(mine))
+            for proof in (known, {**known, **UNKNOWN}):
+                found = await anchored(url, proof, contract=scene.contract, confirmations=4)
+                assert isinstance(found, OnChain)
+                assert (found.fault, found.final) == (None, wanted)
+                verdict = verify(proof, chain=found)
+                assert verdict.holds
+                assert verdict.witnessed == wanted
+
+
+async def test_what_is_final_is_for_the_chain_to_say_where_it_does(scene: Scene) -> None:
+    name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
+    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    known = {**scene.proof, **LOG.proof(2, 6), **where}
+    await rpc(scene.url, "anvil_mine", hex(20))
+    for finalized, wanted in ((mined.block - 1, False), (mined.block, True)):
+        async with talking(Talker(scene.url, hex(finalized))) as url:
+            for proof in (known, {**known, **UNKNOWN}):
+                found = await anchored(url, proof, contract=scene.contract, confirmations=1)
+                assert isinstance(found, OnChain)
+                assert (found.fault, found.final) == (None, wanted)
+
+
+async def test_a_node_that_keeps_no_older_state_vouches_for_no_anchor_that_nobody_named(
+    scene: Scene,
+) -> None:
+    block = scene.proof["block_number"]
+    async with talking(Talker(scene.url, hex(block), keeps=False)) as url:
+        known = await anchored(url, scene.proof, contract=scene.contract)
+        assert isinstance(known, OnChain)
+        assert known.final
+        found = await anchored(url, {**scene.proof, **UNKNOWN}, contract=scene.contract)
+        assert isinstance(found, OnChain)
+        assert (found.final, found.is_outside) == (None, False)

@@ -1,0 +1,187 @@
+"""The Post port: twin and real one do the same; the real one goes nowhere that it may not."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from actors.ports.webhooks import Answered, Letter, NotSent, Post
+from supervisors.engines import post as engine
+from supervisors.engines.post import HttpPost, refused
+from supervisors.engines.public_addresses import is_public
+from tests.listening import listening
+from tests.ports import free_port
+from tests.twins.post import TwinPost
+
+
+class Town(ABC):
+    """A post, and who listens."""
+
+    post: Post
+
+    @abstractmethod
+    def listener(self, *statuses: int) -> str:
+        """One who gives these answers; his address."""
+
+    @abstractmethod
+    def nobody(self) -> str: ...
+
+    @abstractmethod
+    def received(self, url: str) -> list[tuple[bytes, str]]:
+        """Bodies, and the header ``webhook-id``."""
+
+
+class TwinTown(Town):
+    def __init__(self) -> None:
+        self.twin = TwinPost()
+        self.post = self.twin
+
+    def listener(self, *statuses: int) -> str:
+        url = f"https://{len(self.twin.receivers)}.example"
+        self.twin.answer(url, *statuses)
+        return url
+
+    def nobody(self) -> str:
+        return "https://nobody.example"
+
+    def received(self, url: str) -> list[tuple[bytes, str]]:
+        return [(letter.body, letter.headers["webhook-id"]) for letter in self.twin.received[url]]
+
+
+class RealTown(Town):
+    def __init__(self, server: TestServer, heard: dict[str, list[tuple[bytes, str]]]) -> None:
+        self.post, self._server, self._heard = HttpPost(private=True), server, heard
+
+    def listener(self, *statuses: int) -> str:
+        words = "-".join(map(str, statuses))
+        return str(self._server.make_url(f"/{len(self._heard)}/{words}"))
+
+    def nobody(self) -> str:
+        return f"http://127.0.0.1:{free_port()}"
+
+    def received(self, url: str) -> list[tuple[bytes, str]]:
+        return self._heard.get(url, [])
+
+
+@pytest.fixture(params=["twin", "real"])
+async def town(request: pytest.FixtureRequest) -> AsyncGenerator[Town]:
+    if request.param == "twin":
+        yield TwinTown()
+        return
+    heard: dict[str, list[tuple[bytes, str]]] = {}
+
+    async def hear(asked: web.Request) -> web.Response:
+        letters = heard.setdefault(str(asked.url), [])
+        letters.append((await asked.read(), asked.headers["webhook-id"]))
+        statuses = [int(word) for word in asked.match_info["statuses"].split("-")]
+        status = statuses[min(len(letters), len(statuses)) - 1]
+        headers = {"Location": "/elsewhere/200"} if status == 302 else {}
+        return web.Response(status=status, headers=headers, body=b"x" * (1 << 20))
+
+    app = web.Application()
+    app.router.add_post("/{number}/{statuses}", hear)
+    server = TestServer(app)
+    await server.start_server()
+    real = RealTown(server, heard)
+    yield real
+    assert isinstance(real.post, HttpPost)
+    await real.post.close()
+    await server.close()
+
+
+def letter(url: str, body: bytes = b"{}") -> Letter:
+    return Letter(url, {"webhook-id": "7"}, body)
+
+
+async def test_whoever_listens_hears_it_and_his_answer_is_told(town: Town) -> None:
+    good, bad = town.listener(204), town.listener(500)
+    became = await town.post.send([letter(good, b'{"a": 1}'), letter(bad)])
+    assert became == [Answered(204), Answered(500)]
+    assert town.received(good) == [(b'{"a": 1}', "7")]
+
+
+async def test_a_redirect_is_an_answer_and_not_followed(town: Town) -> None:
+    url = town.listener(302)
+    assert await town.post.send([letter(url)]) == [Answered(302)]
+
+
+async def test_where_nobody_listens_is_no_answer(town: Town) -> None:
+    good = town.listener(200)
+    [nobody, answered] = await town.post.send([letter(town.nobody()), letter(good)])
+    assert nobody == NotSent("nobody can be reached there")
+    assert answered == Answered(200)
+
+
+async def test_the_next_letter_has_the_next_answer(town: Town) -> None:
+    url = town.listener(500, 200)
+    assert await town.post.send([letter(url)]) == [Answered(500)]
+    assert await town.post.send([letter(url)]) == [Answered(200)]
+
+
+# -- the real one alone
+
+
+async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SECONDS", 0.2)
+
+    async def hold(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 16):
+            pass
+
+    post = HttpPost(private=True)
+    async with listening(hold) as port:
+        [became] = await post.send([letter(f"http://127.0.0.1:{port}")])
+    assert became == NotSent("no answer within 0.2 s")
+    await post.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "10.0.0.1", "0.0.0.0"),
+        *("169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1", "localhost"),
+        *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[64:ff9b::7f00:1]"),
+        *("[2002:7f00:1::]", "user@127.0.0.1", "198.18.0.1", "255.255.255.255"),
+    ],
+)
+async def test_private_addresses_are_never_connected_to(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = list[Any]()
+    loop = asyncio.get_running_loop()
+
+    async def connect(*_: Any, **__: Any) -> None:
+        connected.append(host)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(loop, "sock_connect", connect)
+    post = HttpPost(private=False)
+    [became] = await post.send([letter(f"https://{host}/hook")])
+    assert isinstance(became, NotSent)
+    assert connected == []
+    await post.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "reason"),
+    [
+        ("http://example.com", False, "https"),
+        ("ftp://example.com", True, "https"),
+        ("https://", False, "host"),
+        ("nonsense", False, "https"),
+        ("https://example.com:99999", False, "URL"),
+    ],
+)
+def test_what_is_no_address_is_told_at_once(url: str, private: bool, reason: str) -> None:
+    said = refused(url, private=private)
+    assert said is not None
+    assert reason in said
+
+
+@pytest.mark.parametrize("text", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_the_public_internet_may_be_told(text: str) -> None:
+    assert is_public(text)

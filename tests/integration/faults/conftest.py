@@ -1,0 +1,74 @@
+"""Two gateways on the same engines: one of them reaches these by proxies that are in trouble."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from pytest_asyncio import is_async_test
+
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.contract import our_contract
+from tests.databases import Databases
+from tests.engines import LoopThread
+from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All on one loop: the tests of a module share their gateways."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="module")
+def books(
+    engine_loop: LoopThread, databases: Databases, migrated_template: str
+) -> Iterator[PostgresEndpoint]:
+    """A database of the module's own."""
+    fresh = engine_loop.run(databases.take(migrated_template))
+    yield fresh
+    engine_loop.run(databases.drop(fresh))
+
+
+@pytest.fixture(scope="module")
+def engines(
+    books: PostgresEndpoint, valkey_endpoint: ValkeyEndpoint, objects_endpoint: ObjectsEndpoint
+) -> Engines:
+    return Engines(books, valkey_endpoint, objects_endpoint)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(
+    engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[FaultyGateway]:
+    async with faulty_gateway(engines, tmp_path_factory.mktemp("here")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def neighbour(
+    engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[FaultyGateway]:
+    async with faulty_gateway(engines, tmp_path_factory.mktemp("there")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """As many at once as there are; every answer is held against the description of the API."""
+    connector, watch = aiohttp.TCPConnector(limit=0), our_contract().watch()
+    async with aiohttp.ClientSession(connector=connector, trace_configs=[watch]) as session:
+        yield session
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def _mended(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Whatever becomes of a test, the next one begins without its trouble."""
+    yield
+    if "gateway" in request.fixturenames:
+        await request.getfixturevalue("gateway").mend()

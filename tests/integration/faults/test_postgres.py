@@ -1,0 +1,214 @@
+"""A gateway whose way to PostgreSQL is bad, and its neighbour: nothing is lost or doubled."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import asyncpg
+import pytest
+
+from sql.database import IDLE_SECONDS
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.faults.gateway import FaultyGateway
+from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
+from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
+from tests.faults.proxy import Proxy
+from tests.faults.trap import Trap
+from tests.until import until
+
+pytestmark = pytest.mark.heavy
+ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
+CONNECTIONS_MAX = 60  # a second, to a server that is not there
+
+KINDS: list[Callable[[Proxy], Trap]] = [
+    swallow_commits,
+    lambda proxy: proxy.cut(COMMIT),
+    lambda proxy: proxy.cut(MARK),
+    lambda proxy: proxy.cut(COMMITTED, back=True),
+    lambda proxy: proxy.strand(COMMITTED, back=True),
+]
+Trouble = Callable[[Proxy, Orders], Awaitable[None]]
+
+
+async def late(proxy: Proxy, orders: Orders) -> None:
+    proxy.delay = 0.1
+    await orders.accepted(5)
+
+
+async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
+    proxy.jitter = 0.2
+    await orders.accepted(5)
+
+
+def one_by_one(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
+    """Twenty times."""
+
+    async def trouble(proxy: Proxy, orders: Orders) -> None:
+        for _ in range(20):
+            trap = kind(proxy)
+            await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
+            await orders.accepted(1)
+
+    trouble.__name__ = name
+    return trouble
+
+
+async def commits_swallowed_again_and_again(proxy: Proxy, orders: Orders) -> None:
+    trap = swallow_commits(proxy, times=20)
+    await until(lambda: trap.sprung == 20)
+
+
+async def dead_unnoticed_before_commits(proxy: Proxy, orders: Orders) -> None:
+    trap = proxy.strand(COMMIT, times=3)
+    await until(lambda: trap.sprung == 3)
+
+
+async def dead_unnoticed_in_batches(proxy: Proxy, orders: Orders) -> None:
+    trap = proxy.strand(MARK, times=3)
+    await until(lambda: trap.sprung == 3)
+
+
+async def connections_broken_off(proxy: Proxy, orders: Orders) -> None:
+    for _ in range(10):
+        await orders.accepted(1)
+        proxy.break_off()
+
+
+def storm(seed: int) -> Trouble:
+    """Ten of these troubles, one after the other, as the seed says."""
+
+    async def all_sorts(proxy: Proxy, orders: Orders) -> None:
+        chance = random.Random(seed)
+        proxy.jitter = 0.01
+        for _ in range(10):
+            trap = chance.choice(KINDS)(proxy)
+            await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
+
+    all_sorts.__name__ = f"storm_{seed}"
+    return all_sorts
+
+
+TROUBLES: list[Trouble] = [
+    late,
+    late_now_and_then,
+    one_by_one("answers_to_commits_swallowed", swallow_commits),
+    one_by_one("cut_before_commits", lambda proxy: proxy.cut(COMMIT)),
+    commits_swallowed_again_and_again,
+    dead_unnoticed_before_commits,
+    dead_unnoticed_in_batches,
+]
+# They want a machine that keeps up with what is asked of it.
+TROUBLES_BY_NIGHT: list[Trouble] = [
+    one_by_one("cut_in_batches", lambda proxy: proxy.cut(MARK)),
+    one_by_one("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
+    connections_broken_off,
+    *map(storm, (1, 2)),
+]
+ALL_TROUBLES = [
+    *TROUBLES,
+    *(pytest.param(each, marks=pytest.mark.nightly) for each in TROUBLES_BY_NIGHT),
+]
+
+
+@pytest.mark.parametrize("trouble", ALL_TROUBLES, ids=lambda trouble: trouble.__name__)
+async def test_what_was_accepted_is_done_once(
+    gateway: FaultyGateway,
+    neighbour: FaultyGateway,
+    http: aiohttp.ClientSession,
+    books: PostgresEndpoint,
+    trouble: Trouble,
+) -> None:
+    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    async with here.coming(), there.coming():
+        await here.accepted(2)
+        await there.accepted(2)
+        await trouble(gateway.postgres, here)
+        await there.accepted(5)
+        gateway.postgres.mend()
+        await here.accepted(5)
+    await in_order(here, books)
+    await in_order(there, books)
+
+
+async def in_order(orders: Orders, books: PostgresEndpoint) -> None:
+    assert set(orders.statuses) <= {*ACCEPTED, 503}
+    assert orders.slowest < ANSWER_SECONDS
+    await orders.again()
+    await orders.check()
+    connection = await asyncpg.connect(books.owner_dsn)
+    try:
+        assert await run_fsck(connection) == []
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("how", ["silent", "away", "resetting"])
+async def test_while_it_is_not_there_it_is_told_in_time_and_not_besieged(
+    gateway: FaultyGateway,
+    neighbour: FaultyGateway,
+    http: aiohttp.ClientSession,
+    books: PostgresEndpoint,
+    how: str,
+) -> None:
+    proxy, loop = gateway.postgres, asyncio.get_running_loop()
+    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    async with here.coming(), there.coming():
+        await here.accepted(2)
+        await away(proxy, how)
+        await here.turned_away(10)
+        await gateway.becomes(http, "database", "unavailable")
+        await gateway.becomes(http, "status", "degraded")
+        began, made = loop.time(), proxy.made
+        await here.turned_away(int(RATE * IDLE_SECONDS))
+        tries = (proxy.made - made) / (loop.time() - began)
+        await neighbour.becomes(http, "status", "ready")
+        await there.accepted(5)
+        await back(proxy, how)
+        await here.accepted(5)
+        await gateway.becomes(http, "status", "ready")
+    await in_order(here, books)
+    await in_order(there, books)
+    assert tries < CONNECTIONS_MAX
+
+
+async def away(proxy: Proxy, how: str) -> None:
+    if how == "silent":
+        proxy.hush()
+    elif how == "away":
+        await proxy.down()
+    else:
+        proxy.resets = True
+        proxy.break_off()
+
+
+async def back(proxy: Proxy, how: str) -> None:
+    proxy.mend()
+    await proxy.up()
+
+
+async def test_one_persons_orders_at_two_gateways_are_all_done_once(
+    gateway: FaultyGateway,
+    neighbour: FaultyGateway,
+    http: aiohttp.ClientSession,
+    books: PostgresEndpoint,
+) -> None:
+    """Both ask for the same orders, under the same keys, while one of them loses its answers."""
+    here = await customer(http, gateway.url)
+    there = here.also_at(neighbour.url)
+    async with here.coming(), there.coming():
+        for _ in range(20):
+            trap = swallow_commits(gateway.postgres)
+            await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
+        gateway.postgres.mend()
+    there.asked = here.asked = sorted({*here.asked, *there.asked})
+    await in_order(here, books)
+    await there.again()
+    assert {key: told_of(there, key) for key in there.asked if is_job(key)} == {
+        key: told_of(here, key) for key in here.asked if is_job(key)
+    }
+
+
+def told_of(orders: Orders, key: str) -> str:
+    return str(orders.told[key]["job_id"])

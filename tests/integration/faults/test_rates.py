@@ -1,0 +1,165 @@
+"""Two gateways that count together, one of them on a bad way to Redis: nobody gets in too often."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from supervisors.engines.current import Current
+from supervisors.engines.rates_valkey import SharedRates
+from supervisors.engines.system import SystemClock
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.face import settings_for_tests
+from tests.faults.place import of_redis, redis_by
+from tests.faults.proxy import Proxy
+from tests.until import until
+from web.problem import Problem
+from web.rates import NOT_COUNTED, Rates, Standing
+
+pytestmark = pytest.mark.heavy
+MOST = 20
+ANSWER_SECONDS = 30.0  # half a second, and what a busy machine takes besides
+BACK_SECONDS = 15.0  # after one pause
+SCRIPT = b"EVALSHA"
+
+
+class Gateways:
+    """``here`` counts by way of the proxy. ``let_in`` is how often somebody was."""
+
+    def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
+        self.proxy, self.clock = proxy, SystemClock()
+        by_proxy = ValkeyEndpoint(redis_by(proxy, endpoint.url))
+        self._shared = [self._counting(at) for at in (by_proxy, endpoint)]
+        limits = settings_for_tests(limits={"login": MOST, "read": MOST}).limits
+        self.here, self.there = (Rates(limits, self.clock, shared) for shared in self._shared)
+        self.subject = str(uuid4())
+        self.let_in = 0
+
+    def _counting(self, endpoint: ValkeyEndpoint) -> SharedRates:
+        return SharedRates(Current(endpoint), lambda: self.clock.now().timestamp())
+
+    async def knock(self, rates: Rates, rate: str = "login") -> Standing | Problem:
+        began = self.clock.monotonic()
+        found = await rates.count(rate, self.subject)
+        assert self.clock.monotonic() - began < ANSWER_SECONDS
+        self.let_in += isinstance(found, Standing) and not found.is_over
+        return found
+
+    async def is_together(self) -> bool:
+        """Whether what one counts the other sees."""
+        self.subject = str(uuid4())
+        first, second = await self.knock(self.here), await self.knock(self.there)
+        return (
+            isinstance(first, Standing)
+            and isinstance(second, Standing)
+            and (second.remaining == first.remaining - 1)
+        )
+
+    async def close(self) -> None:
+        for shared in self._shared:
+            await shared.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateways(valkey_endpoint: ValkeyEndpoint) -> AsyncIterator[Gateways]:
+    async with Proxy(of_redis(valkey_endpoint.url), seed=3) as proxy:
+        both = Gateways(proxy, valkey_endpoint)
+        assert await both.is_together()
+        yield both
+        await both.close()
+
+
+Trouble = Callable[[Proxy], Awaitable[None]]
+
+
+async def resetting(proxy: Proxy) -> None:
+    proxy.resets = True
+
+
+async def cut_before_it_counts(proxy: Proxy) -> None:
+    proxy.cut(SCRIPT, times=100)
+
+
+async def counted_and_not_answered(proxy: Proxy) -> None:
+    proxy.swallow(SCRIPT, times=100)
+
+
+async def dead_unnoticed(proxy: Proxy) -> None:
+    proxy.strand(SCRIPT, times=100)
+
+
+async def silent(proxy: Proxy) -> None:
+    proxy.hush()
+
+
+async def away(proxy: Proxy) -> None:
+    await proxy.down()
+
+
+async def dripping(proxy: Proxy) -> None:
+    proxy.pace = 400
+
+
+async def late_now_and_then(proxy: Proxy) -> None:
+    proxy.jitter = 0.3
+
+
+TROUBLES: list[Trouble] = [
+    resetting,
+    cut_before_it_counts,
+    counted_and_not_answered,
+    dead_unnoticed,
+    silent,
+    away,
+    dripping,
+    late_now_and_then,
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
+async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
+    gateways: Gateways, trouble: Trouble
+) -> None:
+    """Whatever the one is told of its counting: what is not counted together is no login."""
+    gateways.subject, gateways.let_in = str(uuid4()), 0
+    await trouble(gateways.proxy)
+    for _ in range(MOST // 2):
+        await asyncio.gather(*(gateways.knock(g) for g in 3 * (gateways.here, gateways.there)))
+    assert gateways.let_in <= MOST
+    gateways.let_in = 0
+    found = [await gateways.knock(gateways.here, "read") for _ in range(3 * MOST)]
+    assert NOT_COUNTED not in found
+    assert MOST <= gateways.let_in <= 2 * MOST  # alone, and what was counted together before
+    gateways.proxy.mend()
+    await gateways.proxy.up()
+    await until(gateways.is_together)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 20], ids=["unnoticed", "just now", "noticed"])
+async def test_a_connection_that_was_reset_while_nothing_was_counted(
+    gateways: Gateways, turns: int
+) -> None:
+    """``turns`` of the loop later somebody knocks."""
+    gateways.proxy.break_off()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await gateways.knock(gateways.here)
+    await until(gateways.is_together)
+
+
+async def test_a_reset_of_many_connections_costs_one_pause_and_not_one_each(
+    gateways: Gateways,
+) -> None:
+    async def many() -> list[Standing | Problem]:
+        return await asyncio.gather(*(gateways.knock(gateways.here) for _ in range(MOST)))
+
+    await many()
+    assert gateways.proxy.made > BACK_SECONDS
+    gateways.proxy.break_off()
+
+    async def all_are_counted() -> bool:
+        return NOT_COUNTED not in await many()
+
+    await until(all_are_counted, within=BACK_SECONDS)

@@ -1,0 +1,283 @@
+"""Nodes that lie to a whole gateway that verifies: none is paid, and it costs them what it should.
+
+What lies about pictures is found by the check itself (``tests/integration/node/test_check.py``):
+here checkers say what they found. ``docs/VERIFICATION.md`` has the table of all lies.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+import attrs
+import pytest
+
+from actors.verifier.actor import VerifierSettings
+from rendertrust.protocol import Ack, Hello, JobDispatch, JobResult
+from rendertrust.receipt_check import verify_receipt
+from rendertrust.testing import FakeNode
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.readers import Person
+from tests.until import until
+from tests.whole import Whole, whole
+
+CLASS, CONTENT, WITHIN = "cpu/avx2/5.2", b"a picture and its evidence", 60.0
+EXACT = {"crops": [{"equal": True}], "finish": {"equal": True}}
+OFF = {"crops": [{"equal": False, "psnr": 35.0}], "finish": {"equal": True}}
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]
+
+
+@attrs.define
+class Farm:
+    """A gateway, its creator Jane, and the operators that were named so far."""
+
+    gateway: Whole
+    http: aiohttp.ClientSession
+    jane: Person
+    owner: "asyncpg.Connection[asyncpg.Record]"
+    stack: AsyncExitStack
+    operators: dict[str, Person] = attrs.Factory(dict[str, Person])
+
+    async def operator(self, name: str) -> Person:
+        if name not in self.operators:
+            self.operators[name] = Person(self.http, self.gateway.url)
+            await self.operators[name].register()
+        return self.operators[name]
+
+    async def node(self, operator: str, behave: Any, *capabilities: str) -> FakeNode:
+        """A node of an operator's, connected until the end."""
+        token = (await self.operator(operator)).headers["Authorization"].removeprefix("Bearer ")
+        node = FakeNode(
+            self.gateway.url,
+            name=f"{operator}-{len(capabilities)}",
+            capabilities=capabilities,
+            user_token=token,
+            behave=behave,
+            greet=False,
+        )
+        await self.stack.enter_async_context(node)
+        hello = Hello(version="1", slots=4, device_class=CLASS, capabilities=capabilities)
+        await node.send(hello)
+        return node
+
+    async def checker(self, operator: str, report: Any) -> FakeNode:
+        """A node that says this of whatever it is to check."""
+
+        async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+            await node.send(told(dispatch, work=report, result_ref="none:check"))
+
+        return await self.node(operator, behave, "check")
+
+    async def liar(self, lie: Lie) -> FakeNode:
+        async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+            await lie(self, node, dispatch)
+
+        return await self.node("eve", behave, "render")
+
+    async def place(self) -> str:
+        body = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "params": {"frame": 3}}
+        status, placed = await self.jane.call("POST", "/jobs/dispatch", body)
+        assert status == 200, placed
+        return str(placed["job_id"])
+
+    async def unit(self, job: str) -> Any:
+        _, found = await self.jane.call("GET", f"/jobs/{job}/units")
+        return found["units"][0]
+
+    async def blamed(self, job: str) -> Any:
+        """The unit, once its first attempt is the node's failure."""
+
+        async def look() -> Any:
+            unit = await self.unit(job)
+            return unit if unit["error_class"] == "node" else None
+
+        return await until(look, within=WITHIN)
+
+    async def ends(self, job: str) -> Any:
+        async def look() -> Any:
+            unit = await self.unit(job)
+            return unit if unit["ended_at"] else None
+
+        return await until(look, within=WITHIN)
+
+    async def earned(self, operator: str = "eve") -> int:
+        _, found = await self.operators[operator].call("GET", "/operators/earnings")
+        rows = await self.owner.fetch("SELECT coalesce(sum(amount), 0) AS sum FROM earnings")
+        assert found is not None
+        return int(rows[0]["sum"])
+
+    async def sound(self) -> None:
+        assert await run_fsck(self.owner) == []
+
+    async def put(self, dispatch: JobDispatch, content: bytes = CONTENT) -> str:
+        """Its object, where it belongs."""
+        assert dispatch.output is not None
+        await self.gateway.gateway.objects.put(dispatch.output.key, content)
+        return dispatch.output.key
+
+
+def told(dispatch: JobDispatch, **given: Any) -> JobResult:
+    named: dict[str, Any] = {"result_ref": dispatch.output and dispatch.output.key, **given}
+    return JobResult(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        status="completed",
+        **named,
+    )
+
+
+def honest(node: FakeNode, dispatch: JobDispatch, **changed: Any) -> JobResult:
+    return node.signed(dispatch, told(dispatch, sha256=SHA256, size=len(CONTENT), **changed))
+
+
+@pytest.fixture
+async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
+    settings = settings_for_tests(credits={"starter": "100"})
+    verifying = VerifierSettings(look_seconds=0.2, pays_unverifiable=False)
+    running = whole(
+        database,
+        settings,
+        verifying=verifying,
+        require_object=True,
+        verified_types=frozenset({"render"}),
+    )
+    async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
+        jane = Person(http, gateway.url)
+        await jane.register()
+        owner = await asyncpg.connect(database.owner_dsn)
+        yield Farm(gateway, http, jane, owner, stack)
+        await owner.close()
+
+
+async def delivers(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch)
+    await node.send(honest(node, dispatch))
+
+
+async def test_an_honest_node_is_paid_for_what_another_owner_saw(farm: Farm) -> None:
+    node = await farm.liar(delivers)
+    job = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    assert (await farm.unit(job))["state"] == "VERIFYING"
+    assert (await farm.jane.call("GET", f"/jobs/{job}"))[1]["charged"] == "0.0000"
+    await farm.checker("olga", EXACT)
+    unit = await farm.ends(job)
+    assert (unit["state"], unit["verified"], unit["charged"]) == ("COMPLETED", True, "10.0000")
+    _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    assert verify_receipt(document).holds
+    assert document["receipt"]["verdict"] == "exact"
+    assert await farm.earned() == 70_000
+    await farm.sound()
+
+
+async def test_what_two_owners_call_a_lie_is_one(farm: Farm) -> None:
+    """Fewer samples, another seed, another frame, an old result, a black picture …"""
+    await farm.liar(delivers)
+    await farm.checker("olga", OFF)
+    await farm.checker("otto", {"fault": "the picture is none"})
+    job = await farm.place()
+    unit = await farm.blamed(job)
+    assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
+    rows = await farm.owner.fetch(
+        "SELECT verdict, verifier_id FROM checks WHERE verdict IS NOT NULL"
+    )
+    assert [row["verdict"] for row in rows][:1] == ["mismatch"]
+    await farm.sound()
+
+
+async def test_nodes_of_one_owner_do_not_cover_each_other(farm: Farm) -> None:
+    node = await farm.liar(delivers)
+    friend = await farm.checker("eve", EXACT)
+    job = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    await farm.checker("olga", OFF)
+    await farm.checker("otto", OFF)
+    assert (await farm.blamed(job))["charged"] == "0.0000"
+    assert not any(isinstance(frame, JobDispatch) for frame in friend.received)
+    assert await farm.earned() == 0
+    await farm.sound()
+
+
+async def wrong_hash(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch)
+    await node.send(attrs.evolve(honest(node, dispatch), sha256="11" * 32))
+
+
+async def another_jobs_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    other = f"results/{UUID(int=5)}/{UUID(int=6)}/0/1/result"
+    await farm.gateway.gateway.objects.put(other, CONTENT)
+    await node.send(honest(node, dispatch, result_ref=other))
+
+
+async def no_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await node.send(honest(node, dispatch))
+
+
+async def empty_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch, b"")
+    await node.send(honest(node, dispatch))
+
+
+async def another_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch, b"an old result, of another size")
+    await node.send(honest(node, dispatch))
+
+
+async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch)
+    other = node.signed(attrs.evolve(dispatch, unit=1), honest(node, dispatch))
+    await node.send(attrs.evolve(other, unit=0))
+
+
+LIES: dict[str, Lie] = {
+    "a wrong hash": wrong_hash,
+    "another job's object": another_jobs_object,
+    "no object": no_object,
+    "an empty object": empty_object,
+    "an old result": another_object,
+    "a signature for another unit": signed_for_another,
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str) -> None:
+    await farm.checker("olga", EXACT)
+    await farm.liar(LIES[name])
+    unit = await farm.blamed(await farm.place())
+    assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
+    rows = await farm.owner.fetch("SELECT 1 FROM checks")
+    assert rows == []
+    await farm.sound()
+
+
+async def test_a_stale_attempt_and_a_result_twice_change_nothing(farm: Farm) -> None:
+    async def twice(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+        await node.send(attrs.evolve(honest(node, dispatch), attempt=7))
+        await delivers(farm, node, dispatch)
+        await node.send(honest(node, dispatch))
+
+    await farm.liar(twice)
+    await farm.checker("olga", EXACT)
+    unit = await farm.ends(await farm.place())
+    assert (unit["state"], unit["attempt"], unit["charged"]) == ("COMPLETED", 1, "10.0000")
+    assert await farm.earned() == 70_000
+    await farm.sound()
+
+
+async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> None:
+    node = await farm.liar(delivers)
+    job = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
+    assert status == 200, answer
+    await farm.checker("olga", EXACT)
+    unit = await farm.ends(job)
+    assert (unit["state"], unit["charged"], await farm.earned()) == ("CANCELLED", "0.0000", 0)
+    await farm.sound()

@@ -1,0 +1,205 @@
+"""What a scene could do if its scripts did run, each as a program; and where such a one is run."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from rendertrust.node import blender
+from rendertrust.node.blender import Blender
+from rendertrust.node.renderer import Renderer
+from rendertrust.node.sandbox import NOBODY, Sandbox
+from rendertrust.node.watch import MIB, Bounds
+
+# Everything of our own worker but Blender: its bounds, then the program.
+WORKER = """
+import json, os, resource, socket, subprocess, sys, time
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from inside.bounds import come_last, limit
+order = json.loads(sys.argv[-1])
+os.nice(order["nice"])
+come_last()
+limit(order["limits"])
+def say(**members):
+    os.write(1, json.dumps(members).encode() + b"\\n")
+def tries(action):
+    try:
+        action()
+    except OSError as fault:
+        return type(fault).__name__
+    return "worked"
+def forever():
+    while True:
+        time.sleep(1)
+say(begun=True)
+"""
+READS = """
+say(read=[tries(lambda: open(path).read()) for path in (CANARY, "/etc/shadow", "/etc/passwd")])
+say(listed=[tries(lambda: os.listdir(path)) for path in (os.path.dirname(CANARY), "/sys")])
+say(killed=tries(lambda: os.kill(AGENT, 9)))
+say(environment=sorted(os.environ), uid=os.getuid())
+"""
+WRITES = """
+places = ["/usr/x", "/x", "/etc/x", "/job/in/x", "/worker/x", "/dev/x", "/dev/shm/x", CANARY]
+say(wrote=[tries(lambda: open(path, "w")) for path in places])
+say(removed=tries(lambda: os.unlink("/job/in/scene.blend")))
+say(out=tries(lambda: open("/job/out/x", "w")))
+"""
+CONNECTS = """
+def connect(family, address):
+    with socket.socket(family) as one:
+        one.settimeout(2)
+        one.connect(address)
+addresses = [("127.0.0.1", PORT), ("1.1.1.1", 53)]
+say(connected=[tries(lambda: connect(socket.AF_INET, address)) for address in addresses])
+say(ipv6=tries(lambda: connect(socket.AF_INET6, ("::1", PORT))))
+"""
+FORKS = """
+for _ in range(20):
+    if os.fork() == 0:
+        os.setsid()
+        break
+forever()
+"""
+COUNTS = """
+born = 0
+try:
+    for _ in range(200):
+        if os.fork() == 0:
+            forever()
+        born += 1
+except OSError:
+    pass
+say(born=born)
+"""
+BOMBS = """
+while True:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(0.5)
+"""
+LEAVES = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        forever()
+    os._exit(0)
+"""
+FILLS_DISK = """
+for number in range(10**6):
+    with open(f"/job/out/{number}", "wb") as file:
+        file.write(bytes(2**20))
+"""
+MANY_FILES = """
+for number in range(10**7):
+    open(f"/tmp/{number}", "wb").close()
+"""
+FILLS_MEMORY = """
+held = []
+for _ in range(4):
+    if os.fork() == 0:
+        while True:
+            held.append(bytearray(os.urandom(1)) * 2**22)
+forever()
+"""
+FOR_EVER = "forever()"
+SPINS = "while True: pass"
+CRASHES = "import ctypes; ctypes.string_at(0)"
+KILLS = "os.kill(0, 9)"
+FLOODS = """
+while True:
+    os.write(1, b'{"event": "progress", "progress": 0.5}' + b"x" * 10**6)
+    os.write(2, b"y" * 10**6)
+"""
+CLOSES = """
+os.makedirs("/job/out/closed/inner")
+open("/job/out/closed/inner/x", "w").close()
+os.chmod("/job/out/closed/inner", 0)
+os.chmod("/job/out/closed", 0)
+forever()
+"""
+DIGS = """
+os.chdir("/job/out")
+for _ in range(3000):
+    os.mkdir("d" * 100)
+    os.chdir("d" * 100)
+"""
+LINKS = """
+os.symlink(CANARY, "/job/out/frame.png")
+os.link("/job/out/frame.png", "/job/out/other.png")
+os.mkfifo("/job/out/pipe.png")
+say(event="done", file="frame.png")
+"""
+SMALL = Bounds(
+    memory_bytes=256 * MIB,
+    processes=32,
+    disk_bytes=64 * MIB,
+    entries=5000,
+    memory_left=0,
+    disk_left=0,
+)
+
+
+@attrs.frozen(kw_only=True)
+class UsersSandbox(Sandbox):
+    """That of an ordinary user, also where the tests are root."""
+
+    def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
+        inner = Sandbox.command(self, program, folder, worker)
+        if os.getuid() != 0:
+            return inner
+        ids = ("--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+        return ["setpriv", *ids, "--inh-caps=-all", *inner]
+
+    def prepare(self, folder: Path) -> None:
+        Sandbox.prepare(self, folder)
+        if os.getuid() == 0:
+            for part in ("out", "home", "tmp"):
+                os.chown(folder / part, NOBODY, NOBODY)
+
+
+@attrs.frozen(kw_only=True)
+class Watched(Blender):
+    """Small bounds, so that a test fills neither the disk nor the memory."""
+
+    @property
+    def bounds(self) -> Bounds:
+        return SMALL
+
+
+def sandboxed(*, as_root: bool) -> Blender:
+    """Programs in Blender's place; everything around it as it is."""
+    kind = Sandbox if as_root else UsersSandbox
+    # The system's, which everybody may run, where there is one.
+    system = Path("/usr/bin/python3")
+    python = os.path.realpath(system if system.exists() else sys.executable)
+    readable = () if python.startswith("/usr/") else (Path(sys.base_prefix),)
+    box = kind(bwrap=shutil.which("bwrap") or "", readable=readable, as_root=as_root)
+    before = (python, "-I", "-B")
+    program = Renderer(kind="bpy", before=before, after=(), readable=readable)
+    return Watched(renderer=program, box=box)
+
+
+def worker_of(place: Path, program: str, **names: object) -> Path:
+    """The worker's folder with ``program`` for Blender; ``names`` are known to it."""
+    folder = place / "inside"
+    shutil.copytree(blender.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    (folder / "worker.py").write_text(WORKER + given + program)
+    return folder
+
+
+def hash_of(tree: Path) -> str:
+    """What lies in a folder: names, kinds, modes, contents."""
+    sum_ = hashlib.sha256()
+    for path in sorted(tree.rglob("*")):
+        facts = path.lstat()
+        sum_.update(f"{path.relative_to(tree)} {facts.st_mode} {facts.st_uid}\n".encode())
+        if path.is_file() and not path.is_symlink():
+            sum_.update(path.read_bytes())
+    return sum_.hexdigest()

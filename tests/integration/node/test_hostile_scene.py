@@ -1,0 +1,251 @@
+"""Hostile scenes: nothing outside of the work folder is harmed, and the node goes on.
+
+Each program runs as root's sandbox runs it and as an ordinary user's, where the tests are root.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from rendertrust.node import blender, watch
+from rendertrust.node.clearing import clear
+from rendertrust.node.plain import NotAFile
+from rendertrust.node.plugins.render import result_of
+from rendertrust.node.process import Ending
+from rendertrust.node.spool import Spool
+from rendertrust.node.watch import family
+from rendertrust.protocol import Running
+from tests.integration.node import hostile
+from tests.listening import listening
+from tests.until import until
+
+AS = [
+    pytest.param(True, id="root", marks=pytest.mark.skipif(os.getuid() != 0, reason="not root")),
+    pytest.param(False, id="user"),
+]
+SURVIVOR_SECONDS = 5.0
+pytestmark = pytest.mark.heavy
+
+
+@attrs.define
+class Stage:
+    """A node's disk: a canary beside the work folder, and who runs."""
+
+    folder: Path
+    canary: Path
+    node: blender.Blender
+    before: str
+    said: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
+    pids: set[int] = attrs.field(factory=set[int])
+
+    def untouched(self) -> None:
+        """Nothing but the work folder has changed."""
+        assert hostile.hash_of(self.canary.parent) == self.before
+
+    async def survivors_end(self) -> None:
+        await until(lambda: not any(map(_runs, self.pids)), within=SURVIVOR_SECONDS)
+
+    def told(self, name: str) -> Any:
+        return next(line[name] for line in self.said if name in line)
+
+
+@pytest.fixture(params=AS)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        root.chmod(0o755)
+        (root / "tree").mkdir()
+        canary = root / "tree" / "canary"
+        canary.write_text("secret")
+        canary.chmod(0o666)
+        folder = root / "work"
+        (folder / "in").mkdir(parents=True)
+        (folder / "in" / "scene.blend").write_text("scene")
+        node = hostile.sandboxed(as_root=request.param)
+        yield Stage(folder, canary, node, hostile.hash_of(canary.parent))
+        clear(folder)
+        assert not folder.exists()
+
+
+async def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, **more: Any) -> Ending:
+    """The program's end, as the node sees it; what it started is noted while it runs."""
+    within = more.pop("within", 120)
+    names = {"CANARY": str(stage.canary), "AGENT": os.getpid(), **more}
+    worker = hostile.worker_of(stage.folder.parent, program, **names)
+    monkeypatch.setattr(blender, "WORKER", worker)
+    stage.node.box.prepare(stage.folder)
+    async with _noting(stage):
+        return await stage.node.obey(
+            {}, stage.folder, within=within, hear=lambda line: stage.said.append(dict(line))
+        )
+
+
+@asynccontextmanager
+async def _noting(stage: Stage) -> AsyncGenerator[None]:
+    others = set(family(os.getpid()))
+
+    async def note() -> None:
+        while True:
+            stage.pids |= set(family(os.getpid())) - others
+            await asyncio.sleep(0.05)
+
+    noting = asyncio.ensure_future(note())
+    try:
+        yield
+    finally:
+        noting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await noting
+
+
+def _runs(pid: int) -> bool:
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return said.rpartition(")")[2].split()[0] not in "ZX"
+
+
+async def test_a_scene_reads_no_file_of_the_machine(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = await run(stage, monkeypatch, hostile.READS)
+    assert ending.code == 0, ending
+    assert "worked" not in stage.told("read")
+    assert "worked" not in stage.told("listed")
+    assert stage.told("killed") != "worked"
+    assert stage.told("uid") != 0
+    assert set(stage.told("environment")) <= {"HOME", "LANG", "PATH", "PWD", "LC_CTYPE"}
+    stage.untouched()
+
+
+async def test_a_scene_writes_its_work_folder_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = await run(stage, monkeypatch, hostile.WRITES)
+    assert ending.code == 0, ending
+    assert "worked" not in stage.told("wrote")
+    assert stage.told("removed") != "worked"
+    assert stage.told("out") == "worked"
+    assert (stage.folder / "in" / "scene.blend").read_text() == "scene"
+    stage.untouched()
+
+
+async def test_a_scene_reaches_no_address(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[object] = []
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer.get_extra_info("peername"))
+
+    async with listening(greet) as port:
+        ending = await run(stage, monkeypatch, hostile.CONNECTS, PORT=port)
+    assert ending.code == 0, ending
+    assert "worked" not in [*stage.told("connected"), stage.told("ipv6")]
+    assert not came
+    stage.untouched()
+
+
+async def test_a_scene_starts_no_more_processes_than_it_may(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says no: they are counted for this unit alone, whoever else runs here."""
+    monkeypatch.setattr(watch, "MEMORY_EVERY", 60.0)
+    ending = await run(stage, monkeypatch, hostile.COUNTS)
+    assert ending.code == 0, ending
+    assert 1 <= stage.told("born") <= stage.node.box.limits(1)["processes"]
+    await stage.survivors_end()
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "whose"),
+    [
+        (hostile.BOMBS, "processes", "scene"),
+        (hostile.FILLS_DISK, "wrote more", "scene"),
+        (hostile.MANY_FILES, "files", "scene"),
+        (hostile.FILLS_MEMORY, "memory", "node"),
+    ],
+    ids=["fork bomb", "disk", "many files", "memory"],
+)
+async def test_a_scene_that_takes_too_much_is_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, words: str, whose: str
+) -> None:
+    ending = await run(stage, monkeypatch, program)
+    assert ending.excess is not None, ending
+    assert words in ending.excess.reason
+    assert ending.excess.failure == whose
+    await stage.survivors_end()
+    stage.untouched()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [hostile.FOR_EVER, hostile.SPINS, hostile.FORKS, hostile.FLOODS],
+    ids=["sleeps", "spins", "forks", "floods"],
+)
+async def test_a_scene_that_runs_for_ever_is_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    ending = await run(stage, monkeypatch, program, within=3)
+    assert ending.code is None
+    assert stage.pids
+    await stage.survivors_end()
+    stage.untouched()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [hostile.CRASHES, hostile.KILLS, hostile.LEAVES],
+    ids=["crashes", "kills all it sees", "leaves a process"],
+)
+async def test_a_scene_that_ends_leaves_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    began = time.monotonic()
+    ending = await run(stage, monkeypatch, program)
+    assert ending.last == {"begun": True}
+    assert ending.excess is None
+    assert time.monotonic() - began < 100, "it was waited for, though its scene had ended"
+    await stage.survivors_end()
+    stage.untouched()
+
+
+async def test_a_folder_that_a_scene_closed_is_seen_or_looked_into(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = await run(stage, monkeypatch, hostile.CLOSES, within=8)
+    if os.getuid() != 0:  # to root no folder is closed
+        assert ending.excess is not None
+        assert "closed" in ending.excess.reason
+    await stage.survivors_end()
+
+
+async def test_folders_deeper_than_any_path_are_removed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(stage, monkeypatch, hostile.DIGS)
+    assert any((stage.folder / "out").iterdir())
+    clear(stage.folder)
+    assert not stage.folder.exists()
+
+
+async def test_a_link_is_no_result(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = await run(stage, monkeypatch, hostile.LINKS)
+    spool = Spool(stage.folder.parent / "spool")
+    try:
+        result = result_of(ending, stage.folder)
+        file = getattr(result, "file", None)
+        assert file is not None
+        for name in (file, file.with_name("other.png"), file.with_name("pipe.png")):
+            with pytest.raises(NotAFile):
+                spool.take(name, Running(job_id="j"))
+    finally:
+        spool.close()

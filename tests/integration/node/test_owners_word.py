@@ -1,0 +1,183 @@
+"""What the owner of the machine says: when the node works, for whom, and when it ends."""
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust.node import agent, machine, quiet
+from rendertrust.node.hours import Hours
+from rendertrust.node.plugins import Offer
+from rendertrust.node.quiet import Times
+from rendertrust.node.sandbox import Bare
+from rendertrust.node.settings import Settings
+from rendertrust.node.state import StateFolder
+from rendertrust.protocol import Ack, FromGateway, FromNode, Hello, JobResult, JobStatus
+from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.gateway import Gateway
+from tests.until import until
+
+SHORT, LONG = {"rows": 300}, {"rows": 10_000}
+WATCHFUL = attrs.evolve(QUICK, look_seconds=0.1, idle_looks=1, idle_only=True)
+
+
+def ack_of(frame: FromNode) -> FromGateway | None:
+    if isinstance(frame, JobResult):
+        return Ack(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+    return None
+
+
+@attrs.define
+class Others:
+    """Who else uses the machine, as the kernel would tell."""
+
+    busy: bool = False
+    others: int = 0
+    total: int = 0
+
+    def read(self) -> Times:
+        self.others, self.total = self.others + 90 * self.busy, self.total + 100
+        return Times(self.others, self.total)
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Others:
+    found = Others()
+    monkeypatch.setattr(quiet.Quiet, "look", _looking(found))
+    return found
+
+
+def _looking(found: Others) -> object:
+    look = quiet.Quiet.look
+
+    def looked(self: quiet.Quiet) -> bool:
+        self.read = found.read
+        return look(self)
+
+    return looked
+
+
+async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
+    peer: Gateway, start: Start, others: Others, gate: asyncio.Event
+) -> None:
+    peer.answer = ack_of
+    async with start(WATCHFUL) as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("gated"))
+        await peer.next(JobStatus)
+        others.busy = True
+        await until(lambda: node.folder.told().get("status") == "resting")
+        await peer.send(peer.dispatch("echo", "j2"))
+        refused = await peer.result("j2")
+        assert (refused.status, refused.failure) == ("failed", "network")
+        assert not peer.sockets[-1].closed
+        gate.set()
+        assert (await peer.result("j1", within=60)).status == "completed"
+        await until(lambda: peer.sockets[-1].closed)
+        beats = len(peer.beats)
+        seen = agent.status(node.folder.path)
+        assert isinstance(seen, agent.Status)
+        assert seen.resting == "others use this machine"
+        others.busy = False
+        await peer.next(Hello)
+        await until(lambda: len(peer.beats) > beats)
+
+
+async def test_a_node_does_not_connect_outside_of_its_hours(peer: Gateway, start: Start) -> None:
+    now = datetime.now().astimezone()
+    far = now + timedelta(hours=11)
+    hours = Hours(far.hour * 60, (far + timedelta(hours=1)).hour * 60)
+    async with start(attrs.evolve(QUICK, hours=hours, look_seconds=0.1)) as node:
+        await until(lambda: node.folder.told().get("status") == "resting")
+        assert "alone" in node.folder.told()["why"]
+        assert peer.connects == 0
+        node.stop.set()
+        assert (await node.ended()).ok
+
+
+async def test_drained_by_its_owner_it_finishes_gives_back_and_ends(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("gated"))
+        await peer.next(JobStatus)
+        await peer.send(peer.dispatch("echo", "j2"))
+        await until(lambda: len(node.folder.told().get("units", [])) == 2)
+        node.folder.wish_drain()
+        assert (await peer.result("j2")).status == "failed"
+        gate.set()
+        assert (await peer.result("j1", within=60)).status == "completed"
+        assert await node.ended(60) == agent.Ended(reason="drained", ok=True)
+    async with start():
+        await peer.next(Hello)  # the wish was done: it does not end the next one
+
+
+async def test_stopped_it_finishes_what_runs_where_it_may(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
+    peer.answer = ack_of
+    async with start(attrs.evolve(QUICK, finish_seconds=120)) as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("gated"))
+        await peer.next(JobStatus)
+        node.stop.set()
+        await until(lambda: any("a second signal" in line for line in node.told))
+        gate.set()
+        assert (await peer.result("j1", within=60)).status == "completed"
+        assert await node.ended(60) == agent.Ended(reason="stopped", ok=True)
+
+
+async def test_a_second_signal_gives_back_at_once(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start(attrs.evolve(QUICK, finish_seconds=3600)) as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
+        await peer.next(JobStatus)
+        node.stop.set()
+        await until(lambda: any("a second signal" in line for line in node.told))
+        await until(lambda: not node.stop.is_set())
+        node.stop.set()
+        assert (await peer.result("j1")).status == "failed"
+        assert (await node.ended(60)).reason == "stopped"
+
+
+async def test_a_node_without_a_sandbox_serves_its_owner_and_whom_he_trusts(
+    peer: Gateway, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Offer, "has_sandbox", False)
+    async with start() as node:
+        assert (await peer.next(Hello)).pools == ("mine", "trusted")
+        for job, pool in (("j1", "any"), ("j2", None), ("j3", "trusted"), ("j4", "mine")):
+            await peer.send(peer.dispatch("echo", job, pool=pool))
+        answers = {job: await peer.result(job) for job in ("j1", "j2", "j3", "j4")}
+        assert [answers[job].status for job in answers] == ["failed"] * 2 + ["completed"] * 2
+        assert answers["j1"].failure == "network"
+        assert node.folder.told()["serves"] == ["mine", "trusted"]
+
+
+def test_what_an_owner_accepted_is_kept_in_his_words_alone(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    assert not folder.accepts_no_sandbox
+    folder.accept_no_sandbox("yes")
+    assert not folder.accepts_no_sandbox
+    folder.accept_no_sandbox("I trust every scene that this node renders")
+    assert folder.accepts_no_sandbox
+    assert isinstance(Bare(), Bare)
+
+
+def test_caps_are_shared_by_the_slots() -> None:
+    settings = Settings(slots=2, cores=1, ram_bytes=8 << 30)
+    assert settings.threads_each == 1
+    assert settings.memory_each == 4 << 30
+    assert Settings(slots=1, cores=10_000).cores_given == machine.cores()
+    assert Settings().memory_each is None
+
+
+async def test_hello_tells_the_caps(peer: Gateway, start: Start) -> None:
+    async with start(attrs.evolve(QUICK, cores=1, ram_bytes=2 << 30)):
+        hello = await peer.next(Hello)
+    assert (hello.cores, hello.ram) == (1, 2 << 30)

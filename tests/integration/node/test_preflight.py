@@ -1,0 +1,352 @@
+"""What pre-flight finds: a scene for each finding, made by Blender, looked into in the sandbox."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from rendertrust.node import blender, inspection
+from rendertrust.node.blender import Blender
+from rendertrust.node.inspection import Where
+from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import Render
+from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
+from rendertrust.preflight.layout import laid_out
+from rendertrust.preflight.price import seconds_of
+from tests.integration.node.scenes import run, task
+
+pytestmark = pytest.mark.render
+
+CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
+# All scenes by one Blender; the argument is the folder for them.
+SCENES = """
+import bpy, os, sys
+folder = sys.argv[1]
+def fresh():
+    bpy.ops.wm.read_factory_settings()
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples = "CYCLES", 16
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    return scene
+def save(name, compress=True):
+    path = os.path.join(folder, name + ".blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, compress=compress, relative_remap=False)
+def picture(path, number=1.0):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    image = bpy.data.images.new("made", 4, 4)
+    image.pixels = [number] * 64
+    image.filepath_raw, image.file_format = path, "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+def textured(image, **user):
+    nodes = bpy.data.materials["Material"].node_tree
+    node = nodes.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    for name, value in user.items():
+        setattr(node.image_user, name, value)
+    nodes.links.new(node.outputs[0], nodes.nodes["Principled BSDF"].inputs[0])
+def image(path, source="FILE"):
+    made = bpy.data.images.new("texture", 4, 4)
+    made.source, made.filepath = source, path
+    return made
+
+fresh(); save("clean")
+fresh(); save("newer", compress=False)
+scene = fresh(); scene.render.engine = "BLENDER_EEVEE"; save("eevee")
+scene = fresh(); scene.camera = None; save("camera")
+scene = fresh(); scene.render.image_settings.media_type = "VIDEO"; save("movie")
+scene = fresh(); scene.cycles.samples = 4096; scene.cycles.time_limit = 5; save("samples")
+scene = fresh(); scene.render.resolution_x = 20000; save("large")
+scene = fresh(); scene.render.use_border = scene.render.use_stamp = True; save("region")
+fresh(); textured(image("/artist/wood.png")); save("missing")
+fresh()
+for tile in (1001, 1002):
+    picture(f"{folder}/maps/skin.{tile}.png")
+udim = image("//maps/skin.<UDIM>.png", "TILED")
+for tile in (1002, 1011):
+    udim.tiles.new(tile)
+textured(udim); save("udim")
+fresh()
+for number in (5, 6, 8):
+    picture(f"{folder}/maps/fire_{number:04d}.png")
+textured(image("//maps/fire_0005.png", "SEQUENCE"), frame_duration=4, frame_offset=4)
+save("sequence")
+fresh()
+evil = bpy.data.texts.new("rig_ui.py"); evil.use_module = True
+driver = bpy.data.objects["Cube"].driver_add("location", 0).driver
+driver.expression = "__import__('math').sin(frame)"
+plain = bpy.data.objects["Cube"].driver_add("location", 1).driver
+plain.expression = "frame * 2"
+save("scripts")
+fresh()
+bpy.data.objects["Cube"].modifiers.new("Fine", "SUBSURF").render_levels = 11; save("memory")
+scene = fresh()
+bpy.data.objects["Cube"].modifiers.new("Cloth", "CLOTH"); save("cloth")
+scene = fresh()
+tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+scene.compositing_node_group = tree
+tree.nodes.new("CompositorNodeOutputFile"); save("output")
+class Foreign(bpy.types.ShaderNode):
+    bl_idname, bl_label = "ForeignNode", "Foreign"
+bpy.utils.register_class(Foreign)
+fresh()
+bpy.data.materials["Material"].node_tree.nodes.new("ForeignNode"); save("addon")
+class Engine(bpy.types.RenderEngine):
+    bl_idname, bl_label = "FOREIGN_RENDER", "Foreign"
+bpy.utils.register_class(Engine)
+scene = fresh(); scene.render.engine = "FOREIGN_RENDER"; save("engine")
+fresh()
+bpy.data.objects["Cube"].name = "Chair"; save("library")
+fresh(); save("linking")
+with bpy.data.libraries.load(f"{folder}/library.blend", link=True, relative=True) as (have, take):
+    take.objects = ["Chair"]
+bpy.context.collection.objects.link(take.objects[0]); save("linking")
+scene = fresh(); scene.cycles.use_guiding = True; save("guided")
+os._exit(0)
+"""
+
+
+@attrs.frozen
+class Case:
+    """Which scene has which finding, and what it says of it."""
+
+    scene: str
+    code: str
+    level: str
+    setting: str
+    object: str | None = None
+    path: str | None = None
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    run(SCENES, str(folder))
+    newer = folder / "newer.blend"
+    newer.write_bytes(newer.read_bytes().replace(b"BLENDER17-01v0502", b"BLENDER17-01v0503", 1))
+    (folder / "nothing.blend").write_bytes(b"not a scene at all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
+    found = asyncio.run(blender.find(tmp_path_factory.mktemp("scratch")))
+    assert isinstance(found, Blender)
+    return found
+
+
+async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Mapping[str, Any]:
+    (folder / "in").mkdir(parents=True)
+    shutil.copyfile(scene, folder / "in" / scene.name)
+    for name in more:
+        target = folder / "in" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(scene.parent / name, target)
+    told = await inspection.inspect(found, Where(folder=folder, scene=scene.name))
+    assert not isinstance(told, Failed), told
+    return told
+
+
+def by_code(found: tuple[Finding, ...]) -> dict[str, Finding]:
+    return {finding.code: finding for finding in found}
+
+
+CASES = [
+    Case("nothing", "not_a_scene", "error", "Save As"),
+    Case("newer", "newer_version", "error", "save it in Blender 5.2"),
+    Case("eevee", "eevee_on_cpu", "error", "Render Engine: Cycles"),
+    Case("engine", "unknown_engine", "error", "Render Engine: Cycles"),
+    Case("camera", "no_camera", "error", "Scene > Camera", "Object 'Camera'"),
+    Case("movie", "movie_output", "error", "File Format"),
+    Case("large", "too_large", "error", "Resolution"),
+    Case("missing", "missing_file", "error", "Data", "Image 'texture'", "/artist/wood.png"),
+    Case("linking", "missing_file", "error", "Data", "Library 'library.blend'", "//library.blend"),
+    Case("addon", "addon_node", "error", "own nodes", "Material 'Material' > Foreign"),
+    Case("memory", "too_much_memory", "error", "Max Subdivision", "Cube"),
+    Case("samples", "many_samples", "warning", "Max Samples"),
+    Case("samples", "time_limit", "note", "Time Limit"),
+    Case("region", "region", "warning", "Render Region"),
+    Case("region", "stamp", "note", "Burn Into Image"),
+    Case("scripts", "auto_run_script", "warning", "Register", "Text 'rig_ui.py'"),
+    Case("scripts", "driver_script", "warning", "Drivers", "Object 'Cube' location[0]"),
+    Case("cloth", "unbaked_simulation", "warning", "Bake", "Object 'Cube' > Cloth"),
+    Case("output", "output_node", "warning", "MultiLayer", "Node 'File Output'"),
+    Case("guided", "no_tiles", "note", "Path Guiding"),
+]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.scene}-{case.code}" for case in CASES])
+async def test_finding_says_where_it_is_and_what_mends_it(
+    found_blender: Blender, scenes: Path, tmp_path: Path, case: Case
+) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / f"{case.scene}.blend")
+    found = findings(told, CPU)
+    finding = by_code(found)[case.code]
+    assert (finding.level, finding.object, finding.path) == (case.level, case.object, case.path)
+    assert case.setting in finding.setting
+    assert finding.message
+    assert stops(found) == (case.level == "error")
+
+
+async def test_clean_scene_has_no_finding(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    assert findings(told, CPU) == ()
+    assert (told["frame_start"], told["frame_end"], told["fps"]) == (1, 250, 24)
+    (outside,) = findings(told, CPU, frames=[250, 251, 300])
+    assert (outside.code, outside.level) == ("frames_outside", "warning")
+    assert "2 of the frames, as 251" in outside.message
+
+
+async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    plugin = Render(scratch=tmp_path, found=found_blender)
+    result = await plugin.run(task(tmp_path / "unit", scenes / "engine.blend", {}))
+    assert isinstance(result, Failed)
+    assert (result.failure, "FOREIGN_RENDER" in result.error) == ("scene", True)
+
+
+async def test_plain_driver_is_no_finding(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / "scripts.blend")
+    assert [script["object"] for script in told["scripts"] if script["kind"] == "driver"] == [
+        "Object 'Cube' location[0]"
+    ]
+
+
+async def test_missing_tile_and_number_of_a_texture_are_named(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    skin = ("maps/skin.1001.png", "maps/skin.1002.png")
+    udim = await facts_of(found_blender, tmp_path / "a", scenes / "udim.blend", *skin)
+    assert by_code(findings(udim, CPU))["missing_file"].path == "/job/in/maps/skin.1011.png"
+    fire = tuple(f"maps/fire_000{number}.png" for number in (5, 6, 8))
+    told = await facts_of(found_blender, tmp_path / "b", scenes / "sequence.blend", *fire)
+    assert by_code(findings(told, CPU))["missing_file"].path == "/job/in/maps/fire_0007.png"
+    assert {Path(file["file"]).name for file in told["files"]} == {
+        f"fire_000{number}.png" for number in (5, 6, 7, 8)
+    }
+
+
+async def test_what_a_linked_library_lost_is_named(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # it has no chair
+    shutil.copyfile(scenes / "linking.blend", tmp_path / "linking.blend")
+    told = await facts_of(
+        found_blender, tmp_path / "w", tmp_path / "linking.blend", "library.blend"
+    )
+    lost = by_code(findings(told, CPU))["missing_link"]
+    assert (lost.level, lost.object) == ("error", "Object 'Chair'")
+
+
+async def test_own_machine_lists_what_a_scene_links(scenes: Path) -> None:
+    told = await inspection.look(scenes / "udim.blend")
+    assert isinstance(told, Mapping)
+    layout = laid_out(scenes / "udim.blend", told["files"])
+    assert [file.path for file in layout.files] == ["maps/skin.1001.png", "maps/skin.1002.png"]
+    assert all(file.size == file_size(scenes / file.path) for file in layout.files)
+    assert [missing.source.name for missing in layout.missing] == ["skin.1011.png"]
+    linking = await inspection.look(scenes / "linking.blend")
+    assert isinstance(linking, Mapping)
+    (library,) = laid_out(scenes / "linking.blend", linking["files"]).files
+    assert (library.kind, library.path) == ("library", "library.blend")
+
+
+@pytest.mark.heavy
+async def test_baked_simulation_beside_the_scene_is_sent_with_it(
+    scenes: Path, tmp_path: Path
+) -> None:
+    scene = tmp_path / "clean.blend"
+    shutil.copyfile(scenes / "clean.blend", scene)
+    baked = tmp_path / "blendcache_clean" / "cloth_000001_00.bphys"
+    baked.parent.mkdir()
+    baked.write_bytes(b"a baked frame")
+    told = await inspection.look(scene)
+    assert isinstance(told, Mapping)
+    layout = laid_out(scene, told["files"])
+    (file,) = layout.files
+    assert (file.kind, file.path) == ("cache", "blendcache_clean/cloth_000001_00.bphys")
+    assert (file.size, layout.paths) == (13, {})
+
+
+def file_size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def preflight(*words: str) -> tuple[int, dict[str, Any], str]:
+    """The command's exit code, its document, and what people read."""
+    command = [sys.executable, "-m", "rendertrust"]
+    root = Path(__file__).parents[3]
+    told = [
+        subprocess.run(
+            [*command, *flags, "preflight", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=root,
+            timeout=120,
+        )
+        for flags in (("--json",), ())
+    ]
+    assert told[0].returncode == told[1].returncode
+    return told[0].returncode, json.loads(told[0].stdout), told[1].stdout + told[1].stderr
+
+
+@pytest.mark.heavy
+def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
+    code, document, text = preflight(str(scenes / "udim.blend"), "--frames", "1-3")
+    assert code == 1
+    assert [file["path"] for file in document["files"]] == [
+        "maps/skin.1001.png",
+        "maps/skin.1002.png",
+    ]
+    assert [finding["code"] for finding in document["findings"]] == ["missing_file"]
+    assert "skin.1011.png" in text
+    assert "External Data" in text
+    code, document, text = preflight(str(scenes / "clean.blend"))
+    assert (code, document["findings"], text) == (0, [], "Nothing to mend.\n")
+    code, document, text = preflight(str(scenes / "clean.blend"), "--frames", "9-1")
+    assert (code, document["error"]["code"]) == (2, "usage")
+    assert "write 1-9" in text
+
+
+async def test_own_machine_without_blender_says_what_to_install(
+    scenes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+    told = await inspection.look(scenes / "clean.blend")
+    assert isinstance(told, blender.NoBlender)
+    assert "pip install 'rendertrust[render]'" in told.reason
+
+
+async def test_probe_measures_small_parts_of_three_frames(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    where = Where(folder=tmp_path, scene="clean.blend")
+    probed = await inspection.probe(found_blender, where, told, range(1, 251), threads=2)
+    assert not isinstance(probed, Failed), probed
+    assert [frame.frame for frame in probed.frames] == [1, 126, 250]
+    assert (probed.width, probed.height, probed.samples) == (64, 36, 16)
+    assert 0 < seconds_of(probed, 77) < 60
+    assert seconds_of(probed, 77, samples=1600) >= seconds_of(probed, 77)
+
+
+async def test_eevee_is_not_probed(found_blender: Blender, scenes: Path, tmp_path: Path) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / "eevee.blend")
+    where = Where(folder=tmp_path, scene="eevee.blend")
+    probed = await inspection.probe(found_blender, where, told, [1])
+    assert isinstance(probed, Failed)
+    assert (probed.failure, "Cycles" in probed.error) == ("scene", True)

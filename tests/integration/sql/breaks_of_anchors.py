@@ -1,0 +1,47 @@
+"""How what is known of the chain can be broken on purpose (I12)."""
+
+HASH = "sha256('x')"
+CHECKPOINT = f"INSERT INTO checkpoints VALUES (5, {HASH}, now(), 'note');"
+
+
+def sent(nonce: int, *, size: str = "NULL", root: str = "NULL", contract: str = "0xc") -> str:
+    """A transaction that was confirmed."""
+    return (
+        "INSERT INTO chain_transactions (chain_id, sender, nonce, contract, size, root, raw,"
+        " hashes, state, block_number, created_at, bid_at, confirmed_at) VALUES"
+        f" (7, 'me', {nonce}, '{contract}', {size}, {root}, '', ARRAY['0x{nonce}'], 'CONFIRMED',"
+        " 1, now(), now(), now());"
+    )
+
+
+def epoch(number: int, origin: str) -> str:
+    """An epoch that began with leaf 0."""
+    return (
+        f"INSERT INTO epochs VALUES ({number}, {number - 2}, 'leaf', '{origin}', 7, '0xc', 5,"
+        f" {HASH}, 'me', 4, now());"
+    )
+
+
+BREAKS_OF_ANCHORS = {
+    "an anchor with another root": (
+        "i12_roots",
+        CHECKPOINT + sent(0) + sent(1, size="5", root="sha256('y')"),
+    ),
+    "a transaction that is missing": ("i12_numbers", sent(0) + sent(2)),
+    "the contract's own transaction that is missing": (
+        "i12_contracts",
+        CHECKPOINT + sent(1, size="5", root=HASH),
+    ),
+    "an epoch without its leaf": ("i12_epochs", epoch(2, "log/epoch/2")),
+    "a log that is not named after its epoch": (
+        "i12_epochs",
+        (
+            "INSERT INTO log_head VALUES (true, 'log', 1, sha256(''), 0);"
+            f"INSERT INTO leaves VALUES (0, NULL, NULL, {HASH});" + epoch(2, "log/epoch/2")
+        ),
+    ),
+    "a chain that is ahead": (
+        "i12_halt",
+        f"INSERT INTO log_halt VALUES (true, 'AHEAD', now(), 7, '0xc', 9, {HASH})",
+    ),
+}

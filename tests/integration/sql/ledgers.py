@@ -1,0 +1,35 @@
+"""Ledgers as gateways run them: real actors over a database, asked by many at once."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from actors.kernel import Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import Commit, Ledger, Outcome
+from sql.database import Database
+from sql.store import SqlStore
+from supervisors.child import Child
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+
+ANSWER_SECONDS = 20.0  # requests wait two; a busy machine takes more
+
+
+@asynccontextmanager
+async def running_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
+    """One gateway's Ledger, until the block ends."""
+    store, ref = SqlStore(database), Ref[Ledger]("ledger", capacity=20_000)
+    child = Child("ledger", lambda: LedgerActor(store, SystemClock(), SystemRandom()), ref=ref)
+    tree = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child])
+    await tree.start()
+    try:
+        yield ref
+    finally:
+        await tree.stop()
+
+
+async def told(ledger: Ref[Ledger], commit: Commit) -> Outcome:
+    """What it answers in time."""
+    return await ledger.ask(commit, within=ANSWER_SECONDS)

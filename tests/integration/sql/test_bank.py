@@ -1,0 +1,209 @@
+"""A bank: while 64 people move money at two gateways, whoever looks sees the same total."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from actors.kernel import Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import (
+    Commit,
+    InsufficientCredits,
+    Ledger,
+    PlaceHold,
+    Posted,
+    ReleaseHold,
+    Transfer,
+    user_account,
+)
+from sql.credits import Credits
+from sql.database import Database
+from sql.fsck import run_fsck
+from sql.store import SqlStore
+from supervisors.child import Child
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import fresh_id
+
+WRITERS, ORDERS, PEOPLE, EACH = 64, 60, 12, 100_000
+TOTAL = PEOPLE * EACH
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+BALANCE_AND_NEWEST = """
+SELECT a.balance, (SELECT e.after FROM entries e WHERE e.account_id = a.id
+                   ORDER BY e.version DESC LIMIT 1) AS newest
+FROM accounts a WHERE a.name = $1
+"""
+
+
+@asynccontextmanager
+async def gateways(
+    endpoint: PostgresEndpoint,
+) -> AsyncGenerator[list[tuple[Database, Ref[Ledger]]]]:
+    """Two pools of connections, each with a Ledger of its own, as two gateways have them."""
+    pools = [Database(lambda: endpoint.app_dsn) for _ in range(2)]
+    children = [
+        Child(f"ledger {number}", lambda pool=pool: ledger(pool))  # type: ignore[misc]
+        for number, pool in enumerate(pools)
+    ]
+    root = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1, 60), children)
+    await root.start()
+    try:
+        yield [(pool, child.ref) for pool, child in zip(pools, children, strict=True)]
+    finally:
+        await root.stop()
+        for pool in pools:
+            await pool.close()
+
+
+def ledger(pool: Database) -> LedgerActor:
+    return LedgerActor(SqlStore(pool), SystemClock(), SystemRandom())
+
+
+class Bank:
+    """``outcomes`` and ``looks`` say what was done, and how often it was looked at."""
+
+    def __init__(self, people: Sequence[UUID]) -> None:
+        self.people = people
+        self.outcomes: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
+        self.open = True
+
+    # ── who moves money ──────────────────────────────────────────────────────────────────────────
+
+    async def write(self, ref: Ref[Ledger], seed: int) -> None:
+        """To and fro, with holds in between; now and then more than there is."""
+        chance = random.Random(seed)
+        for _ in range(ORDERS):
+            one, other = (user_account(person) for person in chance.sample(self.people, 2))
+            amount = chance.choice([1, 700, 30_000, 2 * TOTAL])
+            name = f"bank:{fresh_id()}"
+            if chance.random() < 0.2:
+                order = Commit((PlaceHold(one, amount, name),))
+                if await self.done(ref, order):
+                    assert await self.done(ref, Commit((ReleaseHold(name),)))
+            else:
+                move = Transfer(one, other, one, amount, "ADJUSTMENT", name)
+                await self.done(ref, Commit((move,)))
+
+    async def done(self, ref: Ref[Ledger], order: Commit) -> bool:
+        outcome = await ref.ask(order, within=10.0)
+        self.outcomes[type(outcome).__name__] += 1
+        assert isinstance(outcome, Posted | InsufficientCredits), outcome
+        return isinstance(outcome, Posted)
+
+    # ── who looks ────────────────────────────────────────────────────────────────────────────────
+
+    async def all_at_once(self, pool: Database) -> None:
+        """As ``GET /credits/balance`` reads, for many who ask at the same time."""
+        kept = Credits(pool)
+        while self.open:
+            rows = await pool.all("balance_of_users", list(self.people))
+            assert sum(row["balance"] for row in rows) == TOTAL
+            assert all(0 <= row["held"] <= row["balance"] for row in rows)
+            one = await kept.balance(self.people[0])
+            assert 0 <= one.held <= one.balance <= TOTAL
+            self.looks["balances"] += 1
+
+    async def one_by_one(self, pool: Database) -> None:
+        """In a snapshot, account after account, each with the newest of its history."""
+        while self.open:
+            async with (
+                pool.connection(within=20.0) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                total = 0
+                for person in self.people:
+                    row = await connection.fetchrow(BALANCE_AND_NEWEST, user_account(person))
+                    assert row is not None
+                    assert row["balance"] == row["newest"]
+                    total += row["balance"]
+                assert total == TOTAL
+            self.looks["snapshots"] += 1
+
+    async def everything(self, pool: Database) -> None:
+        """The whole bank's total, in accounts and in entries."""
+        while self.open:
+            async with pool.connection(within=20.0) as connection:
+                row = await connection.fetchrow(
+                    "SELECT (SELECT sum(balance) FROM accounts), (SELECT sum(amount) FROM entries)"
+                )
+            assert tuple(row or ()) == (0, 0)
+            self.looks["totals"] += 1
+
+    async def auditor(self, pool: Database) -> None:
+        """What the Auditor finds new is in order at every moment, too."""
+        store = SqlStore(pool)
+        mark = (await store.audit_since(None)).mark
+        while self.open:
+            increment = await store.audit_since(mark)
+            bare = [f for f in increment.findings if f.found != "open without a unit of work"]
+            assert bare == []
+            mark = increment.mark
+            self.looks["audits"] += 1
+
+
+async def test_readers_see_the_same_total_while_64_writers_move_money(
+    database: PostgresEndpoint,
+) -> None:
+    async with gateways(database) as both:
+        pool, _ = both[0]
+        stage = sql_stage(pool)
+        bank = Bank([await stage.user(EACH) for _ in range(PEOPLE)])
+        async with asyncio.TaskGroup() as readers:
+            for number, look in enumerate(
+                (bank.all_at_once, bank.one_by_one, bank.everything, bank.auditor)
+            ):
+                readers.create_task(look(both[number % 2][0]))
+            try:
+                async with asyncio.TaskGroup() as writers:
+                    for number in range(WRITERS):
+                        writers.create_task(bank.write(both[number % 2][1], number))
+            finally:
+                bank.open = False
+        everything_was_tried(bank)
+        async with pool.connection() as connection:
+            assert await run_fsck(connection) == []
+            # Who locks in one order everywhere waits for nobody who waits for him.
+            assert await connection.fetchval(DEADLOCKS) == 0
+
+
+def everything_was_tried(bank: Bank) -> None:
+    assert bank.outcomes.total() >= WRITERS * ORDERS
+    assert bank.outcomes["Posted"] >= 1000
+    assert bank.outcomes["InsufficientCredits"] >= 300
+    for kind in ("balances", "snapshots", "totals", "audits"):
+        assert bank.looks[kind] >= 5, bank.looks
+
+
+async def test_40_debits_at_once_at_two_gateways_ten_times_over_are_exact(
+    database: PostgresEndpoint,
+) -> None:
+    """Each round another amount is there, and exactly as many debits as it is enough for."""
+    async with gateways(database) as both:
+        stage = sql_stage(both[0][0])
+        user = await stage.user(1)
+        account, left = user_account(user), 1
+        for round_ in range(10):
+            debit, enough = 101 + round_, 3 + 4 * round_
+            fill = debit * enough + debit // 2 - left
+            back = Transfer("adjustments", account, account, fill, "ADJUSTMENT", f"r{round_}")
+            assert isinstance(await stage.do(postings=(back,)), Posted)
+            debits = [
+                Commit((Transfer(account, "adjustments", account, debit, "DEDUCTION",
+                                 f"{round_}.{number}"),)) for number in range(40)
+            ]  # fmt: skip
+            outcomes = await asyncio.gather(
+                *(both[number % 2][1].ask(each, within=10.0) for number, each in enumerate(debits))
+            )
+            found = Counter(type(outcome) for outcome in outcomes)
+            assert found == {Posted: enough, InsufficientCredits: 40 - enough}
+            left = debit // 2
+            assert await stage.of_user(user) == (left, 0)
+        assert await stage.store.audit() == []

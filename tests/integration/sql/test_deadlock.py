@@ -1,0 +1,82 @@
+"""Somebody who locks in another order than the Ledger: it is the one who tries again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from actors.ledger.messages import Commit, Posted, Transfer, user_account
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage, grant
+from tests.until import until
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+LOCK = "SELECT FROM accounts WHERE name = $1 FOR UPDATE"
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+
+
+@pytest.fixture
+async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
+    pool = Database(lambda: database.app_dsn)
+    yield sql_stage(pool)
+    await pool.close()
+
+
+async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
+    stage: Stage, database: PostgresEndpoint
+) -> None:
+    """PostgreSQL ends whom it finds in one first: mostly the Ledger, which has waited longest."""
+    stranger = await asyncpg.connect(database.owner_dsn)
+    watcher = await asyncpg.connect(database.owner_dsn)
+    rounds = 1
+    while not await is_the_victim(stage, stranger, watcher):
+        rounds += 1
+
+    async def all_counted() -> bool:
+        return int(await watcher.fetchval(DEADLOCKS)) == rounds
+
+    await until(all_counted)
+    assert await stage.store.audit() == []
+    await stranger.close()
+    await watcher.close()
+
+
+async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection) -> bool:
+    """Let the Ledger and a stranger wait for each other; whether it was the Ledger that lost."""
+    one, other = user_account(await stage.user(100)), user_account(await stage.user(100))
+    third = await stage.user()
+    move = Transfer(one, other, one, 40, "ADJUSTMENT", "move")
+
+    async def waits() -> bool:
+        return bool(await watcher.fetchval(WAITING))
+
+    await stranger.execute("BEGIN")
+    await stranger.fetch(LOCK, other)
+    async with asyncio.TaskGroup() as group:
+        batch = group.create_task(stage.commit(Commit((move,)), Commit((grant(third, 5),))))
+        await until(waits)
+        lost = await ends(stranger, one)
+    assert [type(outcome) for outcome in batch.result()] == [Posted, Posted]
+    assert [await stage.money(name) for name in (one, other, user_account(third))] == [
+        *((60, 0), (140, 0), (5, 0)),
+    ]
+    return not lost
+
+
+async def ends(stranger: Connection, one: str) -> bool:
+    """Each has what the other one wants, then; whether the stranger was sent away for it."""
+    try:
+        await stranger.fetch(LOCK, one)
+    except asyncpg.DeadlockDetectedError:
+        await stranger.execute("ROLLBACK")
+        return True
+    await stranger.execute("COMMIT")
+    return False

@@ -1,0 +1,58 @@
+"""Every operation in any order and in any batch, over PostgreSQL, audited after each batch."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from sql.database import Database
+from sql.fsck_since import Mark
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.told import untold
+from tests.unit.ledger.delivering import Delivering
+
+
+class OverPostgres(Delivering):
+    """What each batch wrote is audited from where the last audit ended; everything at the end."""
+
+    def __init__(self, endpoint: PostgresEndpoint) -> None:
+        loop = asyncio.new_event_loop()
+        self.database = Database(lambda: endpoint.app_dsn)
+        self.mark: Mark | None = None
+        stage = sql_stage(self.database)
+        super().__init__(stage, loop)
+
+    async def findings(self) -> list[Any]:
+        increment = await self.stage.store.audit_since(self.mark or Mark())
+        self.mark = increment.mark
+        return list(increment.findings)
+
+    async def untold(self) -> dict[str, list[Any]]:
+        async with self.database.connection() as connection:
+            return await untold(connection)
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+            for reference, hold in self.holds.items():
+                if hold.state == "OPEN":  # no unit of work: nobody else's books shall be wrong
+                    self.put_back(reference)
+            self.flush(failures=[], lost=0)
+            assert self.run_to_end(self.stage.store.audit()) == []
+            assert self.run_to_end(self.untold()) == {}
+        finally:
+            self.run_to_end(self.database.close())
+            self.loop.close()
+
+
+async def test_every_operation_in_any_order_over_postgres(database: PostgresEndpoint) -> None:
+    """In a thread: the machine runs a loop of its own."""
+
+    class Here(OverPostgres):
+        def __init__(self) -> None:
+            super().__init__(database)
+
+    few = settings(max_examples=10, stateful_step_count=60, deadline=None)
+    await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)

@@ -1,0 +1,369 @@
+"""What was written since a mark is looked at once all of it is there, however late it commits."""
+
+import random
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
+from sql.database import Database
+from sql.fsck import Finding
+from sql.fsck_since import Mark
+from sql.loader import QUERIES
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.sql.test_fsck import BREAKS, some_of_everything
+from tests.until import until
+
+Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+# What breaks nothing but sums over everything, or rows that no new one leads to.
+FOR_THE_NIGHT = {
+    "i1_total",
+    "i4_disputed",
+    "i4_owed",
+    "i4_receipts",
+    "i4_reversed",
+    "i4_shares",
+    "i4_verdicts",
+    "i5",
+    "i5_payouts",
+    "i5_shares",
+    "i5_tills",
+    "i7_indices",
+    "i11_purchases",
+    "i11_reversals",
+    "i11_taken",
+    "i12_contracts",
+    "i12_epochs",
+    "i12_halt",
+    "i12_numbers",
+    "i12_roots",
+}
+EVERYTHING = Mark()
+
+
+@pytest.fixture
+async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
+    pool = Database(lambda: database.app_dsn)
+    yield sql_stage(pool)
+    await pool.close()
+
+
+@pytest.fixture
+async def owner(database: PostgresEndpoint, stage: Stage) -> AsyncIterator[Owner]:
+    """A connection that may do anything to the books."""
+    connection = await asyncpg.connect(database.owner_dsn)
+    for table in ("entries", "transfers"):
+        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    yield connection
+    await connection.close()
+
+
+async def first_mark(stage: Stage) -> Mark:
+    return (await stage.store.audit_since(None)).mark
+
+
+async def invariants_of(stage: Stage, mark: Mark) -> set[str]:
+    return {finding.invariant for finding in (await stage.store.audit_since(mark)).findings}
+
+
+async def test_sound_books_have_no_findings_from_any_mark(stage: Stage) -> None:
+    mark = await first_mark(stage)
+    await some_of_everything(stage)
+    for from_ in (mark, EVERYTHING):
+        increment = await stage.store.audit_since(from_)
+        assert increment.findings == []
+        assert increment.looked_at > 50
+
+
+async def test_what_breaks_what_was_written_is_found(stage: Stage, owner: Owner) -> None:
+    """Each break of an invariant, in books of which everything is new."""
+    await some_of_everything(stage)
+    seen: set[str] = set()
+    for broken, (query, statement) in BREAKS.items():
+        await owner.execute("BEGIN")
+        await owner.execute(statement)
+        found = {name: await found_by(owner, name) for name in checks()}
+        seen |= {name for name, rows in found.items() if rows}
+        invariant = query.split("_")[0]
+        if query not in FOR_THE_NIGHT:
+            hit = [name for name, rows in found.items() if rows and name.split("_")[2] == invariant]
+            assert hit, broken
+        await owner.execute("ROLLBACK")
+    assert seen == set(checks())
+
+
+def checks() -> list[str]:
+    return [name for name in QUERIES if re.match(r"since_[a-z]+_i\d", name)]
+
+
+async def found_by(connection: Owner, name: str) -> list[asyncpg.Record]:
+    """What a check finds in all there is."""
+    kind = name.split("_")[1]
+    everything = {
+        "transfers": "SELECT array_agg(id) FROM transfers",
+        "entries": "SELECT array_agg(entry_id) FROM entries",
+        "accounts": "SELECT array_agg(id) FROM accounts",
+        "jobs": "SELECT array_agg(id) FROM jobs",
+    }
+    if kind in everything:
+        return await connection.fetch(
+            QUERIES[name], 10, await connection.fetchval(everything[kind])
+        )
+    return await connection.fetch(
+        QUERIES[name], 10, *([0] if name == "since_log_i7_missing" else [])
+    )
+
+
+# ── marks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_seen_is_not_looked_at_again(stage: Stage) -> None:
+    """At the latest when all that was under way then has ended, in other databases too."""
+    mark = await first_mark(stage)
+    await stage.dispatched()
+    increment = await stage.store.audit_since(mark)
+    assert increment.looked_at == len(("transfer", "entry", "entry", "account", "account", "job"))
+
+    async def is_nothing() -> bool:
+        nonlocal increment
+        increment = await stage.store.audit_since(increment.mark)
+        return increment.looked_at == 0
+
+    await until(is_nothing)
+
+
+async def test_a_balance_that_somebody_altered_is_found_though_nothing_was_posted(
+    stage: Stage, owner: Owner
+) -> None:
+    user, _, _ = await stage.dispatched()
+    mark = await first_mark(stage)
+    account = user_account(user)
+    await owner.execute("UPDATE accounts SET balance = balance + 1 WHERE name = $1", account)
+    found = (await stage.store.audit_since(mark)).findings
+    text = "balance 201 at version 1, but its newest entry ends at 200 with version 1"
+    assert found == [Finding("I2", account, text)]
+
+
+async def test_a_transfer_with_one_entry_is_found(stage: Stage, owner: Owner) -> None:
+    await stage.user(100)
+    mark = await first_mark(stage)
+    number = await half_a_transfer(owner)
+    found = (await stage.store.audit_since(mark)).findings
+    assert Finding("I1", f"transfer {number}", "an amount of 7 has 1 entries") in found
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("whose", ["platform", "user"])
+async def test_entries_of_an_account_that_does_not_follow_them_are_found(
+    stage: Stage, database: PostgresEndpoint, owner: Owner, whose: str, late: bool
+) -> None:
+    """A whole transfer, whose entries follow on: no account has come to be what they end at."""
+    user, _, _ = await stage.dispatched()
+    account = user_account(user) if whose == "user" else "payouts"
+    mark = await first_mark(stage)
+    await owner.execute("BEGIN")
+    await whole_transfer(owner, "disputes", account)
+    if late:
+        mark = (await stage.store.audit_since(mark)).mark
+        await stage.user(100)
+        mark = (await stage.store.audit_since(mark)).mark
+    await owner.execute("COMMIT")
+    found = (await stage.store.audit_since(mark)).findings
+    assert {f.subject for f in found if f.invariant == "I2"} == {"disputes", account}
+
+
+async def whole_transfer(connection: Owner, debit: str, credit: str) -> None:
+    """With both of its entries, and nothing else."""
+    number = await connection.fetchval(
+        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+        " SELECT d.id, c.id, c.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
+        " FROM accounts d, accounts c WHERE d.name = $1 AND c.name = $2 RETURNING id",
+        *(debit, credit),
+    )
+    for name, amount in ((debit, -7), (credit, 7)):
+        await connection.execute(
+            "INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after,"
+            " created_at) SELECT gen_random_uuid(), $1, id, version + 1, $2, balance,"
+            " balance + $2, now() FROM accounts WHERE name = $3",
+            *(number, amount, name),
+        )
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE holds SET amount = amount + 1 WHERE state = 'OPEN'",
+        "UPDATE holds SET state = 'RELEASED', closed_at = now() WHERE state = 'OPEN'",
+        (
+            "INSERT INTO holds (id, account_id, reference, amount, created_at)"
+            " SELECT gen_random_uuid(), account_id, 'another', 1, now() FROM holds"
+        ),
+    ],
+)
+async def test_a_hold_that_changes_without_its_account_is_found(
+    stage: Stage, owner: Owner, statement: str, late: bool
+) -> None:
+    user, _, _ = await stage.dispatched()
+    mark = await first_mark(stage)
+    await owner.execute("BEGIN")
+    await owner.execute(statement)
+    if late:
+        mark = (await stage.store.audit_since(mark)).mark
+        await stage.user(100)
+        mark = (await stage.store.audit_since(mark)).mark
+    await owner.execute("COMMIT")
+    found = (await stage.store.audit_since(mark)).findings
+    assert user_account(user) in {f.subject for f in found if f.invariant == "I2"}
+
+
+async def half_a_transfer(connection: Owner) -> int:
+    """Credited to the account of payouts, and debited to nobody; its number."""
+    number: int = await connection.fetchval(
+        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+        " SELECT p.id, a.id, a.id, 7, 'ADJUSTMENT', gen_random_uuid()::text, now()"
+        " FROM accounts a, accounts p WHERE a.name = 'payouts' AND p.name = 'disputes'"
+        " RETURNING id"
+    )
+    await connection.execute(
+        "INSERT INTO entries (id, transfer_id, account_id, version, amount, before, after,"
+        " created_at) SELECT gen_random_uuid(), $1, id, 1000000 + $1::bigint, 7, 0, 7, now()"
+        " FROM accounts WHERE name = 'payouts'",
+        number,
+    )
+    return number
+
+
+async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwhile(
+    stage: Stage, database: PostgresEndpoint, owner: Owner
+) -> None:
+    """Its numbers are below those that were seen; it was there first, and is visible last."""
+    await stage.user(100)
+    late = await asyncpg.connect(database.owner_dsn)
+    await late.execute("BEGIN")
+    number = await half_a_transfer(late)
+    mark = await first_mark(stage)
+    for _ in range(3):
+        await stage.user(100)
+        increment = await stage.store.audit_since(mark)
+        assert increment.findings == []
+        mark = increment.mark
+    await late.execute("COMMIT")
+    found = (await stage.store.audit_since(mark)).findings
+    assert f"transfer {number}" in {finding.subject for finding in found}
+    await late.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "invariant"),
+    [
+        ("UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'", "I2"),
+        ("UPDATE accounts SET held = held - 1 WHERE held > 0", "I2"),
+        (
+            "UPDATE jobs SET retry_count = 5, touched = pg_current_xact_id()::text::bigint",
+            "I9",
+        ),
+    ],
+)
+async def test_a_row_that_is_changed_late_is_found(
+    stage: Stage, database: PostgresEndpoint, statement: str, invariant: str
+) -> None:
+    await stage.dispatched()
+    late = await asyncpg.connect(database.owner_dsn)
+    await late.execute("BEGIN")
+    await late.execute(statement)
+    mark = (await stage.store.audit_since(await first_mark(stage))).mark
+    assert await invariants_of(stage, mark) == set()
+    await late.execute("COMMIT")
+    assert await invariants_of(stage, mark) == {invariant}
+    await late.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whoever_commits_when_he_likes_is_found(
+    stage: Stage, database: PostgresEndpoint, seed: int
+) -> None:
+    """Transactions open and end in any order, among sound ones of the Ledger, and audits."""
+    chance = random.Random(seed)
+    user = await stage.user(10_000)
+    account = user_account(user)
+    async with AsyncExitStack() as stack:
+        idle, open_, wanted, found = list[Owner](), dict[Owner, int](), set[str](), set[str]()
+        for _ in range(5):
+            connection = await asyncpg.connect(database.owner_dsn)
+            stack.push_async_callback(connection.close)
+            idle.append(connection)
+        mark = await first_mark(stage)
+        for step in range(60):
+            match chance.randrange(5):
+                case 0 if idle:
+                    connection = idle.pop()
+                    await connection.execute("BEGIN")
+                    open_[connection] = await half_a_transfer(connection)
+                case 1 if open_:
+                    connection = chance.choice(list(open_))
+                    number = open_.pop(connection)
+                    commits = chance.random() < 0.8
+                    await connection.execute("COMMIT" if commits else "ROLLBACK")
+                    wanted |= {f"transfer {number}"} if commits else set()
+                    idle.append(connection)
+                case 2 | 3:
+                    # Not on an account of theirs, which the others leave as it should not be.
+                    spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
+                    await stage.do(postings=(spent,))
+                case _:
+                    increment = await stage.store.audit_since(mark)
+                    mark = increment.mark
+                    found |= {f.subject for f in increment.findings if f.invariant == "I1"}
+        found |= {f.subject for f in (await stage.store.audit_since(mark)).findings
+                  if f.invariant == "I1"}  # fmt: skip
+    assert len(wanted) >= 3
+    assert found == wanted
+
+
+async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
+    stage: Stage, database: PostgresEndpoint
+) -> None:
+    await stage.user(100)
+    stays = await asyncpg.connect(database.owner_dsn)
+    await stays.execute("BEGIN")
+    number = await half_a_transfer(stays)
+    mark = await first_mark(stage)
+    for _ in range(5):
+        mark = (await stage.store.audit_since(mark)).mark
+    await stays.execute("COMMIT")
+    found = (await stage.store.audit_since(mark)).findings
+    assert f"transfer {number}" in {finding.subject for finding in found}
+    await stays.close()
+
+
+async def test_an_entry_that_the_log_covers_later_needs_its_leaf_then(
+    stage: Stage, owner: Owner
+) -> None:
+    """It was new in an earlier audit, and the log had not come to it."""
+    await owner.execute("INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0)")
+    mark = await first_mark(stage)
+    await stage.user(100)
+    for _ in range(2):
+        increment = await stage.store.audit_since(mark)
+        assert increment.findings == []
+        mark = increment.mark
+    await owner.execute("UPDATE log_head SET covered = 2")
+    found = (await stage.store.audit_since(mark)).findings
+    assert [(f.invariant, f.subject) for f in found] == [("I7", "entry 1"), ("I7", "entry 2")]
+
+
+async def test_the_application_audits_while_units_run(stage: Stage) -> None:
+    mark = await first_mark(stage)
+    user, node = await stage.user(1000), await stage.node()
+    jobs: list[UUID] = [fresh_id() for _ in range(5)]
+    await stage.commit(*(dispatch(user, job, 100, 1, node) for job in jobs))
+    await stage.commit(*(Commit((), (UnitStart(job, 0, 1, node),)) for job in jobs))
+    assert await invariants_of(stage, mark) == set()

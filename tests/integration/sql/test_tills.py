@@ -1,0 +1,146 @@
+"""Gateways that write at the same time do not wait for each other at the platform's accounts."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import attrs
+import pytest
+
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    REVENUE,
+    Commit,
+    ExistsWithOtherAmount,
+    PlaceHold,
+    Posted,
+    Replayed,
+    SettleHold,
+    Transfer,
+    user_account,
+)
+from sql.books import WITH_TILLS, Keys, Rows
+from sql.database import Database
+from sql.sql_books import SqlBooks
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage
+from tests.until import until
+
+TILLS = 16
+BALANCES = "SELECT name, balance FROM platform_accounts"
+USED = "SELECT name, tills_used FROM platform_accounts WHERE tills_used IS NOT NULL"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+BOTH = Keys(accounts=WITH_TILLS)
+
+
+@attrs.frozen
+class Two:
+    """Two gateways; each has connections of its own."""
+
+    ours: Stage
+    theirs: Stage
+    database: Database
+
+    async def read(self, query: str) -> dict[str, int]:
+        async with self.database.connection() as connection:
+            return {name: number for name, number in await connection.fetch(query) if number}
+
+    async def lock(self, stack: AsyncExitStack) -> Rows:
+        """A batch that has the accounts for as long as the stack lives."""
+        transaction = self.database.transaction(within=60.0)
+        return await SqlBooks(await stack.enter_async_context(transaction)).lock(BOTH)
+
+    async def is_waiting(self) -> bool:
+        async with self.database.connection() as connection:
+            return bool(await connection.fetchval(WAITING))
+
+
+@pytest.fixture
+async def two(database: PostgresEndpoint) -> AsyncIterator[Two]:
+    databases = [Database(lambda: database.app_dsn, connections=2 * TILLS) for _ in range(2)]
+    ours, theirs = (sql_stage(each) for each in databases)
+    yield Two(ours, theirs, databases[0])
+    for each in databases:
+        await each.close()
+
+
+def spend(account: str, units: int, reference: str = "spent") -> Transfer:
+    return Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference)
+
+
+async def test_nobody_waits_for_the_account_that_another_has(two: Two) -> None:
+    account = user_account(await two.ours.user(100))
+    hold = Commit((PlaceHold(account, 60, "job:a:0"), spend(account, 5)))
+    async with two.ours.store.transaction() as books:
+        await books.lock(BOTH)
+        assert isinstance((await two.theirs.commit(hold))[0], Posted)
+        settled = await two.theirs.commit(Commit((SettleHold("job:a:0", 40),)))
+        assert isinstance(settled[0], Posted)
+    assert await two.ours.money(account) == (55, 0)
+    assert await two.read(BALANCES) == {REVENUE: 40, ADJUSTMENTS: -95}
+    assert await two.read(USED) == {REVENUE: 1, ADJUSTMENTS: 2}
+    assert await two.ours.store.audit() == []
+
+
+async def test_one_gateway_alone_needs_one_till(two: Two) -> None:
+    for number in range(5):
+        await two.ours.user(number + 1)
+    assert await two.read(USED) == {ADJUSTMENTS: 1}
+    assert await two.ours.money(ADJUSTMENTS) == (-15, 0)
+
+
+async def test_what_was_booked_at_one_till_is_known_at_the_other(two: Two) -> None:
+    account = user_account(await two.ours.user(100))
+    async with two.ours.store.transaction() as books:
+        await books.lock(BOTH)
+        [posted] = await two.theirs.commit(Commit((spend(account, 5),)))
+    assert isinstance(posted, Posted)
+    again, other = await two.ours.commit(Commit((spend(account, 5),)), Commit((spend(account, 6),)))
+    assert again == Replayed(posted.entries)
+    assert other == ExistsWithOtherAmount("spent")
+
+
+async def test_a_reference_of_the_platforms_own_is_used_once(two: Two) -> None:
+    """It is told by the account: whoever wants it waits for that one."""
+    account = user_account(await two.ours.user(1))
+    order = Transfer(REVENUE, account, REVENUE, 9, "ADJUSTMENT", "bonus")
+    stages = [two.ours, two.theirs]
+    found = await asyncio.gather(*(stages[n % 2].commit(Commit((order,))) for n in range(6)))
+    assert all(isinstance(outcome, Posted | Replayed) for (outcome,) in found)
+    assert await two.ours.money(REVENUE) == (-9, 0)
+    assert await two.ours.store.audit() == []
+
+
+async def test_when_all_tills_are_taken_one_waits_for_the_account(two: Two) -> None:
+    async with AsyncExitStack() as others:
+        first = await others.enter_async_context(AsyncExitStack())
+        taken = [await two.lock(others if number else first) for number in range(TILLS)]
+        names = {row.id for rows in taken for row in rows.accounts.values()}
+        assert len(names) == TILLS * len(WITH_TILLS)
+        waits = asyncio.create_task(two.lock(others))
+        await until(two.is_waiting)
+        await first.aclose()
+        assert (await waits).accounts == taken[0].accounts
+
+
+async def test_the_sum_is_right_whoever_wrote(two: Two) -> None:
+    people = [await two.ours.user(1_000) for _ in range(8)]
+    chance = random.Random(26)
+    spent = 0
+
+    async def work(stage: Stage, number: int) -> None:
+        nonlocal spent
+        for turn in range(20):
+            account, units = user_account(chance.choice(people)), chance.randint(1, 9)
+            held = Commit((PlaceHold(account, units, f"job:{number}:{turn}"),))
+            assert isinstance((await stage.commit(held))[0], Posted)
+            done = Commit((SettleHold(f"job:{number}:{turn}"),))
+            assert isinstance((await stage.commit(done))[0], Posted)
+            spent += units
+
+    stages = [two.ours, two.theirs] * 3
+    await asyncio.gather(*(work(stage, number) for number, stage in enumerate(stages)))
+    assert await two.read(BALANCES) == {REVENUE: spent, ADJUSTMENTS: -8_000}
+    assert await two.ours.store.audit() == []

@@ -1,0 +1,248 @@
+"""Whether a COMMIT happened is not always known: it is found out, nothing is lost or doubled."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.kernel import Ref
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    BooksAway,
+    Commit,
+    IdempotencyKey,
+    JobCancel,
+    Ledger,
+    Outcome,
+    Posted,
+    Replayed,
+    Transfer,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitStart,
+    operator_account,
+    user_account,
+)
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.faults.place import of_postgres, postgres_by
+from tests.faults.postgres import COMMIT, swallow_commits
+from tests.faults.proxy import Proxy
+from tests.faults.trap import Trap
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.purchases import Bought, event
+from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
+from tests.integration.sql.ledgers import running_ledger, told
+from tests.until import until
+
+LIVES, ASKED_MOST = 4, 5
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+# A server ends the transaction of a client that says nothing any more.
+FORGOTTEN_SECONDS = 30.0
+
+
+@pytest.fixture
+async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
+    async with Proxy(of_postgres(database.app_dsn)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
+    """The database, without faults."""
+    pool = Database(lambda: database.app_dsn)
+    yield sql_stage(pool)
+    await pool.close()
+
+
+@pytest.fixture
+async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
+    """A gateway's Ledger, by way of the proxy."""
+    pool = Database(lambda: postgres_by(proxy, database.app_dsn))
+    async with running_ledger(pool) as ref:
+        yield ref
+    await pool.close()
+
+
+@pytest.fixture
+async def neighbour(database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
+    """Another gateway's Ledger, which has no trouble."""
+    pool = Database(lambda: database.app_dsn)
+    async with running_ledger(pool) as ref:
+        yield ref
+    await pool.close()
+
+
+def spend(user: UUID, units: int, reference: str) -> Commit:
+    account = user_account(user)
+    return Commit((Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference),))
+
+
+def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
+    """Everything that commits are made of, in five steps of which each builds on the last."""
+    job, gone, lost, bought = fresh_id(), fresh_id(), fresh_id(), Bought(fresh_id(), user, 3)
+    key = IdempotencyKey(user, f"key {number}", b"r" * 32, {"status": 200, "body": {}})
+    done = UnitComplete(job, 0, 2, node, "x", verified=True, operator=operator_account(node))
+    gift = Commit((grant(user, 500, f"gift {number}"),), act=act(f"{number}"))
+    return [
+        [attrs.evolve(dispatch(user, job, 100, 1, node), idempotency=key), gift],
+        [
+            Commit((), (UnitStart(job, 0, 1, node),)),
+            *(dispatch(user, gone, 70), dispatch(user, lost, 60, 1, node)),
+            bought.opened(),
+        ],
+        [
+            Commit((), (UnitFail(job, 0, 1, node, "network", "reset", NOW),)),
+            *(Commit((), (JobCancel(gone, user),)), Commit((), (UnitRequeue(lost, 0, 1, "gone"),))),
+            event(bought.said()),
+        ],
+        [
+            *(Commit((), (UnitAssign(each, 0, 2, node),)) for each in (job, lost)),
+            spend(user, 40, f"spent {number}"),
+        ],
+        [
+            *(Commit((), (done,)), Commit((), (UnitFail(lost, 0, 2, node, "scene", "empty"),))),
+            event(bought.back(f"re_{number}", "REFUND", 1)),
+        ],
+    ]
+
+
+async def posted(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
+    """All at once; each is done, and for the first time as far as anybody was told.
+
+    On a busy machine it may take longer than the Ledger waits: who is told so asks again.
+    """
+    outcomes = list(await asyncio.gather(*(told(ledger, commit) for commit in commits)))
+    assert {type(outcome) for outcome in outcomes} <= {Posted, BooksAway}
+    for place, commit in enumerate(commits):
+        for _ in range(ASKED_MOST):
+            if isinstance(outcomes[place], BooksAway):
+                outcomes[place] = await told(ledger, commit)
+    assert not any(isinstance(outcome, BooksAway) for outcome in outcomes)
+    return outcomes
+
+
+def cut_before_commit(proxy: Proxy) -> Trap:
+    return proxy.cut(COMMIT)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [[swallow_commits], [cut_before_commit], [swallow_commits, cut_before_commit]],
+    ids=["done and not answered", "not done", "some of each"],
+)
+async def test_20_commits_of_which_nothing_is_heard_are_found_out(
+    proxy: Proxy,
+    stage: Stage,
+    ledger: Ref[Ledger],
+    neighbour: Ref[Ledger],
+    kinds: list[Callable[[Proxy], Trap]],
+) -> None:
+    chance = random.Random(20)
+    user, node = await stage.user(1000), await stage.node()
+    steps = [step for number in range(LIVES) for step in life(user, node, number)]
+    assert len(steps) == 20
+    entries: list[UUID] = []
+    for number, step in enumerate(steps, 1):
+        lost = chance.choice(kinds)(proxy)
+        beside = spend(user, 1, f"beside {number}")
+        outcomes, others = await asyncio.gather(posted(ledger, step), posted(neighbour, [beside]))
+        assert lost.sprung == 1
+        entries += told_of([*outcomes, *others])
+    for step in steps:
+        again = await asyncio.gather(*(told(neighbour, commit) for commit in step))
+        entries += told_of(again)
+    # A gift, what was spent, what was spent beside; a purchase of three credits, one given back.
+    left = 1000 + LIVES * (500 - 100 - 40 + 2 * 10_000) - len(steps)
+    assert await stage.of_user(user) == (left, 0)
+    assert await stage.money(operator_account(node)) == (LIVES * 70, 0)
+    assert [done.reason for done in await stage.acts()] == [str(n) for n in range(LIVES)]
+    assert len(set(entries)) == 2 * LIVES + len(steps)
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("kind", [swallow_commits, cut_before_commit])
+async def test_copies_in_a_batch_whose_commit_is_unknown_hear_that_they_are_copies(
+    proxy: Proxy,
+    stage: Stage,
+    database: PostgresEndpoint,
+    kind: Callable[[Proxy], Trap],
+) -> None:
+    user = await stage.user()
+    copy = Commit((grant(user, 5, "x"),))
+    pool = Database(lambda: postgres_by(proxy, database.app_dsn))
+    lost = kind(proxy)
+    outcomes = await sql_stage(pool).commit(copy, copy, copy)
+    await pool.close()
+    assert lost.sprung == 1
+    assert [type(outcome) for outcome in outcomes] == [Posted, Replayed, Replayed]
+    assert await stage.of_user(user) == (5, 0)
+
+
+async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_again(
+    proxy: Proxy, stage: Stage, ledger: Ref[Ledger]
+) -> None:
+    user = await stage.user()
+    order = Commit((grant(user, 5, "x"),), act=act("once"))
+    lost = swallow_commits(proxy, times=100)
+    assert await told(ledger, order) == BooksAway()
+    assert lost.sprung > 1
+    proxy.mend()
+    assert isinstance(await told(ledger, order), Replayed)
+    assert await stage.of_user(user) == (5, 0)
+    assert len(await stage.acts()) == 1
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("too_late", [False, True], ids=["just in time", "too late"])
+async def test_a_commit_that_comes_late_is_done_once(
+    proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], too_late: bool
+) -> None:
+    """It lies in the network, perhaps until its sender gave up; another waits for the account."""
+    user = await stage.user()
+    order = Commit((grant(user, 5, "x"),))
+    late = proxy.strand(COMMIT)
+    first = asyncio.ensure_future(told(ledger, order))
+    await until(lambda: late.sprung)
+    second = asyncio.ensure_future(told(neighbour, order))
+    if too_late:
+        assert await first == BooksAway()
+    proxy.deliver()
+    await asyncio.wait((first, second))
+    assert await is_posted(order, neighbour)
+    assert isinstance(await told(ledger, order), Replayed)
+    assert await stage.of_user(user) == (5, 0)
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("said", [COMMIT, b"books_entries_insert"])
+async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
+    proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], said: bytes
+) -> None:
+    """Its server waits for the rest of a transaction; nobody else may wait for that for long."""
+    user = await stage.user()
+    order, other = Commit((grant(user, 5, "x"),)), Commit((grant(user, 7, "y"),))
+    lost = proxy.strand(said)
+    first = asyncio.ensure_future(told(ledger, order))
+    await until(lambda: lost.sprung)
+    await until(lambda: is_posted(other, neighbour), within=FORGOTTEN_SECONDS)
+    assert await first == BooksAway()
+    assert await is_posted(order, ledger)
+    assert await stage.of_user(user) == (12, 0)
+    assert await stage.store.audit() == []
+
+
+def told_of(outcomes: Sequence[Outcome]) -> list[UUID]:
+    """The entries of gifts and spendings, which are told each time they are asked for."""
+    entries = [entry for outcome in outcomes for entry in getattr(outcome, "entries", ())]
+    return [entry.id for entry in entries if entry.kind in ("ADJUSTMENT", "DEDUCTION")]
+
+
+async def is_posted(commit: Commit, by: Ref[Ledger]) -> bool:
+    return isinstance(await told(by, commit), Posted | Replayed)

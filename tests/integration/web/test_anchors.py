@@ -1,0 +1,183 @@
+"""Anchors at the HTTP face of a whole gateway, over a chain's twin: held against it honestly."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from actors.anchor.policy import AnchorSettings
+from rendertrust.verify import verify as verify_proof
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.readers import Person, holds
+from tests.twins.chain import ChainTwin
+from tests.until import until
+from tests.whole import Whole, whole
+
+Json = dict[str, Any]
+SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)
+
+
+@pytest.fixture
+def chain() -> ChainTwin:
+    return ChainTwin()
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint, chain: ChainTwin) -> AsyncGenerator[Whole]:
+    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+    async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
+        yield running
+
+
+async def verified(jane: Person, entry: Json) -> Json:
+    """The entry's verification, once its anchor is confirmed."""
+
+    async def confirmed() -> Json | None:
+        status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        assert status == 200, found
+        return found if found["state"] == "confirmed" else None
+
+    found = await until(confirmed, within=20)
+    assert found is not None
+    return found
+
+
+async def test_an_entry_is_verified_on_the_chain(jane: Person) -> None:
+    entry = await jane.deduct()
+    found = await verified(jane, entry)
+    assert (found["verified"], found["reason"], found["private"]) == (True, None, True)
+    assert found["on_chain_root"] == found["merkle_root"]
+    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    assert holds(proof)
+    assert proof["anchor_tx_hash"] == found["tx_hash"]
+    assert proof["block_number"] == found["block_number"]
+    assert proof["merkle_root"] == found["merkle_root"]
+
+
+async def test_before_an_anchor_nothing_is_verified_and_why(jane: Person, chain: ChainTwin) -> None:
+    chain.mining = False
+    entry = await jane.deduct()
+    status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    assert status == 200
+    told = (found["verified"], found["on_chain_root"], found["tx_hash"], found["state"])
+    assert told == (False, None, None, "pending")
+    assert "no confirmed anchor" in found["reason"]
+
+
+async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
+    jane: Person, chain: ChainTwin
+) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    chain.away = True
+    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
+    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    await jane.deduct()
+
+
+ALTERED = {
+    "UPDATE entries SET created_at = created_at - interval '1 day'": "the entry is not what",
+    "UPDATE leaves SET hash = sha256('x')": "the entry is not what",
+}
+
+
+@pytest.mark.parametrize("statement", ALTERED)
+async def test_what_was_altered_is_verified_no_more(
+    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
+) -> None:
+    entry = await jane.deduct()
+    anchor = await verified(jane, entry)
+    _, before = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    owner = await asyncpg.connect(database.owner_dsn)
+    for table in ("entries", "leaves", "tiles"):
+        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    await owner.execute(statement)
+    await owner.close()
+    gateway.gateway.proofs.forget()
+    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    assert not found["verified"]
+    assert ALTERED[statement] in found["reason"]
+    on_chain = await chain.root_at(anchor["contract"], before["tree_size"])
+    assert on_chain is not None
+    assert (holds(before), before["merkle_root"]) == (True, on_chain.hex())
+    _, after = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    assert not still_holds(after)
+
+
+def still_holds(proof: Json) -> bool:
+    return verify_proof(proof).holds
+
+
+async def test_a_chain_with_another_root_or_none_is_told(jane: Person, chain: ChainTwin) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    for block in chain.blocks:
+        if "root" in block:
+            block["root"] = "ab" * 32
+            chain.blocks = chain.blocks[: chain.blocks.index(block) + 1]
+            break
+    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    assert not found["verified"]
+    assert "the chain has" in found["reason"]
+
+
+async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
+    database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
+) -> None:
+    """Before the Anchor has looked again: its rows still say where it was."""
+    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+    async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
+        jane = Person(http, running.url)
+        await jane.register()
+        entry = await jane.deduct()
+        await verified(jane, entry)
+    looks = chain.looks
+    seldom = AnchorSettings(every_seconds=3600.0)
+    async with whole(database, settings, anchoring=(chain, seldom)) as running:
+        again = Person(http, running.url)
+        again.headers = jane.headers
+        await until(lambda: chain.looks > looks, within=60)
+        assert (await verified(again, entry))["verified"]
+        for change in ("shifted", "fork", "gone"):
+            chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
+            if change == "gone":
+                chain.lose(len(chain.blocks) - 1)
+            _, found = await again.call("GET", f"/ledger/{entry['entry_id']}/verify")
+            told = found["verified"], found["state"], found["on_chain_root"], found["block_number"]
+            assert told == (False, "pending", None, None), change
+            assert "is not final" in found["reason"]
+
+
+async def test_anchors_are_listed_by_page_and_since(jane: Person) -> None:
+    for _ in range(3):
+        await verified(jane, await jane.deduct())
+    status, whole_list = await jane.call("GET", "/ledger/anchors")
+    assert status == 200
+    assert whole_list["count"] == len(whole_list["anchors"]) >= 1
+    sizes = [row["size"] for row in whole_list["anchors"]]
+    assert sizes == sorted(sizes, reverse=True)
+    _, first = await jane.call("GET", "/ledger/anchors?page=1&per_page=1")
+    assert (first["anchors"], first["page"], first["per_page"]) == (
+        *([whole_list["anchors"][0]], 1),
+        1,
+    )
+    _, none = await jane.call("GET", "/ledger/anchors?since=2100-01-01T00:00:00Z")
+    assert (none["anchors"], none["count"]) == ([], 0)
+    for query in ("page=0", "per_page=101", "since=yesterday", "per_page=x"):
+        assert (await jane.call("GET", f"/ledger/anchors?{query}"))[0] == 422
+
+
+async def test_without_a_chain_it_says_so(
+    database: PostgresEndpoint, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as plain:
+        jane = Person(http, plain.url)
+        await jane.register()
+        entry = await jane.deduct()
+        status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        assert (status, found["verified"], found["state"]) == (200, False, "disabled")
+        assert (await jane.call("GET", "/ledger/anchors"))[1]["anchors"] == []
+        assert (await jane.call("GET", "/ledger/999999/verify"))[0] == 404

@@ -1,0 +1,166 @@
+"""Dead letters: what came to nothing, tried again or put aside."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from actors.kernel import Ref
+from actors.ledger.messages import Commit, PurchaseOpen
+from actors.notifier.messages import Notifier, UnitsMoved
+from sql.database import Database
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.accounts import Person, register
+from tests.integration.web.test_retries import admin, balance, failed
+from tests.stripes import event, send, session, standing_in
+from web.books import commit
+
+PATH = "/api/v1/admin/dead-letters"
+PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
+REASON = "a broken node"
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
+        yield found
+        async with pool.connection() as connection:
+            assert await run_fsck(connection) == []
+    await pool.close()
+
+
+@pytest.fixture
+async def boss(face: Face, database: PostgresEndpoint) -> Person:
+    return await admin(face, database.owner_dsn)
+
+
+async def listed(boss: Person, kind: str) -> list[str]:
+    status, page = await boss.ask("GET", f"{PATH}/{kind}")
+    assert status == 200, page
+    assert page["total"] == len(page["letters"])
+    return [letter["id"] for letter in page["letters"]]
+
+
+async def do(boss: Person, kind: str, verb: str, *ids: str) -> Any:
+    body = {"ids": list(ids), "reason": REASON}
+    status, done = await boss.ask("POST", f"{PATH}/{kind}/{verb}", body)
+    assert status == 200, done
+    return done
+
+
+async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
+    face: Face, boss: Person
+) -> None:
+    jane = await register(face)
+    jobs = [await failed(face, jane) for _ in range(3)]
+    assert await listed(boss, "jobs") == jobs[::-1]
+    done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
+    assert done["done"] == [jobs[0]]
+    assert {each["why"] for each in done["refused"]} == {"it is no dead letter (any more)"}
+    assert await balance(jane) == (1_000_000, 100_000)
+    assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == [jobs[1]]
+    assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == []
+    assert await listed(boss, "jobs") == [jobs[2]]
+    assert (await do(boss, "jobs", "retry", jobs[0]))["done"] == []
+    _, records = await boss.ask("GET", "/api/v1/admin/audit")
+    acts = [(each["act"], each["reason"]) for each in records["records"]][:2]
+    assert acts == [("jobs.discard", REASON), ("jobs.retry", REASON)]
+    assert records["records"][0]["details"] == {"ids": [jobs[1]]}
+
+
+async def test_one_that_cannot_be_retried_keeps_no_other_from_it(
+    face: Face, boss: Person, database: PostgresEndpoint
+) -> None:
+    jane = await register(face)
+    poor, rich = await failed(face, jane), await failed(face, await register(face, "b@example.org"))
+    taken = "UPDATE accounts SET balance = 0 WHERE name = 'user:{}'"
+    await execute(database.owner_dsn, taken.format(jane.id))
+    done = await do(boss, "jobs", "retry", poor, rich)
+    await execute(database.owner_dsn, taken.format(jane.id).replace("= 0", "= 1000000"))
+    assert done["done"] == [rich]
+    assert done["refused"] == [{"id": poor, "why": "its owner has not the credits for it"}]
+
+
+async def test_an_event_that_did_not_fit_is_read_again(
+    face: Face, boss: Person, tmp_path: Path
+) -> None:
+    jane = await register(face)
+    terms = (jane.id, "cred10", 1_000_000, 1000, "usd")
+    await commit(face.gateway, Commit(effects=(PurchaseOpen(PURCHASE, *terms),)))  # type: ignore[arg-type]
+    wrong = event("checkout.session.completed", session(PURCHASE, amount_total=1))
+    assert (await send(face, wrong))[0] == 200
+    assert await listed(boss, "events") == [wrong["id"]]
+    assert "Stripe does not answer" in str(await do(boss, "events", "retry", wrong["id"]))
+    async with standing_in(face, tmp_path) as stripe:
+        assert "does not know it" in str(await do(boss, "events", "retry", wrong["id"]))
+        stripe.remember(wrong)
+        for _ in range(2):
+            done = await do(boss, "events", "retry", wrong["id"])
+            assert "still what was paid is not what" in done["refused"][0]["why"]
+        assert await balance(jane) == (1_000_000, 0)
+        _, page = await boss.ask("GET", f"{PATH}/events")
+        assert [each["tried"] for each in page["letters"]] == [3]
+        # As if it had been our mistake, which is mended now.
+        stripe.remember(with_object(wrong, session(PURCHASE)))
+        assert (await do(boss, "events", "retry", wrong["id"]))["done"] == [wrong["id"]]
+        assert await balance(jane) == (2_000_000, 0)
+        assert await listed(boss, "events") == []
+        assert (await do(boss, "events", "retry", wrong["id"]))["done"] == []
+        assert await balance(jane) == (2_000_000, 0)
+
+
+def with_object(wrong: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    return {**wrong, "data": {"object": about}}
+
+
+async def test_an_event_is_put_aside(face: Face, boss: Person) -> None:
+    early = {"id": "re_1", "amount": 5, "currency": "usd", "payment_intent": "pi_nobody"}
+    told = event("refund.created", {**early, "status": "succeeded"})
+    assert (await send(face, told))[0] == 200
+    assert await listed(boss, "events") == [told["id"]]
+    assert (await do(boss, "events", "discard", told["id"], "evt_no"))["done"] == [told["id"]]
+    assert await listed(boss, "events") == []
+
+
+async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Person) -> None:
+    letters = face.gateway.unread()
+    ended = Ref[Notifier]("notifier of old")
+    ended.mailbox.dead_letters = letters
+    ended.mailbox.close("stopped")
+    ended.tell(UnitsMoved(()))
+    ended.tell(UnitsMoved(()))
+    first, second = await listed(boss, "messages")
+    done = await do(boss, "messages", "retry", first, "999")
+    assert [each["why"] for each in done["refused"]] == [
+        "notifier of old has ended, or has no room for it",
+        "it is not kept any more",
+    ]
+    assert (await do(boss, "messages", "discard", first))["done"] == [first]
+    assert second in await listed(boss, "messages")
+
+
+async def test_they_are_saved_as_a_file(face: Face, boss: Person) -> None:
+    jane = await register(face)
+    job = await failed(face, jane, '=cmd("calc"), "and more"')
+    headers = {"Authorization": f"Bearer {boss.access}", "Accept": "text/csv"}
+    async with face.client.get(f"{PATH}/jobs", headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/csv"
+        lines = (await answer.text()).splitlines()
+    assert lines[0] == "id,at,about,whose,where,reason,blame,job,tried"
+    assert lines[1].startswith(job)
+    assert "'=cmd(" in lines[1]
+
+
+async def test_they_are_for_admins_alone(face: Face, boss: Person) -> None:
+    jane = await register(face)
+    assert (await jane.ask("GET", f"{PATH}/jobs"))[0] == 403
+    body = {"ids": ["1"], "reason": REASON}
+    assert (await jane.ask("POST", f"{PATH}/jobs/retry", body))[0] == 403
+    assert (await boss.ask("GET", f"{PATH}/nothing"))[0] == 404

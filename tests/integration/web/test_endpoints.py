@@ -1,0 +1,324 @@
+"""Webhooks: endpoints are written down, and told what happens to their owner's jobs."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.courier.actor import CourierActor
+from actors.courier.messages import Courier, Deliver, Forget
+from actors.courier.policy import PAUSES
+from actors.kernel import Ref
+from actors.ledger.messages import UnitAssign, UnitComplete
+from actors.ports.webhooks import Letter, NotSent
+from rendertrust import webhooks
+from sql.database import Database
+from sql.deliveries import Deliveries
+from supervisors.child import Child
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, register
+from tests.integration.web.earners import do, verified_node
+from tests.integration.web.test_events import job_of
+from tests.twins.post import TwinPost
+from tests.until import until
+
+Json = dict[str, Any]
+AT = "/api/v1/webhooks/endpoints"
+URL = "https://farm.example.com/hooks"
+SOON = 60.0
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(webhooks={"private": False})
+    async with serving(pool, settings, with_ledger(pool)) as running:
+        yield running
+    await pool.close()
+
+
+@pytest.fixture
+async def jane(face: Face) -> Person:
+    return await register(face)
+
+
+@asynccontextmanager
+async def delivering(face: Face, post: TwinPost) -> AsyncGenerator[Ref[Courier]]:
+    """A Courier of a gateway's."""
+    deliveries = Deliveries(face.gateway.database)
+    ref = Ref[Courier]("courier")
+
+    def make() -> CourierActor:
+        return CourierActor(post, deliveries, SystemClock(), SystemRandom())
+
+    tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [Child("courier", make, ref=ref)])
+    await tree.start()
+    try:
+        yield ref
+    finally:
+        await tree.stop()
+
+
+async def endpoint(person: Person, types: list[str] | None = None, url: str = URL) -> Json:
+    body: Json = {"url": url} | ({} if types is None else {"types": types})
+    status, made = await person.ask("POST", AT, body)
+    assert status == 201, made
+    return dict(made)
+
+
+async def listed(person: Person, of: Json) -> list[Json]:
+    status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
+    assert status == 200, page
+    return list(page["deliveries"])
+
+
+async def completed(person: Person) -> UUID:
+    """A job that is done at once."""
+    face, node, job = person.face, await verified_node(person.face, None), await job_of(person)
+    await do(face, UnitAssign(job, 0, 1, node))
+    await do(face, UnitComplete(job, 0, 1, node, "x"))
+    return job
+
+
+def read(letter: Letter, secret: str) -> Json:
+    return webhooks.read(letter.body, letter.headers, secret)
+
+
+async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> None:
+    post = TwinPost()
+    post.answer(URL, 200)
+    await completed(jane)  # before there was anybody to be told
+    made = await endpoint(jane)
+    job = await completed(jane)
+    async with delivering(jane.face, post):
+        await until(lambda: len(post.received[URL]) == 3)
+    events = [read(letter, made["secret"]) for letter in post.received[URL]]
+    types = ["job.queued", "job.dispatched", "job.completed"]
+    assert [event["type"] for event in events] == types
+    first = events[0]["data"]
+    assert (first["job_id"], first["number"]) == (str(job), 1)
+    assert (first["money"], first["amount"]) == ("held", "5.0000")
+    found = await listed(jane, made)
+    assert [one["type"] for one in reversed(found)] == types
+    assert {one["state"] for one in found} == {"DELIVERED"}
+    assert {(one["tries"], one["status"]) for one in found} == {(1, 200)}
+    ids = {letter.headers["webhook-id"] for letter in post.received[URL]}
+    assert ids == {one["id"] for one in found}
+    _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=1")
+    assert page["events"][0] == first  # the same members as the API has
+    with pytest.raises(webhooks.NotOurs):
+        read(post.received[URL][0], webhooks.secret_text(b"another secret of someone"))
+
+
+async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Person) -> None:
+    bob, post = await register(jane.face, "bob@example.org"), TwinPost()
+    post.answer(URL, 200)
+    made = await endpoint(jane, ["unit.completed", "job.failed"])
+    await completed(bob)
+    await completed(jane)
+    async with delivering(jane.face, post):
+        await until(lambda: post.received[URL])
+    assert [one["type"] for one in await listed(jane, made)] == ["unit.completed"]
+
+
+async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    post = TwinPost()
+    post.answer(URL, 500, 204)
+    made = await endpoint(jane, ["job.completed"])
+    await completed(jane)
+    async with delivering(jane.face, post):
+        await until(lambda: post.received[URL])
+
+        async def waits() -> bool:
+            [one] = await listed(jane, made)
+            return bool(one["status"] == 500)
+
+        await until(waits)
+        [one] = await listed(jane, made)
+        assert (one["state"], one["tries"]) == ("PENDING", 1)
+        _, page = await jane.ask("GET", AT)
+        assert page["endpoints"][0]["failing_since"] is not None
+        await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")
+        await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
+        await until(lambda: len(post.received[URL]) == 2)
+    [one] = await listed(jane, made)
+    assert (one["state"], one["tries"], one["status"]) == ("DELIVERED", 2, 204)
+    assert len({letter.headers["webhook-id"] for letter in post.received[URL]}) == 1
+    _, page = await jane.ask("GET", AT)
+    assert page["endpoints"][0]["failing_since"] is None
+
+
+async def test_what_a_courier_took_and_did_not_finish_another_sends(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    """At least once: one that is killed leaves what it had for who comes after a minute."""
+    made, post = await endpoint(jane, ["job.completed"]), TwinPost()
+    await completed(jane)
+    now = jane.face.gateway.clock.now()
+    deliveries = Deliveries(jane.face.gateway.database)
+    [taken] = await deliveries.claim(now, now + timedelta(seconds=60), 64)
+    assert await deliveries.claim(now, now + timedelta(seconds=60), 64) == []
+    post.answer(URL, 200)
+    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # a minute later
+    async with delivering(jane.face, post):
+        await until(lambda: post.received[URL])
+    assert post.received[URL][0].headers["webhook-id"] == str(taken.id)
+    [one] = await listed(jane, made)
+    assert (one["state"], one["tries"]) == ("DELIVERED", 2)
+
+
+async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    made, post = await endpoint(jane, ["job.completed"]), TwinPost()
+    await completed(jane)
+    await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
+    async with delivering(jane.face, post):
+
+        async def given_up() -> bool:
+            [one] = await listed(jane, made)
+            return bool(one["state"] == "FAILED")
+
+        await until(given_up)
+        [one] = await listed(jane, made)
+        assert one["error"] == "nobody can be reached there"
+        post.answer(URL, 200)
+        await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
+        status, again = await jane.ask("POST", f"/api/v1/webhooks/deliveries/{one['id']}/replay")
+        assert (status, again["state"], again["tries"]) == (200, "PENDING", 0)
+        await until(lambda: post.received[URL])
+    assert post.received[URL][0].headers["webhook-id"] == one["id"]
+
+
+@pytest.mark.parametrize(("became", "words"), [(410, "gone"), (503, "nothing arrived since")])
+async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
+    jane: Person, database: PostgresEndpoint, became: int, words: str
+) -> None:
+    made, post = await endpoint(jane, ["job.*"]), TwinPost()
+    post.answer(URL, became)
+    if became != 410:
+        old = "UPDATE endpoints SET failing_since = now() - interval '4 days'"
+        await execute(database.owner_dsn, old)
+    await completed(jane)
+    async with delivering(jane.face, post):
+
+        async def disabled() -> Json | None:
+            _, page = await jane.ask("GET", AT)
+            [found] = page["endpoints"]
+            return None if found["enabled"] else dict(found)
+
+        found = await until(disabled)
+        assert found is not None
+        assert words in found["disabled_reason"]
+        before = len(await listed(jane, made))
+        await completed(jane)
+        assert len(await listed(jane, made)) == before
+        post.answer(URL, 200)
+        post.received.clear()
+        status, found = await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": True})
+        assert (status, found["enabled"], found["failing_since"]) == (200, True, None)
+        await completed(jane)
+        await until(lambda: post.received[URL])
+
+
+async def test_one_that_fails_does_not_hold_up_another(jane: Person) -> None:
+    other, post = "https://other.example.com", TwinPost()
+    post.receivers[URL] = lambda _: NotSent("no answer within 10 s")
+    post.answer(other, 200)
+    await endpoint(jane, ["job.*"])
+    for _ in range(40):
+        await job_of(jane, price=0)
+    await endpoint(jane, ["job.*"], other)
+    await job_of(jane, price=0)
+    async with delivering(jane.face, post) as courier:
+        await courier.ask(Deliver(), within=SOON)
+        await until(lambda: post.received[other])
+
+
+async def test_a_new_secret_signs_beside_the_one_before(jane: Person) -> None:
+    post = TwinPost()
+    post.answer(URL, 200)
+    made = await endpoint(jane)
+    status, rotated = await jane.ask("POST", f"{AT}/{made['id']}/rotate")
+    assert status == 200
+    assert rotated["secret"] != made["secret"]
+    await job_of(jane)
+    async with delivering(jane.face, post):
+        await until(lambda: post.received[URL])
+    for secret in (made["secret"], rotated["secret"]):
+        assert read(post.received[URL][0], secret)["type"] == "job.queued"
+
+
+async def test_endpoints_are_their_owner_s_alone(jane: Person) -> None:
+    bob, made = await register(jane.face, "bob@example.org"), await endpoint(jane)
+    await job_of(jane)
+    [one] = await listed(jane, made)
+    for method, path, body in (
+        ("PATCH", f"{AT}/{made['id']}", {"enabled": False}),
+        ("POST", f"{AT}/{made['id']}/rotate", None),
+        ("GET", f"{AT}/{made['id']}/deliveries", None),
+        ("POST", f"/api/v1/webhooks/deliveries/{one['id']}/replay", None),
+        ("DELETE", f"{AT}/{made['id']}", None),
+        ("DELETE", f"{AT}/{uuid4()}", None),
+    ):
+        assert (await bob.ask(method, path, body))[0] == 404, (method, path)
+    assert (await bob.ask("GET", AT))[1] == {"endpoints": []}
+    _, page = await jane.ask("GET", AT)
+    assert "secret" not in page["endpoints"][0]
+    assert (await jane.ask("DELETE", f"{AT}/{made['id']}"))[0] == 200
+    assert (await jane.ask("GET", AT))[1] == {"endpoints": []}
+
+
+async def test_nonsense_is_refused_and_there_are_so_many_at_most(jane: Person) -> None:
+    for body in (
+        {"url": "http://example.com"},
+        {"url": "https://127.0.0.1/"},
+        {"url": "https://[::1]/"},
+        {"url": URL, "types": []},
+        {"url": URL, "types": ["job.exploded"]},
+    ):
+        assert (await jane.ask("POST", AT, body))[0] == 422, body
+    for _ in range(20):
+        await endpoint(jane)
+    assert (await jane.ask("POST", AT, {"url": URL}))[0] == 409
+
+
+async def test_who_is_deactivated_is_told_no_more(jane: Person, database: PostgresEndpoint) -> None:
+    made, post = await endpoint(jane, ["job.*"]), TwinPost()
+    post.answer(URL, 200)
+    await job_of(jane)
+    await execute(database.owner_dsn, "UPDATE users SET is_active = false")
+    async with delivering(jane.face, post) as courier:
+        assert await courier.ask(Deliver(), within=SOON) == 0
+        await execute(database.owner_dsn, "UPDATE users SET is_active = true")
+        await until(lambda: post.received[URL])
+    assert read(post.received[URL][0], made["secret"])["type"] == "job.queued"
+
+
+async def test_old_deliveries_are_forgotten(jane: Person, database: PostgresEndpoint) -> None:
+    made, post = await endpoint(jane, ["job.completed"]), TwinPost()
+    post.answer(URL, 200)
+    await completed(jane)
+    async with delivering(jane.face, post) as courier:
+
+        async def arrived() -> bool:
+            [one] = await listed(jane, made)
+            return bool(one["state"] == "DELIVERED")
+
+        await until(arrived)
+        await execute(
+            database.owner_dsn, "UPDATE deliveries SET created_at = now() - interval '31 days'"
+        )
+        await courier.ask(Forget(), within=SOON)
+    assert await listed(jane, made) == []

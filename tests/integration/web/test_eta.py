@@ -1,0 +1,52 @@
+"""When a job will be done, told to its owner."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import UnitAssign, UnitComplete, UnitStart
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.earners import do, verified_node
+from tests.integration.web.test_units import call, submitted
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as running:
+        yield running
+    await pool.close()
+
+
+async def test_the_time_left_is_told_once_enough_units_are_done(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    user, node = await face.user(), await verified_node(face, None)
+    job = UUID((await submitted(face, user, frames="1-8"))["id"])
+
+    async def eta() -> Any:
+        status, found = await call(face, user, "GET", f"/{job}")
+        assert status == 200
+        return found["eta_seconds"]
+
+    for number in range(3):
+        assert await eta() is None
+        await do(face, UnitAssign(job, number, 1, node))
+        await do(face, UnitStart(job, number, 1, node))
+        await do(face, UnitComplete(job, number, 1, node, "x"))
+    assert await eta() is None  # nobody works on it
+    await do(face, UnitAssign(job, 3, 1, node))
+    await do(face, UnitStart(job, 3, 1, node))
+    await execute(
+        database.owner_dsn,
+        "UPDATE units SET assigned_at = ended_at - interval '1 hour',"
+        " started_at = ended_at - interval '1 hour' WHERE state = 'COMPLETED'",
+    )
+    assert 17_900 < await eta() <= 18_000  # five of an hour each, one after the other
+    _, page = await call(face, user, "GET", "")
+    assert page["jobs"][0]["eta_seconds"] is None

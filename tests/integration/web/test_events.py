@@ -1,0 +1,296 @@
+"""What happens to a job, told to its owner: page by page, and as it happens."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import orjson
+import pytest
+
+from actors.ledger.messages import JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry, UnitStart
+from rendertrust.protocol import JobDispatch, JobResult, JobStatus
+from rendertrust.testing import FakeNode
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.people import Creator
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.integration.conformance.stage import dispatch
+from tests.integration.web.accounts import Person, register
+from tests.integration.web.earners import do, verified_node
+from tests.integration.web.test_sweeper import sweeping
+from tests.told import untold
+from tests.until import until
+from tests.whole import whole
+from web.books import commit
+from web.sweeper import Sweep
+
+Json = dict[str, Any]
+SSE = {"Accept": "text/event-stream"}
+SOON = 60.0
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+    await pool.close()
+
+
+@pytest.fixture
+async def jane(face: Face) -> Person:
+    return await register(face)
+
+
+async def job_of(person: Person, *, price: int = 50_000, units: int = 1) -> UUID:
+    """A job that waits."""
+    job = uuid4()
+    await commit(person.face.gateway, dispatch(UUID(person.id), job, price, units))
+    return job
+
+
+async def told(person: Person, job: UUID, query: str = "") -> list[tuple[Any, ...]]:
+    """Number, type, unit and what became of which amount."""
+    status, page = await person.ask("GET", f"/api/v1/jobs/{job}/events{query}")
+    assert status == 200, page
+    return [(e["number"], e["type"], e["unit"], e["money"], e["amount"]) for e in page["events"]]
+
+
+async def life(person: Person) -> UUID:
+    """A job of two units: one is complete at its second attempt, the other fails."""
+    face, node = person.face, await verified_node(person.face, None)
+    job = await job_of(person, units=2)
+    await do(face, UnitAssign(job, 0, 1, node))
+    await do(face, UnitFail(job, 0, 1, node, "network", "gone", retry_at=face.gateway.clock.now()))
+    await do(face, UnitAssign(job, 0, 2, node))
+    await do(face, UnitStart(job, 0, 2, node))
+    await do(face, UnitComplete(job, 0, 2, node, "x"))
+    await do(face, UnitAssign(job, 1, 1, node))
+    await do(face, UnitFail(job, 1, 1, node, "scene", "no camera"))
+    return job
+
+
+LIFE = [
+    (1, "job.queued", None, "held", "10.0000"),
+    (2, "unit.assigned", 0, None, None),
+    (3, "job.dispatched", None, None, None),
+    (4, "unit.retried", 0, None, None),
+    (5, "unit.assigned", 0, None, None),
+    (6, "unit.running", 0, None, None),
+    (7, "job.running", None, None, None),
+    (8, "unit.completed", 0, "charged", "5.0000"),
+    (9, "unit.assigned", 1, None, None),
+    (10, "unit.failed", 1, "released", "5.0000"),
+    (11, "job.failed", None, None, None),
+]
+
+
+async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> None:
+    job = await life(jane)
+    assert await told(jane, job) == LIFE
+    _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=4")
+    assert (len(page["events"]), page["next"], page["ended"]) == (4, 4, True)
+    retried = page["events"][3]
+    assert (retried["attempt"], retried["error_class"], retried["error"]) == (1, "network", "gone")
+    assert await told(jane, job, "?after=4&limit=100") == LIFE[4:]
+    status, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?after=11")
+    assert (status, page) == (200, {"events": [], "next": None, "ended": True})
+    status, refused = await jane.ask("GET", f"/api/v1/jobs/{job}/events?after=12")
+    assert (status, "begin anew" in refused["detail"]) == (409, True)
+    headers = {**SSE, "Authorization": f"Bearer {jane.access}", "Last-Event-ID": "12"}
+    async with jane.face.client.get(f"/api/v1/jobs/{job}/events", headers=headers) as answer:
+        assert answer.status == 409
+
+
+async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
+    jane: Person,
+) -> None:
+    job, user = await life(jane), UUID(jane.id)
+    await do(jane.face, UnitRetry(job, 1, user))
+    await do(jane.face, JobStop(job, user))
+    assert await told(jane, job, "?after=11") == [
+        (12, "unit.retried", 1, "held", "5.0000"),
+        (13, "job.running", None, None, None),
+        (14, "unit.cancelled", 1, "released", "5.0000"),
+        (15, "job.cancelled", None, None, None),
+    ]
+    async with jane.face.gateway.database.connection() as connection:
+        assert await untold(connection) == {}
+
+
+async def test_only_its_owner_is_told(jane: Person) -> None:
+    job, bob = await job_of(jane), await register(jane.face, "bob@example.org")
+    for path in (f"/api/v1/jobs/{job}/events", f"/api/v1/jobs/{uuid4()}/events"):
+        for more in ({}, SSE):
+            headers = {**more, "Authorization": f"Bearer {bob.access}"}
+            async with jane.face.client.get(path, headers=headers) as answer:
+                assert answer.status == 404
+
+
+async def test_old_events_are_removed_but_the_last(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    old, young = await life(jane), await life(jane)
+    await execute(
+        database.owner_dsn,
+        f"UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = '{old}'",
+    )
+    async with sweeping(jane.face) as sweeper:
+        await sweeper.ask(Sweep(), within=SOON)
+    assert await told(jane, old) == LIFE[-1:]
+    assert await told(jane, young) == LIFE
+    await do(jane.face, UnitRetry(old, 1, UUID(jane.id)))
+    assert (await told(jane, old))[1] == (12, "unit.retried", 1, "held", "5.0000")
+
+
+# -- streams
+
+
+class Reader:
+    """What comes over one stream."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self.last: str | None = None
+
+    async def next(self) -> tuple[str, Json]:
+        """The next event's name and data; ('', {}) at the end. Comments are passed over."""
+        name, data = "", {}
+        while line := (await self._answer.content.readline()).decode():
+            word, _, rest = line.rstrip("\n").partition(": ")
+            if word == "event":
+                name = rest
+            elif word == "data":
+                data = orjson.loads(rest)
+            elif word == "id":
+                self.last = rest
+            elif not word and name:
+                return name, data
+        return "", {}
+
+    async def until(self, wanted: str) -> list[str]:
+        """The names up to that one."""
+        names = list[str]()
+        while not names or names[-1] != wanted:
+            name, _ = await self.next()
+            assert name, f"ended after {names}"
+            names.append(name)
+        return names
+
+
+@asynccontextmanager
+async def following(
+    http: Any, url: str, token: str, last: str | None = None
+) -> AsyncGenerator[Reader]:
+    headers = {**SSE, "Authorization": f"Bearer {token}"}
+    if last is not None:
+        headers["Last-Event-ID"] = last
+    async with http.get(url, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        yield Reader(answer)
+
+
+async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane: Person) -> None:
+    face, node, job = jane.face, await verified_node(jane.face, None), await job_of(jane)
+    url = f"/api/v1/jobs/{job}/events"
+    async with following(face.client, url, jane.access) as reader:
+        assert await reader.until("job.queued") == ["job.queued"]
+        await do(face, UnitAssign(job, 0, 1, node))  # nobody says so: it is found by looking
+        assert await reader.until("job.dispatched") == ["unit.assigned", "job.dispatched"]
+        assert reader.last == "3"
+    await do(face, UnitStart(job, 0, 1, node))
+    async with following(face.client, url, jane.access, reader.last) as reader:
+        assert await reader.until("job.running") == ["unit.running", "job.running"]
+        await do(face, UnitComplete(job, 0, 1, node, "x"))
+        assert await reader.until("job.completed") == ["unit.completed", "job.completed"]
+        assert await reader.next() == ("end", {"job_id": str(job), "status": "COMPLETED"})
+        assert await reader.next() == ("", {})
+    headers = {**SSE, "Authorization": f"Bearer {jane.access}", "Last-Event-ID": "7"}
+    async with face.client.get(url, headers=headers) as answer:
+        assert answer.status == 204  # by which browsers learn not to come back
+    for wrong in ("x", "-1", "9" * 20, "1.0"):
+        async with face.client.get(url, headers={**headers, "Last-Event-ID": wrong}) as answer:
+            assert answer.status == 422, wrong
+
+
+async def test_a_user_has_so_many_streams_and_those_that_ended_do_not_count(
+    database: PostgresEndpoint,
+) -> None:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(events={"streams": 1})
+    async with serving(pool, settings, with_ledger(pool)) as face:
+        jane = await register(face)
+        url = f"/api/v1/jobs/{await job_of(jane)}/events"
+        async with following(face.client, url, jane.access):
+            headers = {**SSE, "Authorization": f"Bearer {jane.access}"}
+            async with face.client.get(url, headers=headers) as answer:
+                assert answer.status == 429
+
+        async def again() -> bool:
+            async with face.client.get(url, headers=headers) as answer:
+                return bool(answer.status == 200)
+
+        assert await until(again)
+    await pool.close()
+
+
+async def test_a_stream_ends_when_its_login_does(jane: Person) -> None:
+    url = f"/api/v1/jobs/{await job_of(jane)}/events"
+    async with following(jane.face.client, url, jane.access) as reader:
+        await reader.until("job.queued")
+        headers = {"Authorization": f"Bearer {jane.access}"}
+        async with jane.face.client.post("/api/v1/auth/logout", headers=headers) as answer:
+            assert answer.status < 300
+        assert await reader.next() == ("", {})
+
+
+async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
+    """Half of it is told; the rest is done when the test says so."""
+    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
+    await node.send(JobStatus(job_id=job, unit=unit, attempt=attempt, progress=0.5))
+
+
+async def test_whoever_follows_at_another_gateway_is_told_the_same(
+    database: PostgresEndpoint,
+) -> None:
+    """Its bus is another one: what is lost there is found by looking."""
+    settings = settings_for_tests(credits={"starter": "100"})
+    async with (
+        whole(database, settings) as one,
+        whole(database, settings) as other,
+        aiohttp.ClientSession() as http,
+        FakeNode(one.url, behave=step_by_step) as node,
+    ):
+        jane = Creator(http, one.url, "jane@example.org")
+        await jane.register()
+        status, placed = await jane.dispatch("render")
+        assert status == 200, placed
+        path = f"/api/v1/jobs/{placed['job_id']}/events"
+        async with (
+            following(http, one.url + path, jane.token) as here,
+            following(http, other.url + path, jane.token) as there,
+        ):
+            names = await here.until("unit.progress")
+            assert names[0] == "job.dispatched"
+            await there.until("job.running")
+            task = await node.next(JobDispatch, within=SOON)
+            await node.send(
+                JobResult(
+                    job_id=task.job_id,
+                    unit=task.unit,
+                    attempt=task.attempt,
+                    status="completed",
+                    result_ref="s3://elsewhere/x",
+                )
+            )
+            for reader in (here, there):
+                assert (await reader.until("end"))[-3:] == [
+                    "unit.completed",
+                    "job.completed",
+                    "end",
+                ]
+            assert here.last == there.last

@@ -1,0 +1,58 @@
+"""Entries whose leaves a reopening gave up: who asks for one is told that there may be no proof."""
+
+from uuid import uuid4
+
+from rendertrust.client import LeavesGivenUp, NotFound
+from rendertrust.client.errors import refusal
+from tests.integration.web.test_anchors import verified
+from tests.integration.web.test_halts import begin_epoch, halted, run_ahead
+from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
+from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
+from tests.readers import Person
+from tests.twins.chain import ChainTwin
+from tests.whole import Whole
+
+ABSENT = "Entry not found"
+
+
+async def test_an_entry_that_is_not_there_may_have_been_given_up(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    asked = [f"/ledger/{word}/{what}" for word in (999, uuid4()) for what in ("proof", "verify")]
+    for path in asked:
+        status, before = await jane.call("GET", path)
+        assert (status, before["detail"], "given_up" in before) == (404, ABSENT, False)
+        assert type(refusal(404, before)) is NotFound
+    await run_ahead(chain, 50)
+    await halted(jane)
+    row = await begin_epoch(gateway, chain)
+    assert row.size > row.leaf_index
+    for path in asked:
+        status, found = await jane.call("GET", path)
+        assert status == 404
+        assert f"leaves {row.leaf_index} to {row.size - 1} of the log" in found["detail"]
+        assert "no proof of it can be made" in found["detail"]
+        (gone,) = found["given_up"]
+        wanted = (2, row.leaf_index, row.size - 1)
+        assert (gone["epoch"], gone["first"], gone["last"]) == wanted
+        error = refusal(404, found)
+        assert isinstance(error, LeavesGivenUp)
+        assert [one["last"] for one in error.given_up] == [row.size - 1]
+    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+
+
+async def test_where_nothing_was_given_up_nothing_is_said_of_it(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    """An epoch that began though the chain had no more than the database."""
+    await verified(jane, await jane.deduct())
+    async with gateway.gateway.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO epochs (number, leaf_index, leaf, origin, chain_id, contract, size, root,"
+            " sender, nonce, at) SELECT 2, size, 'x', 'y', 1, 'z', size, root, 's', 0, now()"
+            " FROM log_head"
+        )
+    _, found = await jane.call("GET", "/ledger/999/proof")
+    assert (found["detail"], "given_up" in found) == (ABSENT, False)

@@ -1,0 +1,309 @@
+"""A gateway whose chain has more of the log than its database: it writes nothing, and says why."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from actors.anchor.policy import AnchorSettings
+from actors.ports import Anchored
+from sql.anchors import Anchors
+from sql.audit import Act
+from sql.database import Database
+from sql.epochs import EpochRow, OnChain, reopen
+from sql.halt import RESTORED, Halt, Halted, write_halt
+from supervisors.chain_audit import audit_chain, see
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock
+from tests.face import settings_for_tests
+from tests.integration.web.test_anchors import verified
+from tests.readers import Person, holds
+from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
+from tests.until import until
+from tests.whole import Whole, whole
+
+Json = dict[str, Any]
+SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)
+LOGIN = {"email": "jane@example.org", "password": "a long password"}
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def chain() -> ChainTwin:
+    return ChainTwin()
+
+
+@pytest.fixture
+async def gateway(
+    database: PostgresEndpoint, chain: ChainTwin, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Whole]:
+    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
+    monkeypatch.setattr("sql.halt.FRESH_SECONDS", 0.05)
+    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+    async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
+        yield running
+
+
+async def ready(jane: Person) -> Json:
+    return (await jane.call("GET", "/health/ready"))[1]
+
+
+async def halted(jane: Person) -> str:
+    async def told() -> str | None:
+        found = await ready(jane)
+        log = found["log"] or {}
+        return log.get("halted") if found["status"] == "degraded" else None
+
+    found = await until(told, within=10)
+    assert found is not None
+    return found
+
+
+async def run_ahead(chain: ChainTwin, size: int) -> str:
+    """The chain has a checkpoint that the database never saw; the contract."""
+    contract = next(block["deploy"] for block in chain.blocks if "deploy" in block)
+    newest = await chain.newest(contract)
+    assert newest is not None
+    ahead = Anchored(newest.size + size, b"r" * 32)
+    bid = await chain.bid()
+    signed = await chain.sign_anchor(contract, ahead, newest.root, len(chain.blocks), bid)
+    await chain.send(signed.raw)
+    return str(contract)
+
+
+async def deduct(jane: Person, reference: str) -> tuple[int, Json]:
+    body = {"amount": "1", "reference_id": reference, "description": "d"}
+    return await jane.call("POST", "/credits/deduct", body)
+
+
+async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
+    """As `chain reopen` does it."""
+    database = gateway.gateway.database
+    seen = await see(chain, Anchors(database), CLOCK)
+    assert seen.halt is not None
+    assert seen.halt.contract is not None
+    assert seen.halt.size is not None
+    assert seen.halt.root is not None
+    there = OnChain(
+        CHAIN_ID, seen.halt.contract, seen.halt.size, seen.halt.root, SENDER, seen.state.nonce
+    )
+    now = CLOCK.now()
+    return await reopen(
+        database, there, now, lambda row: Act(now, None, "me", "chain.reopen", row.origin, "why")
+    )
+
+
+async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    await run_ahead(chain, 50)
+    why = await halted(jane)
+    assert "an older backup was restored" in why
+    for method, path, body in (
+        ("POST", "/credits/deduct", {"amount": "1", "reference_id": "x", "description": "d"}),
+        ("POST", "/jobs/dispatch", {"job_type": "echo", "payload_ref": "s3://x/y"}),
+        ("POST", "/auth/register", {**LOGIN, "email": "late@example.org", "name": "L"}),
+        ("POST", "/nodes/register", {"public_key": "x", "capabilities": []}),
+        ("POST", "/uploads", {"sha256": "00" * 32, "size": 1, "filename": "x"}),
+        ("POST", "/auth/password", {"old_password": "a long password", "new_password": "b"}),
+    ):
+        status, problem = await jane.call(method, path, body)
+        assert status == 503, (path, problem)
+        assert "`rendertrust chain reopen`" in problem["detail"], path
+    for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
+        assert (await jane.call("GET", path))[0] == 200
+    assert holds((await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
+    with pytest.raises(Halted):  # whoever else writes to the books: nodes' results, the Paymaster
+        async with gateway.store.transaction():
+            pass
+
+
+async def test_who_wants_to_read_may_log_in(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person, chain: ChainTwin
+) -> None:
+    await jane.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
+    await verified(jane, await jane.deduct())
+    await run_ahead(chain, 1)
+    await halted(jane)
+    status, tokens = await jane.call("POST", "/auth/login", LOGIN)
+    assert status == 200
+    status, _ = await jane.call("POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+    assert status == 200
+    assert (await jane.call("POST", "/auth/logout"))[0] == 200
+
+
+async def test_nothing_is_signed_while_the_chain_has_another_log(
+    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint
+) -> None:
+    await verified(jane, await jane.deduct())
+    await run_ahead(chain, 3)
+    await halted(jane)
+    _, before = await jane.call("GET", "/ledger/checkpoint")
+    owner = await asyncpg.connect(database.owner_dsn)
+    # What a restored database had booked and not yet signed.
+    await owner.execute(
+        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+        " SELECT debit, credit, subject, amount, kind, 'again', created_at FROM transfers LIMIT 1"
+    )
+    await owner.execute(
+        "INSERT INTO entries (id, transfer_id, account_id, amount, before, after, version,"
+        " created_at) SELECT gen_random_uuid(), max(t.id), min(a.id), 5, 0, 5, 99, now()"
+        " FROM transfers t, accounts a"
+    )
+
+    async def taken() -> bool:
+        row = await owner.fetchrow("SELECT max(leaf_index) + 1 AS size FROM leaves")
+        return row is not None and row["size"] > before["size"]
+
+    await until(taken, within=10)
+    await owner.close()
+    assert (await jane.call("GET", "/ledger/checkpoint"))[1] == before
+
+
+async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    left = await run_ahead(chain, 50)
+    await halted(jane)
+    row = await begin_epoch(gateway, chain)
+    assert (row.number, row.contract) == (2, left)
+
+    async def goes_on() -> Json | None:
+        status, found = await deduct(jane, "after")
+        return found if status == 200 else None
+
+    fresh = await until(goes_on, within=10)
+    assert fresh is not None
+    number = fresh["entry_id"]
+
+    async def proved() -> bool:
+        return (await jane.call("GET", f"/ledger/{number}/proof"))[0] == 200
+
+    await until(proved, within=10)
+    found = await verified(jane, fresh)
+    assert (found["verified"], found["contract"] != left) == (True, True)
+    assert (await verified(jane, entry))["verified"]
+    _, now = await jane.call("GET", "/ledger/checkpoint")
+    assert now["origin"] == row.origin
+    _, epochs = await jane.call("GET", "/ledger/epochs")
+    (link,) = epochs["epochs"]
+    assert (link["leaf"], link["leaf_index"]) == (row.leaf, row.leaf_index)
+    assert (await jane.call("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
+    assert (await jane.call("GET", "/ledger/epochs?size=999999"))[0] == 422
+    assert await gateway.store.audit() == []
+    anchors = Anchors(gateway.gateway.database)
+    await until(lambda: _sound(chain, anchors), within=10)
+    found = await ready(jane)
+    assert (found["status"], found["log"]["halted"]) == ("ready", None)
+
+
+async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    await verified(jane, await jane.deduct())
+    await run_ahead(chain, 50)
+    await halted(jane)
+    database = gateway.gateway.database
+    late = (await see(chain, Anchors(database), CLOCK)).halt
+    assert late is not None
+    await begin_epoch(gateway, chain)
+    await write_halt(database, late)
+
+    async def goes_on() -> bool:
+        return (await deduct(jane, "one"))[0] == 200
+
+    await until(goes_on, within=10)
+
+
+async def _sound(chain: ChainTwin, anchors: Anchors) -> bool:
+    return not await audit_chain(chain, anchors, CLOCK)
+
+
+async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_goes_on(
+    database: PostgresEndpoint,
+    http: aiohttp.ClientSession,
+    chain: ChainTwin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
+    chain.away = True
+    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+    async with whole(database, settings, anchoring=(chain, SETTINGS)) as gateway:
+        jane = Person(http, gateway.url)
+        await jane.register()
+        entry = await jane.deduct()
+        status, problem = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        assert status == 503
+        assert "the chain was not asked yet" in problem["detail"]
+        assert (await jane.call("GET", "/ledger/checkpoint"))[0] == 503
+        found = await ready(jane)
+        assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
+        assert found["log"]["unanchored_since"] is not None  # nothing is signed, and yet it waits
+        chain.away = False
+
+        async def proved() -> bool:
+            status, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+            return status == 200 and holds(proof)
+
+        await until(proved, within=10)
+
+
+async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
+    gateway: Whole, jane: Person, chain: ChainTwin
+) -> None:
+    await verified(jane, await jane.deduct())
+    chain.away = True
+    await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
+    assert "has not said yet" in await halted(jane)
+    status, problem = await deduct(jane, "one")
+    assert (status, "nothing is written until it has" in problem["detail"]) == (503, True)
+    chain.away = False
+
+    async def goes_on() -> bool:
+        return (await deduct(jane, "one"))[0] == 200
+
+    await until(goes_on, within=10)
+
+
+async def test_a_gateway_without_a_chain_has_nobody_to_wait_for(
+    database: PostgresEndpoint, http: aiohttp.ClientSession
+) -> None:
+    pool = Database(lambda: database.app_dsn)
+    await write_halt(pool, Halt(RESTORED, CLOCK.now()))
+    await pool.close()
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as plain:
+        jane = Person(http, plain.url)
+        await jane.register()
+        await jane.deduct()
+        found = await ready(jane)
+        assert (found["status"], found["log"]["unanchored"]) == ("ready", None)
+
+
+async def test_the_backlog_is_told_and_is_no_failure(
+    gateway: Whole, jane: Person, chain: ChainTwin, http: aiohttp.ClientSession
+) -> None:
+    await verified(jane, await jane.deduct())
+
+    async def nothing_waits() -> bool:
+        return bool((await ready(jane))["log"]["unanchored"] == 0)
+
+    await until(nothing_waits, within=10)
+    chain.away = True
+    entry = await jane.deduct()
+    await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    found = await ready(jane)
+    assert (found["status"], found["log"]["halted"]) == ("ready", None)
+    assert found["log"]["unanchored"] >= 2
+    assert found["log"]["unanchored_since"] is not None
+    async with http.get(f"{gateway.url}/metrics") as answer:
+        text = await answer.text()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(values["rendertrust_log_unanchored"]) >= 2
+    assert float(values["rendertrust_anchor_lag_seconds"]) > 0
+    assert float(values["rendertrust_log_halted"]) == 0

@@ -1,0 +1,305 @@
+"""A database that an older copy was put over: the gateway has a checkpoint that it has not."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import attrs
+import pytest
+
+from sql.anchors import Anchors
+from sql.audit import Act
+from sql.database import Database
+from sql.epochs import EpochRow, OnChain, reopen
+from sql.fsck import run_fsck
+from sql.halt import BEHIND, Halted, Halts, SeenHead
+from sql.restoring import connected
+from supervisors.chain_audit import see
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.system import SystemClock
+from tests.databases import execute, with_database
+from tests.face import settings_for_tests
+from tests.integration.web.test_halts import SETTINGS, deduct, halted, ready
+from tests.readers import Person, holds
+from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
+from tests.until import until
+from tests.whole import Whole, whole
+from web.log_memory import FileMemory, is_newer
+
+Json = dict[str, Any]
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+CLOCK = SystemClock()
+
+
+@attrs.define
+class Machine:
+    """A database that can be copied and put back, a chain, and the gateway's own file."""
+
+    database: PostgresEndpoint
+    chain: ChainTwin
+    http: aiohttp.ClientSession
+    file: Path
+
+    @contextlib.asynccontextmanager
+    async def gateway(self, file: Path | None = None) -> AsyncGenerator[tuple[Whole, Person]]:
+        settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+        memory = FileMemory(file or self.file)
+        anchoring = (self.chain, SETTINGS)
+        async with whole(self.database, settings, anchoring=anchoring, memory=memory) as running:
+            yield running, Person(self.http, running.url)
+
+    @property
+    def kept(self) -> Json:
+        found: Json = json.loads(self.file.read_text())
+        return found
+
+    @property
+    def name(self) -> str:
+        return urlsplit(self.database.owner_dsn).path.removeprefix("/")
+
+    async def copy(self) -> None:
+        await self._do(f"CREATE DATABASE {self.name}_copy TEMPLATE {self.name}")
+
+    async def put_back(self) -> None:
+        await self._do(f"DROP DATABASE {self.name}")
+        await self._do(f"CREATE DATABASE {self.name} TEMPLATE {self.name}_copy")
+
+    async def forget(self) -> None:
+        await self._do(f"DROP DATABASE IF EXISTS {self.name}_copy")
+
+    async def _do(self, statement: str) -> None:
+        await execute(with_database(self.database.owner_dsn, "postgres"), statement)
+
+
+@pytest.fixture
+async def machine(
+    database: PostgresEndpoint,
+    http: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncGenerator[Machine]:
+    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
+    monkeypatch.setattr("sql.halt.FRESH_SECONDS", 0.05)
+    machine = Machine(database, ChainTwin(), http, tmp_path / "log-seen")
+    yield machine
+    await machine.forget()
+
+
+async def proved(person: Person, number: int) -> Json:
+    async def done() -> Json | None:
+        status, proof = await person.call("GET", f"/ledger/{number}/proof")
+        return proof if status == 200 and holds(proof) else None
+
+    found = await until(done, within=20)
+    assert found is not None
+    return found
+
+
+async def registered(person: Person) -> None:
+    async def done() -> bool:
+        with contextlib.suppress(KeyError):  # a busy machine's gateway was too late
+            await person.register()
+        return bool(person.headers)
+
+    await until(done, within=60)
+
+
+async def entered(person: Person, reference: str) -> int:
+    """The number of an entry, as soon as it is taken."""
+
+    async def done() -> int | None:
+        status, found = await deduct(person, reference)
+        return int(found["entry_id"]) if status == 200 else None
+
+    found = await until(done, within=60)
+    assert found is not None
+    return found
+
+
+async def refused(person: Person, reference: str) -> str:
+    """Why an entry is not taken; it is not at any time."""
+
+    async def why() -> str | None:
+        status, found = await deduct(person, reference)
+        assert status == 503, found
+        return str(found["detail"]) if "chain reopen" in found["detail"] else None
+
+    found = await until(why, within=60)
+    assert found is not None
+    return found
+
+
+async def history(machine: Machine) -> Person:
+    """Jane's first entry is in the copy, her second one is not, though a checkpoint has it."""
+    async with machine.gateway() as (_, jane):
+        await registered(jane)
+        await proved(jane, await entered(jane, "first"))
+    await machine.copy()
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        await proved(again, await entered(again, "second"))
+        machine.chain.away = True  # what is signed from here on is anchored nowhere
+        proof = await proved(again, await entered(again, "third"))
+        await until(lambda: machine.kept["size"] >= proof["tree_size"])
+    await machine.put_back()
+    return jane
+
+
+async def begin_epoch(machine: Machine) -> EpochRow:
+    """As `chain reopen` does it, where the chain has nothing that the database has not."""
+    pool, chain = Database(lambda: machine.database.app_dsn), machine.chain
+    seen, now = await see(chain, Anchors(pool), CLOCK), CLOCK.now()
+    assert seen.newest is not None
+    there = OnChain(
+        CHAIN_ID, str(seen.contract), seen.newest.size, seen.newest.root, SENDER, seen.state.nonce
+    )
+    act = Act(now, None, "me", "chain.reopen", "log", "why")
+    row = await reopen(pool, there, now, lambda _: act)
+    await pool.close()
+    return row
+
+
+async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away(
+    machine: Machine,
+) -> None:
+    jane = await history(machine)
+    before = machine.kept
+    async with machine.gateway() as (running, again):
+        again.headers = jane.headers
+        for number in range(5):  # the first one, too
+            why = await refused(again, str(number))
+            assert f"a checkpoint of {before['size']} leaves" in why, why
+        with pytest.raises(Halted):
+            async with running.store.transaction():
+                pass
+        _, newest = await again.call("GET", "/ledger/checkpoint")
+        assert newest["size"] < before["size"]
+        assert (await again.call("GET", "/credits/balance"))[0] == 200
+        assert "chain reopen" in await halted(again)
+    assert machine.kept == before
+    async with connected(machine.database.app_dsn) as connection:
+        (found,) = await run_fsck(connection)
+    assert (found.invariant, found.subject) == ("I12", f"checkpoint {before['size']}")
+
+
+async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machine) -> None:
+    jane = await history(machine)
+    before = machine.kept
+    machine.chain.away = False
+    machine.chain.lose(1)  # the anchor that the copy has not
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        looks = machine.chain.looks
+        await until(lambda: machine.chain.looks > looks + 3)
+        await refused(again, "no")
+        assert (await again.call("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
+        row = await begin_epoch(machine)
+
+        proof = await proved(again, await entered(again, "yes"))
+        assert proof["checkpoint"].startswith(f"{row.origin}\n")
+        await until(lambda: machine.kept["origin"] == row.origin)
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        await entered(again, "after a start")
+    other = machine.file.with_name("another gateway's")
+    other.write_text(json.dumps(before))
+    async with machine.gateway(other) as (_, again):
+        again.headers = jane.headers
+        await entered(again, "at another gateway")
+        assert (await ready(again))["log"]["halted"] is None
+
+
+async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
+    jane = await history(machine)
+    machine.chain.away = False
+    row = None
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        await halted(again)
+        row = await begin_epoch(machine)
+        await until(lambda: machine.kept["origin"] == row.origin)
+    await machine.put_back()
+    machine.chain.away = True
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        assert row.origin in await refused(again, "no")
+    assert machine.kept["origin"] == row.origin
+
+
+async def test_a_file_that_lags_behind_or_is_lost_harms_nobody(machine: Machine) -> None:
+    async with machine.gateway() as (_, jane):
+        await registered(jane)
+        await proved(jane, await entered(jane, "first"))
+        await until(machine.file.exists)
+        old = machine.file.read_text()
+        await proved(jane, await entered(jane, "second"))
+        await until(lambda: machine.file.read_text() != old)
+    machine.file.write_text(old)
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        await entered(again, "one")
+    machine.file.unlink()
+    async with machine.gateway() as (_, again):
+        again.headers = jane.headers
+        await entered(again, "two")
+        await until(machine.file.exists)
+
+
+async def test_a_gateway_that_signs_nothing_learns_what_the_other_one_signed(
+    machine: Machine,
+) -> None:
+    async with machine.gateway() as (_, jane):
+        await registered(jane)
+        await proved(jane, await entered(jane, "first"))
+    other = machine.file.with_name("other")
+    async with machine.gateway(other):
+        await until(other.exists)
+    assert json.loads(other.read_text()) == machine.kept
+
+
+async def test_what_is_noted_is_there_after_a_start_and_never_goes_back(tmp_path: Path) -> None:
+    path = tmp_path / "log-seen"
+    memory = FileMemory(path)
+    assert memory.head is None
+    first = SeenHead("log", 5, b"a" * 32, NOW)
+    later = NOW + timedelta(seconds=1)
+    for head, kept in (
+        (first, first),
+        (SeenHead("log", 4, b"b" * 32, later), first),
+        (SeenHead("log/epoch/2-00000000", 3, b"c" * 32, NOW - timedelta(seconds=1)), first),
+    ):
+        await memory.note(head)
+        assert memory.head == FileMemory(path).head == kept
+    assert path.stat().st_mode & 0o777 == 0o600
+    epoch = SeenHead("log/epoch/2-00000000", 3, b"c" * 32, later)
+    await memory.note(epoch)
+    assert FileMemory(path).head == epoch
+    assert not is_newer(epoch, epoch)
+    (tmp_path / "log-seen").unlink()
+    assert memory.head is None
+    tmp_path.chmod(0o500)
+    await memory.note(SeenHead("log/epoch/2-00000000", 9, b"d" * 32, later))  # told, not raised
+    tmp_path.chmod(0o700)
+
+
+async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machine) -> None:
+    """A gateway that asked before the operator's word may write down what it found after it."""
+    await history(machine)
+    machine.chain.away = False
+    head = FileMemory(machine.file).head
+    assert isinstance(head, SeenHead)
+    pool = Database(lambda: machine.database.app_dsn)
+    found = await Halts(pool, chain=True, seen=lambda: head).now()
+    assert found is not None
+    assert found.reason == BEHIND
+    await begin_epoch(machine)
+    kept = (found.found_at, found.size, found.root, found.origin, found.seen_at)
+    await pool.execute("halts_behind", *kept)
+    assert await Halts(pool, chain=True, seen=lambda: head).now() is None
+    assert await Halts(pool, chain=True).now() is None
+    await pool.close()

@@ -1,0 +1,186 @@
+"""Receipts at the HTTP face of a whole gateway: held by whoever has the file alone."""
+
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import attrs
+import pytest
+
+from rendertrust.identity import generate_key
+from rendertrust.protocol import JobDispatch, JobResult
+from rendertrust.receipt import Receipt, read_receipt, sign_work
+from rendertrust.receipt_check import verify_receipt
+from rendertrust.testing import Behaviour, FakeNode
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.readers import Person
+from tests.twins.signer import TwinSigner
+from tests.until import until
+from tests.whole import Whole, whole
+
+CONTENT = b"a picture"
+WITHIN = 60.0
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    settings = settings_for_tests(credits={"starter": "100"})
+    async with whole(database, settings, require_object=True) as running:
+        yield running
+
+
+@pytest.fixture
+async def owner(
+    database: PostgresEndpoint,
+) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(database.owner_dsn)
+    yield connection
+    await connection.close()
+
+
+async def placed(jane: Person, job_type: str = "render") -> str:
+    body = {"job_type": job_type, "payload_ref": "s3://bucket/k.blend", "params": {"frame": 3}}
+    status, placed = await jane.call("POST", "/jobs/dispatch", body)
+    assert status == 200, placed
+    return str(placed["job_id"])
+
+
+async def ended(jane: Person, job: str) -> str:
+    async def status() -> str | None:
+        _, found = await jane.call("GET", f"/jobs/{job}")
+        return found["status"] if found["completed_at"] else None
+
+    return str(await until(status, within=WITHIN))
+
+
+def delivering(gateway: Whole, change: Any = None) -> Behaviour:
+    """Its object is put where it belongs; ``change`` is what it makes of its signed result."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        assert dispatch.output is not None
+        await gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+        told = JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="completed",
+            result_ref=dispatch.output.key,
+            sha256=hashlib.sha256(CONTENT).hexdigest(),
+            size=len(CONTENT),
+        )
+        told = node.signed(dispatch, told)
+        await node.send(told if change is None else change(node, told))
+
+    return behave
+
+
+async def test_work_that_was_paid_for_has_a_receipt(
+    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway)) as node:
+        job = await placed(jane)
+        assert await ended(jane, job) == "COMPLETED"
+        status, document = await jane.call("GET", f"/jobs/{job}/receipt")
+        assert status == 200, document
+        verdict = verify_receipt(document)
+        assert verdict.holds, verdict
+        assert document["proof"]["entry_id"] == document["entry_id"]
+        read = read_receipt(document["receipt"])
+        assert isinstance(read, Receipt)
+        assert (read.work.job, read.work.node, read.price) == (job, node.node_id, 100_000)
+        assert read.work.object == hashlib.sha256(CONTENT).digest()
+        assert read.gateway == TwinSigner().receipts().public
+        assert document["receipt"]["work"]["parameters"] == {"frame": 3}
+        assert (await jane.call("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
+    assert await run_fsck(owner) == []
+
+
+async def test_work_that_cost_nothing_has_one_without_an_entry(
+    gateway: Whole, jane: Person
+) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway)):
+        job = await placed(jane, "echo")
+        assert await ended(jane, job) == "COMPLETED"
+    _, document = await jane.call("GET", f"/jobs/{job}/receipt")
+    assert (document["entry_id"], document["proof"]) == (None, None)
+    assert document["receipt"]["price"] == 0
+    assert verify_receipt(document).holds
+
+
+async def test_anothers_receipt_is_as_absent_as_none(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+) -> None:
+    eve = Person(http, gateway.url)
+    await eve.register()
+    async with FakeNode(gateway.url, behave=delivering(gateway)):
+        job = await placed(jane)
+        assert await ended(jane, job) == "COMPLETED"
+    assert (await eve.call("GET", f"/jobs/{job}/receipt"))[0] == 404
+    assert (await eve.call("GET", f"/jobs/{job}/units/0/receipt"))[0] == 404
+    assert (await jane.call("GET", f"/jobs/{job}/units/1/receipt"))[0] == 404
+    assert (await jane.call("GET", f"/jobs/{uuid4()}/receipt"))[0] == 404
+
+
+async def test_a_node_that_signs_nothing_is_paid_without_one(gateway: Whole, jane: Person) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway), signs=False):
+        job = await placed(jane)
+        assert await ended(jane, job) == "COMPLETED"
+    assert (await jane.call("GET", f"/jobs/{job}/receipt"))[0] == 404
+
+
+def another_signature(_: FakeNode, told: JobResult) -> JobResult:
+    return attrs.evolve(told, signature="00" * 64)
+
+
+def another_key(node: FakeNode, told: JobResult) -> JobResult:
+    node.key = generate_key()
+    return signed_anew(node, told, {})
+
+
+def another_unit(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"unit": 1})
+
+
+def another_attempt(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"attempt": 2})
+
+
+def another_object(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"object": {"sha256": "11" * 32, "size": len(CONTENT)}})
+
+
+def no_work(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"begun": "yesterday"})
+
+
+def signed_anew(node: FakeNode, told: JobResult, change: dict[str, Any]) -> JobResult:
+    work = {**(told.work or {}), **change}
+    if not change:
+        work["node"] = {**work["node"], "key": node.key.public_key().public_bytes_raw().hex()}
+    return attrs.evolve(told, work=work, signature=sign_work(work, node.key))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [another_signature, another_key, another_unit, another_attempt, another_object, no_work],
+)
+async def test_who_signs_what_is_not_so_is_not_paid(
+    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]", change: Any
+) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway, change)):
+        job = await placed(jane)
+
+        async def failure() -> str | None:
+            _, found = await jane.call("GET", f"/jobs/{job}/units")
+            said: str | None = found["units"][0]["error_class"]
+            return said
+
+        assert await until(failure, within=WITHIN) == "node"
+        _, found = await jane.call("GET", f"/jobs/{job}")
+        assert found["charged"] == "0.0000"
+    assert await run_fsck(owner) == []

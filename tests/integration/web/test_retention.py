@@ -1,0 +1,255 @@
+"""What is kept no longer goes; what somebody needs stays; who keeps too much is told what to do."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete
+from rendertrust.manifest import Entry, Manifest
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.accounts import Person
+from tests.integration.web.test_fleet import beat, node_of
+from tests.integration.web.test_manifests import sent
+from tests.integration.web.test_uploads import NEW
+from tests.until import until
+from web.expiry import remove_expired
+
+Json = dict[str, Any]
+Headers = dict[str, str]
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    settings = settings_for_tests(retention={"quota_gib": 1})
+    async with serving(pool, settings, with_scheduler(pool)) as face:
+        yield face
+    await pool.close()
+
+
+async def call(
+    face: Face, user: Headers, method: str, path: str, body: Any = None
+) -> tuple[int, Any]:
+    async with face.client.request(method, path, json=body, headers=user) as answer:
+        return answer.status, await answer.json()
+
+
+async def submitted(face: Face, user: Headers, scene: Json, **more: Any) -> str:
+    """A job that waits, or that a node has. A gateway that has no time is asked again."""
+
+    async def placed() -> str | None:
+        body = {"job_type": "echo", "payload_ref": scene["payload_ref"], "queue": True, **more}
+        status, found = await call(face, user, "POST", "/api/v1/jobs/dispatch", body)
+        return None if status == 503 else str(found["job_id"])
+
+    found: str | None = await until(placed, within=60)
+    assert found is not None
+    return found
+
+
+async def pass_days(database: PostgresEndpoint, days: int) -> None:
+    """All that was is so many days older."""
+    for column in ("uploads SET used_at = used_at", "jobs SET completed_at = completed_at"):
+        await execute(database.owner_dsn, f"UPDATE {column} - interval '{days} days'")
+
+
+async def is_there(face: Face, user: Headers, upload: Json) -> bool:
+    status, _ = await call(face, user, "GET", f"/api/v1/uploads/{upload['id']}")
+    key = upload["payload_ref"].removeprefix("s3://rendertrust/")
+    kept = await face.gateway.objects.head(key)
+    assert (status == 200) == (kept is not None)
+    return status == 200
+
+
+async def finish(face: Face, job: str, node: str, key: str) -> None:
+    """As its node does, with an object of ours."""
+    await face.gateway.objects.put(key, b"a picture")
+    reference = f"s3://rendertrust/{key}"
+    sha256 = hashlib.sha256(b"a picture").digest()
+    done = UnitComplete(UUID(job), 0, None, UUID(node), result_ref=reference, sha256=sha256, size=9)
+    ledger = face.gateway.registry.ref(Ledger)
+    outcome = await ledger.ask(Commit(effects=(done,)), within=60.0)
+    assert isinstance(outcome, Posted)
+
+
+async def test_an_input_goes_thirty_days_after_it_was_last_used(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    await pass_days(database, 29)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene)
+    job = await submitted(face, jane, scene)
+    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
+    await pass_days(database, 29)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene)
+    await pass_days(database, 2)
+    await remove_expired(face.gateway)
+    assert not await is_there(face, jane, scene)
+    status, refused = await call(face, jane, "POST", f"/api/v1/jobs/{job}/retry")
+    assert (status, "expired" in refused["detail"]) == (409, True)
+    again = await sent(face, jane, b"a scene", "a.blend")
+    assert again["id"] != scene["id"]
+
+
+async def test_what_an_open_job_needs_stays_each_file_of_it(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    scene = await sent(face, jane, b"BLENDER", "a.blend")
+    wood = await sent(face, jane, b"wood", "wood.png")
+    other = await sent(face, jane, b"other", "other.png")
+    files = tuple(
+        Entry(path, sha256=up["sha256"], size=up["size"], place=up["id"])
+        for path, up in (("a.blend", scene), ("wood.png", wood))
+    )
+    listed = await sent(face, jane, Manifest("a.blend", files).written("upload"), "m.json")
+    job = await submitted(face, jane, scene, manifest=listed["payload_ref"])
+    await pass_days(database, 400)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene)
+    assert await is_there(face, jane, wood)
+    assert not await is_there(face, jane, other)
+    path = f"/api/v1/uploads/{wood['id']}"
+    assert (await call(face, jane, "DELETE", path))[0] == 409
+    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
+    assert (await call(face, jane, "DELETE", path))[0] == 200
+    assert not await is_there(face, jane, wood)
+    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/retry"))[0] == 409
+    await remove_expired(face.gateway)
+    assert not await is_there(face, jane, scene)
+
+
+async def test_a_result_goes_ninety_days_after_its_job_ended(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    node = await node_of(face, None)
+    assert await beat(face, node) == 200
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    job = await submitted(face, jane, scene)
+    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
+    key = "/".join(("results", await user_of(face, jane), job, "0", "1", "frame.png"))
+    await finish(face, job, str(row["node_id"]), key)
+    await pass_days(database, 89)
+    await remove_expired(face.gateway)
+    assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
+    await pass_days(database, 2)
+    await remove_expired(face.gateway)
+    status, refused = await call(face, jane, "GET", f"/api/v1/jobs/{job}/result")
+    assert (status, refused["detail"]) == (410, "The result has expired; submit the job again")
+    _, page = await call(face, jane, "GET", f"/api/v1/jobs/{job}/units")
+    assert page["units"][0]["download_url"] is None
+    assert await face.gateway.objects.head(key) is None
+    assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
+
+
+async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    token = jane["Authorization"].removeprefix("Bearer ")
+    owner = Person(face, await user_of(face, jane), "jane@example.org", token, "")
+    node = await node_of(face, owner)
+    assert await beat(face, node) == 200
+    scene = await sent(face, jane, b"a scene", "a.blend")
+
+    async def placed() -> str | None:
+        job = await submitted(face, jane, scene, frames="1", pool="mine")
+        _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
+        return job if row["node_id"] else None
+
+    job = await until(placed, within=60)
+    assert job is not None
+    key = f"results/{owner.id}/{job}/0/1/frame.png"
+    await finish(face, job, str(node["node_id"]), key)
+
+    async def asked() -> Any:
+        wish = {"fps": 24, "queue": True}
+        status, found = await call(face, jane, "POST", f"/api/v1/jobs/{job}/video", wish)
+        return None if status == 503 else (status, found)
+
+    status, video = await until(asked, within=60)
+    assert status == 202, video
+    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{video['job_id']}")
+    assert (row["pool"], row["price"]) == ("mine", "0.0000")
+    await pass_days(database, 400)
+    await remove_expired(face.gateway)
+    assert await face.gateway.objects.head(key) is not None
+    cancel = f"/api/v1/jobs/{video['job_id']}/cancel"
+    assert (await call(face, jane, "POST", cancel))[0] == 200
+    await remove_expired(face.gateway)
+    assert await face.gateway.objects.head(key) is None
+
+
+async def test_a_dispute_keeps_what_it_is_about(face: Face, database: PostgresEndpoint) -> None:
+    jane = await face.user()
+    node = await node_of(face, None)
+    assert await beat(face, node) == 200
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    job = await submitted(face, jane, scene)
+    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
+    user = await user_of(face, jane)
+    key = f"results/{user}/{job}/0/1/frame.png"
+    await finish(face, job, str(row["node_id"]), key)
+    await execute(
+        database.owner_dsn,
+        "INSERT INTO disputes (id, job_id, unit, user_id, reason, charge, state, opened_at) VALUES "
+        f"(gen_random_uuid(), '{job}', 0, '{user}', 'black', 1, 'OPEN', now())",
+    )
+    await pass_days(database, 400)
+    await remove_expired(face.gateway)
+    assert await is_there(face, jane, scene)
+    assert await face.gateway.objects.head(key) is not None
+    await execute(database.owner_dsn, "UPDATE disputes SET state = 'REJECTED', decided_at = now()")
+    await remove_expired(face.gateway)
+    assert not await is_there(face, jane, scene)
+    assert await face.gateway.objects.head(key) is None
+
+
+async def user_of(face: Face, user: Headers) -> str:
+    return str((await call(face, user, "GET", "/api/v1/credits/balance"))[1]["user_id"])
+
+
+async def test_what_was_begun_before_a_fall_is_gone_on_with(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    await pass_days(database, 31)
+    now = face.gateway.clock.now()
+    assert len(await face.gateway.retention.inputs(now, now)) == 1  # marked, and no more
+    body = {"sha256": scene["sha256"], "size": scene["size"], "filename": "a.blend"}
+    assert (await call(face, jane, "POST", "/api/v1/uploads", body))[0] == 503
+    await remove_expired(face.gateway)
+    assert (await call(face, jane, "POST", "/api/v1/uploads", body))[0] == 201
+
+
+async def test_who_keeps_too_much_is_told_what_to_do(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    almost = {**NEW, "size": 1 << 30, "sha256": "ab" * 32}
+    status, refused = await call(face, jane, "POST", "/api/v1/uploads", almost)
+    assert status == 413
+    assert "DELETE /api/v1/uploads/{id}" in refused["detail"]
+    assert (await call(face, bob, "POST", "/api/v1/uploads", almost))[0] == 201
+    status, kept = await call(face, jane, "GET", "/api/v1/uploads")
+    assert (status, kept["count"], kept["used"], kept["quota"]) == (200, 1, 7, 1 << 30)
+    assert [row["id"] for row in kept["uploads"]] == [scene["id"]]
+    assert (await call(face, bob, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 404
+    assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 200
+    assert (await call(face, jane, "POST", "/api/v1/uploads", almost))[0] == 201
+    more = {**NEW, "size": 1, "sha256": "cd" * 32}
+    assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 413  # it may come yet
+    await pass_days(database, 2)
+    assert (await call(face, jane, "POST", "/api/v1/uploads", more))[0] == 201

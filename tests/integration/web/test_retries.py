@@ -1,0 +1,224 @@
+"""Jobs that are done again: a new job, held anew, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, UnitFail
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.accounts import Person, log_in, register
+from tests.until import until
+from web.orders import retry_id
+
+ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
+        yield found
+    await pool.close()
+
+
+async def failed(face: Face, person: Person, error: str = "the scene has no camera") -> str:
+    """A job of his that nobody will do any more."""
+    status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
+    assert status == 202, placed
+    job = UUID(placed["job_id"])
+    end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error=error)
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    return str(job)
+
+
+def units(amount: str) -> int:
+    return int(amount.replace(".", ""))
+
+
+async def balance(person: Person) -> tuple[int, int]:
+    _, answer = await person.ask("GET", "/api/v1/credits/balance")
+    return units(answer["balance"]), units(answer["held"])
+
+
+async def fetch(dsn: str, query: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row.values()) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def admin(face: Face, dsn: str) -> Person:
+    person = await register(face, "ann@example.org")
+    await execute(dsn, f"UPDATE users SET role = 'admin' WHERE id = '{person.id}'")
+    again = await log_in(face, person)
+    assert again is not None
+    return again
+
+
+async def retry(person: Person, job: str) -> tuple[int, Any]:
+    """Asked until it is answered: a machine that is busy may say 503 first."""
+    return await answered(person, f"/api/v1/jobs/{job}/retry", None)
+
+
+async def answered(person: Person, path: str, body: Any) -> tuple[int, Any]:
+    async def ask() -> Any:
+        status, answer = await person.ask("POST", path, body)
+        return None if status == 503 else (status, answer)
+
+    found: tuple[int, Any] = await until(ask, within=20)
+    return found
+
+
+async def test_a_failed_job_is_done_again_as_a_new_one_that_is_held_anew(face: Face) -> None:
+    person = await register(face)
+    job = await failed(face, person)
+    assert await balance(person) == (1_000_000, 0)
+    status, placed = await retry(person, job)
+    assert (status, placed["status"]) == (202, "QUEUED")
+    assert await balance(person) == (1_000_000, 100_000)
+    _, again = await person.ask("GET", f"/api/v1/jobs/{placed['job_id']}")
+    assert again["retry_of"] == job
+    assert (again["job_type"], again["payload_ref"]) == ("render", ORDER["payload_ref"])
+    _, before = await person.ask("GET", f"/api/v1/jobs/{job}")
+    assert (before["status"], before["retry_of"]) == ("FAILED", None)
+
+
+async def test_asked_twice_or_at_once_there_is_one(face: Face) -> None:
+    person = await register(face)
+    job = await failed(face, person)
+    answers = await asyncio.gather(*(retry(person, job) for _ in range(5)))
+    done = {answer["job_id"] for status, answer in answers if status in (200, 202)}
+    assert done == {str(retry_id(UUID(job)))}
+    assert {status for status, _ in answers} <= {200, 202}
+    assert await balance(person) == (1_000_000, 100_000)
+    assert (await retry(person, job))[1]["job_id"] in done
+
+
+async def test_a_retry_that_failed_is_retried_itself(face: Face) -> None:
+    person = await register(face)
+    job = await failed(face, person)
+    _, first = await retry(person, job)
+    end = UnitFail(UUID(first["job_id"]), 0, None, None, "scene", "still no camera")
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    _, same = await retry(person, job)
+    assert (same["job_id"], same["status"]) == (first["job_id"], "FAILED")
+    _, second = await retry(person, first["job_id"])
+    assert second["job_id"] not in (job, first["job_id"])
+    assert await balance(person) == (1_000_000, 100_000)
+
+
+async def test_what_is_not_over_or_anothers_is_not_retried(face: Face) -> None:
+    person, other = await register(face), await register(face, "bob@example.org")
+    _, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
+    status, answer = await retry(person, placed["job_id"])
+    assert (status, answer["detail"]) == (
+        409,
+        "Job is QUEUED; only FAILED and CANCELLED jobs are retried",
+    )
+    job = await failed(face, person)
+    assert (await retry(other, job))[0] == 404
+    assert await balance(other) == (1_000_000, 0)
+
+
+async def test_a_retry_costs_what_it_costs_today(face: Face, database: PostgresEndpoint) -> None:
+    person = await register(face)
+    job, cheap = await failed(face, person), await failed(face, person)
+    boss = await admin(face, database.owner_dsn)
+    raised = "INSERT INTO prices (job_type, units, since, changed_by, reason)"
+    await execute(database.owner_dsn, f"{raised} VALUES ('render', 110000, now(), '', '')")
+    # Who pays decides on a higher price, not an admin.
+    path = f"/api/v1/admin/jobs/{job}/retry"
+    status, answer = await boss.ask("POST", path, {"reason": "a broken node"})
+    assert status == 409
+    assert "10.0000" in answer["detail"]
+    assert "11.0000" in answer["detail"]
+    assert await balance(person) == (1_000_000, 0)
+    assert (await retry(person, job))[0] == 202
+    assert await balance(person) == (1_000_000, 110_000)
+    await execute(database.owner_dsn, f"{raised} VALUES ('render', 50000, now(), '', '')")
+    path = f"/api/v1/admin/jobs/{cheap}/retry"
+    assert (await answered(boss, path, {"reason": "a broken node"}))[0] == 202
+    assert await balance(person) == (1_000_000, 160_000)
+
+
+async def test_without_credits_nothing_is_retried(face: Face) -> None:
+    person = await register(face)
+    jobs = [await failed(face, person) for _ in range(11)]
+    statuses = [(await retry(person, job))[0] for job in jobs]
+    assert statuses == [202] * 10 + [402]
+    assert await balance(person) == (1_000_000, 1_000_000)
+
+
+async def test_what_an_admin_does_is_written_down(face: Face, database: PostgresEndpoint) -> None:
+    person = await register(face)
+    job = await failed(face, person)
+    boss = await admin(face, database.owner_dsn)
+    reason = {"reason": "a broken node"}
+    status, placed = await answered(boss, f"/api/v1/admin/jobs/{job}/retry", reason)
+    assert status == 202
+    status, _ = await boss.ask("POST", f"/api/v1/admin/jobs/{placed['job_id']}/cancel", reason)
+    assert status == 200
+    assert await balance(person) == (1_000_000, 0)
+    rows = await fetch(database.owner_dsn, "SELECT act, target, reason FROM audit ORDER BY number")
+    assert rows[-2:] == [
+        ("jobs.retry", f"job:{job}", "a broken node"),
+        ("jobs.cancel", f"job:{placed['job_id']}", "a broken node"),
+    ]
+
+
+async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpoint) -> None:
+    person, other = await register(face), await register(face, "bob@example.org")
+    job = await failed(face, person, "no camera in <script>")
+    await failed(face, other)
+    boss = await admin(face, database.owner_dsn)
+    path = "/api/v1/admin/jobs"
+
+    async def found(q: str) -> Any:
+        async with face.client.get(
+            path, params={"q": q}, headers={"Authorization": f"Bearer {boss.access}"}
+        ) as answer:
+            return await answer.json()
+
+    for q in (
+        "user:jane",
+        "error:script status:failed",
+        f"id:{job[:8]}",
+        job,
+        "user:jane since:1h",
+    ):
+        assert [each["id"] for each in (await found(q))["jobs"]] == [job], q
+    assert len((await found("status:failed"))["jobs"]) == 2
+    assert (await found("status:completed"))["jobs"] == []
+    wrong = await found("stats:failed")
+    assert "did you mean “status”" in wrong["detail"]
+
+
+async def test_attempts_that_came_to_nothing_are_kept(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    """A trigger writes them: whoever takes a unit from its node, and whatever for."""
+    person = await register(face)
+    status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
+    assert status == 202
+    job = placed["job_id"]
+    dsn, this = database.owner_dsn, f"WHERE job_id = '{job}'"
+    await execute(
+        dsn,
+        "INSERT INTO nodes (id, name, public_key, capabilities)"
+        " VALUES (gen_random_uuid(), 'n', decode(repeat('00', 32), 'hex'), '{render}')",
+    )
+    for number in (1, 2):
+        given = f"attempt = {number}, assigned_at = now(), node_id = (SELECT id FROM nodes)"
+        await execute(dsn, f"UPDATE units SET state = 'DISPATCHED', {given} {this}")
+        lost = f"state = 'QUEUED', error_message = 'lost {number}'"
+        await execute(dsn, f"UPDATE units SET {lost} {this}")
+    rows = await fetch(database.owner_dsn, "SELECT attempt, error FROM attempts ORDER BY attempt")
+    assert rows == [(1, "lost 1"), (2, "lost 2")]

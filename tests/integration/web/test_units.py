@@ -1,0 +1,240 @@
+"""Jobs of many units at the HTTP face, over the real Ledger and Scheduler."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.until import until
+
+Json = dict[str, Any]
+ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/input/scene.blend", "queue": True}
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as face:
+        yield face
+    await pool.close()
+
+
+async def call(
+    face: Face, user: dict[str, str], method: str, path: str, body: Json | None = None
+) -> tuple[int, Any]:
+    """A gateway that has no time is asked again: under a key, so that it is done once."""
+    target, headers = f"/api/v1/jobs{path}", dict(user)
+    if path == "/dispatch":
+        headers.setdefault("Idempotency-Key", uuid4().hex)
+
+    async def answered() -> tuple[int, Any] | None:
+        async with face.client.request(method, target, json=body, headers=headers) as answer:
+            return None if answer.status == 503 else (answer.status, await answer.json())
+
+    found: tuple[int, Any] | None = await until(answered, within=60)
+    assert found is not None
+    return found
+
+
+async def submitted(face: Face, user: dict[str, str], **more: Any) -> Json:
+    status, placed = await call(face, user, "POST", "/dispatch", {**ORDER, **more})
+    assert (status, placed["status"], placed["node_id"]) == (202, "QUEUED", None), placed
+    status, job = await call(face, user, "GET", f"/{placed['job_id']}")
+    assert status == 200
+    return dict(job)
+
+
+async def held(face: Face, user: dict[str, str]) -> str:
+    async with face.client.get("/api/v1/credits/balance", headers=user) as answer:
+        return str((await answer.json())["held"])
+
+
+async def test_a_job_has_a_unit_for_each_frame_and_its_price_is_held_for_each(face: Face) -> None:
+    user = await face.user()
+    job = await submitted(face, user, job_type="inference", frames="1-9x2", priority="high")
+    assert (job["units"], job["done"], job["failed"], job["progress"]) == (5, 0, 0, 0.0)
+    assert (job["price"], job["priority"], job["max_credits"]) == ("25.0000", "high", None)
+    assert await held(face, user) == "25.0000"
+    status, page = await call(face, user, "GET", f"/{job['id']}/units?limit=3")
+    assert (status, page["count"], page["next"]) == (200, 5, 2)
+    found = [(unit["number"], unit["frames"], unit["price"]) for unit in page["units"]]
+    assert found == [(0, "1", "5.0000"), (1, "3", "5.0000"), (2, "5", "5.0000")]
+    status, rest = await call(face, user, "GET", f"/{job['id']}/units?limit=3&after=2")
+    assert ([unit["frames"] for unit in rest["units"]], rest["next"]) == (["7", "9"], None)
+    status, refused = await call(face, user, "GET", f"/{job['id']}/result")
+    assert status == 404, refused
+
+
+async def test_without_credits_for_all_of_it_nothing_is_done(face: Face) -> None:
+    user = await face.user()
+    body = {**ORDER, "job_type": "inference", "frames": "1-21"}
+    status, refused = await call(face, user, "POST", "/dispatch", body)
+    assert (status, refused["available"], refused["requested"]) == (402, "100.0000", "105.0000")
+    assert (await call(face, user, "GET", ""))[1]["count"] == 0
+
+
+async def test_a_chunk_costs_its_frames_and_tiles_their_frame(face: Face) -> None:
+    user = await face.user()
+    job = await submitted(face, user, job_type="inference", frames="1-5", chunk=2)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    found = [(unit["frames"], unit["price"]) for unit in page["units"]]
+    assert found == [("1,2", "10.0000"), ("3,4", "10.0000"), ("5", "5.0000")]
+    size = {"width": 64, "height": 64}
+    job = await submitted(face, user, job_type="inference", frames="3", tiles="2x1", params=size)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    tiles = [(unit["tile"], unit["price"], unit["waits_for"]) for unit in page["units"]]
+    assert tiles == [(0, "2.5000", 0), (1, "2.5000", 0), (None, "0.0000", 2)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"frames": "one to ten"}, "frames"),
+        ({"frames": "10-1"}, "frames"),
+        ({"frames": "1-5001"}, "frames"),
+        ({"frames": "1-5", "chunk": 0}, "chunk"),
+        ({"frames": "1-5", "chunk": 65}, "chunk"),
+        ({"frames": "1-5", "order": "backwards"}, "order"),
+        ({"frames": "1-5", "params": {"frame": 1}}, "params.frame"),
+        ({"frames": "1-5", "tiles": "two"}, "tiles"),
+        ({"frames": "1-5", "tiles": "2x2"}, "params"),
+        ({"tiles": "2x2"}, "tiles"),
+        ({"priority": "highest"}, "priority"),
+        ({"max_credits": "-1"}, "max_credits"),
+        ({"job_type": "inference", "frames": "1-5", "max_credits": "4.9"}, "max_credits"),
+    ],
+)
+async def test_nonsense_is_told_by_its_field(face: Face, wrong: Json, field: str) -> None:
+    user = await face.user()
+    status, refused = await call(face, user, "POST", "/dispatch", {**ORDER, **wrong})
+    assert status == 422, refused
+    assert field in [fault["field"] for fault in refused["errors"]], refused
+
+
+async def test_each_unit_that_waits_says_why(face: Face) -> None:
+    user = await face.user()
+    size = {"width": 64, "height": 64}
+    job = await submitted(face, user, frames="3", tiles="2x1", params=size)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    assert [unit["waiting"]["code"] for unit in page["units"]] == ["no_node", "no_node", "parts"]
+    assert page["units"][0]["waiting"]["words"].startswith("No node that does")
+    await call(face, user, "POST", f"/{job['id']}/pause")
+    _, page = await call(face, user, "GET", f"/{job['id']}/units?limit=1")
+    assert page["units"][0]["waiting"] == {"code": "paused", "words": "Its job is paused."}
+    await call(face, user, "POST", f"/{job['id']}/stop")
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    assert [unit["waiting"] for unit in page["units"]] == [None] * 3
+
+
+async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:
+    user = await face.user()
+    job = await submitted(face, user, job_type="inference", frames="1-4")
+    at = f"/{job['id']}"
+    for _ in range(2):  # asked again it says the same
+        status, found = await call(face, user, "POST", f"{at}/pause")
+        assert (status, found["status"], found["paused"]) == (200, "PAUSED", "owner")
+    assert (await call(face, user, "GET", "?status=PAUSED"))[1]["count"] == 1
+    status, found = await call(face, user, "POST", f"{at}/resume")
+    assert (status, found["status"], found["paused"]) == (200, "QUEUED", None)
+    wish = {"priority": "low", "max_credits": "7.5"}
+    status, found = await call(face, user, "PATCH", at, wish)
+    assert (status, found["priority"], found["max_credits"]) == (200, "low", "7.5000")
+    assert (await call(face, user, "PATCH", at, {}))[0] == 422
+    status, found = await call(face, user, "POST", f"{at}/stop")
+    assert (status, found["status"], found["charged"]) == (200, "CANCELLED", "0.0000")
+    assert await held(face, user) == "0.0000"
+    for method, path, body in (
+        ("POST", f"{at}/pause", None),
+        ("POST", f"{at}/resume", None),
+        ("PATCH", at, wish),
+        ("POST", f"{at}/units/0/retry", None),
+    ):
+        status, refused = await call(face, user, method, path, body)
+        assert status == 409, (path, refused)
+    assert (await call(face, user, "POST", f"{at}/stop"))[0] == 200
+
+
+async def test_what_is_not_there_or_another_s_is_the_same_404(face: Face) -> None:
+    jane, bob = await face.user(), await face.user("bob@example.org")
+    job = await submitted(face, jane, frames="1-2")
+    at = f"/{job['id']}"
+    for method, path in (
+        *[("POST", f"{at}/{act}") for act in ("pause", "resume", "stop", "units/0/retry")],
+        *[("GET", f"{at}/units")],
+    ):
+        assert (await call(face, bob, method, path))[0] == 404, path
+    assert (await call(face, bob, "PATCH", at, {"priority": "low"}))[0] == 404
+    assert (await call(face, jane, "POST", f"{at}/units/2/retry"))[0] == 404
+    assert (await call(face, jane, "POST", f"{at}/units/x/retry"))[0] == 404
+    assert (await call(face, jane, "POST", f"{at}/units/0/retry"))[0] == 200  # it waits: as wished
+
+
+async def test_a_key_answers_the_same_job_again(face: Face) -> None:
+    user = {**await face.user(), "Idempotency-Key": "animation"}
+    body = {**ORDER, "job_type": "inference", "frames": "1-3"}
+    first = await call(face, user, "POST", "/dispatch", body)
+    assert first == await call(face, user, "POST", "/dispatch", body)
+    assert await held(face, user) == "15.0000"
+    status, _ = await call(face, user, "POST", "/dispatch", {**body, "frames": "1-4"})
+    assert status == 422
+
+
+async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(face: Face) -> None:
+    user = await face.user()
+    body = {**ORDER, "job_type": "inference", "frames": "1-9x2", "chunk": 2, "max_credits": "20"}
+    status, told = await call(face, user, "POST", "/quote", body)
+    assert status == 200, told
+    assert told == {
+        "units": 3,
+        "frames": 5,
+        "frame_price": "5.0000",
+        "price": "25.0000",
+        "held": "25.0000",
+        "available": "100.0000",
+        "enough": True,
+        "max_credits": "20.0000",
+    }
+    assert await held(face, user) == "0.0000"
+    assert (await call(face, user, "GET", ""))[1]["count"] == 0
+    job = await submitted(face, user, **{name: body[name] for name in body if name != "queue"})
+    assert (job["units"], job["price"]) == (3, told["price"])
+    assert await held(face, user) == told["held"]
+    _, again = await call(face, user, "POST", "/quote", body)
+    assert again["available"] == "75.0000"
+
+
+async def test_a_quote_needs_no_file_and_tells_that_credits_are_short(face: Face) -> None:
+    user = await face.user()
+    idea = {"job_type": "inference", "frames": "1-21"}
+    status, told = await call(face, user, "POST", "/quote", idea)
+    assert (status, told["held"], told["enough"]) == (200, "105.0000", False)
+    status, told = await call(face, user, "POST", "/quote", {"job_type": "render"})
+    assert (status, told["units"], told["frames"], told["price"]) == (200, 1, 0, "10.0000")
+    size = {"width": 64, "height": 64}
+    tiled = {"job_type": "render", "frames": "1-2", "tiles": "3x1", "params": size}
+    status, told = await call(face, user, "POST", "/quote", tiled)
+    assert (status, told["units"], told["price"]) == (200, 8, "20.0000")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"frames": "10-1"}, "frames"),
+        ({"frames": "1-5", "tiles": "2x2"}, "params"),
+        ({"job_type": "render", "params": {"samples": 0}}, "params.samples"),
+        ({"payload_ref": "s3://rendertrust/uploads/anothers.blend"}, "payload_ref"),
+        ({"payload_ref": None, "manifest": "s3://rendertrust/x"}, "manifest"),
+        ({"job_type": "inference", "frames": "1-5", "max_credits": "4.9"}, "max_credits"),
+    ],
+)
+async def test_a_quote_is_refused_for_what_the_order_would_be(
+    face: Face, wrong: Json, field: str
+) -> None:
+    user = await face.user()
+    status, refused = await call(face, user, "POST", "/quote", {**ORDER, **wrong})
+    assert status == 422, refused
+    assert field in [fault["field"] for fault in refused["errors"]], refused

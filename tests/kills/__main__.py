@@ -1,0 +1,116 @@
+"""``python -m tests.kills``: kill a gateway under load, and see whether it keeps its word.
+
+Each round: clients in processes of their own register, buy, spend, submit, cancel, work, pay out
+and decide, and have every acknowledged answer on disk before it counts; then SIGKILL hits the
+gateway with all its engines, the gateway alone, or one engine. When all is ready again, everything
+that was ever acknowledged must be there, once, and ``fsck`` must find the books in order. The same
+seed kills the same victims at the same times. Exit code 1: something was wrong; of a gateway with a
+mistake: it was not found.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from uuid import uuid4
+
+from tests.acceptance.gateway import Gateway
+from tests.kills.mistake import MISTAKES, gateway_with, tells_of
+from tests.kills.plan import ROUND, VICTIMS
+from tests.kills.run import SETTINGS, Order, Round, rest, rounds
+
+SHOWN_MAX = 20
+CHARACTERS_MAX = 600
+
+
+def main() -> int:
+    given = arguments()
+    victims = (given.victim,) if given.victim else ROUND
+    order = Order(given.seed, given.kills, given.acknowledged, victims, given.clients)
+    say(f"seed {order.seed}: {order.kills} kills, {order.acknowledged} answers before each")
+    return asyncio.run(run(order, given.mistake))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", default=uuid4().hex[:8], help="default: a new one")
+    parser.add_argument(
+        "--acknowledged", type=int, default=1000, help="answers before each kill, at least"
+    )
+    parser.add_argument("--clients", type=int, default=2, choices=range(1, 9))
+    parser.add_argument("--victim", choices=VICTIMS, help="always this one")
+    parser.add_argument(
+        "--mistake", choices=MISTAKES, help="in the gateway: kill until it is found, it must be"
+    )
+    return parser.parse_args()
+
+
+async def run(order: Order, mistake: str | None) -> int:
+    done: list[Round] = []
+    async with gateway_with(mistake, **SETTINGS) as gateway:
+        async with aclosing(rounds(gateway, order)) as going:
+            async for each in going:
+                done.append(each)
+                show(each)
+                if mistake is not None and tells_of(mistake, each):
+                    say(f"{mistake} was found by kill {len(done)}")
+                    return 0
+        last = await rest(gateway)
+        faults = sum(len(each.faults) for each in done) + len(last)
+        if faults:
+            tell(last)
+            say(f"what was said and written meanwhile is in {evidence(gateway)}")
+    summary(order, done)
+    say(f"{faults} faults" + (f", and {mistake} was not found" if mistake else ""))
+    return 1 if faults or mistake else 0
+
+
+def evidence(gateway: Gateway) -> str:
+    """A folder with the journals, and what the gateway said."""
+    folder = tempfile.mkdtemp(prefix="kills-")
+    for pattern in ("*.jsonl", "*.log"):
+        for path in gateway.data.parent.glob(pattern):
+            shutil.copy(path, folder)
+    return folder
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def show(done: Round) -> None:
+    times = f"ready after {done.back_seconds:.1f} s, in all {done.seconds:.1f} s"
+    outcome = f"{len(done.faults)} FAULTS" if done.faults else "all there"
+    so_far = f"{done.acknowledged} answers ({done.in_all.total()} so far)"
+    say(f"{done.kill}: {so_far}, {times}: {outcome}")
+    tell(done.faults)
+
+
+def tell(faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_MAX]:
+        say(f"    {fault[:CHARACTERS_MAX]}")
+
+
+def summary(order: Order, done: Sequence[Round]) -> None:
+    victims = Counter(each.kill.victim for each in done)
+    again = sum(each.kill.again is not None for each in done)
+    say(f"seed {order.seed}: {len(done)} kills ({counted(victims)}), {again} more at a start")
+    answers = done[-1].in_all
+    say(f"{answers.total()} acknowledged answers ({counted(answers)})")
+    least = min(each.acknowledged for each in done)
+    slowest = max(each.back_seconds for each in done)
+    say(f"at least {least} before each kill, ready again after {slowest:.1f} s at most")
+
+
+def counted(things: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in things.most_common())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

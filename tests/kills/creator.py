@@ -1,0 +1,272 @@
+"""What creators do: spend, submit, cancel, look, buy, upload, complain, come and go."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Final
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from tests.kills.journal import Json, Record
+from tests.kills.line import Line, Request
+from tests.kills.node import EARNING, result_of
+from tests.kills.people import NOT_GOOD, Person
+
+PARKED: Final = "kills-parked"  # jobs of this type wait: no node can do them
+TYPES: Final[Mapping[str, int]] = {"echo": 5, "cpu_benchmark": 3, EARNING: 2}
+ELSEWHERE: Final = "s3://elsewhere/input/scene.blend"
+SKU: Final = "cred10"
+REPEATED_OF: Final = 16  # one in so many is asked again though it was answered
+KEPT_MOST: Final = 200
+
+
+@attrs.define
+class Creator(Person):
+    """With what he remembers: of each the newest only."""
+
+    parked: list[str] = attrs.field(factory=list[str])
+    jobs: list[str] = attrs.field(factory=list[str])
+    earning: list[str] = attrs.field(factory=list[str])
+    payloads: list[str] = attrs.field(factory=list[str])
+
+
+@attrs.define
+class Hand:
+    """One of a creator's hands; ``chance`` decides what it does next, ``name`` is its alone."""
+
+    creator: Creator
+    chance: Random
+    name: str
+    number: int = 0
+
+    def next_name(self) -> str:
+        """For a reference or a key: never twice."""
+        self.number += 1
+        return f"{self.name}-{self.number}"
+
+
+async def deduct(hand: Hand) -> None:
+    """Once for each reference, however often it is asked for."""
+    amount = f"{hand.chance.randrange(1, 30_000) / 10_000:.4f}"
+    body = {"amount": amount, "reference_id": hand.next_name(), "description": "kills"}
+    key = hand.next_name() if hand.chance.random() < 0.5 else ""
+    request = Request("POST", "/credits/deduct", body, key)
+    answer = await hand.creator.do("deduct", request)
+    if hand.chance.randrange(REPEATED_OF) == 0:
+        again = await hand.creator.do("deduct", request)
+        if again.body != answer.body:
+            hand.creator.desk.wrong.append(f"asked again: {again.body} instead of {answer.body}")
+
+
+async def dispatch(hand: Hand) -> None:
+    """A job that a node does at once."""
+    (kind,) = hand.chance.choices(list(TYPES), list(TYPES.values()))
+    job = await submit(hand, kind, ELSEWHERE, queue=hand.chance.random() < 0.5)
+    if job is None:
+        return
+    keep(hand.creator.jobs, job)
+    if kind == EARNING:
+        keep(hand.creator.earning, job)
+    if hand.chance.randrange(REPEATED_OF) == 0:  # too late, most of the time
+        await cancel_job(hand, job)
+
+
+async def park(hand: Hand) -> None:
+    """A job that waits, and holds its price, across kills."""
+    job = await submit(hand, PARKED, ELSEWHERE, queue=True)
+    if job is not None:
+        hand.creator.parked.append(job)
+
+
+async def cancel(hand: Hand) -> None:
+    """One that waits."""
+    parked = hand.creator.parked
+    if not parked:
+        await park(hand)
+        return
+    await cancel_job(hand, parked.pop(hand.chance.randrange(len(parked))))
+
+
+async def cancel_job(hand: Hand, job: str) -> None:
+    """400: it has begun, or an earlier try that was not answered did it: either may be."""
+    request = Request("POST", f"/jobs/{job}/cancel")
+    answer = await hand.creator.do("cancel", request, (400,))
+    if not answer.is_good and answer.tries > 1:
+        record = Record("perhaps", hand.creator.email, {"job": job}, {}, counts=False)
+        hand.creator.desk.journal.note(record)
+
+
+async def look_at_a_job(hand: Hand) -> None:
+    """What was seen of a job does not go back."""
+    if hand.creator.jobs:
+        await hand.creator.look(f"/jobs/{hand.chance.choice(hand.creator.jobs)}", "job")
+
+
+async def look_at_the_history(hand: Hand) -> None:
+    """What was seen of the books stays there."""
+    await hand.creator.look("/credits/history?limit=10", "history")
+
+
+async def upload(hand: Hand) -> None:
+    """Content of his own, which a job then works on."""
+    content = hand.next_name().encode() * hand.chance.randrange(1, 100)
+    digest = hashlib.sha256(content).hexdigest()
+    body = {"sha256": digest, "size": len(content), "filename": "scene.blend"}
+    announced = await hand.creator.do("announce", Request("POST", "/uploads", body))
+    if announced.body.get("put") is None:
+        return
+    path = f"/uploads/{announced.body['id']}/complete"
+    for _ in range(100):
+        await put(hand, announced.body["put"], content)
+        completed = await hand.creator.do("upload", Request("POST", path), (409,))
+        if completed.is_good:
+            keep(hand.creator.payloads, completed.body["payload_ref"])
+            return
+
+
+async def put(hand: Hand, place: Json, content: bytes) -> None:
+    """One try: whether it worked is seen at the completion."""
+    try:
+        url = URL(place["url"], encoded=True)
+        async with hand.creator.desk.line.http.put(
+            url, data=content, headers=place["headers"]
+        ) as answer:
+            await answer.read()
+    except (aiohttp.ClientError, TimeoutError):
+        return
+
+
+async def work_on_an_upload(hand: Hand) -> None:
+    """The node says when its input is not what was uploaded."""
+    if not hand.creator.payloads:
+        await upload(hand)
+        return
+    job = await submit(hand, "echo", hand.chance.choice(hand.creator.payloads), queue=True)
+    if job is not None:
+        keep(hand.creator.jobs, job)
+
+
+async def buy(hand: Hand) -> None:
+    """Credits, paid at the stand-in: 400 says that an earlier try has paid."""
+    request = Request("POST", "/credits/checkout", {"sku": SKU}, hand.next_name())
+    begun = await hand.creator.do("checkout", request)
+    if begun.is_good and hand.chance.random() < 0.8:
+        await pay(hand, begun.body["url"])
+
+
+async def pay(hand: Hand, url: str) -> None:
+    """By card, until it is paid; the page is the stand-in's, not the gateway's."""
+    line = hand.creator.desk.line
+    for _ in range(1000):
+        try:
+            async with line.http.post(f"{url}/card", allow_redirects=False) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            await line.pause()
+            continue
+        if answer.status in (303, 400):
+            record = Record("paid", hand.creator.email, {"url": url}, {}, counts=False)
+            hand.creator.desk.journal.note(record)
+        else:
+            hand.creator.desk.wrong.append(f"paying was answered with {answer.status}")
+        return
+
+
+async def complain(hand: Hand) -> None:
+    """About a unit that was paid for; 404 and 409: not done yet, or too late."""
+    if not hand.creator.earning:
+        return
+    job = hand.chance.choice(hand.creator.earning)
+    request = Request("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"})
+    await hand.creator.do("dispute", request, (404, 409))
+
+
+async def fetch(hand: Hand) -> None:
+    """A result, whole; 404: it is not done yet."""
+    if not hand.creator.earning:
+        return
+    job = hand.chance.choice(hand.creator.earning)
+    request = Request("GET", f"/jobs/{job}/result")
+    answer = await hand.creator.desk.line.ask(request, hand.creator.token)
+    if not answer.is_good:
+        return
+    content = await downloaded_from(hand.creator.desk.line, answer.body["download_url"])
+    if content not in (None, result_of(job)):
+        hand.creator.desk.wrong.append(f"the result of {job} came as {content!r}")
+
+
+async def downloaded_from(line: Line, url: str) -> bytes | None:
+    """What lies there; None: the gateway went away meanwhile."""
+    try:
+        async with line.http.get(URL(url, encoded=True)) as answer:
+            content = await answer.read()
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+    if answer.status >= 500:
+        return None
+    return content if answer.status == 200 else f"status {answer.status}".encode()
+
+
+async def join(hand: Hand) -> None:
+    """Somebody new opens an account, and is not seen again."""
+    await Person(hand.creator.desk, f"{hand.next_name()}@example.org").register()
+
+
+async def come_and_go(hand: Hand) -> None:
+    """A login of its own that ends: what was logged out stays out."""
+    tokens = await hand.creator.login()
+    if hand.chance.random() < 0.5:
+        return
+    token, desk = tokens["access_token"], hand.creator.desk
+    answer = await desk.line.ask(Request("POST", "/auth/logout"), token)
+    if answer.is_good or answer.tries > 1:  # 401: an earlier try did it
+        record = Record("logout", hand.creator.email, {"token": token}, {}, answer.is_good)
+        desk.journal.note(record)
+    else:
+        desk.wrong.append(f"{hand.creator.email}: logging out {NOT_GOOD} {answer.status}")
+
+
+async def make_a_key(hand: Hand) -> None:
+    """An API key; every second one is revoked."""
+    body = {"name": hand.next_name(), "scopes": ["credits:read"]}
+    made = await hand.creator.do("key", Request("POST", "/auth/keys", body), (409,))
+    if made.is_good and hand.chance.random() < 0.5:
+        request = Request("DELETE", f"/auth/keys/{made.body['id']}")
+        revoked = await hand.creator.do("unkey", request, (404,))
+        if revoked.status == 404 and revoked.tries > 1:  # an earlier try did it
+            record = Record("unkey", hand.creator.email, {"path": request.path}, {}, counts=False)
+            hand.creator.desk.journal.note(record)
+
+
+async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | None:
+    """The job's id; None: no node could do it just now."""
+    body = {"job_type": kind, "payload_ref": payload, "queue": queue}
+    request = Request("POST", "/jobs/dispatch", body, hand.next_name())
+    answer = await hand.creator.do("dispatch", request, (400,))
+    return answer.body["job_id"] if answer.is_good else None
+
+
+def keep(names: list[str], name: str) -> None:
+    """Among the newest."""
+    names.append(name)
+    del names[:-KEPT_MOST]
+
+
+ACTS: Final[Mapping[Callable[[Hand], Awaitable[None]], float]] = {
+    deduct: 45,
+    dispatch: 30,
+    park: 5,
+    cancel: 5,
+    look_at_a_job: 5,
+    look_at_the_history: 3,
+    upload: 0.5,
+    work_on_an_upload: 2,
+    buy: 0.5,
+    complain: 1.5,
+    fetch: 1,
+    come_and_go: 0.3,
+    join: 0.3,
+    make_a_key: 0.5,
+}

@@ -1,0 +1,143 @@
+"""The client processes, as seen from the process that kills."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import orjson
+
+from tests.acceptance.gateway import ROOT
+from tests.until import until
+
+LINE_BYTES_MAX: Final = 16 * 1024 * 1024
+COME_SECONDS: Final = 120.0
+ENOUGH_SECONDS: Final = 120.0
+PAUSE_SECONDS: Final = 180.0
+END_SECONDS: Final = 30.0
+
+
+@attrs.define
+class Outsider:
+    """One client process, the ``journal`` that it writes, and what it said last.
+
+    ``wrong``: what went wrong, once it has paused.
+    """
+
+    process: Process
+    journal: Path
+    counted: int = 0
+    is_ready: bool = False
+    wrong: list[str] | None = None
+
+    async def tell(self, word: str) -> None:
+        assert self.process.stdin is not None
+        self.wrong = None
+        self.process.stdin.write(f"{word}\n".encode())
+        await self.process.stdin.drain()
+
+    async def listen(self) -> None:
+        """Until it ends: it must not wait for us."""
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            word = orjson.loads(line)
+            self.counted = word.get("counted", self.counted)
+            self.is_ready = self.is_ready or "ready" in word
+            self.wrong = word.get("wrong", self.wrong)
+        raise ClientEnded(f"a client ended with {await self.process.wait()}")
+
+
+class ClientEnded(Exception):
+    """Which nobody had told it."""
+
+
+@attrs.define
+class Crowd:
+    """All of them."""
+
+    outsiders: list[Outsider]
+    listening: Sequence[asyncio.Future[None]]
+
+    @property
+    def counted(self) -> int:
+        """How many acknowledgements are on disk."""
+        return sum(outsider.counted for outsider in self.outsiders)
+
+    @property
+    def journals(self) -> list[Path]:
+        return [outsider.journal for outsider in self.outsiders]
+
+    async def go(self) -> None:
+        for outsider in self.outsiders:
+            await outsider.tell("go")
+
+    async def acknowledged(self, number: int) -> None:
+        """Wait until there are so many more."""
+        enough = self.counted + number
+        await self.reach(lambda: self.counted >= enough, ENOUGH_SECONDS)
+
+    async def reach(self, condition: Callable[[], bool], within: float) -> None:
+        """Wait until it holds. Raises ClientEnded."""
+
+        def holds() -> bool:
+            for listening in self.listening:
+                if listening.done():
+                    listening.result()
+            return condition()
+
+        await until(holds, within=within)
+
+    async def pause(self) -> list[str]:
+        """Let all that was begun be answered; what went wrong."""
+        for outsider in self.outsiders:
+            await outsider.tell("pause")
+        await self.reach(lambda: all(o.wrong is not None for o in self.outsiders), PAUSE_SECONDS)
+        return [text for outsider in self.outsiders for text in outsider.wrong or []]
+
+
+@contextlib.asynccontextmanager
+async def crowd(url: str, folder: Path, seed: str, clients: int) -> AsyncGenerator[Crowd]:
+    """Clients that have opened their accounts and wait for ``go``; ended afterwards."""
+    outsiders = [await _outsider(url, folder, seed, "abcdefgh"[n]) for n in range(clients)]
+    listening = [asyncio.ensure_future(outsider.listen()) for outsider in outsiders]
+    try:
+        found = Crowd(outsiders, listening)
+        await found.reach(lambda: all(o.is_ready for o in outsiders), COME_SECONDS)
+        yield found
+    finally:
+        for task in listening:
+            task.cancel()
+        await asyncio.gather(*listening, return_exceptions=True)
+        for outsider in outsiders:
+            await _end(outsider.process)
+
+
+async def _outsider(url: str, folder: Path, seed: str, name: str) -> Outsider:
+    journal = folder / f"journal-{name}.jsonl"
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "tests.kills.client", url, str(journal)],
+        *["--name", name, "--seed", seed],
+        cwd=ROOT,
+        env=dict(os.environ),
+        stdin=PIPE,
+        stdout=PIPE,
+        limit=LINE_BYTES_MAX,
+    )
+    return Outsider(process, journal)
+
+
+async def _end(process: Process) -> None:
+    """It ends when nobody speaks to it any more."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,67 @@
+"""A build of the gateway with a mistake put in on purpose: the harness must find it."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import Final
+
+from tests.acceptance.gateway import ROOT, Gateway, started
+from tests.engines import engine_folder
+from tests.kills.run import Round
+
+PATCHES: Final = Path(__file__).parent / "mistakes"
+MISTAKES: Final = tuple(sorted(path.stem for path in PATCHES.glob("*.patch")))
+ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web")
+
+
+def found_as(mistake: str) -> tuple[str, ...]:
+    """With which words a fault begins that it leads to: the patch begins with them."""
+    return tuple((PATCHES / f"{mistake}.patch").read_text().partition(":")[0].split(" or "))
+
+
+def tells_of(mistake: str, each: Round) -> bool:
+    """Whether a round has found it."""
+    return any(fault.startswith(found_as(mistake)) for fault in each.faults)
+
+
+@contextlib.asynccontextmanager
+async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[Gateway]:
+    """A gateway that has just started, with that mistake or none."""
+    with build_with(mistake) as root, engine_folder() as base:
+        gateway = Gateway(base / "data", **settings)
+        gateway.root = root
+        async with started(gateway):
+            yield gateway
+
+
+@contextlib.contextmanager
+def build_with(mistake: str | None) -> Generator[Path]:
+    """Where its code is; without a mistake it is ours."""
+    if mistake is None:
+        yield ROOT
+        return
+    with tempfile.TemporaryDirectory(prefix="mistake-") as folder:
+        copy = Path(folder) / "copy"
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+        apply(PATCHES / f"{mistake}.patch", copy)
+        # The tether is run as the engines' account.
+        Path(folder).chmod(0o755)
+        yield copy
+
+
+def apply(patch: Path, copy: Path) -> None:
+    applied = subprocess.run(
+        ["git", "apply", "--recount", str(patch)],
+        cwd=copy,
+        # Or git takes the copy for a part of a repository around it, and does nothing.
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert applied.returncode == 0, f"{patch.name} no longer applies: {applied.stderr.strip()}"

@@ -1,0 +1,195 @@
+"""A node that does its work at once, and keeps each result until it is acknowledged."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from yarl import URL
+
+from rendertrust import identity
+from rendertrust.frames import (
+    Ack,
+    Hello,
+    Input,
+    JobCancel,
+    JobDispatch,
+    JobResult,
+    Running,
+    Welcome,
+)
+from rendertrust.node import registration
+from rendertrust.protocol import FromNode, decode_from_gateway, encode
+from tests.kills.journal import Record
+from tests.kills.people import Desk
+
+SLOTS: Final = 256
+PAUSE_SECONDS: Final = 0.05
+EARNING: Final = "render"  # its results are uploaded, checked, and paid for
+IS_THERE: Final = 412  # the object was put by an earlier try
+
+
+def result_of(job: str) -> bytes:
+    """What comes out of a job."""
+    return f"the result of {job}".encode()
+
+
+@attrs.define
+class Worker:
+    """``held`` is what was given to it and not acknowledged; with None while it works on it.
+
+    ``done`` was acknowledged, and must not be asked for again.
+    """
+
+    desk: Desk
+    capabilities: tuple[str, ...]
+    key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
+    id: str = ""
+    token: str = attrs.field(default="", repr=False)
+    held: dict[Running, JobResult | None] = attrs.field(factory=dict[Running, JobResult | None])
+    done: set[Running] = attrs.field(factory=set[Running])
+    tasks: set[asyncio.Task[None]] = attrs.field(factory=set[asyncio.Task[None]])
+    socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def register(self, owner: str = "") -> None:
+        """``owner``: the token of who earns by it."""
+        answer = await registration.register(
+            self.desk.line.http,
+            self.desk.line.url,
+            self.key,
+            name="kills",
+            capabilities=self.capabilities,
+            metadata={},
+            user_token=owner or None,
+        )
+        assert isinstance(answer, registration.Registered), answer
+        self.id, self.token = answer.node_id, answer.token
+
+    async def serve(self) -> None:
+        """Connect, work, and connect again whenever the gateway has gone; until cancelled."""
+        url = f"{self.desk.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with self.desk.line.http.ws_connect(url, headers=headers) as self.socket:
+                    await self._session(self.socket)
+            self.socket = None
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _session(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        running = tuple(self.held)
+        hello = Hello(
+            version="1", slots=SLOTS, capabilities=self.capabilities, running=running[:SLOTS]
+        )
+        await self.say(hello)
+        for result in self.held.values():
+            if result is not None:
+                await self.say(result)
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await self._take(message.data)
+
+    async def say(self, frame: FromNode) -> None:
+        """Unless there is no connection: what matters is said again after the next one."""
+        if self.socket is not None:
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                await self.socket.send_str(encode(frame))
+
+    async def _take(self, text: str) -> None:
+        frame = decode_from_gateway(text)
+        if isinstance(frame, JobDispatch):
+            await self._dispatched(frame)
+        elif isinstance(frame, Ack):
+            self._acknowledged(frame)
+        elif isinstance(frame, Welcome):
+            for dropped in frame.drop:
+                self.held.pop(dropped, None)
+        elif isinstance(frame, JobCancel):
+            await self._cancelled(frame)
+
+    async def _dispatched(self, frame: JobDispatch) -> None:
+        unit = unit_of(frame)
+        if unit in self.done:
+            self.desk.wrong.append(f"lost: {unit} was acknowledged, and is asked for again")
+        if unit not in self.held:
+            self.held[unit] = None
+            task = asyncio.create_task(self._work(frame))
+            self.tasks.add(task)
+            task.add_done_callback(self._ended)
+        elif (result := self.held[unit]) is not None:
+            await self.say(result)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.desk.wrong.append(f"a node failed: {task.exception()!r}")
+
+    def _acknowledged(self, frame: Ack) -> None:
+        unit = unit_of(frame)
+        result = self.held.pop(unit, None)
+        if result is not None:
+            self.done.add(unit)
+            self.desk.journal.note(Record("ack", "", {}, attrs.asdict(unit)))
+
+    async def _cancelled(self, frame: JobCancel) -> None:
+        unit = unit_of(frame)
+        self.held.pop(unit, None)
+        await self.say(
+            JobResult(job_id=unit.job_id, unit=unit.unit, attempt=unit.attempt, status="cancelled")
+        )
+
+    async def _work(self, frame: JobDispatch) -> None:
+        """Fetch, do, put the result where it belongs, and say so."""
+        for given in frame.inputs:
+            await self._fetch(given)
+        unit, place = unit_of(frame), f"s3://elsewhere/{frame.job_id}"
+        if frame.job_type == EARNING and frame.output is not None:
+            await self._put(frame.output.url, frame.output.headers, result_of(frame.job_id))
+            place = frame.output.key
+        result = JobResult(
+            job_id=unit.job_id,
+            unit=unit.unit,
+            attempt=unit.attempt,
+            status="completed",
+            result_ref=place,
+        )
+        if unit in self.held:
+            self.held[unit] = result
+            await self.say(result)
+
+    async def _fetch(self, given: Input) -> None:
+        """An input, whole: it was acknowledged as uploaded."""
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with self.desk.line.http.get(URL(given.url, encoded=True)) as answer:
+                    content = await answer.read()
+                if answer.status == 200:
+                    break
+                if answer.status < 500:
+                    self.desk.wrong.append(f"an input was answered with {answer.status}")
+                    return
+            await asyncio.sleep(PAUSE_SECONDS)
+        if hashlib.sha256(content).hexdigest() != given.sha256:
+            self.desk.wrong.append(f"an input came as {content[:100]!r}")
+
+    async def _put(self, url: str, headers: Mapping[str, str], content: bytes) -> None:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with self.desk.line.http.put(
+                    URL(url, encoded=True),
+                    data=content,
+                    headers=dict(headers),
+                    skip_auto_headers=("Content-Type",),
+                ) as answer:
+                    if answer.status in (200, IS_THERE):
+                        return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def unit_of(frame: JobDispatch | JobCancel | Ack) -> Running:
+    """Which unit, and which attempt of it."""
+    return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)

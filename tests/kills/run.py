@@ -1,0 +1,122 @@
+"""Load, a kill, and a look at what is there: again and again, on one data folder."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from random import Random
+from typing import Final
+
+import attrs
+
+from tests.acceptance.gateway import Gateway
+from tests.kills.checks import FSCK_SECONDS, Examiner
+from tests.kills.crowd import Crowd, crowd
+from tests.kills.killer import kill
+from tests.kills.line import Line, new_session
+from tests.kills.memory import Memory
+from tests.kills.people import PASSWORD
+from tests.kills.plan import ROUND, Kill, plan
+
+STARTER: Final = "1000000.0000"
+WINDOW_SECONDS: Final = 3.0
+# Nobody waits long for anything that takes hours otherwise, and no limit is met.
+SETTINGS: Final = {
+    "RENDERTRUST_CREDITS_STARTER": STARTER,
+    "RENDERTRUST_JWT_ACCESS_MINUTES": "1440",
+    "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.5",
+    "RENDERTRUST_EARNINGS_DISPUTE_HOURS": str(WINDOW_SECONDS / 3600),
+    "RENDERTRUST_EARNINGS_SWEEP_SECONDS": "0.2",
+    "RENDERTRUST_LEASES_SECONDS": "20",
+    "RENDERTRUST_LEASES_RENEW_SECONDS": "5",
+    "RENDERTRUST_LEASES_UNSENT_SECONDS": "15",
+    "RENDERTRUST_LEASES_GRACE_SECONDS": "10",
+    "RENDERTRUST_LEASES_SWEEP_SECONDS": "1",
+    "RENDERTRUST_LOGS_ACCESS": "false",
+    **{
+        f"RENDERTRUST_LIMITS_{name}": "1000000" for name in ("LOGIN", "REGISTER", "REFRESH", "NODE")
+    },
+}
+
+
+@attrs.frozen
+class Order:
+    """What is to be done: so many kills, each after so many acknowledged answers."""
+
+    seed: str
+    kills: int
+    acknowledged: int
+    victims: Sequence[str] = ROUND
+    clients: int = 2
+
+    def plan(self) -> list[Kill]:
+        return plan(self.seed, self.kills, self.victims)
+
+
+@attrs.frozen
+class Round:
+    """One kill: how many answers were acknowledged before it, and all that was wrong after it.
+
+    ``in_all`` are the acknowledged answers of all rounds so far, by act.
+    """
+
+    kill: Kill
+    acknowledged: int
+    in_all: Counter[str]
+    back_seconds: float
+    seconds: float
+    faults: Sequence[str]
+
+
+async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
+    """A gateway that has started with ``SETTINGS``; each round is told when it is over."""
+    admins = [await admin(gateway, name) for name in "abcdefgh"[: order.clients]]
+    folder = gateway.data.parent
+    async with (
+        new_session() as http,
+        crowd(gateway.url, folder, order.seed, order.clients) as clients,
+    ):
+        line, chance = Line(http, gateway.url), Random(f"{order.seed} checks")
+        examiner = Examiner(line, Memory(STARTER), chance, admins)
+        for planned in order.plan():
+            yield await one(gateway, clients, examiner, planned, order.acknowledged)
+
+
+async def rest(gateway: Gateway) -> list[str]:
+    """What is wrong once the gateway has stopped in order."""
+    code = await gateway.stop()
+    faults = [] if code == 0 else [f"wrong: the gateway ended with {code}"]
+    code, said = await gateway.fsck(FSCK_SECONDS)
+    return faults if code == 0 else [*faults, f"fsck: {said}"]
+
+
+async def one(
+    gateway: Gateway, clients: Crowd, examiner: Examiner, planned: Kill, enough: int
+) -> Round:
+    """Load until there is enough and a bit more, the kill, and the examination of all so far."""
+    begun, before = time.monotonic(), clients.counted
+    await clients.go()
+    await clients.acknowledged(enough)
+    await asyncio.sleep(planned.after)
+    acknowledged, killed = clients.counted - before, time.monotonic()
+    await kill(gateway, planned)
+    back = time.monotonic() - killed
+    wrong = await clients.pause()
+    examiner.memory.read(clients.journals)
+    faults = await examiner.examine(gateway) + sorted(map(named, wrong))
+    in_all = Counter(examiner.memory.acknowledged)
+    return Round(planned, acknowledged, in_all, back, time.monotonic() - begun, faults)
+
+
+def named(fault: str) -> str:
+    """As a client told it: what it saw to be lost it says so itself."""
+    return fault if fault.startswith("lost") else f"wrong: {fault}"
+
+
+async def admin(gateway: Gateway, name: str) -> str:
+    """His e-mail; the password is everybody's."""
+    email = f"admin-{name}@example.org"
+    who = ("--email", email, "--name", "Ada", "--password-stdin")
+    code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")
+    assert code == 0, said
+    return email

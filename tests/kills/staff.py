@@ -1,0 +1,151 @@
+"""What operators and an admin do: pay out, grant, refund, decide, approve, set prices."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from tests.kills.creator import PARKED, Creator
+from tests.kills.journal import Json
+from tests.kills.line import Request
+from tests.kills.people import Person
+
+REASON: Final = {"reason": "kills"}
+LOOKED_AT: Final = 5
+
+
+@attrs.define
+class Clerk:
+    """An admin's hand, or an operator's; ``creators`` are those whom admins do things to.
+
+    ``idle``: a node that does no work, for words about it.
+    """
+
+    person: Person
+    creators: Sequence[Creator]
+    chance: Random
+    name: str
+    idle: str = ""
+    number: int = 0
+
+    def next_name(self) -> str:
+        """For a reference or a key: never twice."""
+        self.number += 1
+        return f"{self.name}-{self.number}"
+
+    def amount(self) -> str:
+        """From 1 to 9 credits and a bit."""
+        return f"{self.chance.randrange(10_000, 99_999) / 10_000:.4f}"
+
+    async def post(
+        self, act: str, path: str, body: Json, *allowed: int, of: str = "", keyed: bool = False
+    ) -> Any:
+        """The answer, or None for a refusal that is ``allowed``."""
+        key = self.next_name() if keyed else ""
+        answer = await self.person.do(act, Request("POST", path, body, key), allowed, of=of)
+        return answer.body if answer.is_good else None
+
+
+# ── an operator's ────────────────────────────────────────────────────────────────────────────────
+
+
+async def pay_out(clerk: Clerk) -> None:
+    """All that is payable; 409: nothing is."""
+    body = {"to": clerk.chance.choice(["credits", "money"])}
+    await clerk.post("payout", "/operators/me/payouts", body, 409, keyed=True)
+
+
+async def look_at_the_earnings(clerk: Clerk) -> None:
+    """What was earned stays earned, whatever becomes of it."""
+    await clerk.person.look("/operators/me/earnings?limit=10", "earnings")
+
+
+# ── an admin's ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def grant(clerk: Clerk) -> None:
+    whom = clerk.chance.choice(clerk.creators)
+    body = {"user_id": whom.id, "amount": clerk.amount(), **REASON}
+    path = "/admin/credits/grant"
+    await clerk.post("grant", path, body, of=whom.email, keyed=True)
+
+
+async def adjust(clerk: Clerk) -> None:
+    """Up or down."""
+    whom = clerk.chance.choice(clerk.creators)
+    amount = clerk.chance.choice(["", "-"]) + clerk.amount()
+    body = {"user_id": whom.id, "amount": amount, **REASON}
+    path = "/admin/credits/adjust"
+    await clerk.post("adjust", path, body, of=whom.email, keyed=True)
+
+
+async def refund(clerk: Clerk) -> None:
+    """What a job was charged; 409: nothing was yet, or another part of it was refunded."""
+    whom = clerk.chance.choice(clerk.creators)
+    if whom.earning:
+        body = {"job_id": clerk.chance.choice(whom.earning), **REASON}
+        path = "/admin/credits/refund"
+        await clerk.post("refund", path, body, 409, of=whom.email, keyed=True)
+
+
+async def decide(clerk: Clerk) -> None:
+    """A dispute; 409: another hand was faster."""
+    found = await clerk.person.look(f"/admin/disputes?state=open&limit={LOOKED_AT}")
+    if found["disputes"]:
+        dispute = clerk.chance.choice(found["disputes"])
+        path = f"/admin/disputes/{dispute['id']}/{clerk.chance.choice(['uphold', 'reject'])}"
+        await clerk.post("decide", path, REASON, 409)
+
+
+async def approve(clerk: Clerk) -> None:
+    """Payouts of money, as one batch."""
+    found = await clerk.person.look(f"/admin/payouts?state=requested&limit={LOOKED_AT}")
+    if found["payouts"]:
+        ids = [payout["id"] for payout in found["payouts"]]
+        body = {"payouts": ids, **REASON}
+        await clerk.post("approve", "/admin/payouts/approve", body, 409, keyed=True)
+
+
+async def reject(clerk: Clerk) -> None:
+    """A payout: what it was to pay is payable again."""
+    found = await clerk.person.look(f"/admin/payouts?state=requested&limit={LOOKED_AT}")
+    if found["payouts"]:
+        payout = clerk.chance.choice(found["payouts"])
+        await clerk.post("reject", f"/admin/payouts/{payout['id']}/reject", REASON, 409)
+
+
+async def send(clerk: Clerk) -> None:
+    """A batch, and note it as paid; 409: another hand was faster, with a reference of his own."""
+    found = await clerk.person.look(f"/admin/payouts?state=approved&limit={LOOKED_AT}")
+    if found["payouts"]:
+        batch = clerk.chance.choice(found["payouts"])["batch_id"]
+        body = {"reference": clerk.next_name(), **REASON}
+        await clerk.post("sent", f"/admin/batches/{batch}/paid", body, 409)
+
+
+async def set_a_price(clerk: Clerk) -> None:
+    """Of the jobs that wait: each keeps its own."""
+    body = {"price": clerk.amount(), **REASON}
+    await clerk.person.do("price", Request("PUT", f"/admin/prices/{PARKED}", body))
+
+
+async def speak_of_a_node(clerk: Clerk) -> None:
+    """Nobody works there."""
+    verb = clerk.chance.choice(["drain", "release", "quarantine"])
+    await clerk.post("word", f"/nodes/{clerk.idle}/{verb}", REASON, 409)
+
+
+Act = Callable[[Clerk], Awaitable[None]]
+OPERATORS: Final[Mapping[Act, float]] = {pay_out: 1, look_at_the_earnings: 3}
+ADMINS: Final[Mapping[Act, float]] = {
+    grant: 10,
+    adjust: 5,
+    refund: 3,
+    decide: 4,
+    approve: 1,
+    reject: 0.3,
+    send: 1,
+    set_a_price: 0.5,
+    speak_of_a_node: 1,
+}

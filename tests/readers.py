@@ -1,0 +1,54 @@
+"""Who reads proofs at the HTTP face of a gateway, and how a stranger takes them apart."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import aiohttp
+
+from rendertrust import checkpoint, merkle, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import Verifier
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Person:
+    """Somebody with 100 credits."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http, self._url = http, url
+        self.headers: Mapping[str, str] = {}
+
+    async def register(self) -> None:
+        body = {"email": f"{uuid4()}@example.org", "name": "Jane", "password": "a long password"}
+        _, answer = await self.call("POST", "/auth/register", body)
+        self.headers = {"Authorization": f"Bearer {answer['tokens']['access_token']}"}
+
+    async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        url = f"{self._url}/api/v1{path}"
+        async with self._http.request(method, url, json=body, headers=self.headers) as answer:
+            return answer.status, await answer.json()
+
+    async def deduct(self) -> Json:
+        body = {"amount": "1", "reference_id": str(uuid4()), "description": "as Ädmin said"}
+        status, entry = await self.call("POST", "/credits/deduct", body)
+        assert status == 200, entry
+        return entry
+
+
+def holds(proof: Json) -> bool:
+    """What a stranger computes, by what the answer says alone."""
+    found = merkle.leaf_hash(proof["leaf"].encode())
+    if found.hex() != proof["leaf_hash"]:
+        return False
+    for side, part in zip(proof["directions"], proof["proof_hashes"], strict=True):
+        sibling = bytes.fromhex(part)
+        pair = (sibling, found) if side == "left" else (found, sibling)
+        found = merkle.node_hash(*pair)
+    verifier = note.read_verifier(proof["verifier"])
+    assert isinstance(verifier, Verifier)
+    signed = checkpoint.read(proof["checkpoint"], verifier)
+    assert isinstance(signed, Checkpoint)
+    said = (proof["merkle_root"], proof["tree_size"])
+    return (found.hex(), proof["tree_size"]) == said == (signed.root.hex(), signed.size)

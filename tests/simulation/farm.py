@@ -1,0 +1,211 @@
+"""A farm in simulated time: the Scheduler's own Board and policy, with as many nodes as one likes.
+
+No actors and no sockets: what the Board says to sessions reaches nodes at once, and the database is
+a list of rows. So the decisions alone are seen, of 10,000 nodes in seconds.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message, Ref
+from actors.ledger.messages import UnitState
+from actors.node_session.messages import NodeSession, Send
+from actors.scheduler.board import REFILL, Board
+from actors.scheduler.node import Node
+from sql.work import OpenUnit
+from tests.twins.clock import EPOCH
+
+SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
+JOB_TYPE = "render"
+
+
+@attrs.frozen
+class Order:
+    """A job, of its user's one scene: so many frames of so many seconds, from then on."""
+
+    user: int
+    frames: int
+    at: float = 0.0
+    seconds: float = 10.0
+    priority: int = 0
+
+
+@attrs.define(eq=False)
+class Machine:
+    """A node: what waits on it, and how many run. ``speed`` 0.1: it takes ten times as long."""
+
+    node: Node
+    speed: float = 1.0
+    waiting: deque[tuple[UUID, int, int]] = attrs.field(factory=deque[tuple[UUID, int, int]])
+    running: int = 0
+    has: set[int] = attrs.field(factory=set[int])  # the users whose scenes it fetched
+    done: int = 0
+
+
+@attrs.define
+class Outcome:
+    """``ended``: when each order had all frames; ``finished``: when each frame had ended."""
+
+    ended: list[float]
+    finished: list[float]
+    placed: list[tuple[float, int, UUID]]  # when, of which order, on which node
+    worked: list[tuple[float, float]]  # from when to when, of each frame
+    fetches: int = 0
+    most_on_a_node: float = 0.0  # units per slot
+
+    def use(self, begin: float, end: float, slots: int) -> float:
+        """Which part of all slots worked between two times."""
+        spans = (min(to, end) - max(since, begin) for since, to in self.worked)
+        return sum(span for span in spans if span > 0) / (slots * (end - begin))
+
+    def last_placed(self) -> float:
+        """Until then units waited."""
+        return max(at for at, _, _ in self.placed)
+
+
+class Farm:
+    """``slow``: so many nodes are ten times slower. Everything follows from the seed."""
+
+    def __init__(self, nodes: int, *, slots: int = 1, slow: int = 0, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._board = Board(self._say)
+        self._machines: dict[UUID, Machine] = {}
+        self._slots = slots
+        self._clock = 0.0
+        self._events: list[tuple[float, int, Any]] = []
+        self._count = 0
+        self._orders: Sequence[Order] = ()
+        self._rows: dict[UUID, list[OpenUnit]] = {}  # those that were never given out
+        self._outcome = Outcome([], [], [], [])
+        self._left: dict[UUID, int] = {}
+        self._given: set[tuple[UUID, int]] = set()
+        for number in range(nodes):
+            self._join(UUID(int=number + 1), 0.1 if number < slow else 1.0)
+
+    def _join(self, name: UUID, speed: float) -> None:
+        node = self._board.index.node(name)
+        node.capabilities, node.healthy = frozenset({JOB_TYPE}), True
+        node.session, node.slots = Ref(str(name)), self._slots
+        self._board.index.changed(node)
+        self._machines[name] = Machine(node, speed)
+
+    def run(self, orders: Sequence[Order]) -> Outcome:
+        """Until every frame has ended."""
+        self._orders = orders
+        self._outcome.ended = [0.0] * len(orders)
+        for number, order in enumerate(orders):
+            self._later(order.at, ("order", number))
+        while self._events:
+            self._clock, _, event = heapq.heappop(self._events)
+            self._happen(event)
+            if not self._events or self._events[0][0] > self._clock:
+                self._place()
+        return self._outcome
+
+    # -- what happens
+
+    def _later(self, at: float, event: Any) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (at, self._count, event))
+
+    def _happen(self, event: Any) -> None:
+        if event[0] == "order":
+            self._submit(event[1])
+        else:
+            self._finish(*event[1:])
+
+    def _submit(self, number: int) -> None:
+        order, job = self._orders[number], UUID(int=10_000_000 + number)
+        self._left[job] = order.frames
+        self._rows[job] = [self._row(order, job, unit) for unit in range(order.frames)][::-1]
+        state = UnitState(job, 0, "QUEUED", 0, None, "QUEUED")
+        self._board.hear(state)
+
+    def _row(self, order: Order, job: UUID, unit: int) -> OpenUnit:
+        return OpenUnit(
+            job=job,
+            unit=unit,
+            user=UUID(int=1_000_000 + order.user),
+            job_type=JOB_TYPE,
+            payload_ref=f"s3://scenes/{order.user}",
+            params={},
+            state="QUEUED",
+            attempt=0,
+            node=None,
+            avoid=frozenset(),
+            failures=0,
+            not_before=None,
+            assigned_at=None,
+            lease_until=None,
+            queued_at=EPOCH + timedelta(seconds=order.at),
+            place=unit,
+            frames=str(unit),
+            priority=order.priority,
+            units=order.frames,
+        )
+
+    def _finish(self, machine: Machine, job: UUID, unit: int, attempt: int) -> None:
+        machine.running -= 1
+        machine.done += 1
+        self._outcome.finished.append(self._clock)
+        self._left[job] -= 1
+        if not self._left[job]:
+            self._outcome.ended[job.int - 10_000_000] = self._clock
+        name = machine.node.id
+        self._board.hear(UnitState(job, unit, "COMPLETED", attempt, name, "RUNNING"))
+        self._begin(machine)
+
+    def _place(self) -> None:
+        now = EPOCH + timedelta(seconds=self._clock)
+        while True:
+            for booking in self._board.place(now, self._clock):
+                assert booking.node is not None, "a unit that waits goes to a node"
+                job = booking.unit.job
+                self._outcome.placed.append((self._clock, job.int - 10_000_000, booking.node))
+                self._board.confirm(booking, now)
+            hungry = sorted(self._board.hungry)
+            if not hungry:
+                return
+            rows = [row for job in hungry for row in self._next(job)]
+            self._board.top_up(hungry, rows, now)
+            if not rows:
+                return
+
+    def _next(self, job: UUID) -> list[OpenUnit]:
+        """As the database answers: those that nobody was given yet."""
+        rows = self._rows[job]
+        while rows and (job, rows[-1].unit) in self._given:
+            rows.pop()
+        return rows[-REFILL:][::-1]
+
+    # -- nodes
+
+    def _say(self, node: Node, message: Message[NodeSession, None]) -> bool:
+        if isinstance(message, Send):
+            machine, unit = self._machines[node.id], message.assignment
+            self._given.add((unit.job, unit.unit))
+            machine.waiting.append((unit.job, unit.unit, unit.attempt))
+            load = len(node.taken) / self._slots
+            self._outcome.most_on_a_node = max(self._outcome.most_on_a_node, load)
+            self._begin(machine)
+        return True
+
+    def _begin(self, machine: Machine) -> None:
+        while machine.waiting and machine.running < self._slots:
+            job, unit, attempt = machine.waiting.popleft()
+            order = self._orders[job.int - 10_000_000]
+            took = order.seconds * self._random.uniform(0.9, 1.1) / machine.speed
+            if order.user not in machine.has:
+                machine.has.add(order.user)
+                self._outcome.fetches += 1
+                took += SCENE_FETCH
+            machine.running += 1
+            self._outcome.worked.append((self._clock, self._clock + took))
+            self._later(self._clock + took, ("done", machine, job, unit, attempt))

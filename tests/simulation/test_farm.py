@@ -1,0 +1,100 @@
+"""Fair shares, priority, locality and full use of farms, of 10,000 nodes too, in simulated time."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from actors.scheduler.node import DEPTH
+from tests.simulation.farm import Farm, Order
+
+
+@pytest.mark.parametrize("nodes", [4, 8, 20])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ten_frames_beside_a_thousand_take_two_and_a_half_times_as_long_at_most(
+    nodes: int, seed: int
+) -> None:
+    (alone,) = Farm(nodes, seed=seed).run([Order(0, 10)]).ended
+    beside = Farm(nodes, seed=seed).run([Order(1, 1000), Order(0, 10, at=100.0)])
+    assert len(beside.finished) == 1010
+    assert beside.ended[1] - 100.0 <= 2.5 * alone
+    assert beside.ended[0] > beside.ended[1]
+
+
+def test_users_have_shares_by_weight_while_all_of_them_wait() -> None:
+    orders = [Order(0, 400, priority=-1), Order(1, 400), Order(2, 400, priority=1)]
+    placed = Farm(35).run(orders).placed
+    first = Counter(order for _, order, _ in placed[:350])
+    assert first[2] == pytest.approx(200, rel=0.1)
+    assert first[1] == pytest.approx(100, rel=0.1)
+    assert first[0] == pytest.approx(50, rel=0.1)
+
+
+def test_of_one_user_the_greater_priority_is_first_whatever_came_before() -> None:
+    outcome = Farm(5).run([Order(0, 100), Order(0, 20, at=50.0, priority=1)])
+    late = [order for at, order, _ in outcome.placed if at >= 50.0]
+    assert set(late[:20]) == {1}
+
+
+def test_nobody_waits_for_ever_behind_those_who_always_have_more() -> None:
+    """Ten users keep the farm full with what they call urgent; one has ten frames of no hurry."""
+    urgent = [
+        Order(user, 40, at=100.0 * again, priority=1) for user in range(10) for again in range(10)
+    ]
+    outcome = Farm(30).run([*urgent, Order(99, 10, at=100.0, priority=-1)])
+    assert outcome.ended[-1] < outcome.ended[-2]
+    assert outcome.ended[-1] - 100.0 < 0.5 * max(outcome.ended)
+
+
+def test_frames_go_where_their_inputs_are() -> None:
+    """On a farm with nodes to spare each user's work stays on a few of them."""
+    orders = [
+        Order(user, 2, at=20.0 * again + 3.0 * user) for again in range(20) for user in range(7)
+    ]
+    outcome = Farm(40, slots=2).run(orders)
+    nodes = {(orders[order].user, node) for _, order, node in outcome.placed}
+    assert outcome.fetches == len(nodes)
+    assert len(nodes) <= 7 * 3
+
+
+def test_a_seed_is_one_history() -> None:
+    orders = [Order(user, 30, at=3.0 * user) for user in range(9)]
+    assert Farm(12, seed=5).run(orders).placed == Farm(12, seed=5).run(orders).placed
+    assert Farm(12, seed=5).run(orders).finished != Farm(12, seed=6).run(orders).finished
+
+
+def crowd(users: int, frames: int) -> list[Order]:
+    """Everybody comes within twenty seconds, with work of his own length."""
+    return [
+        Order(user, frames, at=20.0 * user / users, seconds=10.0 + 20.0 * (user % 3))
+        for user in range(users)
+    ]
+
+
+def check(nodes: int, users: int, frames: int) -> None:
+    outcome = Farm(nodes, slow=nodes // 1000).run(crowd(users, frames))
+    assert len(outcome.finished) == users * frames
+    assert outcome.most_on_a_node <= DEPTH
+    last = outcome.last_placed()
+    assert last > 40.0
+    assert outcome.use(20.0, last, nodes) > 0.99  # while anything waits nobody is idle
+
+
+def test_ten_thousand_nodes_have_work_as_long_as_any_waits() -> None:
+    check(10_000, users=30, frames=1_600)
+
+
+def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
+    """In CPU time, generously: looking at all nodes would cost sixteen times as much."""
+
+    def cost(nodes: int) -> float:
+        begin = time.process_time()
+        Farm(nodes).run([Order(user, 500) for user in range(16)])
+        return time.process_time() - begin
+
+    assert cost(8_000) < 5 * cost(500)
+
+
+@pytest.mark.nightly
+def test_ten_thousand_nodes_for_long() -> None:
+    check(10_000, users=100, frames=2_000)

@@ -1,0 +1,37 @@
+"""The Post in memory: receivers by address, and what each was sent."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from actors.ports.webhooks import Answered, Letter, NotSent
+
+Receiver = Callable[[Letter], Answered | NotSent]
+
+
+class TwinPost:
+    """``receivers`` by URL; where nobody listens nobody is reached. ``received`` by URL."""
+
+    def __init__(self) -> None:
+        self.receivers: dict[str, Receiver] = {}
+        self.received: defaultdict[str, list[Letter]] = defaultdict(list)
+
+    def answer(self, url: str, *statuses: int) -> None:
+        """The next answers there; the last one for ever."""
+        left = list(statuses)
+
+        def receive(_: Letter) -> Answered:
+            return Answered(left.pop(0) if len(left) > 1 else left[0])
+
+        self.receivers[url] = receive
+
+    async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
+        return [self._send(letter) for letter in letters]
+
+    def _send(self, letter: Letter) -> Answered | NotSent:
+        receiver = self.receivers.get(letter.url)
+        if receiver is None:
+            return NotSent("nobody can be reached there")
+        became = receiver(letter)
+        if isinstance(became, Answered):
+            self.received[letter.url].append(letter)
+        return became

@@ -1,0 +1,64 @@
+"""Checks in the twin of the database: the same rows, found and kept the same way."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sql.books import Changes, Keys
+from sql.checks import CheckId, CheckRow, Pending
+from sql.database import Mismatch, Refused
+
+if TYPE_CHECKING:
+    from tests.twins.store import StoreTwin
+
+
+def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
+    """Those of the attempts that the units are in."""
+    names = [(*key, store.units[key].attempt) for key in keys.checks & store.units.keys()]
+    return {name: store.checks[name] for name in names if name in store.checks}
+
+
+def keep_checks(store: "StoreTwin", changes: Changes) -> None:
+    """What was delivered is new; what was decided was pending."""
+    for row in changes.checks:
+        before = store.checks.get(row.id)
+        if row.id in changes.new_checks and before is not None:
+            raise Refused("checks_pkey")
+        if row.id not in changes.new_checks and (before is None or before.state != "PENDING"):
+            raise Mismatch("books_checks_decide")
+        store.checks[row.id] = row
+
+
+def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
+    """Those that wait longest, of units that wait for them."""
+    found: list[Pending] = []
+    for row in store.checks.values():
+        unit, job = store.units[row.job_id, row.unit], store.jobs[row.job_id]
+        if row.state != "PENDING" or (unit.state, unit.attempt) != ("VERIFYING", row.attempt):
+            continue
+        node = store.nodes.get(row.node_id)
+        found.append(
+            Pending(
+                row=row,
+                job_type=job.job_type,
+                payload_ref=job.payload_ref,
+                params=job.params,
+                user=job.user_id,
+                frames=unit.frames,
+                price=unit.price,
+                failures=unit.failures,
+                owner=None if node is None else node.owner,
+            )
+        )
+    found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))
+    return found[:limit]
+
+
+def verdicts_of(store: "StoreTwin", node: UUID, device_class: str, most: int) -> list[str]:
+    """The newest verdicts, oldest first."""
+    rows = [
+        row
+        for row in store.checks.values()
+        if (row.node_id, row.device_class, row.state) == (node, device_class, "DECIDED")
+    ]
+    rows.sort(key=lambda row: (row.decided_at, row.job_id, row.unit))
+    return [str(row.verdict) for row in rows[-most:]]

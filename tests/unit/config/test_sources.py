@@ -1,0 +1,53 @@
+"""Where settings come from, and that no secret is among what is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from config.settings import load
+from config.sources import DEFAULT, START, sources_of, values_of
+
+SECRET = "a-secret-of-the-tests-0123456789-abcdefgh"
+
+
+def test_each_value_names_the_last_source_that_said_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text("[server]\nport = 8100\n[limits]\nlogin = 7\nrefresh = 9\n")
+    monkeypatch.setenv("RENDERTRUST_LIMITS_REFRESH", "11")
+    monkeypatch.setenv("RENDERTRUST_LOGS_ACCESS", "no")
+    settings = load(file, {"server": {"port": 8200}})
+    found = sources_of(settings, file)
+    assert found["limits.login"] == f"file {file}"
+    assert found["limits.refresh"] == "environment, RENDERTRUST_LIMITS_REFRESH"
+    assert found["logs.access"] == "environment, RENDERTRUST_LOGS_ACCESS"
+    assert found["server.port"] == START
+    assert found["server.body_seconds"] == DEFAULT
+    values = {value.name: value for value in values_of(settings, found)}
+    assert (values["server.port"].text, values["logs.access"].text) == ("8200", "false")
+    assert set(found) == set(values)
+
+
+def test_every_value_has_a_meaning_or_speaks_for_itself() -> None:
+    settings = load()
+    without = [v.name for v in values_of(settings, {}) if not v.meaning]
+    assert without == ["environment", "server.host", "jwt.node_audience"]
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = {
+        "jwt": {"secret": SECRET},
+        "database": {"url": f"postgresql://app:{SECRET}@db/rendertrust"},
+        "redis": {"url": f"redis://:{SECRET}@redis"},
+        "objects": {"url": f"https://key:{SECRET}@store", "secret_key": SECRET},
+        "proof": {"key": SECRET},
+        "stripe": {"secret_key": SECRET, "webhook_secret": SECRET},
+        "chain": {"key": SECRET, "url": f"https://:{SECRET}@chain", "chain_id": 1},
+    }
+    settings = load(None, overrides)
+    values = values_of(settings, sources_of(settings, None))
+    assert SECRET not in repr(values)
+    masked = {value.name for value in values if value.is_secret and value.text}
+    assert {"jwt.secret", "database.url", "redis.url", "proof.key", "stripe.secret_key"} <= masked
+    assert "jwt.previous" not in masked

@@ -1,0 +1,92 @@
+"""Pools on the Board: which node gets whose work, what it is told, and what others wait for."""
+
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.node_session.messages import Assignments, Send
+from actors.scheduler.board import WINDOW, Booking
+from actors.scheduler.demand import MINE, POOL
+from actors.scheduler.messages import NoCapableNode
+from actors.scheduler.node import DEPTH, Node
+from sql.circles import Circles
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import (
+    JOB,
+    JOB2,
+    NODE,
+    OTHER,
+    OWNER,
+    USER,
+    node_row,
+    open_unit,
+    order,
+)
+from tests.unit.dispatch.test_board import board_with
+
+TRUSTING = Circles.of(trusts=((OWNER, USER),))
+
+
+def closed(node: Node) -> None:
+    """It has no sandbox."""
+    node.pools, node.slots = frozenset({"mine", "trusted"}), 1
+
+
+def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
+    board, _ = board_with(node_row(NODE))
+    closed(board.index.node(NODE))
+    board.index.changed(board.index.node(NODE))
+    assert isinstance(board.book(order(), EPOCH, 0.0), NoCapableNode)
+    assert board.index.regroup(TRUSTING)
+    assert not board.index.regroup(TRUSTING)
+    booking = board.book(order(), EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    assert booking.node == NODE
+    assert board.index.regroup(Circles())
+    assert isinstance(board.book(order(job=JOB2), EPOCH, 0.0), NoCapableNode)
+
+
+def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
+    board, heard = board_with(node_row(NODE))
+    board.index.regroup(TRUSTING)
+    booking = board.book(order(), EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    board.confirm(booking, EPOCH)
+    board.fall_behind(board.index.node(NODE))
+    board.catch_up()
+    sends = [message for _, message in heard if isinstance(message, Send)]
+    again = [message for _, message in heard if isinstance(message, Assignments)]
+    assert [message.assignment.pool for message in sends] == ["trusted"]
+    assert [unit.pool for unit in again[-1].units] == ["trusted"]
+
+
+def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
+    """More of it than is looked at in a row, of somebody who has nothing at work."""
+    board, _ = board_with(node_row(NODE), node_row(OTHER))
+    for node in board.index:
+        node.session, node.slots = Ref("session"), 1
+        board.index.changed(node)
+    rows = [
+        attrs.evolve(open_unit(JOB), unit=number, place=number, params={POOL: MINE}, units=500)
+        for number in range(200)
+    ]
+    rows += [
+        attrs.evolve(open_unit(JOB2), unit=number, place=number, user=UUID(int=77), units=WINDOW)
+        for number in range(WINDOW)
+    ]
+    board.reconcile(rows, EPOCH)
+    booked = list(board.place(EPOCH, 0.0))
+    assert {booking.unit.job for booking in booked} == {JOB2}
+    assert len(booked) == 2 * DEPTH
+    assert board.queue.shares[USER] == 0
+
+
+def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> None:
+    board, _ = board_with(node_row(NODE))
+    mine = attrs.evolve(order(), params={POOL: MINE})
+    assert isinstance(board.book(mine, EPOCH, 0.0), NoCapableNode)
+    board.index.node(NODE).owner = USER
+    board.index.changed(board.index.node(NODE))
+    booking = board.book(mine, EPOCH, 0.0)
+    assert isinstance(booking, Booking)

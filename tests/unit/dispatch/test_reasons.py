@@ -1,0 +1,101 @@
+"""Why a unit waits: figures over what the Scheduler knows."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.board import Board
+from actors.scheduler.demand import MINE, POOL
+from actors.scheduler.kit import NEEDS
+from actors.scheduler.messages import Waiting
+from actors.scheduler.node import BACKLOG
+from actors.scheduler.reasons import Reasons
+from sql.work import DRAINING, Standing
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
+from tests.unit.dispatch.test_board import board_with, booked
+
+FOURTH = UUID(int=4)
+
+
+def waiting_board(*nodes: UUID) -> Board:
+    board, _ = board_with(*(node_row(node) for node in nodes))
+    return board
+
+
+def waiting_of(board: Board, job: UUID, number: int) -> Waiting | None:
+    return Reasons(board).of(job, (number,), 0.0).get(number)
+
+
+def test_what_is_not_open_is_not_known() -> None:
+    assert waiting_of(waiting_board(NODE), JOB, 0) is None
+
+
+def test_a_unit_that_no_node_can_do() -> None:
+    board, _ = board_with(node_row(NODE, "render"))
+    booked(board, queue=True)
+    assert waiting_of(board, JOB, 0) == Waiting()
+
+
+def test_each_node_is_counted_once_with_what_keeps_it() -> None:
+    nodes = (NODE, OTHER, THIRD, FOURTH)
+    board = waiting_board(*nodes)
+    for node in board.index:
+        node.session = None
+        node.healthy = False
+        board.index.changed(node)
+    board.reconcile([open_unit()], EPOCH)
+    assert waiting_of(board, JOB, 0) == Waiting(away=4)
+    full, resting, barred, unable = (board.index.node(node) for node in nodes)
+    for node in board.index:
+        node.healthy = True
+    full.taken = {(UUID(int=number), 0) for number in range(BACKLOG)}
+    resting.is_paused = True
+    barred.standing = Standing(DRAINING, 2)
+    unable.offered = frozenset({"render"})
+    for node in board.index:
+        board.index.changed(node)
+    found = waiting_of(board, JOB, 0)
+    assert found == Waiting(full=1, resting=1, barred=1, unable=1)
+    assert found is not None
+    assert found.known == 4
+
+
+def test_a_unit_that_is_tried_again_later_and_avoids_a_node() -> None:
+    board = waiting_board(NODE)
+    later = EPOCH + timedelta(seconds=9)
+    board.reconcile([open_unit(avoid=frozenset({NODE}), not_before=later)], EPOCH)
+    assert waiting_of(board, JOB, 0) == Waiting(ready=1, avoided=1, not_before=later)
+
+
+def test_whether_the_node_that_has_it_can_be_told() -> None:
+    board = waiting_board(NODE)
+    board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
+    found = waiting_of(board, JOB, 0)
+    assert found is not None
+    assert found.reachable
+    board.index.node(NODE).session = None
+    found = waiting_of(board, JOB, 0)
+    assert found is not None
+    assert found.reachable is False
+
+
+def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> None:
+    board = waiting_board(NODE, OTHER)
+    row = open_unit()
+    kept = {POOL: MINE, NEEDS: {"device": "gpu"}}
+    board.reconcile([attrs.evolve(row, params=kept)], EPOCH)
+    board.index.node(OTHER).owner = row.user
+    board.index.changed(board.index.node(OTHER))
+    assert waiting_of(board, JOB, 0) == Waiting(closed=1, unable=1)
+
+
+def test_figures_are_counted_once_in_a_second() -> None:
+    board = waiting_board(NODE)
+    board.reconcile([open_unit()], EPOCH)
+    reasons = Reasons(board)
+    assert reasons.of(JOB, (0,), 0.0) == {0: Waiting(ready=1)}
+    board.index.node(NODE).is_paused = True
+    assert reasons.of(JOB, (0,), 0.9) == {0: Waiting(ready=1)}
+    assert reasons.of(JOB, (0,), 1.0) == {0: Waiting(resting=1)}

@@ -1,0 +1,158 @@
+"""A session whose work waits for a verdict, and one whose node checks the work of others."""
+
+import hashlib
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.ledger.messages import UnitComplete
+from actors.node_session.messages import RunCheck
+from actors.node_session.results import result_key
+from actors.node_session.settings import NodeIdentity
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from rendertrust.protocol import Ack, Hello, JobDispatch, JobResult, JobStatus, Urls, UrlsRequest
+from tests.probe import Probe
+from tests.unit.dispatch.session_stage import Play, result, session
+from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment
+from tests.unit.simulated_time import simulated
+
+VERIFIED = frozenset({"render"})
+CLASS = "cpu/avx2/5.2"
+CHECK = UUID(int=77)
+CONTENT = b"picture and evidence"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+NOTED = {"key": "uploads/u/s.blend", "path": "s.blend", "sha256": "ab" * 32, "size": 9}
+RENDER = assignment(
+    job_type="render",
+    payload_ref="s3://rendertrust/uploads/u/s.blend",
+    params={"frame": 3, "_input": NOTED},
+)
+KEY = result_key(USER, JOB, 0, 1)
+ORDER = RunCheck(CHECK, RENDER, KEY, SHA256, len(CONTENT), ((0.5, 0.25, None),))
+
+
+async def delivered(play: Play, unit: object = RENDER) -> JobDispatch:
+    """The node was sent the unit, and says that it is done."""
+    play.hear(Hello(version="1", device_class=CLASS))
+    play.assign(unit)  # type: ignore[arg-type]
+    await play.welcome()
+    sent = await play.socket.expect(JobDispatch)
+    await play.objects.put(KEY, CONTENT)
+    play.hear(result(unit=0, attempt=1, result_ref=KEY, sha256=SHA256, size=len(CONTENT)))
+    return sent
+
+
+@simulated
+async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        sent = await delivered(play)
+        assert sent.params == {"frame": 3, "evidence": True}
+        effect = await play.effect()
+        assert isinstance(effect, UnitDeliver), effect
+        assert (effect.job, effect.attempt, effect.node) == (JOB, 1, NODE)
+        assert (effect.device_class, effect.verified) == (CLASS, True)
+        assert effect.operator == f"operator:{OWNER}"
+        assert effect.sha256 == bytes.fromhex(SHA256)
+        await play.socket.expect(Ack)
+
+
+@simulated
+@pytest.mark.parametrize(
+    "params",
+    [{"tile": [0, 0, 8, 8]}, {"tiles": [[0, 0, 8, 8]]}, {"frames": [1, 2]}],
+)
+async def test_parts_and_chunks_are_settled_at_once(params: dict[str, object]) -> None:
+    unit = attrs.evolve(RENDER, params=params)
+    async with session(verified_types=VERIFIED) as play:
+        sent = await delivered(play, unit)
+        assert "evidence" not in sent.params
+        assert isinstance(await play.effect(), UnitComplete)
+
+
+@simulated
+async def test_without_the_setting_everything_is_as_it_was() -> None:
+    async with session() as play:
+        sent = await delivered(play)
+        assert sent.params == {"frame": 3}
+        assert isinstance(await play.effect(), UnitComplete)
+
+
+async def checking(play: Play, verifier: Probe[Verifier]) -> JobDispatch:
+    """The node says that it can check, and is asked to."""
+    play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", "check")))
+    play.assign()
+    await play.welcome()
+    seen = await verifier.expect(CheckerSeen)
+    assert (seen.node, seen.owner, seen.device_class) == (NODE, OWNER, CLASS)
+    assert seen.session.tell(ORDER)
+    return await play.socket.expect(JobDispatch)
+
+
+@simulated
+async def test_a_check_is_sent_and_its_report_told() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier)
+        assert (sent.job_id, sent.job_type, sent.output) == (str(CHECK), "check", None)
+        assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]]}
+        assert [one.path for one in sent.inputs] == ["s.blend", "check/result.zip"]
+        assert (sent.inputs[1].sha256, sent.inputs[1].size) == (SHA256, len(CONTENT))
+        play.hear(JobStatus(job_id=str(CHECK), unit=0, attempt=1, progress=0.5))
+        report = {"crops": [{"equal": True}]}
+        told = JobResult(
+            job_id=str(CHECK),
+            unit=0,
+            attempt=1,
+            status="completed",
+            result_ref="none:x",
+            work={"measured": report},
+            signature="00" * 64,
+        )
+        play.hear(told)
+        assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
+        await play.socket.expect(Ack)
+        play.hear(told)  # twice: nobody waits for it any more
+        await play.socket.expect(Ack)
+        assert verifier.ref.depth == 0
+
+
+@simulated
+async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        failed = JobResult(
+            job_id=str(CHECK), unit=0, attempt=1, status="failed", failure="verifier", error="no"
+        )
+        play.hear(failed)
+        assert await verifier.expect(Reported) == Reported(CHECK, NODE, None, "no")
+
+
+@simulated
+async def test_files_of_a_check_are_named_again() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        play.hear(UrlsRequest(job_id=str(CHECK), unit=0, attempt=1))
+        urls = await play.socket.expect(Urls)
+        assert (urls.job_id, len(urls.inputs)) == (str(CHECK), 2)
+
+
+@simulated
+async def test_the_verifier_hears_that_it_goes() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+    assert (await verifier.expect(CheckerGone)).node == NODE
+
+
+@simulated
+async def test_who_did_not_prove_its_key_checks_nothing() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    node = NodeIdentity(NODE, OWNER, ("check",), verified=False)
+    async with session(verifier=verifier, node=node) as play:
+        play.hear(Hello(version="1", device_class=CLASS, capabilities=("check",)))
+        play.assign()
+        await play.welcome()
+    assert isinstance(await verifier.expect(CheckerGone), CheckerGone)

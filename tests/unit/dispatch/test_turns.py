@@ -1,0 +1,209 @@
+"""Whose turn it is: fair shares of users by weight, and priority, age and turn within a user's."""
+
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.kernel import Message, Ref
+from actors.ledger.messages import Piece
+from actors.node_session.messages import NodeSession
+from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.demand import Demand
+from actors.scheduler.messages import AllNodesFull, NoCapableNode
+from actors.scheduler.node import DEPTH, Node
+from actors.scheduler.policy import turn
+from actors.scheduler.queue import FEW, Queue
+from actors.scheduler.unit import Unit
+from sql.work import OpenUnit
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of
+
+PIECE = Piece(0)
+ANYWHERE = Node(NODE)
+USERS = [UUID(int=100 + number) for number in range(3)]
+
+
+@st.composite
+def waiting(draw: st.DrawFn) -> list[Unit]:
+    found: list[Unit] = []
+    for job in range(draw(st.integers(1, 5))):
+        user, priority = draw(st.sampled_from(USERS)), draw(st.integers(-1, 1))
+        at = EPOCH + timedelta(seconds=draw(st.integers(0, 5)))
+        places = draw(st.permutations(range(draw(st.integers(1, 6)))))
+        for number, place in enumerate(places):
+            unit = Unit(UUID(int=job), number, user, "echo", "s3://x/y", {}, at, state="QUEUED")
+            unit.place, unit.priority = place, priority
+            found.append(unit)
+    return found
+
+
+def anywhere(demand: Demand, avoid: frozenset[UUID], /) -> Node:
+    return ANYWHERE
+
+
+def take(node: Node, message: Message[NodeSession, None]) -> bool:
+    return True
+
+
+def rank(unit: Unit) -> tuple[object, ...]:
+    return (-unit.priority, unit.queued_at, unit.job.int, unit.place)
+
+
+@given(waiting(), st.dictionaries(st.sampled_from(USERS), st.integers(1, 4)), st.randoms())
+def test_who_would_have_least_by_weight_is_next_and_priority_orders_his_own(
+    units: list[Unit], had: dict[UUID, int], random: object
+) -> None:
+    queue = Queue()
+    for user, count in had.items():
+        queue.share(user, count)
+    for unit in units:
+        queue.add(unit, EPOCH)
+    left, shares = list(units), Counter(had)
+    for unit, _ in queue.placeable(anywhere):
+        firsts = [
+            min((u for u in left if u.user == user), key=rank) for user in {u.user for u in left}
+        ]
+        best = min(turn(u.priority, shares[u.user], u.queued_at) for u in firsts)
+        assert turn(unit.priority, shares[unit.user], unit.queued_at) == best
+        assert unit in firsts
+        left.remove(unit)
+        shares[unit.user] += 1
+        queue.share(unit.user, +1)
+    assert left == []
+
+
+def test_a_newcomer_of_few_frames_goes_before_the_rest_of_a_long_job() -> None:
+    queue = Queue()
+    for number in range(50):
+        long = Unit(JOB, number, USERS[0], "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
+        long.place = number
+        queue.add(long, EPOCH)
+    queue.share(USERS[0], 6)
+    for number in range(3):
+        short = Unit(UUID(int=7), number, USERS[1], "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
+        queue.add(short, EPOCH)
+    placed: list[UUID] = []
+    for unit, _ in queue.placeable(anywhere):
+        placed.append(unit.user)
+        queue.share(unit.user, +1)
+    assert placed[:3] == [USERS[1]] * 3
+
+
+def rows_of(count: int, start: int = 0, job: UUID = JOB) -> list[OpenUnit]:
+    return [
+        attrs.evolve(open_unit(job), unit=number, place=number, units=1000)
+        for number in range(start, start + count)
+    ]
+
+
+def board_with(slots: int = 1, nodes: int = 1) -> Board:
+    board = Board(take)
+    board.refresh([node_row(UUID(int=n + 1)) for n in range(nodes)])
+    for node in board.index:
+        node.session, node.slots = Ref("session"), slots
+        board.index.changed(node)
+    return board
+
+
+def place(board: Board) -> list[Booking]:
+    return list(board.place(EPOCH, 0.0))
+
+
+def test_nodes_are_given_what_they_need_for_now_and_no_more() -> None:
+    board = board_with(slots=2, nodes=3)
+    board.reconcile(rows_of(WINDOW), EPOCH)
+    bookings = place(board)
+    assert Counter(b.node for b in bookings) == {UUID(int=n): 2 * DEPTH for n in (1, 2, 3)}
+    assert [b.unit.number for b in bookings] == list(range(12))
+    board.confirm(bookings[0], EPOCH)
+    board.hear(attrs.evolve(state_of("COMPLETED"), unit=0))
+    assert [b.unit.number for b in place(board)] == [12]
+
+
+def test_a_long_job_is_read_piece_by_piece() -> None:
+    board = board_with(slots=REFILL, nodes=1)
+    board.reconcile(rows_of(WINDOW), EPOCH)
+    assert not board.hungry
+    place(board)
+    assert board.hungry == {JOB}
+    board.top_up(board.hungry, rows_of(REFILL, WINDOW), EPOCH)
+    assert not board.hungry
+    assert len(place(board)) == REFILL
+    assert board.hungry == {JOB}
+    board.top_up(board.hungry, rows_of(3, WINDOW + REFILL), EPOCH)
+    assert len(place(board)) == 3
+    assert not board.hungry  # fewer came than were asked for: there are no more
+
+
+def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> None:
+    board = board_with(slots=1)
+    board.reconcile(rows_of(WINDOW), EPOCH)
+    board.top_up({JOB}, rows_of(40), EPOCH)
+    assert len(board.units) == 40
+    board.reconcile(rows_of(WINDOW), EPOCH)
+    assert len(board.units) == 40
+    higher = [attrs.evolve(row, priority=1) for row in rows_of(WINDOW)]
+    board.reconcile(higher, EPOCH)
+    assert len(board.units) == WINDOW
+    board.reconcile([], EPOCH)  # paused, perhaps
+    assert len(board.units) == 0
+
+
+def test_rows_whose_commits_are_under_way_do_not_hide_those_behind_them() -> None:
+    board = board_with(slots=REFILL)
+    board.top_up({JOB}, rows_of(REFILL), EPOCH)
+    place(board)
+    board.hear(attrs.evolve(state_of("QUEUED"), unit=999))
+    board.top_up({JOB}, rows_of(REFILL), EPOCH)
+    assert board.hungry == {JOB}
+
+
+def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
+    board = board_with()
+    node = board.index.node(UUID(int=1))
+    node.taken |= {(UUID(int=9), number) for number in range(100)}
+    board.index.changed(node)
+    assert isinstance(board.book(order(), EPOCH, 0.0), AllNodesFull)
+    many = attrs.evolve(order(), pieces=(PIECE, PIECE))
+    booking = board.book(many, EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    assert booking.node is None
+    nowhere = Board(take)
+    assert isinstance(nowhere.book(many, EPOCH, 0.0), NoCapableNode)
+
+
+def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
+    board = board_with()
+    booking = board.book(attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    board.confirm(booking, EPOCH)
+    assert board.hungry == {JOB}
+    assert board.queue.shares == {USER: 1}
+
+
+def test_a_node_that_failed_one_unit_is_given_another_of_the_job_last() -> None:
+    board = board_with(nodes=2, slots=4)
+    barred = frozenset({UUID(int=1)})
+    board.reconcile([attrs.evolve(row, barred=barred) for row in rows_of(12)], EPOCH)
+    assert {booking.node for booking in place(board)} == {UUID(int=2)}
+
+
+def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
+    board = board_with(nodes=2)
+    plain = board.index.node(UUID(int=1))
+    plain.slots = None
+    board.index.changed(plain)
+    single = attrs.evolve(open_unit(UUID(int=5)), units=1)
+    board.reconcile([*rows_of(4), single], EPOCH)
+    found = {(booking.unit.job, booking.node) for booking in place(board)}
+    assert found == {(JOB, UUID(int=2)), (UUID(int=5), UUID(int=1))}
+    alone = board_with()
+    alone.index.node(UUID(int=1)).slots = None
+    alone.index.changed(alone.index.node(UUID(int=1)))
+    booking = alone.book(attrs.evolve(order(), pieces=(PIECE, PIECE)), EPOCH, 0.0)
+    assert isinstance(booking, Booking)
+    assert booking.node is None  # it may yet say hello

@@ -1,0 +1,109 @@
+"""Deliveries and their verdicts, among everything else, against the same model."""
+
+from typing import Any
+from uuid import UUID
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from actors.ledger.messages import (
+    SUSPENSE,
+    Commit,
+    GuardFailed,
+    Posted,
+    Replayed,
+    operator_account,
+)
+from actors.verifier.messages import UnitDeliver, UnitVerdict
+from tests.integration.conformance.earnings import WINDOW
+from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, jobs_in
+from tests.unit.ledger.everything import Everything
+
+
+@attrs.define
+class Check:
+    """What was delivered in one attempt."""
+
+    operator: int | None
+    verified: bool
+    verdict: str | None = None
+
+
+class Delivering(Everything):
+    """All operations, and work that waits for a verdict."""
+
+    def __init__(self, *args: Any) -> None:
+        self.checks: dict[tuple[UUID, int], Check] = {}  # by job and attempt
+        super().__init__(*args)
+
+    @precondition(jobs_in("DISPATCHED", "RUNNING"))
+    @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
+          operator=st.sampled_from([None, *PEOPLE]))  # fmt: skip
+    def deliver(
+        self, data: st.DataObject, operator: int | None, *, stranger: bool, verified: bool
+    ) -> None:
+        job = self.draw_job(data, "DISPATCHED", "RUNNING")
+        attempt, node = job.attempt, ((job.node or 0) + int(stranger)) % 2
+
+        def model() -> Answer:
+            ours = (job.attempt, job.node) == (attempt, node)
+            if ours and job.state in ("VERIFYING", "COMPLETED"):
+                return Replayed
+            if not ours or job.state not in ("DISPATCHED", "RUNNING"):
+                return GuardFailed
+            job.state, job.ran = "VERIFYING", True
+            self.checks[job.id, attempt] = Check(operator, verified)
+            return Posted
+
+        effect = UnitDeliver(
+            *(job.id, 0, attempt, self.nodes[node], "cpu", "x"),
+            verified=verified,
+            operator=self.account(operator),
+            dispute_window=WINDOW,
+        )
+        self.add(Commit((), (effect,)), model)
+
+    @precondition(jobs_in("VERIFYING"))
+    @rule(data=st.data(), verdict=st.sampled_from(["exact", "unverifiable", "mismatch"]),
+          final=st.booleans(), pays=st.booleans(), other=RARELY)  # fmt: skip
+    def judge(
+        self, data: st.DataObject, verdict: Any, *, final: bool, pays: bool, other: bool
+    ) -> None:
+        """``other``: the account is not the one that was delivered for."""
+        job = self.draw_job(data, "VERIFYING")
+        attempt = job.attempt
+        known = self.checks.get((job.id, attempt))
+        operator = known.operator if known is not None and not other else 0
+        retry_at = None if final else self.stage.clock.now()
+
+        def model() -> Answer:
+            check = self.checks.get((job.id, attempt))
+            if check is None or job.attempt != attempt:
+                return GuardFailed
+            if check.verdict is not None:
+                return Replayed if check.verdict == verdict else GuardFailed
+            if job.state != "VERIFYING" or check.operator != operator:
+                return GuardFailed
+            check.verdict = verdict
+            if verdict != "mismatch":
+                paid = check.verified and (verdict != "unverifiable" or pays)
+                return self.done(job, check.operator, verified=paid)
+            job.error = "mismatch"
+            if final:
+                self.ended(job, "FAILED")
+            else:
+                self.back(job)
+            return Posted
+
+        account = self.account(operator)
+        effect = UnitVerdict(
+            *(job.id, 0, attempt, verdict),
+            operator=account,
+            pays=pays,
+            retry_at=retry_at,
+        )
+        self.add(Commit((), (effect,)), model)
+
+    def account(self, operator: int | None) -> str:
+        return SUSPENSE if operator is None else operator_account(self.people[operator])

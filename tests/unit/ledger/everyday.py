@@ -1,0 +1,576 @@
+"""Money, holds and work, in batches and in any order, against a model that keeps no books.
+
+Three people are creators, buyers and operators at once. The model knows of each what he has, what
+of it is held, what he owes and what he earned, and of a job its state. Each operation is a commit,
+and a function that does the same to the model and says what the commit is to be answered with: so
+any of them may come again at any time, in its own batch too.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    HoldClosed,
+    HoldUnits,
+    IdempotencyKey,
+    InsufficientCredits,
+    JobCancel,
+    JobChange,
+    JobPause,
+    JobResume,
+    JobStop,
+    KeyConflict,
+    Outcome,
+    PlaceHold,
+    Posted,
+    ReleaseHold,
+    Replayed,
+    SettleHold,
+    Transfer,
+    UnitAssign,
+    UnitFail,
+    UnitRequeue,
+    UnitRetry,
+    UnitStart,
+    debt_account,
+    operator_account,
+    user_account,
+)
+from actors.paymaster.messages import OfPayout
+from sql.database import Conflict, Unavailable
+from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id
+from tests.twins.store import StoreTwin
+
+T = TypeVar("T")
+Answer = type[Outcome]
+Model = Callable[[], Answer]
+PEOPLE, NODES = range(3), range(2)
+AMOUNTS = st.sampled_from([1, 9_999, 10_000, 250_001, 1_000_000])
+PRICES = st.sampled_from([0, 1, 99_999, 100_000, 250_001])
+ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+AT_WORK = ("DISPATCHED", "RUNNING", "VERIFYING")
+RARELY = st.sampled_from([False, False, False, True])
+
+
+@attrs.define
+class Purse:
+    """In units of money."""
+
+    has: int = 0
+    held: int = 0
+    owes: int = 0
+    earned: int = 0
+
+    @property
+    def available(self) -> int:
+        return self.has - self.held
+
+
+@attrs.define
+class Job:
+    id: UUID
+    user: int
+    price: int
+    state: str = "QUEUED"
+    attempt: int = 0
+    node: int | None = None
+    paused: str | None = None
+    cap: int | None = None
+    ran: bool = False
+    error: str = ""
+    ended: float = 0.0
+    verified: bool = False
+    refunded: int | None = None  # by hand, or by a dispute under the same reference
+    dispute: str = ""
+    dispute_id: UUID | None = None
+
+
+@attrs.define
+class Hold:
+    """Without a job: what settles a part of it, or nothing."""
+
+    user: int
+    amount: int
+    state: str = "OPEN"
+    settled: int = 0
+
+
+@attrs.define
+class Sent:
+    """A commit of the batch, and what it is to be answered with."""
+
+    commit: Commit
+    model: Model
+    answer: Answer
+
+
+def jobs_in(*states: str) -> Callable[[Any], bool]:
+    """A precondition: there is such a job."""
+    return lambda self: any(job.state in states for job in self.jobs)
+
+
+class Everyday(RuleBasedStateMachine):
+    """Money, holds and work. Each rule adds to a batch; ``flush`` commits it, through failures."""
+
+    def __init__(self, stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.stage, self.loop = stage, loop
+        self.people = [self.run_to_end(stage.user()) for _ in PEOPLE]
+        self.nodes = [self.run_to_end(stage.node()) for _ in NODES]
+        self.purses = [Purse() for _ in PEOPLE]
+        self.platform = Counter[str]()
+        self.before = Counter[str]()  # the database may have seen others
+        for name in ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense"):
+            self.before[name] = self.run_to_end(stage.money(name))[0]
+        self.jobs: list[Job] = []
+        self.capping: list[Commit] = []
+        self.holds: dict[str, Hold] = {}
+        self.references: dict[str, int] = {}
+        self.keys: dict[tuple[int, str], bytes] = {}
+        self.batch: list[Sent] = []
+        self.past: list[Sent] = []
+        for person in PEOPLE:
+            self.give(person, 1_000_000, "first", up=True)
+
+    def run_to_end(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.flush(failures=[], lost=0)
+
+    @property
+    def now(self) -> float:
+        return self.stage.clock.monotonic()
+
+    def add(self, commit: Commit, model: Model) -> None:
+        answer = model()
+        if issubclass(answer, Posted):
+            self.pay_debts()
+        sent = Sent(commit, model, answer)
+        self.batch.append(sent)
+        if commit.idempotency is None:  # who repeats a request has another job's id in it
+            self.past.append(sent)
+
+    def pay_debts(self) -> None:
+        for purse in self.purses:
+            paid = min(purse.owes, purse.available)
+            purse.has -= paid
+            purse.owes -= paid
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(person=st.sampled_from(PEOPLE), amount=AMOUNTS, word=st.sampled_from("abc"),
+          up=st.sampled_from([True, True, False]))  # fmt: skip
+    def give(self, person: int, amount: int, word: str, *, up: bool) -> None:
+        """An admin grants, or adjusts downwards; a word stands for one act alone."""
+        account, reference = user_account(self.people[person]), f"{up}:{person}:{word}"
+        sides = (ADJUSTMENTS, account) if up else (account, ADJUSTMENTS)
+        transfer = Transfer(*sides, account, amount, "ADJUSTMENT", reference)
+
+        def model() -> Answer:
+            known = self.references.get(reference)
+            if known is not None:
+                return Replayed if known == amount else ExistsWithOtherAmount
+            return self.moved(person, amount if up else -amount, "adjustments", reference)
+
+        self.add(Commit((transfer,), act=act(reference)), model)
+
+    def moved(self, person: int, amount: int, platform: str, reference: str) -> Answer:
+        """Between somebody and an account of the platform's."""
+        if -amount > self.purses[person].available:
+            return InsufficientCredits
+        self.references[reference] = abs(amount)
+        self.purses[person].has += amount
+        self.platform[platform] -= amount
+        return Posted
+
+    @rule(people=st.permutations(PEOPLE), amount=AMOUNTS)
+    def pay(self, people: list[int], amount: int) -> None:
+        payer, payee = people[:2]
+        reference = f"pay:{fresh_id()}"
+        one, other = (user_account(self.people[person]) for person in (payer, payee))
+
+        def model() -> Answer:
+            if reference in self.references:
+                return Replayed
+            if amount > self.purses[payer].available:
+                return InsufficientCredits
+            self.references[reference] = amount
+            self.purses[payer].has -= amount
+            self.purses[payee].has += amount
+            return Posted
+
+        self.add(Commit((Transfer(one, other, one, amount, "DEDUCTION", reference),)), model)
+
+    # ── holds without work ───────────────────────────────────────────────────────────────────────
+
+    @rule(person=st.sampled_from(PEOPLE), amount=AMOUNTS, word=st.sampled_from("xyz"))
+    def hold(self, person: int, amount: int, word: str) -> None:
+        reference = f"{self.people[0].int}:{word}"
+
+        def model() -> Answer:
+            known = self.holds.get(reference)
+            if known is not None:
+                same = (known.user, known.amount) == (person, amount)
+                return Replayed if same else ExistsWithOtherAmount
+            if amount > self.purses[person].available:
+                return InsufficientCredits
+            self.holds[reference] = Hold(person, amount)
+            self.purses[person].held += amount
+            return Posted
+
+        place = PlaceHold(user_account(self.people[person]), amount, reference)
+        self.add(Commit((place,)), model)
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data(), part=st.sampled_from([0, 1, 2, 3]))
+    def settle(self, data: st.DataObject, part: int) -> None:
+        """Nothing of it, half, all, or more than all."""
+        reference = data.draw(st.sampled_from(sorted(self.holds)))
+        hold = self.holds[reference]
+        charge = hold.amount * part // 2
+
+        def model() -> Answer:
+            if hold.state == "SETTLED" and hold.settled == charge:
+                return Replayed
+            if hold.state != "OPEN":
+                return HoldClosed
+            if charge > hold.amount:
+                return GuardFailed
+            hold.state, hold.settled = "SETTLED", charge
+            self.purses[hold.user].held -= hold.amount
+            self.charged(hold.user, charge)
+            return Posted
+
+        self.add(Commit((SettleHold(reference, charge),)), model)
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        self.put_back(data.draw(st.sampled_from(sorted(self.holds))))
+
+    def put_back(self, reference: str) -> None:
+        hold = self.holds[reference]
+
+        def model() -> Answer:
+            if hold.state == "OPEN":
+                hold.state = "RELEASED"
+                self.purses[hold.user].held -= hold.amount
+                return Posted
+            return Replayed if hold.state == "RELEASED" else HoldClosed
+
+        self.add(Commit((ReleaseHold(reference),)), model)
+
+    def charged(self, person: int, charge: int) -> None:
+        self.purses[person].has -= charge
+        self.platform["revenue"] += charge
+
+    # ── work ─────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(person=st.sampled_from(PEOPLE), price=PRICES, node=st.sampled_from([None, *NODES]),
+          key=st.sampled_from([None, None, "k", "l"]))  # fmt: skip
+    def submit(self, person: int, price: int, node: int | None, key: str | None) -> None:
+        job = Job(fresh_id(), person, price)
+        request = bytes([price % 251]) * 32
+        place = None if node is None else self.nodes[node]
+        commit = dispatch(self.people[person], job.id, price, 1, place)
+        if price % 2 and price > 1:  # held as jobs of many units are
+            hold = HoldUnits(user_account(self.people[person]), job.id, (price,))
+            commit = attrs.evolve(commit, postings=(hold,))
+        if key is not None:
+            answer = {"status": 200, "body": {"job_id": str(job.id)}}
+            kept = IdempotencyKey(self.people[person], key, request, answer)
+            commit = attrs.evolve(commit, idempotency=kept)
+
+        def model() -> Answer:
+            if key is not None and (person, key) in self.keys:
+                return Replayed if self.keys[person, key] == request else KeyConflict
+            if job in self.jobs:  # its insertion was done, but assigning it may not be done again
+                same = (job.attempt, job.node) == (1, node) or node is None
+                return Replayed if same else GuardFailed
+            if price > self.purses[person].available:
+                return InsufficientCredits
+            if key is not None:
+                self.keys[person, key] = request
+            self.purses[person].held += price
+            if node is not None:
+                job.state, job.attempt, job.node = "DISPATCHED", 1, node
+            self.jobs.append(job)
+            return Posted
+
+        self.add(commit, model)
+
+    def back(self, job: Job) -> None:
+        """It waits again; what it would have cost may be spent on others of its job."""
+        job.state = "QUEUED"
+        if job.paused == "cap" and job.price:
+            job.paused = None
+
+    def draw_job(self, data: st.DataObject, *states: str) -> Job:
+        """One in such a state, most of the time; but what is not to be done is refused, too."""
+        wanted = [job for job in self.jobs if job.state in states]
+        return data.draw(st.sampled_from(self.jobs if data.draw(RARELY) else wanted))
+
+    @precondition(jobs_in("QUEUED"))
+    @rule(data=st.data(), node=st.sampled_from(NODES), ahead=st.sampled_from([1, 1, 1, 0]))
+    def assign(self, data: st.DataObject, node: int, ahead: int) -> None:
+        job = self.draw_job(data, "QUEUED")
+        attempt = job.attempt + ahead
+
+        def model() -> Answer:
+            if (job.attempt, job.node) == (attempt, node):
+                return Replayed
+            if job.state != "QUEUED" or attempt != job.attempt + 1:
+                return GuardFailed
+            if job.paused is not None and not (job.paused == "cap" and job.price == 0):
+                return GuardFailed
+            if job.cap is not None and job.price > job.cap:
+                job.paused = "cap"
+                self.capping.append(commit)
+                return Posted
+            job.state, job.attempt, job.node, job.error = "DISPATCHED", attempt, node, ""
+            return Posted
+
+        commit = Commit((), (UnitAssign(job.id, 0, attempt, self.nodes[node]),))
+        self.add(commit, model)
+
+    @precondition(jobs_in("DISPATCHED"))
+    @rule(data=st.data(), stranger=RARELY)
+    def start(self, data: st.DataObject, *, stranger: bool) -> None:
+        job = self.draw_job(data, "DISPATCHED")
+        attempt, node = job.attempt, ((job.node or 0) + int(stranger)) % 2
+
+        def model() -> Answer:
+            ours = (job.attempt, job.node) == (attempt, node)
+            if ours and job.state in ("RUNNING", "VERIFYING", "COMPLETED"):
+                return Replayed
+            if not ours or job.state != "DISPATCHED":
+                return GuardFailed
+            job.state, job.ran = "RUNNING", True
+            return Posted
+
+        self.add(Commit((), (UnitStart(job.id, 0, attempt, self.nodes[node]),)), model)
+
+    @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
+    @rule(data=st.data(), final=st.booleans(), gateway=st.booleans())
+    def fail(self, data: st.DataObject, *, final: bool, gateway: bool) -> None:
+        """A node says so; or the gateway gives up, a unit that waited too long, too: it expires."""
+        job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
+        attempt, node = job.attempt, None if gateway else (job.node or 0)
+        final = final or gateway
+        retry_at = None if final else self.stage.clock.now()
+        who = None if node is None else self.nodes[node]
+        word, kind = str(fresh_id()), "gateway" if gateway else "node"
+
+        def model() -> Answer:
+            ours = job.attempt == attempt and node in (None, job.node)
+            after = "FAILED" if final else "QUEUED"
+            if ours and (job.state, job.error) == (after, word):
+                return Replayed
+            may = ("DISPATCHED", "RUNNING", *(("QUEUED",) if gateway else ()))
+            if not ours or job.state not in may:
+                return GuardFailed
+            job.error = word
+            if final:
+                self.ended(job, after)
+            else:
+                self.back(job)
+            return Posted
+
+        effect = UnitFail(job.id, 0, attempt, who, kind, word, retry_at)
+        self.add(Commit((), (effect,)), model)
+
+    @precondition(jobs_in("DISPATCHED", "RUNNING"))
+    @rule(data=st.data())
+    def requeue(self, data: st.DataObject) -> None:
+        job = self.draw_job(data, "DISPATCHED", "RUNNING")
+        attempt = job.attempt
+
+        def model() -> Answer:
+            if job.attempt == attempt and job.state == "QUEUED":
+                return Replayed
+            if job.attempt != attempt or job.state in (*ENDED, "VERIFYING"):
+                return GuardFailed
+            job.error = "lost"
+            self.back(job)
+            return Posted
+
+        self.add(Commit((), (UnitRequeue(job.id, 0, attempt, "lost"),)), model)
+
+    @precondition(jobs_in("QUEUED", "DISPATCHED"))
+    @rule(data=st.data(), stranger=RARELY)
+    def cancel(self, data: st.DataObject, *, stranger: bool) -> None:
+        job = self.draw_job(data, "QUEUED", "DISPATCHED")
+        user = self.people[(job.user + int(stranger)) % 3]
+
+        def model() -> Answer:
+            if not stranger and job.state == "CANCELLED":
+                return Replayed
+            if stranger or job.ran or job.state in ENDED:
+                return GuardFailed
+            self.ended(job, "CANCELLED")
+            return Posted
+
+        self.add(Commit((), (JobCancel(job.id, user),)), model)
+
+    def ended(self, job: Job, state: str) -> None:
+        """Nothing is held for it any more."""
+        job.state, job.paused = state, None
+        self.purses[job.user].held -= job.price
+
+    @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
+
+        def model() -> Answer:
+            if job.state == "CANCELLED":
+                return Replayed
+            if job.state in ENDED:
+                return GuardFailed
+            self.ended(job, "CANCELLED")
+            return Posted
+
+        self.add(Commit((), (JobStop(job.id, self.people[job.user]),)), model)
+
+    @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
+    @rule(data=st.data(), paused=st.sampled_from(["owner", None]))
+    def pause(self, data: st.DataObject, paused: str | None) -> None:
+        """Or resume."""
+        job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
+        kind = JobPause if paused else JobResume
+
+        def model() -> Answer:
+            if job.state in ENDED:
+                return GuardFailed
+            before, job.paused = job.paused, paused
+            return Replayed if before == paused else Posted
+
+        self.add(Commit((), (kind(job.id, self.people[job.user]),)), model)
+
+    @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
+    @rule(data=st.data(), cap=AMOUNTS)
+    def limit(self, data: st.DataObject, cap: int) -> None:
+        """What it may cost."""
+        job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
+
+        def model() -> Answer:
+            committed = job.price if job.state in AT_WORK else 0
+            if job.state in ENDED or cap < committed:
+                return GuardFailed
+            if job.cap == cap:
+                return Replayed
+            job.cap, job.paused = cap, None if job.paused == "cap" else job.paused
+            return Posted
+
+        self.add(Commit((), (JobChange(job.id, self.people[job.user], cap=cap),)), model)
+
+    @precondition(jobs_in("FAILED"))
+    @rule(data=st.data())
+    def revive(self, data: st.DataObject) -> None:
+        """Try the unit again; what was held for it is held anew."""
+        job = self.draw_job(data, "FAILED")
+
+        def model() -> Answer:
+            if job.state not in ENDED:
+                return Replayed
+            if job.state != "FAILED":
+                return GuardFailed
+            if job.price > self.purses[job.user].available:
+                return InsufficientCredits
+            job.state = "QUEUED"
+            self.purses[job.user].held += job.price
+            return Posted
+
+        self.add(Commit((), (UnitRetry(job.id, 0, self.people[job.user]),)), model)
+
+    # ── batches ──────────────────────────────────────────────────────────────────────────────────
+
+    @precondition(lambda self: self.past)
+    @rule(data=st.data(), many=st.integers(1, 3))
+    def again(self, data: st.DataObject, many: int) -> None:
+        """What was ordered before, in this batch too: somebody did not get the answer."""
+        for _ in range(many):
+            sent = data.draw(st.sampled_from(self.past[-12:]))
+            self.add(sent.commit, sent.model)
+
+    @rule(seconds=st.sampled_from([1.0, 3600.0]))
+    def wait(self, seconds: float) -> None:
+        self.flush(failures=[], lost=0)
+        self.stage.clock.pass_by(seconds)
+
+    @precondition(lambda self: self.batch)
+    @rule(failures=st.lists(st.sampled_from([Unavailable, Conflict]), max_size=3),
+          lost=st.sampled_from([0, 0, 0, 1, 3]))  # fmt: skip
+    def flush(self, failures: list[type[Exception]], lost: int) -> None:
+        """All at once; what fails on the way is tried again.
+
+        With lost answers one by one: in a batch that is decided anew, a refusal may find its
+        credits after all.
+        """
+        batch, self.batch, store = self.batch, [], self.stage.store
+        if any(isinstance(effect, OfPayout) for sent in batch for effect in sent.commit.effects):
+            lost = 0  # what payouts find is what was there before the batch
+        for part in [[sent] for sent in batch] if lost else [batch]:
+            if isinstance(store, StoreTwin) and lost:
+                store.lose_commit_answer(lost)
+            elif isinstance(store, StoreTwin) and failures:
+                store.fail_next(*(kind("injected") for kind in failures))
+            self.commit(part)
+        self.settled()
+
+    def commit(self, batch: list[Sent]) -> None:
+        outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
+        for sent, outcome in zip(batch, outcomes, strict=True):
+            # Decided anew, what had been done before may be told as done now.
+            kinds = (sent.answer, *((Posted,) if sent.answer is Replayed else ()))
+            assert isinstance(outcome, kinds) or self.is_paused_by(sent, outcome), (
+                sent.commit,
+                outcome,
+                sent.answer,
+            )
+
+    def is_paused_by(self, sent: Sent, outcome: Outcome) -> bool:
+        """Decided anew, an assignment that paused its job at the cap finds it paused."""
+        found = isinstance(outcome, GuardFailed) and (outcome.effect, outcome.found)
+        capping = any(each is sent.commit for each in self.capping)
+        return capping and found == ("UnitAssign", "PAUSED")
+
+    def settled(self) -> None:
+        """The batch is done."""
+        if isinstance(self.stage.store, StoreTwin):
+            self.stage.store.lose_commit_answer(0)
+        self.run_to_end(self.compare())
+
+    # ── what is so at all times ──────────────────────────────────────────────────────────────────
+
+    async def compare(self) -> None:
+        bare = {name for name, hold in self.holds.items() if hold.state == "OPEN"}
+        wrong = await self.findings()
+        assert [f for f in wrong if f.invariant != "I3" or f.subject.split()[-1] not in bare] == []
+        for person, purse in zip(self.people, self.purses, strict=True):
+            assert await self.stage.of_user(person) == (purse.has, purse.held)
+            assert await self.stage.money(debt_account(person)) == (-purse.owes, 0)
+            assert await self.stage.money(operator_account(person)) == (purse.earned, 0)
+        for name, before in self.before.items():
+            balance, _ = await self.stage.money(name)
+            assert balance - before == self.platform[name], name
+        for job in self.jobs:
+            unit = await self.stage.unit(job.id)
+            assert (unit.state, unit.attempt, unit.verified) == (
+                *(job.state, job.attempt, job.verified),
+            )
+
+    async def findings(self) -> list[Any]:
+        return list(await self.stage.store.audit())

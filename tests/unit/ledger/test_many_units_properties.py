@@ -1,0 +1,209 @@
+"""Jobs of any shape, whatever fails, is lost, killed, paused or tried again, and in which batches.
+
+Each completed unit was charged its price, once; in the end nothing is held.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.ledger.messages import (
+    Commit,
+    Effect,
+    JobCancel,
+    JobChange,
+    JobInsert,
+    JobPause,
+    JobResume,
+    JobStop,
+    Piece,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRequeue,
+    UnitRetry,
+    UnitStart,
+)
+from actors.ledger.status import ENDED
+from sql.books import JobRow, UnitRow
+from sql.database import Conflict, Unavailable
+from tests.integration.conformance.conftest import twin_stage
+from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
+from tests.twins.clock import EPOCH
+from tests.twins.store import StoreTwin
+
+RICH = 100_000
+PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=6)
+
+
+@attrs.frozen
+class Shape:
+    """Frames at these prices; or one frame or two, each of tiles at these prices."""
+
+    prices: list[int]
+    tiled: int
+    cap: int | None
+
+    def commit(self, user: UUID, job: UUID) -> Commit:
+        if self.tiled:
+            commit = tiled(user, job, self.prices, self.tiled)
+        else:
+            frames = [Piece(price, n, str(n)) for n, price in enumerate(self.prices)]
+            commit = pieces_of(job, user, frames)
+        (order,) = commit.effects
+        assert isinstance(order, JobInsert)
+        return attrs.evolve(commit, effects=(attrs.evolve(order, cap=self.cap),))
+
+
+SHAPES = st.builds(
+    Shape,
+    PRICES,
+    st.sampled_from([0, 0, 1, 2]),
+    st.none() | st.sampled_from([9_999, 10_100, 30_000]),
+)
+
+
+@attrs.frozen
+class Step:
+    """What happens to which job, and to which of its units; as far as they can be told apart."""
+
+    job: int
+    unit: int
+    what: int
+    node: int
+
+
+STEPS = st.builds(Step, st.integers(0, 1), st.integers(0, 9), st.integers(0, 23), st.integers(0, 1))
+FAULTS = st.lists(st.sampled_from([Unavailable, Conflict]), max_size=2)
+
+
+def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> Effect:
+    """Half of the time what comes next, else whatever may come at any time."""
+    number, attempt, node = unit.number, unit.attempt, unit.node_id or nodes[step.node]
+    at_any_time: list[Effect] = [
+        JobPause(job.id, job.user_id),
+        JobResume(job.id, job.user_id),
+        JobResume(job.id, job.user_id),
+        JobChange(job.id, job.user_id, 1, job.committed + 100),
+        JobCancel(job.id, job.user_id),
+        UnitRetry(job.id, number, job.user_id),
+        UnitRetry(job.id, number, job.user_id),
+        UnitFail(job.id, number, attempt, None, "gateway", f"waited {step.what}"),
+        UnitAssign(job.id, number, attempt + 1, nodes[step.node]),
+        JobStop(job.id, job.user_id),
+    ]
+    if step.what < len(at_any_time):
+        return at_any_time[step.what]
+    if unit.state == "QUEUED":
+        return UnitAssign(job.id, number, attempt + 1, nodes[step.node])
+    if unit.state == "FAILED":
+        return UnitRetry(job.id, number, job.user_id)
+    done = UnitComplete(job.id, number, attempt, node, None, b"s" * 32, 1)
+    usual: list[Effect] = [
+        *(done, done, done, UnitStart(job.id, number, attempt, node)),
+        UnitRequeue(job.id, number, attempt, "gone"),
+        UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
+        UnitFail(job.id, number, attempt, node, "scene", "no camera"),
+    ]
+    return usual[step.what % len(usual)]
+
+
+@attrs.define
+class Farm:
+    stage: Stage
+    user: UUID
+    nodes: list[UUID]
+    jobs: list[UUID]
+
+    @property
+    def store(self) -> StoreTwin:
+        assert isinstance(self.stage.store, StoreTwin)
+        return self.stage.store
+
+    def units(self, job: UUID) -> list[UnitRow]:
+        return [self.store.units[key] for key in self.store.numbers_of(job)]
+
+    async def run(
+        self, steps: Sequence[Step], faults: Sequence[type[Exception]], lost: int
+    ) -> None:
+        """A batch, which may be decided anew; whoever was killed asks for all of it again."""
+        commits: list[Commit] = []
+        for step in steps:
+            job = self.store.jobs[self.jobs[step.job % len(self.jobs)]]
+            units = self.units(job.id)
+            effect = effect_of(step, job, units[step.unit % len(units)], self.nodes)
+            commits.append(Commit((), (effect,)))
+        if faults:
+            self.store.fail_next(*(kind("injected") for kind in faults))
+        self.store.lose_commit_answer(lost)
+        await self.stage.commit(*commits)
+        self.store.lose_commit_answer(0)
+        await self.check()
+
+    async def check(self) -> None:
+        assert await self.store.audit() == []
+        units = [unit for job in self.jobs for unit in self.units(job)]
+        charged = sum(unit.price for unit in units if unit.state == "COMPLETED")
+        held = sum(unit.price for unit in units if unit.state not in ENDED)
+        assert await self.stage.of_user(self.user) == (RICH - charged, held)
+        for job in self.jobs:
+            row = self.store.jobs[job]
+            assert row.cap is None or row.committed <= row.cap
+
+    async def finish(self) -> None:
+        """Everything goes well from now on: each job ends, and nothing is held."""
+        for job in self.jobs:
+            row = self.store.jobs[job]
+            if row.status not in ENDED:
+                await self.stage.do(JobChange(job, self.user, cap=RICH))
+                await self.stage.do(JobResume(job, self.user))
+            for unit in sorted(self.units(job), key=lambda unit: unit.missing):
+                await self.complete(unit)
+            assert self.store.jobs[job].status in ENDED
+        await self.check()
+        assert (await self.stage.of_user(self.user))[1] == 0
+
+    async def complete(self, unit: UnitRow) -> None:
+        job, number, attempt, node = unit.job_id, unit.number, unit.attempt, unit.node_id
+        if unit.state == "QUEUED":
+            attempt, node = attempt + 1, self.nodes[0]
+            await self.stage.do(UnitAssign(job, number, attempt, node))
+        if unit.state not in ENDED:
+            assert node is not None
+            await self.stage.do(UnitComplete(job, number, attempt, node, None))
+
+
+async def live(
+    shapes: list[Shape], batches: list[tuple[list[Step], list[type[Exception]], int]]
+) -> None:
+    stage = twin_stage()
+    user, nodes = await stage.user(RICH), [await stage.node() for _ in range(2)]
+    farm = Farm(stage, user, nodes, [])
+    for shape in shapes:
+        job = fresh_id()
+        await stage.commit(shape.commit(user, job))
+        if job in farm.store.jobs:
+            farm.jobs.append(job)
+    await farm.check()
+    if farm.jobs:
+        for steps, faults, lost in batches:
+            await farm.run(steps, faults, lost)
+        await farm.finish()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(SHAPES, min_size=1, max_size=2),
+    st.lists(
+        st.tuples(st.lists(STEPS, min_size=1, max_size=6), FAULTS, st.sampled_from([0, 0, 0, 1])),
+        max_size=25,
+    ),
+)
+def test_each_completed_unit_is_charged_once_and_nothing_is_held_in_the_end(
+    shapes: list[Shape], batches: list[tuple[list[Step], list[type[Exception]], int]]
+) -> None:
+    asyncio.run(live(shapes, batches))

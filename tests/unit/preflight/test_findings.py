@@ -1,0 +1,95 @@
+"""What facts mean where no fixture scene is needed to say it."""
+
+from typing import Any
+
+import attrs
+import pytest
+
+from rendertrust.preflight.findings import LEVELS, NodeClass, findings, stops
+
+CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
+CLEAN: dict[str, Any] = {
+    "opened": True,
+    "saved_by": [5, 2, 0],
+    "engine": "CYCLES",
+    "samples": 64,
+    "time_limit": 0.0,
+    "denoiser": "OPENIMAGEDENOISE",
+    "width": 64,
+    "height": 36,
+    "format": "PNG",
+    "is_movie": False,
+    "burns_in": False,
+    "renders_region": False,
+    "cameras": ["Camera"],
+    "has_camera": True,
+    "output_nodes": [],
+    "frame_start": 1,
+    "frame_end": 10,
+    "files": [],
+    "missing_blocks": [],
+    "scripts": [],
+    "unknown_nodes": [],
+    "unbaked": [],
+    "memory": {"bytes": 2**30, "most": []},
+    "tile_obstacles": [],
+}
+
+
+def codes(facts: dict[str, Any], nodes: NodeClass = CPU) -> list[str]:
+    return [finding.code for finding in findings(CLEAN | facts, nodes)]
+
+
+def test_clean_scene_has_none() -> None:
+    assert codes({}) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"denoiser": "OPTIX"}, "gpu_denoiser"),
+        ({"engine": "BLENDER_WORKBENCH"}, "workbench_on_cpu"),
+        ({"engine": "BLENDER_EEVEE_NEXT"}, "eevee_on_cpu"),
+        ({"saved_by": [6, 0, 1]}, "newer_version"),
+        ({"has_camera": False, "cameras": []}, "no_camera"),
+    ],
+)
+def test_code(facts: dict[str, Any], code: str) -> None:
+    assert codes(facts) == [code]
+
+
+def test_nodes_with_a_card_may_have_eevee() -> None:
+    card = attrs.evolve(CPU, has_gpu=True)
+    assert codes({"engine": "BLENDER_EEVEE"}, card) == []
+    assert codes({"denoiser": "OPTIX"}, card) == []
+
+
+def test_patch_versions_are_alike() -> None:
+    assert codes({"saved_by": [5, 2, 99]}) == []
+    assert codes({"saved_by": [4, 5, 0]}) == []
+
+
+def test_errors_come_first_and_alone_stop() -> None:
+    many = {
+        "burns_in": True,
+        "samples": 8192,
+        "has_camera": False,
+        "unbaked": ["Object 'Cube' > Cloth"],
+    }
+    found = findings(CLEAN | many, CPU)
+    levels = [LEVELS.index(finding.level) for finding in found]
+    assert levels == sorted(levels)
+    assert stops(found)
+    assert not stops(finding for finding in found if finding.level != "error")
+
+
+def test_a_newer_file_that_does_not_open_is_told_from_a_broken_one() -> None:
+    refused = {"opened": False, "error": "newer version", "saved_by": [6, 0], "is_newer": True}
+    broken = {"opened": False, "error": "no .blend", "saved_by": [0, 0], "is_newer": False}
+    assert [finding.code for finding in findings(refused, CPU)] == ["newer_version"]
+    assert [finding.code for finding in findings(broken, CPU)] == ["not_a_scene"]
+
+
+def test_many_missing_files_are_not_all_listed() -> None:
+    file = {"kind": "image", "owner": "Image 'i'", "path": "//a.png", "file": "/a", "bytes": None}
+    assert codes({"files": [file] * 5000}) == ["missing_file"] * 100

@@ -1,0 +1,52 @@
+"""docs/RENDERING.md names every finding, every parameter, and no other."""
+
+import ast
+import re
+from pathlib import Path
+
+from rendertrust.node.plugins.order import CHUNK_MAX, KNOWN
+from rendertrust.preflight import findings
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "RENDERING.md").read_text()
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """The rows of the first table after a heading, by what stands in backticks first."""
+    lines = iter(PAGE.partition(heading)[2].splitlines())
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            for name in re.findall(r"`([a-z_]+)`", cells[0]):
+                rows[name] = cells
+        elif rows:
+            break
+    return rows
+
+
+def levels_of_codes() -> dict[str, str]:
+    """What the source says: the code and the level of each finding."""
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Finding":
+            continue
+        named = {word.arg: word.value for word in node.keywords}
+        level = named["level"]
+        code = named["code"]
+        codes = [part.value for part in ast.walk(code) if isinstance(part, ast.Constant)]
+        for value in codes:
+            if isinstance(value, str) and value != "driver":
+                found[value] = level.value if isinstance(level, ast.Constant) else "error"  # type: ignore[assignment]
+    return found
+
+
+def test_page_has_every_finding_with_its_level() -> None:
+    rows = table("## Pre-flight")
+    assert {code: cells[1] for code, cells in rows.items()} == levels_of_codes()
+
+
+def test_page_has_every_parameter() -> None:
+    assert set(table("## Units")) - {"resolution"} == KNOWN
+    assert set(table("## Videos")) == {"container", "fps", "fps_base"}
+    assert f"up to {CHUNK_MAX} frames" in PAGE

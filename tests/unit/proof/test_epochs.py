@@ -1,0 +1,235 @@
+"""A log that went back to a backup: its epochs, their first leaves, and who can follow."""
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust import checkpoint, epoch, merkle, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.epoch import EpochLeaf
+from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.links import Link, in_order
+from rendertrust.verify import Shown, Verdict, Witness, read_epochs, verify
+from tests.unit.proof.test_note import KEY, TIME
+from tests.unit.proof.test_verify import flipped
+from web.log_examples import EPOCHS
+
+BASE = "farm.example/log"
+CONTRACT = "0x" + "ab" * 20
+GOLDEN = (
+    b"rendertrust-epoch-v1\nepoch 2\ntime 2026-03-13T12:00:00Z\norigin farm.example/log\n"
+    b"chain 7\ncontract 0xabababababababababababababababababababab\nsize 9\nroot "
+    + b"07" * 32
+    + b"\n"
+)
+PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
+
+
+def leaf(number: int) -> bytes:
+    """Of an entry."""
+    return Leaf(number + 1, TIME, "USAGE", -5, PRIVATE.digest(bytes(32))).canonical
+
+
+class Log:
+    """Leaves under a name, and what its gateway says of them."""
+
+    def __init__(self, origin: str, leaves: list[bytes]) -> None:
+        self.origin, self.leaves = origin, leaves
+
+    def at(self, size: int) -> Checkpoint:
+        return Checkpoint(self.origin, size, merkle.root(self.leaves[:size]), TIME)
+
+    def witness(self, size: int) -> Witness:
+        return Witness(note.verifier_of(self.origin, KEY), self.at(size))
+
+    def proof(self, index: int, size: int) -> dict[str, Any]:
+        ranges = merkle.inclusion_ranges(index, size)
+        part = self.leaves[:size]
+        return {
+            "entry_id": index + 1,
+            "merkle_root": merkle.root(part).hex(),
+            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, index)],
+            "directions": ["right" if start > index else "left" for start, _ in ranges],
+            "leaf": part[index].decode(),
+            "leaf_hash": merkle.leaf_hash(part[index]).hex(),
+            "leaf_index": index,
+            "tree_size": size,
+            "checkpoint": checkpoint.sign(self.at(size), KEY),
+            "verifier": str(note.verifier_of(self.origin, KEY)),
+        }
+
+    def shown(self, m: int, n: int) -> Shown:
+        part = self.leaves[:n]
+        proof = tuple(merkle.consistency_proof(part, m, n))
+        return Shown(m, n, merkle.root(part[:m]), merkle.root(part), proof)
+
+    def links(self, size: int) -> dict[str, Any]:
+        """The answer of /ledger/epochs."""
+        part = self.leaves[:size]
+        begun = [n for n, one in enumerate(part) if one.startswith(b"rendertrust-epoch-v1")]
+        return {
+            "epochs": [
+                {
+                    "leaf": part[n].decode(),
+                    "leaf_index": n,
+                    "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                }
+                for n in begun
+            ],
+            "tree_size": size,
+            "merkle_root": merkle.root(part).hex(),
+        }
+
+
+# Of nine leaves, all anchored, six were in the backup.
+OLD = Log(BASE, [leaf(n) for n in range(9)])
+LINK = EpochLeaf(2, TIME, BASE, 7, CONTRACT, 9, merkle.root(OLD.leaves))
+SECOND = epoch.origin_of(LINK)
+NEW = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(20), leaf(21), leaf(22)])
+
+
+def links(size: int) -> tuple[Link, ...]:
+    found = read_epochs(NEW.links(size))
+    assert not isinstance(found, str), found
+    return found
+
+
+def test_the_bytes_are_what_they_always_were() -> None:
+    made = EpochLeaf(2, datetime(2026, 3, 13, 12, tzinfo=UTC), BASE, 7, CONTRACT, 9, b"\7" * 32)
+    assert made.canonical == GOLDEN
+    assert epoch.read(GOLDEN.decode()) == made
+
+
+def test_a_name_says_the_epoch() -> None:
+    assert epoch.split(BASE) == (BASE, 1)
+    assert epoch.split(SECOND) == (BASE, 2)
+    for other in ("x/epoch/2", "x/epoch/1-00000000", "/epoch/2-00000000", "x/epoch/2-0000000g"):
+        assert epoch.split(other) == (other, 1)
+    third = attrs.evolve(LINK, number=3, origin=SECOND)
+    assert epoch.split(epoch.origin_of(third)) == (BASE, 3)
+    assert epoch.origin_of(attrs.evolve(LINK, size=8)) != SECOND
+    assert in_order(NEW.at(7), OLD.at(9)) == (OLD.at(9), NEW.at(7))
+
+
+@given(st.text())
+def test_what_is_no_leaf_of_an_epoch_is_none(text: str) -> None:
+    assert epoch.read(text) is None
+    assert epoch.read(GOLDEN.decode().replace("2026-03", "2026-13")) is None
+    assert epoch.read(GOLDEN.decode().replace("epoch 2\n", "epoch 1\n")) is None
+
+
+def test_the_example_of_the_documentation_holds() -> None:
+    found = read_epochs(dict(EPOCHS))
+    assert not isinstance(found, str)
+    assert [(link.leaf.number, link.index) for link in found] == [(2, 2)]
+    assert EPOCHS["epochs"][0]["origin"] == epoch.origin_of(found[0].leaf)
+
+
+@pytest.mark.parametrize("member", ["leaf", "leaf_index", "proof_hashes"])
+def test_every_bit_of_a_link_counts(member: str) -> None:
+    document = copy.deepcopy(NEW.links(10))
+    value = document["epochs"][0][member]
+    for changed in flipped(value):
+        document["epochs"][0][member] = changed
+        assert isinstance(read_epochs(document), str), changed
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_nothing_makes_reading_raise(value: Any) -> None:
+    assert isinstance(read_epochs(value), str)
+    assert isinstance(read_epochs({**NEW.links(8), "epochs": [value]}), str)
+    assert isinstance(read_epochs({**NEW.links(8), "epochs": value or 1}), str)
+
+
+def test_who_saw_what_was_kept_follows() -> None:
+    for seen in (1, 5, 6):
+        for size in (7, 8, 10):
+            verdict = verify(
+                NEW.proof(0, size),
+                witness=OLD.witness(seen),
+                shown=[NEW.shown(seen, size)],
+                epochs=links(size),
+            )
+            assert verdict.witnessed, verdict.steps
+
+
+def test_who_saw_what_the_chain_had_follows_by_the_link() -> None:
+    for size in (7, 9, 10):
+        verdict = verify(NEW.proof(0, size), witness=OLD.witness(9), epochs=links(size))
+        assert verdict.witnessed, verdict.steps
+        assert "6 of its leaves were kept" in verdict.steps[-1].said
+
+
+@pytest.mark.parametrize("index", range(9))
+def test_the_proof_of_a_lost_entry_holds_no_more_and_says_why(index: int) -> None:
+    verdict = verify(OLD.proof(index, 9), witness=NEW.witness(10), epochs=links(10))
+    assert verdict.holds == verdict.witnessed == (index < 6), verdict.steps
+    assert ("given up at the reopening" in verdict.steps[-1].said) == (index >= 6), verdict.steps
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_a_lost_entry_is_given_up_by_whichever_checkpoint_it_is_proved(size: int) -> None:
+    for index in range(6, size):
+        verdict = verify(OLD.proof(index, size), witness=NEW.witness(10), epochs=links(10))
+        assert not verdict.holds
+        assert f"kept 6 leaves, and this was leaf {index}" in verdict.steps[-1].said
+    unlinked(verify(OLD.proof(5, size), witness=NEW.witness(10), epochs=links(10)))
+
+
+def test_what_the_epoch_after_next_kept_is_not_given_up() -> None:
+    again = EpochLeaf(3, TIME, SECOND, 7, CONTRACT, 10, merkle.root(NEW.leaves))
+    third = Log(epoch.origin_of(again), [*NEW.leaves[:8], again.canonical, leaf(30)])
+    found = read_epochs(third.links(10))
+    assert not isinstance(found, str)
+    for log, kept in ((OLD, 6), (NEW, 8)):
+        size = len(log.leaves)
+        for index in [n for n in range(size) if log.leaves[n] != LINK.canonical]:
+            proof = log.proof(index, size)
+            proof["entry_id"] = int(proof["leaf"].split()[2])
+            verdict = verify(proof, witness=third.witness(10), epochs=found)
+            assert verdict.witnessed == (index < kept), verdict.steps
+
+
+def unlinked(verdict: Verdict) -> None:
+    assert not verdict.holds
+    assert "restored from a backup" in verdict.steps[-1].said
+
+
+def test_who_saw_what_was_lost_and_is_in_no_link_is_told() -> None:
+    for seen in (7, 8):
+        unlinked(verify(NEW.proof(0, 10), witness=OLD.witness(seen), epochs=links(10)))
+        wrong = [NEW.shown(seen, 10)]
+        unlinked(verify(NEW.proof(0, 10), witness=OLD.witness(seen), shown=wrong, epochs=links(10)))
+    unlinked(verify(NEW.proof(0, 10), witness=OLD.witness(9)))
+    unlinked(verify(NEW.proof(0, 10), witness=OLD.witness(9), epochs=links(9)))
+
+
+def test_a_link_counts_in_its_own_tree_alone() -> None:
+    """A log of the same name and size, with another root: forked after the epoch began."""
+    forked = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(30), leaf(31), leaf(32)])
+    found = read_epochs(forked.links(10))
+    assert not isinstance(found, str)
+    assert verify(forked.proof(0, 10), witness=OLD.witness(9), epochs=found).witnessed
+    unlinked(verify(NEW.proof(0, 10), witness=OLD.witness(9), epochs=found))
+
+
+def test_a_link_names_one_root() -> None:
+    """Who saw another log of the size that the link names lost what he saw."""
+    other = Log(BASE, [*OLD.leaves[:8], leaf(77)])
+    unlinked(verify(NEW.proof(0, 10), witness=other.witness(9), epochs=links(10)))
+
+
+def test_an_epoch_of_another_log_links_nothing() -> None:
+    other = attrs.evolve(LINK, origin="other.example/log")
+    forged = Log(SECOND, [*OLD.leaves[:6], other.canonical, leaf(20)])
+    found = read_epochs(forged.links(8))
+    assert not isinstance(found, str)
+    assert not verify(forged.proof(0, 8), witness=OLD.witness(9), epochs=found).holds
+    stranger = Log("other.example/log/epoch/2-00000000", NEW.leaves)
+    verdict = verify(stranger.proof(0, 10), witness=OLD.witness(9), epochs=links(10))
+    assert "not signed by the key" in verdict.steps[-1].said

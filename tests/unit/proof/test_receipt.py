@@ -1,0 +1,216 @@
+"""Receipts: their bytes never change, and any bit that is changed in one is refused."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust import merkle, note
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.receipt import (
+    Receipt,
+    Work,
+    canonical,
+    plain,
+    read_receipt,
+    read_work,
+    sign_work,
+)
+from rendertrust.receipt_check import read_picture, verify_receipt
+from rendertrust.strict_json import read_document
+from rendertrust.verify import Verdict, Witness
+from tests.unit.proof import receipts
+from tests.unit.proof.receipts import GATEWAY, NODE, PICTURE, RECEIPT, TIME, WORK, file_of, png
+from tests.unit.proof.test_verify import flipped
+
+GOLDEN = Path(__file__).parent / "golden"
+FILE = file_of()
+
+
+def said(verdict: Verdict) -> str:
+    return "; ".join(f"{step.name}: {step.said}" for step in verdict.steps if not step.holds)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "frame.png"
+    path.write_bytes(PICTURE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [("work.json", WORK), ("receipt.json", RECEIPT), ("receipt-file.json", FILE)],
+)
+def test_the_bytes_are_what_they_always_were(name: str, document: Any) -> None:
+    assert canonical(document) == (GOLDEN / name).read_bytes()
+
+
+def test_it_holds_step_by_step(picture: Path) -> None:
+    found = read_document((GOLDEN / "receipt-file.json").read_bytes())
+    verdict = verify_receipt(found, picture=read_picture(picture))
+    assert verdict.holds, said(verdict)
+    assert not verdict.witnessed
+    names = ["node", "gateway", "file", "pixels", "entry", "leaf", "inclusion", "checkpoint"]
+    assert [step.name for step in verdict.steps] == names
+
+
+def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
+    root = bytes.fromhex(FILE["proof"]["merkle_root"])
+    known = Witness(
+        note.verifier_of(receipts.ORIGIN, GATEWAY), Checkpoint(receipts.ORIGIN, 3, root, TIME)
+    )
+    assert verify_receipt(FILE, witness=known).witnessed
+    other = Witness(known.verifier, Checkpoint(receipts.ORIGIN, 3, bytes(32), TIME))
+    assert not verify_receipt(FILE, witness=other).holds
+
+
+def test_without_a_proof_nobody_vouches_for_it() -> None:
+    bare = file_of(proved=False)
+    assert verify_receipt(bare).holds
+    assert not verify_receipt(bare).witnessed
+    for key, holds in ((GATEWAY, True), (NODE, False)):
+        log = Witness(note.verifier_of("a", key), Checkpoint("a", 0, merkle.root([]), TIME))
+        assert verify_receipt(bare, witness=log).holds is holds
+        assert not verify_receipt(bare, witness=log).witnessed
+
+
+def altered(value: Any) -> Iterator[Any]:
+    """The value with each bit of each field in it changed, members' names included."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            for changed in altered(part):
+                yield {**value, name: changed}
+            for other in flipped(name):
+                rest = {key: kept for key, kept in value.items() if key != name}
+                yield {**rest, other: part}
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            for changed in altered(part):
+                yield [*value[:place], changed, *value[place + 1 :]]
+    elif value is None:
+        yield from (False, 0, "", {}, [])
+    else:
+        yield from flipped(value)
+
+
+@pytest.mark.parametrize("member", FILE)
+def test_every_bit_of_it_counts(member: str) -> None:
+    count = 0
+    for changed in altered(FILE[member]):
+        verdict = verify_receipt({**FILE, member: changed})
+        assert not verdict.holds, changed
+        assert said(verdict)
+        count += 1
+    assert count >= 40
+
+
+def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
+    raw = (GOLDEN / "receipt-file.json").read_bytes()
+    for place in range(len(raw)):
+        for bit in (0, 5):  # of a letter 5 makes it small or large
+            changed = bytearray(raw)
+            changed[place] ^= 1 << bit
+            found = read_document(bytes(changed))
+            assert isinstance(found, str) or found == FILE or not verify_receipt(found).holds
+
+
+@pytest.mark.parametrize("member", RECEIPT)
+def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
+    """Signed by the gateway itself, it is still not what its log has."""
+    forged = {**RECEIPT, member: {"price": 1, "verdict": "exact"}.get(member, RECEIPT[member])}
+    document = {**file_of(forged), "proof": FILE["proof"]}
+    assert verify_receipt(document).holds is (forged == RECEIPT)
+
+
+def test_the_entry_must_pay_the_price() -> None:
+    def with_entry(kind: str, amount: int) -> Verdict:
+        proof = receipts.proof_of(RECEIPT, kind=kind, amount=amount)
+        return verify_receipt({**FILE, "proof": proof})
+
+    assert with_entry("USAGE", -100_000).holds
+    assert with_entry("EARNING", 70_000).holds
+    wrong = (("USAGE", -99_999), ("USAGE", 100_000), ("EARNING", 100_001), ("REFUND", -100_000))
+    for kind, amount in wrong:
+        assert not with_entry(kind, amount).holds, (kind, amount)
+
+
+def test_the_work_of_another_key_is_refused() -> None:
+    stolen = {
+        **WORK,
+        "node": {**WORK["node"], "key": GATEWAY.public_key().public_bytes_raw().hex()},
+    }
+    verdict = verify_receipt(file_of({**RECEIPT, "work": stolen}))
+    assert "not signed by the node's key" in said(verdict)
+
+
+def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
+    def holds(content: bytes) -> bool:
+        path = tmp_path / "picture"
+        path.write_bytes(content)
+        return verify_receipt(FILE, picture=read_picture(path)).holds
+
+    assert holds(PICTURE)
+    assert holds(png(receipts.ROWS, 2, level=0, kind=2))  # written otherwise, the same picture
+    rows = [bytes(row) for row in receipts.ROWS]
+    for place in range(6):
+        for bit in range(8):
+            changed = bytearray(rows[1])
+            changed[place] ^= 1 << bit
+            assert not holds(png([rows[0], bytes(changed)], 2))
+    assert not holds(png([rows[0] + rows[1]], 4))  # the same bytes in another shape
+    assert not holds(b"no picture")
+    for place in range(len(PICTURE)):
+        broken = bytearray(PICTURE)
+        broken[place] ^= 1
+        assert not holds(bytes(broken))
+
+
+def test_an_object_without_pixels_counts_by_its_bytes(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"a film")
+    made = {"sha256": hashlib.sha256(b"a film").hexdigest(), "size": 6}
+    work = {**WORK, "pixels": None, "object": made}
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    assert verify_receipt(file_of(receipt), picture=read_picture(film)).holds
+    film.write_bytes(b"a filn")
+    assert not verify_receipt(file_of(receipt), picture=read_picture(film)).holds
+
+
+def test_numbers_that_are_not_whole_stand_as_texts() -> None:
+    assert plain({"a": [0.5, 1e21, True, None, 3, 2**60]}) == {
+        "a": ["0.5", "1e+21", True, None, 3, str(2**60)]
+    }
+    for wrong in ({"a": 0.5}, {"a": 2**60}, {1: 2}, {"a": b""}):
+        with pytest.raises(ValueError, match=r"form|large|text"):
+            canonical(wrong)  # type: ignore[arg-type]
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_whatever_a_stranger_gives_is_refused_and_nothing_raised(value: Any) -> None:
+    assert not verify_receipt(value).holds
+    assert isinstance(read_work(value), str)
+    for member in FILE:
+        found = verify_receipt({**FILE, member: value})
+        assert not found.holds or (member == "proof" and value is None and not found.witnessed)
+    for member in RECEIPT:
+        assert isinstance(read_receipt({**RECEIPT, member: value}), str | Receipt)
+    for member in WORK:
+        assert isinstance(read_work({**WORK, member: value}), str | Work)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_the_canonical_form_says_what_it_is_of(value: Any) -> None:
+    assert json.loads(canonical({"value": value})) == {"value": value}
+    assert canonical(json.loads(canonical({"value": value}))) == canonical({"value": value})

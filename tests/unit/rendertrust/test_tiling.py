@@ -1,0 +1,57 @@
+"""Tiles: every pixel in exactly one."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from rendertrust.tiling import SIDE_LEAST, TILES_MAX, Tile, fault_in, grid
+
+SIDE = st.integers(4, 600)
+COUNT = st.integers(1, 8)
+
+
+@given(SIDE, SIDE, COUNT, COUNT)
+def test_each_pixel_lies_in_one_tile(width: int, height: int, columns: int, rows: int) -> None:
+    try:
+        tiles = grid(width, height, columns, rows)
+    except ValueError:
+        too_small = columns * SIDE_LEAST > width or rows * SIDE_LEAST > height
+        assert too_small or columns * rows > TILES_MAX
+        return
+    covered = np.zeros((height, width), int)
+    for tile in tiles:
+        covered[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] += 1
+    assert (covered == 1).all()
+    assert len(tiles) == columns * rows
+    assert fault_in(tiles, width, height) is None
+    widths = {tile.width for tile in tiles}
+    assert max(widths) - min(widths) <= 1
+
+
+@given(st.data())
+def test_fault_is_found_where_a_tile_is_changed(data: st.DataObject) -> None:
+    tiles = list(grid(64, 64, 3, 2))
+    at = data.draw(st.integers(0, len(tiles) - 1))
+    shift = st.integers(-3, 3)
+    old = tiles[at]
+    new = Tile(
+        old.x + data.draw(shift),
+        old.y + data.draw(shift),
+        old.width + data.draw(shift),
+        old.height + data.draw(shift),
+    )
+    assume(new != old)
+    tiles[at] = new
+    assert fault_in(tiles, 64, 64) is not None
+
+
+def test_a_frame_smaller_than_a_tile_is_one_tile() -> None:
+    assert grid(8, 4, 1, 1) == (Tile(0, 0, 8, 4),)
+    assert grid(8, 4, 1, 1)[0].members == [0, 0, 8, 4]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(0, 1), (7, 7), (5, 1)])
+def test_too_many_or_too_small_tiles_are_refused(columns: int, rows: int) -> None:
+    with pytest.raises(ValueError, match="tile"):
+        grid(64, 64, columns, rows)

@@ -1,0 +1,205 @@
+"""A Verifier over a real Ledger and the twin of the database; sessions and the rest are probes."""
+
+import hashlib
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    HoldUnits,
+    JobInsert,
+    Ledger,
+    Posted,
+    Transfer,
+    UnitAssign,
+    operator_account,
+    user_account,
+)
+from actors.node_session.messages import NodeSession, RunCheck
+from actors.node_session.results import result_key
+from actors.notifier.messages import Notifier
+from actors.scheduler.messages import Scheduler
+from actors.verifier.actor import Peers, VerifierActor, VerifierSettings
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from sql.books import UnitRow
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.probe import Probe
+from tests.twins.clock import TwinClock
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
+from tests.twins.store import StoreTwin
+from tests.until import until
+
+CLASS = "cpu/avx2/5.2"
+CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
+NODE = UUID(int=10)
+PRICE = 1_000
+CONTENT = b"a picture and its evidence"
+SHA256 = hashlib.sha256(CONTENT).digest()
+EXACT: Mapping[str, Any] = {
+    "crops": [{"equal": True, "psnr": None}] * 3,
+    "finish": {"equal": True, "psnr": None},
+}
+
+
+def psnr(value: float) -> Mapping[str, Any]:
+    """A report of one crop that is off."""
+    return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "psnr": value}]}
+
+
+@attrs.define
+class Checker:
+    """A node that checks, as its session's probe."""
+
+    node: UUID
+    owner: UUID | None
+    probe: Probe[NodeSession]
+
+
+@attrs.define
+class Play:
+    """``verifier`` is on stage."""
+
+    verifier: Ref[Verifier]
+    ledger: Ref[Ledger]
+    store: StoreTwin
+    objects: TwinObjects
+    clock: TwinClock
+    root: Supervisor
+    jobs: int = 0
+
+    async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
+        outcome = await self.ledger.ask(Commit(postings, effects), within=60)
+        assert isinstance(outcome, Posted), outcome
+
+    async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
+        """A unit that a node delivered: its object is there, and nothing is charged."""
+        self.jobs += 1
+        job = UUID(int=1000 + self.jobs)
+        if node not in self.store.nodes:
+            self.store.add_node(node, ("render",), owner=owner)
+        grant = Transfer(
+            ADJUSTMENTS, user_account(CREATOR), user_account(CREATOR), PRICE, "ADJUSTMENT", str(job)
+        )
+        insert = JobInsert(
+            job, CREATOR, "render", "s3://rendertrust/x", {"frame": 1, **params}, PRICE
+        )
+        await self.do(postings=(grant,))
+        await self.do(
+            insert,
+            UnitAssign(job, 0, 1, node),
+            postings=(HoldUnits(user_account(CREATOR), job, (PRICE,)),),
+        )
+        await self.again(job, node, 1, owner)
+        return job
+
+    async def again(self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR) -> None:
+        """What a node delivers for an attempt that it was given."""
+        key = result_key(CREATOR, job, 0, attempt)
+        await self.objects.put(key, CONTENT)
+        await self.do(
+            UnitDeliver(
+                job=job,
+                unit=0,
+                attempt=attempt,
+                node=node,
+                device_class=CLASS,
+                result_ref=f"s3://rendertrust/{key}",
+                sha256=SHA256,
+                size=len(CONTENT),
+                verified=True,
+                operator=operator_account(owner),
+            )
+        )
+
+    def checker(self, number: int, owner: int | None, device_class: str = CLASS) -> Checker:
+        """A node appears that can check."""
+        probe: Probe[NodeSession] = Probe(f"session {number}")
+        node = UUID(int=number)
+        who = None if owner is None else UUID(int=owner)
+        assert self.verifier.tell(CheckerSeen(node, who, device_class, probe.ref))
+        return Checker(node, who, probe)
+
+    def goes(self, checker: Checker) -> None:
+        assert self.verifier.tell(CheckerGone(checker.node, checker.probe.ref))
+
+    async def asked(self, checker: Checker) -> RunCheck:
+        return await checker.probe.expect(RunCheck, within=60)
+
+    def says(
+        self, checker: Checker, order: RunCheck, report: Mapping[str, Any] | None, reason: str = ""
+    ) -> None:
+        assert self.verifier.tell(Reported(order.check, checker.node, report, reason))
+
+    async def checks(self, checker: Checker, report: Mapping[str, Any] | None) -> RunCheck:
+        """It is asked, and answers so."""
+        order = await self.asked(checker)
+        self.says(checker, order, report, "it failed")
+        return order
+
+    async def ends(self, job: UUID, state: str) -> UnitRow:
+        """The unit, once it is in this state; the books are in order."""
+        await until(lambda: self.store.units[job, 0].state == state, within=60)
+        found = await self.store.audit()
+        assert found == [], found
+        return self.store.units[job, 0]
+
+    def earned(self, owner: UUID = OPERATOR) -> int:
+        account = self.store.accounts.get(operator_account(owner))
+        return 0 if account is None else account.balance
+
+    def charged(self) -> int:
+        return -sum(
+            entry.amount
+            for entry in self.store.entries.values()
+            if entry.account == user_account(CREATOR) and entry.amount < 0
+        )
+
+    def verdict(self, job: UUID, attempt: int = 1) -> str | None:
+        return self.store.checks[job, 0, attempt].verdict
+
+
+@asynccontextmanager
+async def verifying(**settings: Any) -> AsyncGenerator[Play]:
+    """``settings`` are the Verifier's."""
+    store, clock = StoreTwin(), TwinClock()
+    objects = TwinObjects(clock.monotonic)
+    ledger, verifier = Ref[Ledger]("ledger"), Ref[Verifier]("verifier")
+    scheduler, notifier = Probe[Scheduler]("scheduler"), Probe[Notifier]("notifier")
+    peers = Peers(
+        ledger=ledger,
+        scheduler=scheduler.ref,
+        notifier=notifier.ref,
+        store=store,
+        objects=objects,
+        clock=clock,
+        random=TwinRandom(1),
+        signer=TwinSigner(),
+    )
+    given: dict[str, Any] = {"look_seconds": 0.5, **settings}
+    chosen = VerifierSettings(**given)
+    root = Supervisor(
+        "root",
+        Strategy.ONE_FOR_ONE,
+        Intensity(),
+        [
+            Child("ledger", lambda: LedgerActor(store, clock, TwinRandom(2)), ref=ledger),
+            Child("verifier", lambda: VerifierActor(peers, chosen), ref=verifier),
+        ],
+    )
+    await root.start()
+    try:
+        yield Play(verifier, ledger, store, objects, clock, root)
+    finally:
+        await root.stop()

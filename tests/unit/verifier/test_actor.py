@@ -1,0 +1,275 @@
+"""The Verifier: who is asked, what is made of what he says, and the money that follows."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.node_session.messages import RunCheck
+from actors.node_session.results import result_key
+from actors.verifier.odds import ALWAYS_UNTIL
+from rendertrust.node.inside.placing import Crop, place
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import (
+    CREATOR,
+    EXACT,
+    NODE,
+    PRICE,
+    Checker,
+    Play,
+    psnr,
+    verifying,
+)
+from tests.until import until
+
+SHARE = PRICE * 70 // 100
+HOUR = 3600.0
+
+
+def crops(order: RunCheck) -> list[Crop]:
+    return [place(drawn, (1920, 1080), []) for drawn in order.draws]
+
+
+@simulated
+async def test_nothing_is_paid_before_somebody_looked() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        assert (order.unit.job, order.unit.unit, order.key) == (
+            job,
+            0,
+            result_key(CREATOR, job, 0, 1),
+        )
+        assert (play.charged(), play.earned()) == (0, 0)
+        assert play.store.units[job, 0].state == "VERIFYING"
+        play.says(checker, order, EXACT)
+        unit = await play.ends(job, "COMPLETED")
+        assert (unit.verified, play.verdict(job)) == (True, "exact")
+        assert (play.charged(), play.earned()) == (PRICE, SHARE)
+        assert play.store.checks[job, 0, 1].verifier_id == checker.node
+
+
+@simulated
+async def test_close_enough_is_a_match() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), psnr(61.5))
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "match"
+        assert play.earned() == SHARE
+
+
+@simulated
+async def test_the_gateways_own_is_believed_at_once() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), psnr(35.0))
+        unit = await play.ends(job, "QUEUED")
+        assert (play.charged(), play.earned()) == (0, 0)
+        assert (unit.failures, unit.avoid, unit.error_class) == (1, (NODE,), "node")
+        assert "35.0 dB" in (unit.error_message or "")
+
+
+@simulated
+@pytest.mark.parametrize("report", [psnr(35.0), psnr(50.0), {"fault": "the picture is none"}])
+async def test_a_strangers_word_alone_condemns_nobody(report: dict[str, object]) -> None:
+    """Another owner looks, elsewhere in the picture; what he says counts."""
+    for second, state in ((EXACT, "COMPLETED"), (psnr(35.0), "QUEUED"), (psnr(50.0), "QUEUED")):
+        async with verifying() as play:
+            job = await play.delivered()
+            one, other = play.checker(20, 3), play.checker(21, 4)
+            friend = play.checker(22, 3)  # of the first one's owner, or the second's
+            first = await _whoever(play, [one, other, friend], report)
+            left = [c for c in (one, other, friend) if c.owner != first[0].owner]
+            assert play.store.units[job, 0].state == "VERIFYING"
+            again = await _whoever(play, left, second)
+            assert crops(first[1]) != crops(again[1])
+            await play.ends(job, state)
+            assert play.earned() == (SHARE if state == "COMPLETED" else 0)
+
+
+async def _whoever(
+    play: Play, checkers: Sequence[Checker], report: Mapping[str, Any]
+) -> tuple[Checker, RunCheck]:
+    """One of them is asked, and says so."""
+    await until(lambda: any(one.probe.ref.depth for one in checkers), within=60)
+    [asked] = [one for one in checkers if one.probe.ref.depth]
+    return asked, await play.checks(asked, report)
+
+
+@simulated
+async def test_two_nodes_of_one_owner_do_not_cover_each_other() -> None:
+    async with verifying(wait_seconds=30.0, pays_unverifiable=False) as play:
+        job = await play.delivered()
+        friend, nobodys, other = (
+            play.checker(20, 2),
+            play.checker(21, None),
+            play.checker(22, 3, "gpu"),
+        )
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert [c.probe.ref.depth for c in (friend, nobodys, other)] == [0, 0, 0]
+        assert (play.charged(), play.earned()) == (PRICE, 0)
+
+
+@simulated
+async def test_what_nobody_can_check_within_an_hour_is_unverifiable_and_paid() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        begun = play.clock.monotonic()
+        await play.ends(job, "VERIFYING")
+        await until(lambda: play.store.units[job, 0].state == "COMPLETED", within=2 * HOUR)
+        assert HOUR <= play.clock.monotonic() - begun < HOUR + 5
+        assert play.verdict(job) == "unverifiable"
+        assert play.earned() == SHARE
+
+
+@simulated
+async def test_who_is_suspected_and_cleared_by_nobody_is_not_paid() -> None:
+    async with verifying(wait_seconds=100.0) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), psnr(50.0))
+        await until(lambda: play.store.units[job, 0].state == "COMPLETED", within=200)
+        assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+
+
+@simulated
+@pytest.mark.parametrize(
+    "report", [None, {}, {"crops": []}, {"crops": [{"equal": "yes"}]}, psnr(math.nan), {"crops": 1}]
+)
+async def test_a_verifier_that_fails_costs_the_node_nothing(report: dict[str, object]) -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        broken = play.checker(20, 3)
+        await play.checks(broken, report)
+        unit = await play.ends(job, "VERIFYING")
+        assert unit.failures == 0
+        await play.checks(play.checker(21, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.earned() == SHARE
+        assert broken.probe.ref.depth == 0
+
+
+@simulated
+async def test_a_verifier_that_goes_or_says_nothing_is_replaced() -> None:
+    async with verifying(check_seconds=30.0) as play:
+        job = await play.delivered()
+        gone = play.checker(20, 3)
+        await play.asked(gone)
+        play.goes(gone)
+        silent = play.checker(21, 4)
+        order = await play.asked(silent)
+        third = play.checker(22, 5)
+        await play.checks(third, EXACT)
+        await play.ends(job, "COMPLETED")
+        play.says(silent, order, psnr(1.0))  # too late
+        await play.delivered()
+        assert play.earned() == SHARE
+
+
+@simulated
+async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), {"unable": "the engine is EEVEE"})
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
+
+
+@simulated
+async def test_an_object_that_was_swapped_after_it_was_looked_at_is_not_paid() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        await play.objects.delete(order.key)
+        await play.objects.put(order.key, b"another picture and its evidence")
+        play.says(checker, order, EXACT)
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "mismatch"
+        assert play.earned() == 0
+
+
+@simulated
+async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
+    async with verifying(least_odds=0.0, own=frozenset({UUID(int=20)})) as play:
+        checker = play.checker(20, None)
+
+        async def said(report: Mapping[str, Any]) -> str | None:
+            """What became of one more delivery, of which this is found if it is looked at."""
+            job = await play.delivered()
+
+            def seen() -> bool:
+                return checker.probe.ref.depth > 0 or play.store.units[job, 0].ended_at is not None
+
+            await until(seen, within=60)
+            if checker.probe.ref.depth:
+                await play.checks(checker, report)
+                await until(lambda: play.verdict(job) is not None, within=60)
+            return play.verdict(job)
+
+        assert [await said(EXACT) for _ in range(ALWAYS_UNTIL)] == ["exact"] * ALWAYS_UNTIL
+        assert [await said(EXACT) for _ in range(30)].count("unchecked") > 20
+        found = [await said(psnr(10.0)) for _ in range(100)]
+        first = found.index("mismatch")
+        assert found[:first] == ["unchecked"] * first
+        assert found[first:] == ["mismatch"] * (100 - first), "each of them is looked at now"
+        assert await play.store.audit() == []
+
+
+@simulated
+async def test_a_ledger_that_is_away_is_asked_again() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        play.store.away = True
+        play.says(checker, order, EXACT)
+        await asyncio.sleep(30)
+        play.store.away = False
+        await play.ends(job, "COMPLETED")
+        assert play.earned() == SHARE
+
+
+@simulated
+async def test_a_verdict_whose_commit_was_not_answered_counts_once() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        play.store.lose_commit_answer()
+        play.says(checker, order, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert (play.charged(), play.earned()) == (PRICE, SHARE)
+
+
+@simulated
+async def test_work_of_ones_own_nodes_is_shown_to_nobody() -> None:
+    own = frozenset({UUID(int=21)})
+    async with verifying(own=own) as play:
+        checkers = [play.checker(20, 3), play.checker(21, None)]
+        job = await play.delivered(_pool="mine")
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unchecked"
+        assert not any(checker.probe.ref.depth for checker in checkers)
+
+
+@simulated
+async def test_work_for_trusted_nodes_is_looked_at_by_the_gateways_own_alone() -> None:
+    async with verifying(own=frozenset({UUID(int=21)})) as play:
+        stranger, ours = play.checker(20, 3), play.checker(21, None)
+        job = await play.delivered(_pool="trusted")
+        await play.checks(ours, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert not stranger.probe.ref.depth
+    async with verifying(wait_seconds=30.0) as play:
+        stranger = play.checker(20, 3)
+        job = await play.delivered(_pool="trusted")
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert not stranger.probe.ref.depth

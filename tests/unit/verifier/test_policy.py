@@ -1,0 +1,253 @@
+"""Who is checked how often, where, by whom, and what a verdict changes: pure decisions."""
+
+import math
+from datetime import UTC, datetime
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.node_session import failures
+from actors.verifier import choice, crops, odds, reputation, retries, verdict
+from actors.verifier.choice import Candidate
+from actors.verifier.reputation import NEW, STRIKES_MOST
+from actors.verifier.verdict import Compared
+from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
+
+
+def placed(
+    result: bytes, size: tuple[int, int], grid: list[list[float]] | None = None
+) -> list[Crop]:
+    found = crops.draws(SECRET, UNIT, result)
+    return [place(drawn, size, grid or []) for drawn in found]
+
+
+SECRET, UNIT, RESULT = b"s" * 32, b"job:0:1", b"r" * 32
+RESULTS = st.binary(min_size=32, max_size=32)
+SIZES = st.tuples(st.integers(1, 16_384), st.integers(1, 16_384))
+GRIDS = st.integers(1, 12).flatmap(
+    lambda columns: st.lists(
+        st.lists(st.floats(0, 1e6, allow_nan=False), min_size=columns, max_size=columns),
+        min_size=1,
+        max_size=12,
+    )
+)
+VERDICTS = st.sampled_from(["exact", "match", "suspicious", "mismatch"])
+
+
+# ── odds ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1))
+def test_a_newcomer_is_always_checked_and_nobody_never(valid: int, least: float) -> None:
+    chance = odds.odds(valid, least)
+    assert least <= chance <= 1
+    assert chance == 1 or valid >= odds.ALWAYS_UNTIL
+    assert odds.odds(valid + 1, least) <= chance
+
+
+@given(RESULTS)
+def test_what_is_certain_is_drawn_and_what_is_impossible_not(result: bytes) -> None:
+    assert odds.is_drawn(SECRET, UNIT, result, 1.0)
+    assert not odds.is_drawn(SECRET, UNIT, result, 0.0)
+
+
+def test_as_many_are_drawn_as_was_said() -> None:
+    drawn = sum(odds.is_drawn(SECRET, UNIT, bytes([n % 256, n // 256]), 0.1) for n in range(5000))
+    assert 400 < drawn < 600
+
+
+@given(RESULTS, st.binary(min_size=1), st.binary(min_size=1))
+def test_another_secret_draws_otherwise(result: bytes, one: bytes, other: bytes) -> None:
+    same = odds.draw(one, b"x", UNIT, result) == odds.draw(other, b"x", UNIT, result)
+    assert same is (one.rstrip(b"\0") == other.rstrip(b"\0"))  # HMAC fills keys up with zeros
+
+
+# ── crops ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(RESULTS, SIZES, GRIDS | st.just([]))
+def test_crops_lie_within_the_frame(
+    result: bytes, size: tuple[int, int], grid: list[list[float]]
+) -> None:
+    found = placed(result, size, grid)
+    assert len(found) == crops.COUNT
+    for x, y, across, down in found:
+        assert 0 <= x <= x + across <= size[0]
+        assert 0 <= y <= y + down <= size[1]
+        assert min(across, down) >= min(*size, SIDE_LEAST)
+    assert found == placed(result, size, grid)
+    assert placed(result, size) == placed(result, size, [[0]])
+
+
+def test_each_is_about_a_hundredth_of_the_frame() -> None:
+    for _, _, across, down in placed(RESULT, (1920, 1080)):
+        assert across * down == 1920 * 1080 // 100
+
+
+def test_where_much_varies_is_looked_at_half_of_the_time() -> None:
+    grid = [[0.0] * 8 for _ in range(8)]
+    grid[6][1] = 1.0  # the cell from 200, 1200 to 400, 1400
+    hits = 0
+    for number in range(1000):
+        found = placed(bytes([number % 256, number // 256]), (1600, 1600), grid)
+        centres = [(x + across / 2, y + down / 2) for x, y, across, down in found]
+        hits += sum(200 <= x <= 400 and 1200 <= y <= 1400 for x, y in centres)
+    assert 1350 < hits < 1750  # half of 3,000, and a 64th of the other half
+
+
+def test_a_frame_without_pixels_has_no_crops() -> None:
+    with pytest.raises(ValueError, match="pixels"):
+        placed(RESULT, (0, 10))
+
+
+# ── verdicts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("compared", "said"),
+    [
+        (Compared(True, math.inf), "exact"),
+        (Compared(False, math.inf), "match"),
+        (Compared(False, 60.0), "match"),
+        (Compared(False, 59.99), "suspicious"),
+        (Compared(False, 40.0), "suspicious"),
+        (Compared(False, 39.99), "mismatch"),
+        (Compared(False, -math.inf), "mismatch"),
+        (Compared(False, math.nan), "mismatch"),
+    ],
+)
+def test_what_a_crop_says(compared: Compared, said: str) -> None:
+    assert verdict.of_crop(compared) == said
+
+
+@given(st.lists(st.builds(Compared, st.booleans(), st.floats(0, 200)), min_size=1))
+def test_the_worst_crop_counts(found: list[Compared]) -> None:
+    order = ["mismatch", "suspicious", "match", "exact"]
+    worst = min(order.index(verdict.of_crop(one)) for one in found)
+    assert verdict.of_all(found) == order[worst]
+
+
+def test_nothing_compared_is_no_verdict() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        verdict.of_all([])
+
+
+@given(VERDICTS, VERDICTS)
+def test_a_third_has_the_word_on_suspicion_alone(
+    first: verdict.Verdict, third: verdict.Verdict
+) -> None:
+    said = verdict.decided(first, third)
+    assert said != "suspicious"
+    if first != "suspicious":
+        assert said == first
+    else:
+        assert verdict.is_valid(said) is verdict.is_valid(third)
+
+
+# ── reputation ───────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(VERDICTS | st.none(), max_size=200))
+def test_a_reputation_is_what_the_verdicts_were(said: list[verdict.Verdict | None]) -> None:
+    found = NEW
+    for one in said:
+        before, found = found, reputation.after(found, one)
+        if one is None:
+            assert found == before
+        assert (found.score >= before.score) is (one != "mismatch")
+    assert found.valid == sum(one in ("exact", "match") for one in said)
+    assert found.mismatches == said.count("mismatch")
+    streak = [one for one in said if one not in (None, "suspicious")]
+    last = len(streak) - 1 - streak[::-1].index("mismatch") if "mismatch" in streak else -1
+    assert found.valid_in_row == len(streak) - 1 - last
+    assert 0 <= found.strikes <= found.mismatches
+
+
+def test_three_mismatches_are_too_many_and_the_way_back_is_long() -> None:
+    found = NEW
+    for _ in range(STRIKES_MOST):
+        assert not found.is_to_be_quarantined
+        found = reputation.after(found, "mismatch")
+    assert found.is_to_be_quarantined
+    found = reputation.released(found)
+    assert not found.is_to_be_quarantined
+    assert odds.odds(found.valid_in_row, 0.01) == 1.0
+    assert reputation.after(found, "mismatch").is_to_be_quarantined
+    for _ in range(60):
+        found = reputation.after(found, "match")
+    assert found.strikes == 0
+
+
+# ── who checks whom ──────────────────────────────────────────────────────────────────────────────
+
+OWNERS = st.sampled_from([None, *(UUID(int=n) for n in range(1, 5))])
+CANDIDATES = st.builds(
+    Candidate,
+    st.integers(1, 20).map(lambda n: UUID(int=1000 + n)),
+    OWNERS,
+    st.sampled_from(["cpu/avx2/5.2", "cpu/sse/5.2"]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(st.lists(CANDIDATES), CANDIDATES, st.frozensets(OWNERS.filter(bool)), RESULTS)
+def test_nobody_looks_at_his_own_work(
+    candidates: list[Candidate], subject: Candidate, asked: frozenset[UUID], result: bytes
+) -> None:
+    found = choice.choose(candidates, subject, secret=SECRET, unit=UNIT, result=result, asked=asked)
+    able = [one for one in candidates if choice.may_check(one, subject, asked)]
+    assert (found is None) is (not able)
+    if found is None:
+        return
+    assert found in able
+    assert found.is_free
+    assert found.device_class == subject.device_class
+    assert found.id != subject.id
+    if not found.is_own:
+        assert found.owner not in (None, subject.owner, *asked)
+
+
+def test_the_gateways_own_looks_where_nobody_else_can() -> None:
+    subject = Candidate(UUID(int=1), UUID(int=11), "cpu")
+    friend = Candidate(UUID(int=2), UUID(int=11), "cpu")
+    stranger = Candidate(UUID(int=3), UUID(int=12), "cpu")
+    nobodys = Candidate(UUID(int=4), None, "cpu")
+    own = Candidate(UUID(int=5), None, "cpu", is_own=True)
+
+    def chosen(*candidates: Candidate, asked: frozenset[UUID] = frozenset()) -> Candidate | None:
+        return choice.choose(
+            candidates, subject, secret=SECRET, unit=UNIT, result=RESULT, asked=asked
+        )
+
+    assert chosen(friend, nobodys) is None
+    assert chosen(friend, nobodys, own) == own
+    assert chosen(friend, stranger, own) == stranger
+    assert chosen(stranger, own, asked=frozenset({UUID(int=12)})) == own
+    assert chosen(attrs.evolve(stranger, device_class="gpu")) is None
+
+
+def test_an_owner_of_many_nodes_is_not_asked_more_often() -> None:
+    subject = Candidate(UUID(int=1), UUID(int=11), "cpu")
+    many = [Candidate(UUID(int=100 + n), UUID(int=12), "cpu") for n in range(50)]
+    one = Candidate(UUID(int=2), UUID(int=13), "cpu")
+    asked = [
+        choice.choose(
+            [*many, one], subject, secret=SECRET, unit=UNIT, result=bytes([n % 256, n // 256])
+        )
+        for n in range(1000)
+    ]
+    assert 400 < sum(found == one for found in asked) < 600
+
+
+def test_a_mismatch_is_tried_again_as_any_failure_of_a_node() -> None:
+    ours = (retries.NODE_FAILURES_MOST, retries.ATTEMPTS_MOST, retries.RETRY_SECONDS)
+    assert ours == (failures.NODE_FAILURES_MOST, failures.ATTEMPTS_MOST, failures.RETRY_SECONDS)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    waits = [retries.retry_at(0, attempt, now) for attempt in (1, 2, 3, 4)]
+    assert [(at - now).seconds for at in waits if at] == [1, 2, 4, 4]
+    assert retries.retry_at(2, 1, now) is None
+    assert retries.retry_at(0, 12, now) is None

@@ -1,0 +1,139 @@
+"""The console's own files: small, nothing inline, and what others wrote as they published it."""
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from web.console.assets import FOLDER, assets
+from web.console.bundle import bundles
+from web.console.pages import every_page
+from web.console.render import TEMPLATES, environment
+
+ROOT = Path(__file__).resolve().parents[3]
+VENDORED = (FOLDER / "vendored", ROOT / "tests" / "browser" / "console" / "vendored")
+EVERY_PAGE_KIB, ONE_PAGE_KIB, IN_ALL_KIB = 24, 5, 55
+CHARTS_OVER_TLS_KIB, IN_ALL_OVER_TLS_KIB = 42, 51
+IMPORT = re.compile(r'^import .* from "\./(\S+)";$', re.MULTILINE)
+TOP = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
+IMPORTS = 'import { one } from "./one.js";\nimport { both } from "./both.js";\n'
+CHARTS = "uPlot.iife.min.js"
+PAGES = list(every_page())
+
+
+@pytest.mark.parametrize("folder", VENDORED, ids=lambda folder: folder.parts[-4])
+def test_every_vendored_file_is_as_its_package_has_it(folder: Path) -> None:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    listed: set[str] = set()
+    for package in manifest["packages"]:
+        assert package["version"]
+        assert package["licence"] in ("0BSD", "MIT", "MPL-2.0")
+        assert package["source"].startswith("npm: ")
+        for name, file in package["files"].items():
+            listed.add(name)
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            assert digest == file["sha256"], name
+            if "brotli" in file:  # a browser of the tests shows that it is the same file
+                listed.add(f"{name}.br")
+                digest = hashlib.sha256((folder / f"{name}.br").read_bytes()).hexdigest()
+                assert digest == file["brotli"]["sha256"], name
+        assert f"{package['name']}.LICENSE" in package["files"]
+    assert listed == {path.name for path in folder.iterdir()} - {"manifest.json"}
+
+
+def test_the_console_is_small() -> None:
+    """KiB, with gzip and with what browsers take over TLS."""
+    sizes = {name: len(asset.compressed) for name, asset in assets().files.items()}
+    over_tls = {
+        name: len(asset.brotli or asset.compressed) for name, asset in assets().files.items()
+    }
+    assert sum(sizes.values()) <= IN_ALL_KIB * 1024, sizes
+    assert sum(over_tls.values()) <= IN_ALL_OVER_TLS_KIB * 1024, over_tls
+    common = loaded(TEMPLATES / "base.html")
+    assert sum(sizes[name] for name in common) <= EVERY_PAGE_KIB * 1024, sizes
+    assert sum(over_tls[name] for name in common | {CHARTS}) <= CHARTS_OVER_TLS_KIB * 1024
+    for path in TEMPLATES.glob("**/*.html"):
+        own = sum(sizes[name] for name in loaded(path) - common)
+        assert own <= ONE_PAGE_KIB * 1024, f"{path.name}: {own}"
+
+
+def loaded(template: Path) -> set[str]:
+    """The files that a template names, and those that these import; but for charts."""
+    named = re.findall(r"asset\(['\"]([^'\"]+)['\"]\)", template.read_text())
+    found = {assets().url(name).rpartition("/")[2] for name in named} - {CHARTS}
+    imports = (IMPORT.findall(_text(name)) for name in found)
+    return found.union(*imports)
+
+
+def _text(name: str) -> str:
+    return assets().files[name].plain.decode()
+
+
+def test_every_line_of_ours_is_sent_and_no_name_is_given_twice() -> None:
+    sent = "".join(_text(name) for name in assets().files)
+    sources = {path.name: path.read_text() for path in (FOLDER / "static").glob("*.js")}
+    for name, text in sources.items():
+        assert "/*" not in text, "only lines are known as comments"
+        assert not re.search(r"`[^`\n]*\n[^`]*`", re.sub(r"`[^`\n]*`", "", text)), name
+        code = [line.strip() for line in text.splitlines() if re.match(r" +(const|return) ", line)]
+        assert all(line in sent for line in code), name
+    together = [sources[name] for name in IMPORT.findall(sources["console.js"])]
+    names = [name for text in [*together, sources["console.js"]] for name in TOP.findall(text)]
+    assert len(names) > 20
+    assert len(names) == len(set(names)), "they have one scope"
+
+
+def test_a_script_comes_after_what_it_imports_and_styles_come_together() -> None:
+    sources = {
+        "page.js": IMPORTS + "one(both);\n",
+        "one.js": "// why\nexport function one() {\n  return 1;\n}\n",
+        "both.js": "export const both = 2;\n",
+        "other.js": 'import { both } from "./both.js";\nboth();\n',
+        "a.css": "b { color: red }\n",
+        "console.css": "/* all */\na:hover { margin: 0; top: 1px }\n",
+    }
+    assert bundles(sources) == {
+        "page.js": "function one() {\nreturn 1;\n}\n" + IMPORTS.partition("\n")[2] + "one(both);\n",
+        "both.js": "export const both = 2;\n",
+        "other.js": 'import { both } from "./both.js";\nboth();\n',
+        "console.css": "a:hover{margin:0;top:1px}b{color:red}",
+    }
+
+
+def test_files_are_what_they_were_before_they_were_compressed() -> None:
+    for asset in assets().files.values():
+        assert gzip.decompress(asset.compressed) == asset.plain
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("**/*.html")), ids=lambda path: path.name)
+def test_a_template_has_nothing_inline_and_nothing_from_elsewhere(path: Path) -> None:
+    text = path.read_text()
+    environment().get_template(path.relative_to(TEMPLATES).as_posix())
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+    assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", text)
+    assert not re.search(r"(src|href|action)=\"(https?:)?//", text)
+    assert "|safe" not in text.replace(" ", ""), "what is shown is escaped"
+    assert "hx-on" not in text
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.live], ids=lambda page: page.path)
+def test_a_live_block_is_alone_in_an_element_of_its_name(page: Any) -> None:
+    text = (TEMPLATES / page.template).read_text()
+    for name in page.live:
+        assert re.search(rf'id="{name}"[^>]*>\s*{{% block {name} %}}', text), name
+
+
+def test_menu_keys_are_each_for_one_page() -> None:
+    keys = [page.nav.key for page in PAGES if page.nav is not None]
+    assert len(keys) == len(set(keys))
+    assert not set(keys) & set("g?/"), "they have a meaning of their own"
+
+
+def test_pages_stand_under_the_console_and_once() -> None:
+    paths = [page.path for page in PAGES]
+    assert len(paths) == len(set(paths))
+    assert all(path == "/console" or path.startswith("/console/") for path in paths)

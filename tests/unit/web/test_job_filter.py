@@ -1,0 +1,89 @@
+"""The filter's language: what is understood, and what is said of what is not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sql.job_desk import Wish
+from web.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
+
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("", Wish()),
+        ("   ", Wish()),
+        ("status:failed", Wish(statuses=("FAILED",))),
+        ("STATUS:Failed,queued", Wish(statuses=("FAILED", "QUEUED"))),
+        ("status:open", Wish(statuses=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"))),
+        ("type:render,echo", Wish(types=("render", "echo"))),
+        ('node:"studio one" user:ann', Wish(node="studio one", user="ann")),
+        ("0a1b2c", Wish(id="0a1b2c")),
+        ("id:0a1b-", Wish(id="0a1b-")),
+        ("error:camera", Wish(error="camera")),
+        ("since:2h", Wish(since=NOW - timedelta(hours=2))),
+        ("until:7d", Wish(until=NOW - timedelta(days=7))),
+        ("since:2026-03-01", Wish(since=datetime(2026, 3, 1, tzinfo=UTC))),
+        ("since:2026-03-01T10:00+02:00", Wish(since=datetime(2026, 3, 1, 8, tzinfo=UTC))),
+        ("type:a:b", Wish(types=("a:b",))),
+    ],
+)
+def test_what_is_understood(text: str, wish: Wish) -> None:
+    assert wish_of(text, NOW) == wish
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("stats:failed", "did you mean “status”?"),
+        ("status:faild", "did you mean “failed”?"),
+        ("status:zzz", "there are queued, dispatched"),
+        ("zzz:1", "there are status, type"),
+        ("node:", "“node:” says nothing; write after it a part of the node's name"),
+        ('node:""', "“node:” says nothing"),
+        ("nod:", "did you mean “node”?"),
+        ("camera", "error:camera"),
+        ('node:"studio', "not closed"),
+        ("since:yesterday", "since:2h"),
+        ("since:999999w", "is no time"),
+        ("node:a node:b", "stands twice"),
+        ("0a 0b", "stands twice"),
+        ("a" * 501, "at most 500 characters"),
+    ],
+)
+def test_what_is_not_understood_is_said_with_what_to_write(text: str, part: str) -> None:
+    found = wish_of(text, NOW)
+    assert isinstance(found, Misread)
+    assert part in found.said
+
+
+def test_creators_have_their_own_jobs_alone() -> None:
+    found = wish_of("user:bob", NOW, of_everybody=False)
+    assert isinstance(found, Misread)
+    assert "admins" in found.said
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    assert isinstance(wish_of(text, NOW), Wish | Misread)
+
+
+VALUES = st.from_regex(r"[a-z0-9<>'&][a-z0-9 <>'&]{0,12}[a-z0-9]", fullmatch=True)
+
+
+@given(st.lists(st.tuples(st.sampled_from(WORDS), VALUES), max_size=6))
+def test_what_is_written_is_read_again(pairs: list[tuple[str, str]]) -> None:
+    terms = [Term(word, value) for word, value in pairs]
+    assert terms_of(" ".join(str(term) for term in terms)) == terms
+
+
+def test_a_tab_changes_the_status_alone() -> None:
+    text = 'status:failed node:"a b" since:2h'
+    assert without(text, "status") == 'node:"a b" since:2h'
+    assert with_status(text, "queued") == 'status:queued node:"a b" since:2h'
+    assert with_status(text, "") == 'node:"a b" since:2h'
+    assert with_status('node:"', "queued") == "status:queued"

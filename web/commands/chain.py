@@ -1,0 +1,280 @@
+"""``rendertrust chain``: the contract that holds the anchors, how it stands, a new epoch."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from web.commands.chain_lift import lift as lift_halt
+from web.commands.chain_losses import ACT, epochs_told, left_behind, losses
+from web.commands.chain_wording import given_up_lines, lifted_lines, reopened_lines, status_lines
+from web.commands.console import act
+from web.commands.database import database_of, said
+from web.commands.deciding import REASON, sure
+from web.commands.halted import halts_of
+from web.commands.options import where_options
+from web.commands.serve import settings_from
+
+if TYPE_CHECKING:
+    from sql.database import Database
+    from sql.epochs import EpochRow
+    from sql.halt import Halt
+    from supervisors.chain_audit import Seen
+    from supervisors.engines.chain import EvmChain
+
+T = TypeVar("T")
+NONE: Final = (
+    "No chain is set: nothing is anchored. chain.url names one (RENDERTRUST_CHAIN_URL), or is"
+    ' "embedded" for one of the gateway\'s own, to try it out'
+)
+AWAY: Final = "The chain's node does not answer, or not as it should"
+AGREES: Final = (
+    "There is nothing to reopen: neither the chain nor the gateway's own file has anything that the"
+    " database has not"
+)
+
+
+@click.group("chain")
+def chain() -> None:
+    """The chain that checkpoints are anchored on: its contract, its state, a new epoch."""
+
+
+@chain.command
+@where_options
+def status(*, as_json: bool, **where: Any) -> int:
+    """What is anchored, what is under way, and whether the chain agrees with the database.
+
+    Where it does not: which leaves of the log `reopen` would give up; and which earlier epochs did.
+
+    Exit code 1 when it does not, 75 when its node does not answer.
+    """
+
+    async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
+        from sql.halt import BEHIND, read_backlog
+
+        seen = await _seen(chain, database)
+        backlog, halt = await read_backlog(database), await halts_of(settings, database).now()
+        shown = _shown(seen, backlog, None if halt is None else halt.text)
+        ends = seen.halt is not None or (halt is not None and halt.reason == BEHIND)
+        gone = await losses(chain, database, seen, halt) if ends else None
+        return {**shown, "losses": gone, "epochs": await epochs_told(database)}
+
+    found = with_chain(where, work)
+    _tell(found, status_lines(found), as_json=as_json)
+    return 0 if found["agrees"] and found["halted"] is None else 1
+
+
+@chain.command
+@click.option("--within", type=click.FloatRange(1), default=600.0, show_default=True)
+@where_options
+def deploy(*, within: float, as_json: bool, **where: Any) -> None:
+    """Make the contract, and wait until it counts; a gateway does it too, when it starts.
+
+    What is there already stays, and is told. Give its address to those who verify.
+    """
+
+    def tell(what: str) -> None:
+        click.echo(what, err=True)
+
+    async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
+        from sql.anchors import Anchors
+        from supervisors.chain_audit import make_contract, settings_of
+        from supervisors.engines.system import SystemClock
+
+        anchors, clock = Anchors(database), SystemClock()
+        there = (await _seen(chain, database)).contract
+        async with asyncio.timeout(within):
+            address = there or await make_contract(
+                chain, anchors, clock, settings_of(settings.chain), tell
+            )
+        state = await chain.state()
+        made = {"contract": address, "made": there is None, "chain_id": state.chain_id}
+        return {**made, "anchorer": state.sender, "private": state.private}
+
+    found = with_chain(where, work)
+    verb = "was made" if found["made"] else "is there already"
+    line = f"The contract {verb}: {found['contract']} on chain {found['chain_id']}."
+    _tell(found, [line], as_json=as_json)
+
+
+@chain.command
+@click.option("--yes", is_flag=True, help="Do not ask again.")
+@click.option(
+    "--lift",
+    is_flag=True,
+    help="Begin no epoch: what a gateway keeps of the log is wrong, the database is the newest.",
+)
+@REASON
+@where_options
+def reopen(*, reason: str, yes: bool, lift: bool, as_json: bool, **where: Any) -> None:
+    """Go on writing from a database that was restored, though the chain has more of its log.
+
+    A new epoch of the log begins: its name says so, its first leaf names what the chain has, and
+    it is anchored by a contract of its own. What was lost is listed, and audited.
+
+    With --lift none begins: a halt that was wrong ends. What one gateway keeps, of another log or
+    unreadable, is put aside on its machine; a checkpoint that is of a copy halts nobody any more.
+    """
+    if lift:
+        settings = settings_from(None, None, where["data"], where["config"])
+        found = lift_halt(settings, reason, yes=yes)
+        _tell(found, lifted_lines(found), as_json=as_json)
+        return
+
+    async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
+        from sql.halt import BEHIND, OF_ONE_GATEWAY
+
+        seen, halt = await _seen(chain, database), await halts_of(settings, database).now()
+        if halt is not None and halt.reason in OF_ONE_GATEWAY:
+            raise click.ClickException(halt.text)  # an epoch would not end it
+        behind = halt if halt is not None and halt.reason == BEHIND else None
+        if seen.halt is None and not seen.lacks and behind is None:
+            return await _lifted(database, halt, reason)
+        gone = await losses(chain, database, seen, halt)
+        if not yes:
+            click.echo("\n".join(given_up_lines(gone)), err=True)
+        await asyncio.to_thread(sure, "Begin a new epoch, and give this up", yes=yes)
+        return await _reopened(database, seen, halt, reason, gone)
+
+    found = with_chain(where, work)
+    _tell(found, reopened_lines(found), as_json=as_json)
+
+
+def with_chain(
+    where: dict[str, Any], work: "Callable[[EvmChain, Database, Any], Awaitable[T]]"
+) -> T:
+    """What ``work`` makes of the chain and the database that the settings name."""
+    from config.data_folder import data_folder
+    from sql.database import Database
+    from supervisors.engines.chain_at_hand import chain_at_hand, has_run
+
+    settings = settings_from(None, None, where["data"], where["config"])
+    if not settings.chain.url:
+        raise click.UsageError(NONE)
+    data = data_folder(settings)
+
+    async def run() -> T:
+        async with database_of(settings) as there:
+            if not has_run(settings.chain, data):
+                raise click.UsageError(f"There is no chain in {data}: a gateway makes it")
+            database = Database(lambda: there.app_dsn)
+            try:
+                async with chain_at_hand(settings.chain, data) as port:
+                    return await _expected(work(port, database, settings))
+            finally:
+                await database.close()
+
+    done: T = said(run())
+    return done
+
+
+async def _expected(work: Awaitable[T]) -> T:
+    """What can be expected to go wrong is told in one line."""
+    from actors.ports import ChainRefused, ChainUnavailable
+    from config.settings import SettingsError
+    from rendertrust.cli import exit_codes
+    from rendertrust.cli.ending import Ending, Stop
+    from sql.database import Unavailable
+    from sql.epochs import BrokenEnd, NotBegun
+    from supervisors.chain_audit import OtherLog
+
+    try:
+        return await work
+    except ChainUnavailable as error:
+        hint = "Look at chain.url and chain.chain_id, and try again later."
+        ending = Ending(exit_codes.UNAVAILABLE, "chain_away", f"{AWAY}: {error}", hint)
+        raise Stop(ending) from error
+    except TimeoutError as error:
+        hint = "What was sent is kept: call it again, or let the gateway wait for it."
+        ending = Ending(exit_codes.UNAVAILABLE, "chain_slow", "It is not confirmed yet", hint)
+        raise Stop(ending) from error
+    except ChainRefused as error:
+        raise click.ClickException(f"The chain refuses it: {error}") from error
+    except Unavailable as error:
+        raise click.ClickException(f"The database does not answer: {error}") from error
+    except NotBegun as error:
+        raise click.ClickException("There is no log in this database") from error
+    except (BrokenEnd, OtherLog) as error:
+        raise click.ClickException(str(error)) from error
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+async def _seen(chain: "EvmChain", database: "Database") -> "Seen":
+    from sql.anchors import Anchors
+    from supervisors.chain_audit import see
+    from supervisors.engines.system import SystemClock
+
+    return await see(chain, Anchors(database), SystemClock())
+
+
+async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
+    """The chain agrees: an older halt, if there is one, comes to an end without an epoch."""
+    from sql.halt import end_halt
+
+    if halt is None:
+        raise click.ClickException(AGREES)
+    await end_halt(database, act("chain.lift", "log", reason, was=halt.found))
+    return {"epoch": None, "lifted": halt.found}
+
+
+async def _reopened(
+    database: "Database", seen: "Seen", halt: "Halt | None", reason: str, gone: dict[str, Any]
+) -> dict[str, Any]:
+    """A new epoch, with the record of what was lost. It begins after whatever was signed before."""
+    from datetime import timedelta
+
+    from sql.epochs import OnChain, reopen
+    from supervisors.engines.system import SystemClock
+
+    state, (contract, size, root) = seen.state, left_behind(seen)
+    there = OnChain(state.chain_id, contract, size, root, state.sender, state.nonce)
+
+    def details(row: "EpochRow") -> dict[str, Any]:
+        return {**gone, "leaves": row.leaf_index}
+
+    at = SystemClock().now()
+    if halt is not None and halt.seen_at is not None:
+        at = max(at, halt.seen_at + timedelta(seconds=1))
+    row = await reopen(
+        database, there, at, lambda row: act(ACT, f"log:{row.origin}", reason, **details(row))
+    )
+    return {"epoch": row.number, "origin": row.origin, **details(row)}
+
+
+def _shown(seen: "Seen", backlog: Any, halted: str | None) -> dict[str, Any]:
+    state, newest = seen.state, seen.newest
+    leaves = 0 if backlog is None else backlog.size
+    return {
+        "chain_id": state.chain_id,
+        "private": state.private,
+        "block": state.block,
+        "anchorer": state.sender,
+        "balance_wei": str(state.balance),  # JSON has no such large numbers
+        "contract": seen.contract,
+        "anchored": None if newest is None else newest.size,
+        "root": None if newest is None else newest.root.hex(),
+        "leaves": leaves,
+        "confirmed": 0 if backlog is None else backlog.anchored,
+        "waits_since": None if backlog is None or backlog.since is None else backlog.since,
+        "pending": [
+            {"nonce": row.nonce, "size": row.size, "tx": row.hashes[-1], "forms": len(row.hashes)}
+            for row in seen.pending
+        ],
+        "missing": sorted((*seen.holes, *seen.missing)),
+        "unmade": list(seen.unmade),
+        "agrees": seen.halt is None and not seen.lacks,
+        "difference": None if seen.halt is None else seen.halt.found,
+        "halted": halted,
+    }
+
+
+def _tell(found: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    import orjson
+
+    if as_json:
+        click.echo(orjson.dumps(found))
+        return
+    for line in lines:
+        click.echo(line)

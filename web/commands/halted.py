@@ -1,0 +1,25 @@
+"""Why nothing may be written: as the database tells, and the gateway's own file."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sql.database import Database
+    from sql.halt import Halts, Kept
+
+
+def kept_head(settings: Any) -> "Kept":
+    """What the gateway of this data folder keeps of the log, where one may look."""
+    from config.data_folder import data_folder
+    from web.log_memory import FileMemory, memory_file
+
+    path = memory_file(data_folder(settings))
+    return FileMemory(path).head if os.access(path, os.R_OK) else None
+
+
+def halts_of(settings: Any, database: "Database") -> "Halts":
+    """What a gateway with these settings goes by."""
+    from sql.halt import Halts
+
+    head = kept_head(settings)
+    return Halts(database, chain=bool(settings.chain.url), seen=lambda: head)

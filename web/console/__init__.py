@@ -1,0 +1,1 @@
+"""The console: what an administrator, a creator and an operator look at, in a browser."""

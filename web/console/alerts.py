@@ -1,0 +1,87 @@
+"""What somebody should look at now, each with a word on why and where."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from sql.overview import LogStanding
+from supervisors.snapshot import Snapshot
+from web.console.soundness import Soundness, soundness_of
+from web.gateway import Gateway
+from web.readiness import readiness_of
+
+Level: TypeAlias = Literal["warn", "bad"]
+FULL_PART: Final = 0.8  # of a mailbox
+ANCHOR_LATE: Final = 3  # times the usual pause between anchors
+NAMES: Final = {"database": "PostgreSQL", "redis": "Redis", "objects": "The object store"}
+ACTORS: Final = "/console/actors"
+LEDGER: Final = "/console/ledger"
+
+
+@attrs.frozen
+class Alert:
+    """``href`` is where one sees more; '' nowhere."""
+
+    level: Level
+    text: str
+    href: str = ""
+
+
+async def alerts_of(
+    gateway: Gateway, nodes: Mapping[str, int], log: LogStanding | None
+) -> list[Alert]:
+    """The worst first."""
+    found = [*await _dependencies(gateway), *actors_of(gateway.snapshot())]
+    found += broken(await soundness_of(gateway))
+    if nodes["UNHEALTHY"]:
+        said = f"{_several(nodes['UNHEALTHY'], 'node')} unhealthy"
+        found.append(Alert("warn", said, "/console/fleet?is=unhealthy"))
+    late = _late(gateway, log)
+    if late is not None:
+        found.append(late)
+    return sorted(found, key=lambda alert: alert.level != "bad")
+
+
+async def _dependencies(gateway: Gateway) -> list[Alert]:
+    found = await readiness_of(gateway.probes)
+    return [
+        Alert("bad", f"{NAMES.get(name, name)} does not answer")
+        for name, answer in found.checks.items()
+        if answer != "connected"
+    ]
+
+
+def broken(sound: Soundness) -> Iterator[Alert]:
+    """That the books do not hold, with the first thing that is wrong."""
+    if sound.state == "broken":
+        yield Alert("bad", f"The ledger is not sound: {sound.said[0]}", LEDGER)
+
+
+def actors_of(part: Snapshot) -> Iterator[Alert]:
+    """What is not as it should be, in this part of the tree."""
+    state = part.state.value
+    if state in ("down", "restarting"):
+        why = f": {part.last_error}" if part.last_error else ""
+        yield Alert("bad" if state == "down" else "warn", f"{part.name} is {state}{why}", ACTORS)
+    figures = part.statistics
+    if figures is not None and figures.capacity and figures.depth > FULL_PART * figures.capacity:
+        yield Alert("warn", f"{part.name} has {figures.depth:,} messages waiting", ACTORS)
+    for child in part.children:
+        yield from actors_of(child)
+
+
+def _late(gateway: Gateway, log: LogStanding | None) -> Alert | None:
+    """Entries that should have been anchored by now."""
+    chain = gateway.settings.chain
+    if not chain.url or log is None or log.unanchored_since is None:
+        return None
+    age = (gateway.clock.now() - log.unanchored_since).total_seconds()
+    if age < ANCHOR_LATE * chain.anchor_seconds:
+        return None
+    said = f"{log.unanchored:,} entries wait for their anchor longer than usual"
+    return Alert("warn", said, f"{LEDGER}?show=anchors")
+
+
+def _several(number: int, noun: str) -> str:
+    return f"1 {noun} is" if number == 1 else f"{number:,} {noun}s are"

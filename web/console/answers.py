@@ -1,0 +1,169 @@
+"""The console's answers: pages under a strict policy, and refusals that are pages too."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import attrs
+from aiohttp import hdrs, web
+
+from sql.users import UserRow
+from web.answers import REQUEST_ID
+from web.console import render
+from web.console.registry import ROOT, Page, Pages
+from web.console.session import Visitor, is_trusted
+from web.console.view import Go
+from web.console.way_back import Way
+from web.gateway import Gateway
+from web.problem import Problem
+
+FLASH: Final = "rendertrust-said"
+FLASH_CHARACTERS_MAX: Final = 300
+THEME: Final = "rendertrust-theme"
+THEMES: Final = ("light", "dark")
+SIGN_IN: Final = f"{ROOT}/sign-in"
+TITLES: Final = {
+    400: "This cannot be done now",
+    402: "This cannot be paid",
+    403: "You may not do this",
+    404: "Not found",
+    409: "Something changed meanwhile",
+    422: "Something is not right",
+    429: "Too many requests",
+    503: "Trying again",
+}
+MISSING: Final = "Something is missing"
+HINTS: Final = {
+    400: "It may have changed meanwhile. Go back and look at how it is now.",
+    402: "Who has credits again can try again.",
+    403: "Your role does not reach this far. Who has the role admin can change that.",
+    404: "It may have been removed, or the address has a mistake in it.",
+    409: "Go back, look at how it is now, and try again.",
+    422: "Go back and correct what is said above.",
+    429: "Wait a minute, then load the page again.",
+    500: "It was noted in the gateway's log, under the name of this request.",
+    503: "The gateway works, and what it needs does not answer. Try again.",
+}
+AGAIN: Final = (
+    "The gateway works, and what it needs does not answer. This page loads again by itself."
+)
+
+
+@attrs.frozen
+class Frame:
+    """What surrounds a page: who looks, what he may look at, and what was done just now."""
+
+    user: UserRow | None
+    menu: list[Page]
+    current: str  # the path of the page
+    theme: str
+    said: str
+    live: str  # where its changes come from; '' where it does not go on
+
+    @property
+    def section(self) -> str:
+        """The place in the menu: ``/console/jobs`` of ``/console/jobs/7…``."""
+        return "/".join(self.current.split("/")[:3])
+
+
+def frame_of(
+    request: web.Request,
+    pages: Pages,
+    visitor: Visitor | None,
+    user: UserRow | None,
+    live: str = "",
+) -> Frame:
+    """The frame for this request."""
+    theme = request.cookies.get(THEME, "")
+    return Frame(
+        user=user,
+        menu=[] if visitor is None or user is None else pages.menu(visitor.who.role),
+        current=request.path,
+        theme=theme if theme in THEMES else "",
+        said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],
+        live=live,
+    )
+
+
+def policy_of(gateway: Gateway) -> str:
+    """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere."""
+    pictures = urlsplit(gateway.settings.objects.public_url)
+    store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"img-src 'self' data:{store}; connect-src 'self'{store}; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def html(
+    request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
+) -> web.Response:
+    """A page, kept by nobody: it is one person's, and of one moment."""
+    answer = web.Response(
+        text=render.page(template, {**context, "request_id": request.get(REQUEST_ID, "")}),
+        status=status,
+        content_type="text/html",
+    )
+    answer.headers["Content-Security-Policy"] = policy_of(gateway)
+    answer.headers["Cache-Control"] = "no-store"
+    # Without an origin in what is posted over plain http nobody could tell whose page it was.
+    answer.headers["Referrer-Policy"] = "same-origin"
+    if is_trusted(request, gateway):  # elsewhere browsers ignore it, and complain of it
+        answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if FLASH in request.cookies:
+        answer.del_cookie(FLASH, path=ROOT)
+    return answer
+
+
+def refused(
+    request: web.Request, gateway: Gateway, problem: Problem, frame: Frame, back: Way
+) -> web.Response:
+    """A refusal as a page, which leads ``back``. A form that was sent is not sent again by it."""
+    again = problem.status == 503 and request.method == "GET"
+    context = {
+        "frame": frame,
+        "status": problem.status,
+        "title": title_of(problem),
+        "detail": problem.detail,
+        "faults": problem.errors,
+        "hint": AGAIN if again else HINTS.get(problem.status, ""),
+        "again": again,
+        "back": back,
+    }
+    answer = html(request, gateway, "error.html", context, problem.status)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+def title_of(problem: Problem) -> str:
+    """What it is about, in some words."""
+    if problem.errors and all(fault.code == "missing" for fault in problem.errors):
+        return MISSING
+    return TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
+
+
+def gone_to(go: Go) -> web.Response:
+    """After a change: the page that shows it, which says what was done."""
+    answer = web.Response(status=303, headers={hdrs.LOCATION: own_path(go.to)})
+    if go.said:
+        said = quote(go.said[:FLASH_CHARACTERS_MAX])
+        answer.set_cookie(FLASH, said, max_age=60, path=ROOT, httponly=True, samesite="Lax")
+    return answer
+
+
+def sign_in_first(request: web.Request) -> web.Response:
+    """Who is not signed in does that, and comes back to where he wanted to be."""
+    there = request.path_qs if request.method == "GET" else ROOT
+    return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': there})}"))
+
+
+def own_path(text: str) -> str:
+    """A path of the console; anything else becomes its first page.
+
+    Browsers read a backslash as a slash and drop control characters: both name other sites.
+    """
+    harmless = text.isascii() and text.isprintable() and "\\" not in text
+    inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))
+    return text if harmless and inside else ROOT

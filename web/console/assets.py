@@ -1,0 +1,101 @@
+"""The console's own files: compressed once, under a path that changes with what they hold."""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import attrs
+from aiohttp import ETag, hdrs, web
+
+from web.console.bundle import STYLE, bundles
+
+FOLDER: Final = Path(__file__).parent
+OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
+MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+AGAIN: Final = "no-cache"
+
+
+@attrs.frozen
+class Asset:
+    """A file as it is sent. ``brotli``: smaller still; where somebody compressed it before."""
+
+    name: str
+    media: str
+    plain: bytes = attrs.field(repr=False)
+    compressed: bytes = attrs.field(repr=False)
+    brotli: bytes | None = attrs.field(default=None, repr=False)
+
+    @property
+    def tag(self) -> str:
+        return hashlib.sha256(self.plain).hexdigest()[:20]
+
+    def taken(self, accepted: str) -> tuple[bytes, str]:
+        """The smallest that is accepted, and how it is encoded. Only over TLS is it brotli."""
+        if self.brotli is not None and "br" in accepted.replace(" ", "").split(","):
+            return self.brotli, "br"
+        return (self.compressed, "gzip") if "gzip" in accepted else (self.plain, "")
+
+
+@attrs.frozen
+class Assets:
+    """All of them, and one name for just these: their modules find each other beside them."""
+
+    files: dict[str, Asset]
+    version: str
+
+    def url(self, name: str) -> str:
+        """Where a page finds a file. KeyError when there is none; all styles are in one."""
+        return f"/console/static/{self.version}/{self.files[sent_as(name)].name}"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """One file; of another version, as a gateway beside us asks for, what there is here."""
+        asset = self.files.get(sent_as(request.match_info["name"]))
+        if asset is None:
+            raise web.HTTPNotFound
+        known = request.if_none_match or ()
+        if any(tag.value in (asset.tag, "*") for tag in known):
+            return self._finished(request, asset, web.Response(status=304))
+        body, encoding = asset.taken(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        answer = web.Response(body=body, content_type=asset.media, charset="utf-8")
+        if encoding:
+            answer.headers[hdrs.CONTENT_ENCODING] = encoding
+        return self._finished(request, asset, answer)
+
+    def _finished(self, request: web.Request, asset: Asset, answer: web.Response) -> web.Response:
+        ours = request.match_info["version"] == self.version
+        answer.headers[hdrs.CACHE_CONTROL] = FOR_EVER if ours else AGAIN
+        answer.headers[hdrs.VARY] = "Accept-Encoding"
+        answer.etag = ETag(asset.tag, is_weak=True)  # it has several encodings
+        return answer
+
+
+def sent_as(name: str) -> str:
+    """The name of what a file is sent in."""
+    return STYLE if name.endswith(".css") else name
+
+
+@cache
+def assets() -> Assets:
+    """Read and compress them, once."""
+    own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
+    files = {name: _asset(name, text.encode()) for name, text in own.items()}
+    for path in [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]:
+        files[path.name] = _asset(path.name, path.read_bytes(), path)
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name} {files[name].tag}\n".encode())
+    return Assets(files, whole.hexdigest()[:16])
+
+
+def _files(folder: Path, *endings: str) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in endings)
+
+
+def _asset(name: str, plain: bytes, path: Path | None = None) -> Asset:
+    beside = None if path is None else path.with_name(f"{name}.br")
+    brotli = beside.read_bytes() if beside is not None and beside.exists() else None
+    media = MEDIA[Path(name).suffix]
+    return Asset(name, media, plain, gzip.compress(plain, 9, mtime=0), brotli)

@@ -1,0 +1,59 @@
+"""Our own scripts and styles as they are sent: few files, without what only people read.
+
+No build: they are put together when the gateway starts, from files that are served by no other
+name. A script comes with what it alone imports, all styles come in one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+STYLE: Final = "console.css"  # begins the one that all styles are in
+_IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
+_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+_AROUND: Final = re.compile(r"\s*([{};,])\s*")
+
+
+def bundles(sources: Mapping[str, str]) -> dict[str, str]:
+    """What is sent, by its name; ``sources`` are the files by theirs."""
+    scripts = {name: text for name, text in sources.items() if name.endswith(".js")}
+    times = Counter(part for text in scripts.values() for part in _IMPORT.findall(text))
+    shared = {part for part, number in times.items() if number > 1}
+    sent = [name for name in scripts if name not in times or name in shared]
+    return {name: script(name, scripts, shared) for name in sent} | {STYLE: style(sources)}
+
+
+def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
+    """A module, and before it what it imports and does not share with others.
+
+    They have one scope: what they name at its top must differ.
+    """
+    parts = list(_parts(name, sources, shared))
+    texts = [_EXPORT.sub("", sources[part]) for part in parts[:-1]]
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0] if found[1] in shared else ""
+
+    return "".join(_bare(_IMPORT.sub(kept, text)) for text in [*texts, sources[name]])
+
+
+def style(sources: Mapping[str, str]) -> str:
+    """All styles, those of every page first."""
+    names = sorted(name for name in sources if name.endswith(".css") and name != STYLE)
+    whole = "".join(_COMMENT.sub("", sources[name]) for name in [STYLE, *names])
+    return _AROUND.sub(r"\1", whole).replace(": ", ":").strip()
+
+
+def _parts(name: str, sources: Mapping[str, str], shared: Collection[str]) -> Iterator[str]:
+    for part in _IMPORT.findall(sources[name]):
+        if part not in shared:
+            yield from _parts(part, sources, shared)
+    yield name
+
+
+def _bare(text: str) -> str:
+    """Without indentation, empty lines, and lines that are comments alone."""
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))

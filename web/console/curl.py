@@ -1,0 +1,75 @@
+"""The order of a job, put together again for a shell: what submits the same once more."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from rendertrust import money
+from rendertrust.frame_range import canonical, ordered, parse
+from sql.job_desk import DeskJob, DeskPart
+from sql.work import GRID, POOL
+from web.manifests import MANIFEST
+from web.placing import FRAMES_OF, NEEDS
+from web.submissions import PRIORITIES
+
+ORDERS: Final = ("sequential", "every_nth", "middle_first")
+
+
+def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
+    """``parts``: of a job of many units; None: it was not submitted by one request like this."""
+    if job.params.keys() & {FRAMES_OF, MANIFEST} or (job.units > 1 and not parts):
+        return None
+    body = body_of(job, parts)
+    return " \\\n  ".join(
+        (
+            f"curl {shlex.quote(base.rstrip('/') + '/api/v1/jobs/dispatch')}",
+            '-H "Authorization: Bearer $RENDERTRUST_TOKEN"',
+            "-H 'Content-Type: application/json'",
+            f"-d {shlex.quote(orjson.dumps(body).decode())}",
+        )
+    )
+
+
+def body_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
+    """As it is submitted; what is usual is left out, but that it waits for a node."""
+    words = {number: word for word, number in PRIORITIES.items()}
+    usual = {"priority": "normal", "order": "sequential", "chunk": 1}
+    body: dict[str, Any] = {
+        "job_type": job.job_type,
+        "payload_ref": job.payload_ref,
+        "params": shown_params(job),
+        "queue": True,
+        **cut_of(job, parts),
+        "priority": words[job.priority],
+        "max_credits": None if job.cap is None else money.render(job.cap),
+        "pool": job.params.get(POOL),
+        "needs": job.params.get(NEEDS),
+    }
+    return {
+        name: value
+        for name, value in body.items()
+        if value is not None and usual.get(name) != value
+    }
+
+
+def cut_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
+    """Its frames, and how they are cut into units."""
+    if not parts:
+        return {}
+    frames = [parse(part.frames) for part in parts]
+    turns = sorted(range(len(parts)), key=lambda number: parts[number].place)
+    grid = job.params.get(GRID)
+    same = [order for order in ORDERS if list(ordered(range(len(parts)), order)) == turns]
+    return {
+        "frames": canonical(number for part in frames for number in part),
+        "chunk": max(len(part) for part in frames),
+        "tiles": f"{grid[0]}x{grid[1]}" if grid else None,
+        "order": same[0] if same else "sequential",
+    }
+
+
+def shown_params(job: DeskJob) -> Mapping[str, Any]:
+    """Those that its creator gave."""
+    return {name: value for name, value in job.params.items() if not name.startswith("_")}

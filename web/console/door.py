@@ -1,0 +1,261 @@
+"""From a request to a page and back: the steps that all pages, actions and streams share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from aiohttp import web
+
+from sql.users import UserRow
+from web.answers import REQUEST_ID, refusal
+from web.caller import CALLER
+from web.console.answers import (
+    Frame,
+    frame_of,
+    gone_to,
+    html,
+    refused,
+    sign_in_first,
+)
+from web.console.forms import form_of, ids_of, params_of, query_of
+from web.console.hub import ANYTHING, Happened, Hub
+from web.console.registry import ROOT, Action, Call, Page, Pages
+from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
+from web.console.view import Elsewhere, Go, View
+from web.console.way_back import way_back
+from web.converter import structure_query
+from web.endpoint import Endpoint
+from web.gateway import Gateway
+from web.middleware.problems import http_problem, problem_of
+from web.operations import NOT_AUTHENTICATED, Audience, Rate
+from web.problem import Problem, invalid, unavailable
+from web.rates import admit
+from web.reached import reached_at
+from web.tokens import CONSOLE_HOURS
+
+PAGE_SECONDS: Final = 1.85
+LIVE: Final = f"{ROOT}/live"
+NOT_YOURS: Final = Problem(403, "This page is for others")
+LATE: Final = unavailable("The gateway did not finish in time; try again")
+
+
+def live_path(page: Page) -> str:
+    """Where the changes of a page come from."""
+    return LIVE + page.path.removeprefix(ROOT)
+
+
+class Door:
+    """What is served under one path of the console. ``rate`` and ``audience`` are declared."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, audience: Audience) -> None:
+        self.rate: Final = rate
+        self.audience: Final = audience
+        self.gateway: Final = gateway
+        self.pages: Final = pages
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """A page, whatever happens."""
+        try:
+            return await self._served(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return self._refused(request, http_problem(error), None)
+        except ConnectionError:
+            raise  # the client has gone
+        except Exception as error:
+            return self._refused(request, problem_of(request, error), None)
+
+    async def _served(self, request: web.Request) -> web.StreamResponse:
+        visitor = await visitor_of(self.gateway, request)
+        if isinstance(visitor, Problem):
+            return self._refused(request, visitor, None)
+        subject = request[CALLER].subject if visitor is None else str(visitor.claims.subject)
+        over = await admit(self.gateway.rates, request, self.rate, subject)
+        if over is not None:
+            return self._refused(request, over, None)
+        if visitor is None:
+            return self._stranger(request)
+        answer = await self._answer(request, visitor)
+        if visitor.renewed is not None and not answer.prepared:
+            secure = is_secure(request, self.gateway)
+            keep(answer, visitor.renewed, secure=secure, seconds=CONSOLE_HOURS * 3600)
+        return answer
+
+    def _stranger(self, request: web.Request) -> web.StreamResponse:
+        return sign_in_first(request)
+
+    async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        raise NotImplementedError
+
+    def _refused(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: Visitor | None,
+        user: UserRow | None = None,
+    ) -> web.Response:
+        frame = frame_of(request, self.pages, visitor, user)
+        back = way_back(request, self.pages, visitor)
+        return refused(request, self.gateway, problem, frame, back)
+
+    async def _user(self, visitor: Visitor) -> UserRow | None:
+        return await self.gateway.users.by_id(visitor.claims.subject)
+
+    def _view(self, request: web.Request, visitor: Visitor, page: Page) -> View[Any] | Problem:
+        """What of which page is looked at; a Problem when it may not or cannot be."""
+        if visitor.who.role not in page.who:
+            return NOT_YOURS
+        ids = ids_of(request, page.absent)
+        if isinstance(ids, Problem):
+            return ids
+        query = query_of(request, page.query)
+        if isinstance(query, Problem):
+            return query
+        path = page.path.format_map({name: str(id_) for name, id_ in ids.items()})
+        return View(
+            gateway=self.gateway,
+            who=visitor.who,
+            path=path,
+            params=params_of(request, page.query),
+            ids=ids,
+            query=query,
+            base=reached_at(request, self.gateway.settings),
+        )
+
+
+class PageDoor(Door):
+    """A page."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, page: Page) -> None:
+        super().__init__(gateway, pages, page.rate, page.audience)
+        self._page = page
+
+    async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        user = await self._user(visitor)
+        view = self._view(request, visitor, self._page)
+        if isinstance(view, Problem):
+            return self._refused(request, view, visitor, user)
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                shown = await self._page.read(view)
+        except TimeoutError:
+            shown = LATE
+        if isinstance(shown, Problem):
+            return self._refused(request, shown, visitor, user)
+        if isinstance(shown, Go):
+            return gone_to(shown)
+        if isinstance(shown, Elsewhere):
+            return web.Response(status=303, headers={"Location": shown.url})
+        context = {
+            "title": self._page.title,
+            **shown,
+            "view": view,
+            "frame": self._frame(request, visitor, user, view),
+        }
+        return html(request, self.gateway, self._page.template, context, 200)
+
+    def _frame(
+        self, request: web.Request, visitor: Visitor, user: UserRow | None, view: View[Any]
+    ) -> Frame:
+        live = LIVE + view.url.removeprefix(ROOT) if self._page.live else ""
+        return frame_of(request, self.pages, visitor, user, live)
+
+
+class ActionDoor(Door):
+    """What a form is posted to: from a page of ours, by somebody who may change something."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, action: Action) -> None:
+        super().__init__(gateway, pages, action.rate, action.audience)
+        self._action = action
+
+    async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        done = await self._done(request, visitor)
+        if isinstance(done, Problem):
+            return self._refused(request, done, visitor, await self._user(visitor))
+        self._tell()
+        return gone_to(done)
+
+    def _tell(self) -> None:
+        """Whoever has something open here sees what was done, without waiting for its time."""
+        with suppress(LookupError):
+            self.gateway.registry.ref(Hub).tell(Happened(ANYTHING))
+
+    async def _done(self, request: web.Request, visitor: Visitor) -> Go | Problem:
+        if not is_own(request):
+            return FOREIGN
+        if visitor.who.role not in self._action.who:
+            return NOT_YOURS
+        ids = ids_of(request, self._action.absent)
+        if isinstance(ids, Problem):
+            return ids
+        fields = await form_of(request, self.gateway.settings.server.body_seconds)
+        if isinstance(fields, Problem):
+            return fields
+        form = None
+        if self._action.form is not None:
+            form = structure_query(fields, self._action.form)
+            if isinstance(form, list):
+                return invalid(form)
+        view = View(
+            gateway=self.gateway,
+            who=visitor.who,
+            path=request.path,
+            ids=ids,
+            query=form,
+            fields=fields,
+            request_id=request[REQUEST_ID],
+            base=reached_at(request, self.gateway.settings),
+        )
+        try:
+            async with asyncio.timeout(self._action.within):
+                return await self._action.act(view)
+        except TimeoutError:
+            return LATE
+
+
+class CallDoor(Door):
+    """An operation of the API, for the scripts of our own pages; it answers as the API does."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, call: Call) -> None:
+        super().__init__(gateway, pages, call.operation.rate, call.audience)
+        self._call = call
+        self._endpoint = Endpoint(call.operation, gateway)
+
+    def _stranger(self, request: web.Request) -> web.StreamResponse:
+        return refusal(request, NOT_AUTHENTICATED)
+
+    async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD") and not is_own(request):
+            return refusal(request, FOREIGN)
+        if visitor.who.role not in self._call.who:
+            return refusal(request, NOT_YOURS)
+        return await self._endpoint.serve_as(request, visitor.claims)
+
+    def _refused(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: Visitor | None,
+        user: UserRow | None = None,
+    ) -> web.Response:
+        return refusal(request, problem)
+
+
+class PublicDoor(Door):
+    """Something for whoever comes; ``make`` is given the request as it is."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, make: "Public") -> None:
+        super().__init__(gateway, pages, rate, Audience.PUBLIC)
+        self._make = make
+
+    async def _served(self, request: web.Request) -> web.StreamResponse:
+        over = await admit(self.gateway.rates, request, self.rate, request[CALLER].subject)
+        if over is not None:
+            return self._refused(request, over, None)
+        made = await self._make(request)
+        return self._refused(request, made, None) if isinstance(made, Problem) else made
+
+
+Public: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse | Problem]]

@@ -1,0 +1,61 @@
+"""What came with a request for a page or an action: ids of the path, query, form."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+from multidict import MultiDict
+
+from web.body import read_bytes
+from web.converter import parameter_of, structure_query, uuid_of
+from web.problem import Problem, invalid
+
+MEDIA: Final = "application/x-www-form-urlencoded"
+FIELDS_MAX: Final = 2_000
+NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
+
+
+def ids_of(request: web.Request, absent: str) -> dict[str, UUID] | Problem:
+    """The UUIDs of the path; 404 where something else stands."""
+    ids: dict[str, UUID] = {}
+    for name, text in request.match_info.items():
+        found = uuid_of(text)
+        if found is None:
+            return Problem(404, absent)
+        ids[name] = found
+    return ids
+
+
+def query_of(request: web.Request, kind: Any) -> Any:
+    """The query as ``kind``; a Problem where it is none."""
+    if kind is None:
+        return None
+    read = structure_query(request.query, kind)
+    return invalid(read) if isinstance(read, list) else read
+
+
+def params_of(request: web.Request, kind: Any) -> Mapping[str, str]:
+    """What the page knows of the query, as it came: all else is dropped from its address."""
+    if kind is None:
+        return {}
+    names = (parameter_of(field.name) for field in attrs.fields(kind))
+    return {name: request.query[name] for name in names if request.query.get(name)}
+
+
+async def form_of(request: web.Request, within: float) -> MultiDict[str] | Problem:
+    """The fields of a form, as many as have one name."""
+    raw = await read_bytes(request, within)
+    if isinstance(raw, Problem):
+        return raw
+    if raw and request.content_type != MEDIA:
+        return NOT_A_FORM
+    try:
+        pairs = parse_qsl(
+            raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
+        )
+    except ValueError:
+        return Problem(422, "The form cannot be read")
+    return MultiDict(pairs)

@@ -1,0 +1,66 @@
+"""The frames of a job as a page shows them: named, pictured where a browser can, with money."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from rendertrust.frame_range import parse
+from sql.job_desk import DeskFrame, DeskJob
+
+SHOWN: Final = 60  # of one page: each may be a whole picture
+_UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
+
+
+@attrs.frozen
+class Frame:
+    """``picture``: its result can be drawn. ``took``: seconds of its last attempt."""
+
+    number: int
+    name: str
+    state: str
+    attempt: int
+    node: str | None
+    picture: bool
+    file: bool
+    size: int | None
+    price: int
+    charged: int
+    took: float | None
+    note: str
+    error: str
+
+
+def frames_of(job: DeskJob, rows: Sequence[DeskFrame]) -> list[Frame]:
+    """All of a page."""
+    return [_frame(job.job_type, job.params, row) for row in rows]
+
+
+def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
+    count = 1 if row.frames is None else len(parse(row.frames))
+    done = row.state == "COMPLETED" and row.has_result
+    drawn = job_type == "render" and params.get("format") not in _UNSEEN
+    took = None
+    if row.started_at is not None and row.ended_at is not None:
+        took = (row.ended_at - row.started_at).total_seconds()
+    return Frame(
+        number=row.number,
+        name=f"no. {row.number}" if row.frames is None else row.frames,
+        state=row.state,
+        attempt=row.attempt,
+        node=row.node_name,
+        picture=done and drawn and count == 1 and not params.get("noisy"),
+        file=done,
+        size=row.result_size,
+        price=row.price,
+        charged=row.charged,
+        took=took,
+        note=_note(row, count),
+        error=row.error_message or "",
+    )
+
+
+def _note(row: DeskFrame, count: int) -> str:
+    if row.tiles:
+        return f"{row.tiles - row.missing} of {row.tiles} tiles"
+    return f"{count} frames" if count > 1 else ""

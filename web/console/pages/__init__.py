@@ -1,0 +1,12 @@
+"""The pages, one file each: whatever module of this folder declares pages is served."""
+
+import pkgutil
+from importlib import import_module
+
+from web.console.registry import Pages
+
+
+def every_page() -> Pages:
+    """What all modules of this folder declare."""
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    return Pages(import_module(f"{__name__}.{name}").pages for name in names)

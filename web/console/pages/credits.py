@@ -1,0 +1,65 @@
+"""One's own credits: what there is, what is held of it, what was bought; and more of them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sql.span import Span
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, Table, table
+from web.console.view import Shown, View
+from web.rights import Role
+from web.routes import purchases
+
+pages = Pages()
+ROWS: Final = 50
+HOLDS: Final = (
+    Column("For", "reference"),
+    Column("Amount", "amount", "number"),
+    Column("Since", "created_at", "time"),
+)
+PURCHASES: Final = (
+    Column("What", "sku"),
+    Column("Credits", "units", "number"),
+    Column("Price", "amount", "number"),
+    Column("State", "state"),
+    Column("When", "created_at", "time"),
+)
+SKUS: Final = (
+    Column("What", "title"),
+    Column("Credits", "units", "number"),
+    Column("Price", "amount", "number"),
+    Column("Buy"),
+)
+pages.call("/api/credits/checkout", purchases.operations, purchases.checkout)
+
+
+@pages.page(
+    "/credits",
+    "Credits",
+    "credits.html",
+    query=Sorted,
+    who=frozenset({Role.USER, Role.OPERATOR, Role.ADMIN}),
+    nav=Nav("Credits", "c", 30, "coin"),
+    live=("figures", "holds", "bought"),
+    topics=("jobs",),
+    every=5.0,
+)
+async def credits_(view: View[Sorted]) -> Shown:
+    """The viewer's own, whatever his role is."""
+    gateway, user = view.gateway, view.who.user
+    return {
+        "balance": await gateway.credits.balance(user),
+        "holds": held(view, await gateway.credits.holds(user, Span(ROWS))),
+        "purchases": bought(view, await gateway.sales.purchases.page(user, ROWS)),
+        "skus": table(await gateway.sales.skus.all(), SKUS, view.query.sort, "amount", "skus"),
+    }
+
+
+def held(view: View[Sorted], rows: Sequence[Any]) -> Table:
+    """What is held, as the address has it sorted."""
+    return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
+
+
+def bought(view: View[Sorted], rows: Sequence[Any]) -> Table:
+    """What was bought, as the address has it sorted."""
+    return table(rows, PURCHASES, view.query.sort, "-created_at", "bought")

@@ -1,0 +1,130 @@
+"""Dead letters: what came to nothing and waits for somebody, tried again or put aside."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import attrs
+from msgspec import Meta
+
+from web.console.registry import Nav, Pages
+from web.console.tables import SORTED_MOST, Column, page_of, table
+from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.dead_letters import AT_ONCE, KINDS, Desk, Kind, LettersDone
+from web.doer import Doer
+from web.problem import Problem
+from web.routes import dead_letters as api
+
+pages = Pages()
+ROWS: Final = 50
+PATH: Final = "/console/dead-letters"
+# By what a kind has: what it is, why, whose it is, where it failed, how often, when.
+COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
+    "jobs": (
+        Column("Job", "about"),
+        Column("Why", "reason"),
+        Column("Whose", "whose"),
+        Column("Node", "where"),
+        Column("Attempts", "tried", "number"),
+        Column("When", "at", "time"),
+    ),
+    "events": (
+        Column("Event", "about"),
+        Column("Why", "reason"),
+        Column("Whose", "whose"),
+        Column("About", "where"),
+        Column("Read", "tried", "number"),
+        Column("When", "at", "time"),
+    ),
+    "messages": (
+        Column("Message", "about"),
+        Column("Why", "reason"),
+        Column("To", "where"),
+        Column("When", "at", "time"),
+    ),
+}
+LABELS: Final = {"jobs": "Jobs", "events": "Stripe events", "messages": "Actor messages"}
+NOTHING: Final = Problem(422, "No dead letter was selected")
+NOBODY: Final = Problem(403, "Your account is not there any more")
+pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS)
+
+
+@attrs.frozen
+class Query:
+    kind: Literal["jobs", "events", "messages"] = "jobs"
+    sort: Annotated[str, Meta(max_length=40)] = ""
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@pages.page(
+    "/dead-letters",
+    "Dead letters",
+    "dead_letters.html",
+    who=OVERSEERS,
+    query=Query,
+    nav=Nav("Dead letters", "d", 70, "mail"),
+    live=("tabs", "rows"),
+    topics=("jobs",),
+    every=5.0,
+    rest=1.0,
+)
+async def dead_letters(view: View[Query]) -> Shown:
+    """Those of one kind, and how many there are of each."""
+    desk, query = _desk(view), view.query
+    found = await desk.page(query.kind, limit=SORTED_MOST)
+    whole = table(found.letters, COLUMNS[query.kind], query.sort, "-at")
+    counts = await desk.counts()
+    return {
+        "kind": query.kind,
+        "label": LABELS[query.kind],
+        "tabs": [
+            (LABELS[kind], f"{PATH}?kind={kind}", counts[kind], kind == query.kind)
+            for kind in KINDS
+        ],
+        "letters": page_of(whole, query.offset, ROWS),
+    }
+
+
+@pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")
+async def retry(view: View) -> Go | Problem:
+    """Those that are selected, or all of a kind, each again."""
+    kind, ids = await _chosen(view)
+    if not ids:
+        return NOTHING
+    return _gone(kind, "tried again", await _desk(view).retry(kind, ids, _reason(view)))
+
+
+@pages.action("/dead-letters/discard", who=ADMINS)
+async def discard(view: View) -> Go | Problem:
+    """Those that are selected, or all of a kind, are listed no more."""
+    kind, ids = await _chosen(view)
+    if not ids:
+        return NOTHING
+    done = await _desk(view).discard(kind, ids, _reason(view))
+    return NOBODY if done is None else _gone(kind, "put aside", done)
+
+
+async def _chosen(view: View) -> tuple[Kind, list[str]]:
+    """What the form names: with ``all``, as many as are done at once."""
+    named: list[Kind] = [each for each in KINDS if each == view.fields.get("kind")]
+    kind = named[0] if named else KINDS[0]
+    if "all" in view.fields:
+        page = await _desk(view).page(kind, limit=AT_ONCE)
+        return kind, [letter.id for letter in page.letters]
+    return kind, list(dict.fromkeys(view.fields.getall("letter", [])))[:AT_ONCE]
+
+
+def _gone(kind: Kind, became: str, done: LettersDone) -> Go:
+    number = len(done.done)
+    words = f"{number} {'is' if number == 1 else 'are'} {became}."
+    whys = dict.fromkeys(each.why for each in done.refused)
+    if done.refused:
+        words += f" {len(done.refused)} not: {'; '.join(whys)}."
+    return Go(f"{PATH}?kind={kind}", words)
+
+
+def _reason(view: View) -> str:
+    return view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
+
+
+def _desk(view: View[Any]) -> Desk:
+    return Desk(Doer(view.gateway, view.who.user, view.request_id))

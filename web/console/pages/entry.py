@@ -1,0 +1,91 @@
+"""One entry of the ledger and its proof, recomputed in the browser; also as a file of its own."""
+
+import asyncio
+from typing import Annotated, Any, Final
+
+import attrs
+from aiohttp import web
+from msgspec import Meta
+
+from web.console.proof_file import proof_file
+from web.console.registry import Pages
+from web.console.view import OVERSEERS, Shown, View
+from web.gateway import Gateway
+from web.operations import Call, Operations
+from web.problem import Problem
+from web.routes.anchors import held_against_chain
+from web.routes.ledger import ABSENT, NOT_FOUND, EntryProof, Standing, proof_of, stands
+
+pages = Pages()
+files = Operations()
+CHAIN_SECONDS: Final = 1.0
+Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+@attrs.frozen
+class Query:
+    number: Number
+
+
+@pages.page("/ledger/entry", "Entry", "entry.html", query=Query, absent=ABSENT)
+async def entry(view: View[Query]) -> Shown | Problem:
+    """Its leaf, its way to the root, and what the gateway says of the chain."""
+    found = await stands(view.gateway, view.owner, view.query.number)
+    if isinstance(found, Problem):
+        return found
+    shown = await shown_proof(view.gateway, found)
+    return {"title": f"Entry no. {view.query.number}", "number": view.query.number, **shown}
+
+
+@attrs.frozen
+class Word:
+    number: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,17}$")]
+
+
+@files.get(
+    "/console/ledger/file/{number}",
+    words=Word,
+    answers={200: str},
+    media="text/html",
+    rate="read",
+    hidden=True,
+    absent=ABSENT,
+)
+async def saved(call: Call) -> web.Response | Problem:
+    """The proof as one page that needs nobody."""
+    assert call.claims is not None, "the console knows who asks"
+    owner = None if call.claims.role in OVERSEERS else call.caller
+    number = int(call.words["number"])
+    found = await stands(call.gateway, owner, number)
+    if isinstance(found, Problem):
+        return NOT_FOUND if found.status == NOT_FOUND.status else found
+    text = proof_file({"number": number, **await shown_proof(call.gateway, found)})
+    answer = web.Response(text=text, content_type="text/html")
+    answer.headers["Content-Disposition"] = f'attachment; filename="proof-{number}.html"'
+    answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+pages.call("/ledger/file/{number}", files, saved)
+
+
+async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
+    """What the viewer takes: the proof as the API gives it, and the gateway's word on the chain."""
+    proof: EntryProof = await proof_of(gateway, standing)
+    return {
+        "proof": attrs.asdict(proof),
+        "chain": await _chain(gateway, standing),
+        "asked_at": gateway.clock.now(),
+    }
+
+
+async def _chain(gateway: Gateway, standing: Standing) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHAIN_SECONDS):
+            found = await held_against_chain(gateway, standing)
+    except TimeoutError:
+        found = None
+    if found is None or isinstance(found, Problem):
+        return {"state": "away", "verified": False, "reason": "the chain does not answer now"}
+    return attrs.asdict(found)

@@ -1,0 +1,112 @@
+"""The fleet: every node with how it is, what it works on, and what it earned of late."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+import attrs
+from msgspec import Meta
+
+from sql.fleet import SORTED_MOST, Fleet, ListedNode, Search
+from sql.operators import Operators
+from web.connections import Connection
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, sort_of
+from web.console.view import Shown, View
+
+pages = Pages()
+ROWS: Final = 50
+USUAL: Final = "-created"
+LATELY: Final = timedelta(days=30)  # what nodes earned is shown of
+TABS: Final = (
+    ("All", ""),
+    ("Healthy", "HEALTHY"),
+    ("Unhealthy", "UNHEALTHY"),
+    ("Offline", "OFFLINE"),
+    ("Registered", "REGISTERED"),
+    ("Draining", "DRAINING"),
+    ("Quarantined", "QUARANTINED"),
+    ("Revoked", "REVOKED"),
+)
+OWN: Final = (
+    Column("Node", "name"),
+    Column("Status", "status"),
+    Column("Load", "load", "number"),
+    Column("Works on"),
+    Column("Last pong"),
+    Column("Last seen", "seen", "time"),
+    Column("Earned, 30 d", "earned", "number"),
+)
+ALL: Final = (*OWN[:2], Column("Owner", "owner"), *OWN[2:])
+
+
+@attrs.frozen
+class Query:
+    q: Annotated[str, Meta(max_length=100)] = ""
+    is_: Annotated[str, Meta(max_length=20)] = ""
+    show: Literal["table", "tiles"] = "table"
+    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class Line:
+    """A node of the list, and its socket at this gateway, if it has one."""
+
+    node: ListedNode
+    socket: Connection | None
+
+
+@pages.page(
+    "/fleet",
+    "Fleet",
+    "fleet.html",
+    query=Query,
+    nav=Nav("Fleet", "f", 20, "fleet"),
+    live=("figures", "tabs", "rows"),
+    topics=("jobs",),
+    every=5.0,
+    rest=1.0,
+)
+async def fleet(view: View[Query]) -> Shown:
+    """A page of those that are looked for, as a table or as tiles."""
+    query, desk, everybody = view.query, Fleet(view.gateway.database), view.owner is None
+    columns = ALL if everybody else OWN
+    sort = sort_of(query.sort, columns, USUAL)
+    word = next((word for _, word in TABS if word and word == query.is_.upper()), None)
+    text = query.q.strip() or None
+    search = Search(text, word, sort.text)
+    rows = await desk.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
+    counts = await desk.counts(view.owner, text)
+    totals = (
+        None if view.owner is None else await Operators(view.gateway.database).totals(view.owner)
+    )
+    return {
+        "columns": columns,
+        "sort": sort,
+        "everybody": everybody,
+        "counts": counts,
+        "totals": None if totals is None else totals[0],
+        "sockets": view.gateway.console.connections.living,
+        "tabs": tabs_of(counts, word or ""),
+        "tiles": query.show == "tiles",
+        "lines": lines_of(view, rows[:ROWS]),
+        "looked_for": bool(text or word),
+        "before": max(0, query.offset - ROWS) if query.offset else None,
+        "after": query.offset + ROWS if len(rows) > ROWS else None,
+    }
+
+
+def lines_of(view: View[Query], rows: Sequence[ListedNode]) -> list[Line]:
+    """Each with the socket that it has now."""
+    known = view.gateway.console.connections
+    return [Line(row, known.open_of(row.id)) for row in rows]
+
+
+def tabs_of(counts: Mapping[str, int], here: str) -> Sequence[tuple[str, str, int, bool]]:
+    """Label, word, how many, and whether it is this one; what nobody is said to be is left out."""
+    return [
+        (label, word.lower(), counts[word], word == here)
+        for label, word in TABS
+        if counts[word] or word == here or word in ("", "HEALTHY", "OFFLINE")
+    ]

@@ -1,0 +1,154 @@
+"""Jobs of many frames: each frame's file, one of them done again, and the job while it is open."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
+from rendertrust import money
+from web.archives import address_of
+from web.console.registry import Pages
+from web.console.view import Elsewhere, Go, View
+from web.control import steered
+from web.doer import Doer
+from web.orders import NOT_FOUND
+from web.problem import Problem
+from web.reference import place_of
+from web.routes import videos
+from web.routes.jobs import URL_SECONDS
+from web.routes.videos import NewVideo
+from web.submissions import PRIORITIES
+
+pages = Pages()
+ABSENT: Final = "Job not found"
+NO_FILE: Final = Problem(404, "There is no such file, or not yet")
+NOBODY: Final = Problem(403, "Your account is not there any more")
+NUMBER_MAX: Final = 10**7
+Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
+MaybeAmount = Annotated[
+    str, Meta(pattern=r"^$|^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$", description="an amount, or ''")
+]
+
+
+@attrs.frozen
+class Which:
+    """``of`` is the attempt: another one is another picture, and another address."""
+
+    unit: Number
+    of: Number = 0
+
+
+@attrs.frozen
+class Again:
+    unit: Number
+
+
+@attrs.frozen
+class Film:
+    container: Literal["MP4", "WEBM"] = "MP4"
+
+
+@attrs.frozen
+class Wish:
+    priority: Literal["low", "normal", "high"]
+    max_credits: MaybeAmount = ""
+
+
+@pages.page("/frames/{job}", "Frame", "", query=Which, absent=NO_FILE.detail)
+async def frame(view: View[Which]) -> Elsewhere | Problem:
+    """Where what a unit made is, for those who may see it."""
+    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
+    if row is None:
+        return NO_FILE
+    units = await view.gateway.jobs.unit_page(row.id, view.query.unit - 1, 1)
+    found = next((each for each in units if each.number == view.query.unit), None)
+    if found is None or found.state != "COMPLETED" or found.result_key is None:
+        return NO_FILE
+    place = place_of(found.result_key)
+    if place is None or place.bucket != view.gateway.settings.objects.bucket:
+        return NO_FILE
+    if not place.key.startswith(f"results/{row.user_id}/"):
+        return NO_FILE
+    objects = view.gateway.objects
+    return Elsewhere(await objects.presign_get(place.key, within=URL_SECONDS, base=view.base))
+
+
+@pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
+async def archive(view: View) -> Elsewhere | Problem:
+    """Where all frames of a job that is complete are, as a zip."""
+    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
+    if row is None or row.status != "COMPLETED" or row.units == 1:
+        return NO_FILE
+    base = view.base or view.gateway.sales.url()
+    return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
+
+
+@pages.action("/jobs/{id}/video", form=Film, absent=ABSENT, rate="dispatch")
+async def make_video(view: View[Film]) -> Go | Problem:
+    """Have a video made of one's own job, and on to the job that makes it."""
+    wish = NewVideo(container=view.query.container)
+    outcome = await videos.made(view.gateway, view.who.user, view.ids["id"], wish)
+    if isinstance(outcome, Problem):
+        return outcome
+    return Go(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
+
+
+@pages.action("/jobs/{id}/pause", absent=ABSENT)
+async def pause(view: View) -> Go | Problem:
+    """Begin nothing more of it."""
+    return await _steer(view, "pause", JobPause, "It is paused; what nodes have of it they finish.")
+
+
+@pages.action("/jobs/{id}/resume", absent=ABSENT)
+async def resume(view: View) -> Go | Problem:
+    """Go on with it."""
+    return await _steer(view, "resume", JobResume, "It goes on.")
+
+
+@pages.action("/jobs/{id}/stop", absent=ABSENT)
+async def stop(view: View) -> Go | Problem:
+    """End it, and keep what is complete."""
+    return await _steer(view, "stop", JobStop, "It is stopped; what was held for the rest is back.")
+
+
+@pages.action("/jobs/{id}/retry-unit", form=Again, absent=ABSENT)
+async def retry_unit(view: View[Again]) -> Go | Problem:
+    """Do a frame again that failed."""
+
+    def effect(job: UUID, user: UUID) -> OfJob:
+        return UnitRetry(job, view.query.unit, user)
+
+    return await _steer(view, "retry_unit", effect, "It is tried again; its price is held anew.")
+
+
+@pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT)
+async def change(view: View[Wish]) -> Go | Problem:
+    """Another priority, another cap."""
+    wish = view.query
+    cap = money.parse(wish.max_credits) if wish.max_credits else None
+
+    def effect(job: UUID, user: UUID) -> OfJob:
+        return JobChange(job, user, PRIORITIES[wish.priority], cap)
+
+    return await _steer(view, "change", effect, "It is changed.")
+
+
+async def _steer(
+    view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
+) -> Go | Problem:
+    """By its owner; by an admin of anybody's, which is written down."""
+    job = view.ids["id"]
+    row = await view.gateway.jobs.past(job, None if view.is_admin else view.who.user)
+    if row is None:
+        return NOT_FOUND
+    act = None
+    if view.is_admin:
+        doer = Doer(view.gateway, view.who.user, view.request_id)
+        act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
+        if act is None:
+            return NOBODY
+    refused = await steered(view.gateway, effect(job, row.user_id), act)
+    return refused if refused is not None else Go(f"/console/jobs/{job}", said)

@@ -1,0 +1,140 @@
+"""One job: its way, its picture, what was said of it, what it cost, and why it waits or failed."""
+
+from typing import Annotated, Final
+
+import attrs
+from msgspec import Meta
+
+from actors.kernel import AskFailed
+from actors.notifier.messages import Line, Notifier, Progress, ProgressOf, TailOf
+from sql.job_desk import DeskJob, DeskUnit, JobDesk
+from web.console.curl import curl_of, shown_params
+from web.console.frames import SHOWN, frames_of
+from web.console.money_lines import bill_of
+from web.console.registry import Pages
+from web.console.timeline import Known, steps_of
+from web.console.view import OVERSEERS, Shown, View
+from web.dead_letters import CLASSES
+from web.orders import CANCELLABLE, RETRYABLE
+from web.problem import Problem
+from web.routes import ledger
+from web.waiting import why
+
+pages = Pages()
+ASK_SECONDS: Final = 0.5
+ABSENT: Final = "Job not found"
+NO_JOB: Final = Problem(404, ABSENT)
+# What a creator can do about a failure, by whose fault it was.
+ADVICE: Final = {
+    "scene": "Something in the scene or its parameters is wrong: mend it, and submit it anew.",
+    "node": "The nodes that tried it are to blame: try it again.",
+    "network": "Nodes were lost again and again while they worked on it: try it again.",
+    "gateway": "No node took it in time: try it again when there are nodes that do such jobs.",
+    "verifier": "What the node delivered did not hold: try it again.",
+}
+ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
+WORDS: Final = {-1: "low", 0: "normal", 1: "high"}
+pages.call("/proofs/{entry_id}", ledger.operations, ledger.proof)
+
+
+@attrs.frozen
+class Query:
+    """``after``: the number of the last frame of the page before."""
+
+    after: Annotated[int, Meta(ge=-1, le=10**7)] = -1
+
+
+@pages.page(
+    "/jobs/{id}",
+    "Job",
+    "job.html",
+    query=Query,
+    live=("state", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
+    topics=("jobs",),
+    every=2.0,
+    rest=0.4,
+    absent=ABSENT,
+)
+async def job(view: View[Query]) -> Shown | Problem:
+    """All that is known of it."""
+    desk = JobDesk(view.gateway.database)
+    row = await desk.job(view.owner, view.ids["id"])
+    if row is None:
+        return NO_JOB
+    holds, entries = await desk.holds(row.id), await desk.entries(row.id)
+    units, attempts = await desk.units(row.id), await desk.attempts(row.id)
+    charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
+    known = Known(row, units, attempts, holds, charges, anchoring=chain)
+    base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
+    failed = next((unit for unit in units if unit.error_class is not None), None)
+    return {
+        "title": f"Job {str(row.id)[:8]}",
+        "job": row,
+        "units": units,
+        "attempts": attempts,
+        "tries": len(attempts) + sum(lives(unit) for unit in units),
+        "steps": steps_of(known),
+        "bill": bill_of(holds, entries),
+        "progress": await progress_of(view, row),
+        "lines": await tail_of(view, row),
+        "why": await why(view.gateway, row),
+        "blame": CLASSES.get(failed.error_class, "") if failed else "",
+        "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
+        "curl": curl_of(base, row, await desk.parts(row.id)),
+        "params": shown_params(row),
+        "is_own": row.user_id == view.who.user,
+        "may_retry": row.status in RETRYABLE and row.retried_by is None and row.units == 1,
+        "may_cancel": row.status in CANCELLABLE,
+        "may_steer": row.status not in ENDED,
+        "priority": WORDS[row.priority],
+        "eta": eta_of(view, row),
+        "everybody": view.who.role in OVERSEERS,
+        **await frames_shown(view, desk, row),
+    }
+
+
+async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
+    """A page of its frames; none of a job of one unit."""
+    if row.units == 1:
+        return {"frames": [], "first": True, "after": None}
+    after = view.query.after
+    rows = await desk.frames(row.id, after, SHOWN + 1)
+    return {
+        "frames": frames_of(row, rows[:SHOWN]),
+        "first": after <= 0,
+        "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,
+    }
+
+
+def eta_of(view: View[Query], row: DeskJob) -> float | None:
+    """Seconds that are left if the others take as long as those that are done, roughly."""
+    if row.status != "RUNNING" or row.dispatched_at is None or not row.done:
+        return None
+    gone = (view.now - row.dispatched_at).total_seconds()
+    left = gone / row.done * (row.units - row.done - row.failed)
+    return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
+
+
+def lives(unit: DeskUnit) -> bool:
+    """Whether the unit's row tells of an attempt that stands among no others."""
+    return unit.attempt > 0 and unit.state in ("DISPATCHED", "RUNNING", "COMPLETED")
+
+
+async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:
+    """How far it is, as its node said last."""
+    if row.status != "RUNNING":
+        return None
+    try:
+        notifier = view.gateway.registry.ref(Notifier)
+        return await notifier.ask(ProgressOf(row.id), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return None
+
+
+async def tail_of(view: View[Query], row: DeskJob) -> tuple[Line, ...]:
+    """The last lines that its nodes said."""
+    try:
+        notifier = view.gateway.registry.ref(Notifier)
+        return await notifier.ask(TailOf(row.id), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return ()

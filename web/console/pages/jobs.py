@@ -1,0 +1,207 @@
+"""Jobs: looked for by tabs and words, tried again or cancelled, many at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.kernel import AskFailed
+from sql.job_desk import SORTED_MOST, JobDesk, Wish
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, sort_of
+from web.console.view import Go, Shown, View
+from web.converter import uuid_of
+from web.dead_letters import said
+from web.doer import Doer
+from web.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
+from web.orders import Again, again, call_off
+from web.problem import Problem
+
+pages = Pages()
+ROWS: Final = 50
+AT_ONCE: Final = 100
+USUAL: Final = "-created"
+NOBODY: Final = Problem(403, "Your account is not there any more")
+NOTHING: Final = Problem(422, "No job was selected")
+TABS: Final = (
+    ("All", "", ()),
+    ("Waiting", "queued", ("QUEUED",)),
+    ("Running", "active", GROUPS["active"]),
+    ("Paused", "paused", ("PAUSED",)),
+    ("Completed", "completed", ("COMPLETED",)),
+    ("Failed", "failed", ("FAILED",)),
+    ("Cancelled", "cancelled", ("CANCELLED",)),
+)
+OWN: Final = (
+    Column("Job", "type"),
+    Column("Status", "status"),
+    Column("Node", "node"),
+    Column("Price", "price", "number"),
+    Column("Took", "took", "number"),
+    Column("Submitted", "created", "time"),
+)
+ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
+
+
+@attrs.frozen
+class Query:
+    q: Annotated[str, Meta(max_length=500)] = ""
+    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@pages.page(
+    "/jobs",
+    "Jobs",
+    "jobs.html",
+    query=Query,
+    nav=Nav("Jobs", "j", 10, "jobs"),
+    live=("tabs", "rows"),
+    topics=("jobs",),
+    every=5.0,
+    rest=0.5,
+)
+async def jobs(view: View[Query]) -> Shown:
+    """A page of those that the filter means, with how many of each state there are."""
+    query, desk, everybody = view.query, JobDesk(view.gateway.database), view.owner is None
+    columns = ALL if everybody else OWN
+    sort = sort_of(query.sort, columns, USUAL)
+    wish = wish_of(query.q, view.now, of_everybody=everybody)
+    misread = wish.said if isinstance(wish, Misread) else ""
+    meant = Wish() if isinstance(wish, Misread) else wish
+    rows = [] if misread else await desk.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
+    counts = await desk.counts(view.owner, meant)
+    return {
+        "columns": columns,
+        "sort": sort,
+        "everybody": everybody,
+        "tabs": tabs_of(view, meant, counts),
+        "capped": sum(counts.values()) >= SORTED_MOST,
+        "misread": misread,
+        "rows": rows[:ROWS],
+        "before": max(0, query.offset - ROWS) if query.offset else None,
+        "after": query.offset + ROWS if len(rows) > ROWS else None,
+        "first": query.offset + 1,
+        "words": words_of(await desk.words(view.owner), everybody=everybody),
+        "url": view.url,
+    }
+
+
+def tabs_of(
+    view: View[Query], wish: Wish, counts: Mapping[str, int]
+) -> Sequence[tuple[str, str, int, bool]]:
+    """Label, filter, how many, and whether it is this one. A tab changes the filter's status."""
+    here = frozenset(wish.statuses or ())
+    return [
+        (
+            label,
+            with_status(view.query.q, word),
+            sum(counts[each] for each in statuses or counts),
+            here == frozenset(statuses),
+        )
+        for label, word, statuses in TABS
+    ]
+
+
+def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[str, Any]:
+    """What the filter's field offers while one types."""
+    statuses = [tab[1] for tab in TABS[1:]]
+    words = [word for word in WORDS if everybody or word != "user"]
+    return {
+        "words": [[f"{word}:", WHAT[word]] for word in words],
+        "values": {
+            "status": [*statuses, "open", "ended"],
+            "type": list(known["types"]),
+            "node": list(known["nodes"]),
+            "since": ["1h", "1d", "7d", "30d"],
+            "until": ["1h", "1d", "7d", "30d"],
+        },
+    }
+
+
+@pages.action("/jobs/retry", within=15.0)
+async def retry_some(view: View) -> Go | Problem:
+    """Those that are selected, each as a new job."""
+    return await _each(view, "retry")
+
+
+@pages.action("/jobs/cancel", within=15.0)
+async def cancel_some(view: View) -> Go | Problem:
+    """Those that are selected."""
+    return await _each(view, "cancel")
+
+
+@pages.action("/jobs/{id}/retry", absent="Job not found")
+async def retry_one(view: View) -> Go | Problem:
+    """One, and on to the job that does it again."""
+    outcome = await _retry(view, view.ids["id"])
+    if isinstance(outcome, Again):
+        words = "It is done again by this job." if outcome.is_new else "It was done again before."
+        return Go(f"/console/jobs/{outcome.job}", words)
+    return outcome if isinstance(outcome, Problem) else Problem(409, said(outcome).capitalize())
+
+
+@pages.action("/jobs/{id}/cancel", absent="Job not found")
+async def cancel_one(view: View) -> Go | Problem:
+    """One that no node has begun."""
+    outcome = await _cancel(view, view.ids["id"])
+    if isinstance(outcome, Problem):
+        return outcome
+    return Go(f"/console/jobs/{view.ids['id']}", "It is cancelled; what was held was given back.")
+
+
+async def _each(view: View, verb: str) -> Go | Problem:
+    """One after the other; the page says what became of them."""
+    wanted = [uuid_of(text) for text in view.fields.getall("job", [])][:AT_ONCE]
+    chosen = list(dict.fromkeys(job for job in wanted if job is not None))
+    if not chosen:
+        return NOTHING
+    done, refused = 0, dict[str, int]()
+    for job in chosen:
+        why = await _why_not(view, verb, job)
+        if why is None:
+            done += 1
+        else:
+            refused[why] = refused.get(why, 0) + 1
+    return Go(view.fields.get("back", "/console/jobs"), told(verb, done, refused))
+
+
+async def _why_not(view: View, verb: str, job: UUID) -> str | None:
+    """Do it; None, or what kept it."""
+    try:
+        outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
+    except AskFailed:
+        return "the gateway is busy; try again"
+    if isinstance(outcome, Again | UUID):
+        return None
+    return said(outcome)
+
+
+def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
+    """What was done, and what was not and why."""
+    became = "tried again" if verb == "retry" else "cancelled"
+    words = f"{done} {'job is' if done == 1 else 'jobs are'} {became}."
+    kept = "; ".join(f"{number}: {why}" for why, number in refused.items())
+    return f"{words} Not {became}: {kept}." if refused else words
+
+
+async def _retry(view: View, job: UUID) -> Any:
+    if not view.is_admin:
+        return await again(view.gateway, job, view.who.user)
+    act = await _act(view, "jobs.retry", job)
+    return NOBODY if act is None else await again(view.gateway, job, None, act)
+
+
+async def _cancel(view: View, job: UUID) -> UUID | Problem:
+    if not view.is_admin:
+        return await call_off(view.gateway, job, view.who.user)
+    act = await _act(view, "jobs.cancel", job)
+    return NOBODY if act is None else await call_off(view.gateway, job, None, act)
+
+
+async def _act(view: View, name: str, job: UUID) -> Any:
+    reason = view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
+    doer = Doer(view.gateway, view.who.user, view.request_id)
+    return await doer.act(name, f"job:{job}", reason, {})

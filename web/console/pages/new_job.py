@@ -1,0 +1,49 @@
+"""A new job: a file is uploaded from the browser, and the job submitted, both through the API."""
+
+from typing import Annotated, Final
+
+import attrs
+from msgspec import Meta
+
+from sql.prices import shown
+from web.console.registry import Pages
+from web.console.view import Go, Shown, View
+from web.plan import CHUNK_MAX
+from web.routes import jobs, quotes, uploads
+
+pages = Pages()
+FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
+ORDERS: Final = (
+    ("sequential", "one after the other"),
+    ("every_nth", "each tenth, then between"),
+    ("middle_first", "both ends, then the middle"),
+)
+SENT_AT_ONCE: Final = uploads.PUT_BYTES_MAX
+pages.call("/api/uploads", uploads.operations, uploads.announce)
+pages.call("/api/uploads/{upload_id}/complete", uploads.operations, uploads.complete)
+pages.call("/api/jobs/dispatch", jobs.operations, jobs.dispatch)
+pages.call("/api/jobs/quote", quotes.operations, quotes.quote)
+
+
+@attrs.frozen
+class Query:
+    type: Annotated[str, Meta(max_length=100)] = "render"
+
+
+@pages.page("/jobs/new", "New job", "new_job.html", query=Query)
+async def new_job(view: View[Query]) -> Shown | Go:
+    """The form, with what a job of each type costs now."""
+    if not view.may_change:
+        return Go("/console/jobs")
+    gateway = view.gateway
+    balance = await gateway.credits.balance(view.who.user)
+    prices = await gateway.prices.now()
+    return {
+        "formats": FORMATS,
+        "orders": ORDERS,
+        "chunk_most": CHUNK_MAX,
+        "most": SENT_AT_ONCE,
+        "chosen": view.query.type,
+        "prices": {each.job_type: shown(each.units) for each in prices},
+        "available": balance.balance - balance.held,
+    }

@@ -1,0 +1,145 @@
+"""One node: how it is, what it works on, how it came and went, and what is said about it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, TypeAlias
+
+import attrs
+import orjson
+from msgspec import Meta
+
+from sql.fleet import Earned, Fleet
+from sql.nodes import NodeShown
+from web.console.pages.fleet import LATELY
+from web.console.registry import Pages
+from web.console.tables import Column, Sorted, table
+from web.console.view import Go, Shown, View
+from web.doer import Doer
+from web.problem import Problem
+from web.standing import Verb, after
+from web.word import say
+
+pages = Pages()
+ABSENT: Final = "Node not found"
+NO_NODE: Final = Problem(404, ABSENT)
+UNITS, SHARES, FACTS = 20, 15, 30
+VALUE_CHARACTERS: Final = 200
+WORK: Final = (
+    Column("Job", "job_type"),
+    Column("State", "state"),
+    Column("Given", "assigned_at", "time"),
+    Column("Lease until", "lease_until", "time"),
+)
+SHARED: Final = (
+    Column("Job", "job_type"),
+    Column("Share", "amount", "number"),
+    Column("State", "state"),
+    Column("When", "earned_at", "time"),
+)
+CONNECTIONS: Final = (
+    Column("Opened", "opened_at", "time"),
+    Column("From", "address"),
+    Column("Last pong", "pong_at", "time"),
+    Column("Lasted", "took", "number"),
+    Column("Ended", "code", "figure"),
+    Column("By", "by_us"),
+)
+Act: TypeAlias = Callable[[View[Any]], Awaitable[Go | Problem]]
+# What each button says, and what it asks before.
+BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
+    Verb.RELEASE: ("Release", "play", "Give this node work again?"),
+    Verb.DRAIN: ("Drain", "pause", "Let it finish what it runs, and give it nothing new?"),
+    Verb.QUARANTINE: ("Quarantine", "warn", "Give it no work but its owner's own?"),
+    Verb.REVOKE: (
+        "Revoke",
+        "stop",
+        "Shut this node out for good? Its key and its tokens open nothing any more.",
+    ),
+}
+SAID: Final = {
+    Verb.DRAIN: "It finishes what it runs, and is given nothing new.",
+    Verb.QUARANTINE: "It is given its owner's work alone.",
+    Verb.RELEASE: "It is given work again.",
+    Verb.REVOKE: "It is shut out for good.",
+}
+
+
+@attrs.frozen
+class Said:
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+@pages.page(
+    "/fleet/{id}",
+    "Node",
+    "node.html",
+    query=Sorted,
+    live=("state", "work", "history", "earned"),
+    topics=("jobs",),
+    every=3.0,
+    rest=0.5,
+    absent=ABSENT,
+)
+async def node(view: View[Sorted]) -> Shown | Problem:
+    """All that is known of it."""
+    row = await visible(view)
+    if row is None:
+        return NO_NODE
+    desk, since, owner = Fleet(view.gateway.database), view.now - LATELY, row.owner_id
+    known, sort = view.gateway.console.connections, view.query.sort
+    shares = [] if owner is None else await desk.shares(owner, row.id, since, SHARES)
+    return {
+        "title": f"Node {row.name[:60]}",
+        "node": row,
+        "owner": await desk.email(owner),
+        "work": table(await desk.work(row.id, UNITS), WORK, sort, "", "work"),
+        "socket": known.open_of(row.id),
+        "connections": table(known.of(row.id), CONNECTIONS, sort, "-opened_at", "history"),
+        "earned": Earned() if owner is None else await desk.earned(owner, row.id, since),
+        "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
+        "facts": facts_of(row.metadata),
+        "buttons": buttons_of(view, row),
+        "everybody": view.owner is None,
+    }
+
+
+async def visible(view: View[Any]) -> NodeShown | None:
+    """The node, if he may see it: what is another's is not there."""
+    row = await view.gateway.nodes.shown(view.ids["id"])
+    return row if row is not None and view.owner in (None, row.owner_id) else None
+
+
+def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str]]:
+    """What he can say about it now: the word for the address, the label, an icon, a question."""
+    found = []
+    for verb, (label, icon, question) in BUTTONS.items():
+        standing = after(verb, row.standing.name, is_admin=view.is_admin)
+        if not isinstance(standing, Problem) and standing != row.standing.name:
+            found.append((verb.value, label, icon, question))
+    return found
+
+
+def facts_of(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the node says about itself, cut where it is long."""
+    found = []
+    for name, value in sorted(metadata.items())[:FACTS]:
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        found.append((name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]))
+    return found
+
+
+def _word(verb: Verb) -> Act:
+    """Something that is said about a node, by a form."""
+
+    async def act(view: View[Said]) -> Go | Problem:
+        row = await visible(view)
+        if row is None:
+            return NO_NODE
+        doer = Doer(view.gateway, view.who.user, view.request_id)
+        said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
+        return said if isinstance(said, Problem) else Go(f"/console/fleet/{row.id}", SAID[verb])
+
+    return act
+
+
+for each in BUTTONS:
+    pages.action(f"/fleet/{{id}}/{each.value}", form=Said, absent=ABSENT)(_word(each))

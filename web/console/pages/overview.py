@@ -1,0 +1,98 @@
+"""The overview: how everything is, at one look."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sql.overview import Minute, Overview
+from web.console.alerts import alerts_of
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, table
+from web.console.view import Elsewhere, Shown, View
+from web.problem import Problem
+from web.reference import place_of
+
+pages = Pages()
+MINUTES: Final = 60
+PICTURES: Final = 8
+URL_SECONDS: Final = 3600
+GATEWAYS: Final = (
+    Column("Address", "url"),
+    Column("Version", "version"),
+    Column("Up since", "since", "time"),
+)
+NO_PICTURE: Final = Problem(404, "There is no such picture")
+
+
+@pages.page(
+    "",
+    "Overview",
+    "overview.html",
+    query=Sorted,
+    nav=Nav("Overview", "o", 0, "home"),
+    live=("alerts", "figures", "throughput", "pictures", "gateways"),
+    topics=("jobs", "nodes"),
+    every=5.0,
+    rest=0.5,
+)
+async def overview(view: View[Sorted]) -> Shown:
+    """Nodes, jobs, credits, the log, throughput, pictures, alerts, gateways."""
+    rows, owner, now = Overview(view.gateway.database), view.owner, view.now
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
+    everything = owner is None
+    nodes, log = await rows.nodes(owner), await rows.log()
+    return {
+        "jobs": await rows.jobs(owner, today),
+        "nodes": nodes,
+        "money": await rows.money(owner, today),
+        "log": log,
+        "anchoring": bool(view.gateway.settings.chain.url),
+        "chart": throughput_of(await rows.throughput(owner, begin), begin),
+        "images": await rows.pictures(owner, PICTURES),
+        "alerts": await alerts_of(view.gateway, nodes, log) if everything else [],
+        "gateways": table(
+            view.gateway.console.gateways.living(view.gateway.sales.url()),
+            *(GATEWAYS, view.query.sort, "", "gateways"),
+        ),
+        "here": view.gateway.console.gateways.id,
+        "everything": everything,
+    }
+
+
+@pages.page("/pictures/{job}", "Picture", "", absent=NO_PICTURE.detail)
+async def picture(view: View) -> Elsewhere | Problem:
+    """Where the picture of a job is, for those who may see it."""
+    row = await Overview(view.gateway.database).result(view.owner, view.ids["job"])
+    place = None if row is None or row.result_ref is None else place_of(row.result_ref)
+    ours = view.gateway.settings.objects.bucket
+    if row is None or place is None or place.bucket != ours:
+        return NO_PICTURE
+    if not place.key.startswith(f"results/{row.user_id}/"):
+        return NO_PICTURE
+    return Elsewhere(
+        await view.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
+    )
+
+
+def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, Any]:
+    """What is drawn: every minute of the hour, those without a job too."""
+    known = {each.minute: each for each in minutes}
+    at = [begin + timedelta(minutes=number) for number in range(MINUTES)]
+    completed = [known[m].completed if m in known else 0 for m in at]
+    failed = [known[m].failed if m in known else 0 for m in at]
+    drawn = {
+        "at": [int(minute.timestamp()) for minute in at],
+        "kind": "bars",
+        "whole": True,
+        "series": [
+            {"label": "completed", "values": completed, "tone": "accent"},
+            {"label": "failed", "values": failed, "tone": "bad"},
+        ],
+    }
+    most = max(completed)
+    said = (
+        f"{sum(completed):,} jobs completed and {sum(failed):,} failed in the last hour;"
+        f" at most {most:,} in a minute."
+    )
+    return {"drawn": drawn, "said": said}

@@ -1,0 +1,264 @@
+"""The settings with their sources, keys, prices, limits, webhooks, and what admins did."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+import attrs
+from msgspec import Meta
+
+from config.sources import Value, values_of
+from rendertrust import money
+from sql.log_keys import read_keys
+from sql.prices import EVERY_OTHER
+from sql.settings_desk import SettingsDesk
+from web.console.registry import Nav, Pages
+from web.console.tables import SORTED_MOST, Column, Table, page_of, table
+from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.doer import Doer
+from web.problem import Fault, Problem, invalid
+from web.routes import webhooks
+from web.routes.admin import Reason
+from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
+
+pages = Pages()
+PATH: Final = "/console/settings"
+NOBODY: Final = Problem(403, "Your account is not there any more")
+ROWS: Final = 50
+TABS: Final = (
+    ("Values", "values"),
+    ("Keys", "keys"),
+    ("Prices", "prices"),
+    ("Limits", "limits"),
+    ("Webhooks", "webhooks"),
+    ("Audit log", "audit"),
+)
+VALUES: Final = (
+    Column("Name", "name"),
+    Column("Value", "text"),
+    Column("Source", "source"),
+    Column("Meaning", "meaning"),
+)
+KEYS: Final = (
+    Column("Key", "name"),
+    Column("Of", "email"),
+    Column("May do"),
+    Column("Made", "created_at", "time"),
+    Column("Good until", "expires_at", "time"),
+    Column("Last used", "used_at", "time"),
+)
+PRICES: Final = (
+    Column("Type", "job_type"),
+    Column("Price", "units", "number"),
+    Column("Since", "since", "time"),
+)
+CHANGES: Final = (
+    Column("Type", "job_type"),
+    Column("Price", "units", "number"),
+    Column("By", "changed_by"),
+    Column("Why", "reason"),
+    Column("When", "since", "time"),
+)
+BOUNDS: Final = (
+    Column("Limit", "name"),
+    Column("At most", "number", "number"),
+    Column("Counted", "of"),
+    Column("Of what"),
+    Column("Source", "source"),
+)
+EVENTS: Final = (
+    Column("Event", "type"),
+    Column("About", "object"),
+    Column("What became of it", "outcome"),
+    Column("When", "received_at", "time"),
+)
+ACTS: Final = (
+    Column("What", "act"),
+    Column("To", "target"),
+    Column("By", "actor"),
+    Column("Why", "reason"),
+    Column("Details"),
+    Column("When", "at", "time"),
+)
+LIMITS: Final = "limits."
+NOT_REQUESTS: Final = frozenset({"limits.shared", "limits.subjects", "limits.open_jobs"})
+PER_USER: Final = frozenset({"limits.read", "limits.write", "limits.dispatch"})
+SIGNING: Final = ("jwt.secret", "jwt.previous")
+ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)
+
+
+@attrs.frozen
+class Query:
+    tab: Literal["values", "keys", "prices", "limits", "webhooks", "audit"] = "values"
+    q: Annotated[str, Meta(max_length=200)] = ""
+    sort: Annotated[str, Meta(max_length=40)] = ""
+    before: Annotated[int | None, Meta(ge=1, le=2**53 - 1)] = None
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class NewPrice:
+    """``price`` '': the type costs what those without a price of their own cost."""
+
+    job_type: PricedType
+    reason: Reason
+    price: Annotated[str, Meta(max_length=30)] = ""
+
+
+@attrs.frozen
+class Limit:
+    """A bound: requests a minute of one address, or of one user or node; or something else."""
+
+    name: str
+    most: str
+    of: str
+    value: Value
+
+    @property
+    def number(self) -> int | None:
+        return int(self.most) if self.most.isdecimal() else None
+
+    @property
+    def source(self) -> str:
+        return self.value.source
+
+
+@pages.page(
+    "/settings",
+    "Settings",
+    "settings.html",
+    who=OVERSEERS,
+    query=Query,
+    nav=Nav("Settings", "s", 95, "gear"),
+)
+async def settings(view: View[Query]) -> Shown:
+    """One tab of them."""
+    query = view.query
+    shown: Shown = {
+        "tab": query.tab,
+        "tabs": [(label, f"{PATH}?tab={name}", name == query.tab) for label, name in TABS],
+        "other": EVERY_OTHER,
+        "q": query.q,
+    }
+    return shown | await READERS[query.tab](view)
+
+
+async def values_shown(view: View[Query]) -> Shown:
+    """By section."""
+    text, sort = view.query.q, view.query.sort
+    found = sections_of(_values(view), text).items()
+    return {"sections": {name: table(values, VALUES, sort, "") for name, values in found}}
+
+
+async def keys_of(view: View[Query]) -> Shown:
+    """Those of programs, those that sign logins, and those that count under checkpoints."""
+    gateway = view.gateway
+    rows = await SettingsDesk(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
+    return {
+        "keys": _page(view, rows, KEYS, "-created_at"),
+        "signing": [value for value in _values(view) if value.name in SIGNING],
+        "log": await read_keys(gateway.database),
+    }
+
+
+async def prices_of(view: View[Query]) -> Shown:
+    """What jobs cost, and how that changed."""
+    kept = view.gateway.prices
+    changes = await kept.history(None, None, SORTED_MOST)
+    return {
+        "prices": table(await kept.now(), PRICES, view.query.sort, "job_type", "now"),
+        "changes": _page(view, changes, CHANGES, "-since"),
+    }
+
+
+async def limits_shown(view: View[Query]) -> Shown:
+    """The bounds on what one may ask."""
+    return {"limits": table(limits_of(_values(view)), BOUNDS, view.query.sort, "")}
+
+
+async def webhooks_of(view: View[Query]) -> Shown:
+    """Where Stripe tells us of payments, by which secret, and what it told."""
+    gateway = view.gateway
+    rows = await SettingsDesk(gateway.database).events(view.query.q.strip(), SORTED_MOST, 0)
+    return {
+        "endpoint": f"{gateway.sales.url()}{ENDPOINT}",
+        "secret": next(each for each in _values(view) if each.name == "stripe.webhook_secret"),
+        "events": _page(view, rows, EVENTS, "-received_at"),
+    }
+
+
+def _values(view: View[Query]) -> Sequence[Value]:
+    return values_of(view.gateway.settings, view.gateway.sources)
+
+
+def _page(view: View[Query], rows: Sequence[Any], columns: Sequence[Column], usual: str) -> Table:
+    """A page of the newest ``SORTED_MOST``."""
+    return page_of(table(rows, columns, view.query.sort, usual), view.query.offset, ROWS)
+
+
+async def acts_of(view: View[Query]) -> Shown:
+    """What admins did, a page of it."""
+    query = view.query
+    target = query.q.strip() or None
+    rows = await view.gateway.accounts.audit.page(query.before, target, SORTED_MOST)
+    acts = _page(view, rows, ACTS, "-at")
+    older = rows[-1].number if len(rows) == SORTED_MOST and acts.after is None else None
+    return {"acts": acts, "older": older, "begun": query.before is None}
+
+
+def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]:
+    """By section, those in which the text stands."""
+    found = dict[str, list[Value]]()
+    for value in values:
+        about = f"{value.name} {value.source} {value.meaning} {value.variable}"
+        if text.strip().casefold() in about.casefold():
+            section, dot, _ = value.name.partition(".")
+            found.setdefault(section if dot else "general", []).append(value)
+    return found
+
+
+def limits_of(values: Sequence[Value]) -> list[Limit]:
+    """The bounds on what one may ask."""
+    found = []
+    for value in values:
+        if value.name.startswith(LIMITS):
+            of = "user or node" if value.name in PER_USER else "address"
+            of = "" if value.name in NOT_REQUESTS else f"requests a minute, per {of}"
+            found.append(Limit(value.name.removeprefix(LIMITS), value.text, of, value))
+    return found
+
+
+READERS: Final[Mapping[str, Callable[[View[Query]], Awaitable[Shown]]]] = {
+    "values": values_shown,
+    "keys": keys_of,
+    "prices": prices_of,
+    "limits": limits_shown,
+    "webhooks": webhooks_of,
+    "audit": acts_of,
+}
+
+
+@pages.action("/settings/prices", who=ADMINS, form=NewPrice)
+async def set_price(view: View[NewPrice]) -> Go | Problem:
+    """What jobs of a type cost, from the next submission on."""
+    form = view.query
+    units = _units(form.price.strip())
+    if isinstance(units, Problem):
+        return units
+    if units is None and form.job_type == EVERY_OTHER:
+        return ALWAYS
+    doer = Doer(view.gateway, view.who.user, view.request_id)
+    act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
+    if act is None:
+        return NOBODY
+    row = await view.gateway.prices.set(form.job_type, units, act)
+    if row is None:
+        return NOTHING_THERE
+    return Go(f"{PATH}?tab=prices", f"The price of {form.job_type} holds from now on.")
+
+
+def _units(text: str) -> int | Problem | None:
+    """An amount as somebody typed it; None where nothing stands."""
+    try:
+        return money.parse(text, zero=True) if text else None
+    except ValueError as error:
+        return invalid([Fault("price", "value", str(error))])

@@ -1,0 +1,143 @@
+"""The system: how this gateway's process does, what it depends on, and what it logs."""
+
+import asyncio
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+import attrs
+from msgspec import Meta
+from prometheus_client import PROCESS_COLLECTOR
+
+import rendertrust
+from actors.ports import Clock
+from web.console.alerts import NAMES
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, table
+from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.doer import Doer
+from web.lag import Late
+from web.log_lines import LINES
+from web.logs import level_now, set_level
+from web.problem import Problem
+from web.readiness import Probe, readiness_of
+
+pages = Pages()
+PATH: Final = "/console/system"
+LEVELS: Final = ("debug", "info", "warning", "error")
+NOBODY: Final = Problem(403, "Your account is not there any more")
+ANSWERS: Final = (
+    Column("Name", "name"),
+    Column("State", "state"),
+    Column("Answered in", "took", "number"),
+)
+WAITING: Final = "The first readings come in a few seconds."
+
+
+@attrs.frozen
+class Wanted:
+    level: Literal["debug", "info", "warning", "error"]
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+@attrs.frozen
+class Answer:
+    """What a dependency said to a probe; ``took`` None: nothing in time."""
+
+    name: str
+    took: float | None
+
+    @property
+    def state(self) -> str:
+        return "away" if self.took is None else "connected"
+
+
+@pages.page(
+    "/system",
+    "System",
+    "system.html",
+    query=Sorted,
+    who=OVERSEERS,
+    nav=Nav("System", "y", 90, "pulse"),
+    live=("figures", "lag", "answers", "process"),
+    every=2.0,
+    rest=1.0,
+    inside=True,
+)
+async def system(view: View[Sorted]) -> Shown:
+    """Of this gateway alone."""
+    gateway = view.gateway
+    memory = gateway.console
+    readings = memory.lag.readings()
+    return {
+        "readings": readings,
+        "worst": max((each.worst for each in readings), default=None),
+        "chart": chart_of(readings),
+        "tasks": len(asyncio.all_tasks()),
+        "pool": gateway.database.pool_use(),
+        "sockets": memory.connections.living,
+        "answers": table(
+            await answers_of(gateway.probes, gateway.clock), ANSWERS, view.query.sort, "", "answers"
+        ),
+        "process": process_of(),
+        "here": memory.gateways.living(gateway.sales.url())[0],
+        "python": platform.python_version(),
+        "version": rendertrust.__version__,
+        "level": level_now(),
+        "usual": gateway.settings.logs.level,
+        "levels": LEVELS,
+        "dropped": LINES.dropped,
+    }
+
+
+@pages.action("/system/log-level", who=ADMINS, form=Wanted)
+async def log_level(view: View[Wanted]) -> Go | Problem:
+    """Which lines this gateway writes, until it ends or reads its settings again."""
+    wanted, before = view.query.level, level_now()
+    doer = Doer(view.gateway, view.who.user, view.request_id)
+    target = f"gateway:{view.gateway.console.gateways.id}"
+    reason = view.query.reason.strip() or "by hand, in the console"
+    act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})
+    if act is None:
+        return NOBODY
+    await view.gateway.accounts.audit.note(act)
+    set_level(wanted)
+    return Go(PATH, f"Lines of level {wanted} and above are written now.")
+
+
+async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[Answer]:
+    """How long each dependency takes to answer, all asked at once."""
+    took: dict[str, float] = {}
+
+    def timed(name: str, probe: Probe) -> Probe:
+        async def ask() -> bool:
+            begun = clock.monotonic()
+            found = await probe()
+            took[name] = clock.monotonic() - begun
+            return found
+
+        return ask
+
+    found = await readiness_of({name: timed(name, probe) for name, probe in probes.items()})
+    return [
+        Answer(NAMES.get(name, name), took.get(name) if answer == "connected" else None)
+        for name, answer in found.checks.items()
+    ]
+
+
+def process_of() -> Mapping[str, float]:
+    """What the operating system says of the process; empty where it says nothing."""
+    samples = (sample for family in PROCESS_COLLECTOR.collect() for sample in family.samples)
+    return {sample.name.removeprefix("process_"): sample.value for sample in samples}
+
+
+def chart_of(readings: Sequence[Late]) -> Mapping[str, Any]:
+    """The loop's lag over the last ten minutes, in milliseconds."""
+    values = [round(each.worst * 1000, 2) for each in readings]
+    drawn = {
+        "at": [int(each.at) for each in readings],
+        "kind": "line",
+        "series": [{"label": "ms late", "values": values, "tone": "accent"}],
+    }
+    said = f"Now {values[-1]:g} ms, at most {max(values):g} ms late." if values else WAITING
+    return {"drawn": drawn, "said": said}

@@ -1,0 +1,286 @@
+"""Users and their credits: looked for; granted and refunded in two steps; logins and keys ended."""
+
+import hashlib
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import IdempotencyKey
+from rendertrust import money
+from sql.span import Span
+from sql.user_desk import SORTED_MOST, UserDesk
+from web.console.pages.credits import bought, held
+from web.console.refunds import ALL, Refunding, refunding
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, Table, sort_of, table
+from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.wording import address
+from web.converter import uuid_of
+from web.credit_acts import GRANT, Movement, reference_of
+from web.doer import Doer
+from web.idempotency import OTHER_REQUEST, REPLAYED
+from web.problem import Fault, Problem, invalid
+from web.routes.admin import NOT_FOUND, Reason, act_upon
+from web.routes.admin_credits import GivenAmount, Refunded, Words, give_back, move
+from web.routes.keys import NOT_FOUND as NO_KEY
+from web.routes.sessions import NOT_FOUND as NO_SESSION
+
+pages = Pages()
+ROWS: Final = 50
+PATH: Final = "/console/users"
+ABSENT: Final = NOT_FOUND.detail
+USUAL: Final = "-created"
+COLUMNS: Final = (
+    Column("User", "name"),
+    Column("E-mail", "email"),
+    Column("Role", "role"),
+    Column("Balance", "balance", "number"),
+    Column("Held", "held", "number"),
+    Column("Since", "created", "time"),
+)
+LOGINS: Final = (
+    Column("Client", "client"),
+    Column("Since", "created_at", "time"),
+    Column("Last used", "rotated_at", "time"),
+)
+KEYS: Final = (
+    Column("Key", "name"),
+    Column("Made", "created_at", "time"),
+    Column("Last used", "used_at", "time"),
+)
+AMOUNT: Final = Fault("amount", "value", "must be a number above 0 with at most 4 decimals")
+CHANGED: Final = Problem(409, "It has changed meanwhile: look at it once more")
+GRANTED: Final = Problem(409, "Something else was granted by this step; begin at the user's page")
+MaybeAmount = Annotated[
+    str, Meta(pattern=r"^((?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?)?$", description="like 10.5")
+]
+MaybeUnit = Annotated[str, Meta(pattern=r"^([0-9]{1,7}|all)?$", description="a number, or all")]
+
+
+@attrs.frozen
+class Query:
+    q: Annotated[str, Meta(max_length=255)] = ""
+    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class Step:
+    """What is about to be done to somebody's credits, to be looked at once more.
+
+    ``once`` names this step in its address: who goes back to it does not grant a second time.
+    """
+
+    reason: Reason
+    act: Literal["grant", "refund"] = "grant"
+    amount: MaybeAmount = ""
+    description: Words = ""
+    job: Annotated[str, Meta(max_length=40)] = ""
+    unit: MaybeUnit = ""
+    once: Annotated[str, Meta(max_length=36)] = ""
+
+
+@attrs.frozen
+class GrantForm:
+    """``once``: a form that is sent twice grants once."""
+
+    amount: GivenAmount
+    reason: Reason
+    once: UUID
+    description: Words = ""
+
+
+@attrs.frozen
+class RefundForm:
+    """``amount`` is what the second step said; ``unit`` all: of all units together."""
+
+    job: UUID
+    reason: Reason
+    amount: GivenAmount
+    unit: MaybeUnit = "0"
+    description: Words = ""
+
+
+@attrs.frozen
+class Ending:
+    """A login or a key that is to end."""
+
+    which: UUID
+    reason: Reason
+
+
+@pages.page(
+    "/users",
+    "Users",
+    "users.html",
+    who=OVERSEERS,
+    query=Query,
+    nav=Nav("Users", "u", 50, "users"),
+    live=("rows",),
+    topics=("jobs",),
+    every=10.0,
+    rest=2.0,
+)
+async def users(view: View[Query]) -> Shown:
+    """A page of them, with what each has."""
+    query, desk = view.query, UserDesk(view.gateway.database)
+    sort = sort_of(query.sort, COLUMNS, USUAL)
+    rows = await desk.page(query.q.strip(), sort.text, ROWS + 1, query.offset)
+    return {
+        "columns": COLUMNS,
+        "sort": sort,
+        "rows": rows[:ROWS],
+        "count": await view.gateway.users.count(query.q.strip()),
+        "before": max(0, query.offset - ROWS) if query.offset else None,
+        "after": query.offset + ROWS if len(rows) > ROWS else None,
+    }
+
+
+@pages.page(
+    "/users/{id}",
+    "User",
+    "user.html",
+    who=OVERSEERS,
+    query=Sorted,
+    live=("figures", "holds", "bought"),
+    topics=("jobs",),
+    every=5.0,
+    rest=1.0,
+    absent=ABSENT,
+)
+async def user(view: View[Sorted]) -> Shown | Problem:
+    """What he has, what is held of it, what he bought, and where he is logged in."""
+    gateway, id_ = view.gateway, view.ids["id"]
+    row = await gateway.users.by_id(id_)
+    if row is None:
+        return NOT_FOUND
+    may = view.is_admin and id_ != view.who.user
+    return {
+        "title": row.name,
+        "user": row,
+        "balance": await gateway.credits.balance(id_),
+        "holds": held(view, await gateway.credits.holds(id_, Span(ROWS))),
+        "purchases": bought(view, await gateway.sales.purchases.page(id_, ROWS)),
+        "doors": await doors_of(view, may=may),
+        "may": may,
+    }
+
+
+async def doors_of(view: View[Sorted], *, may: bool) -> list[tuple[str, str, Table]]:
+    """Logins and keys: a name, a label, and the rows as the address has them sorted."""
+    accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
+    end = (Column("End"),) if may else ()
+    logins = await accounts.sessions.page(id_, view.now, ROWS, 0)
+    keys = await accounts.api_keys.page(id_, ROWS, 0)
+    return [
+        ("sessions", "Logins", table(logins, (*LOGINS, *end), text, "-rotated_at", "sessions")),
+        ("keys", "API keys", table(keys, (*KEYS, *end), text, "-created_at", "keys")),
+    ]
+
+
+@pages.page("/users/{id}/credits", "Once more", "user_credits.html", who=ADMINS, query=Step)
+async def confirm(view: View[Step]) -> Shown | Problem | Go:
+    """The second step: what will be done, in words, before it is."""
+    gateway, step = view.gateway, view.query
+    once = uuid_of(step.once)
+    if step.act == "grant" and once is None:
+        return Go(address(view.path, dict(view.params), once=gateway.random.uuid()))
+    row = await gateway.users.by_id(view.ids["id"])
+    if row is None:
+        return NOT_FOUND
+    back: Refunding | Problem | None = None
+    if step.act == "refund":
+        back = await refunding(gateway, row.id, step.job, step.unit, step.amount)
+    if isinstance(back, Problem):
+        return back
+    if back is None and not step.amount:
+        return invalid([AMOUNT])
+    units = money.parse(step.amount) if back is None else back.amount
+    balance = await gateway.credits.balance(row.id)
+    return {
+        "user": row,
+        "step": step,
+        "units": units,
+        "amount": money.render(units),
+        "back": back,
+        "before": balance.balance,
+        "after": balance.balance + units,
+        "once": once,
+    }
+
+
+@pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
+async def grant(view: View[GrantForm]) -> Go | Problem:
+    """Give credits, as the API does."""
+    form, id_ = view.query, view.ids["id"]
+    who = f"{GRANT} {view.who.user}"
+    reference = reference_of(who, str(form.once), view.gateway.random.uuid)
+    movement = Movement(GRANT, id_, money.parse(form.amount), reference, form.description)
+    done = await move(_doer(view), movement, form.reason, _key(view))
+    if isinstance(done, Problem):
+        return GRANTED if done is OTHER_REQUEST else done
+    again = done.headers == REPLAYED
+    became = "were granted before" if again else "are granted"
+    return Go(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
+
+
+@pages.action("/users/{id}/refund", who=ADMINS, form=RefundForm, absent=ABSENT)
+async def refund(view: View[RefundForm]) -> Go | Problem:
+    """Give back what units of work cost, each as the API does."""
+    form, id_ = view.query, view.ids["id"]
+    amount = "" if form.unit == ALL else form.amount
+    back = await refunding(view.gateway, id_, str(form.job), form.unit, amount)
+    if isinstance(back, Problem):
+        return back
+    if back.amount != money.parse(form.amount):
+        return CHANGED
+    for unit in back.units:  # each by itself: what is done stays done if one of them fails
+        units = unit.charged if form.unit == ALL else back.amount
+        of = Refunded(back.job, unit.number, units, form.description, id_)
+        done = await give_back(_doer(view), of, form.reason)
+        if isinstance(done, Problem):
+            return done
+    number = len(back.units)
+    return Go(
+        f"{PATH}/{id_}", "It is refunded." if number == 1 else f"{number} units are refunded."
+    )
+
+
+@pages.action("/users/{id}/sessions", who=ADMINS, form=Ending, absent=ABSENT)
+async def end_session(view: View[Ending]) -> Go | Problem:
+    """End a login of his."""
+    return await _end(view, "user.end_session", NO_SESSION)
+
+
+@pages.action("/users/{id}/keys", who=ADMINS, form=Ending, absent=ABSENT)
+async def revoke_key(view: View[Ending]) -> Go | Problem:
+    """Revoke a key of his."""
+    return await _end(view, "user.revoke_key", NO_KEY)
+
+
+async def _end(view: View[Ending], name: str, absent: Problem) -> Go | Problem:
+    id_, which, gateway = view.ids["id"], view.query.which, view.gateway
+    act = await act_upon(_doer(view), name, id_, view.query.reason, {"which": str(which)})
+    if isinstance(act, Problem):
+        return act
+    administration = gateway.accounts.administration
+    end = administration.revoke_key if absent is NO_KEY else administration.end_session
+    if not await end(id_, which, act):
+        return absent
+    gateway.revocations.add(which)
+    what = "The key is revoked." if absent is NO_KEY else "The login has ended."
+    return Go(f"{PATH}/{id_}", what)
+
+
+def _key(view: View[GrantForm]) -> IdempotencyKey:
+    """One for each second step, whatever its form is made to say later."""
+    form = view.query
+    said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
+    digest = hashlib.sha256(said.encode()).digest()
+    return IdempotencyKey(view.who.user, str(form.once), digest, answer={"status": 200})
+
+
+def _doer(view: View[Any]) -> Doer:
+    return Doer(view.gateway, view.who.user, view.request_id)

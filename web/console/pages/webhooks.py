@@ -1,0 +1,140 @@
+"""Webhooks: whom one has told what happens to one's jobs, what arrived there, and once more."""
+
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import webhooks
+from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
+from supervisors.engines.post import refused
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, table
+from web.console.view import Go, Shown, View
+from web.problem import Fault, Problem, invalid
+from web.routes.endpoints import FORMER_FOR, SECRET_BYTES
+
+pages = Pages()
+PATH: Final = "/console/webhooks"
+ROWS: Final = 50
+NOT_FOUND: Final = Problem(404, "There is no such endpoint")
+ENDPOINTS: Final = (
+    Column("URL", "url"),
+    Column("Told of"),
+    Column("State", "state"),
+    Column("Since", "created_at", "time"),
+)
+TOLD: Final = {"jobs": ("job.*",), "all": ("job.*", "unit.*")}
+
+
+@attrs.frozen
+class NewForm:
+    url: Annotated[str, Meta(min_length=1, max_length=2000)]
+    told: Literal["jobs", "all"] = "jobs"
+
+
+@attrs.frozen
+class Switch:
+    to: Literal["on", "off"]
+
+
+@attrs.frozen
+class Query:
+    after: UUID | None = None
+
+
+@pages.page(
+    "/webhooks",
+    "Webhooks",
+    "webhooks.html",
+    query=Sorted,
+    nav=Nav("Webhooks", "w", 60, "link"),
+)
+async def hooks(view: View[Sorted]) -> Shown:
+    """One's own endpoints: also of those who see everything."""
+    found = await view.gateway.endpoints.of_user(view.who.user)
+    shown = table(found, ENDPOINTS, view.query.sort, "created_at")
+    return {"endpoints": shown, "most": OF_USER_MAX}
+
+
+@pages.page(
+    "/webhooks/{endpoint_id}",
+    "Webhook",
+    "webhook.html",
+    query=Query,
+    absent="There is no such endpoint",
+)
+async def hook(view: View[Query]) -> Shown | Problem:
+    """What was told to one of them, newest first."""
+    endpoint, rows = view.ids["endpoint_id"], view.gateway.endpoints
+    row = await rows.by_id(endpoint, view.who.user)
+    if row is None:
+        return NOT_FOUND
+    found = await rows.deliveries(endpoint, view.who.user, ROWS + 1, view.query.after)
+    after = found[ROWS - 1].id if len(found) > ROWS else None
+    return {
+        "endpoint": row,
+        "deliveries": found[:ROWS],
+        "after": after,
+        "begun": view.query.after is None,
+    }
+
+
+@pages.action("/webhooks", form=NewForm)
+async def create(view: View[NewForm]) -> Go | Problem:
+    """Be told what happens to one's jobs."""
+    gateway, form = view.gateway, view.query
+    url = form.url.strip()
+    reason = refused(url, private=gateway.settings.webhooks.private)
+    if reason is not None:
+        return invalid([Fault("url", "value", reason)])
+    secret = gateway.random.token(SECRET_BYTES)
+    new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
+    if await gateway.endpoints.insert(view.who.user, new) is None:
+        return Problem(409, f"You have {OF_USER_MAX} endpoints already; delete one first")
+    return Go(PATH, f"The endpoint is told from now on. Its secret: {_shown(secret)}")
+
+
+@pages.action("/webhooks/{endpoint_id}/rotate", absent="There is no such endpoint")
+async def rotate(view: View) -> Go | Problem:
+    """Another secret; for a day both sign."""
+    gateway, endpoint = view.gateway, view.ids["endpoint_id"]
+    secret = gateway.random.token(SECRET_BYTES)
+    until = view.now + FORMER_FOR
+    if await gateway.endpoints.rotate(endpoint, view.who.user, secret, until) is None:
+        return NOT_FOUND
+    return Go(f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}")
+
+
+@pages.action("/webhooks/{endpoint_id}/switch", form=Switch, absent="There is no such endpoint")
+async def switch(view: View[Switch]) -> Go | Problem:
+    """Told again, or no more."""
+    endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
+    wish = Wish(enabled=enabled)
+    if await view.gateway.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
+        return NOT_FOUND
+    said = "It is told again, what waits first." if enabled else "It is told no more."
+    return Go(f"{PATH}/{endpoint}", said)
+
+
+@pages.action("/webhooks/{endpoint_id}/delete", absent="There is no such endpoint")
+async def delete(view: View) -> Go | Problem:
+    """With what waits for it."""
+    if not await view.gateway.endpoints.delete(view.ids["endpoint_id"], view.who.user):
+        return NOT_FOUND
+    return Go(PATH, "The endpoint was deleted, with what waited for it.")
+
+
+@pages.action("/webhooks/deliveries/{delivery_id}/replay", absent="There is no such delivery")
+async def replay(view: View) -> Go | Problem:
+    """Tell it again, under its id."""
+    delivery = view.ids["delivery_id"]
+    row = await view.gateway.endpoints.replay(delivery, view.who.user, view.now)
+    if row is None:
+        return Problem(404, "There is no such delivery")
+    return Go(f"{PATH}/{row.endpoint_id}", f"{row.type} is told again.")
+
+
+def _shown(secret: bytes) -> str:
+    return f"{webhooks.secret_text(secret)}; keep it, nobody can show it again."

@@ -1,0 +1,134 @@
+"""The registry of the console: what each page shows to whom, declared beside its reader."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from web.console.view import ADMINS, EVERYBODY, OVERSEERS, Elsewhere, Go, Shown, View
+from web.operations import Audience, Handler, Operation, Operations, Rate
+from web.problem import Problem
+from web.rights import Role
+
+Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere]]
+Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Go]]
+ROOT: Final = "/console"
+
+
+@attrs.frozen
+class Nav:
+    """A place in the menu: ``key`` opens it after ``g``, ``order`` counts from the top."""
+
+    label: str
+    key: str
+    order: int
+    icon: str
+
+
+@attrs.frozen
+class Page:
+    """A page: what ``read`` finds, in ``template``.
+
+    ``live`` are blocks of the template, each inside an element whose id is its name. They are
+    rendered anew when something of ``topics`` happened, at least ``every`` so many seconds, and at
+    most every ``rest`` seconds; who looks is sent those that changed. They may
+    depend on nothing but what the reader found, and on the view's ``owner`` and role: one rendering
+    is for all watchers. ``inside``: it shows what this process knows, and can do so while the
+    database is away.
+    """
+
+    path: str
+    title: str
+    template: str
+    read: Reader
+    who: frozenset[Role] = EVERYBODY
+    query: Any = None  # an attrs class
+    nav: Nav | None = None
+    live: tuple[str, ...] = ()
+    topics: frozenset[str] = attrs.field(default=frozenset(), converter=frozenset)
+    every: float = 5.0
+    rest: float = 0.25
+    inside: bool = False
+    rate: Rate = "read"
+    absent: str = "There is no such page"
+
+    @property
+    def audience(self) -> Audience:
+        """The same as who, as operations say it."""
+        return Audience.ADMIN if self.who <= OVERSEERS else Audience.USER
+
+
+@attrs.frozen
+class Action:
+    """A change: a form that is posted, then a page to go on with. Never for auditors."""
+
+    path: str
+    act: Actor
+    who: frozenset[Role] = EVERYBODY
+    form: Any = None  # an attrs class
+    rate: Rate = "write"
+    within: float = 4.0
+    absent: str = "There is no such thing"
+
+    @property
+    def audience(self) -> Audience:
+        return Audience.ADMIN if self.who <= ADMINS else Audience.USER
+
+
+@attrs.frozen
+class Call:
+    """An operation of the API for our own pages' scripts, who have the console's cookie alone."""
+
+    path: str
+    operation: Operation
+    who: frozenset[Role] = EVERYBODY
+
+    @property
+    def audience(self) -> Audience:
+        return self.operation.audience
+
+
+class Pages:
+    """Pages, actions and calls of one noun, or of all of them."""
+
+    def __init__(self, parts: Iterable["Pages"] = ()) -> None:
+        found = list(parts)
+        self.pages: list[Page] = [page for part in found for page in part]
+        self.actions: list[Action] = [action for part in found for action in part.actions]
+        self.calls: list[Call] = [call for part in found for call in part.calls]
+
+    def __iter__(self) -> Iterator[Page]:
+        return iter(self.pages)
+
+    def page(
+        self, path: str, title: str, template: str, **declared: Any
+    ) -> Callable[[Reader], Reader]:
+        """Declare a page below ``/console``."""
+
+        def note(read: Reader) -> Reader:
+            self.pages.append(Page(ROOT + path, title, template, read, **declared))
+            return read
+
+        return note
+
+    def action(self, path: str, **declared: Any) -> Callable[[Actor], Actor]:
+        """Declare what a form is posted to."""
+
+        def note(act: Actor) -> Actor:
+            action = Action(ROOT + path, act, **declared)
+            self.actions.append(attrs.evolve(action, who=action.who - {Role.AUDITOR}))
+            return act
+
+        return note
+
+    def call(self, path: str, operations: Operations, handler: Handler, **declared: Any) -> None:
+        """Declare what the scripts of a page may ask: an operation, found by its handler."""
+        operation = next(each for each in operations if each.handler is handler)
+        call = Call(ROOT + path, operation, **declared)
+        changes = operation.method != "GET"
+        self.calls.append(attrs.evolve(call, who=call.who - {Role.AUDITOR}) if changes else call)
+
+    def menu(self, role: Role) -> list[Page]:
+        """What somebody of this role finds in the menu."""
+        shown = [page for page in self.pages if page.nav is not None and role in page.who]
+        return sorted(shown, key=lambda page: (page.nav.order if page.nav else 0, page.title))

@@ -1,0 +1,76 @@
+"""From what was read to HTML: whole pages, and single blocks of them for who watches."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from web.console import wording
+from web.console.assets import assets
+from web.console.icons import icon
+from web.console.tables import heads, order_of
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@attrs.frozen
+class Fragment:
+    """A block as it is now; ``digest`` tells whether it changed."""
+
+    name: str
+    html: str = attrs.field(repr=False)
+    digest: bytes = attrs.field(repr=False)
+
+    @property
+    def swap(self) -> str:
+        """What puts it in its place on a page; what did not change there stays as it is."""
+        return f'<hx-partial hx-target="#{self.name}" hx-swap="innerMorph">{self.html}</hx-partial>'
+
+
+@cache
+def environment() -> Environment:
+    """The templates: whatever they are given is escaped, and nothing may be missing."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        credits=wording.credits_,
+        count=wording.count,
+        decimal=wording.decimal,
+        when=wording.when,
+        span=wording.span,
+        bytes=wording.size,
+        short=wording.short,
+        named=wording.isolated,
+    )
+    given: dict[str, Any] = made.globals
+    given.update(icon=icon, asset=assets().url, address=wording.address)
+    given.update(heads=heads, order_of=order_of)
+    # A block that is rendered alone has nothing but these, and its context.
+    given["parts"] = made.get_template("parts.html").module
+    return made
+
+
+def page(template: str, context: Mapping[str, Any]) -> str:
+    """A whole page."""
+    return environment().get_template(template).render(context)
+
+
+def blocks(template: str, names: Iterable[str], context: Mapping[str, Any]) -> list[Fragment]:
+    """Some blocks of a page."""
+    found = environment().get_template(template)
+    return [_block(found, name, context) for name in names]
+
+
+def _block(template: Any, name: str, context: Mapping[str, Any]) -> Fragment:
+    html = "".join(template.blocks[name](template.new_context(dict(context)))).strip()
+    return Fragment(name, html, hashlib.sha256(html.encode()).digest())

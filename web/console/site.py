@@ -1,0 +1,49 @@
+"""Everything below ``/console``, as routes of the site."""
+
+from aiohttp import web
+
+from web.console.answers import SIGN_IN, gone_to
+from web.console.assets import assets
+from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor, live_path
+from web.console.live import LiveDoor
+from web.console.pages import every_page
+from web.console.registry import ROOT, Pages
+from web.console.signing import Signing
+from web.console.view import Go
+from web.gateway import Gateway
+from web.problem import Problem
+
+NOT_FOUND = Problem(404, "There is no such page")
+
+
+def add_console(site: web.Application, gateway: Gateway) -> None:
+    """Add every page and action, signing in and out, and the files of the pages."""
+    pages, router = every_page(), site.router
+    add_signing(router, gateway, pages)
+    files = PublicDoor(gateway, pages, "probe", assets().serve)
+    router.add_get(ROOT + "/static/{version}/{name}", files.serve)
+    for page in pages:
+        router.add_get(page.path, PageDoor(gateway, pages, page).serve)
+        if page.live:
+            live = LiveDoor(gateway, pages, page)
+            router.add_get(live_path(page), live.serve, allow_head=False)
+            site.on_shutdown.append(live.close)
+    for action in pages.actions:
+        router.add_post(action.path, ActionDoor(gateway, pages, action).serve)
+    for call in pages.calls:
+        door = CallDoor(gateway, pages, call)
+        router.add_route(call.operation.method, call.path, door.serve)
+    # The last one: whatever else is asked for.
+    router.add_get(ROOT + "/{rest:.*}", PublicDoor(gateway, pages, "probe", nothing).serve)
+
+
+def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
+    signing = Signing(gateway, pages)
+    router.add_get(SIGN_IN, PublicDoor(gateway, pages, "probe", signing.show).serve)
+    router.add_post(SIGN_IN, PublicDoor(gateway, pages, "login", signing.sign_in).serve)
+    router.add_post(f"{ROOT}/sign-out", PublicDoor(gateway, pages, "probe", signing.sign_out).serve)
+
+
+async def nothing(request: web.Request) -> web.StreamResponse | Problem:
+    """There is nothing here, but perhaps a slash too many."""
+    return NOT_FOUND if request.match_info["rest"].strip("/") else gone_to(Go(ROOT))

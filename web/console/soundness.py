@@ -1,0 +1,97 @@
+"""Is the ledger sound? What the audits say, each invariant in words, with the time of its check."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import attrs
+
+from actors.auditor.messages import Audit, Auditor, LastAudit
+from actors.kernel import AskFailed
+from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW
+from sql.halt import Halt
+from web.gateway import Gateway
+
+ASK_SECONDS: Final = 0.5
+ALL: Final[Mapping[str, str]] = {
+    "I1": "All entries sum up to 0, and those of each transfer do",
+    "I2": "Each balance is the sum of its entries, what is held that of its open holds",
+    "I3": "Each hold is open with live work, or was settled or released once",
+    "I4": "What was completed is charged once and within its hold, what failed is not",
+    "I5": "Under one reference money moved at most once",
+    "I6": "What was acknowledged is there after a crash",
+    "I7": "Each entry is one leaf of the log, and each leaf recomputes from its entry",
+    "I8": "Each checkpoint is signed, and follows on all before it",
+    "I9": "Nothing is there of attempts that were overtaken",
+    "I10": "Each verified result is in the store as it was recorded",
+    "I11": "Each event, refund and dispute of Stripe's counts once",
+    "I12": "The chain has no other log than this",
+}
+# What the audits of a running gateway do not look at, or not wholly.
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "I6": "shown by tests that kill gateways; not looked at here",
+    "I10": "not looked at here",
+    "I12": "by what the database knows; the Anchor asks the chain",
+}
+
+
+@attrs.frozen
+class Line:
+    """One invariant, looked at last ``at``. ``findings`` None: this gateway never did."""
+
+    name: str
+    says: str
+    findings: int | None
+    at: datetime | None
+    elsewhere: str = ""
+
+    @property
+    def state(self) -> str:
+        if self.findings is None:
+            return "not looked at"
+        return "broken" if self.findings else "holds"
+
+
+@attrs.frozen
+class Soundness:
+    """``state``: sound, broken or unknown. ``at`` and ``whole`` are when was looked."""
+
+    state: Literal["sound", "broken", "unknown"]
+    lines: Sequence[Line]
+    at: datetime | None = None
+    whole: datetime | None = None
+    said: Sequence[str] = ()
+
+
+async def soundness_of(gateway: Gateway) -> Soundness:
+    """As this gateway's Auditor knows it, and as the chain's halt says."""
+    try:
+        audit = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        audit = None
+    return judged(audit, await gateway.halts.now())
+
+
+def judged(audit: Audit | None, halt: Halt | None) -> Soundness:
+    """What follows from both."""
+    halted = [] if halt is None else [halt.text]
+    lines = [_line(name, audit, halt) for name in ALL]
+    if audit is None:
+        return Soundness("broken" if halted else "unknown", lines, said=halted)
+    said = [f"{each.invariant} {each.subject}: {each.found}" for each in audit.findings]
+    if said or halted:
+        return Soundness("broken", lines, audit.at, audit.whole, [*halted, *said])
+    state: Literal["sound", "unknown"] = "unknown" if audit.whole is None else "sound"
+    return Soundness(state, lines, audit.at, audit.whole)
+
+
+def _line(name: str, audit: Audit | None, halt: Halt | None) -> Line:
+    """Of I12 the audits find what the database knows; a halt is what the chain said."""
+    elsewhere = ELSEWHERE.get(name, "")
+    names = [] if audit is None else [finding.invariant for finding in audit.findings]
+    if name == "I12" and halt is not None:
+        return Line(name, ALL[name], names.count(name) + 1, halt.found_at, elsewhere)
+    at = None if audit is None else audit.at if name in OF_WHAT_IS_NEW else audit.whole
+    if at is None or name not in INVARIANTS:
+        return Line(name, ALL[name], None, None, elsewhere)
+    return Line(name, ALL[name], names.count(name), at, elsewhere)

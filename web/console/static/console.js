@@ -1,0 +1,22 @@
+// The console: everything works without this but what is alive.
+import { keyboard } from "./keyboard.js";
+import { live } from "./live.js";
+import { tables } from "./tables.js";
+import { theme } from "./theme.js";
+import { times } from "./times.js";
+import { charts } from "./charts.js";
+
+theme();
+const refresh = [tables(), keyboard(), times(), charts()];
+live(() => refresh.forEach((each) => each()));
+
+const waits = document.querySelector("[data-retry]");
+if (waits) {
+  const again = () =>
+    fetch(location.href, { method: "HEAD" }).then(
+      (answer) => (answer.status === 503 ? later() : location.reload()),
+      () => later(),
+    );
+  const later = () => setTimeout(again, waits.dataset.retry * 1000);
+  later();
+}

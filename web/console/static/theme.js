@@ -1,0 +1,13 @@
+// Light, dark, or as the system has it: kept in a cookie, so that no page begins in the wrong one.
+const THEME_COOKIE = "rendertrust-theme";
+
+export function theme() {
+  document.getElementById("theme")?.addEventListener("click", () => {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
+    const next = now === "dark" ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    document.cookie = `${THEME_COOKIE}=${next}; path=/console; max-age=31536000; samesite=lax`;
+    document.dispatchEvent(new Event("theme"));
+  });
+}

@@ -1,0 +1,33 @@
+// Moments as "3 min ago"; what the server wrote stays as their title. `t` shows that instead, for
+// those who cannot point at things; a cookie keeps it.
+const TIMES_COOKIE = "rendertrust-times";
+const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+export function ago(seconds) {
+  const size = Math.abs(seconds);
+  if (size < 2) return "now";
+  const [unit, name] = STEPS.find(([length]) => size >= length) ?? STEPS[3];
+  const text = `${Math.floor(size / unit)} ${name}`;
+  return seconds >= 0 ? `${text} ago` : `in ${text}`;
+}
+
+export function times() {
+  const button = document.getElementById("times");
+  let absolute = document.cookie.includes(`${TIMES_COOKIE}=absolute`);
+  const show = () => {
+    const now = Date.now();
+    button?.setAttribute("aria-pressed", absolute);
+    for (const each of document.querySelectorAll("main time[datetime]")) {
+      const text = absolute ? each.title : ago((now - Date.parse(each.dateTime)) / 1000);
+      if (each.textContent !== text) each.textContent = text;
+    }
+  };
+  button?.addEventListener("click", () => {
+    absolute = !absolute;
+    document.cookie = `${TIMES_COOKIE}=${absolute ? "absolute" : "relative"}; path=/console; max-age=31536000; samesite=lax`;
+    show();
+  });
+  show();
+  setInterval(show, 1000);
+  return show;
+}

@@ -1,0 +1,137 @@
+"""The way of a job, from its submission to the chain: what happened when, and how long it took."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from sql.job_desk import Attempt, DeskCharges, DeskHold, DeskJob, DeskUnit
+
+State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
+ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
+AT_ONCE: Final = timedelta(seconds=1)  # what is one commit may bear times that differ a little
+
+
+@attrs.frozen
+class Step:
+    """``took``: seconds since the step before. ``note`` says more, in words."""
+
+    name: str
+    state: State
+    at: datetime | None = None
+    took: float | None = None
+    note: str = ""
+
+
+@attrs.frozen
+class Known:
+    """All that the timeline is made of. ``anchoring``: there is a chain."""
+
+    job: DeskJob
+    units: Sequence[DeskUnit]
+    attempts: Sequence[Attempt]
+    holds: Sequence[DeskHold]
+    charges: DeskCharges
+    anchoring: bool
+
+
+def steps_of(known: Known) -> list[Step]:
+    """In the order of the way; those that will not come any more are left out."""
+    money, end = _money(known), known.job.completed_at
+    before = [] if end is None else [s for s in money if s.at and s.at < end - AT_ONCE]
+    found = [Step("Queued", "done", known.job.created_at), *_work(known)]
+    found += [*before, _end(known.job), *money[len(before) :]]
+    return with_durations(found)
+
+
+def _end(job: DeskJob) -> Step:
+    if job.completed_at is None:
+        return Step("Completed", "next")
+    state: State = "done" if job.status == "COMPLETED" else "bad"
+    state = "off" if job.status == "CANCELLED" else state
+    return Step(ENDS[job.status], state, job.completed_at)
+
+
+def with_durations(steps: Sequence[Step]) -> list[Step]:
+    """Each with the time since the last one before that has a time."""
+    found: list[Step] = []
+    last: datetime | None = None
+    for step in steps:
+        took = None
+        if step.at is not None and last is not None:
+            took = max(0.0, (step.at - last).total_seconds())
+        last = step.at or last
+        found.append(attrs.evolve(step, took=took))
+    return found
+
+
+def _work(known: Known) -> list[Step]:
+    job = known.job
+    tries: list[Attempt | DeskUnit] = [*known.attempts, *known.units]
+    assigned = [each.assigned_at for each in tries if each.assigned_at]
+    started = [each.started_at for each in tries if each.started_at]
+    if job.completed_at is not None:
+        return _worked(known, assigned, started)
+    stands, paused = _stands(known), "paused" if job.status == "PAUSED" else ""
+    if stands == "DISPATCHED" and assigned:
+        return [Step("Dispatched", "now", max(assigned), note=_to(job)), Step("Running", "next")]
+    if stands in ("QUEUED", "DISPATCHED") or not started:
+        waits = paused or "waits for a node"
+        return [Step("Dispatched", "now", note=waits), Step("Running", "next")]
+    dispatched = Step("Dispatched", "done", min(assigned, default=None), note=_to(job))
+    return [dispatched, Step("Running", "now", min(started), note=paused or _tries(known))]
+
+
+def _stands(known: Known) -> str:
+    """Whether it waits, lies at a node, or runs: one unit says it itself, also after a loss."""
+    job, units = known.job, known.units
+    return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
+
+
+def _worked(known: Known, assigned: list[datetime], started: list[datetime]) -> list[Step]:
+    """Of a job that has ended: what there was."""
+    found: list[Step] = []
+    if assigned:
+        found.append(Step("Dispatched", "done", min(assigned), note=_to(known.job)))
+    if started:
+        found.append(Step("Running", "done", min(started), note=_tries(known)))
+    return found
+
+
+def _to(job: DeskJob) -> str:
+    return f"to {job.node_name}" if job.node_name and not job.retry_count else ""
+
+
+def _tries(known: Known) -> str:
+    number = known.job.retry_count
+    return "" if not number else f"{number + 1} attempts"
+
+
+def _money(known: Known) -> list[Step]:
+    """What became of the holds, then of the entries that charged them: of all of them."""
+    job, charges = known.job, known.charges
+    if job.price == 0:
+        return []
+    if job.completed_at is None and (job.units > 1 or not charges.number):
+        note = f"{charges.number} units so far" if charges.number else ""
+        chain = [Step("Anchored", "next")] if known.anchoring else []
+        return [Step("Charged", "next", note=note), *chain]
+    if charges.number:
+        return [Step("Charged", "done", charges.at), *_log(known)]
+    closed = [hold.closed_at for hold in known.holds if hold.closed_at is not None]
+    return [Step("Released", "done", max(closed), note="nothing was charged")] if closed else []
+
+
+def _log(known: Known) -> list[Step]:
+    charged, signed = known.charges.at, known.charges.signed_at
+    if signed is None or charged is None:
+        logged = Step("In the log", "now", note="waits for the next checkpoint")
+    else:
+        logged = Step("In the log", "done", max(signed, charged))
+    if not known.anchoring:
+        return [logged]
+    if known.charges.anchored_at is None:
+        note = "waits for the next anchor"
+        return [logged, Step("Anchored", "now" if signed else "next", note=note)]
+    return [logged, Step("Anchored", "done", known.charges.anchored_at)]

@@ -1,0 +1,73 @@
+"""From a refusal back to where one came from: a page of ours, and never anything else."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import attrs
+from aiohttp import hdrs, web
+
+from web.console.registry import ROOT, Page, Pages
+from web.console.session import Visitor
+
+ID: Final = "[0-9a-fA-F-]{36}"
+
+
+@attrs.frozen
+class Way:
+    """A link: ``path`` is below ``/console``."""
+
+    path: str
+    label: str
+
+
+HOME: Final = Way(ROOT, "To the console")
+
+
+def way_back(request: web.Request, pages: Pages, visitor: Visitor | None) -> Way:
+    """To the page that is nearest above what was asked for, as it was seen last."""
+    for path in _candidates(request):
+        page = _page_at(pages, path)
+        if page is None or page.path == ROOT or not _may(visitor, page):
+            continue
+        if path != request.path:
+            return Way(path + _query_of(request, path), _label(page))
+        if page.nav is not None:  # a list may itself be meant, without what was asked of it
+            return Way(path, _label(page))
+    return HOME
+
+
+def _candidates(request: web.Request) -> Iterator[str]:
+    """Paths, from the longest on."""
+    path = request.path.rstrip("/")
+    if request.method == "GET" and request.query_string:
+        yield path
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _page_at(pages: Pages, path: str) -> Page | None:
+    for page in pages:
+        if re.fullmatch(re.sub(r"\{\w+\}", ID, page.path), path):
+            return page
+    return None
+
+
+def _may(visitor: Visitor | None, page: Page) -> bool:
+    """Where nobody knows who asks, the page itself says whether he may see it."""
+    return visitor is None or visitor.who.role in page.who
+
+
+def _label(page: Page) -> str:
+    return f"Back to {page.title if page.nav else 'the ' + page.title.lower()}"
+
+
+def _query_of(request: web.Request, path: str) -> str:
+    """The filter and the tab of that page, where the browser says that it came from there."""
+    try:
+        came = urlsplit(request.headers.get(hdrs.REFERER, ""))
+    except ValueError:
+        return ""
+    is_there = came.netloc == request.headers.get("Host") and came.path == path
+    return f"?{came.query}" if is_there and came.query else ""

@@ -1,0 +1,101 @@
+"""How numbers, times and money are written on pages."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from markupsafe import Markup, escape
+
+from rendertrust import money
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+NOTHING, MINUS = "\u2013", "\u2212"  # dashes as they are printed
+SHORT: Final = 8  # characters of an id: enough to tell those on one page apart
+
+
+def credits_(units: int | None) -> Markup:
+    """An amount of money with its unit: ``12.5000 credits``."""
+    if units is None:
+        return Markup('<span class="none">{}</span>').format(NOTHING)
+    text = money.render(units)
+    whole, _, fraction = text.partition(".")
+    return Markup(
+        '<span class="money">{}<span class="fine">.{}</span> <span class="unit">cr</span></span>'
+    ).format(grouped(whole), fraction)
+
+
+def grouped(whole: str) -> str:
+    """Digits in threes, by narrow spaces."""
+    sign, digits = (MINUS, whole[1:]) if whole.startswith("-") else ("", whole)
+    return sign + f"{int(digits):,}".replace(",", "\u202f")
+
+
+def count(number: int | float | None) -> str:
+    """A number that is counted: in threes."""
+    return NOTHING if number is None else grouped(str(round(number)))
+
+
+def decimal(number: float | None, digits: int = 1) -> str:
+    """A number that is measured."""
+    return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
+
+
+def when(at: datetime | None) -> Markup:
+    """A moment: written out; pages turn it into ``3 min ago``, and keep this as its title."""
+    if at is None:
+        return Markup('<span class="none">never</span>')
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def span(seconds: float | None) -> str:
+    """How long something took or is to take: ``850 ms``, ``42 s``, ``3 min 5 s``, ``2 d 4 h``."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < MINUTE:
+        return f"{seconds:.3g} s"
+    for (unit, name), (next_unit, next_name) in pairwise(SCALES):
+        if seconds >= unit:
+            rest = int(seconds % unit // next_unit)
+            return f"{int(seconds // unit)} {name}" + (f" {rest} {next_name}" if rest else "")
+    return f"{seconds:.0f} s"
+
+
+def size(number: int | None) -> str:
+    """Bytes."""
+    if number is None:
+        return NOTHING
+    value = float(number)
+    for name in SIZES[:-1]:
+        if value < 1024:
+            return f"{value:.0f} {name}" if name == "B" else f"{value:.1f} {name}"
+        value /= 1024
+    return f"{value:.1f} {SIZES[-1]}"
+
+
+def short(identifier: UUID | str) -> Markup:
+    """The beginning of an id, the whole of it as its title."""
+    whole = str(identifier)
+    return Markup('<code title="{}">{}</code>').format(whole, whole[:SHORT])
+
+
+def address(path: str, params: dict[str, str], **changed: object) -> str:
+    """An address with some parameters changed: None takes one away."""
+    kept = {**params, **{name: str(value) for name, value in changed.items()}}
+    kept = {k: v for k, v in kept.items() if changed.get(k, v) is not None and v != ""}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def isolated(text: object) -> Markup:
+    """What somebody else named: kept from turning around the text beside it."""
+    return Markup("<bdi>{}</bdi>").format(escape(text))

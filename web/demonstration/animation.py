@@ -1,0 +1,126 @@
+"""A short animation on two nodes, and a film of it; with ``chaos`` one of them is killed."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from rendertrust.client import AsyncClient
+from web.demonstration.child import Child
+from web.demonstration.journey import JOB_SECONDS, JobFailed
+from web.demonstration.narrator import Tells
+
+FOLDER: Final = "animation"  # beside the picture, which is the first frame, too
+FRAMES: Final = "1-8"
+CHUNK: Final = 2
+SMALL: Final = {"width": 320, "height": 180, "samples": 12}
+AT_WORK: Final = ("DISPATCHED", "RUNNING")
+
+
+@attrs.frozen
+class Worker:
+    """A node of the demo: what it is called, and the program that is it."""
+
+    id: str
+    name: str
+    child: Child
+    settings: dict[str, str]
+
+    async def start(self) -> None:
+        """Begin to take work, or again."""
+        await self.child.start("node", "run", "--health-port", "-1", settings=self.settings)
+
+
+@attrs.frozen
+class Film:
+    """What is to be animated, where it goes, and which node does not survive it, if any.
+
+    Frames go to ``animation`` in the folder ``out``, the film beside that.
+    """
+
+    payload_ref: str
+    frames: str
+    out: Path
+    victim: Worker | None = None
+    small: bool = True
+
+
+async def animate(client: AsyncClient, film: Film, narrator: Tells) -> dict[str, Any]:
+    """Dispatch, watch, fetch frames as they come, and have the film made; what came of it.
+
+    Raises JobFailed, RenderTrustError.
+    """
+    params = SMALL if film.small else {}
+    quote = await client.quote("render", film.payload_ref, params, frames=film.frames, chunk=CHUNK)
+    narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {quote.held} credits")
+    placed = await client.dispatch(
+        "render", film.payload_ref, params, frames=film.frames, chunk=CHUNK, queue=True
+    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            seen = group.create_task(watched(client, placed.job_id, film.out / FOLDER, narrator))
+            if film.victim is not None:
+                group.create_task(chaos(client, placed.job_id, film.victim, narrator))
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    paths = seen.result()
+    job = await client.job(placed.job_id)
+    narrator.say("paid", f"{job.charged} credits for {len(paths)} frames in {film.out / FOLDER}")
+    movie, price = await filmed(client, job.id, film.out, narrator)
+    left = (await client.balance()).balance
+    narrator.say("balance", f"{left} credits are left")
+    return {
+        "animation_job_id": job.id,
+        "frames": [str(path) for path in paths],
+        "attempts": job.units + job.retry_count,
+        "film": str(movie),
+        "animation_charged": job.charged,
+        "film_charged": price,
+        "balance_left": left,
+    }
+
+
+async def watched(client: AsyncClient, job: str, out: Path, narrator: Tells) -> Sequence[Path]:
+    """The frames, fetched while others are rendered."""
+    paths: Sequence[Path] = ()
+    async for found in client.watch(job, within=JOB_SECONDS):
+        narrator.progress("frames", found.done / found.units)
+        if found.status in ("FAILED", "CANCELLED"):
+            raise JobFailed(found.error_message or f"The animation ended as {found.status}")
+        paths = (await client.download_frames(job, out)).paths
+    return paths
+
+
+async def filmed(
+    client: AsyncClient, job: str, out: Path, narrator: Tells
+) -> tuple[Path, str | None]:
+    """The film, made by a node, and what that cost."""
+    placed = await client.video(job)
+    done = await client.wait(placed.job_id, within=JOB_SECONDS)
+    if done.status != "COMPLETED":
+        raise JobFailed(done.error_message or f"The film ended as {done.status}")
+    path = await client.download(placed.job_id, out, stem="film")
+    narrator.say("film", f"{path}, {done.charged} credits")
+    return path, done.charged
+
+
+async def chaos(client: AsyncClient, job: str, victim: Worker, narrator: Tells) -> None:
+    """Kill the victim once it has work of the job, and let it come back."""
+    async for _ in client.watch(job, within=JOB_SECONDS):
+        if await _has_work(client, job, victim):
+            await victim.child.kill()
+            narrator.say("chaos", f"{victim.name} is killed while it renders")
+            await victim.start()
+            narrator.say("chaos", f"{victim.name} comes back")
+            return
+
+
+async def _has_work(client: AsyncClient, job: str, victim: Worker) -> bool:
+    return any(
+        [
+            unit.state in AT_WORK and unit.node_id == victim.id
+            async for unit in client.each_unit(job)
+        ]
+    )

@@ -1,0 +1,36 @@
+"""Inputs and results that are kept no longer: first nobody is given them any more, then they go."""
+
+import logging
+from datetime import timedelta
+
+from web.gateway import Gateway
+from web.reference import place_of
+
+log = logging.getLogger("sweeper")
+
+
+async def remove_expired(gateway: Gateway) -> None:
+    """All that the settings say. Several gateways may do so at once: each step may be done twice.
+
+    Raises Unavailable and ObjectsUnavailable; what was begun is gone on with the next time.
+    """
+    settings, now = gateway.settings.retention, gateway.clock.now()
+    await _inputs(gateway, timedelta(days=settings.inputs_days))
+    while results := await gateway.retention.results(
+        now - timedelta(days=settings.results_days), now
+    ):
+        for result in results:
+            place = place_of(result.result_key)
+            if place is not None and place.bucket == gateway.settings.objects.bucket:
+                await gateway.objects.delete(place.key)
+            await gateway.retention.result_gone(result, now)
+        log.info("%d results have expired", len(results))
+
+
+async def _inputs(gateway: Gateway, kept: timedelta) -> None:
+    now = gateway.clock.now()
+    while inputs := await gateway.retention.inputs(now - kept, now):
+        for each in inputs:
+            await gateway.objects.delete(each.object_key)
+            await gateway.retention.input_gone(each.id)
+        log.info("%d inputs have expired", len(inputs))

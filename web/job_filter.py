@@ -1,0 +1,174 @@
+"""The language in which people say which jobs they mean: ``status:failed node:studio user:ann``.
+
+Terms stand beside each other and all of them must hold. A term is ``word:value``; a value with a
+space in it stands in double quotes; a word alone is the beginning of a job's id.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import attrs
+
+from sql.job_desk import STATUSES, Wish
+
+CHARACTERS_MAX: Final = 500
+WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")
+WHAT: Final = {
+    "status": "how it stands; several with commas between them",
+    "type": "the job's type, like render",
+    "node": "a part of the node's name, or the beginning of its id",
+    "user": "a part of the owner's e-mail, or the beginning of his id",
+    "error": "a part of what went wrong",
+    "since": "submitted since then: 30m, 2h, 7d, 2026-03-01",
+    "until": "submitted before then",
+    "id": "the beginning of the job's id",
+}
+# Words for several states at once.
+GROUPS: Final = {
+    "open": ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
+    "active": ("DISPATCHED", "RUNNING"),
+    "waiting": ("QUEUED",),
+    "ended": ("COMPLETED", "FAILED", "CANCELLED"),
+}
+_TERM: Final = re.compile(r'\s*([A-Za-z]+:)?("[^"]*"|[^\s"]+)', re.ASCII)
+_BEGUN: Final = re.compile(r"\s*([A-Za-z]+):(?=\s|$)", re.ASCII)
+_AGE: Final = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_ID: Final = re.compile(r"[0-9a-fA-F-]{1,36}", re.ASCII)
+
+
+@attrs.frozen
+class Term:
+    """As it was written: ``word`` '' where it is a value alone."""
+
+    word: str
+    value: str
+
+    def __str__(self) -> str:
+        value = f'"{self.value}"' if " " in self.value else self.value
+        return f"{self.word}:{value}" if self.word else value
+
+
+@attrs.frozen
+class Misread:
+    """What cannot be understood, and what to write instead."""
+
+    said: str
+
+
+class _Wrong(ValueError):
+    pass
+
+
+def terms_of(text: str) -> list[Term] | Misread:
+    """The terms of a filter, or the first thing that is none."""
+    if len(text) > CHARACTERS_MAX:
+        return Misread(f"A filter has at most {CHARACTERS_MAX} characters")
+    found: list[Term] = []
+    place = 0
+    text = text.rstrip()
+    while place < len(text):
+        if (begun := _BEGUN.match(text, place)) is not None:
+            return Misread(_nothing_after(begun[1].lower()))
+        term = _TERM.match(text, place)
+        if term is None:
+            return Misread("A quotation mark is not closed")
+        found.append(Term((term[1] or "").rstrip(":").lower(), term[2].strip('"')))
+        place = term.end()
+    return found
+
+
+def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> Wish | Misread:
+    """Which jobs are meant. ``of_everybody``: whose they are may be said."""
+    terms = terms_of(text)
+    if isinstance(terms, Misread):
+        return terms
+    kept: dict[str, Any] = {}
+    try:
+        for term in terms:
+            name, value = _read(term, now, of_everybody=of_everybody)
+            if name in kept:
+                raise _Wrong(f"“{term.word or 'id'}:” stands twice; all terms must hold at once")
+            kept[name] = value
+    except _Wrong as wrong:
+        return Misread(str(wrong))
+    return Wish(**kept)
+
+
+def without(text: str, word: str) -> str:
+    """The filter without its terms of one word; as it is, where it cannot be read."""
+    terms = terms_of(text)
+    if isinstance(terms, Misread):
+        return ""
+    return " ".join(str(term) for term in terms if term.word != word)
+
+
+def with_status(text: str, status: str) -> str:
+    """The filter with another state; '' any."""
+    rest = without(text, "status")
+    return f"status:{status} {rest}".strip() if status else rest
+
+
+def _read(term: Term, now: datetime, *, of_everybody: bool) -> tuple[str, object]:
+    word, value = term.word, term.value
+    if not value and word:
+        raise _Wrong(_nothing_after(word))
+    if word in ("", "id"):
+        return "id", _id_of(term)
+    if word == "status":
+        return "statuses", tuple(_statuses(value))
+    if word == "type":
+        return "types", tuple(each for each in value.split(",") if each)
+    if word in ("since", "until"):
+        return word, _moment(word, value, now)
+    if word == "user" and not of_everybody:
+        raise _Wrong("“user:” is for admins: here are your own jobs alone")
+    if word in WORDS:
+        return word, value
+    raise _Wrong(f"There is no “{word}:”; {_instead(word, WORDS)}")
+
+
+def _id_of(term: Term) -> str:
+    if not _ID.fullmatch(term.value):
+        text = f"“{term.value}” is not the beginning of a job's id"
+        raise _Wrong(f"{text}; write for example error:{term.value} or type:{term.value}")
+    return term.value
+
+
+def _statuses(value: str) -> Iterator[str]:
+    known = [*(status.lower() for status in STATUSES), *GROUPS]
+    for each in value.lower().split(","):
+        if each in GROUPS:
+            yield from GROUPS[each]
+        elif each.upper() in STATUSES:
+            yield each.upper()
+        else:
+            raise _Wrong(f"“{each}” is no status; {_instead(each, known)}")
+
+
+def _moment(word: str, value: str, now: datetime) -> datetime:
+    age = _AGE.fullmatch(value)
+    try:
+        if age is not None:
+            return now - timedelta(seconds=int(age[1]) * _SECONDS[age[2]])
+        found = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        raise _Wrong(
+            f"“{value}” is no time; write {word}:2h, {word}:7d or {word}:2026-03-01"
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _nothing_after(word: str) -> str:
+    if word in WORDS:
+        return f"“{word}:” says nothing; write after it {WHAT[word]}"
+    return f"There is no “{word}:”; {_instead(word, WORDS)}"
+
+
+def _instead(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    listed = ", ".join(known)
+    return f"did you mean “{close[0]}”? There are {listed}" if close else f"there are {listed}"

@@ -1,0 +1,42 @@
+"""Where a job may be done: its pool, what it needs of a node, and what that means for its price."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import attrs
+from msgspec import Meta
+
+from sql.work import ANY
+from sql.work import MINE as MINE  # noqa: PLC0414 - part of what this module offers
+from sql.work import POOL as POOL  # noqa: PLC0414
+
+FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it is made of
+NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler
+
+Pool = Literal["mine", "trusted", "any"]
+Version = Annotated[str, Meta(pattern=r"^[2-9]\.[0-9]{1,2}$", description="of Blender, like 5.2")]
+
+
+@attrs.frozen
+class NodeNeeds:
+    """What a node must have; what is left out does not matter. ``memory``: bytes.
+
+    ``blender``: this version or a newer one.
+    """
+
+    device: Literal["cpu", "gpu"] | None = None
+    blender: Version | None = None
+    memory: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
+
+
+def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
+    """As job parameters; what is usual is not written down."""
+    found: dict[str, Any] = {} if pool == ANY else {POOL: pool}
+    asked = {} if needs is None else attrs.asdict(needs)
+    asked = {name: value for name, value in asked.items() if value is not None}
+    return {**found, NEEDS: asked} if asked else found
+
+
+def price_of(price: int, params: Mapping[str, Any]) -> int:
+    """What a frame costs: on one's own nodes nothing."""
+    return 0 if params.get(POOL) == MINE else price

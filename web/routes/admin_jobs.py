@@ -1,0 +1,149 @@
+"""Everybody's jobs, for admins: looked for, tried again, called off."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import money
+from sql.job_desk import JobDesk, ListedJob
+from web import examples_of_letters as examples
+from web.amounts import Credits
+from web.job_filter import CHARACTERS_MAX, Misread, wish_of
+from web.operations import Answer, Audience, Call, Operations
+from web.orders import again, call_off
+from web.problem import Fault, Problem, invalid
+from web.routes.admin import Because, Limit, act_on
+from web.routes.jobs import Known, Placed, retried
+
+operations = Operations()
+OFFSET_MAX = 9_900
+
+
+@attrs.frozen
+class JobQuery:
+    """``q`` says which, in words: ``status:failed node:studio user:ann since:2h``."""
+
+    q: Annotated[str, Meta(max_length=CHARACTERS_MAX)] = ""
+    limit: Limit = 50
+    offset: Annotated[int, Meta(ge=0, le=OFFSET_MAX)] = 0
+
+
+@attrs.frozen
+class Listed:
+    """``retry_of`` is the job that it does again, ``retried_by`` the one that does this again."""
+
+    id: UUID
+    job_type: str
+    status: Known
+    user_id: UUID
+    email: str
+    node_id: UUID | None
+    node_name: str | None
+    price: Credits
+    charged: Credits
+    retry_count: int
+    retry_of: UUID | None
+    retried_by: UUID | None
+    error_message: str | None
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@attrs.frozen
+class ListedJobs:
+    """Newest first; ``more``: there are others behind these."""
+
+    jobs: list[Listed]
+    more: bool
+
+
+@operations.get(
+    "/api/v1/admin/jobs",
+    audience=Audience.ADMIN,
+    query=JobQuery,
+    answers={200: ListedJobs},
+    rate="read",
+    example=examples.LISTED,
+)
+async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
+    """Jobs of everybody, those that the filter means, newest first."""
+    query, gateway = call.query, call.gateway
+    wish = wish_of(query.q, gateway.clock.now())
+    if isinstance(wish, Misread):
+        return invalid([Fault("q", "value", wish.said)])
+    desk, wanted = JobDesk(gateway.database), query.limit + 1
+    rows = await desk.page(None, wish, "-created", wanted, query.offset)
+    return ListedJobs([shown(row) for row in rows[: query.limit]], len(rows) == wanted)
+
+
+@operations.post(
+    "/api/v1/admin/jobs/{job_id}/retry",
+    audience=Audience.ADMIN,
+    body=Because,
+    request_example=examples.BECAUSE,
+    answers={200: Placed, 202: Placed},
+    refusals={
+        402: "Its owner has not the credits",
+        404: "Job not found",
+        409: "The job is not FAILED or CANCELLED, or would cost more than before",
+    },
+    absent="Job not found",
+    rate="dispatch",
+    new_work=True,
+    example=examples.PLACED,
+)
+async def retry(call: Call[Because]) -> Answer | Problem:
+    """Do somebody's job again that failed or was cancelled: a new job, at his cost if it succeeds.
+
+    It is held anew, and never at a higher price than he agreed to.
+    """
+    job = call.ids["job_id"]
+    act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)
+    if isinstance(act, Problem):
+        return act
+    return retried(await again(call.gateway, job, None, act))
+
+
+@operations.post(
+    "/api/v1/admin/jobs/{job_id}/cancel",
+    audience=Audience.ADMIN,
+    body=Because,
+    request_example=examples.BECAUSE,
+    answers={200: Placed},
+    refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
+    absent="Job not found",
+    rate="write",
+    example=examples.CALLED_OFF,
+)
+async def cancel(call: Call[Because]) -> Placed | Problem:
+    """Cancel somebody's job that no node has begun; what was held for it is given back."""
+    job = call.ids["job_id"]
+    act = await act_on(call, "jobs.cancel", f"job:{job}", call.body.reason)
+    if isinstance(act, Problem):
+        return act
+    called_off = await call_off(call.gateway, job, None, act)
+    return called_off if isinstance(called_off, Problem) else Placed(job, None, "CANCELLED")
+
+
+def shown(row: ListedJob) -> Listed:
+    """The row as the API shows it."""
+    return Listed(
+        id=row.id,
+        job_type=row.job_type,
+        status=row.status,
+        user_id=row.user_id,
+        email=row.email,
+        node_id=row.node_id,
+        node_name=row.node_name,
+        price=money.render(row.price),
+        charged=money.render(row.charged),
+        retry_count=row.retry_count,
+        retry_of=row.retry_of,
+        retried_by=row.retried_by,
+        error_message=row.error_message,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+    )

@@ -1,0 +1,191 @@
+"""Anchors: checkpoints of the log whose roots stand on a chain, and entries held against them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import attrs
+from msgspec import Meta
+
+from actors.ports import ChainRefused, ChainUnavailable
+from rendertrust import merkle
+from sql.anchors import AnchorRow, Covering
+from sql.proofs import OwnEntry, Sequenced
+from web import log_examples as examples
+from web.gateway import Gateway
+from web.operations import Call, Operations, Scope
+from web.problem import Problem, unavailable
+from web.routes.ledger import ABSENT, EntryWord, Hash, Standing, standing_of
+
+operations = Operations()
+AWAY = unavailable("The chain does not answer; try again", retry_after=5)
+State = Literal["pending", "confirmed", "failed"]
+NOT_YET = "no confirmed anchor covers the entry yet"
+NOT_FINAL = "the anchor is not final: the chain took it out of its block; it is waited for again"
+DISABLED = "this gateway anchors nothing: no chain is set"
+
+
+@attrs.frozen
+class ListedAnchor:
+    """A checkpoint's root on a chain; ``confirmed`` when it is deep enough there."""
+
+    size: int
+    merkle_root: Hash
+    tx_hash: str
+    block_number: int | None
+    contract: str
+    chain_id: int
+    state: State
+    error: str | None
+    created_at: datetime
+    confirmed_at: datetime | None
+
+
+@attrs.frozen
+class AnchorList:
+    """``count`` is how many there are since then, whatever the page; the newest come first."""
+
+    anchors: list[ListedAnchor]
+    count: int
+    page: int
+    per_page: int
+
+
+@attrs.frozen
+class AnchorPage:
+    page: Annotated[int, Meta(ge=1, le=10_000_000)] = 1
+    per_page: Annotated[int, Meta(ge=1, le=100)] = 20
+    since: datetime | None = None
+
+
+@attrs.frozen
+class Verification:
+    """An entry of now, held against the chain of now.
+
+    ``verified`` is false with a ``reason`` where anything differs, and while nothing is anchored.
+    ``private``: the chain runs beside the gateway, so its word is no other than the gateway's.
+    """
+
+    verified: bool
+    entry_id: int
+    merkle_root: Hash
+    on_chain_root: Hash | None
+    block_number: int | None
+    tx_hash: str | None
+    reason: str | None
+    state: Literal["disabled", "pending", "confirmed"]
+    chain_id: int | None
+    contract: str | None
+    private: bool | None
+
+
+@operations.get(
+    "/api/v1/ledger/anchors",
+    scope=Scope.CREDITS_READ,
+    query=AnchorPage,
+    answers={200: AnchorList},
+    rate="read",
+    example=examples.ANCHORS,
+)
+async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
+    """The anchors of the log, newest first."""
+    asked, kept = call.query, call.gateway.anchors
+    rows = await kept.page(asked.since, asked.per_page, (asked.page - 1) * asked.per_page)
+    count = await kept.count(asked.since)
+    return AnchorList([listed(row) for row in rows], count, asked.page, asked.per_page)
+
+
+@operations.get(
+    "/api/v1/ledger/{entry_id}/verify",
+    scope=Scope.CREDITS_READ,
+    words=EntryWord,
+    answers={200: Verification},
+    rate="read",
+    absent=ABSENT,
+    example=examples.VERIFICATION,
+)
+async def verify(call: Call) -> Verification | Problem:
+    """Hold one's entry, as it is stored now, against the root that stands on the chain now."""
+    standing = await standing_of(call)
+    if isinstance(standing, Problem):
+        return standing
+    return await held_against_chain(call.gateway, standing)
+
+
+async def held_against_chain(gateway: Gateway, standing: Standing) -> Verification | Problem:
+    """An entry against the chain, both as they are now."""
+    covering = await gateway.anchors.covering(standing.place.leaf_index)
+    if gateway.chain is None or covering is None:
+        return _not_anchored(gateway, standing)
+    try:
+        private = (await gateway.chain.state()).private
+        on_chain = await gateway.chain.root_at(covering.contract, covering.signed.size)
+        mined = await gateway.chain.mined(covering.hash)
+    except (ChainUnavailable, ChainRefused):
+        return AWAY
+    contradicted = on_chain not in (None, covering.signed.root)  # that is worse
+    if not contradicted and (mined is None or not mined.is_still_at(*covering.block)):
+        return _not_anchored(gateway, standing, NOT_FINAL)
+    reason = await difference(gateway, standing.own, standing.place, covering, on_chain)
+    return Verification(
+        verified=reason is None,
+        entry_id=standing.own.entry.entry_id,
+        merkle_root=covering.signed.root.hex(),
+        on_chain_root=None if on_chain is None else on_chain.hex(),
+        block_number=covering.block_number,
+        tx_hash=covering.hash,
+        reason=reason,
+        state="confirmed",
+        chain_id=covering.chain_id,
+        contract=covering.contract,
+        private=private,
+    )
+
+
+async def difference(
+    gateway: Gateway, own: OwnEntry, place: Sequenced, covering: Covering, on_chain: bytes | None
+) -> str | None:
+    """What is not as it was when it was anchored; None: it is all the same."""
+    signed = covering.signed
+    if merkle.leaf_hash(own.entry.leaf(place.salt).canonical) != place.hash:
+        return "the entry is not what its leaf was made of: it was altered"
+    proof = await gateway.proofs.inclusion(place.leaf_index, signed.size)
+    arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)
+    if not merkle.verify_inclusion(*arguments):
+        return "the leaf does not lead to the root that was anchored: the log was altered"
+    if on_chain is None:
+        return "the chain has no root for it"
+    return None if on_chain == signed.root else "the chain has another root"
+
+
+def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> Verification:
+    disabled = gateway.chain is None
+    return Verification(
+        verified=False,
+        entry_id=standing.own.entry.entry_id,
+        merkle_root=standing.signed.root.hex(),
+        on_chain_root=None,
+        block_number=None,
+        tx_hash=None,
+        reason=DISABLED if disabled else why,
+        state="disabled" if disabled else "pending",
+        chain_id=None,
+        contract=None,
+        private=None,
+    )
+
+
+def listed(row: AnchorRow) -> ListedAnchor:
+    """The row as the API shows it."""
+    states: dict[str, State] = {"PENDING": "pending", "CONFIRMED": "confirmed", "FAILED": "failed"}
+    return ListedAnchor(
+        size=row.size,
+        merkle_root=row.root.hex(),
+        tx_hash=row.hash,
+        block_number=row.block_number,
+        contract=row.contract,
+        chain_id=row.chain_id,
+        state=states[row.state],
+        error=row.error,
+        created_at=row.created_at,
+        confirmed_at=row.confirmed_at,
+    )

@@ -1,0 +1,100 @@
+"""A job while it is open: paused, resumed, stopped, its priority and its cap changed."""
+
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop
+from rendertrust import money
+from web import examples_of_jobs as examples
+from web.amounts import Amount
+from web.control import controlled
+from web.operations import Call, Operations, Scope
+from web.orders import NOT_FOUND
+from web.problem import Fault, Problem, invalid
+from web.routes.jobs import Job, shown
+from web.submissions import PRIORITIES, Priority
+
+operations = Operations()
+REFUSALS = {404: "Job not found", 409: "The job has ended"}
+NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
+
+
+@attrs.frozen
+class JobWish:
+    """``max_credits``: the job pauses before it would cost more."""
+
+    priority: Priority | None = None
+    max_credits: Amount | None = None
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/pause",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Job},
+    refusals=REFUSALS,
+    absent="Job not found",
+    rate="write",
+    example=examples.PAUSED_JOB,
+)
+async def pause(call: Call) -> Job | Problem:
+    """Begin nothing more of a job; what nodes have of it they finish."""
+    job = call.ids["job_id"]
+    return await controlled(call, JobPause(job, call.caller)) or await _now(call, job)
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/resume",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Job},
+    refusals=REFUSALS,
+    absent="Job not found",
+    rate="write",
+    example=examples.MANY,
+)
+async def resume(call: Call) -> Job | Problem:
+    """Go on with a job that was paused. At its cap it is paused again: raise ``max_credits``."""
+    job = call.ids["job_id"]
+    return await controlled(call, JobResume(job, call.caller)) or await _now(call, job)
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/stop",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Job},
+    refusals=REFUSALS,
+    absent="Job not found",
+    rate="write",
+    example=examples.STOPPED_JOB,
+)
+async def stop(call: Call) -> Job | Problem:
+    """End a job: units that are complete stay, and stay paid; what is held for others goes back."""
+    job = call.ids["job_id"]
+    return await controlled(call, JobStop(job, call.caller)) or await _now(call, job)
+
+
+@operations.patch(
+    "/api/v1/jobs/{job_id}",
+    scope=Scope.JOBS_WRITE,
+    body=JobWish,
+    answers={200: Job},
+    refusals={**REFUSALS, 409: "The job has ended, or more than max_credits is spent already"},
+    absent="Job not found",
+    rate="write",
+    request_example=examples.JOB_WISH,
+    example=examples.MANY,
+)
+async def change(call: Call[JobWish]) -> Job | Problem:
+    """Another priority, or another ``max_credits``, of an open job."""
+    job, wish = call.ids["job_id"], call.body
+    if wish.priority is None and wish.max_credits is None:
+        return NOTHING
+    priority = None if wish.priority is None else PRIORITIES[wish.priority]
+    cap = None if wish.max_credits is None else money.parse(wish.max_credits)
+    effect = JobChange(job, call.caller, priority, cap)
+    return await controlled(call, effect) or await _now(call, job)
+
+
+async def _now(call: Call | Call[JobWish], job: UUID) -> Job | Problem:
+    row = await call.gateway.jobs.by_id(job, call.caller)
+    return NOT_FOUND if row is None else await shown(call, row)

@@ -1,0 +1,268 @@
+"""Endpoints of webhooks: who is told what happens to a user's jobs, and what arrived there."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import webhooks
+from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
+from supervisors.engines.post import refused
+from web import examples_of_endpoints as examples
+from web.operations import Call, Operations, Scope
+from web.problem import Fault, Problem, invalid
+from web.routes.auth import Done
+
+operations = Operations()
+NOT_FOUND: Final = Problem(404, "Endpoint not found")
+NO_DELIVERY: Final = Problem(404, "Delivery not found")
+SECRET_BYTES: Final = 32
+FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
+
+Url = Annotated[str, Meta(min_length=1, max_length=2000)]
+Type = Annotated[
+    str,
+    Meta(
+        pattern="^(job\\.(\\*|queued|dispatched|running|paused|completed|failed|cancelled)"
+        "|unit\\.(\\*|assigned|running|completed|failed|cancelled|retried))$"
+    ),
+]
+Types = Annotated[list[Type], Meta(min_length=1, max_length=20)]
+
+
+@attrs.frozen
+class NewHook:
+    """``types``: of events that are told; `job.*` and `unit.*` are all of these."""
+
+    url: Url
+    types: Types = attrs.field(factory=lambda: ["job.*"])
+
+
+@attrs.frozen
+class HookWish:
+    """What is to change. ``enabled``: told again, or no more; what waits is told then."""
+
+    url: Url | None = None
+    types: Types | None = None
+    enabled: bool | None = None
+
+
+@attrs.frozen
+class Hook:
+    """``failing_since``: nothing arrives since then; after some days it is told no more."""
+
+    id: UUID
+    url: str
+    types: list[str]
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+@attrs.frozen
+class HookWithSecret(Hook):
+    """With the secret by which deliveries are signed, which is never shown again."""
+
+    secret: str = attrs.field(repr=False, kw_only=True)
+
+
+@attrs.frozen
+class HookList:
+    """All of them, oldest first."""
+
+    endpoints: list[Hook]
+
+
+@attrs.frozen
+class DeliveryQuery:
+    """``after``: the id of the last delivery of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    after: UUID | None = None
+
+
+@attrs.frozen
+class Delivery:
+    """An event on its way. The last try was answered ``status``, or not, and ``error`` says why."""
+
+    id: UUID
+    endpoint_id: UUID
+    job_id: UUID
+    number: int
+    type: str
+    state: str
+    tries: int
+    due_at: datetime
+    tried_at: datetime | None
+    status: int | None
+    error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@attrs.frozen
+class DeliveryList:
+    """Newest first. ``next`` is the ``after`` of the next page."""
+
+    deliveries: list[Delivery]
+    next: UUID | None
+
+
+@operations.post(
+    "/api/v1/webhooks/endpoints",
+    scope=Scope.JOBS_WRITE,
+    body=NewHook,
+    answers={201: HookWithSecret},
+    refusals={409: f"There are {OF_USER_MAX} endpoints already"},
+    rate="write",
+    request_example=examples.NEW,
+    example=examples.WITH_SECRET,
+)
+async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
+    """Be told what happens to one's jobs. The secret is shown in this answer and never again."""
+    gateway, body = call.gateway, call.body
+    if (fault := url_fault(call, body.url)) is not None:
+        return invalid([fault])
+    secret, types = gateway.random.token(SECRET_BYTES), list(dict.fromkeys(body.types))
+    new = NewEndpoint(gateway.random.uuid(), body.url, types, secret, gateway.clock.now())
+    row = await gateway.endpoints.insert(call.caller, new)
+    if row is None:
+        return Problem(409, f"There are {OF_USER_MAX} endpoints already; delete one first")
+    return with_secret(row)
+
+
+@operations.get(
+    "/api/v1/webhooks/endpoints",
+    scope=Scope.JOBS_READ,
+    answers={200: HookList},
+    rate="read",
+    example=examples.LIST,
+)
+async def index(call: Call) -> HookList:
+    """One's endpoints, oldest first."""
+    rows = await call.gateway.endpoints.of_user(call.caller)
+    return HookList([shown(row) for row in rows])
+
+
+@operations.patch(
+    "/api/v1/webhooks/endpoints/{endpoint_id}",
+    scope=Scope.JOBS_WRITE,
+    body=HookWish,
+    answers={200: Hook},
+    refusals={404: "Endpoint not found"},
+    absent="Endpoint not found",
+    rate="write",
+    request_example=examples.WISH,
+    example=examples.ENDPOINT,
+)
+async def change(call: Call[HookWish]) -> Hook | Problem:
+    """Another address or other events; told again, or no more."""
+    body, now = call.body, call.gateway.clock.now()
+    if body.url is not None and (fault := url_fault(call, body.url)) is not None:
+        return invalid([fault])
+    wish = Wish(body.url, body.types, body.enabled)
+    row = await call.gateway.endpoints.change(call.ids["endpoint_id"], call.caller, wish, now)
+    return NOT_FOUND if row is None else shown(row)
+
+
+@operations.post(
+    "/api/v1/webhooks/endpoints/{endpoint_id}/rotate",
+    scope=Scope.JOBS_WRITE,
+    answers={200: HookWithSecret},
+    refusals={404: "Endpoint not found"},
+    absent="Endpoint not found",
+    rate="write",
+    example=examples.WITH_SECRET,
+)
+async def rotate(call: Call) -> HookWithSecret | Problem:
+    """Another secret, shown this once. For a day deliveries are signed with the one before, too."""
+    gateway = call.gateway
+    secret, until = gateway.random.token(SECRET_BYTES), gateway.clock.now() + FORMER_FOR
+    row = await gateway.endpoints.rotate(call.ids["endpoint_id"], call.caller, secret, until)
+    return NOT_FOUND if row is None else with_secret(row)
+
+
+@operations.delete(
+    "/api/v1/webhooks/endpoints/{endpoint_id}",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Done},
+    refusals={404: "Endpoint not found"},
+    absent="Endpoint not found",
+    rate="write",
+    example=examples.DELETED,
+)
+async def delete(call: Call) -> Done | Problem:
+    """Be told no more; what waits is forgotten."""
+    if not await call.gateway.endpoints.delete(call.ids["endpoint_id"], call.caller):
+        return NOT_FOUND
+    return Done("The endpoint was deleted")
+
+
+@operations.get(
+    "/api/v1/webhooks/endpoints/{endpoint_id}/deliveries",
+    scope=Scope.JOBS_READ,
+    query=DeliveryQuery,
+    answers={200: DeliveryList},
+    refusals={404: "Endpoint not found"},
+    absent="Endpoint not found",
+    rate="read",
+    example=examples.DELIVERIES,
+)
+async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
+    """What was told to an endpoint, or is to be, newest first."""
+    endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.endpoints
+    if await rows.by_id(endpoint, call.caller) is None:
+        return NOT_FOUND
+    found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
+    next_ = found[page.limit - 1].id if len(found) > page.limit else None
+    return DeliveryList([delivery(row) for row in found[: page.limit]], next_)
+
+
+@operations.post(
+    "/api/v1/webhooks/deliveries/{delivery_id}/replay",
+    scope=Scope.JOBS_WRITE,
+    answers={200: Delivery},
+    refusals={404: "Delivery not found"},
+    absent="Delivery not found",
+    rate="write",
+    example=examples.DELIVERY,
+)
+async def replay(call: Call) -> Delivery | Problem:
+    """Tell it again, whatever became of it, under the same id."""
+    now = call.gateway.clock.now()
+    row = await call.gateway.endpoints.replay(call.ids["delivery_id"], call.caller, now)
+    return NO_DELIVERY if row is None else delivery(row)
+
+
+def url_fault(call: Call[Any, Any], url: str) -> Fault | None:
+    """What is wrong with an address, as far as it shows before a name is looked up."""
+    reason = refused(url, private=call.gateway.settings.webhooks.private)
+    return None if reason is None else Fault("url", "value", reason)
+
+
+def shown(row: EndpointRow) -> Hook:
+    """The row as the API shows it."""
+    return Hook(
+        id=row.id,
+        url=row.url,
+        types=list(row.types),
+        enabled=row.disabled_at is None,
+        disabled_at=row.disabled_at,
+        disabled_reason=row.disabled_reason,
+        failing_since=row.failing_since,
+        created_at=row.created_at,
+    )
+
+
+def with_secret(row: EndpointRow) -> HookWithSecret:
+    """The same, this once."""
+    return HookWithSecret(**attrs.asdict(shown(row)), secret=webhooks.secret_text(row.secret))
+
+
+def delivery(row: DeliveryRow) -> Delivery:
+    """The row as the API shows it."""
+    return Delivery(**attrs.asdict(row))

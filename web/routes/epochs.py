@@ -1,0 +1,89 @@
+"""Epochs of the log: that it went on from an older copy, and from what, open to everybody."""
+
+from typing import Annotated, Literal
+
+import attrs
+from msgspec import Meta
+
+from rendertrust.merkle import SIZE_MAX, inclusion_ranges, leaf_hash
+from sql.epochs import EpochRow, read_epochs
+from web import log_examples as examples
+from web.gateway import Gateway
+from web.operations import Audience, Call, Operations
+from web.problem import Fault, Problem, invalid
+from web.routes.ledger import NO_LOG, Hash
+
+operations = Operations()
+
+
+@attrs.frozen
+class InTree:
+    """``size``: of the tree in which the epochs' leaves are shown; else the newest checkpoint's."""
+
+    size: Annotated[int, Meta(ge=1, le=SIZE_MAX)] | None = None
+
+
+@attrs.frozen
+class Epoch:
+    """An epoch after the first: the log went on from a backup.
+
+    ``leaf`` is its first leaf, a text: it names the log before, and what a chain had of that.
+    All leaves before ``leaf_index`` were kept. The proof is as an entry's.
+    """
+
+    number: int
+    origin: str
+    leaf: str
+    leaf_hash: Hash
+    leaf_index: int
+    proof_hashes: list[Hash]
+    directions: list[Literal["left", "right"]]
+
+
+@attrs.frozen
+class EpochList:
+    """The epochs that had begun in the tree of ``tree_size`` leaves, in their order."""
+
+    epochs: list[Epoch]
+    tree_size: int
+    merkle_root: Hash
+
+
+@operations.get(
+    "/api/v1/ledger/epochs",
+    audience=Audience.PUBLIC,
+    query=InTree,
+    answers={200: EpochList},
+    rate="probe",
+    example=examples.EPOCHS,
+)
+async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
+    """When the log went on from a backup, and what shows it: open to everybody.
+
+    There are none where nothing was ever lost.
+    """
+    gateway = call.gateway
+    signed = await gateway.proofs.newest()
+    if signed is None:
+        return NO_LOG
+    size = call.query.size or signed.size
+    if size > signed.size:
+        told = f"is {size}; the newest checkpoint is of {signed.size} leaves"
+        return invalid([Fault("size", "value", told)])
+    rows = [row for row in await read_epochs(gateway.database) if row.leaf_index < size]
+    root = await gateway.proofs.root(size)
+    return EpochList([await _shown(gateway, row, size) for row in rows], size, root.hex())
+
+
+async def _shown(gateway: Gateway, row: EpochRow, size: int) -> Epoch:
+    hashes = await gateway.proofs.inclusion(row.leaf_index, size)
+    ranges = inclusion_ranges(row.leaf_index, size)
+    return Epoch(
+        number=row.number,
+        origin=row.origin,
+        leaf=row.leaf,
+        leaf_hash=leaf_hash(row.leaf.encode()).hex(),
+        leaf_index=row.leaf_index,
+        proof_hashes=[part.hex() for part in hashes],
+        directions=["right" if start > row.leaf_index else "left" for start, _ in ranges],
+    )

@@ -1,0 +1,113 @@
+"""What happens to a job, event by event: as a stream for who follows it, or page by page."""
+
+from typing import Annotated, Final
+
+import attrs
+from aiohttp import hdrs, web
+from msgspec import Meta
+
+from web import examples_of_jobs as examples
+from web.event_hub import Follower
+from web.event_stream import PAGE, Stream
+from web.event_view import Event, shown
+from web.operations import Call, Operations, Scope
+from web.orders import NOT_FOUND
+from web.problem import Fault, Problem, invalid
+
+operations = Operations()
+LAST: Final = "Last-Event-ID"
+STREAM: Final = "text/event-stream"
+NUMBER_MAX: Final = 10**9
+BEYOND: Final = Problem(
+    409, "Fewer events of this job are known than you have seen; begin anew, without a number"
+)
+
+Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
+
+
+@attrs.frozen
+class EventQuery:
+    """``after``: the number of the last event that one has seen."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    after: Number = 0
+
+
+@attrs.frozen
+class EventList:
+    """In their order. ``next`` is the ``after`` of the next page; ``ended``: the job has ended.
+
+    ``next`` is None where nothing more has happened yet.
+    """
+
+    events: list[Event]
+    next: int | None
+    ended: bool
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/events",
+    scope=Scope.JOBS_READ,
+    query=EventQuery,
+    answers={200: EventList, 204: None},
+    also=STREAM,
+    headers={LAST: "Of a stream: the number of the last event that one has seen."},
+    refusals={404: "Job not found", 409: "Fewer events are known than were seen"},
+    rate="read",
+    within=None,
+    absent="Job not found",
+    example=examples.EVENTS,
+)
+async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:
+    """What happened to a job of one's own, and what happens: nothing is left out or told twice.
+
+    With `Accept: text/event-stream` the answer goes on until the job ends: each event with its
+    number as `id`, its `type` as `event`; `unit.progress` without an id, newest only; in the end an
+    `end`. Whoever comes back with `Last-Event-ID` goes on behind that one, at any gateway. One
+    whose job has ended and who has seen everything is answered 204. Otherwise a page, as JSON.
+    """
+    if call.request.method == "HEAD" or STREAM not in call.request.headers.get(hdrs.ACCEPT, ""):
+        return await _page(call)
+    after = _after(call)
+    if isinstance(after, Problem):
+        return after
+    job = call.ids["job_id"]
+    first = await call.gateway.events.page(job, call.caller, after, PAGE)
+    if first is None:
+        return NOT_FOUND
+    if not first.events and await _is_beyond(call, after):
+        return BEYOND
+    if first.ended and after > 0 and not first.events:
+        return web.Response(status=204)
+    follower = Follower(job, call.caller, after)
+    return await Stream(call.gateway, call.request, follower).serve(first)
+
+
+async def _page(call: Call[None, EventQuery]) -> EventList | Problem:
+    job, query = call.ids["job_id"], call.query
+    page = await call.gateway.events.page(job, call.caller, query.after, query.limit + 1)
+    if page is None:
+        return NOT_FOUND
+    if not page.events and await _is_beyond(call, query.after):
+        return BEYOND
+    found = page.events[: query.limit]
+    more = len(page.events) > query.limit
+    return EventList(
+        [shown(job, row) for row in found], found[-1].number if more else None, page.ended
+    )
+
+
+async def _is_beyond(call: Call[None, EventQuery], after: int) -> bool:
+    """Whether somebody has seen what is not there: an older database was put back."""
+    job = call.ids["job_id"]
+    return after > 0 and (await call.gateway.events.newest([job])).get(job, 0) < after
+
+
+def _after(call: Call[None, EventQuery]) -> int | Problem:
+    """Where a stream begins; browsers send the header when they come back."""
+    text = call.request.headers.get(LAST)
+    if text is None:
+        return call.query.after
+    if not (text.isascii() and text.isdigit() and int(text[:10]) <= NUMBER_MAX and len(text) <= 10):
+        return invalid([Fault(LAST, "value", "is no number of an event")])
+    return int(text)

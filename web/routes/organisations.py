@@ -1,0 +1,305 @@
+"""Organisations: people who render on each other's nodes for nothing; and whom somebody trusts."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.scheduler.messages import Scheduler, Wake
+from sql.audit import Act
+from sql.organisations import MEMBERS_MOST, OF_USER_MOST, Organisation, Said
+from web import examples_of_circles as examples
+from web.answers import REQUEST_ID
+from web.doer import Doer
+from web.operations import TOKEN_REFUSED, Call, Operations, Scope
+from web.problem import Problem
+from web.routes.auth import Done
+
+operations = Operations()
+ABSENT: Final = "Organisation not found"
+ONLY_OWNERS: Final = "Only an owner of the organisation may"
+NOT_FOUND: Final = Problem(404, ABSENT)
+NO_USER: Final = Problem(404, "Nobody has this address here")
+PROBLEMS: Final = {
+    Said.ABSENT: NOT_FOUND,
+    Said.NOT_OWNER: Problem(403, ONLY_OWNERS),
+    Said.LAST_OWNER: Problem(409, "It needs an owner: name another first, or end it"),
+}
+REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
+Email = Annotated[str, Meta(min_length=3, max_length=320)]
+MemberRole = Literal["owner", "member"]
+
+
+@attrs.frozen
+class NewOrganisation:
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+@attrs.frozen
+class Organisations:
+    """``joined`` is False where you are only invited."""
+
+    organisations: list[Organisation]
+
+
+@attrs.frozen
+class Member:
+    """``joined_at`` is null until he accepted."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: str
+    invited_at: datetime
+    joined_at: datetime | None
+
+
+@attrs.frozen
+class Lent:
+    """A node that its owner lends to the organisation."""
+
+    node_id: UUID
+    name: str
+    owner_id: UUID
+    status: str
+    lent_at: datetime
+
+
+@attrs.frozen
+class Whole:
+    id: UUID
+    name: str
+    created_at: datetime
+    role: str
+    members: list[Member]
+    nodes: list[Lent]
+
+
+@attrs.frozen
+class Invitation:
+    """Somebody who has an account here."""
+
+    email: Email
+    role: MemberRole = "member"
+
+
+@attrs.frozen
+class Role:
+    role: MemberRole
+
+
+@operations.post(
+    "/api/v1/organisations",
+    scope=Scope.NODES_WRITE,
+    body=NewOrganisation,
+    answers={201: Organisation},
+    refusals={409: f"You are in {OF_USER_MOST} already"},
+    rate="write",
+    request_example=examples.NEW_ORGANISATION,
+    example=examples.ORGANISATION,
+)
+async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
+    """Found an organisation; you are its first owner."""
+    organisation = call.gateway.random.uuid()
+    act = await act_of(call, "organisation.found", f"organisation:{organisation}", call.body.name)
+    if act is None:
+        return TOKEN_REFUSED
+    made = await call.gateway.organisations.found(organisation, call.body.name, act)
+    return made or Problem(409, f"You are in {OF_USER_MOST} organisations already; leave one first")
+
+
+@operations.get(
+    "/api/v1/organisations",
+    scope=Scope.NODES_READ,
+    answers={200: Organisations},
+    rate="read",
+    example=examples.ORGANISATIONS,
+)
+async def index(call: Call) -> Organisations:
+    """Those that you are a member of, or invited to."""
+    return Organisations(list(await call.gateway.organisations.of_user(call.caller)))
+
+
+@operations.get(
+    "/api/v1/organisations/{organisation_id}",
+    scope=Scope.NODES_READ,
+    answers={200: Whole},
+    refusals={404: ABSENT},
+    absent=ABSENT,
+    rate="read",
+    example=examples.WHOLE,
+)
+async def show(call: Call) -> Whole | Problem:
+    """Its members and nodes, for its members."""
+    kept, wanted = call.gateway.organisations, call.ids["organisation_id"]
+    mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
+    if not mine:
+        return NOT_FOUND
+    members = [Member(**attrs.asdict(row)) for row in await kept.members(wanted)]
+    nodes = [Lent(**attrs.asdict(row)) for row in await kept.nodes(wanted)]
+    return Whole(mine[0].id, mine[0].name, mine[0].created_at, mine[0].role, members, nodes)
+
+
+@operations.delete(
+    "/api/v1/organisations/{organisation_id}",
+    scope=Scope.NODES_WRITE,
+    answers={200: Done},
+    refusals=REFUSALS,
+    absent=ABSENT,
+    rate="write",
+    example=examples.DONE,
+)
+async def end(call: Call) -> Done | Problem:
+    """End an organisation; its nodes are their owners' alone again."""
+    act = await act_of(call, "organisation.end", target_of(call), "by an owner")
+    if act is None:
+        return TOKEN_REFUSED
+    said = await call.gateway.organisations.end(call.ids["organisation_id"], act)
+    return outcome(call, said, "The organisation is no more")
+
+
+@operations.post(
+    "/api/v1/organisations/{organisation_id}/members",
+    scope=Scope.NODES_WRITE,
+    body=Invitation,
+    answers={200: Done},
+    refusals={**REFUSALS, 409: "He is in, or was asked; or there are too many"},
+    absent=ABSENT,
+    rate="write",
+    request_example=examples.INVITATION,
+    example=examples.DONE,
+)
+async def invite(call: Call[Invitation]) -> Done | Problem:
+    """Invite somebody who has an account; he is a member once he accepts."""
+    user = await call.gateway.users.by_email(call.body.email)
+    act = await act_of(call, "organisation.invite", target_of(call), call.body.email)
+    if act is None:
+        return TOKEN_REFUSED
+    if user is None:
+        return NO_USER
+    organisation, role = call.ids["organisation_id"], call.body.role
+    said = await call.gateway.organisations.invite(organisation, user.id, role, act)
+    if said is Said.ALREADY:
+        text = f"He is in, or was asked; an organisation has {MEMBERS_MOST} members at most"
+        return Problem(409, text)
+    return outcome(call, said, "He was invited")
+
+
+@operations.post(
+    "/api/v1/organisations/{organisation_id}/accept",
+    scope=Scope.NODES_WRITE,
+    answers={200: Done},
+    refusals={404: "You were not invited"},
+    absent=ABSENT,
+    rate="write",
+    example=examples.DONE,
+)
+async def accept(call: Call) -> Done | Problem:
+    """Accept an invitation."""
+    act = await act_of(call, "organisation.join", target_of(call), "accepted")
+    if act is None:
+        return TOKEN_REFUSED
+    said = await call.gateway.organisations.join(call.ids["organisation_id"], act)
+    return outcome(call, said, "You are a member")
+
+
+@operations.put(
+    "/api/v1/organisations/{organisation_id}/members/{user_id}",
+    scope=Scope.NODES_WRITE,
+    body=Role,
+    answers={200: Done},
+    refusals={**REFUSALS, 409: "It needs an owner"},
+    absent=ABSENT,
+    rate="write",
+    request_example=examples.ROLE,
+    example=examples.DONE,
+)
+async def set_role(call: Call[Role]) -> Done | Problem:
+    """Make a member an owner, or an owner a member."""
+    user = call.ids["user_id"]
+    act = await act_of(call, "organisation.role", target_of(call), f"{user}: {call.body.role}")
+    if act is None:
+        return TOKEN_REFUSED
+    kept, organisation = call.gateway.organisations, call.ids["organisation_id"]
+    said = await kept.set_role(organisation, user, call.body.role, act)
+    return outcome(call, said, "Done")
+
+
+@operations.delete(
+    "/api/v1/organisations/{organisation_id}/members/{user_id}",
+    scope=Scope.NODES_WRITE,
+    answers={200: Done},
+    refusals={**REFUSALS, 409: "It needs an owner"},
+    absent=ABSENT,
+    rate="write",
+    example=examples.DONE,
+)
+async def leave(call: Call) -> Done | Problem:
+    """Leave, decline, or, as an owner, remove somebody. His nodes are his alone again."""
+    user = call.ids["user_id"]
+    act = await act_of(call, "organisation.leave", target_of(call), str(user))
+    if act is None:
+        return TOKEN_REFUSED
+    said = await call.gateway.organisations.leave(call.ids["organisation_id"], user, act)
+    return outcome(call, said, "Done")
+
+
+@operations.put(
+    "/api/v1/organisations/{organisation_id}/nodes/{node_id}",
+    scope=Scope.NODES_WRITE,
+    answers={200: Done},
+    refusals={404: "Not a node of yours, or not an organisation of yours"},
+    absent=ABSENT,
+    rate="write",
+    example=examples.DONE,
+)
+async def lend(call: Call) -> Done | Problem:
+    """Lend a node of yours: members render on it for nothing (``pool: mine``)."""
+    node = call.ids["node_id"]
+    act = await act_of(call, "organisation.lend", target_of(call), str(node))
+    if act is None:
+        return TOKEN_REFUSED
+    said = await call.gateway.organisations.lend(call.ids["organisation_id"], node, act)
+    return outcome(call, said, "The node is lent")
+
+
+@operations.delete(
+    "/api/v1/organisations/{organisation_id}/nodes/{node_id}",
+    scope=Scope.NODES_WRITE,
+    answers={200: Done},
+    refusals={404: "It is not lent to an organisation of yours, or not by you"},
+    absent=ABSENT,
+    rate="write",
+    example=examples.DONE,
+)
+async def unlend(call: Call) -> Done | Problem:
+    """Take a node back, or, as an owner, give it back."""
+    node = call.ids["node_id"]
+    act = await act_of(call, "organisation.unlend", target_of(call), str(node))
+    if act is None:
+        return TOKEN_REFUSED
+    said = await call.gateway.organisations.unlend(call.ids["organisation_id"], node, act)
+    return outcome(call, said, "The node is its owner's alone")
+
+
+# -- what all of them do
+
+
+async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
+    """The record of what the caller does; None: there is no such user any more."""
+    doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
+    return await doer.act(name, target, reason, {})
+
+
+def target_of(call: Call[Any, Any]) -> str:
+    return f"organisation:{call.ids['organisation_id']}"
+
+
+def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:
+    """What became of it, as the API says it. The Scheduler is told to read anew."""
+    if said is not Said.DONE:
+        return PROBLEMS.get(said, NOT_FOUND)
+    call.gateway.registry.ref(Scheduler).tell(Wake())
+    return Done(words)

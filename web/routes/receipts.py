@@ -1,0 +1,87 @@
+"""Receipts: what was done for a charge, as the node and the gateway signed it."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import attrs
+import orjson
+
+from rendertrust.receipt_check import FILE
+from sql.receipts import ReceiptRow
+from web import receipt_examples as examples
+from web.operations import Call, Operations, Scope
+from web.orders import NOT_FOUND
+from web.problem import Problem
+from web.routes.ledger import EntryProof, proof_of, stands
+from web.routes.units import UnitWord
+
+operations = Operations()
+NONE = Problem(404, "There is no receipt")
+
+
+@attrs.frozen
+class ReceiptFile:
+    """What `rendertrust verify` checks without the gateway: `docs/PROOF.md` tells how.
+
+    ``receipt`` holds the node's ``work`` and its signature, the verdict and the price;
+    ``signature`` is the gateway's. ``proof`` is null until the entry that pays is in the log, and
+    for work that cost nothing.
+    """
+
+    format: Literal["rendertrust-receipt-file-v1"]
+    receipt: dict[str, Any]
+    signature: str
+    entry_id: int | None
+    proof: EntryProof | None
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units/{number}/receipt",
+    scope=Scope.JOBS_READ,
+    words=UnitWord,
+    answers={200: ReceiptFile},
+    refusals={404: "No such unit of yours, or its node signed nothing"},
+    absent="There is no receipt",
+    rate="read",
+    example=examples.RECEIPT_FILE,
+)
+async def of_unit(call: Call) -> ReceiptFile | Problem:
+    """The receipt of a unit that is complete, with the proof that its hash stands in the log."""
+    return await _receipt(call, call.ids["job_id"], int(call.words["number"]))
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/receipt",
+    scope=Scope.JOBS_READ,
+    answers={200: ReceiptFile},
+    refusals={404: "No such job of yours, one of many units, or its node signed nothing"},
+    absent="There is no receipt",
+    rate="read",
+    example=examples.RECEIPT_FILE,
+)
+async def of_job(call: Call) -> ReceiptFile | Problem:
+    """The receipt of a job of one unit; of many units each has its own."""
+    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    if row is None:
+        return NOT_FOUND
+    return NONE if row.units > 1 else await _receipt(call, row.id, 0)
+
+
+async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
+    row = await call.gateway.receipts.of(job, number, call.caller)
+    if row is None:
+        return NONE
+    return ReceiptFile(
+        format=FILE,
+        receipt=orjson.loads(row.document),
+        signature=row.signature.hex(),
+        entry_id=row.entry_id,
+        proof=await _proof(call, row),
+    )
+
+
+async def _proof(call: Call, row: ReceiptRow) -> EntryProof | None:
+    if row.entry_id is None:
+        return None
+    standing = await stands(call.gateway, call.caller, row.entry_id)
+    return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)

@@ -1,0 +1,82 @@
+"""What somebody keeps here: listed with his quota, and removed."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from web import examples
+from web.operations import Call, Operations, Scope
+from web.pages import Window
+from web.problem import Problem
+from web.routes.auth import Done
+
+operations = Operations()
+NEEDED: Final = Problem(409, "An open job or a dispute needs it")
+NOT_FOUND: Final = Problem(404, "Upload not found")
+
+
+@attrs.frozen
+class Kept:
+    """``expires_at``: unless a job uses it before, or needs it then. ``size`` in bytes."""
+
+    id: UUID
+    filename: str
+    size: int
+    sha256: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@attrs.frozen
+class Storage:
+    """``used`` of ``quota`` bytes; ``count`` is how many uploads there are in all."""
+
+    uploads: list[Kept]
+    count: int
+    used: int
+    quota: int
+
+
+@operations.get(
+    "/api/v1/uploads",
+    scope=Scope.UPLOADS_WRITE,
+    query=Window,
+    answers={200: Storage},
+    rate="read",
+    example=examples.STORAGE,
+)
+async def index(call: Call[None, Window]) -> Storage:
+    """What you have sent and is still here, the largest first, and how much you may keep."""
+    gateway, window = call.gateway, call.query
+    days = timedelta(days=gateway.settings.retention.inputs_days)
+    rows = await gateway.retention.page(call.caller, window.limit, window.offset)
+    kept = [
+        Kept(row.id, row.filename, row.size, row.sha256.hex(), row.created_at, row.used_at + days)
+        for row in rows
+    ]
+    usage = await gateway.retention.usage(call.caller, gateway.clock.now())
+    return Storage(kept, usage.count, usage.used, gateway.settings.retention.quota_bytes)
+
+
+@operations.delete(
+    "/api/v1/uploads/{upload_id}",
+    scope=Scope.UPLOADS_WRITE,
+    answers={200: Done},
+    refusals={404: "Upload not found", 409: "An open job or a dispute needs it"},
+    absent="Upload not found",
+    rate="write",
+    example=examples.UPLOAD_REMOVED,
+)
+async def remove(call: Call) -> Done | Problem:
+    """Remove an upload that no open job or dispute needs."""
+    gateway, upload = call.gateway, call.ids["upload_id"]
+    if await gateway.uploads.by_id(upload, call.caller) is None:
+        return NOT_FOUND
+    going = await gateway.retention.expire(upload, call.caller, gateway.clock.now())
+    if going is None:
+        return NEEDED
+    await gateway.objects.delete(going.object_key)
+    await gateway.retention.input_gone(going.id)
+    return Done("The upload was removed")

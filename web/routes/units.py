@@ -1,0 +1,172 @@
+"""The units of a job: what each of them is, became and cost; one of them done again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import UnitRetry
+from rendertrust import money
+from sql.jobs import PagedUnit
+from web import examples_of_jobs as examples
+from web.amounts import Credits
+from web.control import NO_UNIT, controlled
+from web.operations import Call, Operations, Scope
+from web.orders import EXPIRED, NOT_FOUND
+from web.problem import Problem
+from web.reference import place_of
+from web.routes.jobs import URL_SECONDS, own_result
+from web.waiting import Reason, reasons_of
+
+operations = Operations()
+NUMBER_MAX: Final = 10**7
+
+Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
+
+
+@attrs.frozen
+class UnitQuery:
+    """``after``: the number of the last unit of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    after: Annotated[int, Meta(ge=-1, le=NUMBER_MAX)] = -1
+
+
+@attrs.frozen
+class UnitWord:
+    """its number within the job"""
+
+    number: Number
+
+
+@attrs.frozen
+class Unit:
+    """``price`` is held until it ends; ``charged`` is what it cost.
+
+    ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
+    ``download_url`` is good for an hour. ``waiting`` says why it has not begun.
+    """
+
+    number: int
+    frames: str | None
+    tile: int | None
+    state: str
+    attempt: int
+    node_id: UUID | None
+    price: Credits
+    charged: Credits
+    waits_for: int
+    error_class: str | None
+    error_message: str | None
+    size: int | None
+    sha256: str | None
+    verified: bool
+    download_url: str | None = attrs.field(repr=False)
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    waiting: Reason | None = None
+
+
+@attrs.frozen
+class UnitList:
+    """By number. ``count`` is how many the job has; ``next`` is the ``after`` of the next page."""
+
+    units: list[Unit]
+    count: int
+    next: int | None
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units",
+    scope=Scope.JOBS_READ,
+    query=UnitQuery,
+    answers={200: UnitList},
+    refusals={404: "Job not found"},
+    rate="read",
+    absent="Job not found",
+    example=examples.UNITS,
+)
+async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
+    """What a job consists of, by number, with the result of each unit that is complete."""
+    job, page = call.ids["job_id"], call.query
+    row = await call.gateway.jobs.by_id(job, call.caller)
+    if row is None:
+        return NOT_FOUND
+    rows = await call.gateway.jobs.unit_page(job, page.after, page.limit + 1)
+    reasons = await reasons_of(call.gateway, row, rows[: page.limit])
+    shown = [
+        attrs.evolve(await _shown(call, unit), waiting=reasons.get(unit.number))
+        for unit in rows[: page.limit]
+    ]
+    return UnitList(shown, row.units, _next(rows, page.limit))
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/units/{number}/retry",
+    scope=Scope.JOBS_WRITE,
+    words=UnitWord,
+    answers={200: Unit},
+    refusals={
+        402: "Insufficient credits",
+        404: "Job or unit not found",
+        409: "The unit has not failed, the job was cancelled, or its input has expired",
+    },
+    absent="Job or unit not found",
+    rate="write",
+    example=examples.UNIT_AGAIN,
+)
+async def retry(call: Call) -> Unit | Problem:
+    """Do a unit again that failed; its price is held anew, and is what it was.
+
+    Of a frame in tiles everything that failed is done again.
+    """
+    job, number = call.ids["job_id"], int(call.words["number"])
+    if not await call.gateway.retention.renew(job, call.caller, call.gateway.clock.now()):
+        return EXPIRED
+    refused = await controlled(call, UnitRetry(job, number, call.caller))
+    if refused is not None:
+        return refused
+    rows = await call.gateway.jobs.unit_page(job, number - 1, 1)
+    return await _shown(call, rows[0]) if rows else NO_UNIT
+
+
+def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
+    return rows[limit - 1].number if len(rows) > limit else None
+
+
+async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
+    done = row.state == "COMPLETED"
+    return Unit(
+        number=row.number,
+        frames=row.frames,
+        tile=row.tile,
+        state=row.state,
+        attempt=row.attempt,
+        node_id=row.node_id,
+        price=money.render(row.price),
+        charged=money.render(row.price if done else 0),
+        waits_for=row.missing,
+        error_class=row.error_class,
+        error_message=row.error_message,
+        size=row.result_size,
+        sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
+        verified=row.verified,
+        download_url=await _url(call, row) if done else None,
+        assigned_at=row.assigned_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None:
+    """Only keys that we derived for this user are ever opened."""
+    place = None if row.result_key is None else place_of(row.result_key)
+    if place is None or place.bucket != call.gateway.settings.objects.bucket:
+        return None
+    if not own_result(call.caller, place.key):
+        return None
+    return await call.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=call.base)

@@ -1,0 +1,152 @@
+"""Videos: the frames of a job as one file that plays, made by a node's sandboxed worker."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from actors.ports import ObjectMissing
+from rendertrust.frame_range import parse
+from rendertrust.manifest import FILES_MAX, KEPT_BYTES_MAX, Entry, Manifest, ManifestError, read
+from sql.jobs import Order, PagedUnit, PastJob
+from web import examples_of_jobs as examples
+from web.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
+from web.gateway import Gateway
+from web.idempotency import answered_before, key_of
+from web.manifests import MANIFEST, keep
+from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.orders import NOT_FOUND, Wanted, order
+from web.payload import INPUT
+from web.placing import FRAMES_OF, POOL, price_of
+from web.problem import Fault, Problem, invalid
+from web.routes.jobs import Placed, placed
+
+operations = Operations()
+VIDEO = "video"
+UNITS_MAX = 10_000
+SCENE = "scene.blend"
+NO_RATE = invalid([Fault("fps", "missing", "is required: there is no scene of yours to tell it")])
+TOO_EARLY = Problem(409, "The job has not ended; make its video when it has")
+TOO_MANY = Problem(409, f"A video is made of {FILES_MAX} files at most; ask for chunks of frames")
+NO_FRAMES = Problem(409, "The job has no frame that is complete and kept here")
+
+
+@attrs.frozen
+class NewVideo:
+    """``fps``: frames a second; left out, the scene's own rate, fractions included."""
+
+    container: Literal["MP4", "WEBM"] = "MP4"
+    fps: Annotated[int, Meta(ge=1, le=32_767)] | None = None
+    queue: bool = True
+
+
+@operations.post(
+    "/api/v1/jobs/{job_id}/video",
+    scope=Scope.JOBS_WRITE,
+    body=NewVideo,
+    answers={200: Placed, 202: Placed},
+    refusals={
+        400: "No healthy nodes with matching capability",
+        402: "Insufficient credits",
+        404: "Job not found",
+        409: "The job has not ended, or no frame of it is complete",
+    },
+    absent="Job not found",
+    rate="dispatch",
+    new_work=True,
+    idempotency=True,
+    request_example=examples.NEW_VIDEO,
+    example=examples.PLACED,
+)
+async def video(call: Call[NewVideo]) -> Answer | Problem:
+    """Make a video of the frames of a job that has ended: a job of type ``video``, at its price.
+
+    Of a job that did not end well it has the frames that are complete.
+    """
+    key = key_of(call)
+    if isinstance(key, Problem):
+        return key
+    return await made(call.gateway, call.caller, call.ids["job_id"], call.body, key)
+
+
+async def made(
+    gateway: Gateway,
+    user: UUID,
+    job: UUID,
+    wish: NewVideo,
+    key: tuple[str, bytes] | None = None,
+) -> Answer | Problem:
+    """Order it for ``user``, whose job it is. Raises AskFailed, Unavailable."""
+    terms = await gateway.jobs.terms(Order(user, VIDEO, key and key[0]))
+    if key is not None and terms.before is not None:
+        return answered_before(terms.before, key)
+    if not terms.active:
+        return TOKEN_REFUSED
+    row = await gateway.jobs.by_id(job, user)
+    past = await gateway.jobs.past(job, user)
+    if row is None or past is None:
+        return NOT_FOUND
+    if row.completed_at is None:
+        return TOO_EARLY
+    params = await _params(gateway, past, wish)
+    if isinstance(params, Problem):
+        return params
+    wanted = Wanted(VIDEO, row.payload_ref, params, queue=wish.queue, key=key)
+    price = price_of(terms.price, params)
+    return placed(*await order(gateway, user, wanted, price, terms.price_number))
+
+
+async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, Any] | Problem:
+    """What the node is told, with the list of its files: the scene, and every frame."""
+    rows = await gateway.jobs.unit_page(past.id, -1, UNITS_MAX)
+    done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
+    try:
+        frames = await _frames(gateway, past.user_id, done)
+        scene = await _scene(gateway, past)
+    except (ObjectMissing, ManifestError):
+        return NO_FRAMES
+    if not frames:
+        return NO_FRAMES
+    if scene is None and wish.fps is None:
+        return NO_RATE
+    files = (*frames, *([] if scene is None else [scene]))
+    if len(files) > FILES_MAX:
+        return TOO_MANY
+    kept = await keep(gateway, past.user_id, Manifest(files[-1].path, files))
+    rate = {} if wish.fps is None else {"fps": wish.fps}
+    of_job = {name: value for name, value in past.params.items() if name == POOL}
+    of_job[FRAMES_OF] = str(past.id)  # its results stay until the video is made
+    return {"container": wish.container, **rate, MANIFEST: kept, **of_job}
+
+
+async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[Entry]:
+    """Each result by the number of its frame, as a node finds its order; chunks are zips."""
+    bucket = gateway.settings.objects.bucket
+    kept = [(unit, key) for unit in units if (key := result_of(unit, user, bucket)) is not None]
+    named = [(unit, key) for unit, key in kept if unit.result_sha256 is not None]
+    if not named:
+        return []
+    suffix = await suffix_of_singles(gateway.objects, named)
+    return [_entry(unit, key, ZIP if is_chunk(unit) else suffix) for unit, key in named]
+
+
+def _entry(unit: PagedUnit, key: str, suffix: str) -> Entry:
+    assert unit.result_sha256 is not None
+    assert unit.result_size is not None
+    first = unit.number if unit.frames is None else parse(unit.frames)[0]
+    folder = "chunks" if suffix == ZIP else "frames"
+    path = f"{folder}/{padded(first)}{suffix}"
+    return Entry(path, unit.result_sha256.hex(), unit.result_size, key)
+
+
+async def _scene(gateway: Gateway, past: PastJob) -> Entry | None:
+    """The job's own scene, which tells the rate and the view transform; None: not kept here."""
+    noted, listed = past.params.get(INPUT), past.params.get(MANIFEST)
+    if noted is not None and noted["path"].endswith(".blend"):
+        return Entry(SCENE, noted["sha256"], noted["size"], noted["key"])
+    if listed is None:
+        return None
+    content = await gateway.objects.get(listed["key"], at_most=KEPT_BYTES_MAX)
+    manifest = read(content, "key")
+    return attrs.evolve(manifest.by_path[manifest.scene], path=SCENE)
