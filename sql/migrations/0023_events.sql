@@ -34,11 +34,21 @@ $$;
 -- rows; two lists of thousands must not be compared line by line, whatever was planned for a few.
 CREATE FUNCTION note_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
-    WITH told AS MATERIALIZED (
+    WITH changed AS MATERIALIZED (
         SELECT n.job_id, n.number, n.state, n.attempt, n.node_id, n.price, n.error_class,
-               left(n.error_message, 500) AS error, o.state AS before
+               left(n.error_message, 500) AS error, o.attempt AS attempts_before,
+               o.state IN ('FAILED', 'CANCELLED') AS was_over
         FROM is_now n JOIN was o ON o.job_id = n.job_id AND o.number = n.number
         WHERE o.state <> n.state OR o.attempt <> n.attempt
+    ), told AS MATERIALIZED (
+        -- Tried again it waited first, and its price was held anew, also where the same batch has
+        -- brought it further: no step that moves money is left out.
+        SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
+               NULL::uuid AS node_id, price, NULL AS error_class, NULL AS error
+        FROM changed WHERE was_over
+        UNION ALL
+        SELECT job_id, number, 1, state, attempt, node_id, price, error_class, error
+        FROM changed WHERE NOT (was_over AND state = 'QUEUED')
     ), last AS MATERIALIZED ( -- once for a job: whoever looks later finds what is being written here
         SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
                                    ORDER BY e.number DESC LIMIT 1), 0) AS number
@@ -46,16 +56,16 @@ BEGIN
     )
     INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, money, amount,
                             error_class, error)
-    SELECT n.job_id, l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number),
-           n.number, n.state, n.attempt, n.node_id,
-           CASE WHEN n.price = 0 THEN NULL
-                WHEN n.state = 'COMPLETED' THEN 'charged'
-                WHEN n.state IN ('FAILED', 'CANCELLED') THEN 'released'
-                WHEN n.before IN ('FAILED', 'CANCELLED') THEN 'held' END,
-           CASE WHEN n.price > 0 AND (n.state IN ('COMPLETED', 'FAILED', 'CANCELLED')
-                                      OR n.before IN ('FAILED', 'CANCELLED')) THEN n.price END,
-           n.error_class, n.error
-    FROM told n JOIN last l ON l.job_id = n.job_id;
+    SELECT n.job_id,
+           l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number, n.step),
+           n.number, n.state, n.attempt, n.node_id, m.money,
+           CASE WHEN m.money IS NOT NULL THEN n.price END, n.error_class, n.error
+    FROM told n JOIN last l ON l.job_id = n.job_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN n.price = 0 THEN NULL
+                                    WHEN n.step = 0 THEN 'held'
+                                    WHEN n.state = 'COMPLETED' THEN 'charged'
+                                    WHEN n.state IN ('FAILED', 'CANCELLED') THEN 'released'
+                               END AS money) m;
     RETURN NULL;
 END $$;
 -- A new unit that waits is no news: its job says so. One that has come further at once is.

@@ -1,0 +1,78 @@
+"""What one batch does to a unit, one thing after another, is told as if each came alone."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import (
+    Commit,
+    Effect,
+    JobStop,
+    Posted,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+    UnitRetry,
+)
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage
+from tests.told import untold
+
+
+@pytest.fixture
+async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
+    pool = Database(lambda: database.app_dsn)
+    yield pool
+    await pool.close()
+
+
+async def once_failed(stage: Stage) -> tuple[UUID, UUID, UUID]:
+    user, node, job = await stage.dispatched()
+    assert isinstance(await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera")), Posted)
+    return user, node, job
+
+
+def afterwards(user: UUID, node: UUID, job: UUID) -> dict[str, list[Effect]]:
+    """What may follow in the very batch in which a unit is tried again."""
+    assigned = UnitAssign(job, 0, 2, node)
+    return {
+        "nothing": [],
+        "assigned": [assigned],
+        "charged": [assigned, UnitComplete(job, 0, 2, node, "x")],
+        "failed": [assigned, UnitFail(job, 0, 2, node, "scene", "no light")],
+        "stopped": [JobStop(job, user)],
+    }
+
+
+HELD_AGAIN = [("held", 100), ("released", 100), ("held", 100)]
+
+
+@pytest.mark.parametrize(
+    ("end", "money"),
+    [
+        ("nothing", HELD_AGAIN),
+        ("assigned", HELD_AGAIN),
+        ("charged", [*HELD_AGAIN, ("charged", 100)]),
+        ("failed", [*HELD_AGAIN, ("released", 100)]),
+        ("stopped", [*HELD_AGAIN, ("released", 100)]),
+    ],
+)
+async def test_a_unit_that_is_tried_again_and_ends_in_one_batch(
+    pool: Database, end: str, money: list[tuple[str, int]]
+) -> None:
+    stage = sql_stage(pool)
+    user, node, job = await once_failed(stage)
+    effects = [UnitRetry(job, 0, user), *afterwards(user, node, job)[end]]
+    outcomes = await stage.commit(*(Commit((), (effect,)) for effect in effects))
+    assert {type(outcome) for outcome in outcomes} == {Posted}
+    async with pool.connection() as connection:
+        told = await connection.fetch(
+            "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
+            " ORDER BY number",
+            job,
+        )
+        assert [tuple(row) for row in told] == money
+        assert await untold(connection) == {}
