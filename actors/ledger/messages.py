@@ -153,6 +153,21 @@ class UnitAssign:
 
 
 @attrs.frozen
+class UnitCopy:
+    """A second node is given the unit, too, with ``attempt``, beside the attempt ``beside``.
+
+    Guards: that one is at work on another node and has no copy, the job is not paused, and
+    ``attempt`` was never given. Whichever is complete first is the unit's; the other is nothing.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    beside: int
+
+
+@attrs.frozen
 class UnitStart:
     """DISPATCHED → RUNNING where attempt and node match; RUNNING already is no fault."""
 
@@ -203,7 +218,10 @@ class UnitFail:
 
 @attrs.frozen
 class UnitRequeue:
-    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away."""
+    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
+
+    Where another attempt is at work beside it, that one goes on, and nothing is queued.
+    """
 
     job: UUID
     unit: int
@@ -212,7 +230,7 @@ class UnitRequeue:
 
 
 WorkEffect: TypeAlias = (
-    JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob
+    JobInsert | UnitAssign | UnitCopy | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob
 )
 Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect | CheckEffect
 
@@ -232,7 +250,10 @@ class IdempotencyKey:
 
 @attrs.frozen
 class UnitState:
-    """What a unit is after a commit: for the Scheduler's index and the node's ack."""
+    """What a unit is after a commit: for the Scheduler's index and the node's ack.
+
+    ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still.
+    """
 
     job: UUID
     unit: int
@@ -240,6 +261,8 @@ class UnitState:
     attempt: int
     node: UUID | None
     job_status: str
+    copied: int = 0
+    copy_node: UUID | None = None
 
 
 @attrs.frozen
