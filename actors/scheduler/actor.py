@@ -17,7 +17,8 @@ from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
-from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.board import REFILL, WINDOW, Board
+from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
@@ -49,6 +50,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, pause_seconds
 from actors.scheduler.reasons import Reasons
 from actors.scheduler.settings import SchedulerSettings
+from actors.scheduler.straggling import straggling
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 from sql.work import StandingRow
@@ -361,7 +363,19 @@ class SchedulerActor(Actor[Scheduler]):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._catch_up()
         self._place()
+        await self._copy_stragglers()
         self._poll_in(wait)
+
+    async def _copy_stragglers(self) -> None:
+        """Nodes with nothing to do try what takes far too long elsewhere, too."""
+        if not self._loaded:
+            return
+        now, patience = self._clock.now(), self._settings.patience
+        for unit in await straggling(self._board, self._store, now, patience):
+            booking = self._board.copy(unit, self._clock.monotonic())
+            if booking and not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+                self._board.refuse(booking)
+                return
 
     async def _read(self) -> None:
         if not self._loaded:
