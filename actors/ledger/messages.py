@@ -25,6 +25,7 @@ from actors.ledger.wishes import JobResume as JobResume  # noqa: PLC0414
 from actors.ledger.wishes import JobStop as JobStop  # noqa: PLC0414
 from actors.ledger.wishes import OfJob as OfJob  # noqa: PLC0414
 from actors.ledger.wishes import Piece as Piece  # noqa: PLC0414
+from actors.ledger.wishes import UnitCopy as UnitCopy  # noqa: PLC0414
 from actors.ledger.wishes import UnitRetry as UnitRetry  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
@@ -150,21 +151,6 @@ class UnitAssign:
     unit: int
     attempt: int
     node: UUID
-
-
-@attrs.frozen
-class UnitCopy:
-    """A second node is given the unit, too, with ``attempt``, beside the attempt ``beside``.
-
-    Guards: that one is at work on another node and has no copy, the job is not paused, and
-    ``attempt`` was never given. Whichever is complete first is the unit's; the other is nothing.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-    beside: int
 
 
 @attrs.frozen

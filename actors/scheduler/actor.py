@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
@@ -154,7 +154,7 @@ class SchedulerActor(Actor[Scheduler]):
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
             DISPATCHES.inc(booking.node is not None)
-            self._notifier.tell(UnitsMoved(_units_of(outcome)))
+            self._notifier.tell(UnitsMoved(getattr(outcome, "units", ())))
         else:
             self._board.refuse(booking)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
@@ -363,19 +363,11 @@ class SchedulerActor(Actor[Scheduler]):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._catch_up()
         self._place()
-        await self._copy_stragglers()
-        self._poll_in(wait)
-
-    async def _copy_stragglers(self) -> None:
-        """Nodes with nothing to do try what takes far too long elsewhere, too."""
-        if not self._loaded:
-            return
-        now, patience = self._clock.now(), self._settings.patience
-        for unit in await straggling(self._board, self._store, now, patience):
-            booking = self._board.copy(unit, self._clock.monotonic())
-            if booking and not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+        patience = self._settings.patience
+        for booking in await straggling(self._board, self._store, self._clock, patience):
+            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)
-                return
+        self._poll_in(wait)
 
     async def _read(self) -> None:
         if not self._loaded:
@@ -404,7 +396,3 @@ class SchedulerActor(Actor[Scheduler]):
 
 def _say(node: Node, message: Message[NodeSession, None]) -> bool:
     return node.session is not None and node.session.tell(message)
-
-
-def _units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    return getattr(outcome, "units", ())

@@ -95,7 +95,9 @@ class Board(Copies):
             unit = booking.unit
             unit.placing, unit.node, unit.ticket = None, None, 0
             shelf[unit.key] = unit
-        if unit.units > 1 and is_new and not unit.is_copy:  # of the others the queue knows when few are left
+        if (
+            unit.units > 1 and is_new and not unit.is_copy
+        ):  # of the others the queue knows when few are left
             self._look_for_more(unit.job)
         if booking.node is None:
             if unit.state == PENDING:

@@ -1,22 +1,25 @@
-"""Who straggles, by what the Board knows and what the database says of their jobs' other units."""
+"""Nodes with nothing to do try what takes far too long elsewhere, too."""
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
-from actors.ports import Store
+from actors.ports import Clock, Store
 from actors.scheduler.board import Board
+from actors.scheduler.floor import Booking
 from actors.scheduler.stragglers import DONE_MOST, Patience, paces, stragglers
-from actors.scheduler.unit import Unit
 from sql.database import Unavailable
 
 log = logging.getLogger(__name__)
 
 
 async def straggling(
-    board: Board, store: Store, now: datetime, patience: Patience
-) -> Sequence[Unit]:
-    """Longest at work first; none while the database is away. Mostly there is nothing to read."""
+    board: Board, store: Store, clock: Clock, patience: Patience
+) -> Sequence[Booking]:
+    """Reserve idle nodes for what straggles; each booking must be committed or refused.
+
+    Mostly nobody is late, and nothing is read. While the database is away nothing is copied.
+    """
+    now = clock.now()
     late = board.late(now, patience)
     if not late:
         return ()
@@ -25,4 +28,6 @@ async def straggling(
     except Unavailable as error:
         log.warning("the pace of jobs cannot be read: %s", type(error).__name__)
         return ()
-    return stragglers(late, paces(done), now, patience)
+    found = stragglers(late, paces(done), now, patience)
+    booked = (board.copy(unit, clock.monotonic()) for unit in found)
+    return [booking for booking in booked if booking is not None]
