@@ -132,6 +132,7 @@ def kept(found: Waiting) -> list[str]:
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
         (found.resting, "gave work back and rests", "gave work back and rest"),
         (found.closed, "is not in its pool", "are not in its pool"),
+        (found.unlike, "is of another class", "are of another class"),
         (found.unable, "lacks what it needs", "lack what it needs"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]

@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import UnitState
+from actors.scheduler.alike import pinned
 from actors.scheduler.copying import Copies
 from actors.scheduler.demand import Demand
 from actors.scheduler.floor import PLACING_SECONDS, Booking
@@ -37,7 +38,10 @@ class Board(Copies):
         self, order: Dispatch, now: datetime, clock: float
     ) -> Booking | NoCapableNode | AllNodesFull:
         """Reserve a slot for a new job; no node, when it is to queue."""
-        unit = of_dispatch(order, now)
+        alike = pinned(order, self.index, self.index.circles)
+        if isinstance(alike, NoCapableNode):
+            return alike
+        unit = of_dispatch(alike, now)
         choice = self.index.choose(unit.demand)
         if isinstance(choice, AllNodesFull) and self.expire(now, clock):
             choice = self.index.choose(unit.demand)

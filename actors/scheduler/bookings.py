@@ -32,7 +32,7 @@ def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
         user=order.user,
         job_type=order.job_type,
         payload_ref=order.payload_ref,
-        params=order.params,
+        params=booking.unit.params,  # with what was chosen for it
         price=order.price,
         price_number=order.price_number,
         retry_of=order.retry_of,
