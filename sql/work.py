@@ -19,6 +19,11 @@ def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
+def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
+    """Where what it is checked by goes."""
+    return f"results/{user}/{job}/{unit}/{attempt}/evidence"
+
+
 @attrs.frozen
 class Standing:
     """What people say about a node. Of two words on one node the greater version holds."""
