@@ -21,7 +21,12 @@ def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
 
 def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     """Where what it is checked by goes."""
-    return f"results/{user}/{job}/{unit}/{attempt}/evidence"
+    return beside(result_key(user, job, unit, attempt))
+
+
+def beside(result: str) -> str:
+    """The key of the evidence of a result that lies under a key."""
+    return f"{result.rpartition('/')[0]}/evidence"
 
 
 @attrs.frozen

@@ -22,6 +22,7 @@ from rendertrust.protocol import (
 )
 
 PARALLEL: Final = 2
+ANSWER_SECONDS: Final = 15.0  # for leave to put parts; then it is asked for again
 
 
 class Uploader:
@@ -143,7 +144,7 @@ class Uploader:
         answer = self._answers[name] = asyncio.get_running_loop().create_future()
         asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)
         try:
-            async with asyncio.timeout(self._settings.resend_seconds):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer if self._send(asked) else None
         except TimeoutError:
             return None

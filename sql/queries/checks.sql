@@ -44,3 +44,13 @@ SELECT verdict FROM (
     WHERE node_id = $1 AND device_class = $2 AND state = 'DECIDED'
     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $3) c
 ORDER BY c.decided_at, c.job_id, c.unit;
+
+-- name: evidence_of_unit
+-- What lies beside the result of a unit of a job of user $3's, until it expires.
+SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
+FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN jobs j ON j.id = c.job_id
+WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
+  AND c.evidence_sha256 IS NOT NULL
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
