@@ -6,6 +6,7 @@ What is wrong with them is told as a ``fault``, which is whoever's they are; wha
 scene, or with this machine, ends the order as it ends any other, and says nothing about them.
 """
 
+import filecmp
 import os
 import shutil
 import time
@@ -13,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from . import comparing, cutting, passes
+from . import comparing, cutting, passes, pictures
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
-from .pixels import NoPixels, size_of_png
+from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, still
@@ -188,25 +189,22 @@ def _finish(
 
 def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
     try:
-        if suffix == ".png":
-            found = size_of_png(picture)
-        elif suffix == ".exr":
-            found = window_of(picture)[:2]
-        else:
-            return False
-    except (NoPixels, NoHeader) as fault:
+        found = pictures.size_of(picture, suffix)
+    except NoPixels as fault:
         raise Fault(f"the picture is none: {fault}") from fault
+    if found is None:
+        return False
     if found != size:
         raise Fault(f"the picture is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
     return True
 
 
 def _same(one: str, other: str) -> bool:
-    with open(one, "rb") as ours, open(other, "rb") as theirs:
-        while piece := ours.read(PIECE):
-            if theirs.read(len(piece)) != piece:
-                return False
-        return not theirs.read(1)
+    """Whether both are the same picture, however they are written; else the same file."""
+    try:
+        return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
+    except NoPixels:
+        return filecmp.cmp(one, other, shallow=False)
 
 
 def _pixels(bpy: Any, path: str) -> Any:
