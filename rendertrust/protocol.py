@@ -124,7 +124,7 @@ _PARTS: Final[Mapping[str, type[Any]]] = {
     "offered": PartsOffered,
     "places": PartPlace,
 }
-_OF_RESULTS: Final[Mapping[str, type[Any]]] = {"evidence": Evidence}
+_OWN: Final[Mapping[type[Any], Mapping[str, type[Any]]]] = {JobResult: {"evidence": Evidence}}
 
 _LISTS: Final = (
     *("inputs", "running", "keep", "drop", "capabilities", "pools", "files"),
@@ -140,9 +140,7 @@ def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
     )
 
 
-_FIELDS: Final = {
-    kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(), *_OF_RESULTS.values())
-}
+_FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(), Evidence)}
 
 
 def encode(frame: Frame) -> str:
@@ -214,8 +212,8 @@ def _build(kind: type[Kind], members: Any) -> Kind:
             if required:
                 raise ValueError(f"{wire}: missing")
             continue
-        own = _OF_RESULTS if kind is JobResult else _PARTS
-        values[name] = _value(name, own.get(name, _PARTS.get(name)), value)
+        part = _OWN.get(kind, _PARTS).get(name) or _PARTS.get(name)
+        values[name] = _value(name, part, value)
     return kind(**values)
 
 

@@ -52,7 +52,7 @@ class SweeperActor(Actor[Sweeper]):
     async def sweep(self, _: Sweep) -> None:
         try:
             await self._remove_abandoned()
-            await self._remove_results()
+            await remove_results(self._gateway)
         except (Unavailable, ObjectsUnavailable) as error:
             log.warning("abandoned parts stay for now: %s", error)
         try:
@@ -81,15 +81,19 @@ class SweeperActor(Actor[Sweeper]):
                 await abort(self._gateway, multipart)
                 log.info("the parts of upload %s were removed", multipart.upload_id)
 
-    async def _remove_results(self) -> None:
-        """Parts of what nodes made: given up, or of an attempt that is over."""
-        gateway, now = self._gateway, self._gateway.clock.now()
-        since, over = now - ABANDONED_AFTER, now - OVER_AFTER
-        while abandoned := await gateway.result_multiparts.abandoned(since, over):
-            for begun in abandoned:
-                await gateway.objects.abort_multipart(begun.object_key, begun.store_id)
-                await gateway.result_multiparts.end(begun)
-                log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
+
+async def remove_results(gateway: Gateway) -> None:
+    """Parts of what nodes made: those that were given up, and of attempts that are over.
+
+    Raises Unavailable and ObjectsUnavailable.
+    """
+    now = gateway.clock.now()
+    since, over = now - ABANDONED_AFTER, now - OVER_AFTER
+    while abandoned := await gateway.result_multiparts.abandoned(since, over):
+        for begun in abandoned:
+            await gateway.objects.abort_multipart(begun.object_key, begun.store_id)
+            await gateway.result_multiparts.end(begun)
+            log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:

@@ -18,7 +18,7 @@ from rendertrust.protocol import (
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import WITHIN, Farm, farm
 from tests.twins.objects import TwinObjects
-from web.sweeper import ABANDONED_AFTER, OVER_AFTER, SweeperActor
+from web.sweeper import ABANDONED_AFTER, OVER_AFTER, remove_results
 
 __all__ = ["farm"]
 PART = 64 << 20
@@ -29,7 +29,11 @@ async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **na
     """Leave to put the first two parts of something long."""
     parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
     wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
-    of = {"job_id": dispatch.job_id, "unit": dispatch.unit, "attempt": dispatch.attempt}
+    of: dict[str, Any] = {
+        "job_id": dispatch.job_id,
+        "unit": dispatch.unit,
+        "attempt": dispatch.attempt,
+    }
     await node.send(UrlsRequest(wanted=wanted, **{**of, **named}))
 
 
@@ -69,7 +73,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
 async def swept(farm: Farm, ago: timedelta) -> int:
     """How many are left when that is how long ago they were asked for."""
     await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
-    await SweeperActor(farm.gateway.gateway)._remove_results()
+    await remove_results(farm.gateway.gateway)
     return len(await begun(farm))
 
 
