@@ -144,6 +144,14 @@ class Leases:
 
 
 @attrs.frozen
+class Scheduling:
+    """When a unit takes so much longer than its job's others that a second node tries it, too."""
+
+    straggler_times: float
+    straggler_seconds: float
+
+
+@attrs.frozen
 class Results:
     require_object: bool
 

@@ -30,6 +30,7 @@ from config.sections import (
     Redis,
     Results,
     Retention,
+    Scheduling,
     Server,
     Stripe,
     Verification,
@@ -61,6 +62,7 @@ class Settings:
     audit: Audit
     nodes: Nodes
     leases: Leases
+    scheduling: Scheduling
     results: Results
     verification: Verification
     payloads: Payloads
@@ -169,6 +171,8 @@ _BOUNDS = {
     "earnings.dispute_hours": (0, 8_760),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
+    "scheduling.straggler_times": (0, 1_000),
+    "scheduling.straggler_seconds": (0.1, 86_400),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),

@@ -25,7 +25,7 @@ from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultipar
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
+from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
@@ -93,6 +93,8 @@ class SqlStore:
             [lease.until for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
+        if len(rows) < len(leases):  # some may be of copies
+            rows = [*rows, *await self._database.all("work_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
     async def audit(self) -> Sequence[Finding]:
@@ -116,6 +118,10 @@ class SqlStore:
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         return await _open_units(await self._database.all("work_ready", list(jobs), window))
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        rows = await self._database.all("work_done", list(jobs), most)
+        return [Done(**row) for row in rows]
 
     async def running_units(self) -> int:
         row = await self._database.one("work_running")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
@@ -61,6 +61,10 @@ class Store(Protocol):
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         """Of each of these jobs the next ``window`` units that may be given to a node."""
+        ...
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        """Of each of these jobs the ``most`` units that were completed last."""
         ...
 
     async def running_units(self) -> int:

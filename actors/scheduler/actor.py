@@ -12,12 +12,13 @@ from typing import Any, Final, cast
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
-from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.board import REFILL, WINDOW, Board
+from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
@@ -49,6 +50,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, pause_seconds
 from actors.scheduler.reasons import Reasons
 from actors.scheduler.settings import SchedulerSettings
+from actors.scheduler.straggling import straggling
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 from sql.work import StandingRow
@@ -152,7 +154,7 @@ class SchedulerActor(Actor[Scheduler]):
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
             DISPATCHES.inc(booking.node is not None)
-            self._notifier.tell(UnitsMoved(_units_of(outcome)))
+            self._notifier.tell(UnitsMoved(getattr(outcome, "units", ())))
         else:
             self._board.refuse(booking)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
@@ -361,6 +363,10 @@ class SchedulerActor(Actor[Scheduler]):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._catch_up()
         self._place()
+        patience = self._settings.patience
+        for booking in await straggling(self._board, self._store, self._clock, patience):
+            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+                self._board.refuse(booking)
         self._poll_in(wait)
 
     async def _read(self) -> None:
@@ -390,7 +396,3 @@ class SchedulerActor(Actor[Scheduler]):
 
 def _say(node: Node, message: Message[NodeSession, None]) -> bool:
     return node.session is not None and node.session.tell(message)
-
-
-def _units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    return getattr(outcome, "units", ())

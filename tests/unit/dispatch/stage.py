@@ -16,7 +16,7 @@ from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
-from sql.work import Lease, NodeRow, OpenUnit, StandingRow
+from sql.work import Done, Lease, NodeRow, OpenUnit, StandingRow
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -39,6 +39,7 @@ class ShelfStore(MultipartsOfResults):
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
+        self.done: list[Done] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
         self.waiting: list[OpenUnit] = []
@@ -78,6 +79,10 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
         return found[:window]
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        self._check()
+        return [unit for unit in self.done if unit.job in jobs][:most]
 
     async def running_units(self) -> int:
         self._check()
