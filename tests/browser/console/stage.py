@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import attrs
@@ -55,10 +56,19 @@ class Stage:
     async def job(self, who: str = "jane", job_type: str = "echo") -> str:
         """A job that is submitted, and not waited for."""
         person = self.people[who]
-        body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"}
-        status, answer = await person.call("POST", "/jobs/dispatch", {**body, "queue": True})
-        assert status in (200, 202), answer
-        return str(answer["job_id"])
+        body = {"job_type": job_type, "payload_ref": "s3://elsewhere/scene.blend", "queue": True}
+        placed = dict[str, Any]()
+
+        async def is_placed() -> bool:
+            """A busy gateway says 503, and is asked again for the same job."""
+            status, answer = await person.call("POST", "/jobs/dispatch", body, **once)
+            assert status in (200, 202, 503), answer
+            placed.update(answer)
+            return status != 503
+
+        once = {"Idempotency-Key": uuid4().hex}
+        await until(is_placed, within=60)
+        return str(placed["job_id"])
 
     async def ended(self, job: str, who: str = "jane") -> str:
         """Its status, once it has ended."""

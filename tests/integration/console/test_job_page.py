@@ -64,7 +64,7 @@ async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
     job = await worked(with_books, database.owner_dsn, jane, 2, 1)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "Priority and cap" in text
-    async with following(jane, f"/console/live/jobs/{job}") as stream:
+    async with following(jane, f"/console/jobs/{job}") as stream:
         assert "Priority and cap" in await frame(stream)
         await charge(with_books, job, 1, await joined(database.owner_dsn))
         with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))

@@ -5,7 +5,7 @@ import re
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests
-from tests.integration.console.people import newcomer, nobody
+from tests.integration.console.people import live, newcomer, nobody
 from web.console.assets import assets
 
 
@@ -91,7 +91,7 @@ async def test_pages_of_others_are_refused(face: Face) -> None:
     status, text = await visitor.get("/console/actors")
     assert status == 403
     assert "You may not do this" in text
-    assert (await visitor.ask("GET", "/console/live/actors")).status == 403
+    assert (await visitor.ask("GET", live("/console/actors"))).status == 403
 
 
 async def test_an_auditor_sees_what_an_admin_sees(face: Face, database: PostgresEndpoint) -> None:
