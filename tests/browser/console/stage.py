@@ -20,6 +20,7 @@ from tests.engines import LoopThread
 from tests.until import until
 
 PASSWORD = "securepassword123"
+FORMER_SECRET = "Kp3-what-signed-before-9xQzW7LmT2"  # nowhere to be seen
 ROLES = {"ann": "admin", "rita": "auditor", "otto": "operator", "jane": "user"}
 # Names of people and nodes, and errors of nodes: none of it may do anything, or break a page.
 HOSTILE = (
@@ -166,7 +167,9 @@ async def on_stage(loop: LoopThread) -> AsyncGenerator[Stage]:
     """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name."""
     async with (
         running_gateway(
-            RENDERTRUST_CREDITS_STARTER="10000", RENDERTRUST_AUDIT_EVERY_SECONDS="2"
+            RENDERTRUST_CREDITS_STARTER="10000",
+            RENDERTRUST_AUDIT_EVERY_SECONDS="2",
+            RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
         ) as gateway,
         aiohttp.ClientSession() as http,
     ):

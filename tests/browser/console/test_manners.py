@@ -48,6 +48,9 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         assert eyes.errors == []
 
 
+EMPTY = ("credits", "checks", "organisations", "webhooks")
+
+
 @pytest.mark.parametrize(
     ("key", "there", "searches"),
     [
@@ -55,6 +58,9 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         ("f", "fleet", True),
         ("a", "actors", True),
         ("c", "credits", False),
+        ("v", "checks", True),
+        ("n", "organisations", False),
+        ("w", "webhooks", False),
         ("l", "ledger", True),
         ("u", "users", True),
         ("d", "dead-letters", False),
@@ -87,7 +93,7 @@ async def test_the_same_keys_work_on_every_page(
             await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
             await expect(rows.nth(0)).to_be_focused()
         else:
-            assert there == "credits", "all others have rows"
+            assert there in EMPTY, "all others have rows"
         await keys.press("?")
         await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
         await keys.press("Escape")
@@ -194,6 +200,32 @@ async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage)
         await page.reload()
         assert await page.evaluate(paper) == dark
         await eyes.is_well()
+
+
+TURNS = """
+addEventListener("pagereveal", (event) => { window.turned = event.viewTransition !== null; });
+"""
+MOVES = """
+document.getAnimations().length + [...document.querySelectorAll("*")].filter((each) => {
+  const style = getComputedStyle(each);
+  return style.animationName !== "none" || parseFloat(style.transitionDuration) > 0
+    || style.scrollBehavior !== "auto";
+}).length
+"""
+
+
+async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
+    """One page fades into the next for all others."""
+    for motion, turns in (("no-preference", True), ("reduce", False)):
+        async with looking(browser, stage, "ann", motion=motion) as eyes:
+            await eyes.page.add_init_script(TURNS)
+            await eyes.go("/console")
+            await eyes.page.get_by_role("link", name="Jobs").first.click()
+            await eyes.page.wait_for_url("**/console/jobs")
+            await eyes.page.wait_for_function("() => window.turned !== undefined")
+            assert await eyes.page.evaluate("window.turned") is turns
+            if not turns:
+                assert await eyes.page.evaluate(MOVES) == 0
 
 
 async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> None:

@@ -141,3 +141,20 @@ async def test_a_user_sees_no_picture_of_another(face: Face) -> None:
     visitor = await newcomer(face)
     status, _ = await visitor.get("/console/pictures/00000000-0000-4000-8000-000000000000")
     assert status == 404
+
+
+async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> None:
+    visitor = await newcomer(face)
+    accepts = {"Accept-Encoding": "gzip, deflate"}
+    page = await visitor.ask("GET", "/console/jobs", headers=accepts)
+    assert page.headers["Content-Encoding"] == "gzip"
+    assert "<h1>Jobs</h1>" in await page.text()
+    plain = await visitor.ask("GET", "/console/jobs", headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    new = {"url": "https://farm.example.com/hooks", "told": "all"}
+    assert (await visitor.post("/console/webhooks", new)).status == 303
+    told = await visitor.ask("GET", "/console/webhooks", headers=accepts)
+    assert "whsec_" in await told.text()
+    assert "Content-Encoding" not in told.headers
+    again = await visitor.ask("GET", "/console/webhooks", headers=accepts)
+    assert again.headers["Content-Encoding"] == "gzip"

@@ -21,11 +21,11 @@ LATELY: Final = timedelta(days=30)
 USUAL: Final = "-opened_at"
 TABS: Final = (
     ("Pending", PENDING),
-    ("Suspicious", "suspicious"),
     ("Do not match", "mismatch"),
-    ("Match", "match"),
-    ("Exact", "exact"),
     ("Could not be checked", "unverifiable"),
+    ("Match", "match"),
+    ("Consistent", "consistent"),
+    ("Exact", "exact"),
     ("Not checked", "unchecked"),
 )
 OWN: Final = (
@@ -83,13 +83,13 @@ async def checks(view: View[Query]) -> Shown:
 def share_of(counts: Mapping[str, int]) -> float | None:
     """Which part of what was looked at held."""
     good = sum(counts.get(word, 0) for word in ("exact", "match", "consistent"))
-    looked = good + sum(counts.get(word, 0) for word in ("suspicious", "mismatch"))
+    looked = good + counts.get("mismatch", 0)
     return good / looked if looked else None
 
 
 def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
     """Label, word, how many; those of which there are none are left out, but for the worst."""
-    always = (here, PENDING, "suspicious", "mismatch")
+    always = (here, PENDING, "mismatch")
     return [
         ("All", "", sum(counts.values()), here is None),
         *(
