@@ -12,18 +12,21 @@ from typing import Any, Final, cast
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
-from actors.ledger.messages import BooksAway, Decided, Ledger, Outcome, UnitState
+from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.fleet import fleet_of
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     CatchUp,
     Dispatch,
     DispatchOutcome,
+    Fleet,
+    FleetOf,
     NoCapableNode,
     NodeDeclined,
     NodeGone,
@@ -143,6 +146,10 @@ class SchedulerActor(Actor[Scheduler]):
     async def why_waiting(self, message: WhyWaiting) -> Mapping[int, Waiting]:
         return self._reasons.of(message.job, message.units, self._clock.monotonic())
 
+    @handles(FleetOf)
+    async def fleet_of(self, message: FleetOf) -> Fleet:
+        return fleet_of(self._board, message.user, message.job_type, message.pool)
+
     # -- from the Ledger
 
     @handles(Decided)
@@ -152,7 +159,7 @@ class SchedulerActor(Actor[Scheduler]):
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
             DISPATCHES.inc(booking.node is not None)
-            self._notifier.tell(UnitsMoved(_units_of(outcome)))
+            self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
         else:
             self._board.refuse(booking)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
@@ -390,7 +397,3 @@ class SchedulerActor(Actor[Scheduler]):
 
 def _say(node: Node, message: Message[NodeSession, None]) -> bool:
     return node.session is not None and node.session.tell(message)
-
-
-def _units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    return getattr(outcome, "units", ())
