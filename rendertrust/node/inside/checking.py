@@ -8,12 +8,11 @@ scene, or with this machine, ends the order as it ends any other, and says nothi
 
 import os
 import time
-import zipfile
 from typing import Any
 
 import numpy as np
 
-from . import comparing, cutting, passes
+from . import comparing, cutting, passes, zips
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
 from .pixels import NoPixels, size_of_png
@@ -93,27 +92,22 @@ def _bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
 
 
 def _unpacked(order: dict[str, Any], frame: int, suffix: str, most: int) -> tuple[str, str]:
-    """The picture and the evidence, out of the zip: these two names, and so many bytes at most."""
+    """The picture and the evidence, out of the zip: these two names, and twice ``most`` bytes."""
     names = [name_of(frame, suffix), name_of(frame, ".evidence.exr")]
     paths = [os.path.join(order["out"], f"their-{name}") for name in names]
     try:
-        with zipfile.ZipFile(order["result"]) as packed:
-            if sorted(packed.namelist()) != sorted(names):
-                raise Fault(f"the result holds {packed.namelist()[:4]}, not {names}")
+        with zips.opened(order["result"], 2 * most) as packed:
+            found = {member.filename: member for member in packed.members}
+            if sorted(member.filename for member in packed.members) != sorted(names):
+                raise Fault(f"the result holds {list(found)[:4]}, not {names}")
             for name, path in zip(names, paths, strict=True):
-                with packed.open(name) as source, open(path, "xb") as target:
-                    _copy(source, target, most)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as fault:
+                with open(path, "xb") as target:
+                    target.writelines(packed.pieces(found[name]))
+    except zips.TooMuch as fault:
+        raise Fault("the result unpacks to more than such a picture can be") from fault
+    except zips.BadZip as fault:
         raise Fault(f"the result is no zip that can be read: {one_line(fault)}") from fault
     return paths[0], paths[1]
-
-
-def _copy(source: Any, target: Any, most: int) -> None:
-    while piece := source.read(PIECE):
-        most -= len(piece)
-        if most < 0:
-            raise Fault("the result unpacks to more than such a picture can be")
-        target.write(piece)
 
 
 def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
