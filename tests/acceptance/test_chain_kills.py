@@ -123,20 +123,25 @@ def chain_of(gateway: Gateway) -> list[int]:
 
 
 async def people(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """One after the other comes, each once the one before stands in the log, while it lives."""
+    """One after the other comes, while the gateway lives."""
     while gateway.process is not None and gateway.process.returncode is None:
-        person = Person(http, gateway.url)
         try:
-            await person.register()
-            entry = await entry_of(person)
-            await until(lambda: in_the_log(person, entry))
+            await newcomer(http, gateway)
         except (aiohttp.ClientError, KeyError):
             return
 
 
-async def in_the_log(person: Person, entry: int) -> bool:
-    status, _ = await person.call("GET", f"/ledger/{entry}/proof")
-    return status == 200
+async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Somebody registers, until that stands in the log."""
+    person = Person(http, gateway.url)
+    await person.register()
+    entry = await entry_of(person)
+
+    async def logged() -> bool:
+        status, _ = await person.call("GET", f"/ledger/{entry}/proof")
+        return status == 200
+
+    await until(logged)
 
 
 async def test_the_chains_node_dies_and_loses_its_newest_blocks(gateway: Gateway) -> None:
