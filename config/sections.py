@@ -184,6 +184,13 @@ class Payloads:
 
 
 @attrs.frozen
+class Preflight:
+    """How many scenes nodes look into for one user, within an hour."""
+
+    per_hour: int
+
+
+@attrs.frozen
 class Retention:
     """Days after which inputs (unused) and results (ended) go, and what a user may keep."""
 

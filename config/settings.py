@@ -26,6 +26,7 @@ from config.sections import (
     Nodes,
     Objects,
     Payloads,
+    Preflight,
     Proof,
     Redis,
     Results,
@@ -66,6 +67,7 @@ class Settings:
     results: Results
     verification: Verification
     payloads: Payloads
+    preflight: Preflight
     retention: Retention
     events: Events
     webhooks: Webhooks
@@ -178,6 +180,7 @@ _BOUNDS = {
     "leases.unsent_seconds": (1, 3_600),
     "leases.grace_seconds": (0.1, 600),
     "leases.sweep_seconds": (0.1, 600),
+    "preflight.per_hour": (0, 1_000_000),
     "retention.inputs_days": (2, 36_500),
     "retention.results_days": (2, 36_500),
     "retention.quota_gib": (1, 1_000_000),

@@ -203,7 +203,9 @@ class FakeNode:
             return told
         attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
         taken = Taken(path=Path(), sha256=told.sha256, size=told.size)
-        made = attester.attest(dispatch, utc(), Completed(), taken)
+        beside = told.evidence
+        proof = Taken(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None
+        made = attester.attest(dispatch, utc(), Completed(), taken, proof)
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 
     async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:

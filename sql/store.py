@@ -21,6 +21,7 @@ from sql.fsck import Finding, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.log import LogTransaction, Look
+from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
@@ -40,6 +41,7 @@ class SqlStore:
 
     def __init__(self, database: Database, halts: Halts | None = None) -> None:
         self._database = database
+        self._multiparts = ResultMultiparts(database)
         self._halts = halts or Halts(database, chain=False)
 
     def transaction(
@@ -163,6 +165,15 @@ class SqlStore:
     async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
         rows = await self._database.all("checks_of_node", node, device_class, most)
         return [row["verdict"] for row in rows]
+
+    async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
+        return await self._multiparts.of(name)
+
+    async def keep_result_multipart(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
+        return await self._multiparts.keep(begun, now)
+
+    async def end_result_multipart(self, multipart: ResultMultipart) -> None:
+        await self._multiparts.end(multipart)
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         rows = await self._database.all("earnings_claimable", limit)

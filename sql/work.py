@@ -19,6 +19,16 @@ def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
+def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
+    """Where what it is checked by goes."""
+    return beside(result_key(user, job, unit, attempt))
+
+
+def beside(result: str) -> str:
+    """The key of the evidence of a result that lies under a key."""
+    return f"{result.rpartition('/')[0]}/evidence"
+
+
 @attrs.frozen
 class Standing:
     """What people say about a node. Of two words on one node the greater version holds."""

@@ -82,6 +82,7 @@ QUOTE: Final[Example] = {
     "available": "990.0000",
     "enough": True,
     "max_credits": "200.0000",
+    "preflight": None,
 }
 MANY: Final[Example] = {
     **JOB,

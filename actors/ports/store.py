@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
+    from sql.result_multiparts import MultipartName, ResultMultipart
 
 
 class Store(Protocol):
@@ -123,6 +124,20 @@ class Store(Protocol):
 
     async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
         """The newest ``most`` verdicts on a node's work with a class of machine, oldest first."""
+        ...
+
+    async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":
+        """What the object store has begun for a result in parts, and has not ended."""
+        ...
+
+    async def keep_result_multipart(
+        self, begun: "ResultMultipart", now: datetime
+    ) -> "ResultMultipart":
+        """The one that stands: ``begun``, or what was begun before; it was asked for ``now``."""
+        ...
+
+    async def end_result_multipart(self, multipart: "ResultMultipart") -> None:
+        """The object store has completed or aborted it."""
         ...
 
 

@@ -18,6 +18,7 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW, Board
+from actors.scheduler.fleet import fleet_of
 from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
@@ -25,6 +26,8 @@ from actors.scheduler.messages import (
     CatchUp,
     Dispatch,
     DispatchOutcome,
+    Fleet,
+    FleetOf,
     NoCapableNode,
     NodeDeclined,
     NodeGone,
@@ -145,6 +148,10 @@ class SchedulerActor(Actor[Scheduler]):
     async def why_waiting(self, message: WhyWaiting) -> Mapping[int, Waiting]:
         return self._reasons.of(message.job, message.units, self._clock.monotonic())
 
+    @handles(FleetOf)
+    async def fleet_of(self, message: FleetOf) -> Fleet:
+        return fleet_of(self._board, message.user, message.job_type, message.pool)
+
     # -- from the Ledger
 
     @handles(Decided)
@@ -154,7 +161,7 @@ class SchedulerActor(Actor[Scheduler]):
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
             DISPATCHES.inc(booking.node is not None)
-            self._notifier.tell(UnitsMoved(getattr(outcome, "units", ())))
+            self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
         else:
             self._board.refuse(booking)
             # Somebody else changed it, or it may be in the books all the same: see what it is.

@@ -17,6 +17,7 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitCopy,
     UnitRequeue,
+    UnitState,
     user_account,
     work_reference,
 )
@@ -112,3 +113,8 @@ def _key(order: Dispatch, booking: Booking) -> IdempotencyKey | None:
     }
     answer = {"status": 200 if placed else 202, "body": body}
     return IdempotencyKey(order.user, key, request, answer)
+
+
+def units_of(outcome: Outcome) -> tuple[UnitState, ...]:
+    """What the Ledger says the units are now."""
+    return getattr(outcome, "units", ())

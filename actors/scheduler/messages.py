@@ -111,6 +111,28 @@ class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
 
 
 @attrs.frozen
+class Fleet:
+    """The nodes that may do a kind of work now. ``blender`` is the newest of theirs, ``memory`` in
+    bytes the most that one has; (0, 0) and 0: none of them said. ``slots``: units at once, in all.
+    """
+
+    nodes: int = 0
+    slots: int = 0
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    has_gpu: bool = False
+
+
+@attrs.frozen
+class FleetOf(Message[Scheduler, Fleet]):
+    """From the web: what the nodes are that may do a user's work of a type in a pool."""
+
+    user: UUID
+    job_type: str
+    pool: str
+
+
+@attrs.frozen
 class NodeProved(Message[Scheduler, None]):
     """From the web: the node's key was proved, and who owns it now; its session is to know."""
 

@@ -55,6 +55,7 @@ from tests.twins.store_audit import audit
 from tests.twins.store_checks import find_checks, keep_checks, pending_checks, verdicts_of
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
+from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
@@ -78,7 +79,7 @@ class NodeTwin:
     standing_at: datetime | None = None
 
 
-class StoreTwin:
+class StoreTwin(MultipartsOfResults):
     """A Store over dicts. Several ledgers may share it: transactions exclude each other.
 
     ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
@@ -87,6 +88,7 @@ class StoreTwin:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}

@@ -23,16 +23,18 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.probe import Probe
 from tests.twins.clock import EPOCH
+from tests.twins.store_multiparts import MultipartsOfResults
 
 NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore:
+class ShelfStore(MultipartsOfResults):
     """What the database would answer, laid out beforehand; Unavailable while ``away``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.away = False
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
