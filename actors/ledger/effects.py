@@ -32,7 +32,7 @@ from actors.ledger.orders import change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge
+from actors.ledger.verdicts import deliver, judge, note_lie
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
@@ -213,7 +213,10 @@ def _fail(
     )
     if effect.error_class == "node":
         failed = _blame(failed, effect.node)
-    return _give_back(draft, unit, failed, effect)
+    done = _give_back(draft, unit, failed, effect)
+    if done is True and effect.caught is not None:
+        note_lie(draft, unit, effect)
+    return done
 
 
 def _blame(unit: UnitRow, node: UUID | None) -> UnitRow:

@@ -14,15 +14,16 @@ from actors.ledger.messages import (
     RenewLeases,
     Replayed,
     UnitComplete,
+    UnitFail,
 )
-from actors.node_session import attested, leases, offers, results
+from actors.node_session import attested, failures, leases, offers, results
 from actors.node_session.desk import Asked, Desk
 from actors.node_session.messages import RenewDue, TryAgain
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from actors.verifier.messages import UnitDeliver
+from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 
@@ -60,11 +61,11 @@ class Settlement(Desk, partial=True):
                 return
             worth = results.checked(result, found, settings)
         if isinstance(worth, results.Refused):
-            self._fail(held, "node", worth.error)
+            self._refuse(held, worth)
             return
         work = attested.read(result, unit, self._node, found)
         if isinstance(work, results.Refused):
-            self._fail(held, "node", work.error)
+            self._refuse(held, work)
             return
         effect = results.completion(
             unit, self._node, settings, worth=worth, found=found, said=result.sha256
@@ -74,16 +75,23 @@ class Settlement(Desk, partial=True):
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
 
+    def _refuse(self, held: Held, worth: results.Refused) -> None:
+        """It is the node's failure; a lie stands in its record, too."""
+        unit, now = held.assignment, self._peers.clock.now()
+        effect = failures.failed(unit, self._node.id, "node", worth.error, now)
+        if worth.is_lie:
+            effect = attrs.evolve(effect, caught=self._device_class)
+        self._end(held, effect)
+
     def _delivery(self, made: UnitComplete, work: attested.Attested | None) -> UnitDeliver:
         """What waits for its verdict, instead of being settled at once."""
         assert made.attempt is not None, "we assigned it"
-        said = None if self._hello is None else self._hello.device_class
         return UnitDeliver(
             job=made.job,
             unit=made.unit,
             attempt=made.attempt,
             node=made.node,
-            device_class=said or "",
+            device_class=self._device_class,
             result_ref=made.result_ref,
             sha256=made.sha256,
             size=made.size,
@@ -125,6 +133,7 @@ class Settlement(Desk, partial=True):
         held = asked.held
         if asked.ends:
             self._work.remove(held)
+            self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
         elif not isinstance(outcome, GuardFailed):
@@ -132,6 +141,16 @@ class Settlement(Desk, partial=True):
         elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
             await self._forget(held)
         await self._pump()
+
+    def _tell_caught(self, held: Held) -> None:
+        verifier, effect = self._peers.verifier, held.effect
+        if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
+            verifier.tell(Caught(self._node.id))
+
+    @property
+    def _device_class(self) -> str:
+        """Of the machine, as it said; nothing where it said nothing."""
+        return (self._hello.device_class if self._hello is not None else None) or ""
 
     @handles(TryAgain)
     async def try_again(self, message: TryAgain) -> None:

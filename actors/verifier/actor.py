@@ -13,12 +13,13 @@ from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Ledger, P
 from actors.node_session.messages import RunCheck
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSigner, Store
-from actors.scheduler.messages import Scheduler, UnitsChanged
-from actors.verifier import odds
-from actors.verifier.case import Case, CaseId, Checker, reputation_of
+from actors.scheduler.messages import NodeStands, Scheduler, UnitsChanged
+from actors.verifier import odds, warden
+from actors.verifier.case import Case, CaseId, Checker
 from actors.verifier.choice import Candidate, choose, may_see
 from actors.verifier.crops import draws
 from actors.verifier.messages import (
+    Caught,
     CheckerGone,
     CheckerSeen,
     FinalVerdict,
@@ -35,16 +36,19 @@ from sql.database import Unavailable
 from sql.work import MINE, result_key
 
 SECRET_BYTES: Final = 32
-HISTORY: Final = 1000  # verdicts by which a node is known
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class VerifierSettings:
-    """``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
+    """``enabled`` False: nothing is delivered to wait any more, and what waits yet is `unchecked`.
+
+    ``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
     gateway's own verifier nodes. ``pays_unverifiable``: the share of what nobody could check.
+    ``check_percent``: of a unit's price, what each check by another's node is paid.
     """
 
+    enabled: bool = True
     least_odds: float = 0.05
     wait_seconds: float = 3600.0  # then it is unverifiable
     check_seconds: float = 900.0  # of one check; then another is asked
@@ -52,6 +56,7 @@ class VerifierSettings:
     answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
     at_once: int = 256
     pays_unverifiable: bool = True
+    check_percent: int = 5
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
 
@@ -80,6 +85,7 @@ class VerifierActor(Actor[Verifier]):
         self._secret = peers.random.token(SECRET_BYTES)
         self._checkers: dict[UUID, Checker] = {}
         self._cases: dict[CaseId, Case] = {}
+        self._caught: set[UUID] = set()  # nodes whose record is to be looked at
         self._running: dict[UUID, tuple[Case, Checker, float]] = {}  # until when
 
     async def started(self) -> None:
@@ -124,8 +130,24 @@ class VerifierActor(Actor[Verifier]):
             for name, pending in known.items():
                 case = self._cases.setdefault(name, Case(pending))
                 await self._advance(case)
+            await self._quarantine()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
+
+    @handles(Caught)
+    async def caught(self, message: Caught) -> None:
+        self._caught.add(message.node)
+
+    async def _quarantine(self) -> None:
+        """Those who lied too often."""
+        for node in list(self._caught):
+            said = await warden.quarantined(self._peers.store, node, self._peers.clock.now())
+            self._caught.discard(node)
+            if said is not None:
+                log.warning(
+                    "node %s is quarantined: its results were not what they should be", node
+                )
+                self._peers.scheduler.tell(NodeStands(node, said))
 
     def _forget(self, case: Case) -> None:
         """It is decided, or was cancelled. A check that is under way ends by itself."""
@@ -163,11 +185,14 @@ class VerifierActor(Actor[Verifier]):
             await self._conclude(case)
 
     async def _is_drawn(self, case: Case) -> bool:
+        if not self._settings.enabled:
+            return False
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
-        verdicts = await self._peers.store.verdicts_of(row.node_id, row.device_class, HISTORY)
-        known = reputation_of(list(verdicts))
+        known = await warden.reputation_of(self._peers.store, row.node_id, row.device_class)
+        if known.is_to_be_quarantined:  # and nobody came to it, or it delivers what it had
+            self._caught.add(row.node_id)
         chance = odds.odds(known.valid_in_row, self._settings.least_odds)
         if known.strikes:  # until all is made good
             chance = 1.0
@@ -242,6 +267,8 @@ class VerifierActor(Actor[Verifier]):
             pays=self._settings.pays_unverifiable and case.first is None,
             receipt=self._receipt(case, case.verdict),
             retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+            checked=case.checked,
+            check_percent=self._settings.check_percent,
         )
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
@@ -292,6 +319,8 @@ class VerifierActor(Actor[Verifier]):
             return
         if isinstance(outcome, Posted):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
+            if case.verdict == "mismatch":
+                self._caught.add(case.pending.row.node_id)
         units = getattr(outcome, "units", ())
         if units:
             self._peers.scheduler.tell(UnitsChanged(units))
