@@ -16,7 +16,7 @@ from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSign
 from actors.scheduler.messages import NodeStands, Scheduler, UnitsChanged
 from actors.verifier import odds, warden
 from actors.verifier.case import Case, CaseId, Checker
-from actors.verifier.choice import Candidate, choose, may_see
+from actors.verifier.choice import Candidate, choose, glance, may_see
 from actors.verifier.crops import draws
 from actors.verifier.messages import (
     Caught,
@@ -32,6 +32,7 @@ from actors.verifier.report import NoReport, read_report
 from actors.verifier.retries import retry_at
 from actors.verifier.verdict import DEFAULTS, Thresholds
 from rendertrust import receipt
+from rendertrust.node.inside.placing import Drawn
 from sql.database import Unavailable
 from sql.work import MINE, result_key
 
@@ -173,14 +174,15 @@ class VerifierActor(Actor[Verifier]):
             case.drawn = await self._is_drawn(case)
         row = case.pending.row
         waited = (self._peers.clock.now() - row.opened_at).total_seconds()
+        late = waited >= self._settings.wait_seconds
         if not case.drawn:
-            case.verdict = "unchecked"
+            self._have_looked_at(case, late=late)
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif waited >= self._settings.wait_seconds:
+        elif late:
             case.verdict, case.said = "unverifiable", "nobody could check it in time"
         else:
-            self._have_checked(case, row.sha256, row.size)
+            self._have_checked(case, row.sha256)
         if case.verdict is not None:
             await self._conclude(case)
 
@@ -199,30 +201,56 @@ class VerifierActor(Actor[Verifier]):
         unit = odds.unit_name(*case.id)
         return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
 
-    def _have_checked(self, case: Case, sha256: bytes, size: int) -> None:
-        free = [
-            attrs.evolve(
-                one.candidate, is_free=one.busy is None and one.candidate.id not in case.tried
-            )
+    def _have_looked_at(self, case: Case, *, late: bool) -> None:
+        """By the gateway's own, where one is there: whether it is such a picture at all."""
+        row, ours = case.pending.row, self._able(case, own=True)
+        told = row.sha256 is not None and row.size is not None
+        may = self._settings.enabled and case.pool != MINE and told
+        if late or not may or not ours:
+            case.verdict = "unchecked"
+            return
+        chosen = glance(ours, case.subject)
+        if chosen is not None:
+            self._ask(case, chosen, ())
+
+    def _have_checked(self, case: Case, sha256: bytes) -> None:
+        unit = odds.unit_name(*case.id)
+        chosen = choose(
+            self._able(case),
+            case.subject,
+            secret=self._secret,
+            unit=unit,
+            result=sha256,
+            asked=case.asked,
+        )
+        if chosen is not None:
+            # Who looks second looks elsewhere.
+            drawn = draws(self._secret + bytes([len(case.asked)]), unit, sha256)
+            self._ask(case, chosen, tuple(drawn))
+
+    def _able(self, case: Case, *, own: bool = False) -> list[Candidate]:
+        """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
+        return [
+            attrs.evolve(one.candidate, is_free=one.busy is None)
             for one in self._checkers.values()
             if may_see(one.candidate, case.pool)
+            and one.candidate.id not in {*case.tried, case.pending.row.node_id}
+            and (one.candidate.is_own or not own)
         ]
-        row, unit = case.pending.row, odds.unit_name(*case.id)
-        chosen = choose(
-            free, case.subject, secret=self._secret, unit=unit, result=sha256, asked=case.asked
-        )
-        if chosen is None:
-            return
-        checker, check = self._checkers[chosen.id], self._peers.random.uuid()
+
+    def _ask(self, case: Case, chosen: Candidate, drawn: tuple[Drawn, ...]) -> None:
+        row, check = case.pending.row, self._peers.random.uuid()
+        assert row.sha256 is not None, "nobody is asked about what cannot be named"
+        assert row.size is not None, "nor about what has no size"
         order = RunCheck(
             check=check,
             unit=case.assignment,
             key=result_key(case.pending.user, row.job_id, row.unit, row.attempt),
-            sha256=sha256.hex(),
-            size=size,
-            # Who looks second looks elsewhere.
-            draws=tuple(draws(self._secret + bytes([len(case.asked)]), unit, sha256)),
+            sha256=row.sha256.hex(),
+            size=row.size,
+            draws=drawn,
         )
+        checker = self._checkers[chosen.id]
         if checker.session.tell(order):
             until = self._peers.clock.monotonic() + self._settings.check_seconds
             checker.busy, case.check = check, check

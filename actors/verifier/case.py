@@ -88,6 +88,12 @@ class Case:
         if report.unable is not None:
             self.verdict, self.said = "unverifiable", report.unable
             return
+        if report.looked and self.drawn:
+            self.tried |= {checker.id}  # it was asked for more than that
+            return
+        if report.looked:
+            self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
+            return
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, thresholds)
         words = report.fault or f"{least(report):.1f} dB"
         self.verifier = checker.id

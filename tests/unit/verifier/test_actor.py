@@ -212,7 +212,8 @@ async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
 
             await until(seen, within=60)
             if checker.probe.ref.depth:
-                await play.checks(checker, report)
+                order = await play.asked(checker)
+                play.says(checker, order, report if order.draws else {"looked": True})
                 await until(lambda: play.verdict(job) is not None, within=60)
             return play.verdict(job)
 
@@ -425,10 +426,85 @@ async def test_what_waits_when_it_is_switched_off_is_paid_unchecked() -> None:
 
 @simulated
 async def test_an_object_that_was_swapped_is_not_paid_when_it_is_switched_off() -> None:
-    async with verifying(enabled=False, look_seconds=60.0) as play:
+    async with verifying(enabled=False, look_seconds=5.0) as play:
         job = await play.delivered()
         key = result_key(CREATOR, job, 0, 1)
         await play.objects.delete(key)
         await play.objects.put(key, b"another picture and its evidence")
         await play.ends(job, "QUEUED")
         assert (play.verdict(job), play.earned()) == ("mismatch", 0)
+
+
+# -- what nobody is drawn to check
+
+SEEN: Mapping[str, Any] = {"looked": True}
+OURS = UUID(int=20)
+
+
+async def _trusted(play: Play) -> Checker:
+    """A node of which nothing is drawn any more, and the gateway's own verifier, of any class."""
+    play.known("v" * 1000)
+    return play.checker(20, None, "another class")
+
+
+@simulated
+async def test_the_gateways_own_looks_at_what_is_not_checked() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        order = await play.asked(ours)
+        assert order.draws == ()
+        assert play.store.units[job, 0].state == "VERIFYING"
+        play.says(ours, order, SEEN)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
+
+
+@simulated
+async def test_what_is_no_picture_at_all_is_not_paid_though_nobody_was_drawn() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        await play.checks(ours, {"fault": "the picture is none: it is damaged"})
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.earned()) == ("mismatch", 0)
+
+
+@simulated
+async def test_a_picture_of_one_colour_is_checked() -> None:
+    """It may be what the scene gives, so nobody is blamed for it alone."""
+    for report, state in ((EXACT, "COMPLETED"), (psnr(9.0), "QUEUED")):
+        async with verifying(own=frozenset({OURS, UUID(int=21)}), least_odds=0.0) as play:
+            ours = await _trusted(play)
+            job = await play.delivered()
+            await play.checks(ours, {**SEEN, "suspect": "the picture is of one colour"})
+            other = play.checker(21, None)
+            order = await play.checks(other, report)
+            assert len(order.draws) == 3
+            await play.ends(job, state)
+            assert ours.probe.ref.depth == 0, "it is of another class, and compares nothing"
+
+
+@simulated
+async def test_who_only_looks_when_he_is_to_check_says_nothing() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), SEEN)
+        await play.ends(job, "VERIFYING")
+        await play.checks(play.checker(21, 4), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.earned(UUID(int=3)) == 0
+
+
+@simulated
+async def test_where_the_gateways_own_fails_or_is_late_the_result_is_paid() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0, wait_seconds=30.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        await play.checks(ours, None)
+        await play.ends(job, "COMPLETED")
+        late = await play.delivered()
+        await play.asked(ours)
+        play.goes(ours)
+        await play.ends(late, "COMPLETED")
+        assert play.verdict(late) == "unchecked"
