@@ -158,13 +158,17 @@ class Results:
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers."""
+    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
+
+    ``check_percent``: what a check by another operator's node is paid, of the unit's price.
+    """
 
     enabled: bool
     least_odds: float
     wait_seconds: float
     check_seconds: float
     pays_unverifiable: bool
+    check_percent: int
     own_nodes: str
 
     def own(self) -> frozenset[UUID]:

@@ -247,6 +247,7 @@ class Changes:
     disputes: tuple[DisputeRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
+    check_pay: tuple[EarningRow, ...] = ()  # new, as none of it ever changes but by payouts
     new_disputes: frozenset[UnitId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()

@@ -11,6 +11,8 @@ import asyncpg
 import attrs
 import orjson
 
+from sql.audit import Act
+from sql.audit import record as audit_record
 from sql.books import BooksTransaction
 from sql.checks import Pending
 from sql.circles import Circles, circles_of
@@ -20,7 +22,9 @@ from sql.failure import refused
 from sql.fsck import Finding, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
+from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
+from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
@@ -162,9 +166,16 @@ class SqlStore:
     async def pending_checks(self, limit: int) -> list[Pending]:
         return pending(await self._database.all("checks_pending", limit))
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
-        rows = await self._database.all("checks_of_node", node, device_class, most)
-        return [row["verdict"] for row in rows]
+    async def records(self, nodes: Sequence[UUID]) -> list[Record]:
+        rows = await self._database.all("checks_records", list(nodes), HISTORY)
+        return [record(row) for row in rows]
+
+    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason)
+            if row is not None:
+                await audit_record(connection, act)
+        return None if row is None else Standing(row["standing"], row["standing_version"])
 
     async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
         return await self._multiparts.of(name)

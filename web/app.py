@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import attrs
 from aiohttp import web
@@ -175,11 +176,16 @@ def couriering_of(settings: Settings, outside: Outside) -> Couriering:
     return Couriering(outside.post, Deliveries(outside.database), pace)
 
 
-def verifying_of(settings: Settings) -> VerifierSettings | None:
-    """What the settings say to the Verifier; None: nothing is checked. Raises SettingsError."""
+IDLE_LOOK_SECONDS: Final = 10.0
+
+
+def verifying_of(settings: Settings) -> VerifierSettings:
+    """What the settings say to the Verifier. Where nothing is checked it is there all the same,
+    and looks now and then for what waits since it was. Raises SettingsError.
+    """
     given = settings.verification
     if not given.enabled:
-        return None
+        return VerifierSettings(enabled=False, look_seconds=IDLE_LOOK_SECONDS)
     try:
         own = given.own()
     except ValueError as error:
@@ -189,6 +195,7 @@ def verifying_of(settings: Settings) -> VerifierSettings | None:
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
         pays_unverifiable=given.pays_unverifiable,
+        check_percent=given.check_percent,
         own=own,
     )
 

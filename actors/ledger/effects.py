@@ -31,7 +31,7 @@ from actors.ledger.orders import change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge
+from actors.ledger.verdicts import deliver, judge, note_lie
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
@@ -213,8 +213,10 @@ def _fail(
     may_fail = AT_WORK | {"QUEUED"} if effect.node is None else states
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
-    failed = attrs.evolve(blamed(unit, effect), lease_until=None)
-    return _give_back(draft, unit, failed, effect)
+    done = _give_back(draft, unit, attrs.evolve(blamed(unit, effect), lease_until=None), effect)
+    if done is True and effect.caught is not None:
+        note_lie(draft, unit, effect)
+    return done
 
 
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:

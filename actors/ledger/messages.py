@@ -71,7 +71,7 @@ class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
     Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
+    USAGE, ADJUSTMENT, REFUND, EARNING, CHECK, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
     """
 
     debit: str
@@ -190,7 +190,8 @@ class UnitFail:
     """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
 
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure and adds it to ``avoid``.
+    failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
+    with this class of machine; that stands in its record like a check that found one.
     """
 
     job: UUID
@@ -200,6 +201,7 @@ class UnitFail:
     error_class: str
     error: str
     retry_at: datetime | None = None
+    caught: str | None = None
 
 
 @attrs.frozen

@@ -13,12 +13,15 @@ from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
+    from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import Pending
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
+    from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
+    from sql.work import Standing
 
 
 class Store(Protocol):
@@ -122,8 +125,15 @@ class Store(Protocol):
         """What was delivered and waits longest for its verdict, of units that still wait for it."""
         ...
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
-        """The newest ``most`` verdicts on a node's work with a class of machine, oldest first."""
+    async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
+        """What was found of these nodes' work, of each class of machine a record."""
+        ...
+
+    async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":
+        """Keep strangers' work from a node, with a record of it; its standing then.
+
+        None: it gets none anyhow.
+        """
         ...
 
     async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":

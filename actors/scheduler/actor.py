@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from prometheus_client import Counter
-
-from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
+from actors.kernel import Actor, Down, Later, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
@@ -61,7 +59,6 @@ from sql.work import StandingRow
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
 USUAL: Final = SchedulerSettings()
-DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +81,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
-        self._board = Board(_say)
+        self._board = Board(Node.tell)
         self._reasons = Reasons(self._board)
         self._serving: dict[Ref[NodeSession], Node] = {}
         self._lobby = Lobby()
@@ -160,7 +157,7 @@ class SchedulerActor(Actor[Scheduler]):
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
-            DISPATCHES.inc(booking.node is not None)
+            bookings.DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
         else:
             self._board.refuse(booking)
@@ -188,7 +185,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def node_proved(self, message: NodeProved) -> None:
         node = self._board.index.get(message.node)
         if node is not None:
-            _say(node, Proved(message.owner))
+            node.tell(Proved(message.owner))
 
     @handles(NodeStands)
     async def node_stands(self, message: NodeStands) -> None:
@@ -399,7 +396,3 @@ class SchedulerActor(Actor[Scheduler]):
             self._poll.cancel()
         self._poll_is_soon = False
         self._poll = self.after(seconds, Poll())
-
-
-def _say(node: Node, message: Message[NodeSession, None]) -> bool:
-    return node.session is not None and node.session.tell(message)

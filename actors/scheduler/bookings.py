@@ -1,6 +1,8 @@
 """What the Scheduler asks the Ledger to commit, and how it reads the answer."""
 
-from typing import Any
+from typing import Any, Final
+
+from prometheus_client import Counter
 
 from actors.kernel import Ref
 from actors.ledger.messages import (
@@ -24,6 +26,8 @@ from actors.ledger.messages import (
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.policy import is_assigned, key_of
+
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 
 
 def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:

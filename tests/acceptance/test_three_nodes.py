@@ -29,10 +29,10 @@ from tests.acceptance.test_animation import (
     fetched,
     units,
 )
-from tests.acceptance.test_frames import boxes
 from tests.faults.place import of_http
 from tests.faults.proxy import Proxy
 from tests.integration.node.scenes import build, locally, pixels
+from tests.integration.node.test_video import boxes
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = 24

@@ -38,6 +38,7 @@ from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
+from sql.reputation import Record
 from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
@@ -52,7 +53,7 @@ from sql.work import (
     StandingRow,
 )
 from tests.twins.store_audit import audit
-from tests.twins.store_checks import find_checks, keep_checks, pending_checks, verdicts_of
+from tests.twins.store_checks import find_checks, keep_checks, pending_checks, quarantine, records
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_multiparts import MultipartsOfResults
@@ -77,6 +78,7 @@ class NodeTwin:
     seen_at: datetime | None
     standing: Standing = NOTHING_SAID
     standing_at: datetime | None = None
+    released_at: datetime | None = None
 
 
 class StoreTwin(MultipartsOfResults):
@@ -98,6 +100,7 @@ class StoreTwin(MultipartsOfResults):
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
+        self.check_pay: dict[UUID, EarningRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
@@ -301,9 +304,13 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return pending_checks(self, limit)
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
+    async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
-        return verdicts_of(self, node, device_class, most)
+        return records(self, nodes)
+
+    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+        await self.round_trip()
+        return quarantine(self, node, act)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         await self.round_trip()

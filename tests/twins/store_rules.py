@@ -19,7 +19,7 @@ JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
 UNIT_STATES = (*JOB_STATES, "VERIFYING")
 KINDS = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
-    *("CLAIM", "REVERSAL", "PAYOUT"),
+    *("CHECK", "CLAIM", "REVERSAL", "PAYOUT"),
 )
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
@@ -164,6 +164,8 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     for share in changes.earnings:
         key = (share.job_id, share.unit)
         _must((key in store.earnings) != (key in changes.new_earnings))
+    looked = [(s.job_id, s.unit, s.attempt, s.operator_id) for s in changes.check_pay]
+    _new([(s.job_id, s.unit, s.attempt, s.operator_id) for s in store.check_pay.values()], looked)
     for dispute in changes.disputes:
         key = (dispute.job_id, dispute.unit)
         _must((key in store.disputes) != (key in changes.new_disputes))

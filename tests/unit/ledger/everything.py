@@ -95,6 +95,7 @@ class Everything(Everyday):
 
     def __init__(self, *args: Any) -> None:
         self.shares: dict[UUID, Share] = {}
+        self.looks: list[Share] = []  # what checks earned
         self.payouts: dict[UUID, Payout] = {}
         self.free: dict[int, list[Share]] = {}  # what could be paid out when the batch began
         self.payouts_before: set[UUID] = set()
@@ -108,7 +109,7 @@ class Everything(Everyday):
         super().settled()
         self.payouts_before = set(self.payouts)
         self.free = {
-            person: [s for s in self.shares.values()
+            person: [s for s in (*self.shares.values(), *self.looks)
                      if (s.state, s.payout, s.operator) == ("PAYABLE", None, person)]
             for person in PEOPLE
         }  # fmt: skip
@@ -360,7 +361,8 @@ class Everything(Everyday):
         self.add(Commit((), (effect,), act=act(verb)), model)
 
     def closed(self, id_: UUID, payout: Payout) -> None:
-        taken = [share for share in self.shares.values() if share.payout == id_]
+        every = (*self.shares.values(), *self.looks)
+        taken = [share for share in every if share.payout == id_]
         if payout.state == "PAID":
             self.purses[payout.person].earned -= payout.amount
             self.platform["payouts"] += payout.amount
