@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.client.known import Reputation
+
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -298,6 +300,7 @@ class Node:
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+    reputation: tuple[Reputation, ...] = ()
 
 
 @attrs.frozen
