@@ -3,6 +3,7 @@
 import hashlib
 import re
 import signal
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -216,7 +217,11 @@ document.getAnimations().length + [...document.querySelectorAll("*")].filter((ea
 
 async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
     """One page fades into the next for all others."""
-    for motion, turns in (("no-preference", True), ("reduce", False)):
+    wishes: dict[Literal["no-preference", "reduce"], bool] = {
+        "no-preference": True,
+        "reduce": False,
+    }
+    for motion, turns in wishes.items():
         async with looking(browser, stage, "ann", motion=motion) as eyes:
             await eyes.page.add_init_script(TURNS)
             await eyes.go("/console")
