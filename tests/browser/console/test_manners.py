@@ -3,7 +3,6 @@
 import hashlib
 import re
 import signal
-from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -11,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.gateway import running_gateway
-from tests.browser.console.looking import NARROW, WITHIN_MS, Looking, looking
+from tests.browser.console.looking import NARROW, WITHIN_MS, Looking, Motion, looking
 from tests.browser.console.stage import HOSTILE, PASSWORD, Stage, failed_job, hostile_user
 from tests.face import settings_for_tests
 from tests.until import until
@@ -217,11 +216,8 @@ document.getAnimations().length + [...document.querySelectorAll("*")].filter((ea
 
 async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
     """One page fades into the next for all others."""
-    wishes: dict[Literal["no-preference", "reduce"], bool] = {
-        "no-preference": True,
-        "reduce": False,
-    }
-    for motion, turns in wishes.items():
+    motions: list[tuple[Motion, bool]] = [("no-preference", True), ("reduce", False)]
+    for motion, turns in motions:
         async with looking(browser, stage, "ann", motion=motion) as eyes:
             await eyes.page.add_init_script(TURNS)
             await eyes.go("/console")
