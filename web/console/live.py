@@ -117,6 +117,8 @@ class LiveDoor(Door):
     ) -> web.StreamResponse:
         """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""
         answer: web.StreamResponse = web.Response()
+        if request.transport is None:  # gone before anything was sent, as when pages come and go
+            return answer
         with suppress(ConnectionError, TimeoutError):
             async with sse_response(request, sep="\n") as sent:
                 answer = sent
