@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 import orjson
 
-from rendertrust import frame_range
+from rendertrust import frame_range, zips
 from rendertrust.client.answers import ResultUrl
 from rendertrust.client.bundles import Counted
 from rendertrust.client.content import Progress, part_in
@@ -19,7 +19,6 @@ from rendertrust.client.cut import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.transport import Transport
-from rendertrust.node.inside import zips
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from rendertrust.node.inside import zips
+from rendertrust import zips
 from rendertrust.node.plain import open_plain
 
 NAME: Final = "frames.zip"

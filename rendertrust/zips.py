@@ -1,10 +1,10 @@
 """Zips that strangers made, read as such: what comes out of one is bounded, whatever it claims."""
 
-import contextlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from os import PathLike
 
 PIECE = 1 << 20
@@ -41,8 +41,8 @@ class Zip:
                     yield piece
 
 
-@contextlib.contextmanager
-def opened(path: str | PathLike[str], most: int) -> Iterator[Zip]:
+@contextmanager
+def opened(path: str | PathLike[str], most: int) -> Generator[Zip]:
     """The zip at ``path``, of which at most ``most`` bytes are unpacked. Raises BadZip."""
     with _told():
         packed = zipfile.ZipFile(path)
@@ -50,8 +50,8 @@ def opened(path: str | PathLike[str], most: int) -> Iterator[Zip]:
         yield Zip(packed, most)
 
 
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
+@contextmanager
+def _told() -> Generator[None]:
     """Whatever a broken zip makes the library raise, as BadZip."""
     try:
         yield
