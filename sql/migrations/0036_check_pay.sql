@@ -22,6 +22,6 @@ ALTER TABLE earnings
     ADD COLUMN work text NOT NULL DEFAULT 'RENDER' CHECK (work IN ('RENDER', 'CHECK')),
     ADD COLUMN attempt integer CHECK (attempt > 0),  -- the one that was looked at
     ADD CONSTRAINT earnings_attempt CHECK ((work = 'CHECK') = (attempt IS NOT NULL)),
-    ADD CONSTRAINT earnings_check CHECK (work = 'RENDER' OR (operator_id IS NOT NULL AND state IN ('PAYABLE', 'PAID')));
+    ADD CONSTRAINT earnings_of_check CHECK (work = 'RENDER' OR (operator_id IS NOT NULL AND state IN ('PAYABLE', 'PAID')));
 CREATE UNIQUE INDEX earnings_rendered ON earnings (job_id, unit) WHERE work = 'RENDER';
 CREATE UNIQUE INDEX earnings_checked ON earnings (job_id, unit, attempt, operator_id) WHERE work = 'CHECK';
