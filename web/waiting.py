@@ -123,6 +123,7 @@ def kept(found: Waiting) -> list[str]:
         (found.resting, "gave work back and rests", "gave work back and rest"),
         (found.closed, "is not in its pool", "are not in its pool"),
         (found.unable, "lacks what it needs", "lack what it needs"),
+        (found.small, "gives too little memory for it", "give too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]
 

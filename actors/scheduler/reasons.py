@@ -58,6 +58,7 @@ def counted(board: Board, unit: Unit) -> Waiting:
         closed=found["closed"],
         away=found["away"],
         unable=found["unable"],
+        small=found["small"],
     )
 
 
@@ -81,7 +82,8 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if not may_do(node, unit.user, unit.kind.pool, circles):
         return "closed"
     if not can_do(node, unit.kind):
-        return "unable"
+        needs = attrs.evolve(unit.kind.needs, memory=0)
+        return "small" if can_do(node, attrs.evolve(unit.kind, needs=needs)) else "unable"
     if node.is_paused:
         return "resting"
     return "ready" if node.has_room else "full"

@@ -94,6 +94,7 @@ class Submission:
                 self.params,
                 queue=self.queue,
                 manifest=bundle.manifest,
+                needs=self.packed.needs,
                 **self.cut,
                 idempotency_key=self.key,
             )
