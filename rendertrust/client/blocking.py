@@ -46,6 +46,7 @@ from rendertrust.client.blocking_events import BlockingEvents
 from rendertrust.client.blocking_units import BlockingControl
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.bundles import Bundle
+from rendertrust.client.connected import NodeConnections
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.earned import (
     Dispute,
@@ -332,6 +333,10 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
     def node(self, node_id: str | UUID) -> Node:
         """One node."""
         return self._bridge.run(self._client.node(node_id))
+
+    def node_connections(self, node_id: str | UUID) -> NodeConnections:
+        """When it was connected, and how each connection ended."""
+        return self._bridge.run(self._client.node_connections(node_id))
 
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""

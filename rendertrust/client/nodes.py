@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from rendertrust.client.answers import Node, NodeList
+from rendertrust.client.connected import NodeConnections
 from rendertrust.client.pages import window
 from rendertrust.client.reading import read
 from rendertrust.client.transport import Call
@@ -28,6 +29,10 @@ class Nodes(Wire):
     async def node(self, node_id: str | UUID) -> Node:
         """One node. NotFound: it does not exist, or is another's."""
         return read(Node, await self._get(_path(node_id)))
+
+    async def node_connections(self, node_id: str | UUID) -> NodeConnections:
+        """When it was connected, and how each connection ended."""
+        return read(NodeConnections, await self._get(_path(node_id) + "/connections"))
 
     async def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do; saying it again changes nothing.

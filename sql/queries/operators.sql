@@ -5,7 +5,8 @@
 -- state $5 alone where it is given.
 SELECT e.id, e.job_id, e.unit, e.node_id, e.amount, e.state, e.earned_at, e.payable_at, e.payout_id,
        EXISTS (SELECT FROM disputes d
-               WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed
+               WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
+       EXISTS (SELECT FROM receipts r WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt
 FROM earnings e
 WHERE e.operator_id = $1 AND (e.earned_at, e.id) < (
       coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),

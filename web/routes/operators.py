@@ -34,7 +34,8 @@ class ShareQuery(Cursor):
 class Share:
     """What a unit earned. It is pending until ``payable_at``; while it is disputed, longer.
 
-    ``payout_id``: the payout that pays it, or is to pay it.
+    ``payout_id``: the payout that pays it, or is to pay it. ``receipt_path``: where the receipt of
+    the work is, with the proof of its entry; null where its node signed nothing.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class Share:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
+    receipt_path: str | None
 
 
 @attrs.frozen
@@ -185,6 +187,8 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 def share(row: ShareRow) -> Share:
     """The row as the API shows it."""
     members: dict[str, Any] = attrs.asdict(row)
+    path = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
+    members["receipt_path"] = path if members.pop("has_receipt") else None
     members |= {"amount": money.render(row.amount), "state": row.state.lower()}
     return Share(**members)
 

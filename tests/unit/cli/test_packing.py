@@ -25,6 +25,10 @@ def test_a_scene_that_takes_much_memory_says_so(
     scene = tmp_path / "s.blend"
     looked = Looked((), laid_out(scene, ()), memory)
     monkeypatch.setattr(looking, "has_blender", lambda: True)
-    monkeypatch.setattr(looking, "look", lambda *_: looked)
+
+    def look(path: Path, frames: tuple[int, ...]) -> Looked:
+        return looked
+
+    monkeypatch.setattr(looking, "look", look)
     assert packed(Output(), scene, ()).needs == needs
     assert attrs.evolve(alone(scene), memory=memory).needs == needs
