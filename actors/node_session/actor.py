@@ -108,6 +108,7 @@ class NodeSessionActor(Checks):
             device_class=hello.device_class,
             blender=hello.blender,
             ram=hello.ram,
+            vram=hello.vram,
         )
         self._peers.scheduler.tell(ready)
 

@@ -196,6 +196,13 @@ async def test_an_honest_node_is_paid_for_what_another_owner_saw(farm: Farm) -> 
     assert work["measured"]["evidence"] == {"sha256": EVIDENCE.sha256, "size": len(PROOF)}
     assert await farm.earned() == 70_000
     await farm.sound()
+    eve = farm.operators["eve"]
+    [share] = (await eve.call("GET", "/operators/me/earnings"))[1]["earnings"]
+    path = share["receipt_path"].removeprefix("/api/v1")
+    status, seen = await eve.call("GET", path)
+    assert (status, seen["receipt"]) == (200, document["receipt"])
+    assert verify_receipt(seen).holds
+    assert (await farm.operators["olga"].call("GET", path))[0] == 404
 
 
 async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
