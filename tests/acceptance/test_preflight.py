@@ -3,7 +3,6 @@
 Real gateway, real node, real Blender; what is looked into was made by Blender, too.
 """
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.client import AsyncClient, Invalid, Preflight
-from rendertrust.testing import FakeNode
 from tests.acceptance.agent import Agent, enrolled_agent
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.people import Creator
@@ -65,9 +63,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def node(
-    gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Agent]:
+async def node(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
     async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as agent:
         agent.more = ("--ram", "8G")
         await agent.start()

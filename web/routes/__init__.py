@@ -32,6 +32,7 @@ from web.routes import (
     skus,
     statements,
     storage,
+    thumbnails,
     trusted,
     units,
     uploads,
@@ -45,7 +46,7 @@ OPERATIONS = Operations(
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
-        *(receipts, control, videos, events, nodes, fleet),
+        *(receipts, control, videos, events, thumbnails, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),
