@@ -11,7 +11,7 @@ from sql.database import Database
 
 _OF_EVENT: Final = (
     *("number", "type", "at", "unit", "state", "attempt", "node_id"),
-    *("money", "amount", "error_class", "error"),
+    *("money", "amount", "error_class", "error", "frame"),
 )
 
 
@@ -33,6 +33,7 @@ class EventRow:
     amount: int | None = None
     error_class: str | None = None
     error: str | None = None
+    frame: int | None = None  # of which a thumbnail is there
 
 
 @attrs.frozen

@@ -156,6 +156,12 @@ class SqlStore:
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self._database.execute("work_node_seen", node, at)
 
+    async def keep_thumbnail(
+        self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
+    ) -> bool:
+        row = await self._database.one("thumbnail_keep", job, unit, attempt, node, frame, picture)
+        return row is not None and bool(row["kept"])
+
     async def silence(self, now: datetime) -> Sequence[UUID]:
         rows = await self._database.all("work_silence", now)
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]

@@ -15,9 +15,10 @@ class Event:
     """What changed. ``number`` counts 1, 2, 3 … per job, without a hole.
 
     ``type`` is ``job.`` and the status that the job has now, or ``unit.`` and ``assigned``,
-    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again) or
-    ``copied`` (``node_id`` tries it, too). ``money`` says what became of ``amount`` by it:
-    ``held``, ``charged`` or ``released``.
+    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
+    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
+    had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
+    ``charged`` or ``released``.
     """
 
     number: int
@@ -31,6 +32,8 @@ class Event:
     amount: Credits | None
     error_class: str | None
     error: str | None
+    frame: int | None
+    thumbnail: str | None
 
 
 def shown(job: UUID, row: EventRow) -> Event:
@@ -47,4 +50,6 @@ def shown(job: UUID, row: EventRow) -> Event:
         amount=None if row.amount is None else money.render(row.amount),
         error_class=row.error_class,
         error=row.error,
+        frame=row.frame,
+        thumbnail=None if row.frame is None else f"/api/v1/jobs/{job}/preview?frame={row.frame}",
     )

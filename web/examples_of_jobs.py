@@ -57,6 +57,8 @@ EVENT: Final[Example] = {
     "amount": "10.0000",
     "error_class": None,
     "error": None,
+    "frame": None,
+    "thumbnail": None,
 }
 EVENTS: Final[Example] = {"events": [EVENT], "next": None, "ended": True}
 RESULT: Final[Example] = {

@@ -7,6 +7,7 @@ from sql.work import beside
 from web.gateway import Gateway
 from web.reference import place_of
 
+JOBS_AT_ONCE = 100  # of which thumbnails are removed
 log = logging.getLogger("sweeper")
 
 
@@ -27,6 +28,10 @@ async def remove_expired(gateway: Gateway) -> None:
                     await gateway.objects.delete(key)
             await gateway.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))
+    before = now - timedelta(days=settings.results_days)
+    await gateway.preflights.expire(before)
+    while await gateway.thumbnails.expire(before, JOBS_AT_ONCE):
+        pass
 
 
 async def _inputs(gateway: Gateway, kept: timedelta) -> None:

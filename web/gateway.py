@@ -33,6 +33,7 @@ from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
+from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
@@ -64,6 +65,10 @@ def _retention(gateway: "Gateway") -> Retention:
 
 def _preflights(gateway: "Gateway") -> Preflights:
     return Preflights(gateway.database)
+
+
+def _thumbnails(gateway: "Gateway") -> Thumbnails:
+    return Thumbnails(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -168,6 +173,7 @@ class Gateway:
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
+    thumbnails: Thumbnails = attrs.field(default=attrs.Factory(_thumbnails, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
     evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))

@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
-from actors.node_session import failures, manifests, offers
+from actors.node_session import failures, manifests, offers, pictures
 from actors.node_session.checks import Checks
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
@@ -50,6 +50,7 @@ from rendertrust.protocol import (
     Log,
     Malformed,
     Pong,
+    Preview,
     Unknown,
     UrlsRequest,
     Welcome,
@@ -226,6 +227,8 @@ class NodeSessionActor(Checks):
             await self._take_urls(frame)
         elif isinstance(frame, Log):
             self._pass_on(self._work.named(frame.job_id, frame.unit, frame.attempt), frame.text)
+        elif isinstance(frame, Preview):
+            await self._keep(frame)
         else:
             self.ignored += isinstance(frame, Unknown)
 
@@ -307,6 +310,24 @@ class NodeSessionActor(Checks):
         if held is not None and text:
             unit = held.assignment
             self._peers.notifier.tell(Said(unit.job, unit.unit, unit.attempt, text))
+
+    async def _keep(self, frame: Preview) -> None:
+        """Keep a small picture of a frame. Nobody waits for it: where it cannot be, it is lost."""
+        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
+        picture = pictures.picture_of(frame)
+        if held is None or picture is None or held.phase is Phase.ENDING:
+            return
+        unit = held.assignment
+        of_frame = pictures.frame_of(frame, unit.params, held.shown)
+        if of_frame is None:
+            return
+        held.shown.add(of_frame)
+        try:
+            await self._peers.store.keep_thumbnail(
+                unit.job, unit.unit, unit.attempt, self._node.id, frame=of_frame, picture=picture
+            )
+        except Unavailable as error:
+            log.info("a picture is lost: %s", type(error).__name__)
 
     async def _take_result(self, frame: JobResult) -> None:
         check = self._check_of(frame.job_id)

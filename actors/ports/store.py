@@ -109,6 +109,12 @@ class Store(Protocol):
         """A sign of life over the socket: the node is HEALTHY."""
         ...
 
+    async def keep_thumbnail(
+        self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
+    ) -> bool:
+        """Keep a picture of a frame, with an event; False: the unit is not the node's any more."""
+        ...
+
     async def silence(self, now: datetime) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
         ...

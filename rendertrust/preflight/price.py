@@ -15,6 +15,7 @@ from rendertrust.tiling import Tile
 
 CROPS: Final = 3
 CROP_SHARE: Final = 0.01  # of the frame's pixels, each
+SIDE_LEAST: Final = 64  # pixels: of fewer the clock says nothing
 SAMPLES_MOST: Final = 64
 SECONDS_LEAST: Final = 0.001
 
@@ -54,8 +55,8 @@ def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
 
 def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE) -> list[Tile]:
     """Crops along the diagonal, of the picture's shape: sky, middle and ground are all in it."""
-    across = min(max(round(width * share**0.5), 4), width)
-    down = min(max(round(height * share**0.5), 4), height)
+    across = min(max(round(width * share**0.5), SIDE_LEAST), width)
+    down = min(max(round(height * share**0.5), SIDE_LEAST), height)
     steps = [(part + 0.5) / count for part in range(count)]
     return [
         Tile(round((width - across) * at), round((height - down) * at), across, down)

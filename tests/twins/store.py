@@ -95,6 +95,7 @@ class StoreTwin(MultipartsOfResults):
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
         self.units: dict[UnitId, UnitRow] = {}
+        self.thumbnails: dict[tuple[UUID, int], bytes] = {}
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
         self.answers: dict[KeyId, KeyRow] = {}
@@ -285,6 +286,18 @@ class StoreTwin(MultipartsOfResults):
     async def circles(self) -> Circles:
         await self.round_trip()
         return self.ties
+
+    async def keep_thumbnail(
+        self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
+    ) -> bool:
+        await self.round_trip()
+        row = self.units.get((job, unit))
+        if row is None or row.attempt != attempt or row.node != node:
+            return False
+        if row.state not in ("DISPATCHED", "RUNNING"):
+            return False
+        self.thumbnails[job, frame] = picture
+        return True
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()

@@ -33,6 +33,7 @@ from web.routes import (
     skus,
     statements,
     storage,
+    thumbnails,
     trusted,
     units,
     uploads,
@@ -46,7 +47,7 @@ OPERATIONS = Operations(
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
-        *(receipts, evidence, control, videos, events, nodes, fleet),
+        *(receipts, evidence, control, videos, events, thumbnails, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),

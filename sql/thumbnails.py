@@ -1,0 +1,32 @@
+"""Small pictures of frames, as their owners see them."""
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+
+@attrs.frozen
+class Thumbnail:
+    """A JPEG as a node sent it: nobody here has looked at it."""
+
+    picture: bytes = attrs.field(repr=False)
+    frame: int
+
+
+class Thumbnails:
+    """Each method raises ``sql.database.Unavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_job(self, job: UUID, user: UUID, frame: int | None) -> Thumbnail | None:
+        """Of a job of the user's: that of a frame, else the newest."""
+        row = await self._database.one("thumbnail_of_job", job, user, frame)
+        return None if row is None else Thumbnail(**row)
+
+    async def expire(self, before: datetime, jobs: int) -> bool:
+        """Remove those of some jobs that ended before; whether there were any."""
+        return bool(await self._database.all("thumbnails_expire", before, jobs))

@@ -1,0 +1,212 @@
+"""Scenes that a node looks into before anybody pays, through a whole gateway."""
+
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from rendertrust.protocol import JobDispatch, JobResult
+from rendertrust.testing import Behaviour, FakeNode
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.readers import Person
+from tests.until import until
+from tests.whole import Whole, whole
+
+Json = dict[str, Any]
+BOTH = ("preflight", "render")
+SCENE = b"BLENDER a scene"
+REPORT: Json = {
+    "opened": True,
+    "saved_by": [5, 2, 0],
+    "blender": [5, 2, 0],
+    "engine": "CYCLES",
+    "samples": 100,
+    "width": 200,
+    "height": 100,
+    "format": "PNG",
+    "has_camera": True,
+    "frame_start": 1,
+    "frame_end": 10,
+    "frame_current": 4,
+    "fps": 24,
+    "memory": {"bytes": 2**30, "most": []},
+    "probe": {
+        "width": 200,
+        "height": 100,
+        "samples": 100,
+        "threads": 2,
+        "frames": [{"frame": 1, "base": 1.0, "pixel": 1e-4, "least": 5e-5, "most": 2e-4}],
+    },
+}
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    settings = settings_for_tests(
+        credits={"starter": "1000"}, preflight={"per_hour": 2}, limits={"dispatch": 10_000}
+    )
+    async with whole(database, settings, require_object=True) as running:
+        yield running
+
+
+def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
+    """A node that says this of every scene."""
+    content = report if isinstance(report, bytes) else orjson.dumps(report)
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        assert dispatch.output is not None
+        await gateway.gateway.objects.put(dispatch.output.key, content)
+        told = JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="completed",
+            result_ref=dispatch.output.key,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+        )
+        await node.send(node.signed(dispatch, told))
+
+    return behave
+
+
+async def sent(gateway: Whole, person: Person, content: bytes = SCENE) -> str:
+    """An upload of somebody's; the payload's reference."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    body = {"sha256": sha256, "size": len(content), "filename": "scene.blend"}
+    status, upload = await person.call("POST", "/uploads", body)
+    if status == 201:
+        key = upload["payload_ref"].split("/", 3)[3]
+        await gateway.gateway.objects.put(key, content)
+        status, upload = await person.call("POST", f"/uploads/{upload['id']}/complete")
+    assert status == 200, upload
+    return str(upload["payload_ref"])
+
+
+async def look(person: Person, scene: str, **more: Any) -> tuple[int, Json]:
+    return await person.call("POST", "/jobs/preflight", {"payload_ref": scene, **more})
+
+
+async def looked(person: Person, scene: str, **more: Any) -> Json:
+    """What a node found, once it has."""
+
+    async def done() -> Json | None:
+        status, found = await look(person, scene, **more)
+        return found if status == 200 else None
+
+    found: Json = await until(done)
+    return found
+
+
+async def held(person: Person) -> str:
+    return str((await person.call("GET", "/credits/balance"))[1]["held"])
+
+
+async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Person) -> None:
+    scene = await sent(gateway, jane)
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)) as node:
+        found = await looked(jane, scene, frames="1-10")
+        assert (found["status"], found["stops"], found["findings"]) == ("DONE", False, [])
+        assert found["scene"]["frame_end"] == 10
+        estimate = found["estimate"]
+        # 20,000 pixels at 1e-4 s each, and one second for each frame
+        assert (estimate["least"], estimate["likely"], estimate["most"]) == (20.0, 30.0, 50.0)
+        assert (estimate["frames"], estimate["slots"], estimate["elapsed"]) == (10, 1, 30.0)
+        more = {"params": {"width": 100, "height": 100, "samples": 50}}
+        assert (await looked(jane, scene, **more))["estimate"]["likely"] == 1.5
+        assert [frame.job_type for frame in node.received if isinstance(frame, JobDispatch)] == [
+            "preflight"
+        ]
+        body = {"job_type": "render", "payload_ref": scene, "frames": "1-10"}
+        status, quote = await jane.call("POST", "/jobs/quote", body)
+        assert (status, quote["held"]) == (200, "100.0000")
+        assert quote["preflight"]["estimate"] == estimate
+        (job,) = (await jane.call("GET", "/jobs"))[1]["jobs"]
+        assert (job["job_type"], job["price"], job["charged"]) == ("preflight", "0.0000", "0.0000")
+        assert await held(jane) == "0.0000"
+
+
+async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
+    gateway: Whole, jane: Person
+) -> None:
+    scene = await sent(gateway, jane)
+    report = {**REPORT, "has_camera": False, "cameras": ["Camera"], "samples": 5000}
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, report)):
+        found = await looked(jane, scene)
+        assert [(one["code"], one["level"]) for one in found["findings"]] == [
+            ("no_camera", "error"),
+            ("many_samples", "warning"),
+        ]
+        order = {"job_type": "render", "payload_ref": scene}
+        status, refused = await jane.call("POST", "/jobs/dispatch", order)
+        assert status == 422
+        (fault,) = refused["errors"]
+        assert (fault["field"], fault["code"]) == ("payload_ref", "no_camera")
+        assert "Object 'Camera'" in fault["message"]
+        assert "Scene Properties > Scene > Camera" in fault["message"]
+        assert await held(jane) == "0.0000"
+        status, placed = await jane.call("POST", "/jobs/dispatch", {**order, "as_is": True})
+        assert status == 200, placed
+
+
+async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Person) -> None:
+    scene = await sent(gateway, jane)
+    status, found = await look(jane, scene)
+    assert (status, found["status"], found["nodes"]) == (202, "PENDING", 0)
+    assert found["waiting"]["code"] == "no_node"
+    assert "preflight" in found["waiting"]["words"]
+    assert (await look(jane, scene))[1]["job_id"] == found["job_id"]
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        assert (await looked(jane, scene))["job_id"] == found["job_id"]
+
+
+async def test_what_a_node_says_is_a_strangers_word(
+    gateway: Whole, jane: Person, http: aiohttp.ClientSession
+) -> None:
+    scene = await sent(gateway, jane)
+    lies = (b"\x00 no report", {**REPORT, "width": "wide"}, {**REPORT, "engine": "\x00"}, {})
+    found: Json = {}
+    for number, lie in enumerate(lies):
+        person = jane if number == 0 else await another(gateway, http)
+        scene = await sent(gateway, person)
+        async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, lie)):
+            found = await looked(person, scene)
+        assert (found["status"], found["stops"], found["findings"]) == ("FAILED", False, []), lie
+        assert found["error"].startswith("What the node said of the scene cannot be read")
+
+
+async def another(gateway: Whole, http: aiohttp.ClientSession) -> Person:
+    person = Person(http, gateway.url)
+    await person.register()
+    return person
+
+
+async def test_nobody_is_told_what_another_ones_scene_is(
+    gateway: Whole, jane: Person, http: aiohttp.ClientSession
+) -> None:
+    scene = await sent(gateway, jane)
+    eve = await another(gateway, http)
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        mine = await looked(jane, scene)
+        assert (await look(eve, scene))[0] == 422
+        theirs = await sent(gateway, eve)  # the same content
+        assert (await looked(eve, theirs))["job_id"] != mine["job_id"]
+
+
+async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Person) -> None:
+    first, second = [await sent(gateway, jane, b"BLENDER %d" % number) for number in (1, 2)]
+    third = await sent(gateway, jane, b"BLENDER 3")
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        before = (await looked(jane, first))["job_id"]
+        status, again = await look(jane, first, again=True)
+        assert status == 202
+        assert again["job_id"] != before
+        await looked(jane, first)
+        await looked(jane, second)
+        status, refused = await look(jane, third)
+        assert status == 429
+        assert "2 scenes" in refused["detail"]

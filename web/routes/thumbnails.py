@@ -1,0 +1,52 @@
+"""Small pictures of a job's frames, as they come."""
+
+from typing import Annotated, Final
+
+import attrs
+from aiohttp import web
+from msgspec import Meta
+
+from web.operations import Call, Operations, Scope
+from web.orders import NOT_FOUND
+from web.parameters import FRAME_MAX
+from web.problem import Problem
+
+operations = Operations()
+NONE_YET: Final = Problem(404, "There is no picture of it (yet)")
+# What a node sent is shown, and never run.
+HARMLESS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, no-cache",
+}
+
+
+@attrs.frozen
+class PictureQuery:
+    """``frame``: of which frame; left out, the newest."""
+
+    frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/preview",
+    scope=Scope.JOBS_READ,
+    query=PictureQuery,
+    answers={200: bytes},
+    media="image/jpeg",
+    refusals={404: "Job not found, or no picture of it yet"},
+    rate="read",
+    absent="Job not found",
+)
+async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
+    """A picture of at most 256 pixels a side, of one frame or of what came last.
+
+    It is there as soon as the frame is rendered, as the event `unit.thumbnail` says, and shows what
+    its node says of it. It goes with the results.
+    """
+    gateway, job = call.gateway, call.ids["job_id"]
+    found = await gateway.thumbnails.of_job(job, call.caller, call.query.frame)
+    if found is not None:
+        return web.Response(body=found.picture, content_type="image/jpeg", headers=HARMLESS)
+    known = await gateway.jobs.by_id(job, call.caller)
+    return NOT_FOUND if known is None else NONE_YET
