@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +27,7 @@ from actors.verifier.verdict import DEFAULTS, Thresholds, is_valid, of_all
 from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed, Task
-from rendertrust.node.plugins.check import RESULT, Check
+from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.process import Ending
 
@@ -51,6 +50,14 @@ class OtherMachine:
     def program(self, worker: str, order: str) -> list[str]:
         """Its command line."""
         return ["/usr/bin/env", "CYCLES_CPU_NO_AVX2=1", *self.renderer.program(worker, order)]
+
+
+@attrs.frozen
+class Delivery:
+    """What a node delivers of a frame."""
+
+    picture: Path
+    evidence: Path
 
 
 @attrs.frozen
@@ -142,21 +149,21 @@ class Bench:
         counted: Any = Counted(attrs.evolve(self.here, renderer=lacking) if other else self.here)
         return Render(scratch=self.folder / "scratch", found=counted), counted
 
-    async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Path:
+    async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Delivery:
         """What a node delivers; ``other``: of a processor without AVX2. It uses one thread."""
         given = {"frame": FRAME, "evidence": True, **self.params, **more}
         render, counted = self.machine(other=other)
         made = await render.run(task(self.place(), {"s.blend": scene}, given, 1))
         self.seconds = counted.seconds
-        if isinstance(made, Failed) or made.file is None:
+        if isinstance(made, Failed) or made.file is None or made.evidence is None:
             raise SystemExit(f"a frame cannot be rendered: {made}")
-        return made.file
+        return Delivery(made.file, made.evidence)
 
-    async def checked(self, scene: Path, result: Path, name: str, *, other: bool) -> Report:
+    async def checked(self, scene: Path, result: Delivery, name: str, *, other: bool) -> Report:
         """What a verifier says of it, with two threads."""
         numbers = [list(one) for one in draws(SECRET, name.encode(), name.encode())]
         params = {"frame": FRAME, "draws": numbers, **self.params}
-        inputs = {"s.blend": scene, RESULT: result}
+        inputs = {"s.blend": scene, PICTURE: result.picture, EVIDENCE: result.evidence}
         work = attrs.evolve(task(self.place(), inputs, params, 2), job_type="check")
         render, counted = self.machine(other=other)
         found = await Check(render).run(work)
@@ -167,23 +174,6 @@ class Bench:
         if not isinstance(read, Report) or read.unable is not None:
             raise SystemExit(f"{name} cannot be checked: {read}")
         return read
-
-
-def renamed(result: Path, target: Path, **files: Path) -> Path:
-    """The same result under the names that are expected; ``picture``: with that of another."""
-    other = files.get("picture")
-    with zipfile.ZipFile(result) as found, zipfile.ZipFile(target, "w") as made:
-        for name in found.namelist():
-            content = found.read(name)
-            if other is not None and not name.endswith(".exr"):
-                content = _picture(other)
-            made.writestr(f"{FRAME:04d}{name[4:]}", content)
-    return target
-
-
-def _picture(result: Path) -> bytes:
-    with zipfile.ZipFile(result) as found:
-        return found.read(next(n for n in found.namelist() if not n.endswith(".exr")))
 
 
 async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
@@ -199,16 +189,14 @@ async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
         if name in OTHER_MACHINES:
             cases.append((HONEST[1], scene, {"other": True}))
     found: list[Seen] = []
-    results: dict[str, Path] = {}
+    results: dict[str, Delivery] = {}
     for case, of, more in cases:
-        made = await bench.rendered(of, **more)
-        results[case] = renamed(made, bench.place() / "r.zip")
+        results[case] = await bench.rendered(of, **more)
         took, other = bench.seconds, bool(more.get("other"))
         found.append(await seen(bench, (name, case), scene, results[case], took, other=other))
     if name in OTHER_MACHINES and lies:
         found.append(await seen(bench, (name, ACROSS), scene, results[HONEST[1]], 0.0))
-        mixed = bench.place() / "mixed.zip"
-        renamed(results["honest"], mixed, picture=results["another seed"])
+        mixed = attrs.evolve(results["honest"], picture=results["another seed"].picture)
         found.append(await seen(bench, (name, "picture of another"), scene, mixed, 0.0))
     return found
 
@@ -217,7 +205,7 @@ async def seen(
     bench: Bench,
     named: tuple[str, str],
     scene: Path,
-    result: Path,
+    result: Delivery,
     rendering: float,
     *,
     other: bool = False,

@@ -144,6 +144,14 @@ class Leases:
 
 
 @attrs.frozen
+class Scheduling:
+    """When a unit takes so much longer than its job's others that a second node tries it, too."""
+
+    straggler_times: float
+    straggler_seconds: float
+
+
+@attrs.frozen
 class Results:
     require_object: bool
 
@@ -177,6 +185,13 @@ class Payloads:
         """May a payload lie in this bucket, which is not ours?"""
         names = {name.strip() for name in self.external_buckets.split(",")}
         return "*" in names or bucket in names
+
+
+@attrs.frozen
+class Preflight:
+    """How many scenes nodes look into for one user, within an hour."""
+
+    per_hour: int
 
 
 @attrs.frozen

@@ -15,6 +15,7 @@ from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
+from actors.scheduler.stragglers import Patience
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.actor import VerifierSettings
 from config.data_folder import data_folder
@@ -255,7 +256,12 @@ def paces_of(settings: Settings) -> Paces:
             grace_seconds=leases.grace_seconds,
             unsent_seconds=leases.unsent_seconds,
         ),
-        SchedulerSettings(open_jobs=settings.limits.open_jobs),
+        SchedulerSettings(
+            open_jobs=settings.limits.open_jobs,
+            patience=Patience(
+                settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
+            ),
+        ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
         AuditorSettings(audit.every_seconds, audit.time()),

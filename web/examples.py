@@ -318,6 +318,7 @@ STORAGE: Final[Example] = {
             "sha256": SHA256,
             "created_at": "2026-03-13T12:00:00Z",
             "expires_at": "2026-04-12T12:00:00Z",
+            "jobs": 1,
         }
     ],
     "count": 1,

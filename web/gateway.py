@@ -17,16 +17,19 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.endpoints import Endpoints
 from sql.events import Events
+from sql.evidence import Evidences
 from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.organisations import Organisations
+from sql.preflights import Preflights
 from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
+from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
@@ -59,6 +62,10 @@ def _retention(gateway: "Gateway") -> Retention:
     return Retention(gateway.database)
 
 
+def _preflights(gateway: "Gateway") -> Preflights:
+    return Preflights(gateway.database)
+
+
 def _prices(gateway: "Gateway") -> Prices:
     return Prices(gateway.database)
 
@@ -75,8 +82,16 @@ def _receipts(gateway: "Gateway") -> Receipts:
     return Receipts(gateway.database)
 
 
+def _evidence(gateway: "Gateway") -> Evidences:
+    return Evidences(gateway.database)
+
+
 def _multiparts(gateway: "Gateway") -> Multiparts:
     return Multiparts(gateway.database)
+
+
+def _result_multiparts(gateway: "Gateway") -> ResultMultiparts:
+    return ResultMultiparts(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -152,9 +167,14 @@ class Gateway:
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
+    preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
+    evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))
     multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
+    result_multiparts: ResultMultiparts = attrs.field(
+        default=attrs.Factory(_result_multiparts, takes_self=True)
+    )
     endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
     events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))

@@ -158,7 +158,8 @@ class Draft:
     def _state(self, unit: UnitRow) -> UnitState:
         job = self.job_of(unit)
         node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
-        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status)
+        copy = (unit.copy_attempt, unit.copy_node_id)
+        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
 
     # -- money
 

@@ -43,6 +43,8 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         size=effect.size,
         work=effect.work,
         node_signature=effect.node_signature,
+        evidence_sha256=effect.evidence_sha256,
+        evidence_size=effect.evidence_size,
         verified=effect.verified,
         operator=effect.operator,
         share_percent=effect.share_percent,

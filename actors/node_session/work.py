@@ -41,6 +41,7 @@ class Held:
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
     tries: int = 0
+    offers: int = 0  # of parts that came to nothing
 
     @property
     def key(self) -> UnitKey:

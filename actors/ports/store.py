@@ -9,7 +9,7 @@ from uuid import UUID
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
     from sql.reputation import Record
+    from sql.result_multiparts import MultipartName, ResultMultipart
     from sql.work import Standing
 
 
@@ -63,6 +64,10 @@ class Store(Protocol):
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         """Of each of these jobs the next ``window`` units that may be given to a node."""
+        ...
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        """Of each of these jobs the ``most`` units that were completed last."""
         ...
 
     async def running_units(self) -> int:
@@ -129,6 +134,20 @@ class Store(Protocol):
 
         None: it gets none anyhow.
         """
+        ...
+
+    async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":
+        """What the object store has begun for a result in parts, and has not ended."""
+        ...
+
+    async def keep_result_multipart(
+        self, begun: "ResultMultipart", now: datetime
+    ) -> "ResultMultipart":
+        """The one that stands: ``begun``, or what was begun before; it was asked for ``now``."""
+        ...
+
+    async def end_result_multipart(self, multipart: "ResultMultipart") -> None:
+        """The object store has completed or aborted it."""
         ...
 
 

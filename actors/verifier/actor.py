@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import Actor, Ref, handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Ledger, Posted
-from actors.node_session.messages import RunCheck
+from actors.node_session.messages import RunCheck, Stored
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSigner, Store
 from actors.scheduler.messages import NodeStands, Scheduler, UnitsChanged
@@ -34,7 +34,7 @@ from actors.verifier.verdict import DEFAULTS, Thresholds
 from rendertrust import receipt
 from rendertrust.node.inside.placing import Drawn
 from sql.database import Unavailable
-from sql.work import MINE, result_key
+from sql.work import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
 log = logging.getLogger(__name__)
@@ -177,6 +177,8 @@ class VerifierActor(Actor[Verifier]):
         late = waited >= self._settings.wait_seconds
         if not case.drawn:
             self._have_looked_at(case, late=late)
+        elif row.packed:
+            case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
         elif late:
@@ -205,7 +207,7 @@ class VerifierActor(Actor[Verifier]):
         """By the gateway's own, where one is there: whether it is such a picture at all."""
         row, ours = case.pending.row, self._able(case, own=True)
         told = row.sha256 is not None and row.size is not None
-        may = self._settings.enabled and case.pool != MINE and told
+        may = self._settings.enabled and case.pool != MINE and told and not row.packed
         if late or not may or not ours:
             case.verdict = "unchecked"
             return
@@ -242,12 +244,12 @@ class VerifierActor(Actor[Verifier]):
         row, check = case.pending.row, self._peers.random.uuid()
         assert row.sha256 is not None, "nobody is asked about what cannot be named"
         assert row.size is not None, "nor about what has no size"
+        place, proof, of = case.place, row.evidence_sha256, row.evidence_size
         order = RunCheck(
             check=check,
             unit=case.assignment,
-            key=result_key(case.pending.user, row.job_id, row.unit, row.attempt),
-            sha256=row.sha256.hex(),
-            size=row.size,
+            picture=Stored(place(result_key), row.sha256.hex(), row.size),
+            evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
             draws=drawn,
         )
         checker = self._checkers[chosen.id]
@@ -307,16 +309,21 @@ class VerifierActor(Actor[Verifier]):
         An object that was swapped, or is gone, since it was delivered is a mismatch.
         """
         row = case.pending.row
-        key = result_key(case.pending.user, row.job_id, row.unit, row.attempt)
         try:
-            found = await self._peers.objects.head(key)
+            same = await self._holds(case.place(result_key), row.sha256, row.size)
+            if same and row.evidence_size is not None:
+                key = case.place(evidence_key)
+                same = await self._holds(key, row.evidence_sha256, row.evidence_size)
         except ObjectsUnavailable:
             return False
-        swapped = found is None or found.size != row.size
-        swapped = swapped or (found is not None and found.sha256 not in (None, row.sha256))
-        if swapped:
+        if not same:
             case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
         return True
+
+    async def _holds(self, key: str, sha256: bytes | None, size: int | None) -> bool:
+        """Whether the store has just this there."""
+        found = await self._peers.objects.head(key)
+        return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())

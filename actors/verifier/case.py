@@ -1,5 +1,6 @@
 """What the Verifier keeps of one delivery until its verdict is in the books."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -52,6 +53,10 @@ class Case:
     def id(self) -> CaseId:
         row = self.pending.row
         return row.job_id, row.unit, row.attempt
+
+    def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
+        """The key that ``named`` gives to what was delivered."""
+        return named(self.pending.user, *self.id)
 
     @property
     def pool(self) -> str:

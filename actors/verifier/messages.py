@@ -40,6 +40,8 @@ class UnitDeliver:
     size: int | None = None
     work: str | None = attrs.field(default=None, repr=False)
     node_signature: str | None = attrs.field(default=None, repr=False)
+    evidence_sha256: bytes | None = None
+    evidence_size: int | None = None
     verified: bool = False
     operator: str | None = None
     share_percent: int = 70

@@ -181,6 +181,7 @@ class EntryProof:
     opening: Opening | None = None
     chain_id: int | None = None
     contract: str | None = None
+    anchor: str | None = None  # the gateway's note on what these and the transaction say
 
 
 @attrs.frozen
@@ -207,6 +208,7 @@ class LogCheckpoint:
     time: datetime
     checkpoint: str
     verifier: str
+    anchor: str | None = None  # the note on the newest anchor, which may be of fewer leaves
 
 
 @attrs.frozen

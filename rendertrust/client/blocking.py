@@ -43,6 +43,7 @@ from rendertrust.client.asynchronous import (
 from rendertrust.client.backoff import Retries
 from rendertrust.client.blocking_circles import BlockingCircles
 from rendertrust.client.blocking_events import BlockingEvents
+from rendertrust.client.blocking_scenes import BlockingScenes
 from rendertrust.client.blocking_units import BlockingControl
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.bundles import Bundle
@@ -64,7 +65,7 @@ from rendertrust.client.witness import Pins
 from rendertrust.verify import Verdict
 
 
-class Client(BlockingControl, BlockingCircles, BlockingEvents):
+class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
     """A creator's view of one gateway; ``with Client(url) as client: …``. Methods as AsyncClient's.
 
     Its loop runs in a thread, so that it works where another loop runs already (a notebook). What
@@ -234,6 +235,7 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
         max_credits: str | None = None,
         pool: Pool | None = None,
         needs: Mapping[str, Any] | None = None,
+        as_is: bool = False,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Submit a job, once for one ``idempotency_key``."""
@@ -252,6 +254,7 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
                 max_credits=max_credits,
                 pool=pool,
                 needs=needs,
+                as_is=as_is,
                 idempotency_key=idempotency_key,
             )
         )

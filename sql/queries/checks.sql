@@ -10,13 +10,13 @@ ORDER BY c.job_id, c.unit FOR UPDATE OF c;
 -- name: books_checks_insert
 -- What was delivered, and decided in the same batch perhaps.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
-                    node_signature, verified, operator, share_percent, window_seconds, opened_at, state,
-                    verdict, said, verifier_id, decided_at)
+                    node_signature, verified, operator, share_percent, window_seconds, opened_at,
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at)
 SELECT *
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
-            $14::bigint[], $15::timestamptz[], $16::text[], $17::text[], $18::text[], $19::uuid[],
-            $20::timestamptz[]);
+            $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[]);
 
 -- name: books_checks_decide
 -- What was found; once.
@@ -36,6 +36,16 @@ JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
 ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
+
+-- name: evidence_of_unit
+-- What lies beside the result of a unit of a job of user $3's, until it expires.
+SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
+FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN jobs j ON j.id = c.job_id
+WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
+  AND c.evidence_sha256 IS NOT NULL
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
 
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest

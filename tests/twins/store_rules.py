@@ -105,6 +105,17 @@ def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
     yield "sha256", unit.result_sha256 is None or len(unit.result_sha256) == 32
     yield "result_size", unit.result_size is None or unit.result_size >= 0
     yield "error_class", unit.error_class in ERROR_CLASSES
+    yield from _copy(unit)
+
+
+def _copy(unit: UnitRow) -> Iterator[tuple[str, bool]]:
+    times = (unit.copy_assigned_at, unit.copy_started_at, unit.copy_lease_until)
+    if unit.copy_node_id is None:
+        yield "units_not_copied", times == (None, None, None)
+        return
+    beside = unit.copy_attempt > unit.attempt and unit.copy_node_id != unit.node_id
+    yield "units_copied", unit.state in ("DISPATCHED", "RUNNING") and beside
+    yield "units_copied", unit.copy_assigned_at is not None
 
 
 def _hold(hold: HoldRow) -> Iterator[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from web.routes import (
     endpoints,
     epochs,
     events,
+    evidence,
     fleet,
     health,
     jobs,
@@ -23,6 +24,7 @@ from web.routes import (
     operators,
     organisations,
     payouts,
+    preflights,
     prices,
     purchases,
     quotes,
@@ -43,7 +45,8 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
-        *(receipts, control, videos, events, nodes, fleet),
+        preflights,
+        *(receipts, evidence, control, videos, events, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),

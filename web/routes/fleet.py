@@ -213,7 +213,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     found: dict[UUID, list[Reputation]] = {}
     for record in await call.gateway.nodes.records(nodes):
         known = record.reputation
-        members = attrs.asdict(known) | {"score": round(known.score, 4)}
+        members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
         found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
     return found
 

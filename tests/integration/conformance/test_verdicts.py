@@ -42,6 +42,8 @@ def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
         result_ref=RESULT,
         sha256=b"s" * 32,
         size=9,
+        evidence_sha256=b"e" * 32,
+        evidence_size=11,
         verified=operator is not None,
         operator=operator,
     )
@@ -78,6 +80,8 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
     unit = await stage.unit(case.job)
     assert (unit.state, unit.result_key, unit.verified) == ("VERIFYING", None, False)
     (waiting,) = await stage.store.pending_checks(10)
+    assert (waiting.row.evidence_sha256, waiting.row.evidence_size) == (b"e" * 32, 11)
+    assert not waiting.row.packed
     assert (waiting.row.job_id, waiting.row.operator) == (case.job, case.operator)
     assert (waiting.price, waiting.row.result_ref) == (100, RESULT)
     again = await stage.do(delivery(case.job, case.node, case.operator))

@@ -18,27 +18,30 @@ from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.reputation import Record
-from sql.work import Lease, NodeRow, OpenUnit, Standing, StandingRow
+from sql.work import Done, Lease, NodeRow, OpenUnit, Standing, StandingRow
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.probe import Probe
 from tests.twins.clock import EPOCH
+from tests.twins.store_multiparts import MultipartsOfResults
 
 NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore:
+class ShelfStore(MultipartsOfResults):
     """What the database would answer, laid out beforehand; Unavailable while ``away``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.away = False
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
+        self.done: list[Done] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
         self.waiting: list[OpenUnit] = []
@@ -78,6 +81,10 @@ class ShelfStore:
         self._check()
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
         return found[:window]
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        self._check()
+        return [unit for unit in self.done if unit.job in jobs][:most]
 
     async def running_units(self) -> int:
         self._check()

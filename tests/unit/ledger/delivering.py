@@ -39,20 +39,28 @@ class Delivering(Everything):
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
-          operator=st.sampled_from([None, *PEOPLE]))  # fmt: skip
+          operator=st.sampled_from([None, *PEOPLE]), copy=st.booleans())  # fmt: skip
     def deliver(
-        self, data: st.DataObject, operator: int | None, *, stranger: bool, verified: bool
+        self,
+        data: st.DataObject,
+        operator: int | None,
+        *,
+        stranger: bool,
+        verified: bool,
+        copy: bool,
     ) -> None:
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
-        attempt, node = job.attempt, ((job.node or 0) + int(stranger)) % 2
+        attempt, node = self.one_of(job, copy=copy, stranger=stranger)
 
         def model() -> Answer:
+            if job.is_copy(attempt, node):
+                job.promote()
             ours = (job.attempt, job.node) == (attempt, node)
             if ours and job.state in ("VERIFYING", "COMPLETED"):
                 return Replayed
             if not ours or job.state not in ("DISPATCHED", "RUNNING"):
                 return GuardFailed
-            job.state, job.ran = "VERIFYING", True
+            job.state, job.ran, job.copy = "VERIFYING", True, None
             self.checks[job.id, attempt] = Check(operator, verified)
             return Posted
 

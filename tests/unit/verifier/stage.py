@@ -31,7 +31,7 @@ from actors.verifier.actor import Peers, VerifierActor, VerifierSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from sql.books import UnitRow
 from sql.checks import CheckRow
-from sql.work import Standing
+from sql.work import Standing, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -48,7 +48,7 @@ CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
 PRICE = 1_000
-CONTENT = b"a picture and its evidence"
+CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
 EXACT: Mapping[str, Any] = {
     "crops": [{"equal": True, "psnr": None}] * 3,
@@ -112,6 +112,7 @@ class Play:
         """What a node delivers for an attempt that it was given."""
         key = result_key(CREATOR, job, 0, attempt)
         await self.objects.put(key, CONTENT)
+        await self.objects.put(evidence_key(CREATOR, job, 0, attempt), EVIDENCE)
         await self.do(
             UnitDeliver(
                 job=job,
@@ -122,6 +123,8 @@ class Play:
                 result_ref=f"s3://rendertrust/{key}",
                 sha256=SHA256,
                 size=len(CONTENT),
+                evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
+                evidence_size=len(EVIDENCE),
                 verified=True,
                 operator=operator_account(owner),
             )

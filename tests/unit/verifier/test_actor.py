@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
@@ -42,7 +43,7 @@ async def test_nothing_is_paid_before_somebody_looked() -> None:
         job = await play.delivered()
         checker = play.checker(20, 3)
         order = await play.asked(checker)
-        assert (order.unit.job, order.unit.unit, order.key) == (
+        assert (order.unit.job, order.unit.unit, order.picture.key) == (
             job,
             0,
             result_key(CREATOR, job, 0, 1),
@@ -175,6 +176,19 @@ async def test_a_verifier_that_goes_or_says_nothing_is_replaced() -> None:
 
 
 @simulated
+async def test_what_was_delivered_before_an_upgrade_is_unverifiable() -> None:
+    """Picture and evidence were one file then, which nobody reads any more."""
+    async with verifying() as play:
+        job = await play.delivered()
+        row = play.store.checks[job, 0, 1]
+        old = attrs.evolve(row, packed=True, evidence_sha256=None, evidence_size=None)
+        play.store.checks[job, 0, 1] = old
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert play.store.checks[job, 0, 1].said == "it was delivered before an upgrade"
+
+
+@simulated
 async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
     async with verifying() as play:
         job = await play.delivered()
@@ -185,13 +199,15 @@ async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
 
 
 @simulated
-async def test_an_object_that_was_swapped_after_it_was_looked_at_is_not_paid() -> None:
+@pytest.mark.parametrize("what", ["picture", "evidence"])
+async def test_an_object_that_was_swapped_after_it_was_looked_at_is_not_paid(what: str) -> None:
     async with verifying() as play:
         job = await play.delivered()
         checker = play.checker(20, 3)
         order = await play.asked(checker)
-        await play.objects.delete(order.key)
-        await play.objects.put(order.key, b"another picture and its evidence")
+        key = getattr(order, what).key
+        await play.objects.delete(key)
+        await play.objects.put(key, b"another one")
         play.says(checker, order, EXACT)
         await play.ends(job, "QUEUED")
         assert play.verdict(job) == "mismatch"
