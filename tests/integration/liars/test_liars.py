@@ -283,7 +283,9 @@ async def a_huge_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> No
     huge = bytes(HUGE + 1)
     await farm.put(dispatch, huge)
     sha256 = hashlib.sha256(huge).hexdigest()
-    await node.send(node.signed(dispatch, told(dispatch, sha256=sha256, size=len(huge))))
+    await node.send(
+        node.signed(dispatch, told(dispatch, sha256=sha256, size=len(huge), evidence=EVIDENCE))
+    )
 
 
 async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
