@@ -26,10 +26,12 @@ from config.sections import (
     Nodes,
     Objects,
     Payloads,
+    Preflight,
     Proof,
     Redis,
     Results,
     Retention,
+    Scheduling,
     Server,
     Stripe,
     Verification,
@@ -61,9 +63,11 @@ class Settings:
     audit: Audit
     nodes: Nodes
     leases: Leases
+    scheduling: Scheduling
     results: Results
     verification: Verification
     payloads: Payloads
+    preflight: Preflight
     retention: Retention
     events: Events
     webhooks: Webhooks
@@ -167,13 +171,18 @@ _BOUNDS = {
     "chain.confirmations": (1, 10_000),
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
+    "verification.least_odds": (0, 1),
+    "verification.check_percent": (0, 15),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
+    "scheduling.straggler_times": (0, 1_000),
+    "scheduling.straggler_seconds": (0.1, 86_400),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),
     "leases.grace_seconds": (0.1, 600),
     "leases.sweep_seconds": (0.1, 600),
+    "preflight.per_hour": (0, 1_000_000),
     "retention.inputs_days": (2, 36_500),
     "retention.results_days": (2, 36_500),
     "retention.quota_gib": (1, 1_000_000),

@@ -70,6 +70,7 @@ class FakeNode:
         behave: Behaviour | None = None,
         greet: bool = True,
         signs: bool = True,
+        device_class: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.name = name
@@ -85,6 +86,7 @@ class FakeNode:
         self._behave = behave or completes()
         self._greet = greet
         self._signs = signs
+        self._device_class = device_class
         self._taken = 0
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,6 +143,7 @@ class FakeNode:
                 Hello(
                     version=__version__,
                     slots=self.slots,
+                    device_class=self._device_class,
                     capabilities=self.capabilities,
                     running=tuple(self.running),
                 )

@@ -26,6 +26,7 @@ class ShareRow:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
+    work: str
     disputed: bool
     has_receipt: bool
 

@@ -94,10 +94,13 @@ class Retention:
         assert row is not None, "a sum answers one row"
         return Usage(**row)
 
-    async def page(self, user: UUID, limit: int, offset: int) -> Sequence[UploadRow]:
-        """His uploads, the largest first."""
-        rows = await self._database.all("retention_page", user, limit, offset)
-        return [UploadRow(**row) for row in rows]
+    async def page(self, user: UUID, limit: int, offset: int) -> Sequence[tuple[UploadRow, int]]:
+        """His uploads, the largest first, and by how many jobs each is needed."""
+        rows = [
+            dict(row) for row in await self._database.all("retention_page", user, limit, offset)
+        ]
+        needed = [row.pop("jobs") for row in rows]
+        return [(UploadRow(**row), jobs) for row, jobs in zip(rows, needed, strict=True)]
 
     async def expire(self, upload: UUID, user: UUID, now: datetime) -> Input | None:
         """He wants it gone; None when it is not his, or a job still needs it."""

@@ -77,7 +77,8 @@ class Part:
 class OpenUnit:
     """A unit that has not ended, with what its job says about it.
 
-    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's.
+    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's. A unit
+    with a copy at work is two of these.
     """
 
     job: UUID
@@ -103,6 +104,19 @@ class OpenUnit:
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of the whole job
     price: int = 0  # in units of money
+    started_at: datetime | None = None  # of this attempt, or of one before it
+    copied: int = 0  # the newest attempt that was made beside another
+    is_copy: bool = False  # this attempt is beside another one
+
+
+@attrs.frozen
+class Done:
+    """How long a unit took that is complete: ``frames`` it rendered, or a tile of one."""
+
+    job: UUID
+    frames: str | None
+    is_tile: bool
+    seconds: float
 
 
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node

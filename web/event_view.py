@@ -15,8 +15,9 @@ class Event:
     """What changed. ``number`` counts 1, 2, 3 … per job, without a hole.
 
     ``type`` is ``job.`` and the status that the job has now, or ``unit.`` and ``assigned``,
-    ``running``, ``completed``, ``failed``, ``cancelled``, or ``retried``: it waits again. ``money``
-    says what became of ``amount`` by it: ``held``, ``charged`` or ``released``.
+    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again) or
+    ``copied`` (``node_id`` tries it, too). ``money`` says what became of ``amount`` by it:
+    ``held``, ``charged`` or ``released``.
     """
 
     number: int

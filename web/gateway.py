@@ -24,6 +24,7 @@ from sql.multiparts import Multiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.organisations import Organisations
+from sql.preflights import Preflights
 from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
@@ -59,6 +60,10 @@ def _organisations(gateway: "Gateway") -> Organisations:
 
 def _retention(gateway: "Gateway") -> Retention:
     return Retention(gateway.database)
+
+
+def _preflights(gateway: "Gateway") -> Preflights:
+    return Preflights(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -162,6 +167,7 @@ class Gateway:
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
+    preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
     evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))

@@ -20,7 +20,7 @@ FIELD = "manifest"
 
 
 async def files_of(
-    call: Call[Any, Any], reference: str, payload: UploadRow
+    call: Call[Any, Any], reference: str, payload: UploadRow, job_type: str
 ) -> dict[str, Any] | Fault:
     """What a node needs to fetch all files, as job parameters; or why they may not be used."""
     content = await _content(call, reference)
@@ -33,7 +33,6 @@ async def files_of(
         kept = await _resolved(call, manifest)
     except ManifestError as error:
         return _fault(str(error))
-    job_type = getattr(call.body, "job_type", "")
     scene = {"scene": manifest.scene} if job_type == "render" else {}
     noted = await keep(call.gateway, call.caller, kept)
     uploads = [_id(entry.place, entry.path) for entry in manifest.files]

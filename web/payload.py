@@ -12,7 +12,7 @@ INPUT = "_input"
 
 
 async def input_of(
-    call: Call[Any, Any], reference: str, manifest: str | None = None
+    call: Call[Any, Any], reference: str, manifest: str | None, job_type: str
 ) -> dict[str, Any] | Fault:
     """What a node needs to fetch the payload, as job parameters; or why it may not be used.
 
@@ -31,7 +31,7 @@ async def input_of(
     if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
     if manifest is not None:
-        return await files_of(call, manifest, row)
+        return await files_of(call, manifest, row, job_type)
     found = {
         "key": row.object_key,
         "path": row.filename,

@@ -37,6 +37,8 @@ class NewJob:
 
     ``pool`` says who may see the work: your own nodes and your organisations' (``mine``, which
     costs nothing), those of operators whom you trust too (``trusted``), or all of them.
+
+    ``as_is``: render the scene even if a node found in it what should be mended first.
     """
 
     job_type: JobType
@@ -52,6 +54,7 @@ class NewJob:
     max_credits: Amount | None = None
     pool: Pool = "any"
     needs: NodeNeeds | None = None
+    as_is: bool = False
 
 
 @attrs.frozen
@@ -71,6 +74,7 @@ class JobIdea:
     max_credits: Amount | None = None
     pool: Pool = "any"
     needs: NodeNeeds | None = None
+    as_is: bool = False
 
 
 Asked: TypeAlias = NewJob | JobIdea
@@ -123,7 +127,7 @@ async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fau
 
 async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
     if asked.payload_ref is not None:
-        return await input_of(call, asked.payload_ref, asked.manifest)
+        return await input_of(call, asked.payload_ref, asked.manifest, asked.job_type)
     if asked.manifest is not None:
         return Fault("manifest", "value", "goes with payload_ref; name it")
     return {}

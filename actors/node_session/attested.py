@@ -41,15 +41,15 @@ def read(result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delive
     if isinstance(work, str):
         return Refused(f"the work that the node signed cannot be read: {work}")
     if work.node_key != node.key or not receipt.is_signed(work, bytes.fromhex(result.signature)):
-        return Refused("the work is not signed by the node's key")
+        return Refused("the work is not signed by the node's key", is_lie=True)
     named = (UUID(work.job), work.unit, work.attempt, UUID(work.node))
     if named != (unit.job, unit.unit, unit.attempt, node.id):
-        return Refused("the node signed the work of another unit or attempt")
+        return Refused("the node signed the work of another unit or attempt", is_lie=True)
     found, proof = looked.found, looked.proof
     if found is not None and not _names(work, result, found):
-        return Refused("the node signed for another object than is there")
+        return Refused("the node signed for another object than is there", is_lie=True)
     if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
-        return Refused("the node signed for other evidence than is there")
+        return Refused("the node signed for other evidence than is there", is_lie=True)
     return Attested(work, result.signature)
 
 

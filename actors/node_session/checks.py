@@ -72,8 +72,14 @@ class Checks(Admission, partial=True):
         if verifier is not None and able and self._standing.name == "ACTIVE":
             verifier.tell(CheckerSeen(node.id, node.owner, hello.device_class or "", self.ref))
 
+    def _tell_standing(self) -> None:
+        if self._standing.name != "ACTIVE":
+            self._end_checks()
+        elif self._hello is not None:
+            self._tell_checker(self._hello)
+
     def _end_checks(self) -> None:
-        """The session ends."""
+        """The session ends, or its node may not work for strangers any more."""
         if self._peers.verifier is not None:
             self._peers.verifier.tell(CheckerGone(self._node.id, self.ref))
 

@@ -14,8 +14,9 @@ from actors.ledger.messages import (
     RenewLeases,
     Replayed,
     UnitComplete,
+    UnitFail,
 )
-from actors.node_session import attested, delivered, leases, offers, results
+from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked, Desk
 from actors.node_session.messages import RenewDue, TryAgain
@@ -24,7 +25,7 @@ from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from actors.verifier.messages import UnitDeliver
+from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
@@ -69,11 +70,11 @@ class Settlement(Desk, partial=True):
             else:
                 looked, worth = seen, results.checked(result, seen.found, settings)
         if isinstance(worth, results.Refused):
-            self._fail(held, "node", worth.error)
+            self._refuse(held, worth)
             return
         work = attested.read(result, unit, self._node, looked)
         if isinstance(work, results.Refused):
-            self._fail(held, "node", work.error)
+            self._refuse(held, work)
             return
         effect = results.completion(
             unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
@@ -82,6 +83,14 @@ class Settlement(Desk, partial=True):
             self._end(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
+
+    def _refuse(self, held: Held, worth: results.Refused) -> None:
+        """It is the node's failure; a lie stands in its record, too."""
+        unit, now = held.assignment, self._peers.clock.now()
+        effect = failures.failed(unit, self._node.id, "node", worth.error, now)
+        if worth.is_lie:
+            effect = attrs.evolve(effect, caught=self._device_class)
+        self._end(held, effect)
 
     def _pieces(self, unit: Assignment) -> Pieces:
         peers = self._peers
@@ -115,13 +124,12 @@ class Settlement(Desk, partial=True):
     ) -> UnitDeliver:
         """What waits for its verdict, instead of being settled at once."""
         assert made.attempt is not None, "we assigned it"
-        said = None if self._hello is None else self._hello.device_class
         return UnitDeliver(
             job=made.job,
             unit=made.unit,
             attempt=made.attempt,
             node=made.node,
-            device_class=said or "",
+            device_class=self._device_class,
             result_ref=made.result_ref,
             sha256=made.sha256,
             size=made.size,
@@ -165,6 +173,7 @@ class Settlement(Desk, partial=True):
         held = asked.held
         if asked.ends:
             self._work.remove(held)
+            self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
         elif not isinstance(outcome, GuardFailed):
@@ -172,6 +181,16 @@ class Settlement(Desk, partial=True):
         elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
             await self._forget(held)
         await self._pump()
+
+    def _tell_caught(self, held: Held) -> None:
+        verifier, effect = self._peers.verifier, held.effect
+        if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
+            verifier.tell(Caught(self._node.id))
+
+    @property
+    def _device_class(self) -> str:
+        """Of the machine, as it said; nothing where it said nothing."""
+        return (self._hello.device_class if self._hello is not None else None) or ""
 
     @handles(TryAgain)
     async def try_again(self, message: TryAgain) -> None:

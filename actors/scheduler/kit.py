@@ -12,11 +12,15 @@ GIB: Final = 1 << 30
 
 @attrs.frozen(order=True)
 class Needs:
-    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least."""
+    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least.
+
+    ``device_class``: exactly this device, instruction set and build of Blender.
+    """
 
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
+    device_class: str = ""
 
 
 @attrs.frozen
@@ -29,6 +33,7 @@ class Kit:
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
+    device_class: str = ""
 
     def has(self, needs: Needs) -> bool:
         """Whether it is enough."""
@@ -36,6 +41,7 @@ class Kit:
             needs.device in ("", self.device)
             and needs.blender <= self.blender
             and needs.memory <= self.memory
+            and needs.device_class in ("", self.device_class)
         )
 
 
@@ -60,7 +66,7 @@ def kit_of(
     given = ram or 0
     if device == GPU and vram is not None:
         given = min(given, vram)
-    return Kit(device, version_of(blender or ""), given // max(slots or 1, 1))
+    return Kit(device, version_of(blender or ""), given // max(slots or 1, 1), device_class or "")
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -81,4 +87,11 @@ def needs_of(params: dict[str, Any]) -> Needs:
         return NOTHING
     memory = int(said.get("memory") or 0)
     steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
-    return Needs(said.get("device") or "", version_of(said.get("blender") or ""), steps)
+    version = version_of(said.get("blender") or "")
+    return Needs(said.get("device") or "", version, steps, said.get("device_class") or "")
+
+
+def wants_alike(params: dict[str, Any]) -> bool:
+    """Whether all units are to be done by nodes of one class, and it is not known yet of which."""
+    said: Any = params.get(NEEDS)
+    return isinstance(said, dict) and bool(said.get("alike")) and not said.get("device_class")

@@ -75,8 +75,9 @@ class Waiting:
     ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
-    cannot do it now, or have not what it needs; ``small`` lack nothing but memory.
-    ``reachable``: whether the node that has the unit can be told; None where no node has it.
+    cannot do it now, or have not what it needs; ``small`` lack nothing but memory. ``unlike`` are
+    of another class than its job's units are to be of. ``reachable``: whether the node that has the
+    unit can be told; None where no node has it.
     """
 
     ready: int = 0
@@ -87,6 +88,7 @@ class Waiting:
     away: int = 0
     unable: int = 0
     small: int = 0
+    unlike: int = 0
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
     reachable: bool | None = None
@@ -95,7 +97,8 @@ class Waiting:
     def known(self) -> int:
         """Nodes that could do it, were all well."""
         well = self.ready + self.full + self.resting
-        return well + self.barred + self.closed + self.away + self.unable + self.small
+        lacking = self.unable + self.unlike + self.small
+        return well + self.barred + self.closed + self.away + lacking
 
 
 @attrs.frozen
@@ -107,6 +110,28 @@ class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
 
     job: UUID
     units: tuple[int, ...] = (0,)
+
+
+@attrs.frozen
+class Fleet:
+    """The nodes that may do a kind of work now. ``blender`` is the newest of theirs, ``memory`` in
+    bytes the most that one has; (0, 0) and 0: none of them said. ``slots``: units at once, in all.
+    """
+
+    nodes: int = 0
+    slots: int = 0
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    has_gpu: bool = False
+
+
+@attrs.frozen
+class FleetOf(Message[Scheduler, Fleet]):
+    """From the web: what the nodes are that may do a user's work of a type in a pool."""
+
+    user: UUID
+    job_type: str
+    pool: str
 
 
 @attrs.frozen

@@ -59,6 +59,7 @@ def counted(board: Board, unit: Unit) -> Waiting:
         away=found["away"],
         unable=found["unable"],
         small=found["small"],
+        unlike=found["unlike"],
     )
 
 
@@ -72,6 +73,10 @@ def waiting_of(board: Board, unit: Unit, figures: Waiting) -> Waiting:
     return attrs.evolve(figures, avoided=avoided, not_before=unit.not_before, reachable=reachable)
 
 
+def _of_any_class(kind: Kind) -> Kind:
+    return attrs.evolve(kind, needs=attrs.evolve(kind.needs, device_class=""))
+
+
 def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if unit.job_type not in node.capabilities:
         return "unable"
@@ -82,6 +87,8 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if not may_do(node, unit.user, unit.kind.pool, circles):
         return "closed"
     if not can_do(node, unit.kind):
+        if can_do(node, _of_any_class(unit.kind)):
+            return "unlike"
         needs = attrs.evolve(unit.kind.needs, memory=0)
         return "small" if can_do(node, attrs.evolve(unit.kind, needs=needs)) else "unable"
     if node.is_paused:

@@ -49,13 +49,23 @@ class UnitDeliver:
 
 
 @attrs.frozen
+class Checked:
+    """A node that looked, and the operator who is paid for it: one of an owner's, not our own."""
+
+    node: UUID
+    owner: UUID
+
+
+@attrs.frozen
 class UnitVerdict:
     """From the Verifier. VERIFYING → COMPLETED, its hold settled, where ``verdict`` is valid or
     nobody could tell; → QUEUED, or FAILED without ``retry_at``, on a mismatch: a failure of its
     node, which is not paid.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
-    could check is paid; of what was checked it always is. ``verifier``: who looked.
+    could check is paid; of what was checked it always is. ``verifier``: who looked last.
+    ``checked``: those on whose word the verdict rests, each of another owner; each is paid
+    ``check_percent`` of the unit's price from revenue.
     """
 
     job: UUID
@@ -68,6 +78,8 @@ class UnitVerdict:
     pays: bool = True
     receipt: Issued | None = None
     retry_at: datetime | None = None
+    checked: tuple[Checked, ...] = ()
+    check_percent: int = 0
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
@@ -108,6 +120,13 @@ class Reported(Message[Verifier, None]):
     node: UUID
     report: Mapping[str, Any] | None = attrs.field(repr=False)
     reason: str = ""
+
+
+@attrs.frozen
+class Caught(Message[Verifier, None]):
+    """From a NodeSession: its node was caught in a lie, which stands in its record by now."""
+
+    node: UUID
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
             "rendertrust.cli.preflight",
         ),
         Listed("jobs", "List, show, watch and steer jobs, fetch frames", "rendertrust.cli.jobs"),
+        Listed("uploads", "List and delete the files you sent", "rendertrust.cli.uploads"),
         Listed("webhooks", "Who is told what happens to your jobs", "rendertrust.cli.webhooks"),
         Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
         Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),

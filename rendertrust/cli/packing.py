@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rendertrust.cli.output import Output
 
 WITHOUT = (
-    "There is no Blender here to look for linked files: the scene is sent alone. "
+    "There is no Blender here to look for linked files: the scene is sent alone, to a node first. "
     "pip install 'rendertrust[render]' brings one; --no-preflight leaves this out."
 )
 

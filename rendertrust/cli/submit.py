@@ -9,8 +9,10 @@ import click
 from rendertrust.cli import (
     animation,
     exit_codes,
+    farm,
     follow,
     job_units,
+    looking,
     quoting,
     scene,
     transfer,
@@ -46,14 +48,19 @@ class Submission:
     timeout: float | None
     key: str | None
     packed: Packed
+    as_is: bool
+    looks: bool  # a node looks into it first
     dispatching: bool = False
     placed: "Placed | None" = None
 
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
-        if "frames" in self.cut and not self.yes:
-            quoting.agreed(self.session.output, await quote(client, self.params, self.cut))
+        if not self.looks:
+            await self._agree(client)
         bundle = await self._upload(client)
+        if self.looks:
+            await self._look(client, bundle)
+            await self._agree(client)
         self.dispatching = True
         self.placed = await self._dispatch(client, bundle)
         self._tell(self.placed)
@@ -68,6 +75,25 @@ class Submission:
             job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
             await arriving.over()
         await self._end(client, job)
+
+    async def _agree(self, client: "AsyncClient") -> None:
+        """Say what it costs, and ask where somebody can answer."""
+        if "frames" in self.cut and not self.yes:
+            quoting.agreed(self.session.output, await quote(client, self.params, self.cut))
+
+    async def _look(self, client: "AsyncClient", bundle: "Bundle") -> None:
+        """Have a node look into it; without one it goes on, and says so."""
+        output = self.session.output
+        wish = farm.Wish(self.params, self.cut.get("frames"), self.cut.get("pool"))
+        found = await farm.looked(output, client, bundle, wish)
+        if self.watch:
+            output.document({"event": "preflight", **attrs.asdict(found)})
+        if found.status != "DONE":
+            output.note(f"{farm.not_looked(found)}; it goes on without.")
+            return
+        farm.require_mended(found, "nothing was submitted")
+        for line in farm.lines(found):
+            output.note(line)
 
     async def _upload(self, client: "AsyncClient") -> "Bundle":
         output, packed = self.session.output, self.packed
@@ -85,7 +111,7 @@ class Submission:
         return bundle
 
     async def _dispatch(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
-        from rendertrust.client import BadRequest
+        from rendertrust.client import BadRequest, Invalid
 
         try:
             return await client.dispatch(
@@ -96,8 +122,11 @@ class Submission:
                 manifest=bundle.manifest,
                 needs=self.packed.needs,
                 **self.cut,
+                as_is=self.as_is,
                 idempotency_key=self.key,
             )
+        except Invalid as error:
+            raise farm.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
             raise Stop(
@@ -174,6 +203,9 @@ async def quote(
     default=True,
     help="Look into the scene first, and send the files that it links.",
 )
+@click.option(
+    "--estimate", is_flag=True, help="Have a node try it first: what is wrong, how long it takes."
+)
 @click.option("--watch", is_flag=True, help="Stay until the job has ended, and show how far it is.")
 @click.option("--out", type=PATH, help="Save it there; of many frames a folder. Means --watch.")
 @click.option("--queue", is_flag=True, help="Wait for a node when none is there now.")
@@ -188,7 +220,8 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     """Upload a .blend file and have it rendered: one frame, or with --frames many.
 
     The files that the scene links (textures, libraries, sequences, caches) go along, found by the
-    Blender of this machine; what must be mended first is said, and nothing is sent.
+    Blender of this machine; what must be mended first is said, and nothing is sent. Where there is
+    no Blender here, or with --estimate, a node looks into the scene before anything is held.
     """
     session = session_of(context)
     given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}
@@ -233,6 +266,8 @@ def _submission(
         timeout=options["timeout"],
         key=options["key"],
         packed=packed(session.output, checked, frames) if options["preflight"] else alone(checked),
+        as_is=not options["preflight"],
+        looks=options["estimate"] or (options["preflight"] and not looking.has_blender()),
     )
 
 

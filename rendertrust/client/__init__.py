@@ -98,6 +98,14 @@ from rendertrust.client.errors import (
 )
 from rendertrust.client.frames import Fetched
 from rendertrust.client.login import Keeper, Memory
+from rendertrust.client.looked import (
+    Estimate,
+    KeptUpload,
+    KeptUploads,
+    Preflight,
+    SceneFinding,
+    SceneSummary,
+)
 from rendertrust.client.spent import DayOfUsage, Hold, Holds, Usage
 from rendertrust.client.told import (
     Deliveries,
@@ -138,6 +146,7 @@ __all__ = [
     "EarningTotals",
     "Earnings",
     "Entry",
+    "Estimate",
     "EntryProof",
     "Event",
     "EventPage",
@@ -160,6 +169,8 @@ __all__ = [
     "Job",
     "JobList",
     "Keeper",
+    "KeptUpload",
+    "KeptUploads",
     "KeyConflict",
     "LeavesGivenUp",
     "LogCheckpoint",
@@ -186,6 +197,7 @@ __all__ = [
     "PinUnreadable",
     "Pins",
     "Placed",
+    "Preflight",
     "PutUrl",
     "Quote",
     "RateLimited",
@@ -194,6 +206,8 @@ __all__ = [
     "RenderTrustError",
     "ResultUrl",
     "Retries",
+    "SceneFinding",
+    "SceneSummary",
     "Session",
     "Sessions",
     "Share",

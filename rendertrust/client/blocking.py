@@ -43,6 +43,7 @@ from rendertrust.client.asynchronous import (
 from rendertrust.client.backoff import Retries
 from rendertrust.client.blocking_circles import BlockingCircles
 from rendertrust.client.blocking_events import BlockingEvents
+from rendertrust.client.blocking_scenes import BlockingScenes
 from rendertrust.client.blocking_units import BlockingControl
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.bundles import Bundle
@@ -57,6 +58,7 @@ from rendertrust.client.earned import (
     Share,
     Statement,
 )
+from rendertrust.client.known import NodeChecks
 from rendertrust.client.login import Keeper
 from rendertrust.client.spent import Hold, Holds, Usage
 from rendertrust.client.transport import Waiting
@@ -64,7 +66,7 @@ from rendertrust.client.witness import Pins
 from rendertrust.verify import Verdict
 
 
-class Client(BlockingControl, BlockingCircles, BlockingEvents):
+class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
     """A creator's view of one gateway; ``with Client(url) as client: …``. Methods as AsyncClient's.
 
     Its loop runs in a thread, so that it works where another loop runs already (a notebook). What
@@ -234,6 +236,7 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
         max_credits: str | None = None,
         pool: Pool | None = None,
         needs: Mapping[str, Any] | None = None,
+        as_is: bool = False,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Submit a job, once for one ``idempotency_key``."""
@@ -252,6 +255,7 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
                 max_credits=max_credits,
                 pool=pool,
                 needs=needs,
+                as_is=as_is,
                 idempotency_key=idempotency_key,
             )
         )
@@ -337,6 +341,10 @@ class Client(BlockingControl, BlockingCircles, BlockingEvents):
     def node_connections(self, node_id: str | UUID) -> NodeConnections:
         """When it was connected, and how each connection ended."""
         return self._bridge.run(self._client.node_connections(node_id))
+
+    def node_checks(self, node_id: str | UUID, *, limit: int = 100) -> NodeChecks:
+        """What was found of a node's work, and why; newest first."""
+        return self._bridge.run(self._client.node_checks(node_id, limit=limit))
 
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""

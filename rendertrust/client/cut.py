@@ -4,13 +4,7 @@ from datetime import datetime
 
 import attrs
 
-
-@attrs.frozen
-class Waiting:
-    """Why a unit has not begun: ``code`` is one of few, ``words`` are for people."""
-
-    code: str
-    words: str
+from rendertrust.client.looked import Preflight, Waiting
 
 
 @attrs.frozen
@@ -63,7 +57,8 @@ class Quote:
     """What an order would cost. ``held``: what would be set aside at once, all of ``price``.
 
     ``frame_price`` is that of a frame, however it is cut, or of a job without frames. ``enough``:
-    ``available`` is as much as would be held.
+    ``available`` is as much as would be held. ``preflight``: what a node found in the scene; None
+    where none has looked.
     """
 
     units: int
@@ -74,3 +69,4 @@ class Quote:
     available: str
     enough: bool
     max_credits: str | None = None
+    preflight: Preflight | None = None

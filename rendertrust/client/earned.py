@@ -23,6 +23,7 @@ class Share:
     payable_at: datetime
     payout_id: str | None
     receipt_path: str | None = None
+    work: str = "render"  # or check
 
 
 @attrs.frozen
@@ -76,7 +77,7 @@ class StatementLine:
 
     entry_id: int
     at: datetime
-    kind: str  # earned, claimed, reversed or paid
+    kind: str  # earned, checked, claimed, reversed or paid
     amount: str
     balance: str
     job_id: str | None
@@ -100,6 +101,7 @@ class Statement:
     closing: str
     lines: tuple[StatementLine, ...]
     next: int | None
+    checked: str = "0.0000"
 
 
 @attrs.frozen

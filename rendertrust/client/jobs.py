@@ -62,6 +62,7 @@ class Jobs(Control):
         max_credits: str | None = None,
         pool: Pool | None = None,
         needs: Mapping[str, Any] | None = None,
+        as_is: bool = False,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Submit a job. However often it is tried, there is one job for one ``idempotency_key``.
@@ -71,14 +72,14 @@ class Jobs(Control):
         each, or for each ``chunk`` of so many; ``tiles`` (``2x2``) renders each frame in parts. It
         pauses before it would cost more than ``max_credits``. ``pool``: whose nodes may see it;
         ``mine`` costs nothing. ``needs`` of a node: ``device`` (cpu, gpu), ``blender`` (at least),
-        ``memory`` (bytes). BadRequest: no node can do it now.
+        ``memory`` (bytes). Invalid: also where ``preflight`` found what must be mended first;
+        ``as_is`` renders it all the same. BadRequest: no node can do it now.
         InsufficientCredits: the price is more than what is available.
         """
         body = order_of(job_type, payload_ref, params, manifest)
         body |= cut_of(frames, chunk, tiles, order, priority=priority, max_credits=max_credits)
         body |= place_of(pool, needs)
-        if queue:
-            body["queue"] = True
+        body |= {name: True for name, said in (("queue", queue), ("as_is", as_is)) if said}
         return read(Placed, await self._once(f"{_JOBS}/dispatch", body, idempotency_key))
 
     async def jobs(

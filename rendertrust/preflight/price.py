@@ -6,7 +6,7 @@ and samples. The price of a frame lies on the line between the two probed frames
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -22,12 +22,15 @@ SECONDS_LEAST: Final = 0.001
 @attrs.frozen(kw_only=True)
 class Probed:
     """One probed frame: ``base`` seconds for any render of it, ``pixel`` for one pixel at all the
-    scene's samples.
+    scene's samples, as the mean of its crops; ``least`` and ``most`` are by the crop that took
+    least for its size, and by the one that took most.
     """
 
     frame: int
     base: float
     pixel: float
+    least: float
+    most: float
 
 
 @attrs.frozen(kw_only=True)
@@ -78,9 +81,32 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
 def _probed(measured: Mapping[str, Any], ratio: float) -> Probed:
     # The first render of a process also sets up what later ones keep: the least is the base.
     base = min(measured["base_seconds"], *measured["seconds"])
-    pixels = sum(measured["pixels"])
-    over = sum(max(seconds - base, 0.0) for seconds in measured["seconds"])
-    return Probed(frame=measured["frame"], base=base, pixel=over / max(pixels, 1) * ratio)
+    over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
+    each = [
+        part / max(size, 1) * ratio for part, size in zip(over, measured["pixels"], strict=True)
+    ]
+    return Probed(
+        frame=measured["frame"],
+        base=base,
+        pixel=sum(over) / max(sum(measured["pixels"]), 1) * ratio,
+        least=min(each),
+        most=max(each),
+    )
+
+
+@attrs.frozen
+class Spread:
+    """Seconds, of the machine that probed: as the crops say together, and each for itself."""
+
+    least: float
+    likely: float
+    most: float
+
+    def __add__(self, other: "Spread") -> "Spread":
+        return Spread(self.least + other.least, self.likely + other.likely, self.most + other.most)
+
+
+NO_TIME: Final = Spread(0.0, 0.0, 0.0)
 
 
 def seconds_of(
@@ -88,21 +114,38 @@ def seconds_of(
     samples: int | None = None,
 ) -> float:  # fmt: skip
     """Reference seconds of a whole frame, at another size or number of samples if given."""
+    return spread_of(probe, [frame], width=width, height=height, samples=samples).likely
+
+
+def spread_of(
+    probe: Probe, frames: Iterable[int], *, width: int | None = None, height: int | None = None,
+    samples: int | None = None,
+) -> Spread:  # fmt: skip
+    """What the frames take together, at another size or number of samples if given.
+
+    It ends where the whole frame were as its cheapest crop, or as its dearest one.
+    """
     pixels = (width or probe.width) * (height or probe.height)
-    more = (samples or probe.samples) / max(probe.samples, 1)
-    base, pixel = _between(probe.frames, frame)
-    return max(base + pixel * pixels * more, SECONDS_LEAST)
+    more = pixels * (samples or probe.samples) / max(probe.samples, 1)
+    return sum((_frame(_between(probe.frames, frame), more) for frame in frames), NO_TIME)
 
 
-def _between(frames: Sequence[Probed], frame: int) -> tuple[float, float]:
-    at = bisect_left([probed.frame for probed in frames], frame)
-    if at == 0:
-        return frames[0].base, frames[0].pixel
-    if at == len(frames):
-        return frames[-1].base, frames[-1].pixel
+def _frame(probed: Probed, more: float) -> Spread:
+    rates = (probed.least, probed.pixel, probed.most)
+    return Spread(*(max(probed.base + rate * more, SECONDS_LEAST) for rate in rates))
+
+
+def _between(frames: Sequence[Probed], frame: int) -> Probed:
+    """What lies on the line between the two frames around it; beyond them as the nearest."""
+    at = bisect_left(frames, frame, key=lambda probed: probed.frame)
+    if at in (0, len(frames)):
+        return frames[min(at, len(frames) - 1)]
     before, after = frames[at - 1], frames[at]
     share = (frame - before.frame) / (after.frame - before.frame)
-    return (
-        before.base + (after.base - before.base) * share,
-        before.pixel + (after.pixel - before.pixel) * share,
-    )
+
+    def on_the_line(name: str) -> float:
+        first, second = float(getattr(before, name)), float(getattr(after, name))
+        return first + (second - first) * share
+
+    names = ("base", "pixel", "least", "most")
+    return Probed(frame=frame, **{name: on_the_line(name) for name in names})

@@ -99,7 +99,18 @@ WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
   AND (completed_at IS NOT NULL OR used_at > $3);
 
 -- name: retention_page
--- A page of somebody's inputs, the largest first.
-SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at FROM uploads
-WHERE user_id = $1 AND completed_at IS NOT NULL AND expired_at IS NULL
-ORDER BY size DESC, id LIMIT $2 OFFSET $3;
+-- A page of somebody's inputs, the largest first, and how many open or disputed jobs need each.
+WITH page AS (
+    SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at FROM uploads
+    WHERE user_id = $1 AND completed_at IS NOT NULL AND expired_at IS NULL
+    ORDER BY size DESC, id LIMIT $2 OFFSET $3
+), kept AS MATERIALIZED (
+    SELECT id, input_key, manifest_key FROM kept_jobs WHERE user_id = $1
+), needed AS (
+    SELECT p.id AS upload, k.id AS job FROM page p JOIN kept k ON k.input_key = p.object_key
+    UNION
+    SELECT p.id, k.id FROM page p JOIN manifest_files f ON f.upload_id = p.id
+    JOIN kept k ON k.manifest_key = f.manifest_key
+)
+SELECT p.*, (SELECT count(*) FROM needed n WHERE n.upload = p.id) AS jobs
+FROM page p ORDER BY size DESC, id;

@@ -22,6 +22,7 @@ class Agent:
 
     def __init__(self, state: Path, place: Callable[..., Sequence[str]]) -> None:
         self.state = state
+        self.more: Sequence[str] = ()  # words for `run`
         self.id = ""
         self._place = place
         self._process: Process | None = None
@@ -49,7 +50,7 @@ class Agent:
         """Begin to take work; back when it is connected."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self.command("run", "--health-port", "-1", "--threads", "1"),
+                *self.command("run", "--health-port", "-1", "--threads", "1", *self.more),
                 cwd=ROOT,
                 stdin=DEVNULL,
                 stdout=log,

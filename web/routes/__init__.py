@@ -24,6 +24,7 @@ from web.routes import (
     operators,
     organisations,
     payouts,
+    preflights,
     prices,
     purchases,
     quotes,
@@ -44,6 +45,7 @@ OPERATIONS = Operations(
     module.operations
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
+        preflights,
         *(receipts, evidence, control, videos, events, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),

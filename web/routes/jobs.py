@@ -28,6 +28,7 @@ from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.operations import Answer, Call, Operations, Scope
 from web.orders import NOT_FOUND, Again, again, call_off, order
 from web.pages import NOT_THERE, Cursor, next_of, span_of
+from web.preflights import refusal
 from web.problem import Problem, unavailable
 from web.reference import place_of
 from web.submissions import PRIORITIES, NewJob, in_pool, wanted_of
@@ -134,7 +135,8 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is told at once.
 
     The price is that of each frame, or of a job without frames. All of it is held, and given back
-    for units that fail or are stopped.
+    for units that fail or are stopped. Where a node found in the scene what must be mended first
+    (`POST /jobs/preflight`), that is said by 422, and nothing is held; `as_is` renders it anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -146,6 +148,10 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     wanted = await wanted_of(call, call.body, terms)
     if isinstance(wanted, Problem):
         return wanted
+    if not call.body.as_is:
+        found = await refusal(call.gateway, call.caller, wanted.job_type, wanted.params)
+        if found is not None:
+            return found
     wanted = attrs.evolve(wanted, key=key)
     return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
 

@@ -20,6 +20,7 @@ from web.problem import Problem
 
 operations = Operations()
 ShareState = Literal["pending", "payable", "paid", "reversed"]
+ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
 NOTHING = Problem(409, "Nothing is payable: see GET /operators/me/earnings for what will be, when")
@@ -32,7 +33,8 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class Share:
-    """What a unit earned. It is pending until ``payable_at``; while it is disputed, longer.
+    """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
+    it is disputed, longer. What a check earned is payable at once.
 
     ``payout_id``: the payout that pays it, or is to pay it. ``receipt_path``: where the receipt of
     the work is, with the proof of its entry; null where its node signed nothing.
@@ -44,6 +46,7 @@ class Share:
     node_id: UUID
     amount: Credits
     state: ShareState
+    work: ShareWork
     disputed: bool
     earned_at: datetime
     payable_at: datetime
@@ -189,7 +192,11 @@ def share(row: ShareRow) -> Share:
     members: dict[str, Any] = attrs.asdict(row)
     path = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     members["receipt_path"] = path if members.pop("has_receipt") else None
-    members |= {"amount": money.render(row.amount), "state": row.state.lower()}
+    members |= {
+        "amount": money.render(row.amount),
+        "state": row.state.lower(),
+        "work": row.work.lower(),
+    }
     return Share(**members)
 
 

@@ -9,6 +9,7 @@ from web import examples_of_jobs as examples
 from web.amounts import Credits
 from web.operations import Call, Operations, Scope
 from web.problem import Problem
+from web.routes.preflights import Preflight, preflight_of
 from web.submissions import JobIdea, in_pool, wanted_of
 
 operations = Operations()
@@ -19,7 +20,8 @@ class Quote:
     """``held``: what would be set aside at once, which is all of ``price``.
 
     ``frame_price`` is that of each frame, however it is cut, or of a job without frames; ``frames``
-    is then 0. ``enough``: ``available`` is not less than ``held``.
+    is then 0. ``enough``: ``available`` is not less than ``held``. ``preflight``: what a node found
+    in the scene, and how long its frames will take; None where none has looked.
     """
 
     units: int
@@ -30,6 +32,7 @@ class Quote:
     available: Credits
     enough: bool
     max_credits: Credits | None
+    preflight: Preflight | None
 
 
 @operations.post(
@@ -44,7 +47,8 @@ class Quote:
 async def quote(call: Call[JobIdea]) -> Quote | Problem:
     """What a submission would cost and hold, checked as one; no job is made, and nothing held.
 
-    The price is that of now; it is fixed when the job is submitted.
+    The price is that of now; it is fixed when the job is submitted. What `POST /jobs/preflight`
+    found in the scene is told, too; nobody is asked to look.
     """
     body, gateway = call.body, call.gateway
     terms = await gateway.jobs.terms(Order(call.caller, body.job_type, None))
@@ -64,4 +68,5 @@ async def quote(call: Call[JobIdea]) -> Quote | Problem:
         available=money.render(available),
         enough=available >= price,
         max_credits=None if wanted.cap is None else money.render(wanted.cap),
+        preflight=await preflight_of(call, body, wanted.params),
     )

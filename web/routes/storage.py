@@ -19,7 +19,10 @@ NOT_FOUND: Final = Problem(404, "Upload not found")
 
 @attrs.frozen
 class Kept:
-    """``expires_at``: unless a job uses it before, or needs it then. ``size`` in bytes."""
+    """``expires_at``: unless a job uses it before, or needs it then. ``size`` in bytes.
+
+    ``jobs``: so many that are open or disputed need it; until they end it cannot be removed.
+    """
 
     id: UUID
     filename: str
@@ -27,6 +30,7 @@ class Kept:
     sha256: str
     created_at: datetime
     expires_at: datetime
+    jobs: int
 
 
 @attrs.frozen
@@ -53,8 +57,16 @@ async def index(call: Call[None, Window]) -> Storage:
     days = timedelta(days=gateway.settings.retention.inputs_days)
     rows = await gateway.retention.page(call.caller, window.limit, window.offset)
     kept = [
-        Kept(row.id, row.filename, row.size, row.sha256.hex(), row.created_at, row.used_at + days)
-        for row in rows
+        Kept(
+            id=row.id,
+            filename=row.filename,
+            size=row.size,
+            sha256=row.sha256.hex(),
+            created_at=row.created_at,
+            expires_at=row.used_at + days,
+            jobs=jobs,
+        )
+        for row, jobs in rows
     ]
     usage = await gateway.retention.usage(call.caller, gateway.clock.now())
     return Storage(kept, usage.count, usage.used, gateway.settings.retention.quota_bytes)

@@ -26,6 +26,7 @@ from .speech import MachineError, Progress, Say, one_line
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
+VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 CHANNELS_MORE = 8
 PIECE = 1 << 20
@@ -38,7 +39,8 @@ class Fault(Exception):
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
-    ``unable`` to check such a scene.
+    ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
+    picture and such evidence; a ``suspect`` is one that a check should decide about.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -49,8 +51,9 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         return
     progress = Progress(say, len(order["draws"]) + 2)
     progress.watch(bpy)
+    look = _compare if order["draws"] else _look
     try:
-        told = _compare(bpy, scene, order, frame, progress)
+        told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
@@ -84,6 +87,27 @@ def _compare(
     return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs))}
 
 
+def _look(
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Progress
+) -> dict[str, Any]:
+    """What costs next to nothing. A picture of one colour may be what its compositor makes: so
+    that is no fault, but a reason to check it.
+    """
+    size, kinds = size_of(scene), cutting.tile_kinds(scene)
+    suffix = choose_format(scene.render, order.get("format"))
+    picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
+    _fits(evidence, size, kinds)
+    if not _may_be_opened(picture, suffix, size):
+        return {"looked": True}
+    pixels = _pixels(bpy, picture)
+    if not pixels.size or (pixels != pixels[0, 0]).any():
+        return {"looked": True}
+    grid = _coarse(bpy, scene, order, progress)
+    if max(map(max, grid), default=0.0) < VARIES:
+        return {"looked": True}
+    return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
+
+
 # ── what was delivered ───────────────────────────────────────────────────────────────────────────
 
 
@@ -107,6 +131,15 @@ def _delivered(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]
 
 
 def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
+    _fits(path, size, kinds)
+    try:
+        return passes.read(bpy, path, size, kinds)
+    except MachineError as fault:
+        raise Fault(f"the evidence cannot be read: {fault}") from fault
+
+
+def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
+    """By its head, before anything unpacks it."""
     try:
         width, height, channels = window_of(path)
     except NoHeader as fault:
@@ -115,10 +148,6 @@ def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layer
     if (width, height) != size or channels > wanted + CHANNELS_MORE:
         said = f"{width} by {height}, {channels} channels"
         raise Fault(f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected")
-    try:
-        return passes.read(bpy, path, size, kinds)
-    except MachineError as fault:
-        raise Fault(f"the evidence cannot be read: {fault}") from fault
 
 
 # ── what it is held against ──────────────────────────────────────────────────────────────────────

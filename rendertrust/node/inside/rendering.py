@@ -174,6 +174,7 @@ def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
     is_cycles = scene.render.engine in ("CYCLES", passes.ENGINE)
     return {
         "seconds": round(time.monotonic() - started, 3),
+        "cpu": round(time.process_time(), 3),  # of this whole process
         "width": width,
         "height": height,
         "engine": "CYCLES" if is_cycles else scene.render.engine,

@@ -12,6 +12,7 @@ from rendertrust.node.plugins.check import Check
 from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
 from rendertrust.node.plugins.echo import Echo
 from rendertrust.node.plugins.foreign import apart
+from rendertrust.node.plugins.preflight import Preflight
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.plugins.video import Video
 from rendertrust.node.settings import Settings
@@ -71,6 +72,7 @@ def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
     yield render
     yield Video(render=render)
     yield Check(render=render)
+    yield Preflight(render=render)
 
 
 def _load(entry: EntryPoint) -> Plugin | str:

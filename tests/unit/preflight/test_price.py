@@ -13,6 +13,7 @@ from rendertrust.preflight.price import (
     frames_to_probe,
     probe_of,
     seconds_of,
+    spread_of,
 )
 from rendertrust.tiling import fault_in
 
@@ -20,7 +21,10 @@ PROBE = Probe(
     width=1000,
     height=500,
     samples=100,
-    frames=(Probed(frame=1, base=1.0, pixel=1e-5), Probed(frame=11, base=2.0, pixel=3e-5)),
+    frames=(
+        Probed(frame=1, base=1.0, pixel=1e-5, least=0.5e-5, most=2e-5),
+        Probed(frame=11, base=2.0, pixel=3e-5, least=3e-5, most=3e-5),
+    ),
 )
 SECONDS = st.floats(0, 1000)
 
@@ -87,3 +91,16 @@ def test_a_price_is_never_nothing(base: float, seconds: list[float], samples: in
     probe = probe_of(done(measured(1, base, *seconds), samples=samples))
     assert seconds_of(probe, 1) > 0
     assert seconds_of(probe, 1, samples=samples * 2) >= seconds_of(probe, 1)
+
+
+@given(
+    st.lists(SECONDS, min_size=3, max_size=3), SECONDS, st.lists(st.integers(-99, 99), min_size=1)
+)
+def test_what_frames_take_lies_between_their_cheapest_and_their_dearest_crop(
+    seconds: list[float], base: float, frames: list[int]
+) -> None:
+    probe = probe_of(done(measured(1, base, *seconds), measured(20, base, *reversed(seconds))))
+    spread = spread_of(probe, frames)
+    near = 1e-9 + spread.most * 1e-9
+    assert spread.least - near <= spread.likely <= spread.most + near
+    assert spread.likely == pytest.approx(sum(seconds_of(probe, frame) for frame in frames))

@@ -1,0 +1,125 @@
+"""A scene looked into by a node: what is to be mended, and how long its frames will take."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.ending import Ending, Stop
+
+if TYPE_CHECKING:
+    from rendertrust.cli.output import Output
+    from rendertrust.client import AsyncClient, Bundle, Estimate, Invalid, Preflight, SceneFinding
+
+WITHIN: Final = 300.0  # s, for a node that may be busy with something else
+# Codes of faults of requests; all others are findings.
+OTHERS: Final = ("missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
+NOBODY: Final = ("no_node", "nobody")  # waiting helps nothing
+
+
+@attrs.frozen
+class Wish:
+    """What is to be rendered of a scene."""
+
+    params: dict[str, int | str]
+    frames: str | None = None
+    pool: Any = None
+
+
+async def looked(
+    output: "Output", client: "AsyncClient", bundle: "Bundle", wish: Wish, *, again: bool = False
+) -> "Preflight":
+    """What a node finds, which is waited for; at once where no node could look."""
+
+    async def ask(again: bool, within: float) -> "Preflight":
+        return await client.preflight(
+            bundle.payload_ref,
+            wish.params,
+            manifest=bundle.manifest,
+            frames=wish.frames,
+            pool=wish.pool,
+            again=again,
+            within=within,
+        )
+
+    found = await ask(again, 0)
+    if found.status != "PENDING" or is_hopeless(found):
+        return found
+    output.note("A node looks into the scene; nothing is held for that …")
+    return await ask(False, WITHIN)
+
+
+def is_hopeless(found: "Preflight") -> bool:
+    """Whether no node is there that could look."""
+    return found.waiting is not None and found.waiting.code in NOBODY
+
+
+def lines(found: "Preflight") -> list[str]:
+    """What was found and how long it will take, for people."""
+    told = finding_lines(found.findings)
+    if found.scene is not None:
+        scene = found.scene
+        samples = "" if scene.samples is None else f", {scene.samples} samples"
+        told.append(
+            f"{wording.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
+            f" frames {scene.frame_start} to {scene.frame_end} at {scene.fps} a second"
+        )
+    if found.estimate is not None:
+        told.append(estimated(found.estimate))
+        told.append(f"    {wording.harmless(found.estimate.how)}")
+    elif found.not_estimated:
+        told.append(f"How long it takes is not known: {wording.harmless(found.not_estimated)}")
+    return told
+
+
+def estimated(estimate: "Estimate") -> str:
+    """``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
+    time = wording.duration
+    frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
+    said = f"About {time(estimate.likely)} of one node for {frames}"
+    said += f" ({time(estimate.least)} to {time(estimate.most)})"
+    if estimate.elapsed is not None and estimate.frames > 1 and estimate.slots > 1:
+        said += f"; {time(estimate.elapsed)} if all {estimate.slots} slots that are there help"
+    return f"{said}."
+
+
+def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
+    """Two lines each."""
+    told: list[str] = []
+    for finding in findings:
+        where = finding.path or finding.object
+        at = f" ({wording.harmless(where)})" if where else ""
+        told.append(f"{finding.level}: {wording.harmless(finding.message)}{at}")
+        told.append(f"    {wording.harmless(finding.setting)}")
+    return told
+
+
+def not_looked(found: "Preflight") -> str:
+    """Why nothing is known."""
+    if found.status == "FAILED":
+        return f"No node could look into the scene: {wording.harmless(found.error or '')}"
+    why = "" if found.waiting is None else f": {wording.harmless(found.waiting.words)}"
+    return f"No node has looked into the scene{why}"
+
+
+def require_mended(found: "Preflight", what: str) -> None:
+    """End the command where something must be mended first; ``what`` was not done."""
+    if not found.stops:
+        return
+    count = sum(finding.level == "error" for finding in found.findings)
+    things = "One thing" if count == 1 else f"{count} things"
+    hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --no-preflight"))
+    detail = f"{things} must be mended in the scene first; {what}"
+    facts = {"findings": found.findings, "job_id": found.job_id}
+    raise Stop(Ending(exit_codes.FAILURE, "preflight", detail, hint, facts))
+
+
+def refused(error: "Invalid") -> Stop | None:
+    """A refusal for what a node found in the scene before; None: it is another one."""
+    found = [fault for fault in error.errors if fault.code not in OTHERS]
+    if not found:
+        return None
+    hint = "Mend it, and submit it again. To render it as it is: --no-preflight"
+    facts = {"errors": [attrs.asdict(fault) for fault in error.errors]}
+    return Stop(Ending(exit_codes.FAILURE, "preflight", str(error), hint, facts))

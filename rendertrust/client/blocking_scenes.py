@@ -1,0 +1,52 @@
+"""Scenes before they are rendered, and files that are kept, for programs without asyncio."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from rendertrust.client.asynchronous import AsyncClient, Pool
+from rendertrust.client.bridge import Bridge
+from rendertrust.client.looked import KeptUpload, KeptUploads, Preflight
+
+
+class BlockingScenes:
+    """A part of ``Client``; methods as AsyncClient's."""
+
+    _client: AsyncClient
+    _bridge: Bridge
+
+    def preflight(
+        self,
+        payload_ref: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        manifest: str | None = None,
+        frames: str | None = None,
+        pool: Pool | None = None,
+        again: bool = False,
+        within: float | None = None,
+    ) -> Preflight:
+        """What a node finds in a scene that was uploaded, and how long its frames will take."""
+        return self._bridge.run(
+            self._client.preflight(
+                payload_ref,
+                params,
+                manifest=manifest,
+                frames=frames,
+                pool=pool,
+                again=again,
+                within=within,
+            )
+        )
+
+    def uploads(self, *, limit: int = 50, offset: int = 0) -> KeptUploads:
+        """What one has sent and is still there, the largest first."""
+        return self._bridge.run(self._client.uploads(limit=limit, offset=offset))
+
+    def each_upload(self) -> Iterator[KeptUpload]:
+        """All of them, the largest first, page after page."""
+        return self._bridge.each(self._client.each_upload())
+
+    def delete_upload(self, upload_id: str | UUID) -> None:
+        """Have the gateway remove it."""
+        self._bridge.run(self._client.delete_upload(upload_id))

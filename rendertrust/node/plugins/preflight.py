@@ -1,0 +1,118 @@
+"""``preflight``: what a scene is, and how long its frames take, before anybody pays for them."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, ClassVar, Final
+
+import attrs
+import orjson
+
+from rendertrust.node import inspection
+from rendertrust.node.inspection import Where
+from rendertrust.node.machine import ram_bytes
+from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins.order import PATHS, refused, scene_of
+from rendertrust.node.plugins.render import Render
+from rendertrust.preflight.price import Probe
+
+REPORT: Final = "preflight.json"
+INSPECT_SECONDS: Final = 120.0
+PROBE_SECONDS: Final = 180.0
+MEMORY_SHARE: Final = 0.9
+FILES_MAX: Final = 100  # missing ones that are told; who has so many sees how it is
+# Of the facts: what findings and estimates are made of.
+_TOLD: Final = (
+    *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),
+    *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
+    *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
+    *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
+    "tile_obstacles",
+)
+
+
+@attrs.define
+class Preflight:
+    """Takes the inputs of a render, and ``scene`` as that does. Its result is a report as JSON: the
+    facts of the scene, and the ``probe`` of some frames, or why they were not probed.
+    """
+
+    job_type: ClassVar[str] = "preflight"
+    render: Render
+
+    async def why_not(self) -> str | None:
+        """What keeps this machine from rendering."""
+        return None if self.render.found is not None else await self.render.why_not()
+
+    async def run(self, task: Task) -> Result:
+        """Open the scene in the sandbox, and try small pieces of its frames."""
+        where = _where(task)
+        if isinstance(where, Failed):
+            return where
+        assert self.render.found is not None, "why_not() found a Blender before this was offered"
+        blender = self.render.found
+        task.report(0.1, "opens the scene")
+        facts = await inspection.inspect(blender, where, within=INSPECT_SECONDS)
+        if isinstance(facts, Failed):
+            return facts
+        report = _report(facts)
+        if (why := _not_probed(facts, self.render.memory_bytes or ram_bytes())) is None:
+            task.report(0.4, "tries small pieces of some frames")
+            frames = range(facts["frame_start"], facts["frame_end"] + 1)
+            probed = await inspection.probe(
+                blender, where, facts, frames, threads=task.threads, within=PROBE_SECONDS
+            )
+            told = probed.error if isinstance(probed, Failed) else _told(probed, task.threads)
+            report |= {"unprobed": told} if isinstance(told, str) else {"probe": told}
+        else:
+            report["unprobed"] = why
+        path = task.folder / REPORT
+        await asyncio.to_thread(path.write_bytes, orjson.dumps(report))
+        return Completed(file=path)
+
+
+def _where(task: Task) -> Where | Failed:
+    if unknown := sorted(set(task.params) - {"scene"}):
+        return refused(f"preflight does not know the parameter {unknown[0]!r}")
+    scene = scene_of(task)
+    if isinstance(scene, Failed):
+        return scene
+    return Where(folder=task.folder, scene=scene, paths=PATHS if PATHS in task.inputs else None)
+
+
+def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of the facts: of the files those that are missing."""
+    report = {name: facts[name] for name in _TOLD if name in facts}
+    if not facts["opened"]:
+        return report
+    missing = [file for file in facts["files"] if file["bytes"] is None]
+    memory = facts["memory"]
+    return report | {
+        "files": [_missing(file) for file in missing[:FILES_MAX]],
+        "scripts": [{"kind": s["kind"], "object": s["object"]} for s in facts["scripts"]],
+        "memory": {"bytes": memory["bytes"], "most": memory["most"]},
+    }
+
+
+def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
+    """One tile or number of a texture by its name: its folder is one of this machine's."""
+    name = PurePath(file["file"]).name
+    return {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
+
+
+def _not_probed(facts: Mapping[str, Any], ram: int | None) -> str | None:
+    if not facts["opened"]:
+        return "the scene cannot be opened"
+    if facts["engine"] != "CYCLES":
+        return f"frames of the engine {facts['engine']} are not tried; only those of Cycles are"
+    if not facts["has_camera"]:
+        return "there is no camera to try a frame with"
+    if any(file["bytes"] is None for file in facts["files"]):
+        return "files are missing: a frame without them says nothing"
+    if ram is not None and facts["memory"]["bytes"] > MEMORY_SHARE * ram:
+        return "the node that looked has too little memory to try it"
+    return None
+
+
+def _told(probe: Probe, threads: int) -> dict[str, Any]:
+    return {**attrs.asdict(probe), "threads": threads}

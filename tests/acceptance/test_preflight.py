@@ -1,0 +1,137 @@
+"""Pre-flight by a node: each finding with what mends it, before anything is held; and an estimate.
+
+Real gateway, real node, real Blender; what is looked into was made by Blender, too.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from rendertrust.client import AsyncClient, Invalid, Preflight
+from tests.acceptance.agent import Agent, enrolled_agent
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.integration.node.scenes import run
+from tests.integration.node.test_preflight import SCENES
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+WITHIN = 120
+
+
+@attrs.frozen
+class Case:
+    """Which scene has which finding, and what is said of it through the gateway."""
+
+    scene: str
+    code: str
+    setting: str
+    object: str | None = None
+    path: str | None = None
+    level: str = "error"
+
+
+CASES = [
+    Case("nothing", "not_a_scene", "Save As"),
+    Case("newer", "newer_version", "save it in Blender 5.2"),
+    Case("eevee", "eevee_on_cpu", "Render Engine: Cycles"),
+    Case("camera", "no_camera", "Scene > Camera", "Object 'Camera'"),
+    Case("movie", "movie_output", "File Format"),
+    Case("missing", "missing_file", "Missing Files", "Image 'texture'", "/artist/wood.png"),
+    Case("memory", "too_much_memory", "Max Subdivision", "Cube"),
+    Case("scripts", "auto_run_script", "Register", "Text 'rig_ui.py'", level="warning"),
+]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    run(SCENES, str(folder))
+    newer = folder / "newer.blend"
+    newer.write_bytes(newer.read_bytes().replace(b"BLENDER17-01v0502", b"BLENDER17-01v0503", 1))
+    (folder / "nothing.blend").write_bytes(b"not a scene at all")
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def node(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
+    async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as agent:
+        agent.more = ("--ram", "8G")
+        await agent.start()
+        yield agent
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(gateway: Gateway, creator: Creator) -> AsyncIterator[AsyncClient]:
+    scopes = ["jobs:read", "jobs:write", "uploads:write", "credits:read"]
+    _, key = await creator.call("POST", "/auth/keys", {"name": "preflight", "scopes": scopes})
+    async with AsyncClient(gateway.url, api_key=key["key"]) as found:
+        yield found
+
+
+async def looked(client: AsyncClient, scene: Path, **more: Any) -> tuple[str, Preflight]:
+    sent = await client.upload(scene)
+    return sent.payload_ref, await client.preflight(sent.payload_ref, within=WITHIN, **more)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.code for case in CASES])
+async def test_each_finding_is_told_and_stops_the_job_with_nothing_held(
+    node: Agent, client: AsyncClient, scenes: Path, case: Case
+) -> None:
+    scene, found = await looked(client, scenes / f"{case.scene}.blend")
+    assert (found.status, found.nodes) == ("DONE", 1), found
+    (finding,) = [one for one in found.findings if one.code == case.code]
+    assert (finding.level, finding.object, finding.path) == (case.level, case.object, case.path)
+    assert case.setting in finding.setting
+    assert found.stops == (case.level == "error")
+    if found.stops:
+        with pytest.raises(Invalid) as refused:
+            await client.dispatch("render", scene, {"frame": 1})
+        (fault,) = [fault for fault in refused.value.errors if fault.code == case.code]
+        assert fault.field == "payload_ref"
+        assert case.setting in fault.message
+        assert (case.path or case.object or "") in fault.message
+    assert (await client.balance()).held == "0.0000"
+    jobs = await client.jobs()
+    assert [(job.job_type, job.charged) for job in jobs.jobs] == [("preflight", "0.0000")]
+
+
+async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
+    node: Agent, client: AsyncClient, scenes: Path
+) -> None:
+    scene, found = await looked(client, scenes / "clean.blend", frames="1-10")
+    assert (found.status, found.findings, found.stops) == ("DONE", (), False), found
+    assert found.scene is not None
+    assert (found.scene.engine, found.scene.samples, found.scene.width) == ("CYCLES", 16, 64)
+    estimate = found.estimate
+    assert estimate is not None, found.not_estimated
+    assert (estimate.frames, estimate.slots) == (10, 1)
+    assert 0 < estimate.least <= estimate.likely <= estimate.most
+    assert "frames 1, 126, 250" in estimate.how
+    again = await client.preflight(scene, frames="1-20", within=0)
+    assert again.job_id == found.job_id, "nobody looked again"
+    assert again.estimate is not None
+    assert again.estimate.likely == pytest.approx(2 * estimate.likely, rel=0.5)
+    quote = await client.quote("render", scene, frames="1-10")
+    assert quote.preflight is not None
+    assert quote.preflight == attrs.evolve(found, nodes=quote.preflight.nodes)
+    placed = await client.dispatch("render", scene, {"frame": 3})
+    assert (await client.wait(placed.job_id, within=WITHIN)).status == "COMPLETED"
+
+
+async def test_what_was_found_can_be_rendered_all_the_same(
+    node: Agent, client: AsyncClient, scenes: Path
+) -> None:
+    scene, found = await looked(client, scenes / "movie.blend")
+    assert found.stops
+    placed = await client.dispatch("render", scene, {"frame": 1, "format": "PNG"}, as_is=True)
+    await client.wait(placed.job_id, within=WITHIN)

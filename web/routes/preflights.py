@@ -1,0 +1,209 @@
+"""What is wrong with a scene, and how long its frames will take, before anything is held."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import Posted
+from actors.scheduler.messages import TooManyOpen
+from rendertrust.frame_range import parse
+from rendertrust.preflight.findings import stops
+from sql.jobs import Order
+from web import examples_of_preflights as examples
+from web.estimates import Estimate, estimate_of
+from web.operations import Answer, Call, Operations, Scope
+from web.placing import Pool
+from web.plan import Frames
+from web.preflights import Known, begin, content_of, fleet, known, meant
+from web.problem import Fault, Problem, invalid, unavailable
+from web.routes.jobs import too_many_open
+from web.scene_facts import SceneFacts
+from web.submissions import JobIdea, Reference, in_pool, wanted_of
+from web.waiting import Reason, reasons_of
+
+operations = Operations()
+NOT_OURS: Final = Fault("payload_ref", "value", "must be an upload of yours; others stay unread")
+AT_ONCE: Final = unavailable("The same is asked for just now, too; ask again")
+NOT_NOW: Final = unavailable("No node can be asked now; try again")
+
+
+@attrs.frozen
+class Look:
+    """A scene to be looked into: an upload, and the ``manifest`` of its files where it has some.
+
+    ``frames`` and ``params`` as in a job: the estimate is of those. ``pool`` says who may see it.
+    ``again``: look once more, though a node did.
+    """
+
+    payload_ref: Reference
+    manifest: Reference | None = None
+    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    frames: Frames | None = None
+    pool: Pool = "any"
+    again: bool = False
+
+
+@attrs.frozen
+class SceneFinding:
+    """``error``: the job would be refused; ``warning``: the picture may suffer; ``note``: to know.
+
+    ``object`` or ``path`` say where, if it is anywhere; ``setting`` is where Blender mends it.
+    """
+
+    code: str
+    level: Literal["error", "warning", "note"]
+    message: str
+    setting: str
+    object: str | None
+    path: str | None
+
+
+@attrs.frozen
+class SceneSummary:
+    """What would be rendered, as the artist set it. ``frame`` is the scene's current one."""
+
+    engine: str
+    samples: int | None
+    width: int
+    height: int
+    format: str
+    frame: int
+    frame_start: int
+    frame_end: int
+    fps: int
+
+
+@attrs.frozen
+class Preflight:
+    """``DONE``: ``findings`` are all that there is to say, and the job is refused if ``stops``.
+
+    ``PENDING``: the job looks into it; ``waiting`` says why no node does yet. ``FAILED``: none
+    could, as ``error`` says. ``nodes`` are those that could render it now; what is found is for
+    them. ``estimate`` is None where frames could not be tried, as ``not_estimated`` says.
+    """
+
+    status: Literal["DONE", "PENDING", "FAILED"]
+    job_id: UUID
+    waiting: Reason | None
+    error: str | None
+    nodes: int
+    stops: bool
+    findings: list[SceneFinding]
+    scene: SceneSummary | None
+    estimate: Estimate | None
+    not_estimated: str | None
+
+
+@operations.post(
+    "/api/v1/jobs/preflight",
+    scope=Scope.JOBS_WRITE,
+    body=Look,
+    answers={200: Preflight, 202: Preflight},
+    rate="dispatch",
+    new_work=True,
+    request_example=examples.LOOK,
+    example=examples.PREFLIGHT,
+)
+async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
+    """Have a node look into a scene, in its sandbox: nothing is held, and it costs nothing.
+
+    202 until a node has looked; ask again, or follow its job. A content is looked into once, and
+    answered at once from then on. What is found is for the nodes of its pool that are there now.
+    """
+    body = call.body
+    idea = JobIdea(
+        job_type="render",
+        payload_ref=body.payload_ref,
+        params=body.params,
+        manifest=body.manifest,
+        frames=body.frames,
+        pool=body.pool,
+    )
+    terms = in_pool(await call.gateway.jobs.terms(Order(call.caller, "render", None)), body.pool)
+    wanted = await wanted_of(call, idea, terms)
+    if isinstance(wanted, Problem):
+        return wanted
+    found = await _looked(call, wanted.params)
+    if isinstance(found, Problem):
+        return found
+    shown = await _shown(call, idea, wanted.params, found)
+    return Answer(202 if found.status == "PENDING" else 200, shown)
+
+
+async def _looked(call: Call[Look], params: Mapping[str, Any]) -> Known | Problem:
+    """What is known, or who is asked to look now."""
+    gateway, content = call.gateway, content_of(params)
+    if content is None:
+        return invalid([NOT_OURS])
+    found = await known(gateway, call.caller, content)
+    again = call.body.again and found is not None and found.status != "PENDING"
+    if found is not None and not again:
+        return found
+    row = await gateway.preflights.of(call.caller, content)
+    before = None if row is None else row.job_id
+    begun = await begin(gateway, call.caller, call.body.payload_ref, params, before)
+    if begun is None:
+        return AT_ONCE
+    if isinstance(begun, Problem):
+        return begun
+    dispatch, outcome = begun
+    if isinstance(outcome, TooManyOpen):
+        return too_many_open(outcome.most)
+    if not isinstance(outcome, Posted):
+        return NOT_NOW
+    return Known(dispatch.job, "PENDING")
+
+
+async def preflight_of(
+    call: Call[Any], idea: JobIdea, params: Mapping[str, Any]
+) -> Preflight | None:
+    """What is known of a job's scene; None: no node has looked, or there is none to look into."""
+    content = content_of(params) if idea.job_type == "render" else None
+    found = None if content is None else await known(call.gateway, call.caller, content)
+    return None if found is None else await _shown(call, idea, params, found)
+
+
+async def _shown(
+    call: Call[Any], idea: JobIdea, params: Mapping[str, Any], found: Known
+) -> Preflight:
+    nodes = await fleet(call.gateway, call.caller, params, "render")
+    frames = () if idea.frames is None else parse(idea.frames)
+    facts = found.facts
+    said = () if facts is None else meant(facts, nodes, frames)
+    estimate = None if facts is None else estimate_of(facts, frames, params, nodes.slots)
+    return Preflight(
+        status=found.status,
+        job_id=found.job,
+        waiting=await _waiting(call, found) if found.status == "PENDING" else None,
+        error=found.error,
+        nodes=nodes.nodes,
+        stops=stops(said),
+        findings=[SceneFinding(**attrs.asdict(one)) for one in said],
+        scene=None if facts is None or not facts.opened else _summary(facts),
+        estimate=estimate,
+        not_estimated=facts.unprobed if facts is not None and estimate is None else None,
+    )
+
+
+async def _waiting(call: Call[Any], found: Known) -> Reason | None:
+    jobs = call.gateway.jobs
+    row = await jobs.by_id(found.job, call.caller)
+    units = await jobs.unit_page(found.job, -1, 1)
+    reasons = {} if row is None else await reasons_of(call.gateway, row, units)
+    return reasons.get(0)
+
+
+def _summary(facts: SceneFacts) -> SceneSummary:
+    return SceneSummary(
+        engine=facts.engine,
+        samples=facts.samples,
+        width=facts.width,
+        height=facts.height,
+        format=facts.format,
+        frame=facts.frame_current,
+        frame_start=facts.frame_start,
+        frame_end=facts.frame_end,
+        fps=facts.fps,
+    )
