@@ -12,4 +12,5 @@ SELECT r.job_id, r.unit, r.attempt, r.document, r.hash, r.signature, r.entry_id,
 FROM receipts r JOIN jobs j ON j.id = r.job_id
 WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
        OR EXISTS (SELECT FROM earnings e
-                  WHERE e.job_id = r.job_id AND e.unit = r.unit AND e.operator_id = $3));
+                  WHERE e.job_id = r.job_id AND e.unit = r.unit AND e.work = 'RENDER'
+                    AND e.operator_id = $3));
