@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from rendertrust.protocol import Preview
 
-BYTES_MAX: Final = 36 * 1024
 JPEG: Final = b"\xff\xd8\xff"
 FRAMES_MAX: Final = 64  # of one unit
 
@@ -25,11 +24,11 @@ def frame_of(preview: Preview, params: Mapping[str, Any], shown: set[int]) -> in
 
 
 def picture_of(preview: Preview) -> bytes | None:
-    """The bytes, if they may be a JPEG; None: they are none."""
+    """The bytes, if they may be a JPEG; None: they are none. A frame of the relay bounds them."""
     if preview.mime != "image/jpeg":
         return None
     try:
         picture = base64.b64decode(preview.data, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return picture if picture.startswith(JPEG) and len(picture) <= BYTES_MAX else None
+    return picture if picture.startswith(JPEG) else None

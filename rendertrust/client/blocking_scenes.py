@@ -39,6 +39,10 @@ class BlockingScenes:
             )
         )
 
+    def preview(self, job_id: str | UUID, frame: int | None = None) -> bytes:
+        """A small JPEG of a frame of a job, or of what came last."""
+        return self._bridge.run(self._client.preview(job_id, frame))
+
     def uploads(self, *, limit: int = 50, offset: int = 0) -> KeptUploads:
         """What one has sent and is still there, the largest first."""
         return self._bridge.run(self._client.uploads(limit=limit, offset=offset))

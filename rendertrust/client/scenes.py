@@ -1,18 +1,20 @@
 """Scenes before they are rendered: what is wrong with them; and files that the gateway keeps."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from rendertrust.client.errors import StillRunning
+from rendertrust.client.errors import BadAnswer, StillRunning
 from rendertrust.client.jobs import Jobs
 from rendertrust.client.looked import KeptUpload, KeptUploads, Preflight
 from rendertrust.client.pages import window
 from rendertrust.client.reading import read
 from rendertrust.client.transport import Call
-from rendertrust.client.units import JOBS, Pool, place_of
+from rendertrust.client.units import JOBS, Pool, job_path, place_of
 
-_UPLOADS = "/api/v1/uploads"
+PREVIEW_BYTES_MAX: Final = 256 * 1024
+JPEG: Final = b"\xff\xd8\xff"
+_UPLOADS: Final = "/api/v1/uploads"
 
 
 class Scenes(Jobs):
@@ -49,6 +51,23 @@ class Scenes(Jobs):
 
     async def _ask(self, body: Mapping[str, Any]) -> Preflight:
         return read(Preflight, await self._login.send(Call("POST", f"{JOBS}/preflight", body)))
+
+    async def preview(self, job_id: str | UUID, frame: int | None = None) -> bytes:
+        """A small JPEG of a frame of a job, or of what came last, as its node shows it.
+
+        NotFound: there is none (yet). BadAnswer: it is no small JPEG.
+        """
+        query = {} if frame is None else {"frame": str(frame)}
+        picture = b""
+        async for part in self._login.stream(
+            Call("GET", job_path(job_id) + "/preview", query=query)
+        ):
+            picture += part
+            if len(picture) > PREVIEW_BYTES_MAX:
+                raise BadAnswer(f"The picture is longer than {PREVIEW_BYTES_MAX} bytes")
+        if not picture.startswith(JPEG):
+            raise BadAnswer("The answer is no JPEG: is this a RenderTrust gateway?")
+        return picture
 
     async def uploads(self, *, limit: int = 50, offset: int = 0) -> KeptUploads:
         """What one has sent and is still there, the largest first, and how much one may keep."""

@@ -10,7 +10,8 @@ class Event:
     """What changed: ``job.completed``, ``unit.assigned`` …; ``number`` counts per job from 1.
 
     ``money`` says what became of ``amount``: held, charged or released. ``unit.progress`` alone has
-    a ``progress`` (0 to 1), and no number.
+    a ``progress`` (0 to 1), and no number. ``unit.thumbnail``: ``preview`` has a picture of
+    ``frame``.
     """
 
     type: str
@@ -25,6 +26,8 @@ class Event:
     error_class: str | None = None
     error: str | None = None
     progress: float | None = None
+    frame: int | None = None
+    thumbnail: str | None = None
 
 
 @attrs.frozen

@@ -85,7 +85,7 @@ BEGIN
         -- brought it further: no step that moves money is left out.
         SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
                NULL::uuid AS node_id, price, NULL AS error_class, NULL AS error
-        FROM changed WHERE was_over
+        FROM changed WHERE moved AND was_over
         UNION ALL
         SELECT job_id, number, 1, state, attempt, node_id, price, error_class, error
         FROM changed WHERE moved AND NOT (was_over AND state = 'QUEUED')

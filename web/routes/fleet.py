@@ -13,7 +13,7 @@ from web import examples
 from web.answers import REQUEST_ID
 from web.connections import Connection
 from web.doer import Doer
-from web.examples_of_checks import NODE_CHECKS
+from web.examples_of_nodes import NODE_CHECKS, NODE_CONNECTIONS
 from web.operations import Call, Handler, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem
@@ -190,7 +190,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     "/api/v1/nodes/{node_id}/connections",
     scope=Scope.NODES_READ,
     answers={200: NodeConnections},
-    example=examples.NODE_CONNECTIONS,
+    example=NODE_CONNECTIONS,
     refusals={404: ABSENT},
     absent=ABSENT,
     rate="read",

@@ -11,8 +11,8 @@ import pytest
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.people import Creator
 from tests.face import settings_for_tests
-from tests.readers import Person
 from tests.until import until
 from tests.whole import Whole, whole
 
@@ -47,10 +47,21 @@ REPORT: Json = {
 @pytest.fixture
 async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
     settings = settings_for_tests(
-        credits={"starter": "1000"}, preflight={"per_hour": 2}, limits={"dispatch": 10_000}
+        credits={"starter": "1000"}, preflight={"per_hour": 4}, limits={"dispatch": 10_000}
     )
     async with whole(database, settings, require_object=True) as running:
         yield running
+
+
+@pytest.fixture
+async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
+    return await somebody(gateway, http, "jane")
+
+
+async def somebody(gateway: Whole, http: aiohttp.ClientSession, name: str) -> Creator:
+    person = Creator(http, gateway.url, f"{name}@example.org")
+    await person.register()
+    return person
 
 
 def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
@@ -74,7 +85,7 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
     return behave
 
 
-async def sent(gateway: Whole, person: Person, content: bytes = SCENE) -> str:
+async def sent(gateway: Whole, person: Creator, content: bytes = SCENE) -> str:
     """An upload of somebody's; the payload's reference."""
     sha256 = hashlib.sha256(content).hexdigest()
     body = {"sha256": sha256, "size": len(content), "filename": "scene.blend"}
@@ -87,26 +98,25 @@ async def sent(gateway: Whole, person: Person, content: bytes = SCENE) -> str:
     return str(upload["payload_ref"])
 
 
-async def look(person: Person, scene: str, **more: Any) -> tuple[int, Json]:
+async def look(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
     return await person.call("POST", "/jobs/preflight", {"payload_ref": scene, **more})
 
 
-async def looked(person: Person, scene: str, **more: Any) -> Json:
+async def looked(person: Creator, scene: str, **more: Any) -> Json:
     """What a node found, once it has."""
 
-    async def done() -> Json | None:
+    async def done() -> Json:
         status, found = await look(person, scene, **more)
-        return found if status == 200 else None
+        return found if status == 200 else {}
 
-    found: Json = await until(done)
-    return found
+    return await until(done)
 
 
-async def held(person: Person) -> str:
+async def held(person: Creator) -> str:
     return str((await person.call("GET", "/credits/balance"))[1]["held"])
 
 
-async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Person) -> None:
+async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Creator) -> None:
     scene = await sent(gateway, jane)
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)) as node:
         found = await looked(jane, scene, frames="1-10")
@@ -131,7 +141,7 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Pe
 
 
 async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
-    gateway: Whole, jane: Person
+    gateway: Whole, jane: Creator
 ) -> None:
     scene = await sent(gateway, jane)
     report = {**REPORT, "has_camera": False, "cameras": ["Camera"], "samples": 5000}
@@ -153,7 +163,7 @@ async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
         assert status == 200, placed
 
 
-async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Person) -> None:
+async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Creator) -> None:
     scene = await sent(gateway, jane)
     status, found = await look(jane, scene)
     assert (status, found["status"], found["nodes"]) == (202, "PENDING", 0)
@@ -164,32 +174,27 @@ async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Person)
         assert (await looked(jane, scene))["job_id"] == found["job_id"]
 
 
-async def test_what_a_node_says_is_a_strangers_word(
-    gateway: Whole, jane: Person, http: aiohttp.ClientSession
-) -> None:
-    scene = await sent(gateway, jane)
-    lies = (b"\x00 no report", {**REPORT, "width": "wide"}, {**REPORT, "engine": "\x00"}, {})
+async def test_what_a_node_says_is_a_strangers_word(gateway: Whole, jane: Creator) -> None:
+    lies: tuple[bytes | Json, ...] = (
+        b"\x00 no report",
+        {**REPORT, "width": "wide"},
+        {**REPORT, "engine": "\x00"},
+        {},
+    )
     found: Json = {}
     for number, lie in enumerate(lies):
-        person = jane if number == 0 else await another(gateway, http)
-        scene = await sent(gateway, person)
+        scene = await sent(gateway, jane, b"BLENDER %d" % number)
         async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, lie)):
-            found = await looked(person, scene)
+            found = await looked(jane, scene)
         assert (found["status"], found["stops"], found["findings"]) == ("FAILED", False, []), lie
         assert found["error"].startswith("What the node said of the scene cannot be read")
 
 
-async def another(gateway: Whole, http: aiohttp.ClientSession) -> Person:
-    person = Person(http, gateway.url)
-    await person.register()
-    return person
-
-
 async def test_nobody_is_told_what_another_ones_scene_is(
-    gateway: Whole, jane: Person, http: aiohttp.ClientSession
+    gateway: Whole, jane: Creator, http: aiohttp.ClientSession
 ) -> None:
     scene = await sent(gateway, jane)
-    eve = await another(gateway, http)
+    eve = await somebody(gateway, http, "eve")
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
         mine = await looked(jane, scene)
         assert (await look(eve, scene))[0] == 422
@@ -197,16 +202,16 @@ async def test_nobody_is_told_what_another_ones_scene_is(
         assert (await looked(eve, theirs))["job_id"] != mine["job_id"]
 
 
-async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Person) -> None:
-    first, second = [await sent(gateway, jane, b"BLENDER %d" % number) for number in (1, 2)]
-    third = await sent(gateway, jane, b"BLENDER 3")
+async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator) -> None:
+    first, *others, last = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(5)]
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
         before = (await looked(jane, first))["job_id"]
         status, again = await look(jane, first, again=True)
         assert status == 202
         assert again["job_id"] != before
         await looked(jane, first)
-        await looked(jane, second)
-        status, refused = await look(jane, third)
+        for scene in others:
+            await looked(jane, scene)
+        status, refused = await look(jane, last)
         assert status == 429
-        assert "2 scenes" in refused["detail"]
+        assert "4 scenes" in refused["detail"]
