@@ -272,7 +272,7 @@ class StoreTwin:
     ) -> bool:
         await self.round_trip()
         row = self.units.get((job, unit))
-        if row is None or row.attempt != attempt or row.node != node:
+        if row is None or row.attempt != attempt or row.node_id != node:
             return False
         if row.state not in ("DISPATCHED", "RUNNING"):
             return False
