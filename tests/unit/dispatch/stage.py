@@ -134,6 +134,12 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return self.claimable[:limit]
 
+    async def keep_thumbnail(
+        self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
+    ) -> bool:
+        self._check()
+        return True
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         self._check()
         self.seen.append(node)
