@@ -378,19 +378,6 @@ NODE: Final[Example] = {
     ],
 }
 NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
-NODE_CONNECTIONS: Final[Example] = {
-    "connections": [
-        {
-            "address": "203.0.113.7",
-            "opened_at": "2026-03-13T12:00:00Z",
-            "pong_at": "2026-03-13T12:05:00Z",
-            "ended_at": "2026-03-13T12:05:09Z",
-            "code": 4003,
-            "why": "Replaced by a newer connection",
-            "by_us": True,
-        }
-    ]
-}
 REASON: Final[Example] = {"reason": "a new graphics card"}
 SPOKEN: Final[Example] = {
     **NODE,

@@ -11,6 +11,7 @@ from msgspec import Meta
 from sql.nodes import NodeShown
 from web import examples
 from web.answers import REQUEST_ID
+from web.connection_examples import NODE_CONNECTIONS
 from web.connections import Connection
 from web.doer import Doer
 from web.examples_of_checks import NODE_CHECKS
@@ -190,7 +191,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     "/api/v1/nodes/{node_id}/connections",
     scope=Scope.NODES_READ,
     answers={200: NodeConnections},
-    example=examples.NODE_CONNECTIONS,
+    example=NODE_CONNECTIONS,
     refusals={404: ABSENT},
     absent=ABSENT,
     rate="read",
