@@ -11,7 +11,6 @@ from msgspec import Meta
 from sql.nodes import NodeShown
 from web import examples
 from web.answers import REQUEST_ID
-from web.connection_examples import NODE_CONNECTIONS
 from web.connections import Connection
 from web.doer import Doer
 from web.examples_of_nodes import NODE_CHECKS, NODE_CONNECTIONS
