@@ -110,9 +110,9 @@ class LiveDoor(Door):
                     return refusal(request, NO_HUB)
         except (AskFailed, LookupError):
             return refusal(request, NO_HUB)
-        return await self._stream(request, claims, stream)
+        return await self.stream(request, claims, stream)
 
-    async def _stream(
+    async def stream(
         self, request: web.Request, claims: Claims, stream: "Stream"
     ) -> web.StreamResponse:
         """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""

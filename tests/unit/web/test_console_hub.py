@@ -47,5 +47,5 @@ async def test_who_left_before_anything_was_sent_is_no_error() -> None:
     gateway: Any = None
     claims: Any = None
     door = LiveDoor(gateway, Pages())
-    answer = await door._stream(request, claims, Stream(asyncio.Event()))
+    answer = await door.stream(request, claims, Stream(asyncio.Event()))
     assert not answer.prepared
