@@ -34,7 +34,7 @@ from tests.databases import execute
 PASSWORD: Final = "securepassword123"
 NODES, ADMINS, CREATORS = 100, 10, 20  # creators beside admins
 SETTLE_SECONDS: Final = 3.0
-OVERVIEW, ACTORS = "/console/live", "/console/live/actors"
+OVERVIEW, ACTORS = "/console/live?of=/console", "/console/live?of=/console/actors"
 ROWS: Final = """
 INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at, owner_id)
 SELECT n.id, 'bench', decode(md5(n.id::text) || md5(n.id::text), 'hex'), '{echo}', 'HEALTHY',

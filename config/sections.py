@@ -144,19 +144,31 @@ class Leases:
 
 
 @attrs.frozen
+class Scheduling:
+    """When a unit takes so much longer than its job's others that a second node tries it, too."""
+
+    straggler_times: float
+    straggler_seconds: float
+
+
+@attrs.frozen
 class Results:
     require_object: bool
 
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers."""
+    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
+
+    ``check_percent``: what a check by another operator's node is paid, of the unit's price.
+    """
 
     enabled: bool
     least_odds: float
     wait_seconds: float
     check_seconds: float
     pays_unverifiable: bool
+    check_percent: int
     own_nodes: str
 
     def own(self) -> frozenset[UUID]:

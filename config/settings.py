@@ -31,6 +31,7 @@ from config.sections import (
     Redis,
     Results,
     Retention,
+    Scheduling,
     Server,
     Stripe,
     Verification,
@@ -62,6 +63,7 @@ class Settings:
     audit: Audit
     nodes: Nodes
     leases: Leases
+    scheduling: Scheduling
     results: Results
     verification: Verification
     payloads: Payloads
@@ -169,8 +171,12 @@ _BOUNDS = {
     "chain.confirmations": (1, 10_000),
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
+    "verification.least_odds": (0, 1),
+    "verification.check_percent": (0, 15),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
+    "scheduling.straggler_times": (0, 1_000),
+    "scheduling.straggler_seconds": (0.1, 86_400),
     "leases.seconds": (1, 3_600),
     "leases.renew_seconds": (0.1, 1_200),
     "leases.unsent_seconds": (1, 3_600),

@@ -52,6 +52,11 @@ def hexadecimal(length: int) -> Validator:
 _HEX = "0123456789abcdef"
 
 
+def hexadecimals(most: int, length: int) -> Validator:
+    """A tuple of at most ``most`` strings of exactly ``length`` hexadecimal digits."""
+    return _tuple_of(hexadecimal(length), most)
+
+
 def integer(least: int, most: int) -> Validator:
     """A whole number from ``least`` to ``most``; true and 1.0 are none."""
 
@@ -96,8 +101,15 @@ def several(kind: type, most: int) -> Validator:
 
 def texts(most: int, length: int) -> Validator:
     """A tuple of at most ``most`` clean strings of 1 to ``length`` characters."""
-    check_one = text(length)
+    return _tuple_of(text(length), most)
 
+
+def integers(most: int, least: int, greatest: int) -> Validator:
+    """A tuple of at most ``most`` whole numbers from ``least`` to ``greatest``."""
+    return _tuple_of(integer(least, greatest), most)
+
+
+def _tuple_of(check_one: Validator, most: int) -> Validator:
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, tuple) or len(value) > most:
             raise _refuse(attribute, f"must be a list of at most {most}")

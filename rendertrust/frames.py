@@ -15,7 +15,9 @@ from attrs.validators import optional
 from rendertrust.bounds import (
     headers,
     hexadecimal,
+    hexadecimals,
     integer,
+    integers,
     json_object,
     number,
     one_of,
@@ -32,11 +34,16 @@ URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
 FILES_ASKED_MAX: Final = 48  # of a manifest, in one request for their URLs
 RUNNING_MAX: Final = 256
+PARTS_MAX: Final = 128  # of one object of a result
+PARTS_ASKED_MAX: Final = 16  # in one request for their URLs
+PART_BYTES_LEAST: Final = 5 << 20  # what a store takes, but for the last one
+PART_BYTES_MOST: Final = 5 << 30
 BYTES_MAX: Final = 2**53
 UNIT_MAX: Final = 10**7
 ATTEMPT_MAX: Final = 10**4
 
 POOLS: Final = ("mine", "trusted", "any")
+DELIVERED: Final = ("result", "evidence")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 
 
@@ -90,13 +97,73 @@ class Input:
 
 @attrs.frozen(kw_only=True)
 class Output:
-    """Where the result goes: PUT to ``url`` with exactly these ``headers``; ``key`` names it."""
+    """Where the result goes: PUT to ``url`` with exactly these ``headers``; ``key`` names it.
+
+    ``part_bytes``: what is longer may be sent in parts of so many bytes, whose URLs are asked for.
+    """
 
     url: str = attrs.field(validator=_URL, repr=False)
     headers: Mapping[str, str] = attrs.field(
         factory=dict[str, str], validator=headers(32, 2048), repr=False
     )
     key: str = attrs.field(validator=text(1024))
+    part_bytes: int | None = attrs.field(
+        default=None, validator=optional(integer(PART_BYTES_LEAST, PART_BYTES_MOST))
+    )
+
+
+_OUTPUT = optional(attrs.validators.instance_of(Output))
+
+
+@attrs.frozen(kw_only=True)
+class WantedPart:
+    """A part that is about to be sent, numbered from 1, with its SHA-256."""
+
+    number: int = attrs.field(validator=integer(1, PARTS_MAX))
+    sha256: str = attrs.field(validator=_SHA256)
+
+
+@attrs.frozen(kw_only=True)
+class PartsWanted:
+    """Leave to put ``parts`` of the ``result``, or the ``evidence``, which has ``size`` bytes."""
+
+    what: str = attrs.field(validator=one_of(*DELIVERED))
+    size: int = attrs.field(validator=_SIZE)
+    parts: tuple[WantedPart, ...] = attrs.field(
+        default=(), validator=several(WantedPart, PARTS_ASKED_MAX)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class PartPlace:
+    """Where one part goes: PUT to ``url`` with exactly these ``headers``."""
+
+    number: int = attrs.field(validator=integer(1, PARTS_MAX))
+    url: str = attrs.field(validator=_URL, repr=False)
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict[str, str], validator=headers(32, 2048), repr=False
+    )
+
+
+@attrs.frozen(kw_only=True)
+class PartsOffered:
+    """``arrived``: the parts that are there; ``places``: of the wanted ones, those that are not."""
+
+    what: str = attrs.field(validator=one_of(*DELIVERED))
+    size: int = attrs.field(validator=_SIZE)
+    arrived: tuple[int, ...] = attrs.field(default=(), validator=integers(PARTS_MAX, 1, PARTS_MAX))
+    places: tuple[PartPlace, ...] = attrs.field(
+        default=(), validator=several(PartPlace, PARTS_ASKED_MAX)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """What lies beside a result, for its check, as it was put; ``part_sums`` as in JobResult."""
+
+    sha256: str = attrs.field(validator=_SHA256)
+    size: int = attrs.field(validator=_SIZE)
+    part_sums: tuple[str, ...] = attrs.field(default=(), validator=hexadecimals(PARTS_MAX, 64))
 
 
 # ------------------------------------------------------------------------ gateway to node
@@ -107,7 +174,8 @@ class JobDispatch:
     """Run this unit. The first four fields are the reference's; ``lease_seconds`` is the time after
     which a node that reports nothing loses the unit. ``params`` belongs to the job type. ``pool``
     is whose work it is: of the node's own owner, of one who trusts it, or of anybody. ``manifest``
-    names further inputs (``rendertrust.manifest``), whose URLs are asked for.
+    names further inputs (``rendertrust.manifest``), whose URLs are asked for. ``evidence``: where
+    what the result is checked by goes, if it is to be there.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -121,9 +189,8 @@ class JobDispatch:
     manifest: Input | None = attrs.field(
         default=None, validator=optional(attrs.validators.instance_of(Input))
     )
-    output: Output | None = attrs.field(
-        default=None, validator=optional(attrs.validators.instance_of(Output))
-    )
+    output: Output | None = attrs.field(default=None, validator=_OUTPUT)
+    evidence: Output | None = attrs.field(default=None, validator=_OUTPUT)
     pool: str | None = attrs.field(default=None, validator=optional(one_of(*POOLS)))
 
 
@@ -145,14 +212,16 @@ class JobPause:
 
 @attrs.frozen(kw_only=True)
 class Urls:
-    """Fresh presigned URLs for a unit, as asked for by ``UrlsRequest``."""
+    """Fresh presigned URLs for a unit, or leave to put parts, as asked for by ``UrlsRequest``."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
     inputs: tuple[Input, ...] = attrs.field(default=(), validator=several(Input, INPUTS_MAX))
-    output: Output | None = attrs.field(
-        default=None, validator=optional(attrs.validators.instance_of(Output))
+    output: Output | None = attrs.field(default=None, validator=_OUTPUT)
+    evidence: Output | None = attrs.field(default=None, validator=_OUTPUT)
+    offered: PartsOffered | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(PartsOffered))
     )
 
 
@@ -231,8 +300,9 @@ class JobResult:
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
     ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
     ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
-    ``sha256`` and ``size`` are of the uploaded object; ``work`` is what the node measured, or the
-    work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``).
+    ``sha256`` and ``size`` are of the uploaded object, ``part_sums`` the SHA-256s of the parts in
+    which it was sent; ``evidence`` is what lies beside it. ``work`` is what the node measured, or
+    the work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``).
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -249,19 +319,27 @@ class JobResult:
         default=None, validator=optional(json_object(2000))
     )
     signature: str | None = attrs.field(default=None, validator=optional(hexadecimal(128)))
+    part_sums: tuple[str, ...] = attrs.field(default=(), validator=hexadecimals(PARTS_MAX, 64))
+    evidence: Evidence | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(Evidence))
+    )
 
 
 @attrs.frozen(kw_only=True)
 class UrlsRequest:
     """The unit's presigned URLs have run out (or soon will): send fresh ones.
 
-    ``files``: rather those of these files of its manifest, by their SHA-256.
+    ``files``: rather those of these files of its manifest, by their SHA-256; ``wanted``: rather
+    leave to put parts of what it made.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
     files: tuple[str, ...] = attrs.field(default=(), validator=texts(FILES_ASKED_MAX, 64))
+    wanted: PartsWanted | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(PartsWanted))
+    )
 
 
 @attrs.frozen(kw_only=True)

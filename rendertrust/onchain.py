@@ -14,6 +14,7 @@ import attrs
 import orjson
 
 from rendertrust import given
+from rendertrust.anchor_note import claims
 
 if TYPE_CHECKING:
     import aiohttp
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
 CONFIRMATIONS: Final = 12  # blocks, where the node does not say on which the chain has settled
+PRIVATE_CONFIRMATIONS: Final = 1  # such a node makes blocks when it is asked for one
 ROOT_AT: Final = "0xeaa38b41"  # the contract's rootAt(uint64)
 # Of its event, Anchored(uint64,bytes32,bytes32).
 ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
@@ -90,12 +92,13 @@ async def anchored(
     *,
     contract: str | None = None,
     seconds: float = SECONDS,
-    confirmations: int = CONFIRMATIONS,
+    confirmations: int | None = None,
 ) -> OnChain | Unasked:
     """What the chain at ``url`` says about the anchor of a proof. Never raises.
 
     An anchor is final at or below the block that the node calls finalized; where it calls none so,
-    at ``confirmations`` blocks, its own among them.
+    at ``confirmations`` blocks, its own among them: 12 of them unless another number is given. A
+    private chain settles on nothing: what it has counts from its own block on, or at as many.
     """
     import asyncio  # noqa: PLC0415
 
@@ -115,7 +118,7 @@ async def anchored(
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
             node = _Node(http, url)
             here = await _here(node, contract, named=named is not None)
-            settled = await _settled(node, here.block, confirmations)
+            settled = await _settled(node, here, confirmations)
             found = await _found(node, proof, here, claim, settled)
             return NOT_YET if claim is None and found.root is None else found
     except _NoAnswer as error:
@@ -154,25 +157,15 @@ class _Node:
         return _number(await self.ask(method, *params), method)
 
 
-_MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
-
-
 def _claim_of(proof: given.Document) -> "_Claim | Unasked | None":
-    """None where it says of no anchor; it says all of one, or nothing."""
-    if all(proof.get(name) is None for name in _MEMBERS):
+    """None where it says of no anchor."""
+    found = claims(proof)
+    if found is None:
         return None
-    transaction = given.transaction(proof.get("anchor_tx_hash"))
-    block, chain_id = given.size(proof.get("block_number")), given.size(proof.get("chain_id"))
-    contract = given.address(proof.get("contract"))
-    if transaction is None:
-        return Unasked("the proof's anchor_tx_hash is no transaction's hash")
-    if block is None:
-        return Unasked("the proof's block_number is no whole number")
-    if chain_id is None:
-        return Unasked("the proof's chain_id is no whole number")
-    if contract is None:
-        return Unasked("the proof's contract is no address of a contract")
-    return _Claim(transaction, block, chain_id, contract)
+    if isinstance(found, str):
+        return Unasked(found)
+    transaction, block, chain_id, contract = found
+    return _Claim(transaction.lower(), block, chain_id, contract.lower())
 
 
 async def _here(node: _Node, contract: str, *, named: bool) -> OnChain:
@@ -240,13 +233,15 @@ def _event(log: object, contract: str) -> tuple[list[str], str | None]:
     return [str(topic).lower() for topic in _listed(found.get("topics"))], data[2:66]
 
 
-async def _settled(node: _Node, newest: int, confirmations: int) -> int:
+async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int:
     """The newest block that the chain will not take back."""
+    if here.private:
+        return here.block - max(confirmations or PRIVATE_CONFIRMATIONS, 1) + 1
     try:
         found = await node.ask("eth_getBlockByNumber", "finalized", False)
         return _number(given.members(found).get("number"), "a block")
     except _NoAnswer:
-        return newest - max(confirmations, 1) + 1
+        return here.block - max(confirmations or CONFIRMATIONS, 1) + 1
 
 
 async def _was_there(

@@ -22,6 +22,7 @@ from rendertrust.frames import (
     Ack,
     CloseCode,
     Drain,
+    Evidence,
     Hello,
     Input,
     JobCancel,
@@ -32,6 +33,9 @@ from rendertrust.frames import (
     Log,
     Malformed,
     Output,
+    PartPlace,
+    PartsOffered,
+    PartsWanted,
     Pong,
     Preview,
     Running,
@@ -39,6 +43,7 @@ from rendertrust.frames import (
     Unknown,
     Urls,
     UrlsRequest,
+    WantedPart,
     Welcome,
 )
 
@@ -49,6 +54,7 @@ __all__ = [
     "Ack",
     "CloseCode",
     "Drain",
+    "Evidence",
     "Frame",
     "FromGateway",
     "FromNode",
@@ -62,6 +68,9 @@ __all__ = [
     "Log",
     "Malformed",
     "Output",
+    "PartPlace",
+    "PartsOffered",
+    "PartsWanted",
     "Pong",
     "Preview",
     "Running",
@@ -69,6 +78,7 @@ __all__ = [
     "Unknown",
     "Urls",
     "UrlsRequest",
+    "WantedPart",
     "Welcome",
     "decode_from_gateway",
     "decode_from_node",
@@ -105,12 +115,21 @@ _PARTS: Final[Mapping[str, type[Any]]] = {
     "inputs": Input,
     "manifest": Input,
     "output": Output,
+    "evidence": Output,
     "running": Running,
     "keep": Running,
     "drop": Running,
+    "wanted": PartsWanted,
+    "parts": WantedPart,
+    "offered": PartsOffered,
+    "places": PartPlace,
 }
+_OWN: Final[Mapping[type[Any], Mapping[str, type[Any]]]] = {JobResult: {"evidence": Evidence}}
 
-_LISTS: Final = ("inputs", "running", "keep", "drop", "capabilities", "pools", "files")
+_LISTS: Final = (
+    *("inputs", "running", "keep", "drop", "capabilities", "pools", "files"),
+    *("parts", "places", "arrived", "part_sums"),
+)
 
 
 def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
@@ -121,7 +140,7 @@ def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
     )
 
 
-_FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, Input, Output, Running)}
+_FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(), Evidence)}
 
 
 def encode(frame: Frame) -> str:
@@ -193,12 +212,12 @@ def _build(kind: type[Kind], members: Any) -> Kind:
             if required:
                 raise ValueError(f"{wire}: missing")
             continue
-        values[name] = _value(name, value)
+        part = _OWN.get(kind, _PARTS).get(name) or _PARTS.get(name)
+        values[name] = _value(name, part, value)
     return kind(**values)
 
 
-def _value(name: str, value: Any) -> Any:
-    part = _PARTS.get(name)
+def _value(name: str, part: type[Any] | None, value: Any) -> Any:
     if isinstance(value, list) and name in _LISTS:
         if len(value) > RUNNING_MAX:
             raise ValueError(f"{name}: too many")

@@ -16,7 +16,8 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import given, note, receipt
-from rendertrust.node.inside.pixels import NoPixels, of_png
+from rendertrust.node.inside.pictures import of_file
+from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import OnChain, Unasked
 from rendertrust.receipt import Receipt
@@ -52,7 +53,7 @@ def read_picture(path: Path) -> Picture:
             digest.update(piece)
             size += len(piece)
     try:
-        pixels: bytes | str = bytes.fromhex(of_png(str(path))["sha256"])
+        pixels: bytes | str = bytes.fromhex(of_file(str(path))["sha256"])
     except NoPixels as fault:
         pixels = str(fault)
     return Picture(path.name, digest.digest(), size, pixels)
@@ -115,9 +116,17 @@ def _picture(read: Receipt, picture: Picture) -> list[Step]:
         return [Step("file", False, said)]
     else:
         said = f"{picture.name} is written otherwise than what was delivered; its pixels count"
-    holds = picture.pixels == work.pixels
-    words = "the pixels are those of the receipt" if holds else "the pixels are others"
+    holds, words = picture.pixels == work.pixels, "the pixels are those of the receipt"
+    if not holds and (name := _among(work, picture.pixels)) is not None:
+        holds, words = True, f"the pixels are those of {name} in the receipt"
+    words = words if holds else "the pixels are others"
     return [Step("file", True, said), Step("pixels", holds, words)]
+
+
+def _among(work: receipt.Work, pixels: bytes) -> str | None:
+    """The name of a picture of several that has these pixels."""
+    named = given.members(given.members(work.document["pixels"]).get("pictures"))
+    return next((name for name, sha256 in named.items() if sha256 == pixels.hex()), None)
 
 
 def _unproved(read: Receipt, entry: object, witness: Witness | None) -> list[Step]:

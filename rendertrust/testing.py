@@ -70,6 +70,7 @@ class FakeNode:
         behave: Behaviour | None = None,
         greet: bool = True,
         signs: bool = True,
+        device_class: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.name = name
@@ -85,6 +86,7 @@ class FakeNode:
         self._behave = behave or completes()
         self._greet = greet
         self._signs = signs
+        self._device_class = device_class
         self._taken = 0
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,6 +143,7 @@ class FakeNode:
                 Hello(
                     version=__version__,
                     slots=self.slots,
+                    device_class=self._device_class,
                     capabilities=self.capabilities,
                     running=tuple(self.running),
                 )
@@ -200,7 +203,9 @@ class FakeNode:
             return told
         attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
         taken = Taken(path=Path(), sha256=told.sha256, size=told.size)
-        made = attester.attest(dispatch, utc(), Completed(), taken)
+        beside = told.evidence
+        proof = Taken(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None
+        made = attester.attest(dispatch, utc(), Completed(), taken, proof)
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 
     async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:

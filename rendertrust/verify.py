@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust import checkpoint, epoch, given, links, merkle, note
+from rendertrust import anchor_note, checkpoint, epoch, given, links, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import VERSION
 from rendertrust.links import Link
@@ -35,6 +35,7 @@ __all__ = [
     "anchored",
     "read_document",
     "read_epochs",
+    "read_noted",
     "read_shown",
     "read_witness",
     "verify",
@@ -112,6 +113,8 @@ class _Proof:
     note: str
     verifier: str
     opening: tuple[bytes, str] | None
+    claims: tuple[str, int, int, str] | None  # of its anchor: transaction, block, chain, contract
+    anchor: str | None  # the gateway's note about it
 
 
 def verify(
@@ -135,6 +138,7 @@ def verify(
     if isinstance(signed, str):
         return Verdict((*steps, Step("checkpoint", False, signed)))
     steps.append(Step("checkpoint", True, f"{signed.size} leaves, signed by {signed.origin}"))
+    steps += _claimed(proof)
     vouched = False
     if witness is not None:
         steps.append(_witnessed(proof, signed, witness, shown, epochs))
@@ -156,6 +160,22 @@ def read_witness(document: object) -> Witness | str:
         return verifier.reason
     read = checkpoint.read(text, verifier)
     return read.reason if isinstance(read, NoteRefused) else Witness(verifier, read)
+
+
+def read_noted(text: str, keys: Sequence[Verifier]) -> Witness | str:
+    """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
+    origin = text.partition("\n")[0]
+    ours = [key for key in keys if epoch.split(key.name)[0] == epoch.split(origin)[0]]
+    if not ours:
+        return f"of the keys that you know none is of {origin[:255]!r}: --key says which one is"
+    why = ""
+    for key in ours:
+        verifier = attrs.evolve(key, name=origin)
+        read = checkpoint.read(text, verifier)
+        if isinstance(read, Checkpoint):
+            return Witness(verifier, read)
+        why = read.reason
+    return why
 
 
 def read_shown(document: object) -> Shown | str:
@@ -217,6 +237,26 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     if (read.size, read.root) != (proof.size, proof.root):
         return f"it is of {read.size} leaves with the root {read.root.hex()}: not this proof's"
     return read
+
+
+def _claimed(proof: _Proof) -> list[Step]:
+    """What the proof says of its anchor is what its gateway signed."""
+    if proof.claims is None and proof.anchor is None:
+        return []
+    if proof.claims is None or proof.anchor is None:
+        return [Step("claim", False, "an anchor is named, and signed by its gateway; or neither")]
+    verifier = note.read_verifier(proof.verifier)
+    read = (
+        verifier if isinstance(verifier, NoteRefused) else anchor_note.read(proof.anchor, verifier)
+    )
+    if isinstance(read, NoteRefused):
+        return [Step("claim", False, f"of the anchor: {read.reason}")]
+    if (read.transaction, read.block, read.chain_id, read.contract) != proof.claims:
+        return [Step("claim", False, "the gateway signed another anchor than the proof names")]
+    if (read.size, read.root) != (proof.size, proof.root):
+        return [Step("claim", False, "the gateway signed an anchor of another root")]
+    where = f"in block {read.block} of chain {read.chain_id}"
+    return [Step("claim", True, f"anchored {where}, signed by {read.origin}")]
 
 
 def _witnessed(
@@ -316,6 +356,7 @@ def _proof_of(document: object) -> _Proof | str:
     texts = [found.get(name) for name in ("leaf", "checkpoint", "verifier")]
     leaf, signed, verifier = map(given.text, texts)
     directions, opening = found.get("directions"), _opening_of(found.get("opening"))
+    claims, anchor = anchor_note.claims(found), found.get("anchor")
     if entry is None or index is None or size is None:
         return "entry_id, leaf_index and tree_size must be whole numbers"
     if leaf_hash is None or root is None or hashes is None:
@@ -324,9 +365,25 @@ def _proof_of(document: object) -> _Proof | str:
         return "leaf, checkpoint, verifier and directions must be there"
     if isinstance(opening, str):
         return opening
+    if isinstance(claims, str):
+        return claims
+    if anchor is not None and given.text(anchor) is None:
+        return "anchor is a signed note, or null"
     sides = tuple(str(side) for side in directions)
     return _Proof(
-        entry, leaf, leaf_hash, index, size, root, hashes, sides, signed, verifier, opening
+        entry_id=entry,
+        leaf=leaf,
+        leaf_hash=leaf_hash,
+        index=index,
+        size=size,
+        root=root,
+        hashes=hashes,
+        directions=sides,
+        note=signed,
+        verifier=verifier,
+        opening=opening,
+        claims=claims,
+        anchor=anchor,
     )
 
 

@@ -36,6 +36,7 @@ class SentRow:
     bid_at: datetime
     mined_hash: str | None = None
     block_hash: str | None = None  # None: confirmed before these were kept
+    origin: str | None = None  # of the checkpoint
 
 
 @attrs.frozen
@@ -46,6 +47,7 @@ class Became:
     hash: str | None = None
     error: str | None = None
     block_hash: str | None = None
+    note: str | None = None  # what the gateway signed of it
 
 
 @attrs.frozen
@@ -83,6 +85,7 @@ class Covering:
     hash: str
     block_number: int
     block_hash: str | None  # None: confirmed before these were kept
+    anchor: str | None  # what was signed of it; None: confirmed before that was done
     signed: Signed
 
     @property
@@ -122,7 +125,7 @@ class Anchors:
         """What became of it."""
         named = (row.chain_id, row.sender, row.nonce)
         told = (state, became.block, became.error, at, became.hash, became.block_hash)
-        await self._database.execute("anchors_state", *named, *told)
+        await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
         """Numbers below ``nonce`` that the sender used in this epoch, above all that are known."""
@@ -167,13 +170,18 @@ class Anchors:
         row = await self._database.one("anchors_count", since)
         return 0 if row is None else int(row["count"])
 
+    async def noted(self) -> str | None:
+        """What was signed about the newest confirmed anchor."""
+        row = await self._database.one("anchors_noted")
+        return None if row is None else str(row["note"])
+
     async def covering(self, leaf_index: int) -> Covering | None:
         """The newest confirmed anchor of a checkpoint that covers the leaf."""
         row = await self._database.one("anchors_covering", leaf_index)
         if row is None:
             return None
         values: dict[str, Any] = dict(row)
-        names = ("chain_id", "contract", "hash", "block_number", "block_hash")
+        names = ("chain_id", "contract", "hash", "block_number", "block_hash", "anchor")
         placed = {name: values.pop(name) for name in names}
         return Covering(**placed, signed=Signed(**values))
 

@@ -145,6 +145,11 @@ class UnitRow:
     tile: int | None = None  # which one of its frame
     feeds: int | None = None  # the unit that is made of this one and others
     missing: int = 0  # of those that it is made of, how many are not complete
+    copy_attempt: int = 0  # the newest attempt beside another; given once, like any other
+    copy_node_id: UUID | None = None  # who has it; None: no copy is at work
+    copy_assigned_at: datetime | None = None
+    copy_started_at: datetime | None = None
+    copy_lease_until: datetime | None = None
 
 
 @attrs.frozen
@@ -242,6 +247,7 @@ class Changes:
     disputes: tuple[DisputeRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
+    check_pay: tuple[EarningRow, ...] = ()  # new, as none of it ever changes but by payouts
     new_disputes: frozenset[UnitId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()

@@ -13,7 +13,8 @@ CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 class CheckRow:
     """PENDING, then DECIDED with a ``verdict``.
 
-    ``work`` is canonical JSON, as its node signed it.
+    ``work`` is canonical JSON, as its node signed it. ``packed``: of a release before, whose
+    evidence lay in one file with the picture.
     """
 
     job_id: UUID
@@ -31,6 +32,9 @@ class CheckRow:
     share_percent: int
     window_seconds: int
     opened_at: datetime
+    evidence_sha256: bytes | None = None
+    evidence_size: int | None = None
+    packed: bool = False
     state: str = "PENDING"
     verdict: str | None = None
     said: str = ""

@@ -12,7 +12,10 @@ SUSPENSE = "suspense"
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit. Without an operator it waits in suspense for the node's owner."""
+    """The share of one unit, or with ``work`` CHECK what was paid for a look at one ``attempt``.
+
+    Without an operator it waits in suspense for the node's owner.
+    """
 
     id: UUID
     job_id: UUID
@@ -24,6 +27,8 @@ class EarningRow:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None = None
+    work: str = "RENDER"
+    attempt: int | None = None
 
     @property
     def account(self) -> str:

@@ -51,6 +51,11 @@ class DeliveryRow:
     created_at: datetime
     ended_at: datetime | None
 
+    @property
+    def answer(self) -> str | None:
+        """What came of the last try, in a word or some; None: it was not tried yet."""
+        return self.error or (None if self.status is None else str(self.status))
+
 
 @attrs.frozen
 class NewEndpoint:

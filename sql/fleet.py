@@ -74,11 +74,15 @@ class Earned:
 
 @attrs.frozen
 class Search:
-    """Which nodes: ``text`` is part of a name and so on, ``word`` a status or a standing."""
+    """Which nodes: ``text`` is part of a name and so on, ``word`` a status or a standing.
+
+    ``heard``: those with a socket, in the order in which ``pong`` is to have them; others are last.
+    """
 
     text: str | None = None
     word: str | None = None
     sort: str = "-created"
+    heard: Sequence[UUID] = ()
 
 
 class Fleet:
@@ -96,7 +100,7 @@ class Fleet:
         """A page; what they earned is of the time since then."""
         most = offset + limit if search.sort == "-created" else SORTED_MOST
         wanted = (owner, search.text, search.word, most, search.sort)
-        rows = await self._database.all("fleet_page", *wanted, since, limit, offset)
+        rows = await self._database.all("fleet_page", *wanted, since, limit, offset, search.heard)
         return [ListedNode(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:

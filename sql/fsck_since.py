@@ -7,7 +7,8 @@ before; whatever a later transaction wrote is looked at, whatever its number, if
 What is seen lies upon what was there before: a new entry must follow on the one before it, and an
 account's balance be that of its newest entry, whichever of the two was written. So sums of all
 entries, and rows that nobody has touched, are left to ``sql.fsck``, which looks at everything. What
-is open or held is looked at whole, each time: it is never much.
+is open or held is looked at whole, each time: it is never much. Of the log, whose leaves are made
+of entries, a little of what is old is looked at each time, so that within a day all of it is.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,12 @@ import attrs
 
 from sql.fsck import FINDINGS_MAX, Finding
 from sql.loader import QUERIES
-from sql.log_audit import audit_log
+from sql.log_audit import Fault, audit_log
 
 AT_ONCE: Final = 5000  # transfers, entries or accounts in one check
 JOBS_AT_ONCE: Final = 250  # with all their units
+WALKS: Final = 1200  # audits in which the whole log is gone over once: most of a day's minutes
+WALK_LEAST: Final = 256  # leaves
 XIDS: Final = 1 << 32
 
 
@@ -31,6 +34,7 @@ class Mark:
     horizon: int = 0  # transactions below it were over, and were seen
     covered: int = 0  # the number of an entry, as the log's head said
     leaves: int = 0  # of the log, which were found right
+    walked: int = 0  # of those, which were looked at again since the walk began anew
 
 
 @attrs.frozen
@@ -54,10 +58,23 @@ async def audit_since(connection: Any, mark: Mark | None, *, log_most: int) -> I
     increment = _Increment(connection)
     await increment.run(mark, seen["newest"])
     log = await audit_log(connection, since=mark.leaves, most=log_most, faults_max=FINDINGS_MAX)
-    faults = [Finding(fault.invariant, fault.subject, fault.found) for fault in log.faults]
-    following = Mark(seen["oldest"], seen["covered"], log.verified)
+    again, walked = await _walk(connection, mark)
+    faults = [Finding(one.invariant, one.subject, one.found) for one in (*log.faults, *again)]
+    following = Mark(seen["oldest"], seen["covered"], log.verified, walked)
     found = dict.fromkeys([*increment.findings, *faults])  # two ways may lead to one of them
     return Increment([*found], following, increment.looked_at)
+
+
+async def _walk(connection: Any, mark: Mark) -> tuple[Sequence[Fault], int]:
+    """What is wrong with some more of what was found right before, and where the walk goes on.
+
+    Somebody may have altered old entries by hand: the night would find it, this does within a day.
+    """
+    slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
+    if slice_ <= 0:
+        return (), 0
+    old = await audit_log(connection, since=mark.walked, most=slice_, faults_max=FINDINGS_MAX)
+    return old.faults, mark.walked + slice_
 
 
 class _Increment:

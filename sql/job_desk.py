@@ -116,6 +116,7 @@ class DeskFrame:
     tiles: int
     price: int
     charged: int
+    has_receipt: bool = False
 
 
 @attrs.frozen
@@ -145,6 +146,9 @@ class DeskUnit:
     verified: bool
     result_size: int | None
     result_sha256: bytes | None
+    verdict: str | None = None
+    said: str | None = None  # by who checked it
+    has_receipt: bool = False
 
 
 @attrs.frozen
@@ -160,6 +164,8 @@ class Attempt:
     ended_at: datetime
     error_class: str | None
     error: str | None
+    verdict: str | None = None
+    said: str | None = None
 
 
 @attrs.frozen

@@ -95,6 +95,7 @@ class PagedUnit:
     assigned_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    copy_node_id: UUID | None = None
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a filter
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
-    *("EARNING", "CLAIM", "REVERSAL", "PAYOUT"),
+    *("EARNING", "CHECK", "CLAIM", "REVERSAL", "PAYOUT"),
 )
 
 
@@ -71,11 +71,9 @@ class LedgerDesk:
         """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
         most = offset + limit if wish.sort == NEWEST else SORTED_MOST
         bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
-        if owner is None and not wish.account:
-            rows = await self._database.all("ledger_desk_all", *bounds)
-        else:
-            accounts = await self._accounts(owner, wish.account)
-            rows = await self._database.all("ledger_desk_of", *bounds, accounts)
+        some = owner is not None or wish.account
+        accounts = await self._accounts(owner, wish.account) if some else None
+        rows = await self._database.all("ledger_desk_page", *bounds, accounts)
         return [DeskEntryRow(**row) for row in rows]
 
     async def _accounts(self, owner: UUID | None, word: str) -> list[int]:

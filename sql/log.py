@@ -6,7 +6,8 @@ from typing import Protocol
 
 import attrs
 
-from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.leaf import Leaf, PrivatePart, leaf_bytes, private_bytes, private_hash
+from rendertrust.merkle import leaf_hash
 from rendertrust.tiles import Place, Tile
 
 
@@ -37,6 +38,14 @@ class LogEntry:
         """The leaf that it is under this salt."""
         private = self.private.digest(salt)
         return Leaf(self.entry_id, self.created_at, self.kind, self.amount, private, self.receipt)
+
+    def leaf_hash(self, salt: bytes) -> bytes:
+        """The hash of that leaf."""
+        hidden = private_hash(salt, private_bytes(self))
+        number, at, receipt = self.entry_id, self.created_at, self.receipt
+        return leaf_hash(
+            leaf_bytes(number, at, self.kind, self.amount, private=hidden, receipt=receipt)
+        )
 
 
 @attrs.frozen

@@ -112,7 +112,7 @@ class _Audit:
         if entry is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return
-        if leaf_hash(entry.leaf(row["salt"]).canonical) != row["hash"]:
+        if entry.leaf_hash(row["salt"]) != row["hash"]:
             found = f"is not what leaf {row['leaf_index']} of the log was made of"
             self._fault("I7", subject, found)
 

@@ -8,9 +8,11 @@ from uuid import UUID
 import asyncpg
 import attrs
 
-from sql.audit import Act, record
+from sql.audit import Act
+from sql.audit import record as note
 from sql.database import Database
 from sql.loader import QUERIES
+from sql.reputation import HISTORY, Record, record
 from sql.span import Span
 from sql.work import Standing
 
@@ -45,6 +47,20 @@ class NodeShown:
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+
+
+@attrs.frozen
+class CheckShown:
+    """What was found of one attempt of a node's, as its owner sees it."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    device_class: str
+    verdict: str | None
+    said: str
+    opened_at: datetime
+    decided_at: datetime | None
 
 
 @attrs.frozen
@@ -181,13 +197,22 @@ class Nodes:
             row = await self._database.one("nodes_of_owner_count", owner)
         return 0 if row is None else int(row["count"])
 
+    async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
+        """What was found of their work, of each class of machine a record."""
+        rows = await self._database.all("checks_records", list(nodes), HISTORY)
+        return [record(row) for row in rows]
+
+    async def checks(self, node: UUID, limit: int) -> Sequence[CheckShown]:
+        """What was found of its work, the newest first."""
+        return [CheckShown(**row) for row in await self._database.all("checks_page", node, limit)]
+
     async def stand(self, word: Word, act: Act | None) -> NodeShown | None:
         """Note what was said, with its record; None when somebody said something meanwhile."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(QUERIES["node_stand"], *said)
             if row is not None and act is not None:
-                await record(connection, act)
+                await note(connection, act)
         return None if row is None else _shown(row)
 
 

@@ -24,6 +24,7 @@ class ShareRow:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
+    work: str
     disputed: bool
 
 

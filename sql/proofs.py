@@ -84,6 +84,11 @@ class Proofs:
             return OwnEntry(entry, None)
         return OwnEntry(entry, Sequenced(row["leaf_index"], row["salt"], row["hash"]))
 
+    async def orphan(self, number: int) -> int | None:
+        """The leaf of an entry that the books have no more; None: they have it, or never had."""
+        row = await self._database.one("log_orphan", number)
+        return None if row is None else int(row["leaf_index"])
+
     async def newest(self) -> Signed | None:
         """The newest checkpoint; None before the log has begun."""
         row = await self._database.one("log_checkpoint_newest")

@@ -43,6 +43,9 @@ _UNIT_UPDATED: tuple[str, ...] = (
     *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
     *("error_class", "error_message", "started_at", "ended_at", "missing"),
 )
+_UNIT_COPIED: tuple[str, ...] = (
+    *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
+)
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
@@ -240,7 +243,7 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     names = ("job_id", "number", *_UNIT_NEW, "missing")
     yield "books_units_queue", columns_of(waiting, *names)
     yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *_UNIT_UPDATED)
-    yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED)
+    yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED, *_UNIT_COPIED)
 
 
 def is_untouched(unit: UnitRow) -> bool:

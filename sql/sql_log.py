@@ -105,7 +105,7 @@ def _parts(append: Append) -> list[tuple[str, list[list[Any]]]]:
             ],
         ),
         ("log_tiles_insert", [*places, [t.root for t in tiles], [t.hashes for t in tiles]]),
-        ("log_head_write", [[head.size], [head.root], [head.covered]]),
+        ("log_head_write", [[head.size], [head.root], [head.covered], [len(made)]]),
         (
             "log_checkpoint_insert",
             [

@@ -11,6 +11,8 @@ import asyncpg
 import attrs
 import orjson
 
+from sql.audit import Act
+from sql.audit import record as audit_record
 from sql.books import BooksTransaction
 from sql.checks import Pending
 from sql.circles import Circles, circles_of
@@ -20,11 +22,14 @@ from sql.failure import refused
 from sql.fsck import Finding, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
+from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
+from sql.reputation import HISTORY, Record, record
+from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
+from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
@@ -40,6 +45,7 @@ class SqlStore:
 
     def __init__(self, database: Database, halts: Halts | None = None) -> None:
         self._database = database
+        self._multiparts = ResultMultiparts(database)
         self._halts = halts or Halts(database, chain=False)
 
     def transaction(
@@ -91,6 +97,8 @@ class SqlStore:
             [lease.until for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
+        if len(rows) < len(leases):  # some may be of copies
+            rows = [*rows, *await self._database.all("work_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
     async def audit(self) -> Sequence[Finding]:
@@ -114,6 +122,10 @@ class SqlStore:
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         return await _open_units(await self._database.all("work_ready", list(jobs), window))
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        rows = await self._database.all("work_done", list(jobs), most)
+        return [Done(**row) for row in rows]
 
     async def running_units(self) -> int:
         row = await self._database.one("work_running")
@@ -160,9 +172,25 @@ class SqlStore:
     async def pending_checks(self, limit: int) -> list[Pending]:
         return pending(await self._database.all("checks_pending", limit))
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
-        rows = await self._database.all("checks_of_node", node, device_class, most)
-        return [row["verdict"] for row in rows]
+    async def records(self, nodes: Sequence[UUID]) -> list[Record]:
+        rows = await self._database.all("checks_records", list(nodes), HISTORY)
+        return [record(row) for row in rows]
+
+    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason)
+            if row is not None:
+                await audit_record(connection, act)
+        return None if row is None else Standing(row["standing"], row["standing_version"])
+
+    async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
+        return await self._multiparts.of(name)
+
+    async def keep_result_multipart(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
+        return await self._multiparts.keep(begun, now)
+
+    async def end_result_multipart(self, multipart: ResultMultipart) -> None:
+        await self._multiparts.end(multipart)
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         rows = await self._database.all("earnings_claimable", limit)

@@ -19,6 +19,16 @@ def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
+def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
+    """Where what it is checked by goes."""
+    return beside(result_key(user, job, unit, attempt))
+
+
+def beside(result: str) -> str:
+    """The key of the evidence of a result that lies under a key."""
+    return f"{result.rpartition('/')[0]}/evidence"
+
+
 @attrs.frozen
 class Standing:
     """What people say about a node. Of two words on one node the greater version holds."""
@@ -67,7 +77,8 @@ class Part:
 class OpenUnit:
     """A unit that has not ended, with what its job says about it.
 
-    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's.
+    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's. A unit
+    with a copy at work is two of these.
     """
 
     job: UUID
@@ -93,6 +104,19 @@ class OpenUnit:
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of the whole job
     price: int = 0  # in units of money
+    started_at: datetime | None = None  # of this attempt, or of one before it
+    copied: int = 0  # the newest attempt that was made beside another
+    is_copy: bool = False  # this attempt is beside another one
+
+
+@attrs.frozen
+class Done:
+    """How long a unit took that is complete: ``frames`` it rendered, or a tile of one."""
+
+    job: UUID
+    frames: str | None
+    is_tile: bool
+    seconds: float
 
 
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node

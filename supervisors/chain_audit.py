@@ -30,11 +30,16 @@ class Seen:
     state: ChainState
     contract: str | None
     newest: Anchored | None
-    halt: Halt | None
+    halts: Sequence[Halt]
     pending: Sequence[SentRow]
     missing: Sequence[int]
     holes: Sequence[int] = ()
     unmade: Sequence[str] = ()
+
+    @property
+    def halt(self) -> Halt | None:
+        """The one that counts: of the contract that has the most."""
+        return self.halts[0] if self.halts else None
 
     @property
     def lacks(self) -> bool:
@@ -65,7 +70,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> Seen:
         state,
         there,
         standing.newest,
-        standing.halt,
+        standing.halts,
         pending,
         missing,
         await anchors.holes(state.chain_id, state.sender),
@@ -77,7 +82,7 @@ async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[
     """What breaks I12. Raises ChainUnavailable, Unavailable."""
     seen = await see(chain, anchors, clock)
     name = f"chain {seen.state.chain_id}"
-    found = [] if seen.halt is None else [Finding("I12", name, seen.halt.found)]
+    found = [Finding("I12", name, halt.found) for halt in seen.halts]
     found += [
         Finding("I12", f"transaction {number} of {seen.state.sender}", f"is on {name} alone")
         for number in seen.missing

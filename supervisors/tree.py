@@ -254,14 +254,19 @@ class Tree:
         if given is None:
             return children
         anchor = self._address(Anchor, "anchor")
-        settings, sequencer = given.settings, self._sequencer
+        settings, sequencer, signer = given.settings, self._sequencer, self._ports.signer
         return [
             *children,
             given.engine,
             child(
                 anchor,
                 lambda: AnchorActor(
-                    given.chain, given.store, clock, settings=settings, sequencer=sequencer
+                    given.chain,
+                    given.store,
+                    clock,
+                    settings=settings,
+                    sequencer=sequencer,
+                    signer=signer,
                 ),
             ),
         ]

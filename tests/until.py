@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
-STEP_SECONDS = 0.01
+# Looks come closely at first; then a twentieth of what has passed lies between them: each may cost
+# an answer of a gateway, and whoever is waited for needs the processor.
+STEP_SECONDS, STEP_SECONDS_MOST = 0.01, 0.1
 WITHIN_SECONDS = 60.0  # what never comes is found out late: a busy machine is none
 
 
@@ -17,14 +19,13 @@ async def until(condition: Callable[[], T], *, within: float = WITHIN_SECONDS) -
 async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = WITHIN_SECONDS) -> T:
     """Poll ``condition`` until it holds and return its value; fails after ``within`` seconds."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
+    begun = loop.time()
     while True:
         value = condition()
         if inspect.isawaitable(value):
             value = await value
         if value:
             return cast("T", value)
-        assert loop.time() < deadline, (
-            f"not within {within} s: {inspect.getsource(condition).strip()}"
-        )
-        await asyncio.sleep(STEP_SECONDS)
+        passed = loop.time() - begun
+        assert passed < within, f"not within {within} s: {inspect.getsource(condition).strip()}"
+        await asyncio.sleep(min(max(passed / 20, STEP_SECONDS), STEP_SECONDS_MOST))

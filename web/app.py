@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import attrs
 from aiohttp import web
@@ -14,6 +15,7 @@ from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
+from actors.scheduler.stragglers import Patience
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.actor import VerifierSettings
 from config.data_folder import data_folder
@@ -174,11 +176,16 @@ def couriering_of(settings: Settings, outside: Outside) -> Couriering:
     return Couriering(outside.post, Deliveries(outside.database), pace)
 
 
-def verifying_of(settings: Settings) -> VerifierSettings | None:
-    """What the settings say to the Verifier; None: nothing is checked. Raises SettingsError."""
+IDLE_LOOK_SECONDS: Final = 10.0
+
+
+def verifying_of(settings: Settings) -> VerifierSettings:
+    """What the settings say to the Verifier. Where nothing is checked it is there all the same,
+    and looks now and then for what waits since it was. Raises SettingsError.
+    """
     given = settings.verification
     if not given.enabled:
-        return None
+        return VerifierSettings(enabled=False, look_seconds=IDLE_LOOK_SECONDS)
     try:
         own = given.own()
     except ValueError as error:
@@ -188,6 +195,7 @@ def verifying_of(settings: Settings) -> VerifierSettings | None:
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
         pays_unverifiable=given.pays_unverifiable,
+        check_percent=given.check_percent,
         own=own,
     )
 
@@ -248,7 +256,12 @@ def paces_of(settings: Settings) -> Paces:
             grace_seconds=leases.grace_seconds,
             unsent_seconds=leases.unsent_seconds,
         ),
-        SchedulerSettings(open_jobs=settings.limits.open_jobs),
+        SchedulerSettings(
+            open_jobs=settings.limits.open_jobs,
+            patience=Patience(
+                settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
+            ),
+        ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
         AuditorSettings(audit.every_seconds, audit.time()),

@@ -86,6 +86,12 @@ class Connections:
         """Those of a node, the newest first."""
         return tuple(reversed(self._known.get(node, ())))
 
+    def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
+        """Nodes with a socket, by when it last answered or was opened."""
+        there = [(node, self.open_of(node)) for node in self._known]
+        at = {node: open_.pong_at or open_.opened_at for node, open_ in there if open_ is not None}
+        return sorted(at, key=lambda node: at[node], reverse=newest_first)
+
     def open_of(self, node: UUID) -> Connection | None:
         """The one over which a node is served now."""
         known = self._known.get(node)

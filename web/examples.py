@@ -366,6 +366,16 @@ NODE: Final[Example] = {
     "verified_at": "2026-03-13T12:00:00Z",
     "seen_at": "2026-03-13T12:05:00Z",
     "created_at": "2026-03-13T11:59:58Z",
+    "reputation": [
+        {
+            "device_class": "cpu/avx2/5.2",
+            "valid": 41,
+            "mismatches": 0,
+            "valid_in_row": 41,
+            "strikes": 0,
+            "score": 0.9767,
+        }
+    ],
 }
 NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
 REASON: Final[Example] = {"reason": "a new graphics card"}

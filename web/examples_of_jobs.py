@@ -128,6 +128,7 @@ UNIT: Final[Example] = {
     "started_at": "2026-03-13T12:00:02Z",
     "ended_at": "2026-03-13T12:04:00Z",
     "waiting": None,
+    "copy_node_id": None,
 }
 UNITS: Final[Example] = {"units": [UNIT], "count": 48, "next": 11}
 UNIT_AGAIN: Final[Example] = {

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from sql.work import beside
 from web.gateway import Gateway
 from web.reference import place_of
 
@@ -23,7 +24,8 @@ async def remove_expired(gateway: Gateway) -> None:
         for result in results:
             place = place_of(result.result_key)
             if place is not None and place.bucket == gateway.settings.objects.bucket:
-                await gateway.objects.delete(place.key)
+                for key in (place.key, beside(place.key)):
+                    await gateway.objects.delete(key)
             await gateway.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))
     before = now - timedelta(days=settings.results_days)

@@ -17,6 +17,7 @@ from sql.audit import Audit
 from sql.credits import Credits
 from sql.endpoints import Endpoints
 from sql.events import Events
+from sql.evidence import Evidences
 from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts
@@ -28,6 +29,7 @@ from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
+from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
@@ -85,8 +87,16 @@ def _receipts(gateway: "Gateway") -> Receipts:
     return Receipts(gateway.database)
 
 
+def _evidence(gateway: "Gateway") -> Evidences:
+    return Evidences(gateway.database)
+
+
 def _multiparts(gateway: "Gateway") -> Multiparts:
     return Multiparts(gateway.database)
+
+
+def _result_multiparts(gateway: "Gateway") -> ResultMultiparts:
+    return ResultMultiparts(gateway.database)
 
 
 def _figures(gateway: "Gateway") -> Figures:
@@ -166,7 +176,11 @@ class Gateway:
     thumbnails: Thumbnails = attrs.field(default=attrs.Factory(_thumbnails, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
+    evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))
     multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
+    result_multiparts: ResultMultiparts = attrs.field(
+        default=attrs.Factory(_result_multiparts, takes_self=True)
+    )
     endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
     events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))

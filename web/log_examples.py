@@ -18,16 +18,25 @@ NOTE: Final = (
     "4xB2M6Yir8Juuw28ng0=\n"
 )
 VERIFIER: Final = "farm.example/log+51a51265+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+TRANSACTION: Final = "0x" + "9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b"
+ANCHOR: Final = (
+    "rendertrust-anchor-v1\norigin farm.example/log\nchain 11155111\n"
+    f"contract {CONTRACT}\nsize 3\nroot {ROOT}\ntransaction {TRANSACTION}\nblock 12345\n\n"
+    "— farm.example/log UaUSZcNtzVcNkt4PT4EaCX165By2m3sYoXONzOeWX+X9yVRrTCwGUnlgbp9Ze+9pURCzGehr"
+    "repwieHv4yWdUkqcWgs=\n"
+)
 
 LEDGER_PROOF: Final[Example] = {
     "entry_id": 42,
     "merkle_root": ROOT,
     "proof_hashes": ["1e46971d4a76a89c14afb610751acaf8686dceb2c84183ae4228b6eea1c47f9e", THIRD],
     "directions": ["left", "right"],
-    "anchor_tx_hash": None,
-    "block_number": None,
-    "chain_id": None,
-    "contract": None,
+    "anchor_tx_hash": TRANSACTION,
+    "block_number": 12345,
+    "chain_id": 11155111,
+    "contract": CONTRACT,
+    "anchor": ANCHOR,
     "leaf": LEAF,
     "leaf_hash": "412223787fd08247dbd7dfc338f83d4afc41509b8ad30f7c31567294391179cc",
     "leaf_index": 1,
@@ -44,6 +53,7 @@ CHECKPOINT: Final[Example] = {
     "checkpoint": NOTE,
     "verifier": VERIFIER,
     "verifiers": [VERIFIER],
+    "anchor": ANCHOR,
 }
 CONSISTENCY: Final[Example] = {
     "from_size": 2,
@@ -72,8 +82,6 @@ EPOCHS: Final[Example] = {
     "tree_size": 3,
     "merkle_root": "e02f9bed6bac16d1bce1ca15353180d002c5c5b73311d16bbdaf4e91b16e3685",
 }
-CONTRACT: Final = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-TRANSACTION: Final = "0x" + "9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b"
 ANCHORS: Final[Example] = {
     "anchors": [
         {

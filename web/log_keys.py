@@ -18,7 +18,8 @@ from actors.ports import Clock, Random, ReceiptKey
 from config.redaction import hide
 from config.sections import Proof
 from config.settings import Settings, SettingsError
-from rendertrust import checkpoint, note
+from rendertrust import anchor_note, checkpoint, note
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
@@ -41,6 +42,9 @@ class Keys:
     def sign(self, made: Checkpoint) -> str:
         return checkpoint.sign(made, *self.all)
 
+    def sign_anchor(self, made: AnchorNote) -> str:
+        return anchor_note.sign(made, *self.all)
+
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
 
@@ -61,6 +65,9 @@ class KeyFile:
     def sign(self, made: Checkpoint) -> str:
         """By the keys that ``verifiers`` told last: they change there alone."""
         return self._keys.sign(made)
+
+    def sign_anchor(self, made: AnchorNote) -> str:
+        return self._now().sign_anchor(made)
 
     def receipts(self) -> ReceiptKey:
         return self._now().receipts()

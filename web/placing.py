@@ -21,12 +21,16 @@ Version = Annotated[str, Meta(pattern=r"^[2-9]\.[0-9]{1,2}$", description="of Bl
 class NodeNeeds:
     """What a node must have; what is left out does not matter. ``memory``: bytes.
 
-    ``blender``: this version or a newer one.
+    ``blender``: this version or a newer one. ``device_class``: exactly this one (device,
+    instruction set, build of Blender, as nodes tell it). ``alike``: all units by nodes of one
+    class, which is chosen when the job is submitted.
     """
 
     device: Literal["cpu", "gpu"] | None = None
     blender: Version | None = None
     memory: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
+    device_class: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    alike: bool | None = None
 
 
 def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:

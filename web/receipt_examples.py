@@ -80,6 +80,7 @@ RECEIPT_FILE: Final[Example] = {
         "block_number": None,
         "chain_id": None,
         "contract": None,
+        "anchor": None,
         "opening": None,
     },
 }

@@ -22,6 +22,7 @@ from web.multiparts import abort
 FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0
 ABANDONED_AFTER: Final = timedelta(days=1)
+OVER_AFTER: Final = timedelta(hours=2)  # by then no leave to put a part holds any more
 JOBS_AT_ONCE: Final = 500  # with some thousands of events
 SWEEP_MOST: Final = 200  # times that, then others have their turn
 
@@ -51,6 +52,7 @@ class SweeperActor(Actor[Sweeper]):
     async def sweep(self, _: Sweep) -> None:
         try:
             await self._remove_abandoned()
+            await remove_results(self._gateway)
         except (Unavailable, ObjectsUnavailable) as error:
             log.warning("abandoned parts stay for now: %s", error)
         try:
@@ -78,6 +80,20 @@ class SweeperActor(Actor[Sweeper]):
             for multipart in abandoned:
                 await abort(self._gateway, multipart)
                 log.info("the parts of upload %s were removed", multipart.upload_id)
+
+
+async def remove_results(gateway: Gateway) -> None:
+    """Parts of what nodes made: those that were given up, and of attempts that are over.
+
+    Raises Unavailable and ObjectsUnavailable.
+    """
+    now = gateway.clock.now()
+    since, over = now - ABANDONED_AFTER, now - OVER_AFTER
+    while abandoned := await gateway.result_multiparts.abandoned(since, over):
+        for begun in abandoned:
+            await gateway.objects.abort_multipart(begun.object_key, begun.store_id)
+            await gateway.result_multiparts.end(begun)
+            log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:

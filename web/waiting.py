@@ -27,6 +27,7 @@ Code: TypeAlias = Literal[
     "nobody",  # those that could are away, drained, resting, another's, or lack what it needs
     "unreachable",  # its node is not connected
     "begins",  # its node has it
+    "copied",  # and another one, too: it takes far longer than the others
 ]
 
 
@@ -36,6 +37,13 @@ class Reason:
 
     code: Code
     words: str
+
+
+COPIED: Final = Reason(
+    "copied",
+    "It takes far longer than the other units of its job, so an idle node tries it, too. "
+    "Whichever is complete first counts, and is paid once.",
+)
 
 
 async def why(gateway: Gateway, job: DeskJob) -> str:
@@ -54,14 +62,16 @@ async def why(gateway: Gateway, job: DeskJob) -> str:
 async def reasons_of(
     gateway: Gateway, job: JobRow, units: Sequence[PagedUnit]
 ) -> Mapping[int, Reason]:
-    """Of those units that have not begun, by number."""
-    waiting = [unit for unit in units if unit.state in OPEN]
+    """Of those units that have not begun, or take very long, by number."""
+    copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
+    waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
     if not waiting:
-        return {}
+        return copied
     asked = WhyWaiting(job.id, tuple(unit.number for unit in waiting))
     found = await _asked(gateway, asked)
     others = _of_others(found)
-    return {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
+    reasons = {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
+    return reasons | copied
 
 
 def _of_others(found: Mapping[int, Waiting]) -> Waiting | None:
@@ -122,6 +132,7 @@ def kept(found: Waiting) -> list[str]:
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
         (found.resting, "gave work back and rests", "gave work back and rest"),
         (found.closed, "is not in its pool", "are not in its pool"),
+        (found.unlike, "is of another class", "are of another class"),
         (found.unable, "lacks what it needs", "lack what it needs"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]

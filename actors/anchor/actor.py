@@ -27,11 +27,13 @@ from actors.ports import (
     ChainRefused,
     ChainState,
     ChainUnavailable,
+    CheckpointSigner,
     Clock,
     Mined,
 )
 from actors.ports import Signed as SignedTransaction
 from actors.sequencer.messages import Sequencer, Vouched
+from rendertrust.anchor_note import AnchorNote
 from sql.anchors import CONFIRMED, FAILED, PENDING, Became, SentRow
 from sql.database import Conflict, Unavailable
 
@@ -57,9 +59,11 @@ class AnchorActor(Actor[Anchor]):
         *,
         settings: AnchorSettings = UNCHANGED,
         sequencer: Ref[Sequencer] | None = None,
+        signer: CheckpointSigner | None = None,
     ) -> None:
+        """Without a ``signer`` anchors are left to a gateway that has one."""
         self._chain, self._store, self._clock = chain, store, clock
-        self._settings, self._sequencer = settings, sequencer
+        self._settings, self._sequencer, self._signer = settings, sequencer, signer
         self._witness = Witness(chain, store)
         self._doubts = Doubts(settings.doubt_seconds)
         self._last: datetime | None = None  # when an anchor was sent
@@ -162,8 +166,18 @@ class AnchorActor(Actor[Anchor]):
         if not mined.succeeded:
             await self._become(row, FAILED, Became(error="the contract refused it"))
         elif deep and await self._chain.is_kept(mined):
-            became = Became(mined.block, name, block_hash=mined.block_hash)
-            await self._become(row, CONFIRMED, became)
+            await self._confirm(row, name, mined, state.chain_id)
+
+    async def _confirm(self, row: SentRow, name: str, mined: Mined, chain_id: int) -> None:
+        """It is deep enough; of an anchor the gateway's word on it is kept, for proofs."""
+        signed: str | None = None
+        if row.size is not None and row.root is not None and row.origin is not None:
+            if self._signer is None:
+                return
+            named = (row.contract, row.size, row.root, name, mined.block)
+            signed = self._signer.sign_anchor(AnchorNote(row.origin, chain_id, *named))
+        became = Became(mined.block, name, block_hash=mined.block_hash, note=signed)
+        await self._become(row, CONFIRMED, became)
 
     async def _send_again(self, row: SentRow) -> None:
         """As it was kept; or, after too long, in another form that offers more."""

@@ -11,11 +11,19 @@ from sql.halt import Found, Halt, halt_over
 
 @attrs.frozen
 class Standing:
-    """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there."""
+    """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there.
+
+    ``halts``: of each contract that has what the log has not, the one with the most first.
+    """
 
     contract: str | None
     newest: Anchored | None
-    halt: Halt | None
+    halts: tuple[Halt, ...] = ()
+
+    @property
+    def halt(self) -> Halt | None:
+        """Why nothing is written; None: it may be."""
+        return self.halts[0] if self.halts else None
 
 
 class Witness:
@@ -36,7 +44,7 @@ class Witness:
         for other in await self._lost(state):
             anchored = await self._chain.newest(other)
             found += [] if anchored is None else [(other, anchored)]
-        return Standing(contract, newest, await self._halt(state, found, at))
+        return Standing(contract, newest, await self._halts(state, found, at))
 
     async def _lost(self, state: ChainState) -> Sequence[str]:
         """Contracts of our sender that the database does not know of."""
@@ -46,14 +54,14 @@ class Witness:
                 self._asked[number] = await self._chain.contract_by(number)
         return [made for n in numbers if (made := self._asked[n]) is not None]
 
-    async def _halt(
+    async def _halts(
         self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime
-    ) -> Halt | None:
-        """The one of them that has the most, where any has what the log has not."""
+    ) -> tuple[Halt, ...]:
+        """Those that have what the log has not."""
         halts: list[Halt] = []
         for contract, anchored in found:
             own = await self._store.own(anchored.size)
             there = Found(state.chain_id, contract, anchored.size, anchored.root)
             halt = halt_over(there, own, at)
             halts += [] if halt is None else [halt]
-        return max(halts, key=lambda halt: halt.size or 0, default=None)
+        return tuple(sorted(halts, key=lambda halt: halt.size or 0, reverse=True))

@@ -1,16 +1,14 @@
 """The base class of actors."""
 
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
+from typing import Any, ClassVar, Generic, overload
 
 from actors.kernel.handler import Table, check_table, table_of
 from actors.kernel.later import Later
+from actors.kernel.life import Life
 from actors.kernel.message import Message, R, To, argument_of
 from actors.kernel.ref import Ref
 from actors.kernel.timer import Timer
-
-if TYPE_CHECKING:
-    from actors.kernel.instance import Instance
 
 
 class Actor(Generic[To]):
@@ -24,7 +22,7 @@ class Actor(Generic[To]):
     __handlers__: ClassVar[Table] = {}
     __marker__: ClassVar[Any] = None
     ref: Ref[To]  # its own address, set before ``started``
-    __instance__: "Instance"
+    __instance__: Life
 
     def __init_subclass__(cls, *, partial: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

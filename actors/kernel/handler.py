@@ -1,16 +1,13 @@
 """Handlers: which method takes which message; checked by type checkers and at class creation."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from actors.kernel.later import Later
 from actors.kernel.message import Message, R, To, kinds_addressed_to
 
-if TYPE_CHECKING:
-    from actors.kernel.actor import Actor
-
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
-S = TypeVar("S", bound="Actor[Any]")
+S = TypeVar("S")  # the actor's class
 Handler = tuple[Callable[..., Awaitable[Any]], int]  # the method, and its batch limit or 0
 Table = dict[type[Message[Any, Any]], Handler]
 

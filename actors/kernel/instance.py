@@ -27,12 +27,11 @@ log = logging.getLogger(__name__)
 
 async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
     """Stand in for the handler that a partial class lacks: the ask fails, the tell is lost."""
-    instance = actor.__instance__
-    envelope = instance.one_in_hand()
+    envelope, mailbox = actor.__instance__.one_in_hand(), actor.ref.mailbox
     reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
     if envelope.reply is None:
-        instance.mailbox.bury(message, reason)
-    envelope.fail(AskFailed(instance.mailbox.name, reason))
+        mailbox.bury(message, reason)
+    envelope.fail(AskFailed(mailbox.name, reason))
     return Later(envelope)
 
 
@@ -132,9 +131,7 @@ class Instance:
     def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer:
         """Start a timer that ends with this instance."""
         delay = seconds * (1.0 + jitter * self.system.uniform()) if jitter else seconds
-        timer = Timer(self, delay, Reminder(message, self))
-        self.timers[timer] = None
-        return timer
+        return Timer(self.mailbox, self.timers, delay, Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
         """Notice the end of ``ref``; watching twice is watching once."""

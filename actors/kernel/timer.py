@@ -1,35 +1,39 @@
 """Timers: messages to oneself."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from actors.kernel.envelope import Reminder
-
-if TYPE_CHECKING:
-    from actors.kernel.instance import Instance
+from actors.kernel.mailbox import Mailbox
 
 
 class Timer:
-    """A message that its actor will receive unless it is cancelled, or the instance ends, first."""
+    """A message that its actor will receive unless it is cancelled, or the instance ends, first.
 
-    __slots__ = ("_handle", "_instance", "_reminder")
+    ``pending``: the timers of its instance; it is among them until it has run out.
+    """
 
-    def __init__(self, instance: "Instance", seconds: float, reminder: Reminder) -> None:
-        self._instance = instance
+    __slots__ = ("_handle", "_mailbox", "_pending", "_reminder")
+
+    def __init__(
+        self, mailbox: Mailbox, pending: "dict[Timer, None]", seconds: float, reminder: Reminder
+    ) -> None:
+        self._mailbox = mailbox
+        self._pending = pending
         self._reminder = reminder
         self._handle: asyncio.TimerHandle | None
         self._handle = asyncio.get_running_loop().call_later(seconds, self._fire)
+        pending[self] = None
 
     def cancel(self) -> None:
         """After this the message does not arrive, even if it was queued already."""
-        self._instance.timers.pop(self, None)
+        self._pending.pop(self, None)
         if self._handle is not None:
             self._handle.cancel()
-        elif self._reminder in self._instance.mailbox.items:
-            self._instance.mailbox.items.remove(self._reminder)
-            self._instance.mailbox.make_room()
+        elif self._reminder in self._mailbox.items:
+            self._mailbox.items.remove(self._reminder)
+            self._mailbox.make_room()
 
     def _fire(self) -> None:
         self._handle = None
-        self._instance.timers.pop(self, None)
-        self._instance.mailbox.remind(self._reminder)
+        self._pending.pop(self, None)
+        self._mailbox.remind(self._reminder)

@@ -83,12 +83,14 @@ class Draft:
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
+        self.check_pay: Layer[UUID, EarningRow] = Layer({})
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
         money = (self.accounts, self.transfers, self.entries, self.acts)
         earned = (
             self.checks,
+            self.check_pay,
             self.receipts,
             self.earnings,
             self.disputes,
@@ -156,7 +158,8 @@ class Draft:
     def _state(self, unit: UnitRow) -> UnitState:
         job = self.job_of(unit)
         node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
-        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status)
+        copy = (unit.copy_attempt, unit.copy_node_id)
+        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
 
     # -- money
 
@@ -217,6 +220,7 @@ class Draft:
             disputes=tuple(self.disputes.kept.values()),
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
+            check_pay=tuple(self.check_pay.kept.values()),
             new_disputes=self.disputes.new(),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),

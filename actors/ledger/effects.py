@@ -5,12 +5,10 @@ Each function answers True when it changed something, False when it was done bef
 node was given by the same decision.
 """
 
-from typing import Any
-from uuid import UUID
-
 import attrs
 
-from actors.ledger import receipts
+from actors.ledger import copies, receipts
+from actors.ledger.blame import blamed, shunned, words
 from actors.ledger.draft import Draft
 from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
@@ -21,6 +19,7 @@ from actors.ledger.messages import (
     SettleHold,
     UnitAssign,
     UnitComplete,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
     UnitStart,
@@ -32,12 +31,10 @@ from actors.ledger.orders import change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge
+from actors.ledger.verdicts import deliver, judge, note_lie
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
-
-ERROR_CHARACTERS = 2000
 
 
 def apply(draft: Draft, effect: Effect) -> bool | Refusal:
@@ -54,6 +51,13 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     if unit is None:
         return GuardFailed(type(effect).__name__, "")
     draft.touched[effect.job, effect.unit] = None
+    if isinstance(effect, UnitCopy):
+        return copies.copy(draft, unit, effect)
+    if unit.copy_node_id is not None:
+        left = copies.heard(draft, unit, effect)
+        if isinstance(left, bool):
+            return left
+        unit = left
     return _unit_effect(draft, unit, effect)
 
 
@@ -83,7 +87,8 @@ def _unit_effect(
 def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if (unit.attempt, unit.node_id) == (effect.attempt, effect.node):
         return False
-    if unit.state != "QUEUED" or effect.attempt != unit.attempt + 1 or unit.missing:
+    fits = effect.attempt == copies.next_attempt(unit)
+    if unit.state != "QUEUED" or not fits or unit.missing:
         return GuardFailed("UnitAssign", unit.state)
     job = draft.job_of(unit)
     if job.paused is not None and not (job.paused == "cap" and unit.price == 0):
@@ -198,7 +203,7 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
 def _fail(
     draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
-    error = effect.error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
+    error = words(effect.error)
     attempt = unit.attempt if effect.attempt is None else effect.attempt
     ours = unit.attempt == attempt and effect.node in (None, unit.node_id)
     told = (unit.error_class, unit.error_message) == (effect.error_class, error)
@@ -208,40 +213,25 @@ def _fail(
     may_fail = AT_WORK | {"QUEUED"} if effect.node is None else states
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
-    failed = attrs.evolve(
-        unit, lease_until=None, error_class=effect.error_class, error_message=error
-    )
-    if effect.error_class == "node":
-        failed = _blame(failed, effect.node)
-    return _give_back(draft, unit, failed, effect)
-
-
-def _blame(unit: UnitRow, node: UUID | None) -> UnitRow:
-    avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
-    return attrs.evolve(unit, failures=unit.failures + 1, avoid=avoid)
+    done = _give_back(draft, unit, attrs.evolve(blamed(unit, effect), lease_until=None), effect)
+    if done is True and effect.caught is not None:
+        note_lie(draft, unit, effect)
+    return done
 
 
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
     """To the queue, or to the creator his credits."""
     if effect.retry_at is not None:
         waiting = attrs.evolve(failed, state="QUEUED", not_before=effect.retry_at)
-        change(draft, unit, waiting, **_shunned(draft, effect))
+        change(draft, unit, waiting, **shunned(draft, effect))
         return True
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
     ended = attrs.evolve(failed, state="FAILED", not_before=None, ended_at=draft.now)
     _starve(draft, unit)
-    change(draft, unit, ended, **_shunned(draft, effect))
+    change(draft, unit, ended, **shunned(draft, effect))
     return True
-
-
-def _shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
-    """A node that failed a unit is not given another of its job."""
-    job = draft.jobs.get(effect.job)
-    if job is None or effect.error_class != "node" or effect.node in (None, *job.avoid):
-        return {}
-    return {"avoid": (*job.avoid, effect.node)}
 
 
 def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
@@ -254,7 +244,7 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         state="QUEUED",
         lease_until=None,
         not_before=None,
-        error_message=effect.reason[:ERROR_CHARACTERS],
+        error_message=words(effect.reason),
     )
     change(draft, unit, waiting)
     return True

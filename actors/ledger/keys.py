@@ -148,6 +148,8 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         gathered.checks.add((effect.job, effect.unit))
         if isinstance(effect, UnitVerdict):
             _add_settling(gathered, reference, effect.operator)
+            gathered.accounts |= {operator_account(one.owner) for one in effect.checked}
+            gathered.postings += len(effect.checked)
     elif isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
     elif isinstance(effect, UnitFail) and effect.retry_at is None:

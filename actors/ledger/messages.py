@@ -25,6 +25,7 @@ from actors.ledger.wishes import JobResume as JobResume  # noqa: PLC0414
 from actors.ledger.wishes import JobStop as JobStop  # noqa: PLC0414
 from actors.ledger.wishes import OfJob as OfJob  # noqa: PLC0414
 from actors.ledger.wishes import Piece as Piece  # noqa: PLC0414
+from actors.ledger.wishes import UnitCopy as UnitCopy  # noqa: PLC0414
 from actors.ledger.wishes import UnitRetry as UnitRetry  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
@@ -70,7 +71,7 @@ class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
     Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
+    USAGE, ADJUSTMENT, REFUND, EARNING, CHECK, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
     """
 
     debit: str
@@ -189,7 +190,8 @@ class UnitFail:
     """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
 
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure and adds it to ``avoid``.
+    failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
+    with this class of machine; that stands in its record like a check that found one.
     """
 
     job: UUID
@@ -199,11 +201,15 @@ class UnitFail:
     error_class: str
     error: str
     retry_at: datetime | None = None
+    caught: str | None = None
 
 
 @attrs.frozen
 class UnitRequeue:
-    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away."""
+    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
+
+    Where another attempt is at work beside it, that one goes on, and nothing is queued.
+    """
 
     job: UUID
     unit: int
@@ -212,7 +218,7 @@ class UnitRequeue:
 
 
 WorkEffect: TypeAlias = (
-    JobInsert | UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob
+    JobInsert | UnitAssign | UnitCopy | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob
 )
 Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect | CheckEffect
 
@@ -232,7 +238,10 @@ class IdempotencyKey:
 
 @attrs.frozen
 class UnitState:
-    """What a unit is after a commit: for the Scheduler's index and the node's ack."""
+    """What a unit is after a commit: for the Scheduler's index and the node's ack.
+
+    ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still.
+    """
 
     job: UUID
     unit: int
@@ -240,6 +249,8 @@ class UnitState:
     attempt: int
     node: UUID | None
     job_status: str
+    copied: int = 0
+    copy_node: UUID | None = None
 
 
 @attrs.frozen

@@ -35,6 +35,17 @@ def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None
     draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
 
 
+def alone(unit: UnitRow) -> UnitRow:
+    """Without its copy."""
+    return attrs.evolve(
+        unit,
+        copy_node_id=None,
+        copy_assigned_at=None,
+        copy_started_at=None,
+        copy_lease_until=None,
+    )
+
+
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     """A new job with its units."""
     before = draft.jobs.get(effect.job)
@@ -131,7 +142,7 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
         if not isinstance(released, bool):
             return released
         ended = attrs.evolve(
-            unit, state="CANCELLED", lease_until=None, not_before=None, ended_at=draft.now
+            alone(unit), state="CANCELLED", lease_until=None, not_before=None, ended_at=draft.now
         )
         draft.put_unit(ended)
     draft.jobs.put(job.id, cancelled(job, open_ones, draft.now))

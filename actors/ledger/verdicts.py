@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from actors.ledger.check_pay import pay_checks
 from actors.ledger.draft import Draft
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
@@ -42,6 +43,8 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         size=effect.size,
         work=effect.work,
         node_signature=effect.node_signature,
+        evidence_sha256=effect.evidence_sha256,
+        evidence_size=effect.evidence_size,
         verified=effect.verified,
         operator=effect.operator,
         share_percent=effect.share_percent,
@@ -77,6 +80,9 @@ def judge(
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
     if isinstance(done, bool):
+        paid = pay_checks(draft, unit, effect)
+        if not isinstance(paid, bool):
+            return paid
         decided = attrs.evolve(
             row,
             state="DECIDED",
@@ -87,6 +93,33 @@ def judge(
         )
         draft.checks.put(row.id, decided)
     return done
+
+
+def note_lie(draft: Draft, unit: UnitRow, effect: UnitFail) -> None:
+    """What was delivered was refused before anybody looked: its attempt has its verdict."""
+    assert unit.node_id is not None, "it is a node's failure"
+    row = CheckRow(
+        job_id=unit.job_id,
+        unit=unit.number,
+        attempt=unit.attempt,
+        node_id=unit.node_id,
+        device_class=effect.caught or "",
+        result_ref=None,
+        sha256=None,
+        size=None,
+        work=None,
+        node_signature=None,
+        verified=False,
+        operator=None,
+        share_percent=0,
+        window_seconds=0,
+        opened_at=draft.now,
+        state="DECIDED",
+        verdict="mismatch",
+        said=effect.error[:SAID_MAX],
+        decided_at=draft.now,
+    )
+    draft.checks.put(row.id, row)
 
 
 def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:

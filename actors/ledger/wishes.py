@@ -1,4 +1,7 @@
-"""What people want of a job as a whole, as the Ledger is asked: effects like those of its units."""
+"""What people want of a job as a whole, as the Ledger is asked: effects like those of its units.
+
+And a second attempt at one of these, which is nobody's wish but the Scheduler's.
+"""
 
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -112,6 +115,21 @@ class UnitRetry:
     job: UUID
     unit: int
     user: UUID
+
+
+@attrs.frozen
+class UnitCopy:
+    """A second node is given the unit, too, with ``attempt``, beside the attempt ``beside``.
+
+    Guards: that one is at work on another node and has no copy, the job is not paused, and
+    ``attempt`` was never given. Whichever is complete first is the unit's; the other is nothing.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    beside: int
 
 
 OfJob: TypeAlias = JobCancel | JobStop | JobPause | JobResume | JobChange | UnitRetry

@@ -363,8 +363,11 @@ class NodeSessionActor(Checks):
                 await self._say(await self._urls_of_check(check, frame))
                 return
             assert held is not None, "one of the two is there"
+            if frame.wanted is not None:
+                await self._take_parts(held, frame.wanted)
+                return
             objects, base = self._peers.objects, self._node.base
             give = manifests.urls(frame.files) if frame.files else offers.urls
             await self._say(await give(held.assignment, objects, self._settings, base))
-        except (ObjectsUnavailable, ValueError) as fault:
+        except (ObjectsUnavailable, Unavailable, ValueError) as fault:
             log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again

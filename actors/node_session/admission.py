@@ -26,14 +26,20 @@ class Admission(Settlement, partial=True):
         """Take over what was said, unless it is old."""
         if standing.version < self._standing.version:
             return
-        self._standing = standing
+        changed, self._standing = standing.name != self._standing.name, standing
         if standing.name == REVOKED:
             await self._close(CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
             return
+        if changed:
+            self._tell_standing()
         was_told, self._is_draining = self._is_draining, standing.name == DRAINING
         if self._is_draining and not was_told:
             await self._say(Drain())
         await self._pump()
+
+    def _tell_standing(self) -> None:
+        """Whether its node may check others' work."""
+        raise NotImplementedError
 
     @handles(TokenDue)
     async def token_due(self, message: TokenDue) -> None:

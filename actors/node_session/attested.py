@@ -6,6 +6,8 @@ from uuid import UUID
 
 import attrs
 
+from actors.node_session.delivered import Delivered, Proof
+from actors.node_session.pieces import EVIDENCE
 from actors.node_session.results import Refused
 from actors.node_session.settings import NodeIdentity
 from actors.ports import ObjectInfo, ReceiptKey
@@ -28,10 +30,10 @@ class Attested:
 Read: TypeAlias = Attested | Refused | None
 
 
-def read(result: JobResult, unit: Assignment, node: NodeIdentity, found: ObjectInfo | None) -> Read:
+def read(result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delivered) -> Read:
     """The work of a result; None where it signed none, or we do not know the node's key.
 
-    ``found``: the object at our key, where the result names it.
+    ``looked``: what lies at our keys, where the result names it.
     """
     if result.signature is None or result.work is None or node.key is None:
         return None
@@ -39,12 +41,15 @@ def read(result: JobResult, unit: Assignment, node: NodeIdentity, found: ObjectI
     if isinstance(work, str):
         return Refused(f"the work that the node signed cannot be read: {work}")
     if work.node_key != node.key or not receipt.is_signed(work, bytes.fromhex(result.signature)):
-        return Refused("the work is not signed by the node's key")
+        return Refused("the work is not signed by the node's key", is_lie=True)
     named = (UUID(work.job), work.unit, work.attempt, UUID(work.node))
     if named != (unit.job, unit.unit, unit.attempt, node.id):
-        return Refused("the node signed the work of another unit or attempt")
+        return Refused("the node signed the work of another unit or attempt", is_lie=True)
+    found, proof = looked.found, looked.proof
     if found is not None and not _names(work, result, found):
-        return Refused("the node signed for another object than is there")
+        return Refused("the node signed for another object than is there", is_lie=True)
+    if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
+        return Refused("the node signed for other evidence than is there", is_lie=True)
     return Attested(work, result.signature)
 
 
@@ -53,6 +58,10 @@ def issued(attested: Attested, price: int, verdict: str, key: ReceiptKey, now: d
     signed = (key.public, key.sign)
     work, signature = attested.work, attested.signature
     return receipt.issue(work, signature, verdict=verdict, price=price, issued=now, key=signed)
+
+
+def _named(proof: Proof) -> dict[str, object]:
+    return {"sha256": proof.sha256.hex(), "size": proof.size}
 
 
 def _names(work: receipt.Work, result: JobResult, found: ObjectInfo) -> bool:

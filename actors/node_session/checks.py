@@ -12,13 +12,14 @@ from actors.kernel import handles
 from actors.node_session import manifests, offers
 from actors.node_session.admission import Admission
 from actors.node_session.messages import RunCheck
+from actors.node_session.pieces import EVIDENCE
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects, ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported
 from rendertrust.protocol import Hello, Input, JobDispatch, JobResult, Urls, UrlsRequest
 
 CHECK = "check"
-RESULT_PATH = "check/result.zip"
+PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
 log = logging.getLogger(__name__)
 
 
@@ -30,8 +31,11 @@ async def frame(
     Raises as ``offers.dispatch`` does.
     """
     unit = await offers.dispatch(order.unit, objects, settings, base)
-    url = await objects.presign_get(order.key, within=settings.url_seconds, base=base)
-    delivered = Input(path=RESULT_PATH, url=url, sha256=order.sha256, size=order.size)
+    delivered: list[Input] = []
+    for path, of in ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence)):
+        if of is not None:
+            url = await objects.presign_get(of.key, within=settings.url_seconds, base=base)
+            delivered.append(Input(path=path, url=url, sha256=of.sha256, size=of.size))
     return attrs.evolve(
         unit,
         job_id=str(order.check),
@@ -39,13 +43,23 @@ async def frame(
         unit=0,
         attempt=1,
         params={
-            **{name: value for name, value in unit.params.items() if name != offers.EVIDENCE},
+            **{name: value for name, value in unit.params.items() if name != EVIDENCE},
             "draws": [list(drawn) for drawn in order.draws],
         },
-        inputs=(*unit.inputs, delivered),
+        inputs=(*unit.inputs, *delivered),
         output=None,
+        evidence=None,
         pool="any",
     )
+
+
+def _other_content(told: JobResult) -> dict[str, object] | None:
+    """The report of a node that fetched what was delivered and found other content than its node
+    signed for: of what came in parts the store cannot tell.
+    """
+    error = told.error or ""
+    found = told.failure == "scene" and error.startswith((f"{PICTURE_PATH}:", f"{EVIDENCE_PATH}:"))
+    return {"fault": error} if found else None
 
 
 class Checks(Admission, partial=True):
@@ -58,8 +72,14 @@ class Checks(Admission, partial=True):
         if verifier is not None and able and self._standing.name == "ACTIVE":
             verifier.tell(CheckerSeen(node.id, node.owner, hello.device_class or "", self.ref))
 
+    def _tell_standing(self) -> None:
+        if self._standing.name != "ACTIVE":
+            self._end_checks()
+        elif self._hello is not None:
+            self._tell_checker(self._hello)
+
     def _end_checks(self) -> None:
-        """The session ends."""
+        """The session ends, or its node may not work for strangers any more."""
         if self._peers.verifier is not None:
             self._peers.verifier.tell(CheckerGone(self._node.id, self.ref))
 
@@ -85,9 +105,9 @@ class Checks(Admission, partial=True):
         """Whatever it says, the check is over here."""
         del self._checks[check.check]
         await self._acknowledge(told)
-        report = told.work if told.status == "completed" else None
-        if report is not None and told.signature is not None:
-            report = report.get("measured")  # of what the node signed, that is what it saw
+        report: object = told.work if told.status == "completed" else _other_content(told)
+        if told.status == "completed" and told.work is not None and told.signature is not None:
+            report = told.work.get("measured")  # of what the node signed, that is what it saw
         self._report(check.check, report, told.error or f"it {told.status}")
 
     def _report(self, check: UUID, report: object, reason: str) -> None:

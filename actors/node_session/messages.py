@@ -61,16 +61,24 @@ class Send(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Stored:
+    """An object of ours; ``sha256`` in hexadecimal."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+@attrs.frozen
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
-    ``Reported``. ``key``, ``sha256`` and ``size`` are of that; ``draws`` say where it looks.
+    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks.
     """
 
     check: UUID
     unit: Assignment
-    key: str
-    sha256: str
-    size: int
+    picture: Stored
+    evidence: Stored | None
     draws: tuple[tuple[float, float, float | None], ...]
 
 

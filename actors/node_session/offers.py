@@ -4,7 +4,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from actors.node_session import manifests
-from actors.node_session.results import SCHEME, key_of, result_key
+from actors.node_session.pieces import EVIDENCE, RESULT, place_of
+from actors.node_session.results import SCHEME, result_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
@@ -12,8 +13,6 @@ from rendertrust.protocol import Input, JobDispatch, Output, Urls
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"
-# Given to a node, whose result is to be checked: what was rendered, beside the picture.
-EVIDENCE: Final = "evidence"
 MINE: Final = "mine"
 
 
@@ -32,7 +31,7 @@ async def dispatch(
 
     ``base`` is where the node finds us, and the object store through us; ``owner`` is the node's.
     """
-    inputs, output = await _signed(unit, objects, settings, base)
+    inputs, output, evidence = await _signed(unit, objects, settings, base)
     try:
         return JobDispatch(
             job_id=str(unit.job),
@@ -45,6 +44,7 @@ async def dispatch(
             inputs=inputs,
             manifest=await manifests.offered(unit, objects, settings, base),
             output=output,
+            evidence=evidence,
             pool=pool_of(unit, owner),
         )
     except ValueError as fault:
@@ -53,6 +53,7 @@ async def dispatch(
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
     told = {n: value for n, value in unit.params.items() if not n.startswith("_")}
+    # What was rendered is to lie beside the picture.
     return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
 
 
@@ -73,20 +74,32 @@ async def urls(
     unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None = None
 ) -> Urls:
     """Fresh URLs for the same unit."""
-    inputs, output = await _signed(unit, objects, settings, base)
+    inputs, output, evidence = await _signed(unit, objects, settings, base)
     return Urls(
-        job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt, inputs=inputs, output=output
+        job_id=str(unit.job),
+        unit=unit.unit,
+        attempt=unit.attempt,
+        inputs=inputs,
+        output=output,
+        evidence=evidence,
     )
 
 
 async def _signed(
     unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
-) -> tuple[tuple[Input, ...], Output]:
-    key = key_of(unit)
-    put = await objects.presign_put(key, within=settings.url_seconds, once=True, base=base)
+) -> tuple[tuple[Input, ...], Output, Output | None]:
+    """The inputs, and where the result goes, and what it is checked by."""
+
+    async def output(what: str) -> Output:
+        key = place_of(unit, what)
+        put = await objects.presign_put(key, within=settings.url_seconds, once=True, base=base)
+        return Output(
+            url=put.url, headers=dict(put.headers), key=key, part_bytes=settings.part_bytes
+        )
+
     try:
-        output = Output(url=put.url, headers=dict(put.headers), key=key)
-        return await _inputs(unit, objects, settings, base), output
+        evidence = await output(EVIDENCE) if is_checked(unit, settings) else None
+        return await _inputs(unit, objects, settings, base), await output(RESULT), evidence
     except ValueError as fault:
         raise Unsendable(str(fault)) from fault
 

@@ -13,6 +13,7 @@ from rendertrust.protocol import JobResult
 from sql.work import result_key as result_key  # noqa: PLC0414 - part of what this module offers
 
 SCHEME: Final = "s3://"
+RESULTS: Final = "results/"  # where the keys of results begin
 REFERENCE_CHARACTERS_MOST: Final = 500
 
 
@@ -35,9 +36,10 @@ class Elsewhere:
 
 @attrs.frozen
 class Refused:
-    """It cannot be taken; the node's fault."""
+    """It cannot be taken; the node's fault. A lie is what it says or signs that is not so."""
 
     error: str
+    is_lie: bool = False
 
 
 Named: TypeAlias = Ours | Elsewhere | Refused
@@ -48,12 +50,12 @@ def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSetting
     key = key_of(unit)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return Ours()
+    if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
+        return Refused("the result names an object that is not this unit's", is_lie=True)
     if settings.require_object:
         return Refused("the result is not at the place that was offered for it")
     if result_ref is None or not result_ref.startswith(SCHEME):
         return Elsewhere(None)
-    if result_ref.removeprefix(SCHEME).partition("/")[0] == settings.bucket:
-        return Refused("the result names an object that is not this unit's")
     if len(result_ref) > REFERENCE_CHARACTERS_MOST:
         return Refused(f"result_ref is longer than {REFERENCE_CHARACTERS_MOST} characters")
     return Elsewhere(result_ref)
@@ -69,10 +71,13 @@ def checked(
         return Elsewhere(None)
     if found.size == 0:
         return Refused("the object of the result is empty")
+    if found.size > settings.result_bytes_most:
+        return Refused(f"the object has {found.size} bytes: no such result does", is_lie=True)
     if result.size is not None and result.size != found.size:
-        return Refused(f"the object has {found.size} bytes, the result says {result.size}")
+        words = f"the object has {found.size} bytes, the result says {result.size}"
+        return Refused(words, is_lie=True)
     if result.sha256 and found.sha256 and bytes.fromhex(result.sha256) != found.sha256:
-        return Refused("the object has another SHA-256 than the result says")
+        return Refused("the object has another SHA-256 than the result says", is_lie=True)
     return Ours()
 
 

@@ -29,10 +29,13 @@ class NodeSessionSettings:
     retry_seconds: float = 1.0  # doubled up to
     retry_seconds_most: float = 15.0
     url_seconds: int = 3600
+    part_bytes: int = 64 << 20  # what is longer may come in parts of so many
+    begun_most: int = 8  # undertakings for parts that a node may cause for one attempt
     send_seconds: float = 10.0  # a peer that does not take a frame in this time is closed
     close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
     verified_types: frozenset[str] = frozenset()  # of work that waits for a verdict
+    result_bytes_most: int = 16 * 2**30  # of one object: evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0
     flood_frames: int = 2000

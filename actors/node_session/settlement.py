@@ -14,17 +14,21 @@ from actors.ledger.messages import (
     RenewLeases,
     Replayed,
     UnitComplete,
+    UnitFail,
 )
-from actors.node_session import attested, leases, offers, results
+from actors.node_session import attested, delivered, failures, leases, offers, results
+from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked, Desk
 from actors.node_session.messages import RenewDue, TryAgain
+from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from actors.verifier.messages import UnitDeliver
-from rendertrust.protocol import JobResult
+from actors.verifier.messages import Caught, UnitDeliver
+from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
+from sql.database import Unavailable
 
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
@@ -50,45 +54,89 @@ class Settlement(Desk, partial=True):
 
     async def _complete(self, held: Held, result: JobResult) -> None:
         unit, settings = held.assignment, self._settings
-        worth = results.named(result.result_ref, unit, settings)
-        found = None
+        worth, looked = results.named(result.result_ref, unit, settings), Delivered(None)
         if isinstance(worth, results.Ours):
+            is_checked = offers.is_checked(unit, settings)
             try:
-                found = await self._peers.objects.head(results.key_of(unit))
-            except ObjectsUnavailable:
+                seen = await delivered.look(result, self._pieces(unit), is_checked=is_checked)
+            except (ObjectsUnavailable, Unavailable):
                 self._again(held)
                 return
-            worth = results.checked(result, found, settings)
+            if isinstance(seen, Lost):
+                self._fail(held, "network", "parts of the result are not there any more")
+                return
+            if isinstance(seen, results.Refused):
+                worth = seen
+            else:
+                looked, worth = seen, results.checked(result, seen.found, settings)
         if isinstance(worth, results.Refused):
-            self._fail(held, "node", worth.error)
+            self._refuse(held, worth)
             return
-        work = attested.read(result, unit, self._node, found)
+        work = attested.read(result, unit, self._node, looked)
         if isinstance(work, results.Refused):
-            self._fail(held, "node", work.error)
+            self._refuse(held, work)
             return
         effect = results.completion(
-            unit, self._node, settings, worth=worth, found=found, said=result.sha256
+            unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
         )
         if isinstance(worth, results.Ours) and offers.is_checked(unit, settings):
-            self._end(held, self._delivery(effect, work))
+            self._end(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
 
-    def _delivery(self, made: UnitComplete, work: attested.Attested | None) -> UnitDeliver:
+    def _refuse(self, held: Held, worth: results.Refused) -> None:
+        """It is the node's failure; a lie stands in its record, too."""
+        unit, now = held.assignment, self._peers.clock.now()
+        effect = failures.failed(unit, self._node.id, "node", worth.error, now)
+        if worth.is_lie:
+            effect = attrs.evolve(effect, caught=self._device_class)
+        self._end(held, effect)
+
+    def _pieces(self, unit: Assignment) -> Pieces:
+        peers = self._peers
+        return Pieces(
+            unit, peers.objects, peers.store, peers.clock, self._settings, self._node.base
+        )
+
+    async def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
+        """Leave to put parts. Raises ObjectsUnavailable, Unavailable."""
+        unit, settings = held.assignment, self._settings
+        if held.phase is Phase.ENDING or (
+            wanted.what == EVIDENCE and not offers.is_checked(unit, settings)
+        ):
+            return
+        if not is_bounded(wanted, settings):
+            self._fail(held, "node", f"a result of {wanted.size} bytes does not come in parts")
+            return
+        offered = await self._pieces(unit).offer(wanted)
+        if offered is not None:
+            said = held.running
+            await self._say(
+                Urls(job_id=said.job_id, unit=said.unit, attempt=said.attempt, offered=offered)
+            )
+            return
+        held.offers += 1
+        if held.offers >= settings.begun_most:
+            self._fail(held, "node", "its result is of another length each time")
+
+    def _delivery(
+        self, made: UnitComplete, work: attested.Attested | None, proof: delivered.Proof | None
+    ) -> UnitDeliver:
         """What waits for its verdict, instead of being settled at once."""
         assert made.attempt is not None, "we assigned it"
-        said = None if self._hello is None else self._hello.device_class
         return UnitDeliver(
             job=made.job,
             unit=made.unit,
             attempt=made.attempt,
             node=made.node,
-            device_class=said or "",
+            device_class=self._device_class,
             result_ref=made.result_ref,
             sha256=made.sha256,
             size=made.size,
             work=None if work is None else canonical(work.work.document).decode(),
             node_signature=None if work is None else work.signature,
+            evidence_sha256=None if proof is None else proof.sha256,
+            evidence_size=None if proof is None else proof.size,
             verified=made.verified,
             operator=made.operator,
             share_percent=made.share_percent,
@@ -125,6 +173,7 @@ class Settlement(Desk, partial=True):
         held = asked.held
         if asked.ends:
             self._work.remove(held)
+            self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
         elif not isinstance(outcome, GuardFailed):
@@ -132,6 +181,16 @@ class Settlement(Desk, partial=True):
         elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
             await self._forget(held)
         await self._pump()
+
+    def _tell_caught(self, held: Held) -> None:
+        verifier, effect = self._peers.verifier, held.effect
+        if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
+            verifier.tell(Caught(self._node.id))
+
+    @property
+    def _device_class(self) -> str:
+        """Of the machine, as it said; nothing where it said nothing."""
+        return (self._hello.device_class if self._hello is not None else None) or ""
 
     @handles(TryAgain)
     async def try_again(self, message: TryAgain) -> None:

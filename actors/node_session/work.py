@@ -42,6 +42,7 @@ class Held:
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
     tries: int = 0
     shown: set[int] = attrs.field(factory=set[int])  # frames of which there is a picture
+    offers: int = 0  # of parts that came to nothing
 
     @property
     def key(self) -> UnitKey:

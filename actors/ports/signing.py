@@ -6,6 +6,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 
@@ -43,7 +44,7 @@ class ReceiptSigner(Protocol):
 
 
 class CheckpointSigner(Protocol):
-    """Who signs checkpoints: with the log's key, and with the one before it during a rotation."""
+    """Who signs checkpoints, with the log's key, in a rotation also with the one before."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
         """The public halves of the keys of now; the first is the one that stays."""
@@ -51,4 +52,8 @@ class CheckpointSigner(Protocol):
 
     def sign(self, made: Checkpoint) -> str:
         """The note, with a signature by each of them."""
+        ...
+
+    def sign_anchor(self, made: AnchorNote) -> str:
+        """What an anchor is, signed likewise."""
         ...

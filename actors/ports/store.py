@@ -9,15 +9,19 @@ from uuid import UUID
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
-from sql.work import Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
+    from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import Pending
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
+    from sql.reputation import Record
+    from sql.result_multiparts import MultipartName, ResultMultipart
+    from sql.work import Standing
 
 
 class Store(Protocol):
@@ -60,6 +64,10 @@ class Store(Protocol):
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         """Of each of these jobs the next ``window`` units that may be given to a node."""
+        ...
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        """Of each of these jobs the ``most`` units that were completed last."""
         ...
 
     async def running_units(self) -> int:
@@ -123,8 +131,29 @@ class Store(Protocol):
         """What was delivered and waits longest for its verdict, of units that still wait for it."""
         ...
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
-        """The newest ``most`` verdicts on a node's work with a class of machine, oldest first."""
+    async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
+        """What was found of these nodes' work, of each class of machine a record."""
+        ...
+
+    async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":
+        """Keep strangers' work from a node, with a record of it; its standing then.
+
+        None: it gets none anyhow.
+        """
+        ...
+
+    async def result_multipart(self, name: "MultipartName") -> "ResultMultipart | None":
+        """What the object store has begun for a result in parts, and has not ended."""
+        ...
+
+    async def keep_result_multipart(
+        self, begun: "ResultMultipart", now: datetime
+    ) -> "ResultMultipart":
+        """The one that stands: ``begun``, or what was begun before; it was asked for ``now``."""
+        ...
+
+    async def end_result_multipart(self, multipart: "ResultMultipart") -> None:
+        """The object store has completed or aborted it."""
         ...
 
 

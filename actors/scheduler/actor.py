@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from prometheus_client import Counter
-
-from actors.kernel import Actor, Down, Later, Message, Ref, Timer, handles
+from actors.kernel import Actor, Down, Later, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import Close, NodeSession, Proved, WhoAreYou
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
-from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.board import REFILL, WINDOW, Board
 from actors.scheduler.fleet import fleet_of
+from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
@@ -52,6 +51,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, pause_seconds
 from actors.scheduler.reasons import Reasons
 from actors.scheduler.settings import SchedulerSettings
+from actors.scheduler.straggling import straggling
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 from sql.work import StandingRow
@@ -59,7 +59,6 @@ from sql.work import StandingRow
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
 USUAL: Final = SchedulerSettings()
-DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 log = logging.getLogger(__name__)
 
 
@@ -82,7 +81,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
-        self._board = Board(_say)
+        self._board = Board(Node.tell)
         self._reasons = Reasons(self._board)
         self._serving: dict[Ref[NodeSession], Node] = {}
         self._lobby = Lobby()
@@ -158,7 +157,7 @@ class SchedulerActor(Actor[Scheduler]):
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now())
-            DISPATCHES.inc(booking.node is not None)
+            bookings.DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
         else:
             self._board.refuse(booking)
@@ -186,7 +185,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def node_proved(self, message: NodeProved) -> None:
         node = self._board.index.get(message.node)
         if node is not None:
-            _say(node, Proved(message.owner))
+            node.tell(Proved(message.owner))
 
     @handles(NodeStands)
     async def node_stands(self, message: NodeStands) -> None:
@@ -368,6 +367,10 @@ class SchedulerActor(Actor[Scheduler]):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._catch_up()
         self._place()
+        patience = self._settings.patience
+        for booking in await straggling(self._board, self._store, self._clock, patience):
+            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+                self._board.refuse(booking)
         self._poll_in(wait)
 
     async def _read(self) -> None:
@@ -393,7 +396,3 @@ class SchedulerActor(Actor[Scheduler]):
             self._poll.cancel()
         self._poll_is_soon = False
         self._poll = self.after(seconds, Poll())
-
-
-def _say(node: Node, message: Message[NodeSession, None]) -> bool:
-    return node.session is not None and node.session.tell(message)

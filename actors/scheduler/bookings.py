@@ -1,6 +1,8 @@
 """What the Scheduler asks the Ledger to commit, and how it reads the answer."""
 
-from typing import Any
+from typing import Any, Final
+
+from prometheus_client import Counter
 
 from actors.kernel import Ref
 from actors.ledger.messages import (
@@ -15,14 +17,17 @@ from actors.ledger.messages import (
     Posting,
     Replayed,
     UnitAssign,
+    UnitCopy,
     UnitRequeue,
     UnitState,
     user_account,
     work_reference,
 )
-from actors.scheduler.board import Booking
+from actors.scheduler.floor import Booking
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.policy import is_assigned, key_of
+
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 
 
 def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
@@ -32,7 +37,7 @@ def of_order(order: Dispatch, booking: Booking, observer: Ref[Any]) -> Commit:
         user=order.user,
         job_type=order.job_type,
         payload_ref=order.payload_ref,
-        params=order.params,
+        params=booking.unit.params,  # with what was chosen for it
         price=order.price,
         price_number=order.price_number,
         retry_of=order.retry_of,
@@ -70,6 +75,9 @@ def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
     """
     assert booking.node is not None, "a unit that waits is placed on a node"
     unit = booking.unit
+    if unit.is_copy:
+        copy = UnitCopy(unit.job, unit.number, booking.attempt, booking.node, booking.beside)
+        return Commit(effects=(copy,), observer=observer, tag=booking)
     effects: tuple[Effect, ...] = (
         UnitAssign(unit.job, unit.number, booking.attempt, booking.node),
     )
@@ -89,7 +97,10 @@ def holds(booking: Booking, outcome: Outcome) -> bool:
         return isinstance(body, dict) and body.get("job_id") == str(booking.unit.job)
     if not isinstance(outcome, Posted | Replayed):
         return False
-    found = {(u.attempt, u.node) for u in outcome.units if key_of(u) == booking.unit.key}
+    states = [state for state in outcome.units if key_of(state) == booking.unit.key]
+    found = {
+        (u.copied, u.copy_node) if booking.unit.is_copy else (u.attempt, u.node) for u in states
+    }
     is_so = (booking.attempt, booking.node) in found
     return is_so or (isinstance(outcome, Posted) and not found)
 

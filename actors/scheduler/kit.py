@@ -11,11 +11,15 @@ GIB: Final = 1 << 30
 
 @attrs.frozen(order=True)
 class Needs:
-    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least."""
+    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least.
+
+    ``device_class``: exactly this device, instruction set and build of Blender.
+    """
 
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
+    device_class: str = ""
 
 
 @attrs.frozen
@@ -25,6 +29,7 @@ class Kit:
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
+    device_class: str = ""
 
     def has(self, needs: Needs) -> bool:
         """Whether it is enough."""
@@ -32,6 +37,7 @@ class Kit:
             needs.device in ("", self.device)
             and needs.blender <= self.blender
             and needs.memory <= self.memory
+            and needs.device_class in ("", self.device_class)
         )
 
 
@@ -43,7 +49,7 @@ def kit_of(device_class: str | None, blender: str | None, ram: int | None) -> Ki
     """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``)."""
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else "gpu"
-    return Kit(device, version_of(blender or ""), ram or 0)
+    return Kit(device, version_of(blender or ""), ram or 0, device_class or "")
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -64,4 +70,11 @@ def needs_of(params: dict[str, Any]) -> Needs:
         return NOTHING
     memory = int(said.get("memory") or 0)
     steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
-    return Needs(said.get("device") or "", version_of(said.get("blender") or ""), steps)
+    version = version_of(said.get("blender") or "")
+    return Needs(said.get("device") or "", version, steps, said.get("device_class") or "")
+
+
+def wants_alike(params: dict[str, Any]) -> bool:
+    """Whether all units are to be done by nodes of one class, and it is not known yet of which."""
+    said: Any = params.get(NEEDS)
+    return isinstance(said, dict) and bool(said.get("alike")) and not said.get("device_class")

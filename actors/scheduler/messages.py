@@ -75,7 +75,8 @@ class Waiting:
     ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
-    cannot do it now, or have not what it needs. ``reachable``: whether the node
+    cannot do it now, or have not what it needs. ``unlike`` are of another class than its job's
+    units are to be of. ``reachable``: whether the node
     that has the unit can be told; None where no node has it.
     """
 
@@ -86,6 +87,7 @@ class Waiting:
     closed: int = 0
     away: int = 0
     unable: int = 0
+    unlike: int = 0
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
     reachable: bool | None = None
@@ -94,7 +96,7 @@ class Waiting:
     def known(self) -> int:
         """Nodes that could do it, were all well."""
         well = self.ready + self.full + self.resting
-        return well + self.barred + self.closed + self.away + self.unable
+        return well + self.barred + self.closed + self.away + self.unable + self.unlike
 
 
 @attrs.frozen

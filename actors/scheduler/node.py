@@ -5,7 +5,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Ref
+from actors.kernel import Message, Ref
+from actors.node_session.messages import NodeSession
 from actors.scheduler.kit import UNKNOWN, Kit, kit_of
 from actors.scheduler.messages import SessionReady
 from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
@@ -45,6 +46,10 @@ class Node:
     pools: frozenset[str] = frozenset()
     kit: Kit = UNKNOWN
     version: int = 0  # of its entries in the index
+
+    def tell(self, message: Message[NodeSession, None]) -> bool:
+        """Whether its session took it; False where it has none."""
+        return self.session is not None and self.session.tell(message)
 
     def hear(self, hello: SessionReady) -> None:
         """Take over what it says of itself."""

@@ -58,6 +58,7 @@ def counted(board: Board, unit: Unit) -> Waiting:
         closed=found["closed"],
         away=found["away"],
         unable=found["unable"],
+        unlike=found["unlike"],
     )
 
 
@@ -71,6 +72,10 @@ def waiting_of(board: Board, unit: Unit, figures: Waiting) -> Waiting:
     return attrs.evolve(figures, avoided=avoided, not_before=unit.not_before, reachable=reachable)
 
 
+def _of_any_class(kind: Kind) -> Kind:
+    return attrs.evolve(kind, needs=attrs.evolve(kind.needs, device_class=""))
+
+
 def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if unit.job_type not in node.capabilities:
         return "unable"
@@ -81,7 +86,7 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if not may_do(node, unit.user, unit.kind.pool, circles):
         return "closed"
     if not can_do(node, unit.kind):
-        return "unable"
+        return "unlike" if can_do(node, _of_any_class(unit.kind)) else "unable"
     if node.is_paused:
         return "resting"
     return "ready" if node.has_room else "full"

@@ -1,6 +1,12 @@
 """How patient the Scheduler is, and how much it takes."""
 
+from typing import Final
+
 import attrs
+
+from actors.scheduler.stragglers import Patience
+
+USUAL: Final = Patience()
 
 
 @attrs.frozen
@@ -13,4 +19,5 @@ class SchedulerSettings:
     refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
+    patience: Patience = USUAL
     standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

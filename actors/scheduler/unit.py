@@ -33,7 +33,8 @@ class Unit:
 
     ``ticket`` is its entry in the queue, or among the strays, 0 when it has none. ``told``: a
     session of its node heard of this attempt. ``avoid`` are nodes that failed it, ``barred`` those
-    that failed another unit of its job.
+    that failed another unit of its job. ``copied`` is the newest attempt that was made beside
+    another; one that ``is_copy`` is such an attempt.
     """
 
     job: UUID
@@ -61,6 +62,9 @@ class Unit:
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of its whole job
     price: int = 0  # in units of money
+    started_at: datetime | None = None  # of this attempt, or of one before it
+    copied: int = 0
+    is_copy: bool = False
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -78,6 +82,11 @@ class Unit:
     def demand(self) -> Demand:
         """What it asks of a node."""
         return Demand(self.kind, self.user, self.payload_ref)
+
+    @property
+    def next_attempt(self) -> int:
+        """The least that was never given."""
+        return max(self.attempt, self.copied) + 1
 
     @property
     def age(self) -> Age:
@@ -98,6 +107,7 @@ class Unit:
         """Whether its node never heard of it, and nobody is there who could be told."""
         return (
             self.state == "DISPATCHED"
+            and not self.is_copy
             and not self.told
             and self.placing is None
             and self.node is not None
@@ -144,6 +154,22 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
     )
 
 
+def copy_of(unit: Unit) -> Unit:
+    """Another attempt at it, that is about to be booked."""
+    return attrs.evolve(
+        unit,
+        state=PENDING,
+        attempt=unit.next_attempt - 1,
+        node=None,
+        assigned_at=None,
+        started_at=None,
+        told=False,
+        placing=None,
+        ticket=0,
+        is_copy=True,
+    )
+
+
 def of_row(row: OpenUnit) -> Unit:
     """A unit as it stands in the books; its node is noted by whoever keeps the nodes."""
     return Unit(
@@ -168,4 +194,7 @@ def of_row(row: OpenUnit) -> Unit:
         barred=row.barred,
         units=row.units,
         price=row.price,
+        started_at=row.started_at,
+        copied=row.copied,
+        is_copy=row.is_copy,
     )

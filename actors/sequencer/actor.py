@@ -14,16 +14,15 @@ from actors.ports import CheckpointSigner, Clock, LogMemory, LogStore, Random
 from actors.sequencer.coverage import Coverage
 from actors.sequencer.growth import grow
 from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer, Vouched
-from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
+from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.tiles import Edge, Tile
 from sql.database import Conflict, Unavailable
 from sql.halt import SeenHead
-from sql.log import Append, CheckpointRow, Head, LeafRow, LogTransaction, Look
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, Look
 
 AGAIN_SECONDS: Final = 0.01
-SHARE: Final = 10  # of so many seconds one is for the log, while many entries wait
 CHUNK: Final = 500  # entries that are hashed at a stretch: some 5 ms
 BROKEN_SECONDS: Final = 60.0
 UNCHANGED: Final = SequencerSettings()
@@ -65,6 +64,7 @@ class SequencerActor(Actor[Sequencer]):
         self._settings = settings
         self._coverage = Coverage()
         self._edge: Edge | None = None  # of what is committed, or None
+        self._lag = 0.0  # seconds: the age of the last entry that was taken up
         self._may_sign = not awaits_chain
         self._memory = memory
 
@@ -131,8 +131,8 @@ class SequencerActor(Actor[Sequencer]):
                 done = await self._advance(books, look)
         await self._committed(done, look)
         more = len(look.waiting) == self._settings.batch
-        pause = (SHARE - 1) * (self._clock.monotonic() - begun)
-        return max(pause, AGAIN_SECONDS if more else self._settings.every_seconds)
+        rest = rest_after(self._clock.monotonic() - begun, self._lag)
+        return max(rest, AGAIN_SECONDS if more else self._settings.every_seconds)
 
     async def _advance(self, books: LogTransaction, look: Look, *, checked: bool = False) -> Append:
         """Take up what waits; with a checkpoint where one is due, or is asked for."""
@@ -146,7 +146,8 @@ class SequencerActor(Actor[Sequencer]):
             leaves += grown[0]
             tiles += grown[1]
             if first == 0:
-                LAG.set(max((now - entries[0].created_at).total_seconds(), 0.0))
+                LAG.set(age(entries[0], now))
+            self._lag = age(entries[-1], now)
         all_taken = len(look.waiting) < self._settings.batch
         covered = self._coverage.covered(look, all_taken=all_taken)
         head = Head(look.head.origin, edge.size, edge.root(), covered)
@@ -212,6 +213,11 @@ class SequencerActor(Actor[Sequencer]):
 
     def _name(self) -> str:
         return f"rendertrust-{self._random.token(6).hex()}"
+
+
+def age(entry: LogEntry, now: datetime) -> float:
+    """Seconds since it was posted; clocks of gateways differ."""
+    return max((now - entry.created_at).total_seconds(), 0.0)
 
 
 def head_of(seen: Look) -> SeenHead | None:

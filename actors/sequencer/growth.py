@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rendertrust.leaf import SALT_BYTES
-from rendertrust.merkle import leaf_hash
 from rendertrust.tiles import Edge, Tile
 from sql.log import LeafRow, LogEntry
 
@@ -17,7 +16,7 @@ def grow(edge: Edge, entries: Sequence[LogEntry], salts: bytes) -> tuple[list[Le
     tiles: list[Tile] = []
     for place, entry in enumerate(entries):
         salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
-        found = leaf_hash(entry.leaf(salt).canonical)
+        found = entry.leaf_hash(salt)
         leaves.append(LeafRow(edge.size, entry.entry_id, salt, found))
         tiles += edge.append(found)
     return leaves, tiles

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import attrs
 
 from sql.log import Look
+
+SHARE: Final = 0.1  # of the time is for the log, while the last entry it took is younger than this:
+LAG_SECONDS: Final = 20.0
+LAG_SECONDS_MAX: Final = 40.0  # from here on all of it: after sixty an entry is late (I7)
 
 
 @attrs.frozen
@@ -29,6 +34,17 @@ def is_due(look: Look, size: int, now: datetime, settings: SequencerSettings) ->
     fresh = size - look.checked
     age = (now - look.checked_at).total_seconds()
     return fresh >= settings.entries or (fresh > 0 and age >= settings.seconds)
+
+
+def rest_after(worked: float, lag: float) -> float:
+    """Seconds to rest after a turn of ``worked`` seconds, by the age of what was taken up last.
+
+    A peak costs the Ledger a tenth of its time and is made up for later; one that goes on costs it
+    what it takes to keep up.
+    """
+    behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
+    share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)
+    return worked * (1.0 / share - 1.0)
 
 
 def is_idle(look: Look, now: datetime, settings: SequencerSettings) -> bool:

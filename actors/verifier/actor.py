@@ -10,15 +10,16 @@ import attrs
 
 from actors.kernel import Actor, Ref, handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Ledger, Posted
-from actors.node_session.messages import RunCheck
+from actors.node_session.messages import RunCheck, Stored
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSigner, Store
-from actors.scheduler.messages import Scheduler, UnitsChanged
-from actors.verifier import odds
-from actors.verifier.case import Case, CaseId, Checker, reputation_of
-from actors.verifier.choice import Candidate, choose, may_see
+from actors.scheduler.messages import NodeStands, Scheduler, UnitsChanged
+from actors.verifier import odds, warden
+from actors.verifier.case import Case, CaseId, Checker
+from actors.verifier.choice import Candidate, choose, glance, may_see
 from actors.verifier.crops import draws
 from actors.verifier.messages import (
+    Caught,
     CheckerGone,
     CheckerSeen,
     FinalVerdict,
@@ -31,20 +32,24 @@ from actors.verifier.report import NoReport, read_report
 from actors.verifier.retries import retry_at
 from actors.verifier.verdict import DEFAULTS, Thresholds
 from rendertrust import receipt
+from rendertrust.node.inside.placing import Drawn
 from sql.database import Unavailable
-from sql.work import MINE, result_key
+from sql.work import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
-HISTORY: Final = 1000  # verdicts by which a node is known
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class VerifierSettings:
-    """``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
+    """``enabled`` False: nothing is delivered to wait any more, and what waits yet is `unchecked`.
+
+    ``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
     gateway's own verifier nodes. ``pays_unverifiable``: the share of what nobody could check.
+    ``check_percent``: of a unit's price, what each check by another's node is paid.
     """
 
+    enabled: bool = True
     least_odds: float = 0.05
     wait_seconds: float = 3600.0  # then it is unverifiable
     check_seconds: float = 900.0  # of one check; then another is asked
@@ -52,6 +57,7 @@ class VerifierSettings:
     answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
     at_once: int = 256
     pays_unverifiable: bool = True
+    check_percent: int = 5
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
 
@@ -80,6 +86,7 @@ class VerifierActor(Actor[Verifier]):
         self._secret = peers.random.token(SECRET_BYTES)
         self._checkers: dict[UUID, Checker] = {}
         self._cases: dict[CaseId, Case] = {}
+        self._caught: set[UUID] = set()  # nodes whose record is to be looked at
         self._running: dict[UUID, tuple[Case, Checker, float]] = {}  # until when
 
     async def started(self) -> None:
@@ -124,8 +131,24 @@ class VerifierActor(Actor[Verifier]):
             for name, pending in known.items():
                 case = self._cases.setdefault(name, Case(pending))
                 await self._advance(case)
+            await self._quarantine()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
+
+    @handles(Caught)
+    async def caught(self, message: Caught) -> None:
+        self._caught.add(message.node)
+
+    async def _quarantine(self) -> None:
+        """Those who lied too often."""
+        for node in list(self._caught):
+            said = await warden.quarantined(self._peers.store, node, self._peers.clock.now())
+            self._caught.discard(node)
+            if said is not None:
+                log.warning(
+                    "node %s is quarantined: its results were not what they should be", node
+                )
+                self._peers.scheduler.tell(NodeStands(node, said))
 
     def _forget(self, case: Case) -> None:
         """It is decided, or was cancelled. A check that is under way ends by itself."""
@@ -151,53 +174,85 @@ class VerifierActor(Actor[Verifier]):
             case.drawn = await self._is_drawn(case)
         row = case.pending.row
         waited = (self._peers.clock.now() - row.opened_at).total_seconds()
+        late = waited >= self._settings.wait_seconds
         if not case.drawn:
-            case.verdict = "unchecked"
+            self._have_looked_at(case, late=late)
+        elif row.packed:
+            case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif waited >= self._settings.wait_seconds:
+        elif late:
             case.verdict, case.said = "unverifiable", "nobody could check it in time"
         else:
-            self._have_checked(case, row.sha256, row.size)
+            self._have_checked(case, row.sha256)
         if case.verdict is not None:
             await self._conclude(case)
 
     async def _is_drawn(self, case: Case) -> bool:
+        if not self._settings.enabled:
+            return False
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
-        verdicts = await self._peers.store.verdicts_of(row.node_id, row.device_class, HISTORY)
-        known = reputation_of(list(verdicts))
+        known = await warden.reputation_of(self._peers.store, row.node_id, row.device_class)
+        if known.is_to_be_quarantined:  # and nobody came to it, or it delivers what it had
+            self._caught.add(row.node_id)
         chance = odds.odds(known.valid_in_row, self._settings.least_odds)
         if known.strikes:  # until all is made good
             chance = 1.0
         unit = odds.unit_name(*case.id)
         return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
 
-    def _have_checked(self, case: Case, sha256: bytes, size: int) -> None:
-        free = [
-            attrs.evolve(
-                one.candidate, is_free=one.busy is None and one.candidate.id not in case.tried
-            )
+    def _have_looked_at(self, case: Case, *, late: bool) -> None:
+        """By the gateway's own, where one is there: whether it is such a picture at all."""
+        row, ours = case.pending.row, self._able(case, own=True)
+        told = row.sha256 is not None and row.size is not None
+        may = self._settings.enabled and case.pool != MINE and told and not row.packed
+        if late or not may or not ours:
+            case.verdict = "unchecked"
+            return
+        chosen = glance(ours, case.subject)
+        if chosen is not None:
+            self._ask(case, chosen, ())
+
+    def _have_checked(self, case: Case, sha256: bytes) -> None:
+        unit = odds.unit_name(*case.id)
+        chosen = choose(
+            self._able(case),
+            case.subject,
+            secret=self._secret,
+            unit=unit,
+            result=sha256,
+            asked=case.asked,
+        )
+        if chosen is not None:
+            # Who looks second looks elsewhere.
+            drawn = draws(self._secret + bytes([len(case.asked)]), unit, sha256)
+            self._ask(case, chosen, tuple(drawn))
+
+    def _able(self, case: Case, *, own: bool = False) -> list[Candidate]:
+        """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
+        return [
+            attrs.evolve(one.candidate, is_free=one.busy is None)
             for one in self._checkers.values()
             if may_see(one.candidate, case.pool)
+            and one.candidate.id not in {*case.tried, case.pending.row.node_id}
+            and (one.candidate.is_own or not own)
         ]
-        row, unit = case.pending.row, odds.unit_name(*case.id)
-        chosen = choose(
-            free, case.subject, secret=self._secret, unit=unit, result=sha256, asked=case.asked
-        )
-        if chosen is None:
-            return
-        checker, check = self._checkers[chosen.id], self._peers.random.uuid()
+
+    def _ask(self, case: Case, chosen: Candidate, drawn: tuple[Drawn, ...]) -> None:
+        row, check = case.pending.row, self._peers.random.uuid()
+        assert row.sha256 is not None, "nobody is asked about what cannot be named"
+        assert row.size is not None, "nor about what has no size"
+        place, proof, of = case.place, row.evidence_sha256, row.evidence_size
         order = RunCheck(
             check=check,
             unit=case.assignment,
-            key=result_key(case.pending.user, row.job_id, row.unit, row.attempt),
-            sha256=sha256.hex(),
-            size=size,
-            # Who looks second looks elsewhere.
-            draws=tuple(draws(self._secret + bytes([len(case.asked)]), unit, sha256)),
+            picture=Stored(place(result_key), row.sha256.hex(), row.size),
+            evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
+            draws=drawn,
         )
+        checker = self._checkers[chosen.id]
         if checker.session.tell(order):
             until = self._peers.clock.monotonic() + self._settings.check_seconds
             checker.busy, case.check = check, check
@@ -242,6 +297,8 @@ class VerifierActor(Actor[Verifier]):
             pays=self._settings.pays_unverifiable and case.first is None,
             receipt=self._receipt(case, case.verdict),
             retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+            checked=case.checked,
+            check_percent=self._settings.check_percent,
         )
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
@@ -252,16 +309,21 @@ class VerifierActor(Actor[Verifier]):
         An object that was swapped, or is gone, since it was delivered is a mismatch.
         """
         row = case.pending.row
-        key = result_key(case.pending.user, row.job_id, row.unit, row.attempt)
         try:
-            found = await self._peers.objects.head(key)
+            same = await self._holds(case.place(result_key), row.sha256, row.size)
+            if same and row.evidence_size is not None:
+                key = case.place(evidence_key)
+                same = await self._holds(key, row.evidence_sha256, row.evidence_size)
         except ObjectsUnavailable:
             return False
-        swapped = found is None or found.size != row.size
-        swapped = swapped or (found is not None and found.sha256 not in (None, row.sha256))
-        if swapped:
+        if not same:
             case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
         return True
+
+    async def _holds(self, key: str, sha256: bytes | None, size: int | None) -> bool:
+        """Whether the store has just this there."""
+        found = await self._peers.objects.head(key)
+        return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
@@ -292,6 +354,8 @@ class VerifierActor(Actor[Verifier]):
             return
         if isinstance(outcome, Posted):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
+            if case.verdict == "mismatch":
+                self._caught.add(case.pending.row.node_id)
         units = getattr(outcome, "units", ())
         if units:
             self._peers.scheduler.tell(UnitsChanged(units))

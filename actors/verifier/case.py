@@ -1,5 +1,6 @@
 """What the Verifier keeps of one delivery until its verdict is in the books."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -9,9 +10,8 @@ from actors.kernel import Ref
 from actors.node_session.messages import NodeSession
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
-from actors.verifier.messages import FinalVerdict
+from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.report import Report
-from actors.verifier.reputation import NEW, Reputation, after
 from actors.verifier.verdict import Thresholds, Verdict, decided, of_all
 from rendertrust.frame_range import parse
 from sql.checks import Pending
@@ -45,12 +45,18 @@ class Case:
     check: UUID | None = None
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
+    suspects: Candidate | None = None  # who said ``first``
+    checked: tuple[Checked, ...] = ()
     asked_at: float | None = None
 
     @property
     def id(self) -> CaseId:
         row = self.pending.row
         return row.job_id, row.unit, row.attempt
+
+    def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
+        """The key that ``named`` gives to what was delivered."""
+        return named(self.pending.user, *self.id)
 
     @property
     def pool(self) -> str:
@@ -87,6 +93,12 @@ class Case:
         if report.unable is not None:
             self.verdict, self.said = "unverifiable", report.unable
             return
+        if report.looked and self.drawn:
+            self.tried |= {checker.id}  # it was asked for more than that
+            return
+        if report.looked:
+            self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
+            return
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, thresholds)
         words = report.fault or f"{least(report):.1f} dB"
         self.verifier = checker.id
@@ -94,10 +106,21 @@ class Case:
             found = decided("suspicious", found)
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]
+            self.suspects = checker
             self.asked |= frozenset() if checker.owner is None else {checker.owner}
             return
         self.verdict = "mismatch" if found == "suspicious" else found
+        self.checked = self._rests_on(checker)
         self.said = "" if found == "exact" else words[:FAULT_WORDS]
+
+    def _rests_on(self, last: Candidate) -> tuple[Checked, ...]:
+        """Whose word the verdict is: a suspicion that was not confirmed is nobody's.
+
+        The gateway's own are not paid by it.
+        """
+        confirmed = self.suspects if self.verdict == "mismatch" else None
+        spoke = [one for one in (confirmed, last) if one is not None and not one.is_own]
+        return tuple(Checked(one.id, one.owner) for one in spoke if one.owner is not None)
 
 
 def _params(pending: Pending) -> dict[str, Any]:
@@ -110,14 +133,3 @@ def _params(pending: Pending) -> dict[str, Any]:
 def least(report: Report) -> float:
     """The worst comparison, in decibels."""
     return min((one.psnr for one in report.compared), default=float("inf"))
-
-
-def reputation_of(verdicts: "list[str] | tuple[str, ...]") -> Reputation:
-    """What the verdicts on a node's work, oldest first, make of it."""
-    found = NEW
-    for said in verdicts:
-        if said in ("exact", "match", "consistent"):
-            found = after(found, "match")
-        elif said == "mismatch":
-            found = after(found, "mismatch")
-    return found

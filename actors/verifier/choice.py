@@ -46,6 +46,14 @@ def may_see(candidate: Candidate, pool: str) -> bool:
     return candidate.is_own or pool == ANY
 
 
+def glance(candidates: Iterable[Candidate], subject: Candidate) -> Candidate | None:
+    """Which of the gateway's own looks at what nobody is to check. The class does not matter, as
+    nothing is compared; None: there is none that is free.
+    """
+    able = (one for one in candidates if one.is_own and one.is_free and one.id != subject.id)
+    return min(able, key=lambda one: one.id, default=None)
+
+
 def choose(
     candidates: Iterable[Candidate],
     subject: Candidate,

@@ -40,10 +40,20 @@ class UnitDeliver:
     size: int | None = None
     work: str | None = attrs.field(default=None, repr=False)
     node_signature: str | None = attrs.field(default=None, repr=False)
+    evidence_sha256: bytes | None = None
+    evidence_size: int | None = None
     verified: bool = False
     operator: str | None = None
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
+
+
+@attrs.frozen
+class Checked:
+    """A node that looked, and the operator who is paid for it: one of an owner's, not our own."""
+
+    node: UUID
+    owner: UUID
 
 
 @attrs.frozen
@@ -53,7 +63,9 @@ class UnitVerdict:
     node, which is not paid.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
-    could check is paid; of what was checked it always is. ``verifier``: who looked.
+    could check is paid; of what was checked it always is. ``verifier``: who looked last.
+    ``checked``: those on whose word the verdict rests, each of another owner; each is paid
+    ``check_percent`` of the unit's price from revenue.
     """
 
     job: UUID
@@ -66,6 +78,8 @@ class UnitVerdict:
     pays: bool = True
     receipt: Issued | None = None
     retry_at: datetime | None = None
+    checked: tuple[Checked, ...] = ()
+    check_percent: int = 0
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
@@ -106,6 +120,13 @@ class Reported(Message[Verifier, None]):
     node: UUID
     report: Mapping[str, Any] | None = attrs.field(repr=False)
     reason: str = ""
+
+
+@attrs.frozen
+class Caught(Message[Verifier, None]):
+    """From a NodeSession: its node was caught in a lie, which stands in its record by now."""
+
+    node: UUID
 
 
 @attrs.frozen

@@ -15,12 +15,15 @@ WORDS_MAX: Final = 300
 @attrs.frozen
 class Report:
     """``compared`` are the crops and the picture; ``fault``: what is wrong with what was delivered;
-    ``unable``: why such a scene cannot be checked.
+    ``unable``: why such a scene cannot be checked. ``looked``: nothing was compared, as asked;
+    ``suspect``: why it should be.
     """
 
     compared: tuple[Compared, ...] = ()
     fault: str | None = None
     unable: str | None = None
+    looked: bool = False
+    suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
 
 
@@ -36,6 +39,8 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
         return Report(fault=fault, unable=None if fault else unable)
+    if told.get("looked") is True:
+        return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")
     if not isinstance(crops, list) or not 1 <= len(crops) <= CROPS_MAX:
         return NoReport("it tells of no crops")

@@ -62,7 +62,7 @@ def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
     if as_csv and not session.output.json:
         csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *rows])
         return
-    names = ("opening", "earned", "claimed", "reversed", "paid", "closing")
+    names = ("opening", "earned", "checked", "claimed", "reversed", "paid", "closing")
     session.output.facts({name: getattr(found, name) for name in names})
     if rows:
         session.output.table(LINE_COLUMNS, rows)

@@ -46,6 +46,12 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
+def _listed(error: errors.Refused) -> str:
+    """Where what there is is listed."""
+    entries = error.detail.startswith("Entry ")
+    return f"See what there is: rendertrust {'credits history' if entries else 'jobs list'}"
+
+
 def _later(error: errors.Refused, name: str) -> _Words:
     when = "later" if error.retry_after is None else f"in {wording.duration(error.retry_after)}"
     return exit_codes.UNAVAILABLE, name, f"Try again {when}."
@@ -66,11 +72,7 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
             "somebody who is logged in needs the role for it: an admin can give it"
         ),
     ),
-    errors.NotFound: lambda _: (
-        exit_codes.NOT_FOUND,
-        "not_found",
-        "See what there is: rendertrust jobs list",
-    ),
+    errors.NotFound: lambda error: (exit_codes.NOT_FOUND, "not_found", _listed(error)),
     errors.Invalid: lambda _: (
         exit_codes.USAGE,
         "invalid",

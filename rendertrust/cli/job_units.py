@@ -53,6 +53,9 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 )
 @click.option("--frames", type=animation.FRAMES, help="Only these: 12, or 1-10,20.")
 @click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is.")
+@click.option(
+    "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
+)
 @click.option("--name", default="frame", show_default=True, help="Files are named NAME-0001.png.")
 @click.pass_context
 def download(
@@ -63,6 +66,7 @@ def download(
     out: Path,
     frames: str | None,
     unit: int | None,
+    evidence: bool,
     name: str,
 ) -> None:
     """Fetch the frames that are done, as many as there are by now.
@@ -72,12 +76,17 @@ def download(
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
+    if evidence and frames is not None:
+        raise click.UsageError("Evidence is of one unit: give --unit")
     session, place = session_of(context), scene.placed(out)
+    if unit is None and evidence:
+        unit = 0
     if unit is None and not place.is_dir():
         raise click.UsageError(f"{out} is no folder; make it, or name another by --out")
     if unit is not None:
         number = unit
-        session.run(lambda client: _unit(session.output, client, job, number, place))
+        fetch = _evidence if evidence else _unit
+        session.run(lambda client: fetch(session.output, client, job, number, place))
         return
     job_id = str(job)
     told = session.run(
@@ -89,6 +98,15 @@ def download(
 async def _unit(output: Output, client: "AsyncClient", job: UUID, number: int, place: Path) -> None:
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download_unit(job, number, place, progress=progress)
+    output.document({"job_id": str(job), "unit": number, "path": str(path)})
+    output.say(f"Saved {path}.")
+
+
+async def _evidence(
+    output: Output, client: "AsyncClient", job: UUID, number: int, place: Path
+) -> None:
+    with transfer.shown(output, "Downloaded") as progress:
+        path = await client.download_evidence(job, place, unit=number, progress=progress)
     output.document({"job_id": str(job), "unit": number, "path": str(path)})
     output.say(f"Saved {path}.")
 

@@ -14,11 +14,13 @@ from rendertrust.cli.session import is_interactive, session_of
 if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.asynchronous import NodeVerb
+    from rendertrust.client.known import NodeCheck, Reputation
 
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
+CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
 reason_option = click.option("--reason", default="", help="Why; it is shown beside the node.")
 
@@ -55,6 +57,22 @@ def show(context: click.Context, node: UUID) -> None:
     found = session.run(lambda client: client.node(node))
     session.output.document(found)
     session.output.facts(facts(found))
+
+
+@nodes.command()
+@node_argument
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.pass_context
+def checks(context: click.Context, node: UUID, limit: int) -> None:
+    """What was found of a node's work when somebody looked, and why; newest first."""
+    session = session_of(context)
+    found = session.run(lambda client: client.node_checks(node, limit=limit))
+    session.output.document(found)
+    if not found.checks:
+        session.output.note("Nobody has looked at its work yet.")
+        return
+    time = wording.ago if session.output.terminal else wording.stamp
+    session.output.table(CHECK_COLUMNS, [_check(each, time) for each in found.checks])
 
 
 def _verb(command: Callable[..., None]) -> click.Command:
@@ -107,11 +125,28 @@ def facts(node: "Node") -> dict[str, str | None]:
         "standing": node.standing,
         "why": wording.harmless(node.standing_reason) or None,
         "load": wording.percent(node.current_load),
+        "reputation": "; ".join(map(_known, node.reputation)) or "nobody looked at its work yet",
         "offers": _offers(node),
         "owner": node.owner_id or "nobody",
         "seen": None if node.seen_at is None else wording.stamp(node.seen_at),
         "registered": wording.stamp(node.created_at),
     }
+
+
+def _known(one: "Reputation") -> str:
+    words = f"{one.score:.2f}: {one.valid} valid, {one.mismatches} not, {one.strikes} strikes"
+    return wording.harmless(f"{words} ({one.device_class or 'no class told'})")
+
+
+def _check(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    return (
+        time(one.decided_at or one.opened_at),
+        one.verdict or "waits",
+        wording.harmless(one.said) or "-",
+        one.job_id,
+        str(one.unit),
+        str(one.attempt),
+    )
 
 
 def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:

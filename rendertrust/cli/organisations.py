@@ -88,9 +88,9 @@ def found(context: click.Context, name: str) -> None:
 @click.pass_context
 def end(context: click.Context, organisation: UUID) -> None:
     """End it; its nodes are their owners' alone again."""
-    session = session_of(context)
-    session.run(lambda client: client.end_organisation(organisation))
-    _said(context, "The organisation is no more.")
+    session_of(context).do(
+        lambda client: client.end_organisation(organisation), "The organisation is no more."
+    )
 
 
 @organisations.command()
@@ -102,9 +102,9 @@ def invite(
     context: click.Context, organisation: UUID, email: str, role: Literal["owner", "member"]
 ) -> None:
     """Invite somebody who has an account."""
-    session = session_of(context)
-    session.run(lambda client: client.invite(organisation, email, role))
-    _said(context, f"Invited {email}.")
+    session_of(context).do(
+        lambda client: client.invite(organisation, email, role), f"Invited {email}."
+    )
 
 
 @organisations.command()
@@ -112,9 +112,9 @@ def invite(
 @click.pass_context
 def accept(context: click.Context, organisation: UUID) -> None:
     """Accept an invitation."""
-    session = session_of(context)
-    session.run(lambda client: client.accept_invitation(organisation))
-    _said(context, "You are a member.")
+    session_of(context).do(
+        lambda client: client.accept_invitation(organisation), "You are a member."
+    )
 
 
 @organisations.command()
@@ -126,9 +126,9 @@ def role(
     context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
     """Make a member an owner, or an owner a member."""
-    session = session_of(context)
-    session.run(lambda client: client.set_member_role(organisation, user, role))
-    _said(context, f"He is now: {role}.")
+    session_of(context).do(
+        lambda client: client.set_member_role(organisation, user, role), f"He is now: {role}."
+    )
 
 
 @organisations.command()
@@ -137,9 +137,7 @@ def role(
 @click.pass_context
 def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
     """Leave (with your own id), decline, or remove somebody as an owner."""
-    session = session_of(context)
-    session.run(lambda client: client.remove_member(organisation, user))
-    _said(context, "Removed.")
+    session_of(context).do(lambda client: client.remove_member(organisation, user), "Removed.")
 
 
 @organisations.command()
@@ -148,9 +146,7 @@ def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
 @click.pass_context
 def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
     """Lend a node of yours; members render on it for nothing."""
-    session = session_of(context)
-    session.run(lambda client: client.lend_node(organisation, node))
-    _said(context, "The node is lent.")
+    session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
 @organisations.command("take-back")
@@ -159,12 +155,6 @@ def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
 @click.pass_context
 def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
     """Take a node of yours back; an owner may give back any."""
-    session = session_of(context)
-    session.run(lambda client: client.take_node_back(organisation, node))
-    _said(context, "The node is its owner's alone.")
-
-
-def _said(context: click.Context, words: str) -> None:
-    output = session_of(context).output
-    output.document({"message": words})
-    output.say(words)
+    session_of(context).do(
+        lambda client: client.take_node_back(organisation, node), "The node is its owner's alone."
+    )

@@ -15,11 +15,23 @@ from rendertrust.locking import take
 
 if TYPE_CHECKING:
     from rendertrust.client import Pin
+    from rendertrust.note import Verifier
 
 
 def default_folder() -> Path:
     """``~/.local/state/rendertrust/checkpoints`` on Linux."""
     return default_path().with_name("checkpoints")
+
+
+def pinned_keys() -> "list[Verifier]":
+    """The keys of all gateways whose checkpoints were pinned; others are passed over."""
+    from rendertrust.note import Verifier, read_verifier
+    from rendertrust.strict_json import read_document
+
+    read = [read_document(path.read_bytes()) for path in sorted(default_folder().glob("*.json"))]
+    told = [pin.get("verifier") for pin in read if not isinstance(pin, str)]
+    found = [read_verifier(text) for text in told if isinstance(text, str)]
+    return [key for key in found if isinstance(key, Verifier)]
 
 
 @attrs.frozen

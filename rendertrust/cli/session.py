@@ -79,6 +79,17 @@ class Session:
 
         return asyncio.run(with_client())
 
+    def do(
+        self,
+        work: "Callable[[AsyncClient], Coroutine[Any, Any, object]]",
+        words: str,
+        **document: Any,
+    ) -> None:
+        """What leaves nothing to show but that it is done: ``words``, with --json ``document``."""
+        self.run(work)
+        self.output.document(document or {"message": words})
+        self.output.say(words)
+
     def _waiting(self, error: "Passing", pause: float) -> None:
         self.output.note(f"{error}; trying again in {pause:.1f} s")
 

@@ -47,10 +47,8 @@ def list_(context: click.Context) -> None:
 @click.pass_context
 def add(context: click.Context, email: str) -> None:
     """Trust somebody who has an account."""
-    session = session_of(context)
-    session.run(lambda client: client.trust(email))
-    session.output.document({"email": email, "trusted": True})
-    session.output.say(f"You trust {email}.")
+    words = f"You trust {email}."
+    session_of(context).do(lambda client: client.trust(email), words, email=email, trusted=True)
 
 
 @trusted.command()
@@ -58,7 +56,5 @@ def add(context: click.Context, email: str) -> None:
 @click.pass_context
 def remove(context: click.Context, user: UUID) -> None:
     """Trust him no more; what his nodes have of yours they finish."""
-    session = session_of(context)
-    session.run(lambda client: client.distrust(user))
-    session.output.document({"user_id": user, "trusted": False})
-    session.output.say("You trust him no more.")
+    words = "You trust him no more."
+    session_of(context).do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

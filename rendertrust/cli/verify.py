@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rendertrust.cli.output import Output
     from rendertrust.given import Document
+    from rendertrust.note import Verifier
     from rendertrust.receipt_check import Picture
     from rendertrust.verify import Link, OnChain, Shown, Unasked, Verdict, Witness
 
@@ -24,15 +25,23 @@ BYTES_MAX = 1 << 20
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@click.option("--checkpoint", type=FILE, help="One that you kept, or have from somebody else.")
+@click.option(
+    "--checkpoint",
+    type=FILE,
+    help="One that you kept, or have from somebody else: JSON, or a plain signed note.",
+)
+@click.option(
+    "--key",
+    metavar="NAME+ID+KEY",
+    help="Whose signature counts on a plain note; else a key that you pinned.",
+)
 @click.option("--rpc", metavar="URL", help="Ask a node of the chain, which you trust.")
 @click.option("--contract", metavar="ADDRESS", help="That holds the gateway's anchors.")
 @click.option(
     "--confirmations",
     type=click.IntRange(1, 100_000),
-    default=12,
-    show_default=True,
-    help="Blocks until an anchor is final, where the node does not say which are.",
+    help="Blocks until an anchor is final, where the node does not say which are: 12, "
+    "and 1 on a private chain.",
 )
 @click.pass_context
 def verify(  # noqa: PLR0917 - click passes them all by name
@@ -40,9 +49,10 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     /,
     files: tuple[Path, ...],
     checkpoint: Path | None,
+    key: str | None,
     rpc: str | None,
     contract: str | None,
-    confirmations: int,
+    confirmations: int | None,
 ) -> int:
     """Check proofs and receipts without the gateway, step by step.
 
@@ -55,7 +65,11 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     """
     session = session_of(context)
     check_options(rpc, contract)
-    given = Given(files, checkpoint)
+    given = Given(files)
+    if checkpoint is not None:
+        given.witness(checkpoint, keys_of(key))
+    elif key is not None:
+        raise click.UsageError("--key needs --checkpoint, which it signed")
     if not given.proofs and not given.broken:
         raise click.UsageError("There is no proof among the files")
     given.look_at_pictures()
@@ -78,14 +92,27 @@ def check_options(rpc: str | None, contract: str | None) -> None:
         raise click.UsageError("--contract is an address: 0x and 40 hexadecimal digits")
 
 
+def keys_of(text: str | None) -> "Sequence[Verifier]":
+    """The key that was given; else those that were pinned. UsageError for what is no key."""
+    from rendertrust.cli.pins import pinned_keys
+    from rendertrust.note import Verifier, read_verifier
+
+    if text is None:
+        return pinned_keys()
+    found = read_verifier(text)
+    if not isinstance(found, Verifier):
+        raise click.UsageError(f"--key: {found.reason}")
+    return [found]
+
+
 class Given:
     """The files: proofs and receipts, and what links checkpoints.
 
     ``broken``: what is neither, and why. Beside a receipt that is its picture.
     """
 
-    def __init__(self, files: "Sequence[Path]", checkpoint: Path | None) -> None:
-        from rendertrust.verify import read_epochs, read_shown, read_witness
+    def __init__(self, files: "Sequence[Path]") -> None:
+        from rendertrust.verify import read_epochs, read_shown
 
         self.broken: dict[str, Verdict] = {}
         self.proofs: dict[Path, Document] = {}
@@ -104,18 +131,31 @@ class Given:
                 self._epochs += [link for of in self._read(path, read_epochs(found)) for link in of]
             else:
                 self.proofs[path] = found
-        kept = None if checkpoint is None else self._document(checkpoint)
-        known = [] if kept is None else self._read(checkpoint, read_witness(kept))
-        self._witness: Witness | None = known[0] if known else None
+        self._witness: Witness | None = None
+
+    def witness(self, path: Path, keys: "Sequence[Verifier]") -> None:
+        """The checkpoint that one knows: an answer of the API, or a signed note by such a key."""
+        from rendertrust.verify import read_noted, read_witness
+
+        raw = self._raw(path)
+        if raw.lstrip()[:1] == b"{":
+            kept = self._document(path)
+            known = [] if kept is None else self._read(path, read_witness(kept))
+        else:
+            known = self._read(path, read_noted(raw.decode(errors="replace"), keys))
+        self._witness = known[0] if known else None
 
     def _document(self, path: Path) -> "Document | None":
         from rendertrust.strict_json import read_document
 
-        with path.open("rb") as file:
-            raw = file.read(BYTES_MAX + 1)
+        raw = self._raw(path)
         large = f"it is larger than {BYTES_MAX} bytes"
         found = self._read(path, read_document(raw) if len(raw) <= BYTES_MAX else large)
         return found[0] if found else None
+
+    def _raw(self, path: Path) -> bytes:
+        with path.open("rb") as file:
+            return file.read(BYTES_MAX + 1)
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
         """What was read; or nothing, and the file is broken."""
@@ -140,7 +180,7 @@ class Given:
         del self.broken[str(path)]
 
     def asked(
-        self, rpc: str, contract: str | None, confirmations: int
+        self, rpc: str, contract: str | None, confirmations: int | None
     ) -> "dict[Path, OnChain | Unasked]":
         """What the chain says of each proof."""
         import asyncio

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.client.known import Reputation
+
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -179,6 +181,7 @@ class EntryProof:
     opening: Opening | None = None
     chain_id: int | None = None
     contract: str | None = None
+    anchor: str | None = None  # the gateway's note on what these and the transaction say
 
 
 @attrs.frozen
@@ -205,6 +208,7 @@ class LogCheckpoint:
     time: datetime
     checkpoint: str
     verifier: str
+    anchor: str | None = None  # the note on the newest anchor, which may be of fewer leaves
 
 
 @attrs.frozen
@@ -296,6 +300,7 @@ class Node:
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+    reputation: tuple[Reputation, ...] = ()
 
 
 @attrs.frozen

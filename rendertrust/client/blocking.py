@@ -57,6 +57,7 @@ from rendertrust.client.earned import (
     Share,
     Statement,
 )
+from rendertrust.client.known import NodeChecks
 from rendertrust.client.login import Keeper
 from rendertrust.client.spent import Hold, Holds, Usage
 from rendertrust.client.transport import Waiting
@@ -335,6 +336,10 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
     def node(self, node_id: str | UUID) -> Node:
         """One node."""
         return self._bridge.run(self._client.node(node_id))
+
+    def node_checks(self, node_id: str | UUID, *, limit: int = 100) -> NodeChecks:
+        """What was found of a node's work, and why; newest first."""
+        return self._bridge.run(self._client.node_checks(node_id, limit=limit))
 
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""

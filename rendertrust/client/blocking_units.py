@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from rendertrust.client.answers import Job, Placed
+from rendertrust.client.answers import Job, Placed, ResultUrl
 from rendertrust.client.asynchronous import AsyncClient, Container, Order, Pool, Priority
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.content import Progress, unheard
@@ -116,6 +116,23 @@ class BlockingControl:
         """Fetch what one unit made."""
         return self._bridge.run(
             self._client.download_unit(job_id, number, path, stem=stem, progress=progress)
+        )
+
+    def evidence(self, job_id: str | UUID, number: int = 0) -> ResultUrl:
+        """Where all passes of a frame lie, as they were rendered: what its check goes by."""
+        return self._bridge.run(self._client.evidence(job_id, number))
+
+    def download_evidence(
+        self,
+        job_id: str | UUID,
+        path: Path | str,
+        *,
+        unit: int = 0,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch the same."""
+        return self._bridge.run(
+            self._client.download_evidence(job_id, path, unit=unit, progress=progress)
         )
 
     def download_frames(

@@ -19,6 +19,7 @@ class Share:
     earned_at: datetime
     payable_at: datetime
     payout_id: str | None
+    work: str = "render"  # or check
 
 
 @attrs.frozen
@@ -72,7 +73,7 @@ class StatementLine:
 
     entry_id: int
     at: datetime
-    kind: str  # earned, claimed, reversed or paid
+    kind: str  # earned, checked, claimed, reversed or paid
     amount: str
     balance: str
     job_id: str | None
@@ -96,6 +97,7 @@ class Statement:
     closing: str
     lines: tuple[StatementLine, ...]
     next: int | None
+    checked: str = "0.0000"
 
 
 @attrs.frozen

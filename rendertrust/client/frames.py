@@ -4,17 +4,17 @@ import asyncio
 import hashlib
 import re
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
 import orjson
 
-from rendertrust import frame_range
+from rendertrust import frame_range, zips
 from rendertrust.client.answers import ResultUrl
 from rendertrust.client.bundles import Counted
-from rendertrust.client.content import CHUNK_BYTES, Progress, part_in
+from rendertrust.client.content import Progress, part_in
 from rendertrust.client.cut import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
@@ -123,27 +123,27 @@ class Frames:
     def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
         """The frames of a zip, each whole or not there. TransferFailed: it is not what nodes make.
 
-        A node made it: of its names the numbers alone are used, and packed members are refused, as
-        they may be a thousand times as large as the zip.
+        A node made it: of its names the numbers alone are used, and what is packed is refused, as
+        it may be a thousand times as large as the zip.
         """
         digests: dict[str, str] = {}
         try:
-            with zipfile.ZipFile(bundle) as packed:
-                for member in _members(packed):
+            with zips.opened(bundle, bundle.stat().st_size) as packed:
+                for member in _stored(packed.members):
                     number, suffix = _split(member.filename)
                     place = self.folder / f"{self.stem}-{padded(number)}{suffix}"
-                    digests[place.name] = self._extracted(packed, member, place)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as fault:
+                    digests[place.name] = self._extracted(packed.pieces(member), place)
+        except zips.BadZip as fault:
             raise TransferFailed(f"The zip of a chunk cannot be read: {fault}") from fault
         if unit.sha256 is not None:
             self._note(unit).write_bytes(orjson.dumps(digests))
         bundle.unlink()
         return [self.folder / name for name in digests]
 
-    def _extracted(self, packed: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> str:
-        with part_in(self.folder) as part, packed.open(member) as content:
-            while chunk := content.read(CHUNK_BYTES):
-                part.add(chunk)
+    def _extracted(self, pieces: Iterable[bytes], place: Path) -> str:
+        with part_in(self.folder) as part:
+            for piece in pieces:
+                part.add(piece)
             sha256 = part.sha256()
             part.take_place(place)
         return sha256
@@ -160,20 +160,17 @@ def _is_asked(unit: Unit, asked: frozenset[int] | None) -> bool:
     return unit.frames is not None and not asked.isdisjoint(frame_range.parse(unit.frames))
 
 
-def _members(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    members = packed.infolist()
-    if len(members) > _MEMBERS_MAX or any(
-        member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size
-        for member in members
-    ):
-        raise zipfile.BadZipFile("it is none that a node makes of frames")
+def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or len(members) > _MEMBERS_MAX:
+        raise zips.BadZip("it is none that a node makes of frames")
     return members
 
 
 def _split(name: str) -> tuple[int, str]:
     found = _MEMBER.fullmatch(name)
     if found is None:
-        raise zipfile.BadZipFile("a name in it is none of a frame")
+        raise zips.BadZip("a name in it is none of a frame")
     return int(found[1]), found[2]
 
 

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from rendertrust.client.answers import Node, NodeList
+from rendertrust.client.known import NodeChecks
 from rendertrust.client.pages import window
 from rendertrust.client.reading import read
 from rendertrust.client.transport import Call
@@ -28,6 +29,11 @@ class Nodes(Wire):
     async def node(self, node_id: str | UUID) -> Node:
         """One node. NotFound: it does not exist, or is another's."""
         return read(Node, await self._get(_path(node_id)))
+
+    async def node_checks(self, node_id: str | UUID, *, limit: int = 100) -> NodeChecks:
+        """What was found of a node's work, and why; newest first. NotFound: as with ``node``."""
+        path = f"{_path(node_id)}/checks"
+        return read(NodeChecks, await self._get(path, {"limit": str(limit)}))
 
     async def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do; saying it again changes nothing.

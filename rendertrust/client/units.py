@@ -151,6 +151,32 @@ class Control(Wire):
         name = stem or f"{job_id}-{number}"
         return await fetch(self._transport, where, Path(path), stem=name, progress=progress)
 
+    async def evidence(self, job_id: str | UUID, number: int = 0) -> ResultUrl:
+        """Where all passes of a frame lie, as they were rendered: what its check goes by.
+
+        NotFound: nothing lies beside the unit's result, as it was not to be checked.
+        """
+        found = await self._get(f"{job_path(job_id)}/units/{number}/evidence")
+        return read(ResultUrl, found)
+
+    async def download_evidence(
+        self,
+        job_id: str | UUID,
+        path: Path | str,
+        *,
+        unit: int = 0,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch the same, as ``download`` does; a layered OpenEXR file."""
+        stem = f"{job_id}-{unit}-evidence"
+        return await fetch(
+            self._transport,
+            lambda: self.evidence(job_id, unit),
+            Path(path),
+            stem=stem,
+            progress=progress,
+        )
+
     async def download_frames(
         self,
         job_id: str | UUID,

@@ -35,7 +35,7 @@ from rendertrust.node.readiness import readiness_of
 from rendertrust.node.renewal import renewal_seconds, uploading
 from rendertrust.node.settings import Settings
 from rendertrust.node.slots import Slots
-from rendertrust.node.spool import Spool
+from rendertrust.node.spool import EVIDENCE, RESULT, Spool
 from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.node.status import NotJoined, Status, status
 from rendertrust.node.unit import ref_of
@@ -308,9 +308,15 @@ class Agent:
             self._slots.accept(frame)
 
     def _redirect(self, frame: Urls) -> None:
-        self._slots.address(_ref(frame), frame)
-        if frame.output is not None and self._spool.redirect(_ref(frame), frame.output):
-            self._uploader.redirect(_ref(frame))
+        ref = _ref(frame)
+        if frame.offered is not None:
+            self._uploader.take(ref, frame.offered)
+            return
+        self._slots.address(ref, frame)
+        places = ((RESULT, frame.output), (EVIDENCE, frame.evidence))
+        changed = [w for w, place in places if place and self._spool.redirect(ref, w, place)]
+        if changed:
+            self._uploader.redirect(ref)
 
     def _drain(self, _: Drain | None = None) -> None:
         self._narrate("draining: what runs is finished, nothing new is taken")

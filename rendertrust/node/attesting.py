@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rendertrust import __version__, identity, receipt
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins import Offer
-from rendertrust.node.spool import Taken
+from rendertrust.node.spool import EVIDENCE, Taken
 from rendertrust.protocol import JobDispatch
 
 WORK_BYTES_MAX: Final = 40 * 1024  # a frame must hold it, beside all else
@@ -37,11 +37,16 @@ class Attester:
     now: Callable[[], datetime] = utc
 
     def attest(
-        self, dispatch: JobDispatch, begun: datetime, result: Completed, taken: Taken | None
+        self,
+        dispatch: JobDispatch,
+        begun: datetime,
+        result: Completed,
+        taken: Taken | None,
+        proof: Taken | None = None,
     ) -> tuple[Mapping[str, Any], str] | None:
         """The work and its signature; None for work that cannot be named, or fits no frame."""
         try:
-            work = self._work(dispatch, begun, result, taken)
+            work = self._work(dispatch, begun, result, (taken, proof))
         except ValueError:  # a gateway of the reference calls its jobs as it likes
             return None
         if work is None or len(receipt.canonical(work)) > WORK_BYTES_MAX:
@@ -49,12 +54,19 @@ class Attester:
         return work, receipt.sign_work(work, self.key)
 
     def _work(
-        self, dispatch: JobDispatch, begun: datetime, result: Completed, taken: Taken | None
+        self,
+        dispatch: JobDispatch,
+        begun: datetime,
+        result: Completed,
+        made: tuple[Taken | None, Taken | None],
     ) -> dict[str, Any] | None:
         if dispatch.unit is None or dispatch.attempt is None:
             return None
         whole = () if dispatch.manifest is None else (dispatch.manifest,)
+        taken, proof = made
         measured = {name: value for name, value in result.work.items() if name != PIXELS}
+        if proof is not None:
+            measured[EVIDENCE] = _named(proof)
         name = {"name": dispatch.job_type, "version": __version__, "build": None}
         done = receipt.Done(
             job=str(UUID(dispatch.job_id)),
@@ -65,14 +77,18 @@ class Attester:
             parameters=dispatch.params,
             renderer=self.renderers.get(dispatch.job_type, name),
             pixels=result.work.get(PIXELS),
-            object=None if taken is None else {"sha256": taken.sha256, "size": taken.size},
+            object=None if taken is None else _named(taken),
             begun=begun,
             ended=self.now(),
             measured=measured,
         )
-        made = receipt.work_document(done, self.node(), self.key.public_key())
+        document = receipt.work_document(done, self.node(), self.key.public_key())
         # What was measured comes out of the sandbox: a scene's word must not spoil a receipt.
-        return None if isinstance(receipt.read_work(made), str) else made
+        return None if isinstance(receipt.read_work(document), str) else document
+
+
+def _named(taken: Taken) -> dict[str, Any]:
+    return {"sha256": taken.sha256, "size": taken.size}
 
 
 def attester(key: Path, node: Callable[[], str], offer: Offer) -> Attester | None:

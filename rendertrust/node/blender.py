@@ -82,8 +82,8 @@ class Blender:
 def _placed(order: Mapping[str, Any], inputs: str) -> dict[str, Any]:
     """The members of an order that name inputs, as the worker finds them."""
     placed: dict[str, Any] = {}
-    for name in ("scene", "paths", "result"):
-        if name in order:
+    for name in ("scene", "paths", "picture", "evidence"):
+        if isinstance(order.get(name), str):
             placed[name] = f"{inputs}/{order[name]}"
     if "pictures" in order:
         placed["pictures"] = [f"{inputs}/{path}" for path in order["pictures"]]

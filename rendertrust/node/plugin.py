@@ -19,9 +19,11 @@ class Completed:
     """The unit is done.
 
     ``file`` lies in the task's folder and is what the creator gets; ``work`` is what was measured.
+    ``evidence``: what the file is checked by, where that was asked for.
     """
 
     file: Path | None = None
+    evidence: Path | None = None
     work: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 

@@ -83,7 +83,7 @@ class Slots:
 
     def refuse(self, ref: Running, failure: Failed) -> None:
         """Give a unit back at once."""
-        self._spool.put(failed(ref, failure), None, None)
+        self._spool.put(failed(ref, failure))
         self._on_spooled()
 
     def cancel(self, ref: Running) -> None:
@@ -172,7 +172,7 @@ class Slots:
 
     def _settle_cancelled(self, unit: Unit) -> None:
         if unit.failure_if_cancelled is not None:
-            self._spool.put(failed(unit.ref, unit.failure_if_cancelled), None, None)
+            self._spool.put(failed(unit.ref, unit.failure_if_cancelled))
             return
         self._narrate(f"{_name(unit)}: cancelled")
         self._say_cancelled(unit.ref)

@@ -1,14 +1,15 @@
 """Results on disk until the gateway has them in its books, across restarts of either side.
 
-A row per unit and attempt: ``uploading`` while its file is on the way to the object store, then
-``ready`` until the gateway acks it. The files lie beside the database.
+A row per unit and attempt: ``uploading`` while any file of it is on the way to the object store,
+then ``ready`` until the gateway acks it. A row per file that is on the way; the files lie beside
+the database.
 """
 
 import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,21 +17,45 @@ import attrs
 import orjson
 
 from rendertrust.node.plain import open_plain
-from rendertrust.protocol import JobResult, Malformed, Output, Running, Unknown, encode
+from rendertrust.protocol import (
+    Evidence,
+    JobResult,
+    Malformed,
+    Output,
+    Running,
+    Unknown,
+    encode,
+)
 from rendertrust.protocol import decode_from_node as decode
 
+RESULT: Final = "result"
+EVIDENCE: Final = "evidence"
 _SCHEMA: Final = """
     create table if not exists results (
         job_id  text not null,
         unit    integer not null,
         attempt integer not null,
         state   text not null check (state in ('uploading', 'ready')),
-        file    text,
+        file    text, -- as agents of before kept what they had one of
         output  text,
         result  text not null,
         since   real not null,
         primary key (job_id, unit, attempt)
-    )
+    );
+    create table if not exists files (
+        job_id  text not null,
+        unit    integer not null,
+        attempt integer not null,
+        what    text not null,
+        file    text not null,
+        output  text not null,
+        primary key (job_id, unit, attempt, what)
+    );
+    insert or ignore into files select job_id, unit, attempt, 'result', file, output from results
+        where file is not null and output is not null;
+    update results set file = null, output = null where file is not null;
+    delete from files where (job_id, unit, attempt)
+        not in (select job_id, unit, attempt from results);
 """
 _NONE: Final = -1
 _CHUNK: Final = 1024 * 1024
@@ -38,10 +63,10 @@ _CHUNK: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class Spooled:
-    """A result that awaits its upload: ``file`` goes to ``output``, then ``result`` is told."""
+    """A file that awaits its upload to ``output``: ``what`` it is of the unit's result."""
 
     ref: Running
-    result: JobResult
+    what: str
     file: Path
     output: Output
     since: float
@@ -54,6 +79,14 @@ class Taken:
     path: Path
     sha256: str
     size: int
+
+
+@attrs.frozen
+class Sent:
+    """A file that is in the store: where it lies, and the SHA-256s of the parts that it came in."""
+
+    key: str
+    part_sums: tuple[str, ...] = ()
 
 
 class Spool:
@@ -77,44 +110,44 @@ class Spool:
         self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
         self._rows.execute("pragma journal_mode = wal")
         self._rows.execute("pragma synchronous = full")
-        self._rows.execute(_SCHEMA)
+        self._rows.executescript(_SCHEMA)
         self._remove_strays()
 
     def close(self) -> None:
         """Let go of the database."""
         self._rows.close()
 
-    def put(self, result: JobResult, taken: Taken | None, output: Output | None) -> None:
-        """Keep a result: to be uploaded where there is an ``output``, else ready at once."""
-        is_uploading = taken is not None and output is not None
+    def put(
+        self, result: JobResult, files: Mapping[str, tuple[Taken, Output]] | None = None
+    ) -> None:
+        """Keep a result: to be told when its ``files`` are uploaded, at once where it has none."""
+        key = _key(_ref(result))
+        for what, (taken, output) in (files or {}).items():
+            self._change(
+                "insert or replace into files values (?, ?, ?, ?, ?, ?)",
+                (*key, what, str(taken.path), _output_text(output)),
+            )
         self._change(
-            "insert or replace into results values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *_key(_ref(result)),
-                "uploading" if is_uploading else "ready",
-                str(taken.path) if taken else None,
-                _output_text(output) if output else None,
-                encode(result),
-                self._clock(),
-            ),
+            "insert or replace into results values (?, ?, ?, ?, null, null, ?, ?)",
+            (*key, "uploading" if files else "ready", encode(result), self._clock()),
         )
 
     def uploads(self) -> list[Spooled]:
-        """What awaits its upload, oldest first."""
+        """What awaits its upload, oldest first; of one unit the result before its evidence."""
         rows = self._rows.execute(
-            "select result, file, output, since from results where state = 'uploading'"
-            " order by since"
+            "select job_id, unit, attempt, what, files.file, files.output, since"
+            " from results join files using (job_id, unit, attempt)"
+            " where state = 'uploading' order by since, what desc"
         )
         return [
             Spooled(
-                ref=_ref(result),
-                result=result,
+                ref=Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)),
+                what=what,
                 file=Path(file),
                 output=Output(**orjson.loads(output)),
                 since=since,
             )
-            for text, file, output, since in rows.fetchall()
-            if (result := _result(text)) is not None
+            for job, unit, attempt, what, file, output, since in rows.fetchall()
         ]
 
     def ready(self) -> list[JobResult]:
@@ -135,21 +168,39 @@ class Spool:
             for job, unit, attempt in rows.fetchall()
         ]
 
-    def uploaded(self, result: JobResult) -> None:
-        """The file is in the object store (or never will be): ``result`` is to be told now."""
-        self._forget_file(_ref(result))
+    def uploaded(self, ref: Running, what: str, sent: Sent) -> None:
+        """A file is in the object store; the result is to be told with the last of them."""
+        row = self._rows.execute(
+            "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
+        ).fetchone()
+        result = _result(row[0]) if row else None
+        if result is None:
+            return  # acknowledged, or cancelled, meanwhile
         self._change(
-            "update results set state = 'ready', file = null, output = null, result = ?"
-            " where job_id = ? and unit = ? and attempt = ?",
+            "update results set result = ? where (job_id, unit, attempt) = (?, ?, ?)",
+            (encode(_with(result, what, sent)), *_key(ref)),
+        )
+        self._forget_files(ref, what)
+        self._change(
+            "update results set state = 'ready' where (job_id, unit, attempt) = (?, ?, ?)"
+            " and not exists (select 1 from files where (job_id, unit, attempt) = (?, ?, ?))",
+            (*_key(ref), *_key(ref)),
+        )
+
+    def give_up(self, result: JobResult) -> None:
+        """Its files will never be there: this is to be told instead."""
+        self._forget_files(_ref(result))
+        self._change(
+            "update results set state = 'ready', result = ?"
+            " where (job_id, unit, attempt) = (?, ?, ?)",
             (encode(result), *_key(_ref(result))),
         )
 
-    def redirect(self, ref: Running, output: Output) -> bool:
+    def redirect(self, ref: Running, what: str, output: Output) -> bool:
         """Upload to ``output`` instead; False when nothing awaits that."""
         changed = self._change(
-            "update results set output = ? where state = 'uploading'"
-            " and job_id = ? and unit = ? and attempt = ?",
-            (_output_text(output), *_key(ref)),
+            "update files set output = ? where (job_id, unit, attempt) = (?, ?, ?) and what = ?",
+            (_output_text(output), *_key(ref), what),
         )
         return changed > 0
 
@@ -157,9 +208,9 @@ class Spool:
         """Forget a unit's result; an ack that names no unit or attempt means any of the job."""
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
-            self._forget_file(held)
+            self._forget_files(held)
             self._change(
-                "delete from results where job_id = ? and unit = ? and attempt = ?", _key(held)
+                "delete from results where (job_id, unit, attempt) = (?, ?, ?)", _key(held)
             )
         return bool(matching)
 
@@ -181,19 +232,20 @@ class Spool:
 
     def _remove_strays(self) -> None:
         """Files that no row names: an agent was killed between copying and keeping."""
-        named = {name for (name,) in self._rows.execute("select file from results").fetchall()}
-        for file in self._folder.glob("*.result"):
-            if str(file) not in named:
-                file.unlink()
+        named = {name for (name,) in self._rows.execute("select file from files").fetchall()}
+        for what in (RESULT, EVIDENCE):
+            for file in self._folder.glob(f"*.{what}"):
+                if str(file) not in named:
+                    file.unlink()
 
-    def take(self, file: Path, ref: Running) -> Taken:
+    def take(self, file: Path, ref: Running, what: str = RESULT) -> Taken:
         """Copy a plugin's ``file`` into the spool, hashing it on the way; for a thread.
 
         What a sandboxed program left is not trusted: a link is not followed. Raises NotAFile.
         """
         unit, attempt = _key(ref)[1:]
         name = hashlib.sha256(f"{ref.job_id}\n{unit}\n{attempt}".encode()).hexdigest()[:32]
-        target = self._folder / f"{name}.result"
+        target = self._folder / f"{name}.{what}"
         sum_, size = hashlib.sha256(), 0
         with open_plain(file) as source, target.open("wb") as copy:
             while chunk := source.read(_CHUNK):
@@ -203,12 +255,26 @@ class Spool:
             os.fsync(copy.fileno())
         return Taken(path=target, sha256=sum_.hexdigest(), size=size)
 
-    def _forget_file(self, ref: Running) -> None:
-        row = self._rows.execute(
-            "select file from results where job_id = ? and unit = ? and attempt = ?", _key(ref)
-        ).fetchone()
-        if row and row[0]:
-            Path(row[0]).unlink(missing_ok=True)
+    def _forget_files(self, ref: Running, what: str | None = None) -> None:
+        rows = self._rows.execute(
+            "select what, file from files where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
+        )
+        for each, file in rows.fetchall():
+            if what in (None, each):
+                self._change(
+                    "delete from files where (job_id, unit, attempt) = (?, ?, ?) and what = ?",
+                    (*_key(ref), each),
+                )
+                Path(file).unlink(missing_ok=True)
+
+
+def _with(result: JobResult, what: str, sent: Sent) -> JobResult:
+    """Where it lies: a fresh URL may have been for another key."""
+    if what == RESULT:
+        return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
+    assert result.evidence is not None, "it was kept with its evidence"
+    evidence: Evidence = attrs.evolve(result.evidence, part_sums=sent.part_sums)
+    return attrs.evolve(result, evidence=evidence)
 
 
 def _output_text(output: Output) -> bytes:

@@ -15,10 +15,19 @@ from rendertrust.node.attesting import Attester, utc
 from rendertrust.node.cache import Cache
 from rendertrust.node.plain import NotAFile
 from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
-from rendertrust.node.spool import Spool, Taken
+from rendertrust.node.spool import EVIDENCE, RESULT, Spool, Taken
 from rendertrust.node.staging import Staging
 from rendertrust.node.unit_log import UnitLog, clean
-from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Log, Preview, Running
+from rendertrust.protocol import (
+    Evidence,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Log,
+    Output,
+    Preview,
+    Running,
+)
 
 WITHOUT_OBJECT: Final = "none:"
 
@@ -153,48 +162,65 @@ def of_disk(fault: OSError) -> Failed:
 
 
 async def keep(unit: Unit, result: Result, spool: Spool, attester: Attester | None = None) -> None:
-    """Put a result into the spool, its file copied and hashed, the work signed."""
+    """Put a result into the spool, its files copied and hashed, the work signed."""
     if isinstance(result, Failed):
-        spool.put(failed(unit.ref, result), None, None)
+        spool.put(failed(unit.ref, result))
         return
-    taken: Taken | None = None
-    if result.file is not None:
-        try:
-            taken = await asyncio.to_thread(spool.take, result.file, unit.ref)
-        except NotAFile as fault:
-            broken = Failed(failure="node", error="the result cannot be read", detail=str(fault))
-            spool.put(failed(unit.ref, broken), None, None)
-            return
-        except OSError as fault:
-            spool.put(failed(unit.ref, of_disk(fault)), None, None)
-            return
     try:
-        told = _completed(unit, result, taken, attester)
+        made = await asyncio.to_thread(_taken, unit, result, spool)
+    except NotAFile as fault:
+        broken = Failed(failure="node", error="the result cannot be read", detail=str(fault))
+        spool.put(failed(unit.ref, broken))
+        return
+    except OSError as fault:
+        spool.put(failed(unit.ref, of_disk(fault)))
+        return
+    try:
+        told = _completed(unit, result, made, attester)
     except ValueError as fault:
         broken = Failed(
             failure="node", error="the plugin's figures break bounds", detail=str(fault)
         )
-        spool.put(failed(unit.ref, broken), None, None)
+        spool.put(failed(unit.ref, broken))
     else:
-        spool.put(told, taken, unit.dispatch.output)
+        spool.put(told, made)
 
 
-def _completed(
-    unit: Unit, result: Completed, taken: Taken | None, attester: Attester | None
-) -> JobResult:
-    dispatch, output = unit.dispatch, unit.dispatch.output
+Made = dict[str, tuple[Taken, Output]]
+
+
+def _taken(unit: Unit, result: Completed, spool: Spool) -> Made:
+    """What has a place to upload to, copied into the spool. Raises OSError, NotAFile."""
+    dispatch = unit.dispatch
+    places = {
+        RESULT: (result.file, dispatch.output),
+        EVIDENCE: (result.evidence, dispatch.evidence),
+    }
+    return {
+        what: (spool.take(file, unit.ref, what), output)
+        for what, (file, output) in places.items()
+        if file is not None and output is not None
+    }
+
+
+def _completed(unit: Unit, result: Completed, made: Made, attester: Attester | None) -> JobResult:
+    dispatch = unit.dispatch
+    # Without a place to upload to there is no object; the reference still wants a word here.
+    nowhere = (None, f"{WITHOUT_OBJECT}{dispatch.job_id}")
+    taken, place = (made[RESULT][0], made[RESULT][1].key) if RESULT in made else nowhere
+    proof = made[EVIDENCE][0] if EVIDENCE in made else None
     told = JobResult(
         job_id=dispatch.job_id,
         unit=dispatch.unit,
         attempt=dispatch.attempt,
         status="completed",
-        # Without a place to upload to there is no object; the reference still wants a word here.
-        result_ref=output.key if output and taken else f"{WITHOUT_OBJECT}{dispatch.job_id}",
+        result_ref=place,
         sha256=taken.sha256 if taken else None,
         size=taken.size if taken else None,
         work=result.work or None,
+        evidence=Evidence(sha256=proof.sha256, size=proof.size) if proof else None,
     )
-    signed = attester and attester.attest(dispatch, unit.begun, result, taken)
+    signed = attester and attester.attest(dispatch, unit.begun, result, taken, proof)
     if not signed:
         return told
     try:

@@ -6,16 +6,23 @@ from collections.abc import Callable
 from typing import Final
 
 import aiohttp
-import attrs
 
-from rendertrust.node import uploads
+from rendertrust.node import parts, uploads
 from rendertrust.node.plugin import Failed
 from rendertrust.node.settings import Settings
-from rendertrust.node.spool import Spool, Spooled
+from rendertrust.node.spool import Sent, Spool, Spooled
 from rendertrust.node.unit import failed
-from rendertrust.protocol import FromNode, JobResult, Running, UrlsRequest
+from rendertrust.protocol import (
+    FromNode,
+    JobResult,
+    PartsOffered,
+    PartsWanted,
+    Running,
+    UrlsRequest,
+)
 
 PARALLEL: Final = 2
+ANSWER_SECONDS: Final = 15.0  # for leave to put parts; then it is asked for again
 
 
 class Uploader:
@@ -41,6 +48,7 @@ class Uploader:
         self._something_to_tell = asyncio.Event()
         self._asked: set[Running] = set()
         self._sent_at: dict[Running, float] = {}
+        self._answers: dict[tuple[Running, str], asyncio.Future[PartsOffered]] = {}
 
     def wake(self) -> None:
         """Look at the spool again, now."""
@@ -58,9 +66,15 @@ class Uploader:
         self._asked.discard(ref)
         self.wake()
 
+    def take(self, ref: Running, offered: PartsOffered) -> None:
+        """Leave to put parts came."""
+        answer = self._answers.get((ref, offered.what))
+        if answer is not None and not answer.done():
+            answer.set_result(offered)
+
     def uploading(self) -> list[Running]:
         """Units that are done but not told yet: their leases want renewing."""
-        return [spooled.ref for spooled in self._spool.uploads()]
+        return list(dict.fromkeys(spooled.ref for spooled in self._spool.uploads()))
 
     async def run(self) -> None:
         """Upload and tell, for ever."""
@@ -96,11 +110,10 @@ class Uploader:
                     tasks.create_task(self._upload(spooled))
 
     async def _upload(self, spooled: Spooled) -> None:
-        outcome = await uploads.put(self._session, spooled.output, spooled.file)
+        outcome = await self._send_file(spooled)
         if isinstance(outcome, uploads.Stored):
-            # Where it lies: a fresh URL may have been for another key.
-            told = attrs.evolve(spooled.result, result_ref=spooled.output.key)
-            self._spool.uploaded(told)
+            sent = Sent(spooled.output.key, outcome.part_sums)
+            self._spool.uploaded(spooled.ref, spooled.what, sent)
             self._something_to_tell.set()
         elif isinstance(outcome, uploads.Refused):
             self._give_up(spooled, Failed(failure="gateway", error=outcome.reason))
@@ -115,9 +128,32 @@ class Uploader:
         else:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
+    async def _send_file(self, spooled: Spooled) -> uploads.Outcome:
+        """At once, or in parts where it is long and the gateway takes them."""
+        if not parts.in_parts(spooled):
+            return await uploads.put(self._session, spooled.output, spooled.file)
+
+        async def ask(wanted: PartsWanted) -> PartsOffered | None:
+            return await self._leave(spooled.ref, wanted)
+
+        return await parts.send(self._session, spooled, ask)
+
+    async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
+        """Leave to put parts; None: nobody answers."""
+        name = (ref, wanted.what)
+        answer = self._answers[name] = asyncio.get_running_loop().create_future()
+        asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer if self._send(asked) else None
+        except TimeoutError:
+            return None
+        finally:
+            del self._answers[name]
+
     def _give_up(self, spooled: Spooled, failure: Failed) -> None:
         self._narrate(f"upload of {spooled.ref.job_id} failed: {failure.error}")
-        self._spool.uploaded(failed(spooled.ref, failure))
+        self._spool.give_up(failed(spooled.ref, failure))
         self._something_to_tell.set()
 
     def _tell_all(self) -> None:

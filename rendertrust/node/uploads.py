@@ -1,4 +1,4 @@
-"""Putting a result where the gateway said: one PUT to a presigned URL."""
+"""Putting a result, or a piece of it, where the gateway said: PUTs to presigned URLs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from rendertrust.node.backoff import delays
-from rendertrust.protocol import Output
+from rendertrust.protocol import Output, PartPlace
 from rendertrust.taking import Taking
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
@@ -22,7 +22,11 @@ _AGAIN: Final = (408, 425, 429)
 
 @attrs.frozen
 class Stored:
-    """The object is there, by this PUT or by an earlier one of ours (412: our own first try)."""
+    """The object is there, by this PUT or by an earlier one of ours (412: our own first try); or
+    parts of it are, with these SHA-256s.
+    """
+
+    part_sums: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -39,19 +43,32 @@ class Unreachable:
 
 @attrs.frozen
 class Refused:
-    """The store will never take it."""
+    """The store will never take it; ``status`` is its answer, if it gave one."""
 
     reason: str
+    status: int | None = None
 
 
 Outcome = Stored | Expired | Unreachable | Refused
+GONE: Final = Refused("the result is gone from the spool")
 
 
 async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Outcome:
     """PUT ``file`` with exactly the given headers; tries a few times before Unreachable."""
+    try:
+        size = (await asyncio.to_thread(file.stat)).st_size
+    except FileNotFoundError:
+        return GONE
+    return await put_piece(session, output, file, (0, size))
+
+
+async def put_piece(
+    session: aiohttp.ClientSession, place: Output | PartPlace, file: Path, piece: tuple[int, int]
+) -> Outcome:
+    """The same for a piece of it: from which byte on, and how many."""
     outcome: Outcome = Unreachable("never tried")
     for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
-        outcome = await _put_once(session, output, file)
+        outcome = await _put_once(session, place, file, piece)
         if not isinstance(outcome, Unreachable):
             return outcome
         if attempt + 1 < TRIES:
@@ -59,19 +76,22 @@ async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Out
     return outcome
 
 
-async def _put_once(session: aiohttp.ClientSession, output: Output, file: Path) -> Outcome:
+async def _put_once(
+    session: aiohttp.ClientSession, place: Output | PartPlace, file: Path, piece: tuple[int, int]
+) -> Outcome:
+    start, size = piece
     try:
         with file.open("rb") as body:
-            size = file.stat().st_size  # noqa: ASYNC240 - one call
+            body.seek(start)
             # Encoded already: a second encoding would break the signature. Headers that were not
             # signed must not be added either.
             taking = Taking(TAKEN_SECONDS)
             async with (
                 taking.in_time(),
                 session.put(
-                    URL(output.url, encoded=True),
-                    data=taking.of(_chunks(body)) if size else b"",
-                    headers={**output.headers, "Content-Length": str(size)},
+                    URL(place.url, encoded=True),
+                    data=taking.of(_chunks(body, size)) if size else b"",
+                    headers={**place.headers, "Content-Length": str(size)},
                     skip_auto_headers=("Content-Type",),
                     timeout=TIMEOUT,
                     allow_redirects=False,
@@ -81,11 +101,12 @@ async def _put_once(session: aiohttp.ClientSession, output: Output, file: Path) 
     except (aiohttp.ClientError, TimeoutError) as fault:
         return Unreachable(type(fault).__name__)
     except FileNotFoundError:
-        return Refused("the result is gone from the spool")
+        return GONE
 
 
-async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    while size and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, size))):
+        size -= len(chunk)
         yield chunk
 
 
@@ -96,4 +117,5 @@ def _meaning(status: int, body: bytes) -> Outcome:
         return Expired()
     if status >= 500 or status in _AGAIN:
         return Unreachable(f"HTTP {status}")
-    return Refused(f"the object store answered {status}: {body.decode('utf-8', 'replace')}")
+    told = f"the object store answered {status}: {body.decode('utf-8', 'replace')}"
+    return Refused(told, status)

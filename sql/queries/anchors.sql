@@ -4,7 +4,7 @@
 -- All that a sender has sent and that is not over: what is pending, what is numbered from $3 on (the
 -- chain lost it), the newest contract, and the newest anchor, both of this epoch; in order of numbers.
 SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
-       block_hash
+       block_hash, (SELECT split_part(c.note, E'\n', 1) FROM checkpoints c WHERE c.size = t.size) AS origin
 FROM chain_transactions t
 WHERE chain_id = $1 AND sender = $2
   AND (state = 'PENDING' OR nonce >= $3
@@ -29,8 +29,8 @@ WHERE chain_id = $1 AND sender = $2 AND nonce = $3 AND hashes[cardinality(hashes
 RETURNING nonce;
 
 -- name: anchors_state
--- What became of it; $8: which of its forms is in the block, $9: the block.
-UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_hash = $8, block_hash = $9,
+-- What became of it; $8: which of its forms is in the block, $9: the block, $10: what was signed of it.
+UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_hash = $8, block_hash = $9, note = $10,
                               confirmed_at = CASE WHEN $4 = 'CONFIRMED' THEN $7::timestamptz END
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3;
 
@@ -55,11 +55,16 @@ WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity');
 -- name: anchors_covering
 -- The newest confirmed anchor that covers leaf $1, with its checkpoint.
 SELECT t.chain_id, t.contract, coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash,
-       t.block_number, t.block_hash, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
+       t.block_number, t.block_hash, t.note AS anchor, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
 FROM chain_transactions t
 JOIN checkpoints c ON c.size = t.size
 WHERE t.state = 'CONFIRMED' AND t.size > $1
 ORDER BY t.size DESC LIMIT 1;
+
+-- name: anchors_noted
+-- What was signed about the newest confirmed anchor.
+SELECT note FROM chain_transactions
+WHERE state = 'CONFIRMED' AND size IS NOT NULL AND note IS NOT NULL ORDER BY size DESC LIMIT 1;
 
 -- name: anchors_unknown
 -- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256 of them,

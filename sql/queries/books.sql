@@ -162,14 +162,19 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    result_key = n.result_key, result_sha256 = n.result_sha256,
                    result_size = n.result_size, verified = n.verified,
                    error_class = n.error_class, error_message = n.error_message,
-                   started_at = n.started_at, ended_at = n.ended_at, missing = n.missing
+                   started_at = n.started_at, ended_at = n.ended_at, missing = n.missing,
+                   copy_attempt = n.copy_attempt, copy_node_id = n.copy_node_id,
+                   copy_assigned_at = n.copy_assigned_at, copy_started_at = n.copy_started_at,
+                   copy_lease_until = n.copy_lease_until
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
-            $17::timestamptz[], $18::timestamptz[], $19::integer[])
+            $17::timestamptz[], $18::timestamptz[], $19::integer[], $20::integer[], $21::uuid[],
+            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
-           started_at, ended_at, missing)
+           started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
+           copy_started_at, copy_lease_until)
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert

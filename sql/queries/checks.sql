@@ -10,13 +10,13 @@ ORDER BY c.job_id, c.unit FOR UPDATE OF c;
 -- name: books_checks_insert
 -- What was delivered, and decided in the same batch perhaps.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
-                    node_signature, verified, operator, share_percent, window_seconds, opened_at, state,
-                    verdict, said, verifier_id, decided_at)
+                    node_signature, verified, operator, share_percent, window_seconds, opened_at,
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at)
 SELECT *
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
-            $14::bigint[], $15::timestamptz[], $16::text[], $17::text[], $18::text[], $19::uuid[],
-            $20::timestamptz[]);
+            $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[]);
 
 -- name: books_checks_decide
 -- What was found; once.
@@ -37,10 +37,40 @@ JOIN nodes n ON n.id = c.node_id
 WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
 ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
 
--- name: checks_of_node
--- The verdicts on a node's work in a class of machine, oldest first: of the newest $3.
-SELECT verdict FROM (
-    SELECT verdict, decided_at, job_id, unit FROM checks
-    WHERE node_id = $1 AND device_class = $2 AND state = 'DECIDED'
-    ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $3) c
-ORDER BY c.decided_at, c.job_id, c.unit;
+-- name: evidence_of_unit
+-- What lies beside the result of a unit of a job of user $3's, until it expires.
+SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
+FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN jobs j ON j.id = c.job_id
+WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
+  AND c.evidence_sha256 IS NOT NULL
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
+
+-- name: checks_records
+-- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
+-- first: 'v' is valid, 'm' a mismatch; those from before the node was released last, and since.
+SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
+       coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
+                FILTER (WHERE c.decided_at < n.released_at), '') AS before,
+       coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
+                FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
+FROM nodes n
+CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
+                    WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')) k
+CROSS JOIN LATERAL (SELECT decided_at, job_id, unit,
+                           CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
+                    FROM checks
+                    WHERE node_id = n.id AND device_class = k.device_class
+                      AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                    ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
+WHERE n.id = ANY($1::uuid[])
+GROUP BY n.id, n.released_at, k.device_class
+ORDER BY n.id, k.device_class;
+
+-- name: checks_page
+-- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out.
+SELECT job_id, unit, attempt, device_class, verdict, said, opened_at, decided_at
+FROM checks
+WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
+ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;

@@ -4,13 +4,15 @@
 -- name: books_earners
 -- Whose accounts are concerned: of earnings by unit ($1, $2), and of payouts by id ($3).
 SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
-FROM earnings WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+FROM earnings
+WHERE work = 'RENDER' AND (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
 UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[]);
 
 -- name: books_earnings_lock
 -- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
 SELECT ARRAY(SELECT e FROM earnings e
-             WHERE (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+             WHERE e.work = 'RENDER'
+               AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY e.job_id, e.unit FOR UPDATE OF e) AS earnings,
        ARRAY(SELECT d FROM disputes d
              WHERE (d.job_id, d.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
@@ -29,16 +31,17 @@ CROSS JOIN LATERAL (SELECT amount FROM earnings
 GROUP BY o.id;
 
 -- name: books_earnings_insert
--- New shares.
-INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at)
+-- New shares, and what was paid for checks.
+INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at,
+                      work, attempt)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[],
-                     $7::text[], $8::timestamptz[], $9::timestamptz[]);
+                     $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::integer[]);
 
 -- name: books_earnings_update
 -- What changes of a share, but for its payout.
 UPDATE earnings e SET state = n.state, operator_id = n.operator_id
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
-WHERE e.job_id = n.job_id AND e.unit = n.unit;
+WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
 
 -- name: books_earnings_take
 -- The shares that a new payout ($1, to $2) pays, or is to pay: $3 says what they are then.

@@ -3,7 +3,8 @@
 -- name: fleet_page
 -- Of the newest $4 that match, a page, sorted by $5 ('-' before it: the greatest first). $2: a part of
 -- its name, of one of its capabilities or of its owner's e-mail, or the beginning of its id; $3: its
--- status or its standing. With what each works on, and what it earned since $6.
+-- status or its standing. With what each works on, and what it earned since $6. $9: the nodes with a
+-- socket here, in the order that 'pong' asks for.
 WITH found AS (
     SELECT n.*, u.email FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
     WHERE ($1::uuid IS NULL OR n.owner_id = $1)
@@ -27,6 +28,10 @@ WITH found AS (
                  SELECT coalesce(sum(e.amount), 0) * CASE $5 WHEN 'earned' THEN 1 ELSE -1 END FROM earnings e
                  WHERE e.operator_id = f.owner_id AND e.node_id = f.id AND e.earned_at >= $6
                    AND e.state <> 'REVERSED') END,
+             CASE WHEN $5 IN ('work', '-work') THEN (
+                 SELECT count(*) * CASE $5 WHEN 'work' THEN 1 ELSE -1 END FROM units u
+                 WHERE u.node_id = f.id AND u.ended_at IS NULL AND u.state <> 'QUEUED') END,
+             CASE WHEN $5 IN ('pong', '-pong') THEN array_position($9::uuid[], f.id) END NULLS LAST,
              f.created_at DESC, f.id DESC
     LIMIT $7 OFFSET $8
 ), earned AS (
@@ -54,6 +59,8 @@ ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
          CASE $5 WHEN 'seen' THEN p.seen_at WHEN 'created' THEN p.created_at END,
          CASE $5 WHEN '-seen' THEN p.seen_at END DESC NULLS LAST,
          CASE $5 WHEN 'earned' THEN coalesce(e.amount, 0) WHEN '-earned' THEN -coalesce(e.amount, 0) END,
+         CASE $5 WHEN 'work' THEN coalesce(w.units, 0) WHEN '-work' THEN -coalesce(w.units, 0) END,
+         CASE WHEN $5 IN ('pong', '-pong') THEN array_position($9::uuid[], p.id) END NULLS LAST,
          p.created_at DESC, p.id DESC;
 
 -- name: fleet_counts

@@ -291,6 +291,15 @@ FROM checkpoints c LEFT JOIN log_head h ON true
 WHERE c.size > coalesce(h.size, 0) OR NOT EXISTS (SELECT FROM log_keys)
 ORDER BY c.size LIMIT $1;
 
+-- name: fsck_i8_numbers
+-- Checkpoints are numbered without a hole, as many as the log's head has counted.
+SELECT 'checkpoint number ' || n.number AS subject,
+       'is missing: of ' || h.checkpoints || ' that were signed, after that of '
+           || coalesce((SELECT max(c.size) FROM checkpoints c WHERE c.number < n.number), 0) || ' leaves' AS found
+FROM log_head h, LATERAL generate_series(1, h.checkpoints) AS n (number)
+WHERE NOT EXISTS (SELECT FROM checkpoints c WHERE c.number = n.number)
+ORDER BY n.number LIMIT $1;
+
 -- name: fsck_i11_purchases
 -- A paid purchase was credited once, to its buyer; nothing else was credited for a session.
 SELECT 'session ' || coalesce(p.session, t.reference) AS subject,

@@ -6,11 +6,30 @@ SELECT 'unit ' || coalesce(e.job_id || ':' || e.unit, t.reference) AS subject,
        CASE WHEN e.id IS NULL THEN 'earned ' || t.amount || ', which is nobody''s share'
             WHEN t.id IS NULL THEN 'a share of ' || e.amount || ' that was not booked'
             ELSE 'a share of ' || e.amount || ', booked ' || t.amount END AS found
-FROM earnings e
+FROM (SELECT id, job_id, unit, amount FROM earnings WHERE work = 'RENDER') e
 FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'EARNING') t
        ON t.reference = 'job:' || e.job_id || ':' || e.unit
 WHERE e.amount IS DISTINCT FROM t.amount
 ORDER BY e.job_id, e.unit, t.id LIMIT $1;
+
+-- name: fsck_i4_checks
+-- What was paid for a check is what was booked, to the owner of a node that looked: of an attempt that
+-- has its verdict, and not of the node's own owner.
+SELECT coalesce('check ' || e.job_id || ':' || e.unit || ':' || e.attempt, t.reference) AS subject,
+       'paid ' || coalesce(e.amount, 0) || ' to ' || coalesce(e.account, 'nobody') || ', booked '
+           || coalesce(t.amount, 0) || ' to ' || coalesce(t.account, 'nobody') || '; its check is '
+           || coalesce(c.verdict, 'without a verdict') AS found
+FROM (SELECT job_id, unit, attempt, amount, operator_id, 'operator:' || operator_id AS account,
+             'check:' || job_id || ':' || unit || ':' || attempt AS reference
+      FROM earnings WHERE work = 'CHECK') e
+FULL JOIN (SELECT t.amount, t.reference, a.name AS account
+           FROM transfers t JOIN accounts a ON a.id = t.credit WHERE t.kind = 'CHECK') t
+       ON t.reference = e.reference AND t.account = e.account
+LEFT JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = e.attempt
+LEFT JOIN nodes n ON n.id = c.node_id
+WHERE e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
+   OR n.owner_id = e.operator_id
+ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_owed
 -- What lies on an operator's account, or in suspense, is what is pending and payable to him.
@@ -32,7 +51,7 @@ SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
            || ', share ' || coalesce(e.state, 'none') || ', reversed ' || coalesce(v.amount, 0)
            AS found
 FROM disputes d
-LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 LEFT JOIN (SELECT substr(reference, strpos(reference, ':')) AS unit, sum(amount) AS amount
            FROM transfers
            WHERE kind = 'REFUND' AND (reference LIKE 'job:%' OR reference LIKE 'dispute:%')
@@ -104,7 +123,7 @@ SELECT 'transfer ' || t.id AS subject,
            || coalesce(e.operator_id::text, 'nobody') AS found
 FROM transfers t
 JOIN accounts a ON a.id = t.credit
-LEFT JOIN earnings e ON t.reference = 'job:' || e.job_id || ':' || e.unit
+LEFT JOIN earnings e ON t.reference = 'job:' || e.job_id || ':' || e.unit AND e.work = 'RENDER'
 WHERE t.kind = 'CLAIM'
   AND (e.amount IS DISTINCT FROM t.amount OR a.name IS DISTINCT FROM 'operator:' || e.operator_id)
 ORDER BY t.id LIMIT $1;

@@ -220,10 +220,28 @@ CROSS JOIN LATERAL regexp_match(
     t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
 LEFT JOIN units u ON u.job_id = m[1]::uuid AND u.number = m[2]::integer
 LEFT JOIN holds h ON h.reference = t.reference
-LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number
+LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number AND e.work = 'RENDER'
 WHERE t.kind = 'EARNING'
   AND (u.state IS DISTINCT FROM 'COMPLETED' OR u.verified IS DISTINCT FROM true
        OR t.amount > coalesce(h.settled, 0) OR e.amount IS DISTINCT FROM t.amount)
+ORDER BY t.id LIMIT $1;
+
+-- name: since_transfers_i4_checks
+-- What was paid for a check is what its owner was noted for, and the attempt has its verdict.
+SELECT 'transfer ' || t.id AS subject,
+       'paid ' || t.amount || ' to ' || a.name || ' for ' || t.reference || ', noted '
+           || coalesce(e.amount, 0) || '; its check is ' || coalesce(c.verdict, 'without a verdict')
+           AS found
+FROM unnest($2::bigint[]) AS n (id)
+JOIN transfers t ON t.id = n.id
+JOIN accounts a ON a.id = t.credit
+CROSS JOIN LATERAL regexp_match(
+    t.reference, '^check:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9}):([0-9]{1,9})$') AS m
+LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.attempt = m[3]::integer
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
+                    AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
+WHERE t.kind = 'CHECK'
+  AND (e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked')
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_refunds
@@ -275,7 +293,7 @@ JOIN transfers t ON t.id = n.id
 JOIN accounts a ON a.id = t.credit
 CROSS JOIN LATERAL regexp_match(
     t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
-LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.work = 'RENDER'
 WHERE t.kind = 'CLAIM'
   AND (e.amount IS DISTINCT FROM t.amount OR a.name IS DISTINCT FROM 'operator:' || e.operator_id)
 ORDER BY t.id LIMIT $1;

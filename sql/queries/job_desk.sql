@@ -80,7 +80,7 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
-        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING')) AS held
+        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held
 FROM jobs j
 JOIN users u ON u.id = j.user_id
 LEFT JOIN nodes n ON n.id = j.node_id
@@ -90,8 +90,10 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 -- Its units as they are, 100 at most.
 SELECT w.number, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at, w.started_at,
        w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
-       w.result_size, w.result_sha256
+       w.result_size, w.result_sha256, c.verdict, c.said,
+       EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
 FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = w.attempt
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_frames
@@ -99,6 +101,7 @@ WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 -- all of them cost and how many of them there are.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
+       EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
        coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
        (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged
 FROM units w LEFT JOIN nodes n ON n.id = w.node_id
@@ -112,8 +115,9 @@ WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT
 -- name: job_desk_attempts
 -- Attempts that came to nothing, oldest first, 100 at most.
 SELECT a.number, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at, a.ended_at,
-       a.error_class, a.error
+       a.error_class, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN nodes n ON n.id = a.node_id
+LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = a.attempt
 WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 
 -- name: job_desk_holds

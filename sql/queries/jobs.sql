@@ -82,7 +82,7 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
                              WHERE x.job_id = u.job_id AND x.unit = u.number)
             THEN u.result_key END AS result_key,
        u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
-       u.assigned_at, u.started_at, u.ended_at
+       u.assigned_at, u.started_at, u.ended_at, u.copy_node_id
 FROM units u WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 

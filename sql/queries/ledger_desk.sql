@@ -12,52 +12,24 @@ WHERE a.name = ANY($1::text[])
              unnest(ARRAY['user:', 'operator:', 'debt:']) AS kind))
 ORDER BY a.id LIMIT 100;
 
--- name: ledger_desk_all
--- Of the newest $4 entries of every account below the number $1, a page ($6, from $7), sorted by $5 ('-'
--- before it: the greatest first): of one kind ($2) if given, whose reference has $3 in it.
+-- name: ledger_desk_page
+-- Of the newest $4 entries below the number $1, of some accounts ($8) or, null, of every one, a page ($6,
+-- from $7), sorted by $5 ('-' before it: the greatest first): of one kind ($2) if given, whose reference has
+-- $3 in it. Of some accounts each is read from its end, as far as is looked.
 WITH found AS (
-    SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
-    FROM entries e JOIN transfers t ON t.id = e.transfer_id
-    WHERE ($1::bigint IS NULL OR e.entry_id < $1)
-      AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
-    ORDER BY e.entry_id DESC LIMIT $4
-), rich AS (
-    SELECT f.*, a.name AS account, u.email
-    FROM found f
-    JOIN accounts a ON a.id = f.account_id
-    LEFT JOIN users u ON u.id = CASE WHEN a.name ~ '^(user|operator|debt):[0-9a-f-]{36}$'
-                                 THEN split_part(a.name, ':', 2)::uuid END
-), shown AS (
-    SELECT r.*, row_number() OVER (
-        ORDER BY CASE $5::text WHEN 'kind' THEN r.kind WHEN 'account' THEN coalesce(r.email, r.account) END,
-                 CASE $5 WHEN '-kind' THEN r.kind WHEN '-account' THEN coalesce(r.email, r.account) END DESC NULLS LAST,
-                 CASE $5 WHEN 'amount' THEN r.amount WHEN 'after' THEN r.after WHEN 'entry_id' THEN r.entry_id END,
-                 CASE $5 WHEN '-amount' THEN r.amount WHEN '-after' THEN r.after END DESC NULLS LAST,
-                 CASE $5 WHEN 'created_at' THEN r.created_at END,
-                 r.entry_id DESC
-    ) AS place
-    FROM rich r
-    ORDER BY place LIMIT $6 OFFSET $7
-)
-SELECT s.entry_id, s.account, s.email, s.kind, s.amount, s.after, s.reference, s.description,
-       s.created_at, l.leaf_index,
-       (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
-       (SELECT x.confirmed_at FROM chain_transactions x
-        WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
-FROM shown s
-LEFT JOIN leaves l ON l.entry_id = s.entry_id
-ORDER BY s.place;
-
--- name: ledger_desk_of
--- The same of some accounts ($8): each from its end, as far as is looked.
-WITH found AS (
-    SELECT e.* FROM unnest($8::bigint[]) AS of_account (id), LATERAL (
+    (SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
+     FROM entries e JOIN transfers t ON t.id = e.transfer_id
+     WHERE $8::bigint[] IS NULL AND ($1::bigint IS NULL OR e.entry_id < $1)
+       AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
+     ORDER BY e.entry_id DESC LIMIT $4)
+    UNION ALL
+    (SELECT e.* FROM unnest($8) AS of_account (id), LATERAL (
         SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
         FROM entries e JOIN transfers t ON t.id = e.transfer_id
-        WHERE e.account_id = of_account.id AND ($1::bigint IS NULL OR e.entry_id < $1)
-          AND ($2::text IS NULL OR t.kind = $2) AND ($3::text = '' OR position($3 IN t.reference) > 0)
+        WHERE e.account_id = of_account.id AND ($1 IS NULL OR e.entry_id < $1)
+          AND ($2 IS NULL OR t.kind = $2) AND ($3 = '' OR position($3 IN t.reference) > 0)
         ORDER BY e.version DESC LIMIT $4) e
-    ORDER BY e.entry_id DESC LIMIT $4
+     ORDER BY e.entry_id DESC LIMIT $4)
 ), rich AS (
     SELECT f.*, a.name AS account, u.email
     FROM found f

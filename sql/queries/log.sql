@@ -57,13 +57,14 @@ SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
 -- name: log_head_write
 -- Where the log ends now.
-UPDATE log_head h SET size = n.size, root = n.root, covered = n.covered
-FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) AS n (size, root, covered);
+UPDATE log_head h SET size = n.size, root = n.root, covered = n.covered, checkpoints = h.checkpoints + n.signed
+FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[]) AS n (size, root, covered, signed);
 
 -- name: log_checkpoint_insert
--- A checkpoint.
-INSERT INTO checkpoints (size, root, at, note)
-SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]);
+-- A checkpoint, numbered after the one before: in one statement with the head, which counts it.
+INSERT INTO checkpoints (size, root, at, note, number)
+SELECT c.*, (SELECT checkpoints + 1 FROM log_head)
+FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]) AS c;
 
 -- name: log_keys_insert
 -- A key that signs from now on.
@@ -112,6 +113,11 @@ JOIN accounts a ON a.id = e.account_id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id = $3::uuid))
   AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
+
+-- name: log_orphan
+-- The leaf of an entry that is not in the books.
+SELECT leaf_index FROM leaves l WHERE entry_id = $1
+AND NOT EXISTS (SELECT FROM entries e WHERE e.entry_id = l.entry_id);
 
 -- name: log_checkpoint_newest
 -- The newest checkpoint.

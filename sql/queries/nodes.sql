@@ -106,7 +106,16 @@ SELECT count(*) FROM nodes;
 -- What somebody says about a node; no row when somebody else said something since version $2.
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
-    standing_at = now()
+    standing_at = now(),
+    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 <> 'REVOKED' THEN now() ELSE released_at END
 WHERE id = $1 AND standing_version = $2
 RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at;
+
+-- name: node_quarantine
+-- The gateway's own word, for what checks found; no row where the node gets no strangers' work anyhow.
+UPDATE nodes
+SET standing = 'QUARANTINED', standing_version = standing_version + 1, standing_reason = $2,
+    standing_by = NULL, standing_at = now()
+WHERE id = $1 AND standing IN ('ACTIVE', 'DRAINING')
+RETURNING standing, standing_version;

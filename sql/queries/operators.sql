@@ -4,8 +4,9 @@
 -- A page of an operator's shares, newest first: those older than share $4, if there is one; in
 -- state $5 alone where it is given.
 SELECT e.id, e.job_id, e.unit, e.node_id, e.amount, e.state, e.earned_at, e.payable_at, e.payout_id,
+       e.work,
        EXISTS (SELECT FROM disputes d
-               WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed
+               WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed
 FROM earnings e
 WHERE e.operator_id = $1 AND (e.earned_at, e.id) < (
       coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),
@@ -61,7 +62,7 @@ SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 -- dispute $3, with whose share it is; $4 at most, those after the first $5.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
   AND (d.opened_at, d.id) < (
       coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
@@ -77,14 +78,14 @@ WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2);
 -- One dispute.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.id = $1;
 
 -- name: dispute_of_unit
 -- The dispute of a unit.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.job_id = $1 AND d.unit = $2;
 
 -- name: statement_at
@@ -105,15 +106,20 @@ GROUP BY t.kind;
 -- name: statement_lines
 -- Those entries, oldest first, $4 at most.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
-       u.job_id, u.number AS unit, u.node_id,
+       u.job_id, u.number AS unit,
+       CASE WHEN t.kind = 'CHECK' THEN c.node_id ELSE u.node_id END AS node_id,
        CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 LEFT JOIN units u
-       ON u.job_id = CASE WHEN t.reference LIKE 'job:%'
+       ON u.job_id = CASE WHEN t.reference LIKE 'job:%' OR t.kind = 'CHECK'
                           THEN split_part(t.reference, ':', 2)::uuid END
-      AND u.number = CASE WHEN t.reference LIKE 'job:%'
+      AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.kind = 'CHECK'
                           THEN split_part(t.reference, ':', 3)::integer END
+LEFT JOIN earnings c
+       ON t.kind = 'CHECK' AND c.work = 'CHECK' AND c.operator_id = $1 AND c.job_id = u.job_id
+      AND c.unit = u.number AND c.attempt = CASE WHEN t.kind = 'CHECK'
+                                                 THEN split_part(t.reference, ':', 4)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3
 ORDER BY e.version LIMIT $4;

@@ -7,6 +7,8 @@
 SELECT * FROM (
     SELECT w.* FROM work w WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
     UNION ALL
+    SELECT c.* FROM work_copies c
+    UNION ALL
     SELECT n.* FROM jobs j
     CROSS JOIN LATERAL (SELECT w.* FROM work w
                         WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
@@ -14,7 +16,7 @@ SELECT * FROM (
                         ORDER BY w.place LIMIT $1) n
     WHERE j.completed_at IS NULL
 ) o
-ORDER BY o.queued_at, o.job, o.place, o.unit;
+ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 
 -- name: work_ready
 -- Of each of the jobs $1 the next $2 units that may be given to a node.
@@ -34,14 +36,19 @@ SELECT count(*) FROM units WHERE ended_at IS NULL AND state = 'RUNNING';
 -- The units that are DISPATCHED or RUNNING on a node, oldest assignment first.
 SELECT w.* FROM work w
 WHERE w.node = $1 AND w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
-ORDER BY w.assigned_at, w.job, w.unit;
+UNION ALL
+SELECT c.* FROM work_copies c WHERE c.node = $1
+ORDER BY assigned_at, job, unit;
 
 -- name: work_lost
 -- Units whose lease ran out by $1, or that were assigned before $2 and never sent.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
   AND (w.lease_until <= $1 OR (w.lease_until IS NULL AND w.assigned_at < $2))
-ORDER BY w.job, w.unit;
+UNION ALL
+SELECT c.* FROM work_copies c
+WHERE c.lease_until <= $1 OR (c.lease_until IS NULL AND c.assigned_at < $2)
+ORDER BY job, unit, attempt;
 
 -- name: work_waiting
 -- Units in the queue of which nothing was heard since $1: of the one unit of a job since it was queued;
@@ -60,6 +67,28 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestampt
 WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
   AND u.node_id = n.node_id AND coalesce(u.state IN ('DISPATCHED', 'RUNNING'), false)
 RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
+
+-- name: work_renew_copies
+-- The same of attempts beside another one: one statement changes a row once, and both may be told.
+UPDATE units u SET copy_lease_until = n.until
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestamptz[])
+     AS n (job_id, number, attempt, node_id, until)
+WHERE u.job_id = n.job_id AND u.number = n.number AND u.copy_attempt = n.attempt
+  AND coalesce(u.copy_node_id = n.node_id, false)
+RETURNING u.job_id AS job, u.number AS unit, u.copy_attempt AS attempt, u.copy_node_id AS node;
+
+-- name: work_done
+-- Of each of the jobs $1 the $2 units that were completed last, and how long each was at work; waiting for a
+-- verdict is no work.
+SELECT d.* FROM unnest($1::uuid[]) AS j (id)
+CROSS JOIN LATERAL (
+    SELECT u.job_id AS job, u.frames, u.tile IS NOT NULL AS is_tile,
+           extract(epoch FROM coalesce(c.opened_at, u.ended_at)
+                              - greatest(u.started_at, u.assigned_at))::double precision AS seconds
+    FROM units u
+    LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+    WHERE u.job_id = j.id AND u.state = 'COMPLETED'
+    ORDER BY u.ended_at DESC LIMIT $2) d;
 
 -- name: work_healthy_nodes
 -- The nodes that may be given work.

@@ -1,9 +1,12 @@
-"""Run a demo and tell what it changed outside its data folder.
+"""Run a demo and tell what it changed outside its data folder, and what of it is still alive.
+
+Words: a folder that gets what the demo made, and options of the demo.
 
 As root, in a mount namespace of its own, the folders that everybody writes to are empty ones of its
 own; otherwise what others do there meanwhile would be taken for the demo's.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -14,7 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.acceptance.gateway import ROOT
+from tests.acceptance.gateway import ROOT, alive_in
+from tests.until import until
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
 # What Python, git and other tests write beside the sources.
@@ -70,6 +74,8 @@ def difference(before: Listing, after: Listing) -> dict[str, list[str]]:
 
 
 def main() -> int:
+    taken, *words = sys.argv[1:]
+    out = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)  # its path may be covered soon
     folders = [ROOT, Path("/etc")]
     if os.geteuid() == 0:
         shared = covered((ROOT, Path(sys.prefix), Path(sys.base_prefix)))
@@ -81,12 +87,23 @@ def main() -> int:
     home.mkdir(0o700)
     folders.append(home)
     before = listing(folders, data)
-    demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data)]
+    demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data), *words]
     ended = subprocess.run(demo, cwd=ROOT, env=os.environ | {"HOME": str(home)}, check=False)
     found = difference(before, listing(folders, data))
+    found["alive"] = asyncio.run(left_of(data))
+    shutil.copytree(data / "out", f"/proc/self/fd/{out}", dirs_exist_ok=True)
     sys.stdout.write(json.dumps(found) + "\n")
     shutil.rmtree(base)
     return ended.returncode
+
+
+async def left_of(data: Path) -> list[str]:
+    """Processes that do not end."""
+    try:
+        await until(lambda: not alive_in(data), within=20)
+    except AssertionError:
+        return [str(pid) for pid in alive_in(data)]
+    return []
 
 
 if __name__ == "__main__":

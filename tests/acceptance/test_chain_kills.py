@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway, alive_in, running_gateway
+from tests.acceptance.test_chain_restore import entry_of
 from tests.readers import Person
 from tests.until import until
 
@@ -55,8 +56,7 @@ async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """A new entry is verified on the chain, whatever was before; numbers have no hole."""
     person = Person(http, gateway.url)
     await person.register()
-    _, history = await person.call("GET", "/credits/history")
-    path = f"/ledger/{history['entries'][0]['entry_id']}/verify"
+    path = f"/ledger/{await entry_of(person)}/verify"
 
     async def done() -> bool:
         status, found = await person.call("GET", path)
@@ -123,12 +123,25 @@ def chain_of(gateway: Gateway) -> list[int]:
 
 
 async def people(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """One after the other comes, while the gateway lives."""
     while gateway.process is not None and gateway.process.returncode is None:
         try:
-            await Person(http, gateway.url).register()
+            await newcomer(http, gateway)
         except (aiohttp.ClientError, KeyError):
             return
-        await asyncio.sleep(0.2)
+
+
+async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Somebody registers, until that stands in the log."""
+    person = Person(http, gateway.url)
+    await person.register()
+    entry = await entry_of(person)
+
+    async def logged() -> bool:
+        status, _ = await person.call("GET", f"/ledger/{entry}/proof")
+        return status == 200
+
+    await until(logged)
 
 
 async def test_the_chains_node_dies_and_loses_its_newest_blocks(gateway: Gateway) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import struct
-import sys
-from asyncio.subprocess import PIPE, STDOUT
+import tempfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,37 +13,34 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.acceptance.gateway import ROOT, alive_in
+from tests.acceptance.checkout import Checkout, at_home
+from tests.acceptance.gateway import alive_in
 from tests.engines import engine_folder
 from tests.integration.node.test_video import boxes
 from tests.ssim import ssim
 from tests.until import until
 
+pytestmark = [pytest.mark.render, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parent / "reference" / "demo.png"
-SECONDS = 560.0
 
 
-async def run_demo(folder: Path, *words: str) -> tuple[int, str]:
-    """``rendertrust demo --exit`` with a data folder of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(folder)),
-        *words,
-        cwd=ROOT,
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-    async with asyncio.timeout(SECONDS):
-        said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home that nobody but its owner can enter."""
+    with tempfile.TemporaryDirectory(prefix="home-") as folder:
+        yield Path(folder)
 
 
-@pytest.mark.render
-@pytest.mark.timeout(600)
-async def test_two_demos_at_once_each_end_with_the_picture_and_its_price() -> None:
+async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
+    return await checkout.rendertrust("demo", "--exit", "--data", str(data))
+
+
+async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
+    """One of them out of a checkout in a home that is closed to others."""
+    closed = at_home(home)
     with engine_folder() as base:
         folders = [base / "one", base / "two"]
-        for code, said in await asyncio.gather(*map(run_demo, folders)):
+        for code, said in await asyncio.gather(*map(run_demo, (Checkout(), closed), folders)):
             assert code == 0, said
             assert "10.0000 credits were held, 10.0000 charged" in said
             assert "100.0000 before, 90.0000 after" in said
@@ -52,6 +50,12 @@ async def test_two_demos_at_once_each_end_with_the_picture_and_its_price() -> No
             check_picture(folder / "out" / "frame-0001.png")
             check_film(folder / "out")
         await until(lambda: not alive_in(base), within=20)
+    # What the engines' account cannot enter is named, with what to do; its owner's engines can.
+    if os.geteuid() == 0:
+        code, said = await closed.rendertrust("serve", "--data", str(home / "data"))
+        assert code == 1, said
+        assert said.splitlines()[-1].startswith(f"rendertrust: {home} is closed to the user ")
+        assert f"chmod o+x {home}" in said
 
 
 def check_picture(path: Path) -> None:
@@ -79,20 +83,25 @@ def check_film(folder: Path) -> None:
     assert length / scale == pytest.approx(1.0, abs=1e-3)
 
 
-@pytest.mark.render
-@pytest.mark.timeout(600)
-async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole() -> None:
-    with engine_folder() as base:
-        folder = base / "chaos"
-        code, said = await run_demo(folder, "--chaos", "--json")
-        assert code == 0, said
-        told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-        assert [each["text"] for each in told if each["event"] == "chaos"] == [
-            "node-2 is killed while it renders",
-            "node-2 comes back",
-        ]
-        done = told[-1]
-        assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
-        assert done["attempts"] >= 4, "what it had and lost was done by another attempt"
-        check_film(folder / "out")
-        await until(lambda: not alive_in(base), within=20)
+async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
+    tmp_path: Path,
+) -> None:
+    """And nothing is changed outside the data folder but for Python's byte code."""
+    program = ("tests.acceptance.footprint", str(tmp_path), "--chaos", "--json")
+    code, said = await Checkout().run(*program, before=undisturbed())
+    assert code == 0, said
+    *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert [each["text"] for each in told if each["event"] == "chaos"] == [
+        "node-2 is killed while it renders",
+        "node-2 comes back",
+    ]
+    done = told[-1]
+    assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
+    assert done["attempts"] >= 4, "what it had and lost was done by another attempt"
+    check_film(tmp_path)
+    assert changes == {"came": [], "went": [], "changed": [], "alive": []}
+
+
+def undisturbed() -> tuple[str, ...]:
+    """A view of the file systems in which the program finds folders that nobody else uses."""
+    return ("unshare", "--mount", "--propagation", "private") if os.geteuid() == 0 else ()

@@ -122,7 +122,8 @@ async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
     assert again.estimate is not None
     assert again.estimate.likely == pytest.approx(2 * estimate.likely, rel=0.5)
     quote = await client.quote("render", scene, frames="1-10")
-    assert quote.preflight == attrs.evolve(found, nodes=quote.preflight and quote.preflight.nodes)
+    assert quote.preflight is not None
+    assert quote.preflight == attrs.evolve(found, nodes=quote.preflight.nodes)
     placed = await client.dispatch("render", scene, {"frame": 3})
     assert (await client.wait(placed.job_id, within=WITHIN)).status == "COMPLETED"
 

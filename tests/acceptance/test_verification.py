@@ -1,7 +1,6 @@
 """A frame by a real agent waits for its verdict, which the gateway's own verifier node brings."""
 
-import io
-import zipfile
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from rendertrust.client import AsyncClient, Tokens
 from rendertrust.receipt_check import read_picture, verify_receipt
 from tests.acceptance.agent import enrolled_agent
 from tests.acceptance.gateway import Gateway, running_gateway
@@ -57,13 +57,18 @@ async def test_a_frame_is_paid_for_once_it_was_checked(
         assert found["charged"] == "10.0000"
     _, receipt = await creator.call("GET", f"/jobs/{job}/receipt")
     assert receipt["receipt"]["verdict"] == "exact"
-    delivered = tmp_path / "delivered.zip"
+    delivered = tmp_path / "delivered.png"
     delivered.write_bytes(await creator.result(job))
     verdict = verify_receipt(receipt, picture=read_picture(delivered))
     assert verdict.holds, verdict
-    with zipfile.ZipFile(delivered) as packed:
-        [picture] = [name for name in packed.namelist() if name.endswith(".png")]
-        with Image.open(io.BytesIO(packed.read(picture))) as image:
-            assert image.size == (160, 90)
+    assert "pixels" in [step.name for step in verdict.steps]
+    with Image.open(delivered) as image:
+        assert image.size == (160, 90)
+    async with AsyncClient(gateway.url, tokens=Tokens(creator.token, "")) as client:
+        evidence = await client.download_evidence(job, tmp_path)
+    assert evidence.name == f"{job}-0-evidence.exr"
+    proof = receipt["receipt"]["work"]["measured"]["evidence"]
+    content = evidence.read_bytes()
+    assert proof == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     code, said = await gateway.fsck()
     assert code == 0, said

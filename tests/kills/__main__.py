@@ -14,14 +14,15 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from uuid import uuid4
 
 from tests.acceptance.gateway import Gateway
+from tests.kills.checks import verdicts
 from tests.kills.mistake import MISTAKES, gateway_with, tells_of
 from tests.kills.plan import ROUND, VICTIMS
-from tests.kills.run import SETTINGS, Order, Round, rest, rounds
+from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
 
 SHOWN_MAX = 20
 CHARACTERS_MAX = 600
@@ -32,7 +33,7 @@ def main() -> int:
     victims = (given.victim,) if given.victim else ROUND
     order = Order(given.seed, given.kills, given.acknowledged, victims, given.clients)
     say(f"seed {order.seed}: {order.kills} kills, {order.acknowledged} answers before each")
-    return asyncio.run(run(order, given.mistake))
+    return asyncio.run(run(order, given.mistake, VERIFIED if given.verified else SETTINGS))
 
 
 def arguments() -> argparse.Namespace:
@@ -45,18 +46,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=2, choices=range(1, 9))
     parser.add_argument("--victim", choices=VICTIMS, help="always this one")
     parser.add_argument(
+        "--verified", action="store_true", help="frames wait for a verdict; checks are under way"
+    )
+    parser.add_argument(
         "--mistake", choices=MISTAKES, help="in the gateway: kill until it is found, it must be"
     )
     return parser.parse_args()
 
 
-async def run(order: Order, mistake: str | None) -> int:
+async def run(order: Order, mistake: str | None, settings: Mapping[str, str]) -> int:
     done: list[Round] = []
-    async with gateway_with(mistake, **SETTINGS) as gateway:
+    async with gateway_with(mistake, **settings) as gateway:
         async with aclosing(rounds(gateway, order)) as going:
             async for each in going:
                 done.append(each)
                 show(each)
+                if settings is VERIFIED:
+                    say(f"    verdicts: {counted(await verdicts(gateway))}")
                 if mistake is not None and tells_of(mistake, each):
                     say(f"{mistake} was found by kill {len(done)}")
                     return 0

@@ -1,6 +1,7 @@
 """After a kill: what was acknowledged, held against what the gateway shows."""
 
 import asyncio
+from collections import Counter
 from random import Random
 from typing import Final
 
@@ -127,6 +128,20 @@ async def told_faults(gateway: Gateway) -> list[str]:
     finally:
         await connection.close()
     return [f"{words}: {rows[:3]}" for words, rows in found.items()]
+
+
+async def verdicts(gateway: Gateway) -> Counter[str]:
+    """How many there are by now; of what waits for one, too."""
+    endpoint = kept_endpoint(gateway.data)
+    assert endpoint is not None, "the database is where it was"
+    connection = await asyncpg.connect(endpoint.owner_dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT coalesce(verdict, state) AS said, count(*) AS number FROM checks GROUP BY 1"
+        )
+    finally:
+        await connection.close()
+    return Counter({row["said"]: row["number"] for row in rows})
 
 
 def is_fetchable(job: Json) -> bool:

@@ -19,7 +19,7 @@ import orjson
 from tests.kills.creator import ACTS, Creator, Hand
 from tests.kills.journal import Journal, Record
 from tests.kills.line import Line, Request, new_session
-from tests.kills.node import EARNING, Worker
+from tests.kills.node import CHECK, EARNING, Worker
 from tests.kills.people import Desk, Person
 from tests.kills.staff import ADMINS, OPERATORS, Clerk
 
@@ -86,7 +86,7 @@ class Client:
         for person in (*self.creators, *self.operators):
             await person.register()
         for owner in self.operators:
-            self.workers.append(await self._worker(WORK, owner.token))
+            self.workers.append(await self._worker((*WORK, CHECK), owner.token))
         idle = await self._worker(("nothing",), self.operators[0].token)
         admin = Person(self.desk, f"admin-{self.name}@example.org")
         admin.token = (await admin.login())["access_token"]

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 import attrs
@@ -14,6 +15,7 @@ from yarl import URL
 from rendertrust import identity
 from rendertrust.frames import (
     Ack,
+    Evidence,
     Hello,
     Input,
     JobCancel,
@@ -30,12 +32,21 @@ from tests.kills.people import Desk
 SLOTS: Final = 256
 PAUSE_SECONDS: Final = 0.05
 EARNING: Final = "render"  # its results are uploaded, checked, and paid for
+CHECK: Final = "check"
+CLASS: Final = "cpu/kills"
+EXACT: Final = {"crops": [{"equal": True}], "finish": {"equal": True}}
+NOTHING_OF: Final = 8  # of so many checks one comes to nothing
 IS_THERE: Final = 412  # the object was put by an earlier try
 
 
 def result_of(job: str) -> bytes:
     """What comes out of a job."""
     return f"the result of {job}".encode()
+
+
+def evidence_of(job: str) -> bytes:
+    """What lies beside it, where it is to be checked."""
+    return f"the evidence of {job}".encode()
 
 
 @attrs.define
@@ -83,7 +94,11 @@ class Worker:
     async def _session(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         running = tuple(self.held)
         hello = Hello(
-            version="1", slots=SLOTS, capabilities=self.capabilities, running=running[:SLOTS]
+            version="1",
+            slots=SLOTS,
+            capabilities=self.capabilities,
+            running=running[:SLOTS],
+            device_class=CLASS,
         )
         await self.say(hello)
         for result in self.held.values():
@@ -150,16 +165,30 @@ class Worker:
         if frame.job_type == EARNING and frame.output is not None:
             await self._put(frame.output.url, frame.output.headers, result_of(frame.job_id))
             place = frame.output.key
+        comes_to_nothing = frame.job_type == CHECK and UUID(unit.job_id).int % NOTHING_OF == 0
         result = JobResult(
             job_id=unit.job_id,
             unit=unit.unit,
             attempt=unit.attempt,
-            status="completed",
+            status="failed" if comes_to_nothing else "completed",
+            failure="verifier" if comes_to_nothing else None,
             result_ref=place,
+            work=EXACT if frame.job_type == CHECK else None,
+            **await self._proved(frame),
         )
         if unit in self.held:
             self.held[unit] = result
             await self.say(result)
+
+    async def _proved(self, frame: JobDispatch) -> dict[str, Any]:
+        """What a result says beside where it lies, if it waits for a verdict."""
+        if frame.evidence is None:
+            return {}
+        picture, proof = result_of(frame.job_id), evidence_of(frame.job_id)
+        await self._put(frame.evidence.url, frame.evidence.headers, proof)
+        evidence = Evidence(sha256=hashlib.sha256(proof).hexdigest(), size=len(proof))
+        sha256 = hashlib.sha256(picture).hexdigest()
+        return {"sha256": sha256, "size": len(picture), "evidence": evidence}
 
     async def _fetch(self, given: Input) -> None:
         """An input, whole: it was acknowledged as uploaded."""

@@ -39,6 +39,15 @@ SETTINGS: Final = {
 }
 
 
+# Each frame is looked at by another owner's node before anybody is charged or paid.
+VERIFIED: Final = {
+    **SETTINGS,
+    "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1.0",
+    "RENDERTRUST_VERIFICATION_CHECK_SECONDS": "20",
+}
+
+
 @attrs.frozen
 class Order:
     """What is to be done: so many kills, each after so many acknowledged answers."""

@@ -1,15 +1,17 @@
 """Three kills under load, and mistakes that must be found. ``python -m tests.kills``: thirty."""
 
 import subprocess
+from collections.abc import Mapping
 from contextlib import aclosing
 from uuid import uuid4
 
 import pytest
 
 from tests.acceptance.gateway import ROOT
+from tests.kills.checks import verdicts
 from tests.kills.mistake import MISTAKES, PATCHES, gateway_with, tells_of
 from tests.kills.plan import EVERYTHING, GATEWAY, ROUND, VICTIMS, plan
-from tests.kills.run import SETTINGS, Order, Round, rest, rounds
+from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
 
 KILLS_MOST = 12  # at random moments: one may find nothing
 # Shows only where somebody asks again at the right moment: thirty kills find it, few may not.
@@ -17,15 +19,19 @@ SELDOM_SEEN = "forget-the-key-of-a-job"
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 
-async def done(order: Order, mistake: str | None = None) -> list[Round]:
+async def done(
+    order: Order, mistake: str | None = None, settings: Mapping[str, str] = SETTINGS
+) -> list[Round]:
     """All rounds; with a mistake those until it was found."""
     found: list[Round] = []
-    async with gateway_with(mistake, **SETTINGS) as gateway:
+    async with gateway_with(mistake, **settings) as gateway:
         async with aclosing(rounds(gateway, order)) as going:
             async for each in going:
                 found.append(each)
                 if mistake is not None and tells_of(mistake, each):
                     return found
+        if settings is VERIFIED:
+            assert (await verdicts(gateway))["exact"] > 0
         assert await rest(gateway) == []
     return found
 
@@ -37,6 +43,13 @@ async def test_what_was_acknowledged_is_there_after_every_kill() -> None:
     assert [fault for each in found for fault in each.faults] == []
     assert [each.kill for each in found] == order.plan()
     assert min(each.acknowledged for each in found) >= 300
+
+
+async def test_it_is_there_too_where_frames_wait_for_a_verdict() -> None:
+    order = Order(uuid4().hex[:8], 2, 300, victims=(EVERYTHING, GATEWAY))
+    print(f"seed {order.seed}")  # noqa: T201 - pytest shows it beside a failure
+    found = await done(order, settings=VERIFIED)
+    assert [fault for each in found for fault in each.faults] == []
 
 
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name != SELDOM_SEEN])

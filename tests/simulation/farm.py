@@ -16,12 +16,15 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
-from actors.node_session.messages import NodeSession, Send
+from actors.node_session.messages import NodeSession, Send, Withdraw
 from actors.scheduler.board import REFILL, Board
 from actors.scheduler.node import Node
-from sql.work import OpenUnit
+from actors.scheduler.stragglers import Patience, paces, stragglers
+from sql.work import Done, OpenUnit
 from tests.twins.clock import EPOCH
 
+POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
+NEVER = Patience(times=0)
 SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
 JOB_TYPE = "render"
 
@@ -47,6 +50,10 @@ class Machine:
     running: int = 0
     has: set[int] = attrs.field(factory=set[int])  # the users whose scenes it fetched
     done: int = 0
+    begun: dict[tuple[UUID, int, int], float] = attrs.field(
+        factory=dict[tuple[UUID, int, int], float]
+    )
+    dropped: set[tuple[UUID, int, int]] = attrs.field(factory=set[tuple[UUID, int, int]])
 
 
 @attrs.define
@@ -57,6 +64,8 @@ class Outcome:
     finished: list[float]
     placed: list[tuple[float, int, UUID]]  # when, of which order, on which node
     worked: list[tuple[float, float]]  # from when to when, of each frame
+    copies: int = 0
+    won: int = 0  # by copies
     fetches: int = 0
     most_on_a_node: float = 0.0  # units per slot
 
@@ -73,7 +82,18 @@ class Outcome:
 class Farm:
     """``slow``: so many nodes are ten times slower. Everything follows from the seed."""
 
-    def __init__(self, nodes: int, *, slots: int = 1, slow: int = 0, seed: int = 1) -> None:
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        slots: int = 1,
+        slow: int = 0,
+        seed: int = 1,
+        patience: Patience = NEVER,
+    ) -> None:
+        self._patience = patience
+        self._done: dict[UUID, list[Done]] = {}
+        self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
         self._random = random.Random(seed)
         self._board = Board(self._say)
         self._machines: dict[UUID, Machine] = {}
@@ -102,6 +122,8 @@ class Farm:
         self._outcome.ended = [0.0] * len(orders)
         for number, order in enumerate(orders):
             self._later(order.at, ("order", number))
+        if self._patience.times:
+            self._later(POLL_SECONDS, ("poll",))
         while self._events:
             self._clock, _, event = heapq.heappop(self._events)
             self._happen(event)
@@ -118,6 +140,8 @@ class Farm:
     def _happen(self, event: Any) -> None:
         if event[0] == "order":
             self._submit(event[1])
+        elif event[0] == "poll":
+            self._look_for_stragglers()
         else:
             self._finish(*event[1:])
 
@@ -152,15 +176,35 @@ class Farm:
         )
 
     def _finish(self, machine: Machine, job: UUID, unit: int, attempt: int) -> None:
+        if (job, unit, attempt) in machine.dropped:
+            return
         machine.running -= 1
         machine.done += 1
         self._outcome.finished.append(self._clock)
         self._left[job] -= 1
         if not self._left[job]:
             self._outcome.ended[job.int - 10_000_000] = self._clock
-        name = machine.node.id
-        self._board.hear(UnitState(job, unit, "COMPLETED", attempt, name, "RUNNING"))
+        name, copied = machine.node.id, self._copied.get((job, unit), 0)
+        self._outcome.won += attempt == copied
+        began = machine.begun.pop((job, unit, attempt))
+        self._done.setdefault(job, []).append(Done(job, str(unit), False, self._clock - began))
+        state = UnitState(job, unit, "COMPLETED", attempt, name, "RUNNING", copied)
+        self._board.hear(state)
         self._begin(machine)
+
+    def _look_for_stragglers(self) -> None:
+        """As the Scheduler does after each reading of the database."""
+        now = EPOCH + timedelta(seconds=self._clock)
+        late = self._board.late(now, self._patience)
+        done = [one for job in {unit.job for unit in late} for one in self._done.get(job, ())]
+        for unit in stragglers(late, paces(done), now, self._patience):
+            booking = self._board.copy(unit, self._clock)
+            if booking is not None:
+                self._copied[unit.key] = booking.attempt
+                self._outcome.copies += 1
+                self._board.confirm(booking, now)
+        if any(self._left.values()):
+            self._later(self._clock + POLL_SECONDS, ("poll",))
 
     def _place(self) -> None:
         now = EPOCH + timedelta(seconds=self._clock)
@@ -195,7 +239,26 @@ class Farm:
             load = len(node.taken) / self._slots
             self._outcome.most_on_a_node = max(self._outcome.most_on_a_node, load)
             self._begin(machine)
+        elif isinstance(message, Withdraw):
+            self._withdraw(self._machines[node.id], message)
         return True
+
+    def _started(self, job: UUID, unit: int, attempt: int) -> None:
+        """The Board hears that it runs, and reads since when."""
+        if self._patience.times:
+            shelf = self._board.copies if attempt > 1 else self._board.units
+            shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)
+
+    def _withdraw(self, machine: Machine, message: Withdraw) -> None:
+        """It stops at once, and takes what is next."""
+        key = (message.job, message.unit, message.attempt)
+        if key in machine.waiting:
+            machine.waiting.remove(key)
+        elif key in machine.begun:
+            del machine.begun[key]
+            machine.dropped.add(key)
+            machine.running -= 1
+            self._begin(machine)
 
     def _begin(self, machine: Machine) -> None:
         while machine.waiting and machine.running < self._slots:
@@ -207,5 +270,7 @@ class Farm:
                 self._outcome.fetches += 1
                 took += SCENE_FETCH
             machine.running += 1
+            machine.begun[job, unit, attempt] = self._clock
+            self._started(job, unit, attempt)
             self._outcome.worked.append((self._clock, self._clock + took))
             self._later(self._clock + took, ("done", machine, job, unit, attempt))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.ports import ReceiptKey
-from rendertrust import checkpoint, note
+from rendertrust import anchor_note, checkpoint, note
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 
@@ -21,6 +22,9 @@ class TwinSigner:
 
     def sign(self, made: Checkpoint) -> str:
         return checkpoint.sign(made, *self.keys)
+
+    def sign_anchor(self, made: AnchorNote) -> str:
+        return anchor_note.sign(made, *self.keys)
 
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)

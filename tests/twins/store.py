@@ -5,7 +5,7 @@ import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import attrs
@@ -38,10 +38,12 @@ from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
+from sql.reputation import Record
 from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
     NOTHING_SAID,
+    Done,
     Lease,
     LeaseId,
     NodeRow,
@@ -51,13 +53,15 @@ from sql.work import (
     StandingRow,
 )
 from tests.twins.store_audit import audit
-from tests.twins.store_checks import find_checks, keep_checks, pending_checks, verdicts_of
+from tests.twins.store_checks import find_checks, keep_checks, pending_checks, quarantine, records
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
+from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
 
 AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
 
 
@@ -74,9 +78,10 @@ class NodeTwin:
     seen_at: datetime | None
     standing: Standing = NOTHING_SAID
     standing_at: datetime | None = None
+    released_at: datetime | None = None
 
 
-class StoreTwin:
+class StoreTwin(MultipartsOfResults):
     """A Store over dicts. Several ledgers may share it: transactions exclude each other.
 
     ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
@@ -85,6 +90,7 @@ class StoreTwin:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
@@ -95,6 +101,7 @@ class StoreTwin:
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
+        self.check_pay: dict[UUID, EarningRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
@@ -201,6 +208,10 @@ class StoreTwin:
             if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
                 self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
                 renewed.add(lease.id)
+            elif (unit.copy_attempt, unit.copy_node_id) == (lease.attempt, lease.node):
+                kept = attrs.evolve(unit, copy_lease_until=lease.until)
+                self.units[lease.job, lease.unit] = kept
+                renewed.add(lease.id)
         return frozenset(renewed)
 
     async def audit(self) -> Sequence[Finding]:
@@ -214,11 +225,20 @@ class StoreTwin:
     async def open_units(self, window: int) -> Sequence[OpenUnit]:
         await self.round_trip()
         found = [*self._at_work(), *self._ready(self.jobs, window)]
-        return sorted(map(self._open_unit, found), key=_in_turn)
+        return sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
 
     async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
         await self.round_trip()
         return sorted(map(self._open_unit, self._ready(jobs, window)), key=_in_turn)
+
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        await self.round_trip()
+        found: list[Done] = []
+        for job in jobs:
+            units = [u for u in self.units.values() if u.job_id == job and u.state == "COMPLETED"]
+            units.sort(key=lambda unit: unit.ended_at or EPOCH, reverse=True)
+            found += [self._done(unit) for unit in units[:most]]
+        return found
 
     async def running_units(self) -> int:
         await self.round_trip()
@@ -226,15 +246,15 @@ class StoreTwin:
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         await self.round_trip()
-        found = [unit for unit in self._at_work() if unit.node_id == node]
-        found.sort(key=lambda unit: (unit.assigned_at, unit.job_id, unit.number))
-        return [self._open_unit(unit) for unit in found]
+        found = [self._open_unit(unit) for unit in self._at_work()]
+        found = [unit for unit in [*found, *self._copies()] if unit.node == node]
+        return sorted(found, key=lambda unit: (unit.assigned_at, unit.job, unit.unit))
 
     async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
         await self.round_trip()
-        found = [unit for unit in self._at_work() if _is_lost(unit, now, unsent_since)]
-        found.sort(key=lambda unit: (unit.job_id, unit.number))
-        return [self._open_unit(unit) for unit in found]
+        found = [*map(self._open_unit, self._at_work()), *self._copies()]
+        lost = [unit for unit in found if _is_lost(unit, now, unsent_since)]
+        return sorted(lost, key=lambda unit: (unit.job, unit.unit, unit.attempt))
 
     async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
         await self.round_trip()
@@ -297,9 +317,13 @@ class StoreTwin:
         await self.round_trip()
         return pending_checks(self, limit)
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> list[str]:
+    async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
-        return verdicts_of(self, node, device_class, most)
+        return records(self, nodes)
+
+    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+        await self.round_trip()
+        return quarantine(self, node, act)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         await self.round_trip()
@@ -395,7 +419,35 @@ class StoreTwin:
             barred=frozenset(job.avoid),
             units=job.units,
             price=unit.price,
+            started_at=unit.started_at,
+            copied=unit.copy_attempt,
         )
+
+    def _copies(self) -> list[OpenUnit]:
+        """The attempts that are beside another one."""
+        return [
+            attrs.evolve(
+                self._open_unit(unit),
+                state="DISPATCHED" if unit.copy_started_at is None else "RUNNING",
+                attempt=unit.copy_attempt,
+                node=unit.copy_node_id,
+                assigned_at=unit.copy_assigned_at,
+                lease_until=unit.copy_lease_until,
+                started_at=unit.copy_started_at,
+                is_copy=True,
+            )
+            for unit in self.units.values()
+            if unit.copy_node_id is not None
+        ]
+
+    def _done(self, unit: UnitRow) -> Done:
+        """How long it was at work."""
+        check = self.checks.get((unit.job_id, unit.number, unit.attempt))
+        ended = unit.ended_at if check is None else check.opened_at
+        began = max(at for at in (unit.started_at, unit.assigned_at) if at is not None)
+        assert ended is not None, "it is complete"
+        seconds = (ended - began).total_seconds()
+        return Done(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
     def _parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
         if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
@@ -504,8 +556,8 @@ class BooksTwin:
         )
 
 
-def _in_turn(unit: OpenUnit) -> tuple[datetime, UUID, int, int]:
-    return (unit.queued_at, unit.job, unit.place, unit.unit)
+def _in_turn(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
+    return (unit.queued_at, unit.job, unit.place, unit.unit, unit.attempt)
 
 
 def _was_heard_of(job: JobRow) -> datetime:
@@ -515,7 +567,7 @@ def _was_heard_of(job: JobRow) -> datetime:
     return max(job.queued_at, job.dispatched_at)
 
 
-def _is_lost(unit: UnitRow, now: datetime, unsent_since: datetime) -> bool:
+def _is_lost(unit: OpenUnit, now: datetime, unsent_since: datetime) -> bool:
     if unit.lease_until is not None:
         return unit.lease_until <= now
     return unit.assigned_at is not None and unit.assigned_at < unsent_since

@@ -1,11 +1,15 @@
 """Checks in the twin of the database: the same rows, found and kept the same way."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sql.audit import Act
 from sql.books import Changes, Keys
 from sql.checks import CheckId, CheckRow, Pending
 from sql.database import Mismatch, Refused
+from sql.reputation import HISTORY, Record
+from sql.work import Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -32,8 +36,10 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
     for row in store.checks.values():
+        if row.state != "PENDING":
+            continue
         unit, job = store.units[row.job_id, row.unit], store.jobs[row.job_id]
-        if row.state != "PENDING" or (unit.state, unit.attempt) != ("VERIFYING", row.attempt):
+        if (unit.state, unit.attempt) != ("VERIFYING", row.attempt):
             continue
         node = store.nodes.get(row.node_id)
         found.append(
@@ -53,12 +59,30 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
     return found[:limit]
 
 
-def verdicts_of(store: "StoreTwin", node: UUID, device_class: str, most: int) -> list[str]:
-    """The newest verdicts, oldest first."""
-    rows = [
-        row
-        for row in store.checks.values()
-        if (row.node_id, row.device_class, row.state) == (node, device_class, "DECIDED")
-    ]
+def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
+    """What was found of each node's work, by class of machine."""
+    told: dict[tuple[UUID, str], list[CheckRow]] = {}
+    for row in store.checks.values():
+        if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
+            told.setdefault((row.node_id, row.device_class), []).append(row)
+    return [_record(store, *key, rows) for key, rows in sorted(told.items())]
+
+
+def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[CheckRow]) -> Record:
     rows.sort(key=lambda row: (row.decided_at, row.job_id, row.unit))
-    return [str(row.verdict) for row in rows[-most:]]
+    at = store.nodes[node].released_at if node in store.nodes else None
+    letters = ["", ""]
+    for row in rows[-HISTORY:]:
+        since = at is None or row.decided_at is None or row.decided_at >= at
+        letters[since] += "m" if row.verdict == "mismatch" else "v"
+    return Record(node, device_class, at is not None, *letters)
+
+
+def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
+    """The gateway's own word, where it changes anything."""
+    row = store.nodes[node]
+    if row.standing.name not in ("ACTIVE", "DRAINING"):
+        return None
+    row.standing = Standing("QUARANTINED", row.standing.version + 1)
+    store.acts.append(act)
+    return row.standing

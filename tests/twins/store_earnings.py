@@ -35,13 +35,13 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
 def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
     """As one statement does it: what payouts take and close is what was there before."""
     taken = {
-        (share.job_id, share.unit): taken_by(share, payout)
+        share.id: taken_by(share, payout)
         for payout in changes.payouts
         if payout.id in changes.new_payouts
         for share in free_shares(store, payout.operator_id)
     }
     closed = {
-        (share.job_id, share.unit): closed_with(share, payout)
+        share.id: closed_with(share, payout)
         for payout in changes.payouts
         if payout.id not in changes.new_payouts and payout.closed_at is not None
         for share in shares_of(store, payout)
@@ -50,8 +50,12 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         key = (row.job_id, row.unit)
         kept = store.earnings.get(key, row)
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
-    store.earnings.update(taken)
-    store.earnings.update(closed)
+    store.check_pay.update({row.id: row for row in changes.check_pay})
+    for row in (*taken.values(), *closed.values()):
+        if row.work == "CHECK":
+            store.check_pay[row.id] = row
+        else:
+            store.earnings[row.job_id, row.unit] = row
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
 
@@ -60,7 +64,7 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
     """What is payable to an operator and in no payout, oldest first."""
     found = [
         share
-        for share in store.earnings.values()
+        for share in all_shares(store)
         if (share.operator_id, share.state, share.payout_id) == (operator, "PAYABLE", None)
     ]
     return sorted(found, key=lambda share: (share.payable_at, share.id))[:SHARES_MOST]
@@ -68,7 +72,12 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 def shares_of(store: "StoreTwin", payout: PayoutRow) -> Iterator[EarningRow]:
     """Those that a payout pays."""
-    return (share for share in store.earnings.values() if share.payout_id == payout.id)
+    return (share for share in all_shares(store) if share.payout_id == payout.id)
+
+
+def all_shares(store: "StoreTwin") -> list[EarningRow]:
+    """Of rendering and of checks."""
+    return [*store.earnings.values(), *store.check_pay.values()]
 
 
 def taken_by(share: EarningRow, payout: PayoutRow) -> EarningRow:
@@ -115,6 +124,7 @@ def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
     earned = sum(t.amount for t in store.transfers.values() if t.kind == "EARNING")
     if earned != sum(share.amount for share in store.earnings.values()):
         yield Finding("I4", "all shares", f"are not what was booked, {earned}")
+    yield from _checks(store)
     yield from _owed(store)
     for payout in store.payouts.values():
         paid = sum(s.amount for s in shares_of(store, payout) if s.state == "PAID")
@@ -134,9 +144,28 @@ def _share(store: "StoreTwin", share: EarningRow, moved: Counter[str]) -> Iterat
         yield Finding("I4", work, f"{share} but {dispute}")
 
 
+def _checks(store: "StoreTwin") -> Iterator[Finding]:
+    """What was paid for checks is noted, of attempts with a verdict, and not of one's own work."""
+    booked = Counter[tuple[str, str]]()
+    for transfer in store.transfers.values():
+        if transfer.kind == "CHECK":
+            booked[transfer.reference, transfer.credit] += transfer.amount
+    noted = Counter[tuple[str, str]]()
+    for share in store.check_pay.values():
+        name = f"{share.job_id}:{share.unit}:{share.attempt}"
+        noted[f"check:{name}", share.account] += share.amount
+        check = store.checks.get((share.job_id, share.unit, share.attempt or 0))
+        said = None if check is None else check.verdict
+        owner = store.nodes[check.node_id].owner if check and check.node_id in store.nodes else None
+        if said in (None, "unchecked") or owner == share.operator_id:
+            yield Finding("I4", f"check {name}", f"{share} for a check that is {said}")
+    if booked != noted:
+        yield Finding("I4", "all checks", f"booked {booked}, noted {noted}")
+
+
 def _owed(store: "StoreTwin") -> Iterator[Finding]:
     owed = Counter[str]()
-    for share in store.earnings.values():
+    for share in all_shares(store):
         if share.state in ("PENDING", "PAYABLE"):
             owed[share.account] += share.amount
     for name, account in store.accounts.items():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from rendertrust.merkle import Frontier, leaf_hash
+from rendertrust.merkle import Frontier
 from rendertrust.tiles import LEVELS, WIDTH, Place, Tile
 from sql.books import EntryRow, TransferRow
 from sql.database import Conflict
@@ -144,7 +144,7 @@ def audit_log(store: "StoreTwin") -> list[Finding]:
     for number in range(tables.head.size):
         leaf = tables.leaves.get(number)
         entry = entries.pop(leaf.entry_id, None) if leaf else None
-        if leaf is None or entry is None or leaf_hash(entry.leaf(leaf.salt).canonical) != leaf.hash:
+        if leaf is None or entry is None or entry.leaf_hash(leaf.salt) != leaf.hash:
             found.append(Finding("I7", f"leaf {number}", "is not its entry's, or not there"))
             return found
         frontier.append(leaf.hash)

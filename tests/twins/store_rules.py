@@ -19,7 +19,7 @@ JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
 UNIT_STATES = (*JOB_STATES, "VERIFYING")
 KINDS = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
-    *("CLAIM", "REVERSAL", "PAYOUT"),
+    *("CHECK", "CLAIM", "REVERSAL", "PAYOUT"),
 )
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
@@ -105,6 +105,17 @@ def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
     yield "sha256", unit.result_sha256 is None or len(unit.result_sha256) == 32
     yield "result_size", unit.result_size is None or unit.result_size >= 0
     yield "error_class", unit.error_class in ERROR_CLASSES
+    yield from _copy(unit)
+
+
+def _copy(unit: UnitRow) -> Iterator[tuple[str, bool]]:
+    times = (unit.copy_assigned_at, unit.copy_started_at, unit.copy_lease_until)
+    if unit.copy_node_id is None:
+        yield "units_not_copied", times == (None, None, None)
+        return
+    beside = unit.copy_attempt > unit.attempt and unit.copy_node_id != unit.node_id
+    yield "units_copied", unit.state in ("DISPATCHED", "RUNNING") and beside
+    yield "units_copied", unit.copy_assigned_at is not None
 
 
 def _hold(hold: HoldRow) -> Iterator[tuple[str, bool]]:
@@ -153,6 +164,8 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     for share in changes.earnings:
         key = (share.job_id, share.unit)
         _must((key in store.earnings) != (key in changes.new_earnings))
+    looked = [(s.job_id, s.unit, s.attempt, s.operator_id) for s in changes.check_pay]
+    _new([(s.job_id, s.unit, s.attempt, s.operator_id) for s in store.check_pay.values()], looked)
     for dispute in changes.disputes:
         key = (dispute.job_id, dispute.unit)
         _must((key in store.disputes) != (key in changes.new_disputes))

@@ -13,6 +13,7 @@ from rendertrust.protocol import (
     FRAME_BYTES_MAX,
     Ack,
     Drain,
+    Evidence,
     Frame,
     Hello,
     Input,
@@ -24,6 +25,9 @@ from rendertrust.protocol import (
     Log,
     Malformed,
     Output,
+    PartPlace,
+    PartsOffered,
+    PartsWanted,
     Pong,
     Preview,
     Running,
@@ -31,6 +35,7 @@ from rendertrust.protocol import (
     Unknown,
     Urls,
     UrlsRequest,
+    WantedPart,
     Welcome,
     decode_from_gateway,
     decode_from_node,
@@ -64,6 +69,23 @@ outputs = st.builds(
     url=words(4096),
     headers=st.dictionaries(st.text("abc-XYZ", min_size=1), st.text("0aZ* ;="), max_size=3),
     key=words(1024),
+    part_bytes=st.none() | st.integers(5 << 20, 5 << 30),
+)
+numbers = st.integers(1, 128)
+what = st.sampled_from(["result", "evidence"])
+sums = st.lists(sha256, max_size=3).map(tuple)
+wanted = st.builds(
+    PartsWanted,
+    what=what,
+    size=sizes,
+    parts=st.lists(st.builds(WantedPart, number=numbers, sha256=sha256), max_size=3).map(tuple),
+)
+offered = st.builds(
+    PartsOffered,
+    what=what,
+    size=sizes,
+    arrived=st.lists(numbers, max_size=3).map(tuple),
+    places=st.lists(st.builds(PartPlace, number=numbers, url=words(4096)), max_size=3).map(tuple),
 )
 some_inputs = st.lists(inputs, max_size=3).map(tuple)
 some_running = st.lists(running, max_size=3).map(tuple)
@@ -77,11 +99,19 @@ from_gateway: st.SearchStrategy[Frame] = st.one_of(
         params=objects,
         inputs=some_inputs,
         output=st.none() | outputs,
+        evidence=st.none() | outputs,
         **fence,
     ),
     st.builds(JobCancel, **fence),
     st.builds(JobPause, job_id=words(64)),
-    st.builds(Urls, inputs=some_inputs, output=st.none() | outputs, **fence),
+    st.builds(
+        Urls,
+        inputs=some_inputs,
+        output=st.none() | outputs,
+        evidence=st.none() | outputs,
+        offered=st.none() | offered,
+        **fence,
+    ),
     st.builds(Drain),
     st.builds(TokenRenewal, token=words(4096)),
     st.builds(Ack, **fence),
@@ -120,9 +150,11 @@ from_node: st.SearchStrategy[Frame] = st.one_of(
         size=st.none() | sizes,
         work=st.none() | objects,
         signature=st.none() | st.text("0123456789abcdef", min_size=128, max_size=128),
+        part_sums=sums,
+        evidence=st.none() | st.builds(Evidence, sha256=sha256, size=sizes, part_sums=sums),
         **fence,
     ),
-    st.builds(UrlsRequest, **fence),
+    st.builds(UrlsRequest, wanted=st.none() | wanted, **fence),
     st.builds(Log, sequence=st.integers(0, 2**31), offset=sizes, text=words(8192, 0), **fence),
     st.builds(Preview, mime=st.just("image/png"), data=words(100), **fence),
     st.builds(Pong),

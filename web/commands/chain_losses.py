@@ -40,7 +40,25 @@ async def losses(
     leaves = 0 if backlog is None else backlog.size
     gone = await given_up(chain, Anchors(database), contract, leaves, head)
     there = {"chain_id": seen.state.chain_id, "contract": contract, "size": size}
-    return {**_told(gone), **there, "root": root.hex()}
+    told = {**_told(gone), **there, "root": root.hex()}
+    return {**told, "others": await _others(chain, database, seen, contract, leaves)}
+
+
+async def _others(
+    chain: "EvmChain", database: "Database", seen: "Seen", contract: str, leaves: int
+) -> list[dict[str, Any]]:
+    """Contracts of epochs that the database does not know of either, each with its own losses."""
+    from sql.anchors import Anchors
+    from supervisors.given_up import given_up
+
+    found: list[dict[str, Any]] = []
+    for halt in seen.halts:
+        other = halt.contract
+        if other is None or other == contract or halt.root is None:
+            continue
+        gone = await given_up(chain, Anchors(database), other, leaves)
+        found.append({**_told(gone), "contract": other, "size": halt.size, "root": halt.root.hex()})
+    return found
 
 
 def _told(gone: "GivenUp") -> dict[str, Any]:

@@ -51,6 +51,14 @@ def lifted_lines(found: dict[str, Any]) -> list[str]:
 
 def given_up_lines(found: dict[str, Any]) -> list[str]:
     """What an epoch gives up: as exactly as the anchors tell, and no more so."""
+    lines = [*_kept_and_lost(found), f"The contract that is left behind is {found['contract']}."]
+    for other in found["others"]:
+        lines += [f"Left behind, too: contract {other['contract']}.", *_kept_and_lost(other)]
+    return lines
+
+
+def _kept_and_lost(found: dict[str, Any]) -> list[str]:
+    """Of what one contract, and who kept a checkpoint, has of the log."""
     here, most, known, perhaps = (
         found[name] for name in ("leaves", "kept_at_most", "known", "perhaps")
     )
@@ -64,7 +72,7 @@ def given_up_lines(found: dict[str, Any]) -> list[str]:
     lines = [kept, lost, *(_lost(one) for one in found["anchors"])]
     if perhaps is not None:
         lines.append(f"  perhaps {_leaves(perhaps)}: no anchor shows which of them are here")
-    return [*lines, f"The contract that is left behind is {found['contract']}."]
+    return lines
 
 
 def _lost(one: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"
+WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
 
 
 @attrs.frozen
@@ -68,6 +69,8 @@ class Assets:
         ours = request.match_info["version"] == self.version
         answer.headers[hdrs.CACHE_CONTROL] = FOR_EVER if ours else AGAIN
         answer.headers[hdrs.VARY] = "Accept-Encoding"
+        if asset.media == MEDIA[".js"]:  # one that runs as a worker has no page's policy
+            answer.headers["Content-Security-Policy"] = WORKERS
         answer.etag = ETag(asset.tag, is_weak=True)  # it has several encodings
         return answer
 

@@ -1,11 +1,12 @@
 """From a request to a page and back: the steps that all pages, actions and streams share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from sql.users import UserRow
 from web.answers import REQUEST_ID, refusal
@@ -20,7 +21,7 @@ from web.console.answers import (
 )
 from web.console.forms import form_of, ids_of, params_of, query_of
 from web.console.hub import ANYTHING, Happened, Hub
-from web.console.registry import ROOT, Action, Call, Page, Pages
+from web.console.registry import Action, Call, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
 from web.console.view import Elsewhere, Go, View
 from web.console.way_back import way_back
@@ -35,14 +36,8 @@ from web.reached import reached_at
 from web.tokens import CONSOLE_HOURS
 
 PAGE_SECONDS: Final = 1.85
-LIVE: Final = f"{ROOT}/live"
 NOT_YOURS: Final = Problem(403, "This page is for others")
 LATE: Final = unavailable("The gateway did not finish in time; try again")
-
-
-def live_path(page: Page) -> str:
-    """Where the changes of a page come from."""
-    return LIVE + page.path.removeprefix(ROOT)
 
 
 class Door:
@@ -103,14 +98,24 @@ class Door:
     async def _user(self, visitor: Visitor) -> UserRow | None:
         return await self.gateway.users.by_id(visitor.claims.subject)
 
-    def _view(self, request: web.Request, visitor: Visitor, page: Page) -> View[Any] | Problem:
-        """What of which page is looked at; a Problem when it may not or cannot be."""
+    def _view(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        page: Page,
+        words: Mapping[str, str],
+        asked: MultiMapping[str],
+    ) -> View[Any] | Problem:
+        """What of which page is looked at; a Problem when it may not or cannot be.
+
+        ``words`` are those of its path, ``asked`` is the query of its address.
+        """
         if visitor.who.role not in page.who:
             return NOT_YOURS
-        ids = ids_of(request, page.absent)
+        ids = ids_of(words, page.absent)
         if isinstance(ids, Problem):
             return ids
-        query = query_of(request, page.query)
+        query = query_of(asked, page.query)
         if isinstance(query, Problem):
             return query
         path = page.path.format_map({name: str(id_) for name, id_ in ids.items()})
@@ -118,7 +123,7 @@ class Door:
             gateway=self.gateway,
             who=visitor.who,
             path=path,
-            params=params_of(request, page.query),
+            params=params_of(asked, page.query),
             ids=ids,
             query=query,
             base=reached_at(request, self.gateway.settings),
@@ -134,7 +139,7 @@ class PageDoor(Door):
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         user = await self._user(visitor)
-        view = self._view(request, visitor, self._page)
+        view = self._view(request, visitor, self._page, request.match_info, request.query)
         if isinstance(view, Problem):
             return self._refused(request, view, visitor, user)
         try:
@@ -159,7 +164,7 @@ class PageDoor(Door):
     def _frame(
         self, request: web.Request, visitor: Visitor, user: UserRow | None, view: View[Any]
     ) -> Frame:
-        live = LIVE + view.url.removeprefix(ROOT) if self._page.live else ""
+        live = view.url if self._page.live else ""
         return frame_of(request, self.pages, visitor, user, live)
 
 
@@ -187,7 +192,7 @@ class ActionDoor(Door):
             return FOREIGN
         if visitor.who.role not in self._action.who:
             return NOT_YOURS
-        ids = ids_of(request, self._action.absent)
+        ids = ids_of(request.match_info, self._action.absent)
         if isinstance(ids, Problem):
             return ids
         fields = await form_of(request, self.gateway.settings.server.body_seconds)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 from aiohttp import web
-from multidict import MultiDict
+from multidict import MultiDict, MultiMapping
 
 from web.body import read_bytes
 from web.converter import parameter_of, structure_query, uuid_of
@@ -18,10 +18,10 @@ FIELDS_MAX: Final = 2_000
 NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 
 
-def ids_of(request: web.Request, absent: str) -> dict[str, UUID] | Problem:
-    """The UUIDs of the path; 404 where something else stands."""
+def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
+    """The UUIDs of the path, where ``words`` stand; 404 where one is none."""
     ids: dict[str, UUID] = {}
-    for name, text in request.match_info.items():
+    for name, text in words.items():
         found = uuid_of(text)
         if found is None:
             return Problem(404, absent)
@@ -29,20 +29,20 @@ def ids_of(request: web.Request, absent: str) -> dict[str, UUID] | Problem:
     return ids
 
 
-def query_of(request: web.Request, kind: Any) -> Any:
+def query_of(asked: MultiMapping[str], kind: Any) -> Any:
     """The query as ``kind``; a Problem where it is none."""
     if kind is None:
         return None
-    read = structure_query(request.query, kind)
+    read = structure_query(asked, kind)
     return invalid(read) if isinstance(read, list) else read
 
 
-def params_of(request: web.Request, kind: Any) -> Mapping[str, str]:
+def params_of(asked: MultiMapping[str], kind: Any) -> Mapping[str, str]:
     """What the page knows of the query, as it came: all else is dropped from its address."""
     if kind is None:
         return {}
     names = (parameter_of(field.name) for field in attrs.fields(kind))
-    return {name: request.query[name] for name in names if request.query.get(name)}
+    return {name: asked[name] for name in names if asked.get(name)}
 
 
 async def form_of(request: web.Request, within: float) -> MultiDict[str] | Problem:

@@ -29,6 +29,7 @@ class Frame:
     took: float | None
     note: str
     error: str
+    receipt: bool = False
 
 
 def frames_of(job: DeskJob, rows: Sequence[DeskFrame]) -> list[Frame]:
@@ -57,6 +58,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
         took=took,
         note=_note(row, count),
         error=row.error_message or "",
+        receipt=row.has_receipt,
     )
 
 

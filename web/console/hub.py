@@ -59,6 +59,11 @@ class Watch(Message[Hub, bool]):
     view: View
     watcher: Watcher
 
+    @property
+    def key(self) -> str:
+        """What has one key is read and rendered once."""
+        return f"{self.view.who.user if self.page.own else ''} {self.view.key()}"
+
 
 @attrs.frozen
 class Happened(Message[Hub, None]):
@@ -205,7 +210,7 @@ class HubActor(Actor[Hub]):
     async def follow(self, message: Watch) -> bool:
         if sum(len(watched.everybody) for watched in self._views.values()) >= WATCHERS_MAX:
             return False
-        watched = self._views.setdefault(message.view.key(), Watched(message.page, message.view))
+        watched = self._views.setdefault(message.key, Watched(message.page, message.view))
         watched.join(message.watcher)
         if not self._is_ticking:
             self._is_ticking = True

@@ -1,38 +1,57 @@
-"""What changes on a page that somebody has open, as server-sent events."""
+"""What changes on the pages that a browser has open, as one stream of server-sent events.
 
+``GET /console/live?of=/console/jobs&of=/console/fleet?is=offline``: each event's id is the place of
+the page that it is of. One stream is for all windows of a browser, as it opens no more than six
+connections to one place (ADR 48).
+"""
+
+import asyncio
 from collections import Counter
 from contextlib import suppress
 from typing import Any, Final
 
+import attrs
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
+from yarl import URL
 
 from actors.kernel import AskFailed
 from web.answers import refusal
 from web.console.door import Door
 from web.console.hub import Hub, Watch
-from web.console.registry import Page, Pages
+from web.console.registry import ROOT, Page, Pages
 from web.console.session import Visitor
 from web.console.view import View
 from web.console.watcher import Watcher
 from web.gateway import Gateway
-from web.operations import NOT_AUTHENTICATED
+from web.operations import NOT_AUTHENTICATED, Audience
 from web.problem import Problem, unavailable
 from web.tokens import Claims
 
+LIVE: Final = f"{ROOT}/live"
 LOOK_SECONDS: Final = 2.0  # how often it is looked whether the watcher may still look
 HUB_SECONDS: Final = 5.0  # it may be reading for others
 OF_ONE_MAX: Final = 30
+NO_PAGE: Final = Problem(404, "There is no page there that goes on: name it by ?of=")
 NO_HUB: Final = unavailable("Nothing can be followed now; the page itself can be loaded", 2)
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
 
 
-class LiveDoor(Door):
-    """The changes of one page, to as many as look at it."""
+@attrs.frozen
+class Look:
+    """One of the pages that a stream is of; ``place`` is its place among them."""
 
-    def __init__(self, gateway: Gateway, pages: Pages, page: Page) -> None:
-        super().__init__(gateway, pages, page.rate, page.audience)
-        self._page = page
+    place: int
+    page: Page
+    view: View[Any]
+    watcher: Watcher
+
+
+class LiveDoor(Door):
+    """The changes of pages, to as many as look at them."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        super().__init__(gateway, pages, "read", Audience.USER)
         self._open: set[Watcher] = set()
         self._by_user = Counter[Any]()
 
@@ -45,44 +64,64 @@ class LiveDoor(Door):
         return refusal(request, NOT_AUTHENTICATED)
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        view = self._view(request, visitor, self._page)
-        if isinstance(view, Problem):
-            return refusal(request, view)
-        user = visitor.who.user
-        if self._by_user[user] >= OF_ONE_MAX:
+        addresses, user = request.query.getall("of", []), visitor.who.user
+        if self._by_user[user] + len(addresses) > OF_ONE_MAX:
             return refusal(request, TOO_MANY)
-        watcher = Watcher()
-        self._by_user[user] += 1
-        self._open.add(watcher)
+        stream = Stream(asyncio.Event())
+        for place, address in enumerate(addresses):
+            found = self._found(request, visitor, address)
+            stream.add(place, found)
+        if not stream.looks:
+            return refusal(request, stream.problem)
+        watchers = {look.watcher for look in stream.looks}
+        self._by_user[user] += len(watchers)
+        self._open |= watchers
         try:
-            return await self._follow(request, visitor.claims, view, watcher)
+            return await self._follow(request, visitor.claims, stream)
         finally:
-            watcher.close()
-            self._open.discard(watcher)
-            self._by_user[user] -= 1
+            for watcher in watchers:
+                watcher.close()
+            self._open -= watchers
+            self._by_user[user] -= len(watchers)
+
+    def _found(
+        self, request: web.Request, visitor: Visitor, address: str
+    ) -> tuple[Page, View[Any]] | Problem:
+        """What of which page is looked at."""
+        try:
+            url = URL(address)
+        except ValueError:
+            return NO_PAGE
+        found = self.pages.at(url.path)
+        if found is None or not found[0].live:
+            return NO_PAGE
+        page, words = found
+        view = self._view(request, visitor, page, words, url.query)
+        return view if isinstance(view, Problem) else (page, view)
 
     async def _follow(
-        self, request: web.Request, claims: Claims, view: View[Any], watcher: Watcher
+        self, request: web.Request, claims: Claims, stream: "Stream"
     ) -> web.StreamResponse:
         try:
             hub = self.gateway.registry.ref(Hub)
-            taken = await hub.ask(Watch(self._page, view, watcher), within=HUB_SECONDS)
+            for each in stream.looks:
+                watch = Watch(each.page, each.view, each.watcher)
+                if not await hub.ask(watch, within=HUB_SECONDS):
+                    return refusal(request, NO_HUB)
         except (AskFailed, LookupError):
-            taken = False
-        if not taken:
             return refusal(request, NO_HUB)
-        return await self._stream(request, claims, watcher)
+        return await self._stream(request, claims, stream)
 
     async def _stream(
-        self, request: web.Request, claims: Claims, watcher: Watcher
+        self, request: web.Request, claims: Claims, stream: "Stream"
     ) -> web.StreamResponse:
         """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""
         answer: web.StreamResponse = web.Response()
         with suppress(ConnectionError, TimeoutError):
-            async with sse_response(request, sep="\n") as stream:
-                answer = stream
-                while stream.is_connected() and watcher.is_open and self._may(claims):
-                    await pass_on(watcher, stream)
+            async with sse_response(request, sep="\n") as sent:
+                answer = sent
+                while sent.is_connected() and stream.goes_on() and self._may(claims):
+                    await stream.pass_on(sent)
         return answer
 
     def _may(self, claims: Claims) -> bool:
@@ -91,12 +130,47 @@ class LiveDoor(Door):
         return claims.expires > self.gateway.clock.now() and not revocations.refuses(claims)
 
 
-async def pass_on(watcher: Watcher, stream: EventSourceResponse) -> None:
-    """What is new, if anything comes in time."""
-    news = await watcher.take(within=LOOK_SECONDS)
-    if news is None:
-        return
+@attrs.define
+class Stream:
+    """The pages of one browser. ``gone``: places of those that are not, or no more, to be seen."""
+
+    filled: asyncio.Event
+    looks: list[Look] = attrs.field(factory=list[Look])
+    gone: list[int] = attrs.field(factory=list[int])
+    problem: Problem = NO_PAGE  # of those that may not be followed
+
+    def add(self, place: int, found: tuple[Page, View[Any]] | Problem) -> None:
+        """A page more, or why it is none."""
+        if isinstance(found, Problem):
+            self.gone.append(place)
+            self.problem = found
+        else:
+            self.looks.append(Look(place, *found, Watcher(self.filled)))
+
+    def goes_on(self) -> bool:
+        """Whether anything is still to be told; without it all begin anew."""
+        return any(look.watcher.is_open for look in self.looks)
+
+    async def pass_on(self, sent: EventSourceResponse) -> None:
+        """What is new, if anything comes in time, and which page is no more."""
+        self.gone += [look.place for look in self.looks if not look.watcher.is_open]
+        self.looks = [look for look in self.looks if look.watcher.is_open]
+        for place in self.gone:
+            await sent.send("gone", id=str(place), event="gone")
+        self.gone = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.filled.wait()
+        self.filled.clear()
+        for look in self.looks:
+            await tell(look, sent)
+
+
+async def tell(look: Look, sent: EventSourceResponse) -> None:
+    """What is new of one page."""
+    news, place = look.watcher.take(), str(look.place)
     if news.fragments:
-        await stream.send("".join(fragment.swap for fragment in news.fragments))
+        text = "".join(fragment.swap for fragment in news.fragments)
+        await sent.send(text, id=place)
     if news.word:
-        await stream.send(news.word, event=news.word)
+        await sent.send(news.word, id=place, event=news.word)

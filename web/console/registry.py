@@ -1,6 +1,7 @@
 """The registry of the console: what each page shows to whom, declared beside its reader."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -13,6 +14,7 @@ from web.rights import Role
 Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere]]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Go]]
 ROOT: Final = "/console"
+ID: Final = re.compile(r"\{(\w+)\}")  # what stands there is a UUID
 
 
 @attrs.frozen
@@ -33,8 +35,9 @@ class Page:
     rendered anew when something of ``topics`` happened, at least ``every`` so many seconds, and at
     most every ``rest`` seconds; who looks is sent those that changed. They may
     depend on nothing but what the reader found, and on the view's ``owner`` and role: one rendering
-    is for all watchers. ``inside``: it shows what this process knows, and can do so while the
-    database is away.
+    is for all watchers. ``own``: it shows each his own things, also to those who see everything, so
+    that there is a rendering for each. ``inside``: it shows what this process knows, and can do so
+    while the database is away.
     """
 
     path: str
@@ -49,6 +52,7 @@ class Page:
     every: float = 5.0
     rest: float = 0.25
     inside: bool = False
+    own: bool = False
     rate: Rate = "read"
     absent: str = "There is no such page"
 
@@ -127,6 +131,14 @@ class Pages:
         call = Call(ROOT + path, operation, **declared)
         changes = operation.method != "GET"
         self.calls.append(attrs.evolve(call, who=call.who - {Role.AUDITOR}) if changes else call)
+
+    def at(self, path: str) -> tuple[Page, Mapping[str, str]] | None:
+        """The page of a path, and the ids that stand in it."""
+        for page in self.pages:
+            found = re.fullmatch(ID.sub(r"(?P<\1>[0-9a-fA-F-]{36})", page.path), path)
+            if found is not None:
+                return page, found.groupdict()
+        return None
 
     def menu(self, role: Role) -> list[Page]:
         """What somebody of this role finds in the menu."""

@@ -4,8 +4,8 @@ from aiohttp import web
 
 from web.console.answers import SIGN_IN, gone_to
 from web.console.assets import assets
-from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor, live_path
-from web.console.live import LiveDoor
+from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor
+from web.console.live import LIVE, LiveDoor
 from web.console.pages import every_page
 from web.console.registry import ROOT, Pages
 from web.console.signing import Signing
@@ -24,10 +24,9 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     router.add_get(ROOT + "/static/{version}/{name}", files.serve)
     for page in pages:
         router.add_get(page.path, PageDoor(gateway, pages, page).serve)
-        if page.live:
-            live = LiveDoor(gateway, pages, page)
-            router.add_get(live_path(page), live.serve, allow_head=False)
-            site.on_shutdown.append(live.close)
+    live = LiveDoor(gateway, pages)
+    router.add_get(LIVE, live.serve, allow_head=False)
+    site.on_shutdown.append(live.close)
     for action in pages.actions:
         router.add_post(action.path, ActionDoor(gateway, pages, action).serve)
     for call in pages.calls:

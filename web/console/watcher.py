@@ -25,13 +25,14 @@ class News:
 class Watcher:
     """Held by the stream; the hub writes into it for as long as it is open.
 
-    Of one block only the newest is kept: who reads slowly is sent less, never later.
+    Of one block only the newest is kept: who reads slowly is sent less, never later. ``filled``
+    is set when there is something to take; several of one stream share it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, filled: asyncio.Event) -> None:
         self._pending: dict[str, Fragment] = {}
         self._word: Word = ""
-        self._filled = asyncio.Event()
+        self._filled = filled
         self.is_open = True
 
     def put(self, fragments: Iterable[Fragment]) -> None:
@@ -50,14 +51,8 @@ class Watcher:
         self._word = self._word or "beat"
         self._filled.set()
 
-    async def take(self, *, within: float) -> News | None:
-        """What is new; None when there is nothing ``within`` so many seconds."""
-        try:
-            async with asyncio.timeout(within):
-                await self._filled.wait()
-        except TimeoutError:
-            return None
-        self._filled.clear()
+    def take(self) -> News:
+        """What is new, if anything is."""
         news = News(tuple(self._pending.values()), self._word)
         self._pending, self._word = {}, ""
         return news

@@ -1,6 +1,5 @@
 """From a refusal back to where one came from: a page of ours, and never anything else."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,8 +9,6 @@ from aiohttp import hdrs, web
 
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import Visitor
-
-ID: Final = "[0-9a-fA-F-]{36}"
 
 
 @attrs.frozen
@@ -28,9 +25,10 @@ HOME: Final = Way(ROOT, "To the console")
 def way_back(request: web.Request, pages: Pages, visitor: Visitor | None) -> Way:
     """To the page that is nearest above what was asked for, as it was seen last."""
     for path in _candidates(request):
-        page = _page_at(pages, path)
-        if page is None or page.path == ROOT or not _may(visitor, page):
+        found = pages.at(path)
+        if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
             continue
+        page = found[0]
         if path != request.path:
             return Way(path + _query_of(request, path), _label(page))
         if page.nav is not None:  # a list may itself be meant, without what was asked of it
@@ -45,13 +43,6 @@ def _candidates(request: web.Request) -> Iterator[str]:
         yield path
     while path := path.rpartition("/")[0]:
         yield path
-
-
-def _page_at(pages: Pages, path: str) -> Page | None:
-    for page in pages:
-        if re.fullmatch(re.sub(r"\{\w+\}", ID, page.path), path):
-            return page
-    return None
 
 
 def _may(visitor: Visitor | None, page: Page) -> bool:

@@ -14,6 +14,7 @@ from web.routes import (
     endpoints,
     epochs,
     events,
+    evidence,
     fleet,
     health,
     jobs,
@@ -46,7 +47,7 @@ OPERATIONS = Operations(
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
-        *(receipts, control, videos, events, thumbnails, nodes, fleet),
+        *(receipts, evidence, control, videos, events, thumbnails, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),

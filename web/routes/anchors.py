@@ -146,7 +146,7 @@ async def difference(
 ) -> str | None:
     """What is not as it was when it was anchored; None: it is all the same."""
     signed = covering.signed
-    if merkle.leaf_hash(own.entry.leaf(place.salt).canonical) != place.hash:
+    if own.entry.leaf_hash(place.salt) != place.hash:
         return "the entry is not what its leaf was made of: it was altered"
     proof = await gateway.proofs.inclusion(place.leaf_index, signed.size)
     arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)

@@ -12,6 +12,7 @@ from sql.nodes import NodeShown
 from web import examples
 from web.answers import REQUEST_ID
 from web.doer import Doer
+from web.examples_of_checks import NODE_CHECKS
 from web.operations import Call, Handler, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem
@@ -26,10 +27,27 @@ REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is w
 
 
 @attrs.frozen
+class Reputation:
+    """Of a node's work with one class of machine, by the verdicts of whoever looked.
+
+    ``valid_in_row`` makes checks rarer; three ``strikes``, mismatches that are not made good, end
+    in quarantine, and twenty valid results in a row take one away. ``score``: 0 to 1.
+    """
+
+    device_class: str
+    valid: int
+    mismatches: int
+    valid_in_row: int
+    strikes: int
+    score: float
+
+
+@attrs.frozen
 class Node:
     """``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
     ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
+    ``reputation``: of each class of machine that somebody looked at the work of.
     """
 
     id: UUID
@@ -45,6 +63,33 @@ class Node:
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+    reputation: list[Reputation]
+
+
+@attrs.frozen
+class NodeCheck:
+    """What was found of one attempt. Without a verdict it waits for it; ``said`` is why."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    device_class: str
+    verdict: str | None
+    said: str
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+@attrs.frozen
+class NodeChecks:
+    """Newest first."""
+
+    checks: list[NodeCheck]
+
+
+@attrs.frozen
+class Newest:
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
 
 @attrs.frozen
@@ -78,7 +123,9 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
         return NOT_THERE
     owner = None if _sees_all(call) else call.caller
     rows = await kept.page(owner, span_of(page))
-    nodes = [shown(row) for row in rows[: page.limit]]
+    listed = rows[: page.limit]
+    known = await _known(call, *(row.id for row in listed))
+    nodes = [shown(row, known) for row in listed]
     return NodeList(nodes, await kept.count(owner), next_of(rows, page.limit))
 
 
@@ -94,7 +141,26 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
 async def show(call: Call) -> Node | Problem:
     """A node of one's own; admins see any."""
     row = await _visible(call, call.ids["node_id"])
-    return NOT_FOUND if row is None else shown(row)
+    return NOT_FOUND if row is None else shown(row, await _known(call, row.id))
+
+
+@operations.get(
+    "/api/v1/nodes/{node_id}/checks",
+    scope=Scope.NODES_READ,
+    query=Newest,
+    answers={200: NodeChecks},
+    example=NODE_CHECKS,
+    refusals={404: ABSENT},
+    absent=ABSENT,
+    rate="read",
+)
+async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
+    """What was found of the work of a node of one's own, and why; of what somebody looked at."""
+    row = await _visible(call, call.ids["node_id"])
+    if row is None:
+        return NOT_FOUND
+    found = await call.gateway.nodes.checks(row.id, call.query.limit)
+    return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
 
 
 def _verb(verb: Verb, example: examples.Example) -> Callable[[Handler], Handler]:
@@ -126,7 +192,7 @@ async def quarantine(call: Call[Said]) -> Node | Problem:
 
 @_verb(Verb.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Give the node work again; what an admin put into quarantine an admin releases."""
+    """Give the node work again; from quarantine an admin releases it."""
     return await _say(call, Verb.RELEASE)
 
 
@@ -136,11 +202,20 @@ async def revoke(call: Call[Said]) -> Node | Problem:
     return await _say(call, Verb.REVOKE)
 
 
-def shown(row: NodeShown) -> Node:
-    """The row as the API shows it."""
+def shown(row: NodeShown, known: Mapping[UUID, list[Reputation]]) -> Node:
+    """The row as the API shows it, with what is known of its work."""
     members = attrs.asdict(row, recurse=False)
     members |= {"standing": row.standing.name, "capabilities": list(row.capabilities)}
-    return Node(**members)
+    return Node(**members, reputation=known.get(row.id, []))
+
+
+async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:
+    found: dict[UUID, list[Reputation]] = {}
+    for record in await call.gateway.nodes.records(nodes):
+        known = record.reputation
+        members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
+        found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
+    return found
 
 
 async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
@@ -149,7 +224,7 @@ async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
         return NOT_FOUND
     doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await say(doer, _role(call), row, verb, call.body.reason)
-    return said if isinstance(said, Problem) else shown(said)
+    return said if isinstance(said, Problem) else shown(said, await _known(call, said.id))
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:

@@ -8,7 +8,9 @@ import attrs
 from msgspec import Meta
 
 from actors.sequencer.messages import CatchUp, CaughtUp, Sequencer
+from rendertrust import note
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
+from sql.anchors import Covering
 from sql.epochs import read_given_up
 from sql.proofs import OwnEntry, Sequenced, Signed
 from web import log_examples as examples
@@ -20,6 +22,7 @@ from web.problem import Fault, Problem, invalid, unavailable
 operations = Operations()
 ABSENT = "Entry not found"
 NOT_FOUND = Problem(404, ABSENT)
+REMOVED = "and is not in the books any more: somebody removed it (`rendertrust fsck` names it)"
 ASK_SECONDS = 1.5
 NOT_YET = unavailable("The entry is not in the log yet; try again")
 NO_LOG = unavailable("The log has not begun yet; try again")
@@ -63,7 +66,8 @@ class EntryProof:
     ``proof_hashes`` stands on that side of what was hashed before which ``directions`` says; at the
     end there is ``merkle_root``, the root of the first ``tree_size`` leaves, which ``checkpoint``
     says, signed by the key ``verifier``. Where it is anchored, ``contract`` on chain ``chain_id``
-    has that root, by the transaction ``anchor_tx_hash`` in block ``block_number``.
+    has that root, by the transaction ``anchor_tx_hash`` in block ``block_number``: so says
+    ``anchor``, a note by the same key.
     """
 
     entry_id: int
@@ -74,6 +78,7 @@ class EntryProof:
     block_number: int | None
     chain_id: int | None
     contract: str | None
+    anchor: str | None
     leaf: str
     leaf_hash: Hash
     leaf_index: int
@@ -88,6 +93,8 @@ class NewestCheckpoint:
     """``checkpoint`` is the signed note; what it says stands beside it.
 
     ``verifier`` is the key that signs, ``verifiers`` are all that ever counted, in their order.
+    ``anchor``: the gateway's note on its newest confirmed anchor, which may be of fewer leaves: the
+    chain, the contract, the size and the root that stand there. Null where nothing is anchored.
     """
 
     origin: str
@@ -97,6 +104,7 @@ class NewestCheckpoint:
     checkpoint: str
     verifier: str
     verifiers: list[str]
+    anchor: str | None
 
 
 Size = Annotated[int, Meta(ge=1, le=SIZE_MAX)]
@@ -165,6 +173,7 @@ async def checkpoint(call: Call) -> NewestCheckpoint | Problem:
         checkpoint=signed.note,
         verifier=signed.verifier,
         verifiers=list(signed.verifiers),
+        anchor=await call.gateway.anchors.noted(),
     )
 
 
@@ -218,7 +227,7 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
     """Where an entry stands; it is taken up for this, if need be. ``owner`` None: anybody's."""
     found = await gateway.proofs.entry(owner, key)
     if found is None:
-        return await _absent(gateway)
+        return await _absent(gateway, key)
     signed = await gateway.proofs.newest()
     if not _covers(signed, found.place):
         answer = await gateway.registry.ref(Sequencer).ask(CatchUp(), within=ASK_SECONDS)
@@ -231,8 +240,14 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
     return Standing(found, found.place, signed)
 
 
-async def _absent(gateway: Gateway) -> Problem:
-    """Not there; and what was given up, if it was among that: nobody can tell any more."""
+async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
+    """Not there; it was removed, if the log has a leaf of it, which a reopening takes as well.
+
+    Else what was given up, if it was among that: nobody can tell any more.
+    """
+    leaf = await gateway.proofs.orphan(key) if isinstance(key, int) else None
+    if leaf is not None:
+        return Problem(404, f"{ABSENT}: it was leaf {leaf} of the log, {REMOVED}")
     given_up = await read_given_up(gateway.database)
     if not given_up:
         return NOT_FOUND
@@ -252,6 +267,7 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
     covering = await gateway.anchors.covering(standing.place.leaf_index)
     entry, place = standing.own.entry, standing.place
     signed = standing.signed if covering is None else covering.signed
+    named = covering if covering is not None and _is_vouched_for(covering) else None
     hashes = await gateway.proofs.inclusion(place.leaf_index, signed.size)
     ranges = inclusion_ranges(place.leaf_index, signed.size)
     private = Opening(place.salt.hex(), entry.private.canonical.decode())
@@ -260,10 +276,11 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
         merkle_root=signed.root.hex(),
         proof_hashes=[part.hex() for part in hashes],
         directions=["right" if start > place.leaf_index else "left" for start, _ in ranges],
-        anchor_tx_hash=None if covering is None else covering.hash,
-        block_number=None if covering is None else covering.block_number,
-        chain_id=None if covering is None else covering.chain_id,
-        contract=None if covering is None else covering.contract,
+        anchor_tx_hash=None if named is None else named.hash,
+        block_number=None if named is None else named.block_number,
+        chain_id=None if named is None else named.chain_id,
+        contract=None if named is None else named.contract,
+        anchor=None if named is None else named.anchor,
         leaf=entry.leaf(place.salt).canonical.decode(),
         leaf_hash=place.hash.hex(),
         leaf_index=place.leaf_index,
@@ -272,6 +289,12 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
         verifier=signed.verifier,
         opening=private if opening else None,
     )
+
+
+def _is_vouched_for(covering: Covering) -> bool:
+    """Whether its note is by the key of its checkpoint: not where that went in between."""
+    signed = covering.anchor
+    return signed is not None and note.is_signed_by(signed, covering.signed.verifier)
 
 
 def _key(text: str) -> int | UUID:

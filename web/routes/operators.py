@@ -20,6 +20,7 @@ from web.problem import Problem
 
 operations = Operations()
 ShareState = Literal["pending", "payable", "paid", "reversed"]
+ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
 NOTHING = Problem(409, "Nothing is payable: see GET /operators/me/earnings for what will be, when")
@@ -32,7 +33,8 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class Share:
-    """What a unit earned. It is pending until ``payable_at``; while it is disputed, longer.
+    """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
+    it is disputed, longer. What a check earned is payable at once.
 
     ``payout_id``: the payout that pays it, or is to pay it.
     """
@@ -43,6 +45,7 @@ class Share:
     node_id: UUID
     amount: Credits
     state: ShareState
+    work: ShareWork
     disputed: bool
     earned_at: datetime
     payable_at: datetime
@@ -185,7 +188,11 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 def share(row: ShareRow) -> Share:
     """The row as the API shows it."""
     members: dict[str, Any] = attrs.asdict(row)
-    members |= {"amount": money.render(row.amount), "state": row.state.lower()}
+    members |= {
+        "amount": money.render(row.amount),
+        "state": row.state.lower(),
+        "work": row.work.lower(),
+    }
     return Share(**members)
 
 

@@ -17,10 +17,11 @@ from web.amounts import Credits
 from web.operations import Call, Operations, Scope
 
 operations = Operations()
-LineKind: TypeAlias = Literal["earned", "claimed", "reversed", "paid"]
+LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "paid"]
 LINES_AT_ONCE: Final = 2_000
 KINDS: Final[Mapping[str, LineKind]] = {
     "EARNING": "earned",
+    "CHECK": "checked",
     "CLAIM": "claimed",
     "REVERSAL": "reversed",
     "PAYOUT": "paid",
@@ -43,7 +44,9 @@ class StatementQuery:
 
 @attrs.frozen
 class StatementLine:
-    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node."""
+    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
+    ``checked`` by checks of others' work.
+    """
 
     entry_id: int
     at: datetime
@@ -69,6 +72,7 @@ class Statement:
     operator_id: UUID
     opening: Credits
     earned: Credits
+    checked: Credits
     claimed: Credits
     reversed: Credits
     paid: Credits

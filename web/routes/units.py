@@ -47,7 +47,8 @@ class Unit:
     """``price`` is held until it ends; ``charged`` is what it cost.
 
     ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
-    ``download_url`` is good for an hour. ``waiting`` says why it has not begun.
+    ``download_url`` is good for an hour. ``waiting`` says why it has not begun. ``copy_node_id``
+    has it, too, because it takes far longer than the others.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Unit:
     started_at: datetime | None
     ended_at: datetime | None
     waiting: Reason | None = None
+    copy_node_id: UUID | None = None
 
 
 @attrs.frozen
@@ -159,6 +161,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         assigned_at=row.assigned_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        copy_node_id=row.copy_node_id,
     )
 
 

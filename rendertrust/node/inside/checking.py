@@ -6,25 +6,27 @@ What is wrong with them is told as a ``fault``, which is whoever's they are; wha
 scene, or with this machine, ends the order as it ends any other, and says nothing about them.
 """
 
+import filecmp
 import os
+import shutil
 import time
-import zipfile
 from typing import Any
 
 import numpy as np
 
-from . import comparing, cutting, passes
+from . import comparing, cutting, passes, pictures
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
-from .pixels import NoPixels, size_of_png
+from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, still
-from .scene import choose_format, name_of, opened, prepare, size_of
+from .scene import choose_format, opened, prepare, size_of
 from .speech import MachineError, Progress, Say, one_line
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
+VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 CHANNELS_MORE = 8
 PIECE = 1 << 20
@@ -35,9 +37,10 @@ class Fault(Exception):
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """``result`` is the zip that was delivered, ``draws`` say where the crops lie; says of each
+    """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
-    ``unable`` to check such a scene.
+    ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
+    picture and such evidence; a ``suspect`` is one that a check should decide about.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -48,8 +51,9 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         return
     progress = Progress(say, len(order["draws"]) + 2)
     progress.watch(bpy)
+    look = _compare if order["draws"] else _look
     try:
-        told = _compare(bpy, scene, order, frame, progress)
+        told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
@@ -60,7 +64,7 @@ def _compare(
 ) -> dict[str, Any]:
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _unpacked(order, frame, suffix, _bytes_most(size, kinds))
+    picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
     theirs = _evidence(bpy, evidence, size, kinds)
     grid = _coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
@@ -83,6 +87,27 @@ def _compare(
     return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs))}
 
 
+def _look(
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Progress
+) -> dict[str, Any]:
+    """What costs next to nothing. A picture of one colour may be what its compositor makes: so
+    that is no fault, but a reason to check it.
+    """
+    size, kinds = size_of(scene), cutting.tile_kinds(scene)
+    suffix = choose_format(scene.render, order.get("format"))
+    picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
+    _fits(evidence, size, kinds)
+    if not _may_be_opened(picture, suffix, size):
+        return {"looked": True}
+    pixels = _pixels(bpy, picture)
+    if not pixels.size or (pixels != pixels[0, 0]).any():
+        return {"looked": True}
+    grid = _coarse(bpy, scene, order, progress)
+    if max(map(max, grid), default=0.0) < VARIES:
+        return {"looked": True}
+    return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
+
+
 # ── what was delivered ───────────────────────────────────────────────────────────────────────────
 
 
@@ -92,31 +117,29 @@ def _bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
     return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
 
 
-def _unpacked(order: dict[str, Any], frame: int, suffix: str, most: int) -> tuple[str, str]:
-    """The picture and the evidence, out of the zip: these two names, and so many bytes at most."""
-    names = [name_of(frame, suffix), name_of(frame, ".evidence.exr")]
-    paths = [os.path.join(order["out"], f"their-{name}") for name in names]
-    try:
-        with zipfile.ZipFile(order["result"]) as packed:
-            if sorted(packed.namelist()) != sorted(names):
-                raise Fault(f"the result holds {packed.namelist()[:4]}, not {names}")
-            for name, path in zip(names, paths, strict=True):
-                with packed.open(name) as source, open(path, "xb") as target:
-                    _copy(source, target, most)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as fault:
-        raise Fault(f"the result is no zip that can be read: {one_line(fault)}") from fault
+def _delivered(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
+    """Both files, under names that say what they are; so many bytes each at most."""
+    if not order.get("evidence"):
+        raise Fault("there is no evidence beside the picture")
+    paths = []
+    for name, ending in (("picture", suffix), ("evidence", ".exr")):
+        if os.path.getsize(order[name]) > most:
+            raise Fault(f"the {name} is larger than that of such a frame can be")
+        paths.append(os.path.join(order["out"], f"their-{name}{ending}"))
+        shutil.copyfile(order[name], paths[-1])
     return paths[0], paths[1]
 
 
-def _copy(source: Any, target: Any, most: int) -> None:
-    while piece := source.read(PIECE):
-        most -= len(piece)
-        if most < 0:
-            raise Fault("the result unpacks to more than such a picture can be")
-        target.write(piece)
-
-
 def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
+    _fits(path, size, kinds)
+    try:
+        return passes.read(bpy, path, size, kinds)
+    except MachineError as fault:
+        raise Fault(f"the evidence cannot be read: {fault}") from fault
+
+
+def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
+    """By its head, before anything unpacks it."""
     try:
         width, height, channels = window_of(path)
     except NoHeader as fault:
@@ -125,10 +148,6 @@ def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layer
     if (width, height) != size or channels > wanted + CHANNELS_MORE:
         said = f"{width} by {height}, {channels} channels"
         raise Fault(f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected")
-    try:
-        return passes.read(bpy, path, size, kinds)
-    except MachineError as fault:
-        raise Fault(f"the evidence cannot be read: {fault}") from fault
 
 
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
@@ -199,25 +218,22 @@ def _finish(
 
 def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
     try:
-        if suffix == ".png":
-            found = size_of_png(picture)
-        elif suffix == ".exr":
-            found = window_of(picture)[:2]
-        else:
-            return False
-    except (NoPixels, NoHeader) as fault:
+        found = pictures.size_of(picture, suffix)
+    except NoPixels as fault:
         raise Fault(f"the picture is none: {fault}") from fault
+    if found is None:
+        return False
     if found != size:
         raise Fault(f"the picture is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
     return True
 
 
 def _same(one: str, other: str) -> bool:
-    with open(one, "rb") as ours, open(other, "rb") as theirs:
-        while piece := ours.read(PIECE):
-            if theirs.read(len(piece)) != piece:
-                return False
-        return not theirs.read(1)
+    """Whether both are the same picture, however they are written; else the same file."""
+    try:
+        return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
+    except NoPixels:
+        return filecmp.cmp(one, other, shallow=False)
 
 
 def _pixels(bpy: Any, path: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cutting, passes, pixels
+from . import cutting, passes, pictures
 from .passes import STANDARD, Array, Layers
 from .rendering import facts, still, write_thumbnail
 from .scene import choose_format, opened, prepare, size_of
@@ -40,7 +40,7 @@ def finish(bpy: Any, order: dict[str, Any], say: Say) -> None:
     if order.get("thumbnails"):
         shown = write_thumbnail(bpy, scene, order["out"], frame)
         say("frame", frame=frame, file=name, thumbnail=shown)
-    told = facts(bpy, scene, started) | pixels.told(os.path.join(order["out"], name))
+    told = facts(bpy, scene, started) | pictures.told(os.path.join(order["out"], name))
     say("done", file=name, frame=frame, frames=1, **told)
 
 

@@ -29,10 +29,11 @@ def window_of(path: str) -> tuple[int, int, int]:
         (flags,) = struct.unpack("<I", _read(file, 4))
         if flags & 0x1000:
             raise NoHeader("it has several parts")
-        return _window(_attributes(file))
+        return window_in(attributes_of(file))
 
 
-def _window(found: dict[str, bytes]) -> tuple[int, int, int]:
+def window_in(found: dict[str, bytes]) -> tuple[int, int, int]:
+    """Width, height and the number of channels by a head's attributes. NoHeader."""
     box, channels = found.get("dataWindow", b""), found.get("channels", b"")
     if len(box) != 16 or not channels:
         raise NoHeader("it names no window, or no channels")
@@ -43,7 +44,8 @@ def _window(found: dict[str, bytes]) -> tuple[int, int, int]:
     return right - left + 1, bottom - top + 1, count
 
 
-def _attributes(file: Any) -> dict[str, bytes]:
+def attributes_of(file: Any) -> dict[str, bytes]:
+    """What a head says, from behind the version on. NoHeader."""
     found: dict[str, bytes] = {}
     for _ in range(ATTRIBUTES_MAX):
         name = _text(file)

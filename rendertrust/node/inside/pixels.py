@@ -24,10 +24,9 @@ class NoPixels(Exception):
     """The text says why."""
 
 
-def of_png(path: str) -> dict[str, Any]:
-    """sha256, width, height, channels, and bits of each. OSError; NoPixels for another file."""
-    with open(path, "rb") as file:
-        return _hashed(file)
+def of_png(file: Any) -> dict[str, Any]:
+    """sha256, width, height, channels, and bits of each. NoPixels for another file."""
+    return _hashed(file)
 
 
 def size_of_png(path: str) -> tuple[int, int]:
@@ -35,14 +34,6 @@ def size_of_png(path: str) -> tuple[int, int]:
     with open(path, "rb") as file:
         width, height, _, _ = _head(file)
         return width, height
-
-
-def told(path: str) -> dict[str, Any]:
-    """The same under the name ``pixels``, as it is reported; nothing of another file."""
-    try:
-        return {"pixels": of_png(path)}
-    except NoPixels:
-        return {}
 
 
 def _head(file: Any) -> tuple[int, int, int, int]:

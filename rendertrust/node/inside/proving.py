@@ -11,7 +11,7 @@ import os
 import time
 from typing import Any
 
-from . import cutting, passes, pixels
+from . import cutting, passes, pictures
 from .finishing import denoise
 from .rendering import facts, render, still, write_thumbnail
 from .scene import choose_format, name_of, opened, prepare, size_of
@@ -38,7 +38,7 @@ def prove(bpy: Any, order: dict[str, Any], say: Say) -> None:
         say("frame", **told)
     told |= facts(bpy, bpy.context.scene, started)
     if len(frames) == 1:
-        told |= pixels.told(os.path.join(order["out"], told["file"]))
+        told |= pictures.told(os.path.join(order["out"], told["file"]))
     say("done", **told, frames=len(frames))
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from . import cutting, passes, pixels
+from . import cutting, passes, pictures
 from .scene import choose_format, name_of, opened, prepare, set_format, size_of, warnings_of
 from .speech import MachineError, Progress, Say, SceneError, blamed, one_line
 
@@ -34,6 +34,7 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
         store_noisy(scene)
     started = time.monotonic()
     told: dict[str, Any] = {}
+    files: list[str] = []
     for frame in frames:
         progress.next(f"frame {frame}")
         alone = len(frames) == 1 and not wants_noisy
@@ -44,11 +45,18 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told["thumbnail"] = write_thumbnail(bpy, scene, order["out"], frame)
         if wants_noisy:
             told["noisy"] = write_noisy(bpy, scene, order["out"], frame)
+        files += [told[name] for name in ("file", "noisy") if name in told]
         say("frame", **told)
-    told |= facts(bpy, scene, started)
-    if len(frames) == 1:
-        told |= pixels.told(os.path.join(order["out"], told["file"]))
+    told |= facts(bpy, scene, started) | _hashes(files, order["out"])
     say("done", **told, frames=len(frames))
+
+
+def _hashes(files: list[str], out: str) -> dict[str, Any]:
+    """Of what is delivered: a file, or several in a zip."""
+    paths = {name: os.path.join(out, name) for name in files}
+    if len(paths) == 1:
+        return pictures.told(paths[files[0]])
+    return pictures.told_of_several(paths)
 
 
 def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
@@ -166,6 +174,7 @@ def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
     is_cycles = scene.render.engine in ("CYCLES", passes.ENGINE)
     return {
         "seconds": round(time.monotonic() - started, 3),
+        "cpu": round(time.process_time(), 3),  # of this whole process
         "width": width,
         "height": height,
         "engine": "CYCLES" if is_cycles else scene.render.engine,

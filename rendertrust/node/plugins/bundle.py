@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from rendertrust import zips
 from rendertrust.node.plain import open_plain
 
 NAME: Final = "frames.zip"
@@ -51,37 +52,28 @@ def number_of(path: str) -> int | None:
 def unpack(source: Path, target: Path) -> list[Path]:
     """The numbered pictures of a zip, in the folder ``target``; others stay where they are.
 
-    Raises BundleError. Names come from elsewhere: only the last part of them is used, and sizes
-    are counted while they are written, whatever the zip claims.
+    Raises BundleError. Names come from elsewhere: only the last part of them is used.
     """
-    written: list[Path] = []
-    left = BYTES_MAX
     try:
-        with zipfile.ZipFile(source) as packed:
-            entries = packed.infolist()
-            if len(entries) > ENTRIES_MAX:
+        with zips.opened(source, BYTES_MAX) as packed:
+            if len(packed.members) > ENTRIES_MAX:
                 raise BundleError(f"over {ENTRIES_MAX} files in one zip")
-            for entry in entries:
-                name = PurePosixPath(entry.filename).name
-                if number_of(name) is None or name.endswith(BESIDE):
-                    continue
-                with packed.open(entry) as content:
-                    left -= _copy(content, target / name, left)
-                written.append(target / name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as fault:
+            wanted = [(one, PurePosixPath(one.filename).name) for one in packed.members]
+            return [
+                _written(packed.pieces(member), target / name)
+                for member, name in wanted
+                if number_of(name) is not None and not name.endswith(BESIDE)
+            ]
+    except zips.TooMuch as fault:
+        raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB") from fault
+    except zips.BadZip as fault:
         raise BundleError(f"the zip cannot be read: {fault}") from fault
-    return written
 
 
-def _copy(content: "zipfile.ZipExtFile | object", target: Path, most: int) -> int:
-    size = 0
+def _written(pieces: Iterable[bytes], target: Path) -> Path:
     try:
         with target.open("xb") as file:
-            while chunk := content.read(1 << 20):  # type: ignore[attr-defined,union-attr,unused-ignore]
-                size += len(chunk)
-                if size > most:
-                    raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB")
-                file.write(chunk)
+            file.writelines(pieces)
     except FileExistsError as fault:
         raise BundleError(f"two files are named {target.name}") from fault
-    return size
+    return target

@@ -11,17 +11,29 @@ from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Progress, Render, order_for
 from rendertrust.node.process import Ending
 
-RESULT: Final = "check/result.zip"  # the input that is checked
+PICTURE: Final = "check/picture"  # the input that is checked
+EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
+DELIVERED: Final = (PICTURE, EVIDENCE)
 DRAWS_MAX: Final = 16
 REPORT: Final = "check.json"
-_TOLD: Final = ("crops", "finish", "fault", "unable", "frame", "seconds", "blender")
+_TOLD: Final = (
+    "crops",
+    "finish",
+    "fault",
+    "unable",
+    "looked",
+    "suspect",
+    "frame",
+    "seconds",
+    "blender",
+)
 
 
 @attrs.define
 class Check:
     """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
-    from 0 up to 1. Its result is a report as JSON: of each crop and of the picture whether they are
-    ``equal``, else their ``psnr``; or a ``fault`` of what was delivered.
+    from 0 up to 1; none: it only looks. Its result is a report as JSON: of each crop and of the
+    picture whether they are ``equal``, else their ``psnr``; or a ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"
@@ -44,20 +56,22 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     draws = task.params.get("draws")
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
-    if RESULT not in task.inputs:
-        return refused(f"the input {RESULT} is missing")
+    if PICTURE not in task.inputs:
+        return refused(f"the input {PICTURE} is missing")
     params = {name: value for name, value in task.params.items() if name != "draws"}
-    inputs = {name: path for name, path in task.inputs.items() if name != RESULT}
+    inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
     order = order_for(attrs.evolve(task, params=params, inputs=inputs))
     if isinstance(order, Failed):
         return order
     if "tile" in order or "tiles" in order or len(order.get("frames", ())) > 1:
         return refused("one whole frame is checked at a time")
-    return {**order, "do": "check", "draws": draws, "result": RESULT, "thumbnails": False}
+    evidence = EVIDENCE if EVIDENCE in task.inputs else None
+    delivered = {"picture": PICTURE, "evidence": evidence}
+    return {**order, "do": "check", "draws": draws, "thumbnails": False, **delivered}
 
 
 def _are_draws(value: object) -> bool:
-    if not isinstance(value, list) or not 1 <= len(value) <= DRAWS_MAX:  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(value, list) or len(value) > DRAWS_MAX:  # pyright: ignore[reportUnknownArgumentType]
         return False
     return all(map(_is_draw, value))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 

@@ -19,6 +19,7 @@ from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_
 from rendertrust.node.process import Ending
 
 TICK_SECONDS: Final = 1.0
+EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
     *("tile", "rendered", "pixels"),
@@ -146,7 +147,7 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
 def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> Result:
     """What a worker's end means for the unit; ``files`` are those that it said it wrote.
 
-    One picture is the result itself; several files are one bundle.
+    One picture is the result itself, its evidence beside it; several files are one bundle.
     """
     last = ending.last
     if ending.excess is not None:
@@ -159,8 +160,11 @@ def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> R
     if last.get("event") != "done" or not all(map(_PICTURE.fullmatch, names)):
         return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)
     work = {name: last[name] for name in _WORK if last.get(name) is not None}
-    if len(names) == 1:
-        return Completed(file=folder / "out" / names[0], work=work)
+    proofs = [name for name in names if name.endswith(EVIDENCE)]
+    if len(names) - len(proofs) == 1 and len(proofs) <= 1:
+        pictures = [name for name in names if name not in proofs]
+        proof = folder / "out" / proofs[0] if proofs else None
+        return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
     try:
         return Completed(file=bundle.pack(folder / "out", names), work=work)
     except NotAFile as fault:

@@ -16,6 +16,7 @@ AXE = Path(__file__).parent / "vendored" / "axe.min.js"
 WITHIN_MS = 30_000  # a busy machine takes its time
 expect.set_options(timeout=WITHIN_MS)
 WIDE: ViewportSize = {"width": 1280, "height": 860}
+Motion = Literal["reduce", "no-preference"]
 NARROW: ViewportSize = {"width": 390, "height": 844}
 BUSY = "the server responded with a status of 503"
 # Blocked by the policy, and what a page says of its own mistakes.
@@ -114,7 +115,7 @@ async def looking(
     name: str = "",
     there: str = "/console",
     *,
-    motion: Literal["reduce", "no-preference"] = "reduce",
+    motion: Motion = "reduce",
 ) -> AsyncGenerator[Looking]:
     """A browser of somebody's own; signed in, if ``name`` says who."""
     context: BrowserContext = await browser.new_context(

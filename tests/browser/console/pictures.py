@@ -16,6 +16,8 @@ from typing import Any
 
 import aiohttp
 import attrs
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log
@@ -39,7 +41,8 @@ SETTINGS = {
 }
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
 NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
-JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 900
+JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 415
+FILM = "400-419"  # one of them fails, and the last ones go on
 # What ended is spread over the hour, denser of late; the newest stay as they are.
 HOUR = """
 UPDATE jobs SET created_at = o.begun, dispatched_at = o.begun + interval '1 second',
@@ -50,6 +53,23 @@ FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 
             FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
 WHERE jobs.id = o.id
 """
+# What a gateway that checks would have found; its verifiers need Blender.
+CHECKS = """
+INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
+                    window_seconds, opened_at, state, verdict, said, verifier_id, decided_at)
+SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE 0 END), n.id,
+       'linux-x86_64-avx2', true, 70, 60, u.ended_at, 'DECIDED',
+       CASE WHEN u.state = 'FAILED' THEN 'mismatch' WHEN place % 7 = 3 THEN 'unchecked'
+            WHEN place % 5 = 2 THEN 'match' ELSE 'exact' END,
+       CASE WHEN u.state = 'FAILED' THEN 'crop 2 differs by 33.6 dB: another frame'
+            WHEN place % 7 <> 3 AND place % 5 = 2 THEN 'crop 1 differs by 71.8 dB' ELSE '' END,
+       (SELECT v.id FROM nodes v WHERE v.id <> n.id ORDER BY v.name LIMIT 1),
+       u.ended_at + interval '4 seconds'
+FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS place FROM units u
+      WHERE u.ended_at IS NOT NULL AND u.node_id IS NOT NULL) u
+JOIN nodes n ON n.id = u.node_id WHERE place <= 40
+"""
+HOOK = "https://hooks.okafor.example/rendertrust"
 ABOUT = {
     "metadata": {
         "blender": "5.2.0 LTS",
@@ -136,7 +156,7 @@ async def submitted(who: Creator, frame: int) -> str:
 
 @asynccontextmanager
 async def farm(frames: Sequence[bytes]) -> AsyncGenerator[Stage]:
-    """All of it. ``jobs``: one that is done, one that failed, one that runs."""
+    """All of it. ``jobs``: one that is done, one that failed, one that runs, an animation."""
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
         people = {name: await creator(gateway, http, name) for name in CREATORS}
@@ -147,7 +167,7 @@ async def farm(frames: Sequence[bytes]) -> AsyncGenerator[Stage]:
             FakeNode(stage.url, name=name, slots=slots, user_token=token, behave=behave)
             for name, slots in NODES
         ]
-        async with living(loop, *nodes):
+        async with hook(people["jane"]), living(loop, *nodes):
             await history(stage, nodes)
             yield stage
     loop.close()
@@ -171,9 +191,13 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     endpoint = kept_endpoint(stage.gateway.data)
     assert endpoint is not None
     await execute(endpoint.owner_dsn, HOUR)
+    await execute(endpoint.owner_dsn, CHECKS)
+    await execute(endpoint.owner_dsn, f"UPDATE endpoints SET url = '{HOOK}'")
+    await circles(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
     stage.jobs.append(running[-1])
+    stage.jobs.append(await film(jane))
     await stage.job(job_type="cpu_benchmark")
     said = {"reason": "a new graphics card on Thursday"}
     status, _ = await stage.people["ann"].call("POST", f"/nodes/{drained}/drain", said)
@@ -182,6 +206,47 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
         itself = Creator(stage.http, stage.url, "", node.token)
         status, _ = await itself.call("POST", "/nodes/heartbeat", {"current_load": load, **ABOUT})
         assert status == 200
+
+
+async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
+    """An organisation of Jane's, with a node of Otto's; and whom she trusts."""
+    jane, otto = stage.people["jane"], stage.people["otto"]
+    _, made = await jane.call("POST", "/organisations", {"name": "Okafor & Brandt"})
+    there = f"/organisations/{made['id']}"
+    for name in ("otto", "sofia", "tomas"):
+        await jane.call("POST", f"{there}/members", {"email": f"{name}@example.org"})
+    for name in ("otto", "sofia"):
+        await stage.people[name].call("POST", f"{there}/accept")
+    for node in nodes[:2]:
+        status, answer = await otto.call("PUT", f"{there}/nodes/{node.node_id}")
+        assert status == 200, answer
+    await jane.call("POST", "/trusted", {"email": "lin@example.org"})
+
+
+@asynccontextmanager
+async def hook(who: Creator) -> AsyncGenerator[None]:
+    """Somebody is told what happens to jobs of ``who``."""
+
+    async def hear(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hooks", hear)
+    async with TestServer(app) as server:
+        body = {"url": str(server.make_url("/hooks")), "types": ["job.*", "unit.*"]}
+        status, answer = await who.call("POST", "/webhooks/endpoints", body)
+        assert status == 201, answer
+        yield
+
+
+async def film(who: Creator) -> str:
+    """An animation of which most frames are done."""
+    body = {"job_type": "render", "payload_ref": "s3://scenes/glass-at-dusk.blend", "queue": True}
+    params = {"width": 1920, "height": 1080, "samples": 128}
+    more = {"params": params, "frames": FILM, "max_credits": "500"}
+    status, answer = await who.call("POST", "/jobs/dispatch", {**body, **more})
+    assert status in (200, 202), answer
+    return str(answer["job_id"])
 
 
 async def anchored(who: Creator) -> None:
@@ -197,7 +262,7 @@ async def anchored(who: Creator) -> None:
 
 
 def shots(stage: Stage) -> list[Shot]:
-    done, failed, running = stage.jobs
+    done, failed, running, frames = stage.jobs
     return [
         Shot("overview", "ann", "/console", ".plot canvas", 800),
         Shot("dark", "ann", "/console", ".plot canvas", 800, "dark"),
@@ -205,11 +270,15 @@ def shots(stage: Stage) -> list[Shot]:
         Shot("job", "jane", f"/console/jobs/{done}", ".steps li:last-child.done", 1130),
         Shot("running", "jane", f"/console/jobs/{running}", "pre.log", 900),
         Shot("failed", "jane", f"/console/jobs/{failed}", "#why-failed", 700),
+        Shot("frames", "jane", f"/console/jobs/{frames}", "#frames li.failed", 1130),
         Shot("fleet", "ann", "/console/fleet?sort=-load", "#rows tbody tr", 640),
         Shot("actors", "ann", "/console/actors?actor=ledger", ".plot canvas", 1000),
         Shot("ledger", "ann", "/console/ledger", "#rows tbody tr", 1200),
         Shot("users", "ann", "/console/users", "#rows tbody tr", 560),
         Shot("credits", "tomas", "/console/credits", "#skus tbody tr", 700),
+        Shot("organisations", "jane", "/console/organisations", "#trusted tbody tr", 700),
+        Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760),
+        Shot("dead-letters", "ann", "/console/dead-letters", "tbody tr", 700),
         Shot("settings", "ann", "/console/settings?q=server.", "tbody tr", 760),
         Shot("system", "ann", "/console/system", ".plot canvas", 760),
     ]
@@ -255,6 +324,10 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     anchored = "#rows tbody tr:has(.badge.good) th a"
     await leads(ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder)
     jane = pages["jane"]
+    hooks = Shot("webhooks", "jane", "/console/webhooks", "tbody th a", 900)
+    await leads(jane, hooks, folder)
+    await quoted(jane, stage.url)
+    await jane.screenshot(path=folder / "console-new-job.png")
     await jane.set_viewport_size(NARROW)
     await jane.goto(f"{stage.url}/console")
     await jane.locator(".plot canvas").wait_for()
@@ -271,6 +344,18 @@ async def leads(page: Page, shot: Shot, folder: Path) -> None:
     await page.locator(".crumbs").wait_for()
     await settled(page)
     await page.screenshot(path=folder / f"console-{shot.name}.png")
+
+
+async def quoted(page: Page, url: str) -> None:
+    """A new job, before it is submitted."""
+    await page.set_viewport_size({"width": 1280, "height": 1000})
+    await page.goto(f"{url}/console/jobs/new")
+    await page.get_by_label("Frames", exact=True).fill("1-48")
+    await page.get_by_label("Width").fill("1920")
+    await page.get_by_label("Height").fill("1080")
+    await page.get_by_label("At most").fill("400")
+    await page.locator("#quote").wait_for()
+    await expect(page.locator("#cost")).to_contain_text("pauses before")
 
 
 async def run(frames: Path | None, folder: Path) -> None:

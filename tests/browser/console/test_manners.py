@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.gateway import running_gateway
-from tests.browser.console.looking import NARROW, Looking, looking
+from tests.browser.console.looking import NARROW, WITHIN_MS, Looking, Motion, looking
 from tests.browser.console.stage import HOSTILE, PASSWORD, Stage, failed_job, hostile_user
 from tests.face import settings_for_tests
 from tests.until import until
@@ -48,6 +48,9 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         assert eyes.errors == []
 
 
+EMPTY = ("credits", "checks", "organisations", "webhooks")
+
+
 @pytest.mark.parametrize(
     ("key", "there", "searches"),
     [
@@ -55,6 +58,9 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
         ("f", "fleet", True),
         ("a", "actors", True),
         ("c", "credits", False),
+        ("v", "checks", True),
+        ("n", "organisations", False),
+        ("w", "webhooks", False),
         ("l", "ledger", True),
         ("u", "users", True),
         ("d", "dead-letters", False),
@@ -87,7 +93,7 @@ async def test_the_same_keys_work_on_every_page(
             await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
             await expect(rows.nth(0)).to_be_focused()
         else:
-            assert there == "credits", "all others have rows"
+            assert there in EMPTY, "all others have rows"
         await keys.press("?")
         await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
         await keys.press("Escape")
@@ -132,7 +138,7 @@ performance.getEntriesByType("resource")
 """
 
 
-@pytest.mark.parametrize(("path", "most"), [("/console", 42), ("/console/jobs", 25)])
+@pytest.mark.parametrize(("path", "most"), [("/console", 43), ("/console/jobs", 25)])
 async def test_a_first_visit_loads_little(
     browser: Browser, stage: Stage, path: str, most: int
 ) -> None:
@@ -196,6 +202,33 @@ async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage)
         await eyes.is_well()
 
 
+TURNS = """
+addEventListener("pagereveal", (event) => { window.turned = event.viewTransition !== null; });
+"""
+MOVES = """
+document.getAnimations().length + [...document.querySelectorAll("*")].filter((each) => {
+  const style = getComputedStyle(each);
+  return style.animationName !== "none" || parseFloat(style.transitionDuration) > 0
+    || style.scrollBehavior !== "auto";
+}).length
+"""
+
+
+async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
+    """One page fades into the next for all others."""
+    motions: list[tuple[Motion, bool]] = [("no-preference", True), ("reduce", False)]
+    for motion, turns in motions:
+        async with looking(browser, stage, "ann", motion=motion) as eyes:
+            await eyes.page.add_init_script(TURNS)
+            await eyes.go("/console")
+            await eyes.page.get_by_role("link", name="Jobs").first.click()
+            await eyes.page.wait_for_url("**/console/jobs")
+            await eyes.page.wait_for_function("() => window.turned !== undefined")
+            assert await eyes.page.evaluate("window.turned") is turns
+            if not turns:
+                assert await eyes.page.evaluate(MOVES) == 0
+
+
 async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "jane") as eyes:
         page = eyes.page
@@ -213,14 +246,16 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         assert eyes.errors == []
 
 
-STREAMS = """
+# Its own stream, as where there are no shared workers: a page can look into it.
+ALONE = "delete window.SharedWorker;"
+STREAMS = f"""{ALONE}
 window.streams = [];
-window.EventSource = class extends EventSource {
-  constructor(...given) {
+window.EventSource = class extends EventSource {{
+  constructor(...given) {{
     super(...given);
     window.streams.push(this);
-  }
-};
+  }}
+}};
 """
 
 
@@ -247,7 +282,31 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
                 "window.streams.filter((each) => each.readyState !== EventSource.CLOSED).length"
             )
             == 1
-        ), "one for each page: browsers allow six"
+        ), "one for each page"
+
+
+async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:
+    """A browser opens six connections to one place: a stream for each would be too many."""
+    async with looking(browser, stage, "jane") as eyes:
+        context = eyes.page.context
+        windows = [eyes.page, *[await context.new_page() for _ in range(7)]]
+        for page in windows[1:]:
+            page.set_default_timeout(WITHIN_MS)
+            await page.goto(f"{stage.url}/console/jobs?q=type:echo")
+        for page in windows:
+            await expect(page.locator("#live-state")).to_have_text("live")
+        job = await stage.job(job_type="echo")
+        for page in windows[1:]:
+            await expect(page.locator(f"#row-{job}")).to_be_visible()
+            await expect(page.locator("#live-state")).to_have_text("live")
+        for page in windows[1:4]:
+            await page.close()
+        await eyes.go(f"/console/jobs/{job}")
+        await expect(eyes.page.locator("#live-state")).to_have_text("live")
+        other = await stage.job(job_type="echo")
+        for page in windows[4:]:
+            await expect(page.locator(f"#row-{other}")).to_be_visible()
+        await eyes.did_nothing_wrong()
 
 
 async def joins(page: Page, url: str) -> None:
@@ -337,14 +396,14 @@ async def test_a_gateway_that_comes_back_is_followed_again(browser: Browser) -> 
         await page.close()
 
 
-BEATS = """
+BEATS = f"""{ALONE}
 window.beats = 0;
-window.EventSource = class extends EventSource {
-  constructor(...given) {
+window.EventSource = class extends EventSource {{
+  constructor(...given) {{
     super(...given);
-    this.addEventListener("beat", () => { window.beats += 1; window.heard = new Date(); });
-  }
-};
+    this.addEventListener("beat", () => {{ window.beats += 1; window.heard = new Date(); }});
+  }}
+}};
 """
 
 

@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import looking
-from tests.browser.console.stage import HOSTILE, Stage
+from tests.browser.console.stage import FORMER_SECRET, HOSTILE, Stage
 from tests.until import until
 
 
@@ -18,7 +18,14 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await expect(row).to_contain_text("10000")
         await expect(row).to_contain_text("environment, RENDERTRUST_CREDITS_STARTER")
         secret = page.get_by_role("row").filter(has_text="jwt.previous")
-        await expect(secret).to_contain_text("not set")
+        await expect(secret).to_contain_text("set, not shown")
+        await expect(secret).to_contain_text("environment, RENDERTRUST_JWT_PREVIOUS")
+        await expect(secret.locator(".masked")).to_have_text(re.compile("^\\W+$"))
+        unset = page.get_by_role("row").filter(has_text="objects.secret_key")
+        await expect(unset).to_contain_text("not set")
+        for tab in ("values", "values&q=environment", "keys", "webhooks", "audit"):
+            answer = await page.request.get(f"{stage.url}/console/settings?tab={tab}")
+            assert FORMER_SECRET not in await answer.text(), tab
         await eyes.is_well("settings")
         await page.keyboard.press("/")
         await page.keyboard.type("environment")
@@ -97,6 +104,12 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await eyes.is_well("settings-prices")
         await page.get_by_role("link", name="Audit log").click()
         await expect(page.locator("tbody tr").first).to_contain_text(HOSTILE[1])
+        await expect(page.locator("#live-state")).to_have_text("live")
+        status, _ = await stage.people["ann"].call(
+            "PUT", "/admin/prices/dearer", {"price": "3", "reason": "seen as it comes"}
+        )
+        assert status == 200
+        await expect(page.locator("tbody tr").first).to_contain_text("seen as it comes")
         await page.get_by_role("link", name="price:dear").first.click()
         await expect(page.locator("tbody tr")).to_have_count(1)
         await eyes.is_well("settings-audit")

@@ -23,6 +23,8 @@ PAGES = (
     "/console/dead-letters?kind=events",
     "/console/dead-letters?kind=messages",
     "/console/system",
+    "/console/checks",
+    "/console/organisations",
     *(
         f"/console/settings?tab={tab}"
         for tab in ("values", "keys", "prices", "limits", "webhooks", "audit")
@@ -110,6 +112,22 @@ async def test_entries_are_sorted_and_lead_back_to_the_newest(
         await expect(page.locator("#rows tbody tr").first).to_contain_text("no. 1")
         await page.get_by_role("link", name="Newest").click()
         await expect(page.get_by_role("link", name="Newest")).to_be_hidden()
+
+
+async def test_money_and_attempts_of_a_job_are_sorted(browser: Browser, stage: Stage) -> None:
+    job = await failed_job(stage)
+    async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+        page = eyes.page
+        whats = page.locator("#money tbody th")
+        assert await whats.all_text_contents() == ["Held", "Released"]
+        await page.locator("#money").get_by_role("link", name="When").click()
+        await expect(page.locator("#money caption")).to_contain_text("the newest first")
+        assert page.url.endswith("?sort=money.-at#money")
+        assert await whats.all_text_contents() == ["Released", "Held"]
+        await page.locator("#attempts").get_by_role("link", name="Node").click()
+        await expect(page.locator("#attempts caption")).to_contain_text("by node, from A to Z")
+        assert await whats.all_text_contents() == ["Held", "Released"], "each is sorted for itself"
+        await eyes.did_nothing_wrong()
 
 
 async def test_a_phone_sorts_too(browser: Browser, stage: Stage) -> None:

@@ -15,7 +15,9 @@ WITNESS = {
     "checkpoint": file_of()["proof"]["checkpoint"],
     "verifier": file_of()["proof"]["verifier"],
 }
-CHAIN = dict.fromkeys(("anchor_tx_hash", "block_number", "chain_id", "contract", "opening"))
+CHAIN = dict.fromkeys(
+    ("anchor_tx_hash", "block_number", "chain_id", "contract", "anchor", "opening")
+)
 
 
 def answered() -> dict[str, object]:

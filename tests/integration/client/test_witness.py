@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rendertrust import note
 from rendertrust.client import (
     AsyncClient,
     BadAnswer,
@@ -294,6 +295,32 @@ async def test_a_proof_is_fetched_and_checked_without_the_gateway(
     bad = await program.run("verify", "proof.json", "bad.json", "--json")
     assert bad.code == 1
     assert [line["holds"] for line in bad.lines] == [True, False]
+
+
+async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
+    program: Program, log: LogDouble, tmp_path: Path
+) -> None:
+    assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
+    (tmp_path / "note.txt").write_text(log.signed)
+    with_note = ("verify", "proof.json", "--checkpoint", "note.txt")
+    (tmp_path / "altered.txt").write_text(log.signed.replace("2026", "2027"))
+    other = str(note.verifier_of(log.origin, signing_key(9)))
+    strange = str(note.verifier_of("other.example", signing_key(9)))
+    for words, code, says in (
+        (with_note, 0, "ok  witness"),  # the proof was fetched: its key was pinned then
+        ((*with_note, "--key", log.verifier), 0, "ok  witness"),
+        ((*with_note, "--key", other), 1, "is not signed by"),
+        ((*with_note, "--key", strange), 1, "--key says which one is"),
+        ((*with_note[:-1], "altered.txt", "--key", log.verifier), 1, "does not hold"),
+    ):
+        told = await program.run(*words)
+        assert (told.code, says in told.out) == (code, True), told
+    for words, says in (
+        (("verify", "proof.json", "--key", log.verifier), "--key needs --checkpoint"),
+        ((*with_note, "--key", "nonsense"), "not a verifier key"),
+    ):
+        told = await program.run(*words)
+        assert (told.code, says in told.err) == (2, True), told
 
 
 async def test_what_was_seen_is_kept_between_calls(program: Program, log: LogDouble) -> None:

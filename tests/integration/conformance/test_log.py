@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit
-from actors.ports import LogStore
+from actors.ports import Clock, LogStore
 from actors.sequencer.actor import SequencerActor
 from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Sequencer, Vouched
 from actors.sequencer.policy import SequencerSettings
@@ -43,9 +43,13 @@ async def sequencing(
     signer: TwinSigner | None = None,
     log: LogStore | None = None,
     awaits_chain: bool = False,
+    clock: Clock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Ref[Sequencer]]:
-    """A Sequencer at work, until the block ends."""
+    """A Sequencer at work, until the block ends.
+
+    By the stage's clock, which stands still, no turn takes any time: there are no pauses.
+    """
 
     def make() -> Actor[Sequencer]:
         words: dict[str, Any] = {"every_seconds": 0.01, **settings}
@@ -54,7 +58,7 @@ async def sequencing(
         return SequencerActor(
             kept,
             signer or TwinSigner(),
-            stage.clock,
+            clock or stage.clock,
             Serial(),
             settings=chosen,
             awaits_chain=awaits_chain,

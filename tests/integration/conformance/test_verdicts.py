@@ -16,11 +16,16 @@ from actors.ledger.messages import (
     Replayed,
     UnitAssign,
     UnitComplete,
+    UnitFail,
     UnitRequeue,
     UnitStart,
     UnitState,
 )
-from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
+from sql.audit import Act
+from sql.reputation import Record
+from sql.work import Standing
+from tests.integration.conformance.earnings import take
 from tests.integration.conformance.stage import Stage, fresh_id
 
 CLASS = "cpu/avx2/e13b728c6880"
@@ -37,6 +42,8 @@ def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
         result_ref=RESULT,
         sha256=b"s" * 32,
         size=9,
+        evidence_sha256=b"e" * 32,
+        evidence_size=11,
         verified=operator is not None,
         operator=operator,
     )
@@ -73,6 +80,8 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
     unit = await stage.unit(case.job)
     assert (unit.state, unit.result_key, unit.verified) == ("VERIFYING", None, False)
     (waiting,) = await stage.store.pending_checks(10)
+    assert (waiting.row.evidence_sha256, waiting.row.evidence_size) == (b"e" * 32, 11)
+    assert not waiting.row.packed
     assert (waiting.row.job_id, waiting.row.operator) == (case.job, case.operator)
     assert (waiting.price, waiting.row.result_ref) == (100, RESULT)
     again = await stage.do(delivery(case.job, case.node, case.operator))
@@ -113,7 +122,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     unit = await stage.unit(case.job)
     assert (unit.result_key, unit.result_sha256, unit.verified) == (RESULT, b"s" * 32, True)
     assert await stage.store.pending_checks(10) == []
-    assert await stage.store.verdicts_of(case.node, CLASS, 10) == [verdict]
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
     assert await stage.store.audit() == []
 
 
@@ -128,7 +137,7 @@ async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> 
     unit = await stage.unit(case.job)
     assert (unit.failures, unit.avoid, unit.error_class) == (1, (case.node,), "node")
     assert "35.2 dB" in (unit.error_message or "")
-    assert await stage.store.verdicts_of(case.node, CLASS, 10) == ["mismatch"]
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "m")]
     assert await stage.store.audit() == []
     other = await stage.node()
     assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
@@ -211,3 +220,34 @@ async def test_what_was_delivered_without_a_word_before_ran_all_the_same(stage: 
     await stage.do(said(job, "mismatch", retry_at=stage.clock.now()))
     assert (await stage.unit(job)).started_at is not None
     assert await stage.store.audit() == []
+
+
+async def test_who_looked_is_paid_from_revenue_once(stage: Stage) -> None:
+    case = await delivered(stage)
+    one, other = await stage.user(), await stage.user()
+    looked = tuple(Checked(case.node, who) for who in (one, other))
+    effect = attrs.evolve(said(case.job, "exact", case.operator), checked=looked, check_percent=7)
+    await stage.commit(*[Commit((), (effect,))] * 2)
+    assert await stage.money(f"operator:{one}") == (7, 0)
+    assert await stage.money(f"operator:{other}") == (7, 0)
+    assert await stage.money(REVENUE) == (16, 0)
+    assert await stage.store.audit() == []
+    assert await take(stage, one) is not None, "it is payable at once"
+    assert await stage.money(f"operator:{one}") == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_a_lie_that_the_session_caught_stands_in_the_record(stage: Stage) -> None:
+    _, node, job = await stage.dispatched(100)
+    lie = UnitFail(job, 0, 1, node, "node", "another hash", stage.clock.now(), caught=CLASS)
+    done = await stage.commit(*[Commit((), (lie,))] * 2)
+    assert [type(one) for one in done] == [Posted, Replayed]
+    assert await stage.store.records([node]) == [Record(node, CLASS, False, "", "m")]
+    assert await stage.store.audit() == []
+
+
+async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
+    node = await stage.node()
+    act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
+    assert await stage.store.quarantine(node, act) == Standing("QUARANTINED", 1)
+    assert await stage.store.quarantine(node, act) is None

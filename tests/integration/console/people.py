@@ -1,6 +1,7 @@
 """People who look at the console: signed in like a browser, and what they get."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import attrs
 from aiohttp import ClientSession, CookieJar
@@ -10,6 +11,11 @@ from tests.face import Face
 from tests.integration.web.accounts import PASSWORD, register
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+def live(*addresses: str) -> str:
+    """Where changes of pages come from, all in one stream."""
+    return "/console/live?" + urlencode([("of", address) for address in addresses])
 
 
 @attrs.frozen

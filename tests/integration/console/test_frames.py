@@ -29,7 +29,7 @@ async def test_what_comes_at_once_is_sent_at_most_four_times_a_second(
             changes += 1
 
     loop = asyncio.get_running_loop()
-    async with following(visitor, "/console/live") as stream:
+    async with following(visitor) as stream:
         await frame(stream)
         changing = asyncio.create_task(change())
         await frame(stream)

@@ -20,10 +20,10 @@ async def test_who_comes_later_is_sent_nothing_older_than_his_page(
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     jane = await newcomer(face)
     page = f"/users/{jane.id}"
-    async with following(ann, f"/console/live{page}") as before:
+    async with following(ann, f"/console{page}") as before:
         assert NOW not in await frame(before)
         await execute(database.owner_dsn, RICH.format(id=jane.id))
         _, text = await ann.get(f"/console{page}")
         assert NOW in text, "the page is right when it is opened"
-        async with following(ann, f"/console/live{page}") as after:
+        async with following(ann, f"/console{page}") as after:
             assert NOW in await frame(after), "and must not be set back"

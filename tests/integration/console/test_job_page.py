@@ -64,10 +64,36 @@ async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
     job = await worked(with_books, database.owner_dsn, jane, 2, 1)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "Priority and cap" in text
-    async with following(jane, f"/console/live/jobs/{job}") as stream:
+    async with following(jane, f"/console/jobs/{job}") as stream:
         assert "Priority and cap" in await frame(stream)
         await charge(with_books, job, 1, await joined(database.owner_dsn))
         with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))
         while 'hx-target="#steer"' not in (text := await frame(stream)):
             pass
         assert "Priority and cap" not in text
+
+
+RECEIPT = """
+INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, issued_at)
+VALUES ('{job}', 0, 1, '{{"format":"rendertrust-receipt-v1"}}', sha256('d'),
+        sha256('a') || sha256('b'), now())
+"""
+
+
+async def test_a_receipt_is_fetched_by_who_owns_the_job_alone(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    job = await worked(with_books, database.owner_dsn, jane)
+    there = f"/console/receipts/{job}/0"
+    assert there not in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert (await jane.get(there))[0] == 404
+    await execute(database.owner_dsn, RECEIPT.format(job=job))
+    assert there in (await jane.get(f"/console/jobs/{job}"))[1]
+    answer = await jane.ask("GET", there)
+    found = await answer.json()
+    assert answer.status == 200
+    assert found["receipt"] == {"format": "rendertrust-receipt-v1"}
+    assert there not in (await ann.get(f"/console/jobs/{job}"))[1]
+    assert (await ann.get(there))[0] == 404

@@ -13,7 +13,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
-from tests.integration.console.people import Visitor, newcomer, nobody
+from tests.integration.console.people import Visitor, live, newcomer, nobody
 from tests.until import until
 from web.console.hub import Happened, Hub
 from web.console.live import OF_ONE_MAX
@@ -45,8 +45,8 @@ async def event(stream: StreamReader) -> str:
 
 
 @asynccontextmanager
-async def following(visitor: Visitor, path: str = "/console/live") -> AsyncGenerator[StreamReader]:
-    url = visitor.face.client.make_url(path)
+async def following(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
+    url = visitor.face.client.make_url(live(*pages or ["/console"]))
     timeout = ClientTimeout(total=30)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
@@ -129,7 +129,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
 
     face.gateway.probes["database"] = probe
     visitor = await newcomer(face)
-    async with following(visitor) as stream, following(visitor, "/console/live/inside") as inside:
+    async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
         assert await word(inside) == "here"
         assert seldom == [0, 1]
@@ -152,7 +152,7 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
 
     face.gateway.probes["database"] = probe
     visitor = await newcomer(face)
-    async with following(visitor) as stream, following(visitor, "/console/live/inside") as inside:
+    async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
         assert await word(inside) == "here"
         assert [await event(stream) for _ in range(2)] == ["beat", "beat"]
@@ -188,17 +188,17 @@ async def test_who_is_signed_out_sees_nothing_more(face: Face) -> None:
 
 
 async def test_nobody_follows_without_signing_in(face: Face) -> None:
-    answer = await nobody(face).ask("GET", "/console/live")
+    answer = await nobody(face).ask("GET", live("/console"))
     assert answer.status == 401
 
 
 async def test_one_person_follows_so_many_pages(face: Face) -> None:
     visitor = await newcomer(face)
     async with ClientSession(cookie_jar=visitor.jar) as browser:
-        url = face.client.make_url("/console/live")
+        url = face.client.make_url(live("/console"))
         answers = [await browser.get(url) for _ in range(OF_ONE_MAX)]
         assert {answer.status for answer in answers} == {200}
-        refused = await visitor.ask("GET", "/console/live")
+        refused = await visitor.ask("GET", live("/console"))
         assert refused.status == 429
         for answer in answers:
             answer.close()
@@ -225,7 +225,7 @@ async def test_who_leaves_a_page_is_no_error_in_the_log(
     async def there_is_room() -> bool:
         await execute(database.owner_dsn, NODE)
         face.gateway.registry.ref(Hub).tell(Happened("nodes"))
-        url = face.client.make_url("/console/live")
+        url = face.client.make_url(live("/console"))
         async with ClientSession(cookie_jar=visitor.jar) as browser, browser.get(url) as answer:
             return answer.status == 200
 
@@ -240,9 +240,59 @@ async def test_a_stop_waits_for_no_console(database: PostgresEndpoint) -> None:
     async with serving(pool, settings_for_tests()) as face:
         visitor = await newcomer(face)
         browser = ClientSession(cookie_jar=visitor.jar)
-        answer = await browser.get(face.client.make_url("/console/live"))
+        answer = await browser.get(face.client.make_url(live("/console")))
         await frame(answer.content)
         begun = loop.time()
     assert loop.time() - begun < SHUTDOWN_SECONDS / 2
     await browser.close()
     await pool.close()
+
+
+async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndpoint) -> None:
+    """What one may not see, or what is no page, does not end what is said of the others."""
+    visitor = await newcomer(face)
+    pages = ("/console", "/console/actors", "/console/jobs?q=status:failed", "nothing/at all")
+    async with following(visitor, *pages) as stream:
+        gone, first = set[str](), dict[str, str]()
+        while len(gone) < 2 or len(first) < 2:
+            said = await message(stream)
+            if said.get("event") == "gone":
+                gone.add(said["id"])
+            elif "event" not in said:
+                first.setdefault(said["id"], said["data"])
+        assert gone == {"1", "3"}
+        assert set(first) == {"0", "2"}
+        assert 'hx-target="#throughput"' in first["0"]
+        assert 'hx-target="#throughput"' not in first["2"]
+    assert (await visitor.ask("GET", live())).status == 404
+    assert (await visitor.ask("GET", live("/console/new"))).status == 404
+
+
+async def message(stream: StreamReader) -> dict[str, str]:
+    """The next event, by the names of its lines."""
+    found = dict[str, str]()
+    async with asyncio.timeout(15):
+        while line := (await stream.readline()).decode().rstrip("\n"):
+            name, _, text = line.partition(": ")
+            found[name] = found.get(name, "") + text
+    assert found, "the stream ended"
+    return found
+
+
+RICHER = """
+UPDATE accounts SET balance = balance + 4_321 * 10_000 WHERE name = 'user:' || (
+    SELECT id FROM users WHERE email = 'eve@example.org')
+"""
+
+
+async def test_two_admins_see_each_his_own_credits(face: Face, database: PostgresEndpoint) -> None:
+    people = [
+        await newcomer(face, database.owner_dsn, "admin", f"{name}@example.org")
+        for name in ("ann", "eve")
+    ]
+    await execute(database.owner_dsn, RICHER)
+    ann, eve = (following(person, "/console/credits") for person in people)
+    async with ann as hers, eve as other:
+        first, second = await frame(hers), await frame(other)
+    assert "4\u202f421<" in second
+    assert "4\u202f421<" not in first

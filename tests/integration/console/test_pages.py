@@ -5,7 +5,7 @@ import re
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests
-from tests.integration.console.people import newcomer, nobody
+from tests.integration.console.people import live, newcomer, nobody
 from web.console.assets import assets
 
 
@@ -91,7 +91,7 @@ async def test_pages_of_others_are_refused(face: Face) -> None:
     status, text = await visitor.get("/console/actors")
     assert status == 403
     assert "You may not do this" in text
-    assert (await visitor.ask("GET", "/console/live/actors")).status == 403
+    assert (await visitor.ask("GET", live("/console/actors"))).status == 403
 
 
 async def test_an_auditor_sees_what_an_admin_sees(face: Face, database: PostgresEndpoint) -> None:
@@ -141,3 +141,20 @@ async def test_a_user_sees_no_picture_of_another(face: Face) -> None:
     visitor = await newcomer(face)
     status, _ = await visitor.get("/console/pictures/00000000-0000-4000-8000-000000000000")
     assert status == 404
+
+
+async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> None:
+    visitor = await newcomer(face)
+    accepts = {"Accept-Encoding": "gzip, deflate"}
+    page = await visitor.ask("GET", "/console/jobs", headers=accepts)
+    assert page.headers["Content-Encoding"] == "gzip"
+    assert "<h1>Jobs</h1>" in await page.text()
+    plain = await visitor.ask("GET", "/console/jobs", headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    new = {"url": "https://farm.example.com/hooks", "told": "all"}
+    assert (await visitor.post("/console/webhooks", new)).status == 303
+    told = await visitor.ask("GET", "/console/webhooks", headers=accepts)
+    assert "whsec_" in await told.text()
+    assert "Content-Encoding" not in told.headers
+    again = await visitor.ask("GET", "/console/webhooks", headers=accepts)
+    assert again.headers["Content-Encoding"] == "gzip"

@@ -6,8 +6,8 @@ import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
-from tests.integration.console.people import OWN, Visitor, newcomer, nobody
-from web.console.door import NOT_YOURS, live_path
+from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
+from web.console.door import NOT_YOURS
 from web.console.pages import every_page
 from web.console.view import ADMINS
 from web.rights import Role
@@ -62,8 +62,8 @@ async def test_each_role_opens_its_pages_alone(
     closed = [page for page in ALL if role not in page.who]
     paths = [path_of(page.path) for page in ALL]
     assert await refused(visitor, "GET", paths) == [path_of(page.path) for page in closed]
-    live = [path_of(live_path(page)) for page in closed if page.live]
-    assert await refused(visitor, "GET", live) == live
+    streams = [live(path_of(page.path)) for page in closed if page.live]
+    assert await refused(visitor, "GET", streams) == streams
     for call in LOOKS:
         status = (await visitor.ask("GET", path_of(call.path))).status
         assert (status == 403) == (role not in call.who), call.path

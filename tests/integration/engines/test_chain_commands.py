@@ -33,6 +33,7 @@ from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
 from tests.integration.engines.test_chain_conformance import EMPTY, done
+from tests.twins.signer import TwinSigner
 from tests.until import until
 from web.commands.chain import chain as command
 from web.commands.fsck import fsck
@@ -88,6 +89,16 @@ class Place:
         await pool.close()
         return root
 
+    async def contract(self) -> str:
+        """One more of the same sender's, of which the database knows nothing."""
+        endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
+        chain = Web3Chain(Current(endpoint), fee_cap_gwei=100)
+        signed = await chain.sign_deploy((await chain.state()).nonce, await chain.bid())
+        await chain.send(signed.raw)
+        await done(chain, signed.hash)
+        await chain.close()
+        return str(signed.contract)
+
     async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
         """As a gateway did whose database is gone."""
         chain = Web3Chain(
@@ -108,7 +119,8 @@ class Place:
         pool = Database(lambda: self.database.app_dsn)
         anchors = Anchors(pool)
         settings = AnchorSettings(anchor_seconds=0.0)
-        anchor = AnchorActor(chain, anchors, SystemClock(), settings=settings)
+        signer = TwinSigner()
+        anchor = AnchorActor(chain, anchors, SystemClock(), settings=settings, signer=signer)
 
         async def done() -> bool:
             await anchor.see_to_it()
@@ -268,6 +280,29 @@ def test_lost_leaves_are_listed_by_the_anchors_that_they_stood_in(place: Place) 
     assert (ranges(epoch), epoch["lost"]) == (wanted, 46)
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
     assert "after 4 leaves; lost: 46 (leaves 4 to 19, leaves 20 to 49)" in told
+
+
+def test_what_every_contract_has_that_is_lost_is_listed(place: Place) -> None:
+    """A backup of before an earlier reopening: two contracts have what the database has not."""
+    first, ours = call("deploy")["contract"], place.loop.run(place.root(2))
+    place.loop.run(place.anchor(first, 2, ours))
+    old = place.loop.run(place.anchor(first, 30, ROOT, ours))
+    second = place.loop.run(place.contract())
+    new = place.loop.run(place.anchor(second, 50, b"s" * 32))
+    losses = call("status", code=1)["losses"]
+    assert (losses["contract"], [one["tx"] for one in losses["anchors"]]) == (second, [new])
+    (other,) = losses["others"]
+    assert (other["contract"], other["size"], other["lost"]) == (first, 30, 26)
+    assert [one["tx"] for one in other["anchors"]] == [old]
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert f"The contract that is left behind is {second}." in told
+    assert f"Left behind, too: contract {first}." in told
+    assert "  leaves 4 to 29: anchor of 30 in block " in told
+    ended = CliRunner().invoke(fsck, ["--json"])
+    found = [one["found"] for one in json.loads(ended.stdout)["findings"]]
+    assert all(any(contract in one for one in found) for contract in (first, second))
+    assert call("reopen", "--reason", "the disk died", "--yes")["others"] == losses["others"]
+    assert call("status")["agrees"]
 
 
 @pytest.mark.parametrize("removed", ["size = 4", "size = 6", "size IS NULL"])

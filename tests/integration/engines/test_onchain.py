@@ -20,6 +20,7 @@ from eth_utils.crypto import keccak
 
 import rendertrust
 from actors.ports import Anchored, Mined
+from rendertrust.anchor_note import MEMBERS
 from rendertrust.onchain import ANCHORED, ROOT_AT, OnChain, Unasked
 from rendertrust.verify import Verdict, anchored, verify
 from supervisors.engines.anvil import ChainEndpoint
@@ -74,10 +75,7 @@ async def scene(anvil: ChainEndpoint) -> AsyncIterator[Scene]:
     name, mined = await anchor(chain, contract)
     proof = {
         **LOG.proof(2, SIZE),
-        "anchor_tx_hash": name,
-        "block_number": mined.block,
-        "chain_id": anvil.chain_id,
-        "contract": contract,
+        **LOG.anchored(SIZE, name, mined.block, (anvil.chain_id, contract)),
     }
     yield Scene(anvil.url, contract, proof, chain, made)
     await chain.close()
@@ -183,7 +181,7 @@ async def test_another_contract_than_the_one_that_one_knows_is_told(scene: Scene
     verdict = await scene.verdict(STRANGER)
     assert not verdict.holds
     assert STRANGER in verdict.steps[-1].said
-    nothing = {"anchor_tx_hash": None, "block_number": None, "contract": None}
+    nothing: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
     assert not (await scene.verdict("0x12", **nothing)).holds
 
 
@@ -198,7 +196,7 @@ async def test_a_log_that_was_anchored_otherwise_does_not_hold(scene: Scene) -> 
 
 
 async def test_what_is_not_anchored_yet_holds_and_nothing_vouches_for_it(scene: Scene) -> None:
-    nothing = {"anchor_tx_hash": None, "block_number": None, "contract": None, "chain_id": None}
+    nothing: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
     for contract in (None, scene.contract):
         verdict = await scene.verdict(contract, **{**LOG.proof(2, 6), **nothing})
         assert verdict.holds, verdict.steps

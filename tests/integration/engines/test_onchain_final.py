@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from rendertrust.anchor_note import MEMBERS
 from rendertrust.onchain import OnChain
 from rendertrust.verify import anchored, verify
 from tests.integration.engines.test_anchor_on_a_node import rpc
@@ -16,18 +17,22 @@ from tests.integration.engines.test_onchain import LOG, SIZE, Scene, anchor
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 
 
-async def test_an_anchor_is_final_when_the_chain_has_settled_on_its_block(scene: Scene) -> None:
-    """On a node that makes blocks as it likes: after as many as it takes elsewhere."""
+async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
+    scene: Scene,
+) -> None:
+    """It vouches for nothing, whatever is final there; who wants more blocks says how many."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
-    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     proof = {**scene.proof, **LOG.proof(2, 6), **where}
-    found = await anchored(scene.url, proof, contract=scene.contract)
-    assert isinstance(found, OnChain)
-    assert (found.fault, found.mined, found.final) == (None, mined.block, False)
-    await rpc(scene.url, "anvil_mine", hex(200))
-    found = await anchored(scene.url, proof, contract=scene.contract)
-    assert isinstance(found, OnChain)
-    assert (found.fault, found.final) == (None, True)
+    for confirmations, mine, final in ((None, 0, True), (12, 0, False), (12, 11, True)):
+        if mine:
+            await rpc(scene.url, "anvil_mine", hex(mine))
+        found = await anchored(
+            scene.url, proof, contract=scene.contract, confirmations=confirmations
+        )
+        assert isinstance(found, OnChain)
+        assert (found.fault, found.mined, found.final) == (None, mined.block, final)
+        assert not found.is_outside
 
 
 @attrs.define
@@ -63,7 +68,7 @@ async def talking(talker: Talker) -> AsyncGenerator[str]:
         yield str(server.make_url("/"))
 
 
-UNKNOWN: dict[str, Any] = dict.fromkeys(("anchor_tx_hash", "block_number", "contract", "chain_id"))
+UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 
 
 @pytest.mark.parametrize("finalized", [None, "-"])
@@ -72,7 +77,7 @@ async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
 ) -> None:
     """Also for a proof that does not know yet that its checkpoint is anchored."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
-    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
     async with talking(Talker(scene.url, finalized)) as url:
         for mine, wanted in ((0, False), (2, False), (1, True)):
@@ -89,7 +94,7 @@ async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
 
 async def test_what_is_final_is_for_the_chain_to_say_where_it_does(scene: Scene) -> None:
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
-    where = {"anchor_tx_hash": name, "block_number": mined.block}
+    where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
     await rpc(scene.url, "anvil_mine", hex(20))
     for finalized, wanted in ((mined.block - 1, False), (mined.block, True)):

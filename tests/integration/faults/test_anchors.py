@@ -39,6 +39,7 @@ from tests.faults.chain_troubles import (
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.integration.sql.test_anchor import Scene as Log
+from tests.twins.signer import TwinSigner
 from tests.until import until
 
 # web3 asks for the tip in another way where a node does not answer, and warns of it.
@@ -150,7 +151,9 @@ async def anchoring(scene: Scene, **settings: Any) -> AsyncGenerator[None]:
     chosen, log = AnchorSettings(**words), scene.log
 
     def make() -> Actor[Any]:
-        return AnchorActor(log.chain, log.anchors, log.stage.clock, settings=chosen)
+        return AnchorActor(
+            log.chain, log.anchors, log.stage.clock, settings=chosen, signer=TwinSigner()
+        )
 
     child = Child("anchor", make)
     outside = Supervisor("Outside", Strategy.ONE_FOR_ONE, Intensity(0, 1.0), [child])

@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from actors.verifier.actor import VerifierSettings
-from rendertrust.protocol import Ack, Hello, JobDispatch, JobResult
+from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult
 from rendertrust.receipt_check import verify_receipt
 from rendertrust.testing import FakeNode
 from sql.fsck import run_fsck
@@ -26,10 +26,11 @@ from tests.readers import Person
 from tests.until import until
 from tests.whole import Whole, whole
 
-CLASS, CONTENT, WITHIN = "cpu/avx2/5.2", b"a picture and its evidence", 60.0
+CLASS, CONTENT, PROOF, WITHIN = "cpu/avx2/5.2", b"a picture", b"its evidence", 60.0
 EXACT = {"crops": [{"equal": True}], "finish": {"equal": True}}
 OFF = {"crops": [{"equal": False, "psnr": 35.0}], "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+EVIDENCE = Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF))
 Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]
 
 
@@ -115,11 +116,15 @@ class Farm:
     async def sound(self) -> None:
         assert await run_fsck(self.owner) == []
 
-    async def put(self, dispatch: JobDispatch, content: bytes = CONTENT) -> str:
-        """Its object, where it belongs."""
+    async def put(
+        self, dispatch: JobDispatch, content: bytes = CONTENT, proof: bytes = PROOF
+    ) -> None:
+        """Its object and the evidence beside it, where they belong."""
         assert dispatch.output is not None
-        await self.gateway.gateway.objects.put(dispatch.output.key, content)
-        return dispatch.output.key
+        assert dispatch.evidence is not None
+        objects = self.gateway.gateway.objects
+        await objects.put(dispatch.output.key, content)
+        await objects.put(dispatch.evidence.key, proof)
 
 
 def told(dispatch: JobDispatch, **given: Any) -> JobResult:
@@ -134,7 +139,8 @@ def told(dispatch: JobDispatch, **given: Any) -> JobResult:
 
 
 def honest(node: FakeNode, dispatch: JobDispatch, **changed: Any) -> JobResult:
-    return node.signed(dispatch, told(dispatch, sha256=SHA256, size=len(CONTENT), **changed))
+    given = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, **changed}
+    return node.signed(dispatch, told(dispatch, **given))
 
 
 @pytest.fixture
@@ -173,8 +179,32 @@ async def test_an_honest_node_is_paid_for_what_another_owner_saw(farm: Farm) -> 
     _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
     assert verify_receipt(document).holds
     assert document["receipt"]["verdict"] == "exact"
+    work = document["receipt"]["work"]
+    assert work["object"] == {"sha256": SHA256, "size": len(CONTENT)}
+    assert work["measured"]["evidence"] == {"sha256": EVIDENCE.sha256, "size": len(PROOF)}
     assert await farm.earned() == 70_000
     await farm.sound()
+
+
+async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
+    farm: Farm,
+) -> None:
+    await farm.liar(delivers)
+    await farm.checker("olga", EXACT)
+    job = await farm.place()
+    await farm.ends(job)
+    _, result = await farm.jane.call("GET", f"/jobs/{job}/result")
+    assert (result["sha256"], result["size"]) == (SHA256, len(CONTENT))
+    status, evidence = await farm.jane.call("GET", f"/jobs/{job}/units/0/evidence")
+    assert (status, evidence["sha256"], evidence["size"]) == (200, EVIDENCE.sha256, len(PROOF))
+    assert f"{job}/0/1/evidence" in evidence["download_url"]
+    await farm.operator("otto")
+    for path in (f"/jobs/{job}/units/1/evidence", f"/jobs/{UUID(int=5)}/units/0/evidence"):
+        assert (await farm.jane.call("GET", path))[0] == 404
+    other = await farm.operators["otto"].call("GET", f"/jobs/{job}/units/0/evidence")
+    assert other[0] == 404
+    _, unit = await farm.jane.call("GET", f"/jobs/{job}/units")
+    assert unit["units"][0]["sha256"] == SHA256
 
 
 async def test_what_two_owners_call_a_lie_is_one(farm: Farm) -> None:
@@ -236,6 +266,22 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
     await node.send(attrs.evolve(other, unit=0))
 
 
+async def other_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch, proof=b"of an old one")
+    await node.send(honest(node, dispatch))
+
+
+async def signed_for_other_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch, proof=b"OF ANOTHER..")
+    other = Evidence(sha256=hashlib.sha256(b"OF ANOTHER..").hexdigest(), size=12)
+    await node.send(attrs.evolve(honest(node, dispatch), evidence=other))
+
+
+async def parts_that_never_came(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await farm.put(dispatch)
+    await node.send(attrs.evolve(honest(node, dispatch), part_sums=(SHA256,)))
+
+
 LIES: dict[str, Lie] = {
     "a wrong hash": wrong_hash,
     "another job's object": another_jobs_object,
@@ -243,6 +289,9 @@ LIES: dict[str, Lie] = {
     "an empty object": empty_object,
     "an old result": another_object,
     "a signature for another unit": signed_for_another,
+    "other evidence": other_evidence,
+    "a signature for other evidence": signed_for_other_evidence,
+    "parts that never came": parts_that_never_came,
 }
 
 

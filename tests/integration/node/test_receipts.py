@@ -2,13 +2,15 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from rendertrust.identity import load_or_create_key
-from rendertrust.node.inside.pixels import NoPixels, of_png
+from rendertrust.node.inside.pictures import of_file
+from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.state import Enrolment, StateFolder
@@ -74,6 +76,32 @@ async def test_a_picture_is_named_by_its_pixels(tmp_path: Path) -> None:
     assert result.work["pixels"]["sha256"] == hashed(result.file)
 
 
+@pytest.mark.render
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"frame": 1, "format": "JPEG"},
+        {"frame": 1, "format": "OPEN_EXR"},
+        {"frames": [1, 2]},
+    ],
+)
+async def test_whoever_has_a_result_can_tell_its_pixels(
+    tmp_path: Path, params: dict[str, Any]
+) -> None:
+    """By the file alone; and two renders are the same, whoever wrote them when."""
+    render = Render(scratch=tmp_path / "scratch")
+    assert await render.why_not() is None
+    scene = build(tmp_path / "s.blend")
+    told: list[str] = []
+    for name in ("one", "two"):
+        result = await render.run(task(tmp_path / name, scene, params))
+        assert isinstance(result, Completed), result
+        assert result.file is not None
+        assert result.work["pixels"] == of_file(str(result.file))
+        told.append(result.work["pixels"]["sha256"])
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_every_filter_of_png_is_undone(tmp_path: Path, mode: str) -> None:
     y, x = np.mgrid[0:67, 0:53]
@@ -81,7 +109,7 @@ def test_every_filter_of_png_is_undone(tmp_path: Path, mode: str) -> None:
     bands = [x * 4 + noise, y * 3 + noise, (x * y) // 9 + noise, 255 - x][: len(mode)]
     path = tmp_path / "x.png"
     Image.fromarray(np.stack(bands, -1).astype(np.uint8), mode).save(path, optimize=True)
-    assert of_png(str(path))["sha256"] == hashed(path)
+    assert of_file(str(path))["sha256"] == hashed(path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
@@ -91,4 +119,4 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     for content in (b"", picture[:-12], picture[:40], receipts.png([row], 1), bomb, b"\x89PNG"):
         path.write_bytes(content)
         with pytest.raises(NoPixels):
-            of_png(str(path))
+            of_file(str(path))

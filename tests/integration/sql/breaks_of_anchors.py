@@ -23,6 +23,10 @@ def epoch(number: int, origin: str) -> str:
 
 
 BREAKS_OF_ANCHORS = {
+    "a checkpoint that is missing": (
+        "i8_numbers",
+        "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0, 1)",
+    ),
     "an anchor with another root": (
         "i12_roots",
         CHECKPOINT + sent(0) + sent(1, size="5", root="sha256('y')"),

@@ -1,6 +1,9 @@
 """Shares in every state, and what breaks the invariants about them."""
 
+from uuid import UUID
+
 from actors.paymaster.messages import EarningClaim
+from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import (
     approve,
     decide,
@@ -28,6 +31,32 @@ BREAKS_OF_EARNINGS = {
     "a share that was never booked": (
         "i4_shares",
         "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'EARNING'",
+    ),
+    "a check that was paid for and not noted": (
+        "i4_checks",
+        "DELETE FROM earnings WHERE work = 'CHECK'",
+    ),
+    "a check that earned another amount": (
+        "i4_checks",
+        "UPDATE earnings SET amount = amount + 1 WHERE work = 'CHECK'",
+    ),
+    "a check that somebody else was paid for": (
+        "i4_checks",
+        (
+            "UPDATE earnings SET operator_id = (SELECT id FROM users WHERE id <> operator_id"
+            " LIMIT 1) WHERE work = 'CHECK'"
+        ),
+    ),
+    "a check that was paid for without a verdict": (
+        "i4_checks",
+        "UPDATE checks SET verdict = 'unchecked'",
+    ),
+    "a check of one's own work that was paid for": (
+        "i4_checks",
+        (
+            "UPDATE nodes n SET owner_id = e.operator_id FROM earnings e"
+            " JOIN checks c ON c.job_id = e.job_id WHERE e.work = 'CHECK' AND n.id = c.node_id"
+        ),
     ),
     "a share that is owed though it was reversed": (
         "i4_owed",
@@ -100,6 +129,15 @@ BREAKS_OF_EARNINGS = {
 }
 
 
+async def checked_by(stage: Stage, operator: UUID) -> None:
+    """Somebody else's work of 100, for a look at which an operator is paid."""
+    _, node, job = await stage.dispatched(100)
+    delivered = UnitDeliver(job, 0, 1, node, "cpu", None)
+    await stage.do(delivered)
+    looked = (Checked(node, operator),)
+    await stage.do(UnitVerdict(job, 0, 1, "exact", checked=looked, check_percent=5))
+
+
 async def earnings_of_every_kind(stage: Stage) -> None:
     """Pending, disputed, payable, asked for, paid, sent, rejected, reversed, claimed, unowned."""
     otto, owner = await stage.user(), await stage.user()
@@ -118,6 +156,7 @@ async def earnings_of_every_kind(stage: Stage) -> None:
         await dispute(stage, work)
         if upheld is not None:
             await decide(stage, work, upheld=upheld)
+    await checked_by(stage, otto)
     claimed = await worked(stage, None)
     await stage.do(EarningClaim(claimed.job, 0, owner))
     await worked(stage, None)

@@ -28,6 +28,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
+from tests.twins.signer import TwinSigner
 from tests.until import until
 
 
@@ -86,7 +87,13 @@ async def anchoring(
     chosen = AnchorSettings(**words)
 
     def make() -> Actor[Anchor]:
-        return AnchorActor(scene.chain, store or scene.anchors, scene.stage.clock, settings=chosen)
+        return AnchorActor(
+            scene.chain,
+            store or scene.anchors,
+            scene.stage.clock,
+            settings=chosen,
+            signer=TwinSigner(),
+        )
 
     child = Child("anchor", make)
     outside = Supervisor("Outside", Strategy.ONE_FOR_ONE, Intensity(1000, 1.0), [child])
@@ -271,6 +278,11 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         due = await scene.anchors.due()
         assert due is not None
         await scene.anchored(due[0])
+
+        async def kept() -> bool:  # what was confirmed may have been lost just before
+            return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
+
+        await until(kept, within=10)
     sent = await scene.anchors.sent(CHAIN_ID, SENDER, 0)
     assert [row.nonce for row in sent] == list(range(len(scene.chain.blocks)))
     sizes = [row.size for row in sent if row.size is not None]

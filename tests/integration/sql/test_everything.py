@@ -9,13 +9,18 @@ from hypothesis.stateful import run_state_machine_as_test
 from sql.database import Database
 from sql.fsck_since import Mark
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import Databases
+from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.told import untold
 from tests.unit.ledger.delivering import Delivering
 
 
 class OverPostgres(Delivering):
-    """What each batch wrote is audited from where the last audit ended; everything at the end."""
+    """What each batch wrote is audited from where the last audit ended; everything at the end.
+
+    ``endpoint`` is a database of its own: what one example breaks, no other is blamed for.
+    """
 
     def __init__(self, endpoint: PostgresEndpoint) -> None:
         loop = asyncio.new_event_loop()
@@ -37,7 +42,7 @@ class OverPostgres(Delivering):
         try:
             super().teardown()
             for reference, hold in self.holds.items():
-                if hold.state == "OPEN":  # no unit of work: nobody else's books shall be wrong
+                if hold.state == "OPEN":  # without a unit of work, the audit would ask for it
                     self.put_back(reference)
             self.flush(failures=[], lost=0)
             assert self.run_to_end(self.stage.store.audit()) == []
@@ -47,12 +52,21 @@ class OverPostgres(Delivering):
             self.loop.close()
 
 
-async def test_every_operation_in_any_order_over_postgres(database: PostgresEndpoint) -> None:
+async def test_every_operation_in_any_order_over_postgres(
+    engine_loop: LoopThread, databases: Databases, database_template: str
+) -> None:
     """In a thread: the machine runs a loop of its own."""
 
     class Here(OverPostgres):
         def __init__(self) -> None:
-            super().__init__(database)
+            self.endpoint = engine_loop.run(databases.take(database_template))
+            super().__init__(self.endpoint)
+
+        def teardown(self) -> None:
+            try:
+                super().teardown()
+            finally:
+                engine_loop.run(databases.drop(self.endpoint))
 
     few = settings(max_examples=10, stateful_step_count=60, deadline=None)
     await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
+import attrs
 import pytest
 
 from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
@@ -19,6 +20,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, some_of_everything
+from tests.integration.sql.test_log import filled
 from tests.until import until
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -36,6 +38,7 @@ FOR_THE_NIGHT = {
     "i5_shares",
     "i5_tills",
     "i7_indices",
+    "i8_numbers",
     "i11_purchases",
     "i11_reversals",
     "i11_taken",
@@ -119,6 +122,24 @@ async def found_by(connection: Owner, name: str) -> list[asyncpg.Record]:
     return await connection.fetch(
         QUERIES[name], 10, *([0] if name == "since_log_i7_missing" else [])
     )
+
+
+async def test_old_entries_that_somebody_removed_are_found_within_a_day(
+    stage: Stage, owner: Owner
+) -> None:
+    """Nothing is new, and nothing leads to them but the log."""
+    await filled(stage, 300)
+    mark, found = await first_mark(stage), list[str]()
+    await owner.execute("DELETE FROM entries WHERE entry_id IN (5, 270, 590)")
+    for _ in range(3):
+        increment = await stage.store.audit_since(mark)
+        mark = increment.mark
+        found += [finding.subject for finding in increment.findings]
+    assert found == ["entry 5", "entry 270", "entry 590"]
+    assert mark.walked == mark.leaves == 600
+    again = [(await stage.store.audit_since(attrs.evolve(mark, walked=at))) for at in (600, 0)]
+    assert [one.mark.walked for one in again] == [0, 256]
+    assert [[f.subject for f in one.findings] for one in again] == [[], ["entry 5"]]
 
 
 # ── marks ────────────────────────────────────────────────────────────────────────────────────────

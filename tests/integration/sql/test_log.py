@@ -170,6 +170,18 @@ ALTERED = {
         ),
         ("I8", "checkpoint 8", "is not what a key of the log signed"),
     ),
+    "a checkpoint that is gone": (
+        "DELETE FROM checkpoints WHERE size = 8",
+        ("I8", "checkpoint number 3", "is missing: of 76 that were signed, after that of 4 leaves"),
+    ),
+    "the newest checkpoint that is gone": (
+        "DELETE FROM checkpoints WHERE size = 600",
+        (
+            "I8",
+            "checkpoint number 76",
+            "is missing: of 76 that were signed, after that of 596 leaves",
+        ),
+    ),
     "the head": (
         "UPDATE log_head SET root = sha256('x')",
         ("I7", "the log's head", "its root is not that of the leaves"),

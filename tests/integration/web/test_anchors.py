@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from actors.anchor.policy import AnchorSettings
+from rendertrust.anchor_note import MEMBERS
 from rendertrust.verify import verify as verify_proof
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import settings_for_tests
@@ -55,6 +56,48 @@ async def test_an_entry_is_verified_on_the_chain(jane: Person) -> None:
     assert proof["anchor_tx_hash"] == found["tx_hash"]
     assert proof["block_number"] == found["block_number"]
     assert proof["merkle_root"] == found["merkle_root"]
+
+
+async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
+    gateway: Whole, jane: Person, http: aiohttp.ClientSession
+) -> None:
+    entry = await jane.deduct()
+    await verified(jane, entry)
+    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    verdict = verify_proof(proof)
+    assert verdict.holds, verdict.steps
+    assert [step.name for step in verdict.steps][-1] == "claim"
+    for name, value in (
+        ("anchor_tx_hash", "0x" + "12" * 32),
+        ("block_number", proof["block_number"] + 1),
+        ("chain_id", proof["chain_id"] + 1),
+        ("contract", "0x" + "12" * 20),
+        ("anchor", None),
+    ):
+        assert not verify_proof({**proof, name: value}).holds
+    status, now = await Person(http, gateway.url).call("GET", "/ledger/checkpoint")
+    assert (status, now["anchor"]) == (200, proof["anchor"])
+
+
+NO_NOTE = {
+    "confirmed before notes were kept": "UPDATE chain_transactions SET note = NULL",
+    "by a key that went": "UPDATE chain_transactions SET note = regexp_replace(note, '— .*', '')",
+}
+
+
+@pytest.mark.parametrize("statement", NO_NOTE.values(), ids=list(NO_NOTE))
+async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
+    jane: Person, database: PostgresEndpoint, statement: str
+) -> None:
+    entry = await jane.deduct()
+    anchor = await verified(jane, entry)
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(statement)
+    await owner.close()
+    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    assert verify_proof(proof).holds
+    assert [proof[name] for name in (*MEMBERS, "anchor")] == [None] * 5
+    assert proof["merkle_root"] == anchor["merkle_root"]  # who asks the chain finds it
 
 
 async def test_before_an_anchor_nothing_is_verified_and_why(jane: Person, chain: ChainTwin) -> None:

@@ -2,8 +2,11 @@
 
 from uuid import uuid4
 
+import asyncpg
+
 from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_anchors import verified
 from tests.integration.web.test_halts import begin_epoch, halted, run_ahead
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
@@ -41,6 +44,29 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
         assert isinstance(error, LeavesGivenUp)
         assert [one["last"] for one in error.given_up] == [row.size - 1]
     assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+
+
+async def test_an_entry_that_somebody_removed_is_said_to_be(
+    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint
+) -> None:
+    """The log has its leaf: no reopening took it, whatever others took."""
+    await verified(jane, await jane.deduct())
+    await run_ahead(chain, 50)
+    await halted(jane)
+    await begin_epoch(gateway, chain)
+    entry = await jane.deduct()
+    number = entry["entry_id"]
+    assert (await jane.call("GET", f"/ledger/{number}/proof"))[0] == 200
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+    await owner.execute("DELETE FROM entries WHERE entry_id = $1", number)
+    await owner.close()
+    for what in ("proof", "verify"):
+        status, found = await jane.call("GET", f"/ledger/{number}/{what}")
+        assert (status, "given_up" in found) == (404, False)
+        assert "somebody removed it" in found["detail"]
+    _, found = await jane.call("GET", "/ledger/9999/proof")
+    assert "removed" not in found["detail"]
 
 
 async def test_where_nothing_was_given_up_nothing_is_said_of_it(

@@ -10,6 +10,7 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete
 from rendertrust.manifest import Entry, Manifest
 from sql.database import Database
+from sql.work import beside
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_scheduler
@@ -139,6 +140,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
     key = "/".join(("results", await user_of(face, jane), job, "0", "1", "frame.png"))
     await finish(face, job, str(row["node_id"]), key)
+    await face.gateway.objects.put(beside(key), b"its evidence")
     await pass_days(database, 89)
     await remove_expired(face.gateway)
     assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
@@ -149,6 +151,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     _, page = await call(face, jane, "GET", f"/api/v1/jobs/{job}/units")
     assert page["units"][0]["download_url"] is None
     assert await face.gateway.objects.head(key) is None
+    assert await face.gateway.objects.head(beside(key)) is None
     assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
 
 

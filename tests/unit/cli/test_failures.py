@@ -33,6 +33,15 @@ def test_each_refusal_has_its_code_and_says_what_to_do(status: int, code: int) -
 
 
 @pytest.mark.parametrize(
+    ("detail", "listed"), [("Job not found", "jobs list"), ("Entry not found", "credits history")]
+)
+def test_what_is_not_found_is_looked_for_where_it_is_listed(detail: str, listed: str) -> None:
+    ending = ending_of(errors.refusal(404, {"detail": detail}), URL)
+    assert ending is not None
+    assert ending.hint == f"See what there is: rendertrust {listed}"
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (errors.NoAnswer("nobody", delivered=False), exit_codes.UNAVAILABLE),

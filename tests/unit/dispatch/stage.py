@@ -9,6 +9,7 @@ from uuid import UUID
 from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
+from sql.audit import Act
 from sql.books import BooksTransaction
 from sql.checks import Pending
 from sql.circles import ALONE, Circles
@@ -16,27 +17,31 @@ from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
-from sql.work import Lease, NodeRow, OpenUnit, StandingRow
+from sql.reputation import Record
+from sql.work import Done, Lease, NodeRow, OpenUnit, Standing, StandingRow
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.probe import Probe
 from tests.twins.clock import EPOCH
+from tests.twins.store_multiparts import MultipartsOfResults
 
 NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore:
+class ShelfStore(MultipartsOfResults):
     """What the database would answer, laid out beforehand; Unavailable while ``away``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.away = False
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
+        self.done: list[Done] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
         self.waiting: list[OpenUnit] = []
@@ -77,6 +82,10 @@ class ShelfStore:
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
         return found[:window]
 
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+        self._check()
+        return [unit for unit in self.done if unit.job in jobs][:most]
+
     async def running_units(self) -> int:
         self._check()
         return sum(unit.state == "RUNNING" for unit in self.units)
@@ -115,9 +124,11 @@ class ShelfStore:
         self._check()
         return []
 
-    async def verdicts_of(self, node: UUID, device_class: str, most: int) -> Sequence[str]:
-        self._check()
-        return []
+    async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
+        raise AssertionError("nobody but the Verifier asks")
+
+    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+        raise AssertionError("nobody but the Verifier does that")
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         self._check()

@@ -7,7 +7,8 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send, Withdraw
-from actors.scheduler.board import ORDER_SECONDS, Board, Booking
+from actors.scheduler.board import ORDER_SECONDS, Board
+from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
 from tests.twins.clock import EPOCH

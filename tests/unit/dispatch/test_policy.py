@@ -28,7 +28,12 @@ ORGS = (UUID(int=200), UUID(int=201))
 INPUTS = ("", "s3://one", "s3://two")
 ECHO = Demand(Kind("echo"))
 SAID = ((), (), (MINE, TRUSTED), (MINE,), (TRUSTED,), (MINE, ANY))
-KITS = (Kit(), Kit("cpu", (5, 2), 8 * GIB), Kit("gpu", (4, 5), GIB), Kit("cpu", (5, 0), 2 * GIB))
+KITS = (
+    Kit(),
+    Kit("cpu", (5, 2), 8 * GIB, "cpu/a"),
+    Kit("gpu", (4, 5), GIB),
+    Kit("cpu", (5, 0), 2 * GIB),
+)
 
 
 @st.composite
@@ -71,7 +76,14 @@ def indexed(made: Sequence[Node]) -> Index:
 
 
 POOLS = (ANY, ANY, MINE, TRUSTED)
-SOME_NEEDS = (NOTHING, NOTHING, Needs("gpu"), Needs("cpu", (5, 0)), Needs(memory=2 * GIB))
+SOME_NEEDS = (
+    NOTHING,
+    NOTHING,
+    Needs("gpu"),
+    Needs("cpu", (5, 0)),
+    Needs(memory=2 * GIB),
+    Needs(device_class="cpu/a"),
+)
 
 
 @st.composite
@@ -213,7 +225,7 @@ def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int |
 
 def test_needs_are_met_by_as_much_or_more() -> None:
     kit = kit_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
-    assert kit == Kit("cpu", (5, 2), 8 * GIB)
+    assert kit == Kit("cpu", (5, 2), 8 * GIB, "cpu/x86_64/abc")
     said = {"device": "cpu", "blender": "5.0", "memory": 7 * GIB}
     assert kit.has(needs_of({NEEDS: said}))
     assert not kit.has(needs_of({NEEDS: {**said, "memory": 9 * GIB}}))

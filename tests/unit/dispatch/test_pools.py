@@ -6,8 +6,9 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send
-from actors.scheduler.board import WINDOW, Booking
+from actors.scheduler.board import WINDOW
 from actors.scheduler.demand import MINE, POOL
+from actors.scheduler.floor import Booking
 from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from sql.circles import Circles

@@ -1,17 +1,28 @@
 """A session whose work waits for a verdict, and one whose node checks the work of others."""
 
 import hashlib
+from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitComplete
-from actors.node_session.messages import RunCheck
+from actors.ledger.messages import UnitComplete, UnitFail
+from actors.node_session.messages import RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
-from rendertrust.protocol import Ack, Hello, JobDispatch, JobResult, JobStatus, Urls, UrlsRequest
+from rendertrust.protocol import (
+    Ack,
+    Evidence,
+    Hello,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Urls,
+    UrlsRequest,
+)
+from sql.work import evidence_key
 from tests.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment
@@ -20,8 +31,9 @@ from tests.unit.simulated_time import simulated
 VERIFIED = frozenset({"render"})
 CLASS = "cpu/avx2/5.2"
 CHECK = UUID(int=77)
-CONTENT = b"picture and evidence"
+CONTENT, PROOF = b"picture", b"evidence"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+EVIDENCE = Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF))
 NOTED = {"key": "uploads/u/s.blend", "path": "s.blend", "sha256": "ab" * 32, "size": 9}
 RENDER = assignment(
     job_type="render",
@@ -29,17 +41,29 @@ RENDER = assignment(
     params={"frame": 3, "_input": NOTED},
 )
 KEY = result_key(USER, JOB, 0, 1)
-ORDER = RunCheck(CHECK, RENDER, KEY, SHA256, len(CONTENT), ((0.5, 0.25, None),))
+PROOF_KEY = evidence_key(USER, JOB, 0, 1)
+ORDER = RunCheck(
+    CHECK,
+    RENDER,
+    Stored(KEY, SHA256, len(CONTENT)),
+    Stored(PROOF_KEY, EVIDENCE.sha256, EVIDENCE.size),
+    ((0.5, 0.25, None),),
+)
 
 
-async def delivered(play: Play, unit: object = RENDER) -> JobDispatch:
+async def delivered(
+    play: Play, unit: object = RENDER, proof: bytes | None = PROOF, **said: Any
+) -> JobDispatch:
     """The node was sent the unit, and says that it is done."""
     play.hear(Hello(version="1", device_class=CLASS))
     play.assign(unit)  # type: ignore[arg-type]
     await play.welcome()
     sent = await play.socket.expect(JobDispatch)
     await play.objects.put(KEY, CONTENT)
-    play.hear(result(unit=0, attempt=1, result_ref=KEY, sha256=SHA256, size=len(CONTENT)))
+    if proof is not None:
+        await play.objects.put(PROOF_KEY, proof)
+    told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, **said}
+    play.hear(result(unit=0, attempt=1, result_ref=KEY, **told))
     return sent
 
 
@@ -54,7 +78,45 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         assert (effect.device_class, effect.verified) == (CLASS, True)
         assert effect.operator == f"operator:{OWNER}"
         assert effect.sha256 == bytes.fromhex(SHA256)
+        assert effect.evidence_sha256 == bytes.fromhex(EVIDENCE.sha256)
+        assert effect.evidence_size == len(PROOF)
         await play.socket.expect(Ack)
+
+
+@simulated
+async def test_picture_and_evidence_have_places_of_their_own() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        sent = await delivered(play)
+        assert sent.output is not None
+        assert sent.evidence is not None
+        assert (sent.output.key, sent.evidence.key) == (KEY, PROOF_KEY)
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("proof", "error"),
+    [
+        (None, "there is no evidence where it should be"),
+        (b"other eviden", "the evidence is another one than the result says"),
+        (b"eVidence", "the evidence is another one than the result says"),
+    ],
+)
+async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -> None:
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, proof=proof)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert (effect.error_class, effect.error) == ("node", error)
+
+
+@simulated
+async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
+    """Some scenes have none; whether this one has the check tells."""
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, proof=None, evidence=None)
+        effect = await play.effect()
+        assert isinstance(effect, UnitDeliver), effect
+        assert (effect.evidence_sha256, effect.evidence_size) == (None, None)
 
 
 @simulated
@@ -96,8 +158,14 @@ async def test_a_check_is_sent_and_its_report_told() -> None:
         sent = await checking(play, verifier)
         assert (sent.job_id, sent.job_type, sent.output) == (str(CHECK), "check", None)
         assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]]}
-        assert [one.path for one in sent.inputs] == ["s.blend", "check/result.zip"]
+        assert [one.path for one in sent.inputs] == [
+            "s.blend",
+            "check/picture",
+            "check/evidence.exr",
+        ]
         assert (sent.inputs[1].sha256, sent.inputs[1].size) == (SHA256, len(CONTENT))
+        assert (sent.inputs[2].sha256, sent.inputs[2].size) == (EVIDENCE.sha256, len(PROOF))
+        assert sent.evidence is None
         play.hear(JobStatus(job_id=str(CHECK), unit=0, attempt=1, progress=0.5))
         report = {"crops": [{"equal": True}]}
         told = JobResult(
@@ -130,13 +198,35 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 
 
 @simulated
+async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
+    """Of parts the store does not know the sum of the whole: whoever fetches them does."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    said = "check/picture: the content is not what was announced (SHA-256 differs)"
+    for error, report in ((said, {"fault": said}), ("s.blend: the content is not", None)):
+        async with session(verifier=verifier) as play:
+            await checking(play, verifier)
+            play.hear(
+                JobResult(
+                    job_id=str(CHECK),
+                    unit=0,
+                    attempt=1,
+                    status="failed",
+                    failure="scene",
+                    error=error,
+                )
+            )
+            assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, error)
+        await verifier.expect(CheckerGone)
+
+
+@simulated
 async def test_files_of_a_check_are_named_again() -> None:
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
         await checking(play, verifier)
         play.hear(UrlsRequest(job_id=str(CHECK), unit=0, attempt=1))
         urls = await play.socket.expect(Urls)
-        assert (urls.job_id, len(urls.inputs)) == (str(CHECK), 2)
+        assert (urls.job_id, len(urls.inputs)) == (str(CHECK), 3)
 
 
 @simulated

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from actors.kernel import Message, Ref
 from actors.ledger.messages import Piece
 from actors.node_session.messages import NodeSession
-from actors.scheduler.board import REFILL, WINDOW, Board, Booking
+from actors.scheduler.board import REFILL, WINDOW, Board
 from actors.scheduler.demand import Demand
+from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.policy import turn

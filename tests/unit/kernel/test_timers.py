@@ -3,6 +3,7 @@
 import asyncio
 
 from actors.kernel import ActorCrashed
+from actors.kernel.instance import Instance
 from tests.unit.kernel.stage import Boom, Do, Hold, Note, Play, StageActor, play, quiet
 from tests.unit.simulated_time import simulated
 
@@ -27,7 +28,9 @@ async def test_timer_sends_a_message() -> None:
         assert it.log == ["started"]
         await asyncio.sleep(0.02)
         assert it.log == ["started", "tick"]
-        assert it.script.instances[0].__instance__.timers == {}
+        instance = it.script.instances[0].__instance__
+        assert isinstance(instance, Instance)
+        assert instance.timers == {}
 
 
 @simulated

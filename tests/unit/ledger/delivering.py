@@ -15,10 +15,10 @@ from actors.ledger.messages import (
     Replayed,
     operator_account,
 )
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, jobs_in
-from tests.unit.ledger.everything import Everything
+from tests.unit.ledger.everything import Everything, Share
 
 
 @attrs.define
@@ -39,20 +39,28 @@ class Delivering(Everything):
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
-          operator=st.sampled_from([None, *PEOPLE]))  # fmt: skip
+          operator=st.sampled_from([None, *PEOPLE]), copy=st.booleans())  # fmt: skip
     def deliver(
-        self, data: st.DataObject, operator: int | None, *, stranger: bool, verified: bool
+        self,
+        data: st.DataObject,
+        operator: int | None,
+        *,
+        stranger: bool,
+        verified: bool,
+        copy: bool,
     ) -> None:
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
-        attempt, node = job.attempt, ((job.node or 0) + int(stranger)) % 2
+        attempt, node = self.one_of(job, copy=copy, stranger=stranger)
 
         def model() -> Answer:
+            if job.is_copy(attempt, node):
+                job.promote()
             ours = (job.attempt, job.node) == (attempt, node)
             if ours and job.state in ("VERIFYING", "COMPLETED"):
                 return Replayed
             if not ours or job.state not in ("DISPATCHED", "RUNNING"):
                 return GuardFailed
-            job.state, job.ran = "VERIFYING", True
+            job.state, job.ran, job.copy = "VERIFYING", True, None
             self.checks[job.id, attempt] = Check(operator, verified)
             return Posted
 
@@ -66,11 +74,23 @@ class Delivering(Everything):
 
     @precondition(jobs_in("VERIFYING"))
     @rule(data=st.data(), verdict=st.sampled_from(["exact", "unverifiable", "mismatch"]),
+          looked=st.lists(st.sampled_from(PEOPLE), max_size=2, unique=True),
+          percent=st.sampled_from([0, 5, 7]),
           final=st.booleans(), pays=st.booleans(), other=RARELY)  # fmt: skip
     def judge(
-        self, data: st.DataObject, verdict: Any, *, final: bool, pays: bool, other: bool
+        self,
+        data: st.DataObject,
+        verdict: Any,
+        looked: list[int],
+        percent: int,
+        *,
+        final: bool,
+        pays: bool,
+        other: bool,
     ) -> None:
-        """``other``: the account is not the one that was delivered for."""
+        """``other``: the account is not the one that was delivered for. ``looked``: who is paid
+        for it.
+        """
         job = self.draw_job(data, "VERIFYING")
         attempt = job.attempt
         known = self.checks.get((job.id, attempt))
@@ -86,6 +106,7 @@ class Delivering(Everything):
             if job.state != "VERIFYING" or check.operator != operator:
                 return GuardFailed
             check.verdict = verdict
+            self.pay(looked, job.price * percent // 100)
             if verdict != "mismatch":
                 paid = check.verified and (verdict != "unverifiable" or pays)
                 return self.done(job, check.operator, verified=paid)
@@ -102,8 +123,18 @@ class Delivering(Everything):
             operator=account,
             pays=pays,
             retry_at=retry_at,
+            checked=tuple(Checked(self.nodes[1], self.people[person]) for person in looked),
+            check_percent=percent,
         )
         self.add(Commit((), (effect,)), model)
+
+    def pay(self, looked: list[int], amount: int) -> None:
+        """What looking earns is payable at once, and comes from what the gateway keeps."""
+        for person in looked if amount else ():
+            share = Share(amount, person, self.now, "PAYABLE")
+            self.looks.append(share)
+            self.platform["revenue"] -= amount
+            self.owed(share, amount)
 
     def account(self, operator: int | None) -> str:
         return SUSPENSE if operator is None else operator_account(self.people[operator])

@@ -39,6 +39,7 @@ from actors.ledger.messages import (
     SettleHold,
     Transfer,
     UnitAssign,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -60,6 +61,7 @@ AMOUNTS = st.sampled_from([1, 9_999, 10_000, 250_001, 1_000_000])
 PRICES = st.sampled_from([0, 1, 99_999, 100_000, 250_001])
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 AT_WORK = ("DISPATCHED", "RUNNING", "VERIFYING")
+PLATFORM = ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense")
 RARELY = st.sampled_from([False, False, False, True])
 
 
@@ -94,6 +96,36 @@ class Job:
     refunded: int | None = None  # by hand, or by a dispute under the same reference
     dispute: str = ""
     dispute_id: UUID | None = None
+    copied: int = 0  # the newest attempt beside another
+    copy: int | None = None  # the node that has it still
+    copy_ran: bool = False
+
+    @property
+    def next_attempt(self) -> int:
+        return max(self.attempt, self.copied) + 1
+
+    def is_copy(self, attempt: int, node: int | None) -> bool:
+        """Whether that is its living copy; node None: nobody says whose."""
+        return self.copy is not None and attempt == self.copied and node in (None, self.copy)
+
+    def promote(self) -> None:
+        """The copy is its only attempt."""
+        self.attempt, self.node = self.copied, self.copy
+        self.state, self.ran = (
+            "RUNNING" if self.copy_ran else "DISPATCHED",
+            self.ran or self.copy_ran,
+        )
+        self.copy = None
+
+    def left_to_other(self, attempt: int, node: int | None) -> bool:
+        """One of two attempts came to nothing: whether it was one, and the other goes on."""
+        if self.is_copy(attempt, node):
+            self.copy = None
+            return True
+        if self.copy is not None and attempt == self.attempt and node in (None, self.node):
+            self.promote()
+            return True
+        return False
 
 
 @attrs.define
@@ -130,9 +162,6 @@ class Everyday(RuleBasedStateMachine):
         self.nodes = [self.run_to_end(stage.node()) for _ in NODES]
         self.purses = [Purse() for _ in PEOPLE]
         self.platform = Counter[str]()
-        self.before = Counter[str]()  # the database may have seen others
-        for name in ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense"):
-            self.before[name] = self.run_to_end(stage.money(name))[0]
         self.jobs: list[Job] = []
         self.capping: list[Commit] = []
         self.holds: dict[str, Hold] = {}
@@ -326,12 +355,12 @@ class Everyday(RuleBasedStateMachine):
     @rule(data=st.data(), node=st.sampled_from(NODES), ahead=st.sampled_from([1, 1, 1, 0]))
     def assign(self, data: st.DataObject, node: int, ahead: int) -> None:
         job = self.draw_job(data, "QUEUED")
-        attempt = job.attempt + ahead
+        attempt = job.next_attempt - 1 + ahead
 
         def model() -> Answer:
             if (job.attempt, job.node) == (attempt, node):
                 return Replayed
-            if job.state != "QUEUED" or attempt != job.attempt + 1:
+            if job.state != "QUEUED" or attempt != job.next_attempt:
                 return GuardFailed
             if job.paused is not None and not (job.paused == "cap" and job.price == 0):
                 return GuardFailed
@@ -345,13 +374,44 @@ class Everyday(RuleBasedStateMachine):
         commit = Commit((), (UnitAssign(job.id, 0, attempt, self.nodes[node]),))
         self.add(commit, model)
 
-    @precondition(jobs_in("DISPATCHED"))
-    @rule(data=st.data(), stranger=RARELY)
-    def start(self, data: st.DataObject, *, stranger: bool) -> None:
-        job = self.draw_job(data, "DISPATCHED")
-        attempt, node = job.attempt, ((job.node or 0) + int(stranger)) % 2
+    @precondition(jobs_in("DISPATCHED", "RUNNING"))
+    @rule(data=st.data(), ahead=st.sampled_from([1, 1, 1, 0]), same=RARELY)
+    def copy(self, data: st.DataObject, ahead: int, *, same: bool) -> None:
+        """The other node is given it, too; or the same one, which may not be."""
+        job = self.draw_job(data, "DISPATCHED", "RUNNING")
+        attempt, beside = job.next_attempt - 1 + ahead, job.attempt
+        node = ((job.node or 0) + int(not same)) % 2
 
         def model() -> Answer:
+            if (job.copied, job.copy) == (attempt, node):
+                return Replayed
+            if job.state not in ("DISPATCHED", "RUNNING") or job.copy is not None:
+                return GuardFailed
+            if job.node == node or (job.attempt, job.next_attempt) != (beside, attempt):
+                return GuardFailed
+            if job.paused is not None:
+                return GuardFailed
+            job.copied, job.copy, job.copy_ran = attempt, node, False
+            return Posted
+
+        self.add(Commit((), (UnitCopy(job.id, 0, attempt, self.nodes[node], beside),)), model)
+
+    def one_of(self, job: Job, *, copy: bool, stranger: bool = False) -> tuple[int, int]:
+        """An attempt at it, and who has it: the copy, if there is one."""
+        if copy and job.copy is not None:
+            return job.copied, (job.copy + int(stranger)) % 2
+        return job.attempt, ((job.node or 0) + int(stranger)) % 2
+
+    @precondition(jobs_in("DISPATCHED"))
+    @rule(data=st.data(), stranger=RARELY, copy=st.booleans())
+    def start(self, data: st.DataObject, *, stranger: bool, copy: bool) -> None:
+        job = self.draw_job(data, "DISPATCHED")
+        attempt, node = self.one_of(job, copy=copy, stranger=stranger)
+
+        def model() -> Answer:
+            if job.is_copy(attempt, node):
+                before, job.copy_ran = job.copy_ran, True
+                return Replayed if before else Posted
             ours = (job.attempt, job.node) == (attempt, node)
             if ours and job.state in ("RUNNING", "VERIFYING", "COMPLETED"):
                 return Replayed
@@ -363,17 +423,23 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (UnitStart(job.id, 0, attempt, self.nodes[node]),)), model)
 
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
-    @rule(data=st.data(), final=st.booleans(), gateway=st.booleans())
-    def fail(self, data: st.DataObject, *, final: bool, gateway: bool) -> None:
+    @rule(data=st.data(), final=st.booleans(), gateway=st.booleans(), copy=st.booleans())
+    def fail(self, data: st.DataObject, *, final: bool, gateway: bool, copy: bool) -> None:
         """A node says so; or the gateway gives up, a unit that waited too long, too: it expires."""
         job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
-        attempt, node = job.attempt, None if gateway else (job.node or 0)
+        attempt, whose = self.one_of(job, copy=copy)
+        node = None if gateway else whose
         final = final or gateway
         retry_at = None if final else self.stage.clock.now()
         who = None if node is None else self.nodes[node]
         word, kind = str(fresh_id()), "gateway" if gateway else "node"
 
         def model() -> Answer:
+            if not gateway and job.left_to_other(attempt, node):
+                job.error = word
+                return Posted
+            if job.is_copy(attempt, node):
+                job.promote()
             ours = job.attempt == attempt and node in (None, job.node)
             after = "FAILED" if final else "QUEUED"
             if ours and (job.state, job.error) == (after, word):
@@ -392,12 +458,15 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (effect,)), model)
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
-    @rule(data=st.data())
-    def requeue(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), copy=st.booleans())
+    def requeue(self, data: st.DataObject, *, copy: bool) -> None:
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
-        attempt = job.attempt
+        attempt, _ = self.one_of(job, copy=copy)
 
         def model() -> Answer:
+            if job.left_to_other(attempt, None):
+                job.error = "lost"
+                return Posted
             if job.attempt == attempt and job.state == "QUEUED":
                 return Replayed
             if job.attempt != attempt or job.state in (*ENDED, "VERIFYING"):
@@ -426,7 +495,7 @@ class Everyday(RuleBasedStateMachine):
 
     def ended(self, job: Job, state: str) -> None:
         """Nothing is held for it any more."""
-        job.state, job.paused = state, None
+        job.state, job.paused, job.copy = state, None, None
         self.purses[job.user].held -= job.price
 
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
@@ -563,14 +632,16 @@ class Everyday(RuleBasedStateMachine):
             assert await self.stage.of_user(person) == (purse.has, purse.held)
             assert await self.stage.money(debt_account(person)) == (-purse.owes, 0)
             assert await self.stage.money(operator_account(person)) == (purse.earned, 0)
-        for name, before in self.before.items():
+        for name in PLATFORM:
             balance, _ = await self.stage.money(name)
-            assert balance - before == self.platform[name], name
+            assert balance == self.platform[name], name
         for job in self.jobs:
             unit = await self.stage.unit(job.id)
             assert (unit.state, unit.attempt, unit.verified) == (
                 *(job.state, job.attempt, job.verified),
             )
+            copy = None if job.copy is None else self.nodes[job.copy]
+            assert (unit.copy_attempt, unit.copy_node_id) == (job.copied, copy)
 
     async def findings(self) -> list[Any]:
         return list(await self.stage.store.audit())

@@ -95,6 +95,7 @@ class Everything(Everyday):
 
     def __init__(self, *args: Any) -> None:
         self.shares: dict[UUID, Share] = {}
+        self.looks: list[Share] = []  # what checks earned
         self.payouts: dict[UUID, Payout] = {}
         self.free: dict[int, list[Share]] = {}  # what could be paid out when the batch began
         self.payouts_before: set[UUID] = set()
@@ -108,7 +109,7 @@ class Everything(Everyday):
         super().settled()
         self.payouts_before = set(self.payouts)
         self.free = {
-            person: [s for s in self.shares.values()
+            person: [s for s in (*self.shares.values(), *self.looks)
                      if (s.state, s.payout, s.operator) == ("PAYABLE", None, person)]
             for person in PEOPLE
         }  # fmt: skip
@@ -117,15 +118,24 @@ class Everything(Everyday):
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
-          operator=st.sampled_from([None, *PEOPLE]))  # fmt: skip
+          operator=st.sampled_from([None, *PEOPLE]), copy=st.booleans())  # fmt: skip
     def complete(
-        self, data: st.DataObject, operator: int | None, *, stranger: bool, verified: bool
+        self,
+        data: st.DataObject,
+        operator: int | None,
+        *,
+        stranger: bool,
+        verified: bool,
+        copy: bool,
     ) -> None:
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
-        self.completes(job, ((job.node or 0) + int(stranger)) % 2, operator, verified=verified)
+        whose = self.one_of(job, copy=copy, stranger=stranger)
+        self.completes(job, whose, operator, verified=verified)
 
-    def completes(self, job: Job, node: int, operator: int | None, *, verified: bool) -> None:
-        attempt = job.attempt
+    def completes(
+        self, job: Job, whose: tuple[int, int], operator: int | None, *, verified: bool
+    ) -> None:
+        attempt, node = whose
         account = SUSPENSE if operator is None else operator_account(self.people[operator])
         effect = UnitComplete(
             *(job.id, 0, attempt, self.nodes[node], "x"),
@@ -135,6 +145,8 @@ class Everything(Everyday):
         )
 
         def model() -> Answer:
+            if job.is_copy(attempt, node):
+                job.promote()
             ours = (job.attempt, job.node) == (attempt, node)
             if ours and job.state == "COMPLETED":
                 return Replayed
@@ -147,6 +159,7 @@ class Everything(Everyday):
     def done(self, job: Job, operator: int | None, *, verified: bool) -> Answer:
         """It is complete, charged, and paid to whom it is owed."""
         job.state, job.verified, job.ended = "COMPLETED", verified, self.now
+        job.copy = None
         self.purses[job.user].held -= job.price
         self.charged(job.user, job.price)
         amount = job.price * 70 // 100 if verified else 0
@@ -164,7 +177,7 @@ class Everything(Everyday):
         before = len(self.jobs)
         self.submit(person=person, price=price, node=0, key=None)
         if len(self.jobs) > before:
-            self.completes(self.jobs[-1], 0, operator, verified=True)
+            self.completes(self.jobs[-1], (1, 0), operator, verified=True)
 
     def owed(self, share: Share, amount: int) -> None:
         """To the operator, or to nobody yet."""
@@ -348,7 +361,8 @@ class Everything(Everyday):
         self.add(Commit((), (effect,), act=act(verb)), model)
 
     def closed(self, id_: UUID, payout: Payout) -> None:
-        taken = [share for share in self.shares.values() if share.payout == id_]
+        every = (*self.shares.values(), *self.looks)
+        taken = [share for share in every if share.payout == id_]
         if payout.state == "PAID":
             self.purses[payout.person].earned -= payout.amount
             self.platform["payouts"] += payout.amount

@@ -11,6 +11,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.ledger.copies import next_attempt
 from actors.ledger.messages import (
     Commit,
     Effect,
@@ -23,6 +24,7 @@ from actors.ledger.messages import (
     Piece,
     UnitAssign,
     UnitComplete,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -77,7 +79,7 @@ class Step:
     node: int
 
 
-STEPS = st.builds(Step, st.integers(0, 1), st.integers(0, 9), st.integers(0, 23), st.integers(0, 1))
+STEPS = st.builds(Step, st.integers(0, 1), st.integers(0, 9), st.integers(0, 25), st.integers(0, 1))
 FAULTS = st.lists(st.sampled_from([Unavailable, Conflict]), max_size=2)
 
 
@@ -93,15 +95,19 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
         UnitRetry(job.id, number, job.user_id),
         UnitRetry(job.id, number, job.user_id),
         UnitFail(job.id, number, attempt, None, "gateway", f"waited {step.what}"),
-        UnitAssign(job.id, number, attempt + 1, nodes[step.node]),
+        UnitAssign(job.id, number, next_attempt(unit), nodes[step.node]),
+        UnitCopy(job.id, number, next_attempt(unit), nodes[step.node], attempt),
+        UnitCopy(job.id, number, next_attempt(unit), nodes[step.node], attempt),
         JobStop(job.id, job.user_id),
     ]
     if step.what < len(at_any_time):
         return at_any_time[step.what]
     if unit.state == "QUEUED":
-        return UnitAssign(job.id, number, attempt + 1, nodes[step.node])
+        return UnitAssign(job.id, number, next_attempt(unit), nodes[step.node])
     if unit.state == "FAILED":
         return UnitRetry(job.id, number, job.user_id)
+    if unit.copy_node_id is not None and step.node:
+        attempt, node = unit.copy_attempt, unit.copy_node_id
     done = UnitComplete(job.id, number, attempt, node, None, b"s" * 32, 1)
     usual: list[Effect] = [
         *(done, done, done, UnitStart(job.id, number, attempt, node)),
@@ -170,7 +176,7 @@ class Farm:
     async def complete(self, unit: UnitRow) -> None:
         job, number, attempt, node = unit.job_id, unit.number, unit.attempt, unit.node_id
         if unit.state == "QUEUED":
-            attempt, node = attempt + 1, self.nodes[0]
+            attempt, node = next_attempt(unit), self.nodes[0]
             await self.stage.do(UnitAssign(job, number, attempt, node))
         if unit.state not in ENDED:
             assert node is not None

@@ -1,9 +1,12 @@
 """Bundles from elsewhere: nothing leaves its folder, nothing is named twice, sizes are bounded."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rendertrust.node.plugins import bundle
 from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
@@ -73,3 +76,29 @@ def test_broken_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(BundleError, match="cannot be read"):
         unpack(source, tmp_path / "in")
+
+
+def test_a_packing_that_nobody_needs_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "z.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("0001.png", b"x")
+    (tmp_path / "in").mkdir()
+    with pytest.raises(BundleError, match="neither as stored nor as deflated"):
+        unpack(source, tmp_path / "in")
+
+
+@given(place=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 60))
+def test_whatever_becomes_of_its_bytes_nothing_else_is_raised(
+    place: int, value: int, cut: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = packed(Path(folder) / "z.zip", ("0001.png", bytes(range(250)) * 4))
+        content = bytearray(source.read_bytes())
+        content[place % len(content)] = value
+        source.write_bytes(content[: len(content) - cut])
+        target = Path(folder) / "in"
+        target.mkdir()
+        try:
+            unpack(source, target)
+        except BundleError:
+            assert len(list(target.iterdir())) <= 1

@@ -1,13 +1,16 @@
 """Results that wait for the gateway."""
 
 import os
+import sqlite3
 from pathlib import Path
 
+import attrs
+import orjson
 import pytest
 
 from rendertrust.node.plain import NotAFile
-from rendertrust.node.spool import Spool
-from rendertrust.protocol import JobResult, Output, Running
+from rendertrust.node.spool import EVIDENCE, RESULT, Sent, Spool
+from rendertrust.protocol import Evidence, JobResult, Output, Running, encode
 
 REF = Running(job_id="j", unit=0, attempt=1)
 OUTPUT = Output(url="http://x/", headers={"If-None-Match": "*"}, key="k")
@@ -24,7 +27,7 @@ def spool(tmp_path: Path) -> Spool:
 def taken_by(kept: Spool, tmp_path: Path, content: bytes = b"picture") -> Path:
     (tmp_path / "out.png").write_bytes(content)
     taken = kept.take(tmp_path / "out.png", REF)
-    kept.put(result(), taken, OUTPUT)
+    kept.put(result(), {RESULT: (taken, OUTPUT)})
     return taken.path
 
 
@@ -33,9 +36,9 @@ def test_result_waits_for_its_upload_then_for_its_ack(tmp_path: Path) -> None:
     file = taken_by(kept, tmp_path)
     assert [s.output for s in kept.uploads()] == [OUTPUT]
     assert kept.ready() == []
-    kept.uploaded(result())
+    kept.uploaded(REF, RESULT, Sent("k2"))
     assert not file.exists()
-    assert kept.ready() == [result()]
+    assert kept.ready() == [attrs.evolve(result(), result_ref="k2")]
     assert kept.held() == [REF]
     assert kept.settle(REF)
     assert kept.held() == []
@@ -49,7 +52,7 @@ def test_result_survives_a_restart(tmp_path: Path) -> None:
     kept.close()
     again = spool(tmp_path)
     (waiting,) = again.uploads()
-    assert (waiting.ref, waiting.result, waiting.file) == (REF, result(), file)
+    assert (waiting.ref, waiting.what, waiting.file) == (REF, RESULT, file)
     assert file.read_bytes() == b"picture"
     again.close()
 
@@ -67,15 +70,15 @@ def test_fresh_url_replaces_the_old_one(tmp_path: Path) -> None:
     kept = spool(tmp_path)
     taken_by(kept, tmp_path)
     fresh = Output(url="http://y/", headers={}, key="k2")
-    assert kept.redirect(REF, fresh)
+    assert kept.redirect(REF, RESULT, fresh)
     assert kept.uploads()[0].output == fresh
-    assert not kept.redirect(Running(job_id="other"), fresh)
+    assert not kept.redirect(Running(job_id="other"), RESULT, fresh)
     kept.close()
 
 
 def test_ack_of_another_attempt_settles_nothing(tmp_path: Path) -> None:
     kept = spool(tmp_path)
-    kept.put(result(attempt=2), None, None)
+    kept.put(result(attempt=2))
     assert not kept.settle(REF)
     assert kept.settle(Running(job_id="j"))
     kept.close()
@@ -84,7 +87,7 @@ def test_ack_of_another_attempt_settles_nothing(tmp_path: Path) -> None:
 def test_result_that_nobody_acks_is_forgotten_at_last(tmp_path: Path) -> None:
     now = [1000.0]
     kept = Spool(tmp_path / "spool", clock=lambda: now[0])
-    kept.put(result(), None, None)
+    kept.put(result())
     kept.prune(60)
     assert kept.ready()
     now[0] += 61
@@ -102,4 +105,57 @@ def test_link_left_by_a_sandboxed_program_is_not_followed(tmp_path: Path) -> Non
     for name in ("link", "pipe", "hard", "missing", "spool"):
         with pytest.raises(NotAFile):
             kept.take(tmp_path / name, REF)
+    kept.close()
+
+
+def test_a_result_is_told_when_its_evidence_is_there_too(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    made = {}
+    for what in (RESULT, EVIDENCE):
+        (tmp_path / what).write_bytes(what.encode())
+        made[what] = (kept.take(tmp_path / what, REF, what), attrs.evolve(OUTPUT, key=what))
+    proof = made[EVIDENCE][0]
+    told = attrs.evolve(result(), evidence=Evidence(sha256=proof.sha256, size=proof.size))
+    kept.put(told, made)
+    kept.close()
+    again = spool(tmp_path)
+    assert [one.what for one in again.uploads()] == [RESULT, EVIDENCE]
+    again.uploaded(REF, RESULT, Sent(RESULT))
+    assert (again.ready(), [one.what for one in again.uploads()]) == ([], [EVIDENCE])
+    assert again.is_ready(REF) is None
+    again.uploaded(REF, EVIDENCE, Sent(EVIDENCE, ("ab" * 32,)))
+    (ready,) = again.ready()
+    assert ready.evidence is not None
+    assert (ready.result_ref, ready.evidence.part_sums) == (RESULT, ("ab" * 32,))
+    assert list((tmp_path / "spool").glob("*.result")) == []
+    again.close()
+
+
+def test_what_cannot_be_uploaded_is_told_as_failed(tmp_path: Path) -> None:
+    kept = spool(tmp_path)
+    file = taken_by(kept, tmp_path)
+    failed = result(status="failed")
+    kept.give_up(failed)
+    assert (kept.ready(), kept.uploads(), file.exists()) == ([failed], [], False)
+    kept.uploaded(Running(job_id="other"), RESULT, Sent("k"))  # it was acknowledged meanwhile
+    kept.close()
+
+
+def test_a_spool_of_an_agent_of_before_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    (folder / "x.result").write_bytes(b"picture")
+    rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
+    rows.execute(
+        "create table results (job_id text not null, unit integer not null, attempt integer"
+        " not null, state text not null check (state in ('uploading', 'ready')), file text, output"
+        " text, result text not null, since real not null, primary key (job_id, unit, attempt))"
+    )
+    output = {name: value for name, value in attrs.asdict(OUTPUT).items() if name != "part_bytes"}
+    row = ("j", 0, 1, "uploading", str(folder / "x.result"), orjson.dumps(output))
+    rows.execute("insert into results values (?, ?, ?, ?, ?, ?, ?, 1)", (*row, encode(result())))
+    rows.close()
+    kept = spool(tmp_path)
+    (waiting,) = kept.uploads()
+    assert (waiting.what, waiting.output, waiting.file.read_bytes()) == (RESULT, OUTPUT, b"picture")
     kept.close()

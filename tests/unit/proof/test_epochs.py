@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust import checkpoint, epoch, merkle, note
+from rendertrust import anchor_note, checkpoint, epoch, merkle, note
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
@@ -61,6 +62,17 @@ class Log:
             "tree_size": size,
             "checkpoint": checkpoint.sign(self.at(size), KEY),
             "verifier": str(note.verifier_of(self.origin, KEY)),
+        }
+
+    def anchored(self, size: int, transaction: str, block: int, where: tuple[int, str]) -> Any:
+        """What a proof says of its anchor: on which chain, and in which contract."""
+        named = (*where, size, self.at(size).root, transaction, block)
+        return {
+            "anchor_tx_hash": transaction,
+            "block_number": block,
+            "chain_id": where[0],
+            "contract": where[1],
+            "anchor": anchor_note.sign(AnchorNote(self.origin, *named), KEY),
         }
 
     def shown(self, m: int, n: int) -> Shown:

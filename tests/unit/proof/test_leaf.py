@@ -8,6 +8,8 @@ import attrs
 import pytest
 
 from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.merkle import leaf_hash
+from sql.log import LogEntry
 
 GOLDEN = Path(__file__).parent / "golden"
 SALT = bytes(range(32))
@@ -62,3 +64,11 @@ def test_a_salt_that_is_too_short_hides_nothing() -> None:
 def test_a_newline_cannot_make_another_field() -> None:
     with pytest.raises(ValueError, match="newline"):
         _ = attrs.evolve(LEAF, kind="USAGE\namount 5").canonical
+
+
+def test_an_entry_is_hashed_as_its_leaf_is() -> None:
+    public = (LEAF.entry_id, LEAF.time, LEAF.kind, LEAF.amount)
+    for receipt in (None, bytes(range(32))):
+        entry = LogEntry(*public, receipt, *attrs.astuple(PRIVATE))
+        assert entry.leaf_hash(SALT) == leaf_hash(entry.leaf(SALT).canonical)
+        assert entry.leaf(SALT).canonical == attrs.evolve(LEAF, receipt=receipt).canonical

@@ -5,14 +5,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust import note
+from rendertrust import anchor_note, note
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.note import NoteRefused
 from rendertrust.verify import Shown, Witness, read_shown, read_witness, verify
-from tests.unit.proof.test_note import KEY, TIME
+from tests.unit.proof.test_note import KEY, TIME, VERIFIER
 from web.log_examples import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
 
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
@@ -34,7 +37,7 @@ def test_the_example_of_the_documentation_holds() -> None:
     verdict = verify(PROOF)
     assert verdict.holds
     assert not verdict.witnessed
-    assert [step.name for step in verdict.steps] == ["leaf", "inclusion", "checkpoint"]
+    assert [step.name for step in verdict.steps] == ["leaf", "inclusion", "checkpoint", "claim"]
 
 
 def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
@@ -63,7 +66,9 @@ def flipped(value: Any) -> Iterator[Any]:
 MEANT = [
     *("entry_id", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
     *("leaf_index", "tree_size", "checkpoint", "verifier"),
+    *("anchor_tx_hash", "block_number", "chain_id", "contract", "anchor"),
 ]
+NO_ANCHOR = dict.fromkeys(("anchor_tx_hash", "block_number", "chain_id", "contract", "anchor"))
 
 
 @pytest.mark.parametrize("field", MEANT)
@@ -80,6 +85,48 @@ def test_a_proof_without_a_member_is_refused(field: str) -> None:
     others: list[Any] = [None, 1.0, True, [], {}, "", "\ud800", 2**70, -1]
     for other in others:
         assert not verify({**PROOF, field: other}).holds
+
+
+def test_an_anchor_is_named_and_signed_or_neither() -> None:
+    assert set(MEANT) | {"opening"} == PROOF.keys()
+    for proof in ({**PROOF, **NO_ANCHOR}, {k: PROOF[k] for k in PROOF if k not in NO_ANCHOR}):
+        verdict = verify(proof)
+        assert verdict.holds
+        assert [step.name for step in verdict.steps] == ["leaf", "inclusion", "checkpoint"]
+    for name in NO_ANCHOR:
+        alone = verify({**PROOF, **NO_ANCHOR, name: PROOF[name]})
+        assert not alone.holds
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"origin": "other.example"}, "about no anchor of this log"),
+        ({"chain_id": 1}, "another anchor than the proof names"),
+        ({"contract": "0x" + "12" * 20}, "another anchor than the proof names"),
+        ({"transaction": "0x" + "12" * 32}, "another anchor than the proof names"),
+        ({"block": 12346}, "another anchor than the proof names"),
+        ({"size": 4}, "of another root"),
+        ({"root": bytes(32)}, "of another root"),
+        ({"block": 2**63}, "too large"),
+    ],
+)
+def test_what_the_key_signed_about_another_anchor_is_told(
+    changed: dict[str, Any], says: str
+) -> None:
+    read = anchor_note.read(PROOF["anchor"], VERIFIER)
+    assert isinstance(read, AnchorNote)
+    text = attrs.evolve(read, **changed).text
+    verdict = verify({**PROOF, "anchor": note.sign(text, "farm.example/log", KEY)})
+    assert not verdict.holds
+    assert (verdict.steps[-1].name, says in verdict.steps[-1].said) == ("claim", True), verdict
+
+
+def test_a_checkpoint_is_no_word_on_an_anchor_and_the_other_way_round() -> None:
+    assert not verify({**PROOF, "anchor": PROOF["checkpoint"]}).holds
+    assert not verify({**PROOF, "checkpoint": PROOF["anchor"]}).holds
+    other = anchor_note.sign(AnchorNote("farm.example/log", 1, "0x", 1, bytes(32), "", 1), KEY)
+    assert isinstance(anchor_note.read(other, VERIFIER), NoteRefused)
 
 
 def test_hashes_too_many_or_too_few_are_refused() -> None:

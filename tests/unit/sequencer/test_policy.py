@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys
+from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
 from sql.log import Head, Look
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -57,3 +57,28 @@ def test_a_key_counts_that_one_which_counts_signs_beside(
     known: set[str], ours: list[str], new: tuple[str, ...] | None
 ) -> None:
     assert new_keys(frozenset(known), ours) == new
+
+
+def test_of_a_peak_the_log_takes_a_tenth_of_the_time() -> None:
+    assert rest_after(0.1, 0.0) == pytest.approx(0.9)
+    assert rest_after(0.1, 20.0) == pytest.approx(0.9)
+
+
+def test_it_rests_less_the_further_it_is_behind_and_not_at_all_before_entries_are_late() -> None:
+    rests = [rest_after(0.1, lag) for lag in (20.0, 25.0, 30.0, 35.0, 40.0)]
+    assert rests == sorted(rests, reverse=True)
+    assert len(set(rests)) == len(rests)
+    assert rest_after(0.1, 40.0) == rest_after(0.1, 1e6) == 0.0
+
+
+@pytest.mark.parametrize("keeps_up", [0.15, 0.5, 0.9])
+def test_under_a_load_that_goes_on_no_entry_becomes_late(keeps_up: float) -> None:
+    """The log needs so much of the time to take up what is posted in it."""
+    now = done = worst = 0.0  # all that was posted until ``done`` is taken up
+    while now < 600.0:
+        work = min(now - done, 1.0) * keeps_up + 0.01
+        done = min(done + 1.0, now)
+        lag = now - done
+        worst = max(worst, lag)
+        now += work + rest_after(work, lag)
+    assert worst < 45.0

@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
+from actors.kernel.envelope import Envelope
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
@@ -29,6 +30,8 @@ from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import Peers, VerifierActor, VerifierSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from sql.books import UnitRow
+from sql.checks import CheckRow
+from sql.work import Standing, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -45,7 +48,7 @@ CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
 PRICE = 1_000
-CONTENT = b"a picture and its evidence"
+CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
 EXACT: Mapping[str, Any] = {
     "crops": [{"equal": True, "psnr": None}] * 3,
@@ -77,6 +80,7 @@ class Play:
     objects: TwinObjects
     clock: TwinClock
     root: Supervisor
+    scheduler: Probe[Scheduler]
     jobs: int = 0
 
     async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
@@ -108,6 +112,7 @@ class Play:
         """What a node delivers for an attempt that it was given."""
         key = result_key(CREATOR, job, 0, attempt)
         await self.objects.put(key, CONTENT)
+        await self.objects.put(evidence_key(CREATOR, job, 0, attempt), EVIDENCE)
         await self.do(
             UnitDeliver(
                 job=job,
@@ -118,6 +123,8 @@ class Play:
                 result_ref=f"s3://rendertrust/{key}",
                 sha256=SHA256,
                 size=len(CONTENT),
+                evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
+                evidence_size=len(EVIDENCE),
                 verified=True,
                 operator=operator_account(owner),
             )
@@ -166,6 +173,48 @@ class Play:
             if entry.account == user_account(CREATOR) and entry.amount < 0
         )
 
+    def told(self) -> list[Any]:
+        """What the Scheduler was told."""
+        items = list(self.scheduler.ref.mailbox.items)
+        return [item.message if isinstance(item, Envelope) else item for item in items]
+
+    def standing(self, node: UUID = NODE) -> str:
+        return self.store.nodes[node].standing.name
+
+    def release(self, node: UUID = NODE) -> None:
+        """As an admin does."""
+        row = self.store.nodes[node]
+        row.standing = Standing("ACTIVE", row.standing.version + 1)
+        row.released_at = self.clock.now()
+
+    def known(self, letters: str, node: UUID = NODE) -> None:
+        """Verdicts of before: 'v' is valid, 'm' a mismatch."""
+        if node not in self.store.nodes:
+            self.store.add_node(node, ("render",), owner=OPERATOR)
+        for letter in letters:
+            self.jobs += 1
+            row = CheckRow(
+                job_id=UUID(int=1000 + self.jobs),
+                unit=0,
+                attempt=1,
+                node_id=node,
+                device_class=CLASS,
+                result_ref=None,
+                sha256=None,
+                size=None,
+                work=None,
+                node_signature=None,
+                verified=True,
+                operator=None,
+                share_percent=0,
+                window_seconds=0,
+                opened_at=self.clock.now(),
+                state="DECIDED",
+                verdict="mismatch" if letter == "m" else "exact",
+                decided_at=self.clock.now(),
+            )
+            self.store.checks[row.id] = row
+
     def verdict(self, job: UUID, attempt: int = 1) -> str | None:
         return self.store.checks[job, 0, attempt].verdict
 
@@ -200,6 +249,6 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
     )
     await root.start()
     try:
-        yield Play(verifier, ledger, store, objects, clock, root)
+        yield Play(verifier, ledger, store, objects, clock, root, scheduler)
     finally:
         await root.stop()

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
+from actors.scheduler.messages import NodeStands
+from actors.verifier.messages import Caught
 from actors.verifier.odds import ALWAYS_UNTIL
 from rendertrust.node.inside.placing import Crop, place
+from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
     CREATOR,
@@ -39,7 +43,7 @@ async def test_nothing_is_paid_before_somebody_looked() -> None:
         job = await play.delivered()
         checker = play.checker(20, 3)
         order = await play.asked(checker)
-        assert (order.unit.job, order.unit.unit, order.key) == (
+        assert (order.unit.job, order.unit.unit, order.picture.key) == (
             job,
             0,
             result_key(CREATOR, job, 0, 1),
@@ -172,6 +176,19 @@ async def test_a_verifier_that_goes_or_says_nothing_is_replaced() -> None:
 
 
 @simulated
+async def test_what_was_delivered_before_an_upgrade_is_unverifiable() -> None:
+    """Picture and evidence were one file then, which nobody reads any more."""
+    async with verifying() as play:
+        job = await play.delivered()
+        row = play.store.checks[job, 0, 1]
+        old = attrs.evolve(row, packed=True, evidence_sha256=None, evidence_size=None)
+        play.store.checks[job, 0, 1] = old
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert play.store.checks[job, 0, 1].said == "it was delivered before an upgrade"
+
+
+@simulated
 async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
     async with verifying() as play:
         job = await play.delivered()
@@ -182,13 +199,15 @@ async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
 
 
 @simulated
-async def test_an_object_that_was_swapped_after_it_was_looked_at_is_not_paid() -> None:
+@pytest.mark.parametrize("what", ["picture", "evidence"])
+async def test_an_object_that_was_swapped_after_it_was_looked_at_is_not_paid(what: str) -> None:
     async with verifying() as play:
         job = await play.delivered()
         checker = play.checker(20, 3)
         order = await play.asked(checker)
-        await play.objects.delete(order.key)
-        await play.objects.put(order.key, b"another picture and its evidence")
+        key = getattr(order, what).key
+        await play.objects.delete(key)
+        await play.objects.put(key, b"another one")
         play.says(checker, order, EXACT)
         await play.ends(job, "QUEUED")
         assert play.verdict(job) == "mismatch"
@@ -209,7 +228,8 @@ async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
 
             await until(seen, within=60)
             if checker.probe.ref.depth:
-                await play.checks(checker, report)
+                order = await play.asked(checker)
+                play.says(checker, order, report if order.draws else {"looked": True})
                 await until(lambda: play.verdict(job) is not None, within=60)
             return play.verdict(job)
 
@@ -273,3 +293,234 @@ async def test_work_for_trusted_nodes_is_looked_at_by_the_gateways_own_alone() -
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
         assert not stranger.probe.ref.depth
+
+
+# -- who is paid for looking
+
+PAY = PRICE * 5 // 100
+
+
+@simulated
+async def test_who_looked_is_paid_at_once_and_from_revenue() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.earned(UUID(int=3)) == PAY
+        [share] = play.store.check_pay.values()
+        assert (share.node_id, share.state, share.attempt) == (UUID(int=20), "PAYABLE", 1)
+        assert play.store.accounts["revenue"].balance == PRICE - SHARE - PAY
+
+
+@simulated
+async def test_both_who_found_a_lie_are_paid_and_the_liar_is_not() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        one, other = play.checker(20, 3), play.checker(21, 4)
+        first, _ = await _whoever(play, [one, other], psnr(35.0))
+        [left] = [c for c in (one, other) if c is not first]
+        await play.checks(left, psnr(35.0))
+        await play.ends(job, "QUEUED")
+        assert (play.earned(UUID(int=3)), play.earned(UUID(int=4)), play.earned()) == (PAY, PAY, 0)
+        assert play.charged() == 0
+
+
+@simulated
+async def test_a_suspicion_that_nobody_confirms_earns_nothing() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        one, other = play.checker(20, 3), play.checker(21, 4)
+        first, _ = await _whoever(play, [one, other], psnr(35.0))
+        [left] = [c for c in (one, other) if c is not first]
+        await play.checks(left, EXACT)
+        await play.ends(job, "COMPLETED")
+        owners = [UUID(int=3), UUID(int=4)]
+        paid = [owner for owner in owners if play.earned(owner) == PAY]
+        assert paid == [left.owner]
+        assert sum(map(play.earned, owners)) == PAY
+
+
+@simulated
+@pytest.mark.parametrize("report", [None, {"unable": "the engine is EEVEE"}, {"crops": []}])
+async def test_who_could_not_look_earns_nothing(report: dict[str, object] | None) -> None:
+    async with verifying(wait_seconds=60.0) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), report)
+        await until(lambda: play.store.units[job, 0].state == "COMPLETED", within=200)
+        assert play.earned(UUID(int=3)) == 0
+        assert play.store.check_pay == {}
+
+
+@simulated
+async def test_the_gateways_own_verifier_is_not_paid() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.store.check_pay == {}
+
+
+# -- who lies too often
+
+
+@simulated
+async def test_the_third_lie_is_one_too_many() -> None:
+    """No strangers' work any more: the Scheduler is told, the reason stands beside the node."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        checker = play.checker(20, None)
+        for _ in range(STRIKES_MOST):
+            assert play.store.nodes.get(NODE) is None or play.standing() == "ACTIVE"
+            job = await play.delivered()
+            await play.checks(checker, psnr(35.0))
+            await play.ends(job, "QUEUED")
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+        [act] = play.store.acts
+        assert (act.act, act.target) == ("node.quarantine", f"node:{NODE}")
+        assert "3 of its results" in act.reason
+        [said] = [one for one in play.told() if isinstance(one, NodeStands)]
+        assert (said.node, said.standing.name) == (NODE, "QUARANTINED")
+
+
+@simulated
+async def test_who_is_released_is_quarantined_again_at_the_next_lie() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        checker = play.checker(20, None)
+
+        async def lies() -> None:
+            job = await play.delivered()
+            await play.checks(checker, psnr(35.0))
+            await play.ends(job, "QUEUED")
+
+        for _ in range(STRIKES_MOST):
+            await lies()
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+        await asyncio.sleep(5)
+        play.release()
+        await asyncio.sleep(5)
+        assert play.standing() == "ACTIVE"
+        await lies()
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_lies_that_were_made_good_do_not_count() -> None:
+    async with verifying() as play:
+        for lies in range(STRIKES_MOST):
+            play.known("v" * FORGIVEN_BY + "m")
+            assert play.verifier.tell(Caught(NODE))
+            await asyncio.sleep(5)
+            assert play.standing() == "ACTIVE", lies
+        play.known("mm")
+        assert play.verifier.tell(Caught(NODE))
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_a_quarantine_that_the_database_missed_comes_once_it_is_back() -> None:
+    async with verifying() as play:
+        play.known("mmm")
+        play.store.away = True
+        assert play.verifier.tell(Caught(NODE))
+        await asyncio.sleep(30)
+        play.store.away = False
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+# -- switched off
+
+
+@simulated
+async def test_what_waits_when_it_is_switched_off_is_paid_unchecked() -> None:
+    """Also while somebody could look: nobody is asked any more."""
+    async with verifying(enabled=False) as play:
+        checker = play.checker(20, 3)
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
+        assert checker.probe.ref.depth == 0
+
+
+@simulated
+async def test_an_object_that_was_swapped_is_not_paid_when_it_is_switched_off() -> None:
+    async with verifying(enabled=False, look_seconds=5.0) as play:
+        job = await play.delivered()
+        key = result_key(CREATOR, job, 0, 1)
+        await play.objects.delete(key)
+        await play.objects.put(key, b"another picture and its evidence")
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.earned()) == ("mismatch", 0)
+
+
+# -- what nobody is drawn to check
+
+SEEN: Mapping[str, Any] = {"looked": True}
+OURS = UUID(int=20)
+
+
+async def _trusted(play: Play) -> Checker:
+    """A node of which nothing is drawn any more, and the gateway's own verifier, of any class."""
+    play.known("v" * 1000)
+    return play.checker(20, None, "another class")
+
+
+@simulated
+async def test_the_gateways_own_looks_at_what_is_not_checked() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        order = await play.asked(ours)
+        assert order.draws == ()
+        assert play.store.units[job, 0].state == "VERIFYING"
+        play.says(ours, order, SEEN)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
+
+
+@simulated
+async def test_what_is_no_picture_at_all_is_not_paid_though_nobody_was_drawn() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        await play.checks(ours, {"fault": "the picture is none: it is damaged"})
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.earned()) == ("mismatch", 0)
+
+
+@simulated
+async def test_a_picture_of_one_colour_is_checked() -> None:
+    """It may be what the scene gives, so nobody is blamed for it alone."""
+    for report, state in ((EXACT, "COMPLETED"), (psnr(9.0), "QUEUED")):
+        async with verifying(own=frozenset({OURS, UUID(int=21)}), least_odds=0.0) as play:
+            ours = await _trusted(play)
+            job = await play.delivered()
+            await play.checks(ours, {**SEEN, "suspect": "the picture is of one colour"})
+            other = play.checker(21, None)
+            order = await play.checks(other, report)
+            assert len(order.draws) == 3
+            await play.ends(job, state)
+            assert ours.probe.ref.depth == 0, "it is of another class, and compares nothing"
+
+
+@simulated
+async def test_who_only_looks_when_he_is_to_check_says_nothing() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), SEEN)
+        await play.ends(job, "VERIFYING")
+        await play.checks(play.checker(21, 4), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.earned(UUID(int=3)) == 0
+
+
+@simulated
+async def test_where_the_gateways_own_fails_or_is_late_the_result_is_paid() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=0.0, wait_seconds=30.0) as play:
+        ours = await _trusted(play)
+        job = await play.delivered()
+        await play.checks(ours, None)
+        await play.ends(job, "COMPLETED")
+        late = await play.delivered()
+        await play.asked(ours)
+        play.goes(ours)
+        await play.ends(late, "COMPLETED")
+        assert play.verdict(late) == "unchecked"

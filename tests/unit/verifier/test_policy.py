@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.node_session import failures
-from actors.verifier import choice, crops, odds, reputation, retries, verdict
+from actors.verifier import choice, crops, odds, retries, verdict
 from actors.verifier.choice import Candidate
-from actors.verifier.reputation import NEW, STRIKES_MOST
 from actors.verifier.verdict import Compared
 from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
+from sql import reputation
+from sql.reputation import NEW, STRIKES_MOST, Record
 
 
 def placed(
@@ -150,35 +151,41 @@ def test_a_third_has_the_word_on_suspicion_alone(
 # ── reputation ───────────────────────────────────────────────────────────────────────────────────
 
 
-@given(st.lists(VERDICTS | st.none(), max_size=200))
-def test_a_reputation_is_what_the_verdicts_were(said: list[verdict.Verdict | None]) -> None:
+@given(st.text(alphabet="vm", max_size=200), st.integers(0, 200))
+def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
     found = NEW
-    for one in said:
-        before, found = found, reputation.after(found, one)
-        if one is None:
-            assert found == before
-        assert (found.score >= before.score) is (one != "mismatch")
-    assert found.valid == sum(one in ("exact", "match") for one in said)
-    assert found.mismatches == said.count("mismatch")
-    streak = [one for one in said if one not in (None, "suspicious")]
-    last = len(streak) - 1 - streak[::-1].index("mismatch") if "mismatch" in streak else -1
-    assert found.valid_in_row == len(streak) - 1 - last
+    for letter in said:
+        before, found = found, reputation.after(found, letter)
+        assert (found.score >= before.score) is (letter == "v")
+    assert found == reputation.after(reputation.after(NEW, said[:split]), said[split:])
+    assert (found.valid, found.mismatches) == (said.count("v"), said.count("m"))
+    assert found.valid_in_row == len(said) - 1 - said.rfind("m")
     assert 0 <= found.strikes <= found.mismatches
+
+
+@given(st.text(alphabet="vm", max_size=80), st.text(alphabet="vm", max_size=80))
+def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -> None:
+    """Whatever was before: the next mismatch is one too many, until it is made good."""
+    record = Record(UUID(int=1), "cpu", True, before, since)
+    known = record.reputation
+    assert known.mismatches == (before + since).count("m")
+    if not since:
+        assert odds.odds(known.valid_in_row, 0.0) == 1.0
+    fresh = Record(UUID(int=1), "cpu", True, "", since).reputation
+    assert (fresh.strikes, fresh.valid_in_row) == (known.strikes, known.valid_in_row)
 
 
 def test_three_mismatches_are_too_many_and_the_way_back_is_long() -> None:
     found = NEW
     for _ in range(STRIKES_MOST):
         assert not found.is_to_be_quarantined
-        found = reputation.after(found, "mismatch")
+        found = reputation.after(found, "m")
     assert found.is_to_be_quarantined
     found = reputation.released(found)
     assert not found.is_to_be_quarantined
     assert odds.odds(found.valid_in_row, 0.01) == 1.0
-    assert reputation.after(found, "mismatch").is_to_be_quarantined
-    for _ in range(60):
-        found = reputation.after(found, "match")
-    assert found.strikes == 0
+    assert reputation.after(found, "m").is_to_be_quarantined
+    assert reputation.after(found, "v" * 60).strikes == 0
 
 
 # ── who checks whom ──────────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,7 @@ pages.call("/api/credits/checkout", purchases.operations, purchases.checkout)
     who=frozenset({Role.USER, Role.OPERATOR, Role.ADMIN}),
     nav=Nav("Credits", "c", 30, "coin"),
     live=("figures", "holds", "bought"),
+    own=True,
     topics=("jobs",),
     every=5.0,
 )

@@ -27,7 +27,16 @@ class Query:
     number: Number
 
 
-@pages.page("/ledger/entry", "Entry", "entry.html", query=Query, absent=ABSENT)
+@pages.page(
+    "/ledger/entry",
+    "Entry",
+    "entry.html",
+    query=Query,
+    live=("proof", "asked"),
+    every=10.0,
+    rest=5.0,
+    absent=ABSENT,
+)
 async def entry(view: View[Query]) -> Shown | Problem:
     """Its leaf, its way to the root, and what the gateway says of the chain."""
     found = await stands(view.gateway, view.owner, view.query.number)

@@ -32,8 +32,8 @@ OWN: Final = (
     Column("Node", "name"),
     Column("Status", "status"),
     Column("Load", "load", "number"),
-    Column("Works on"),
-    Column("Last pong"),
+    Column("Works on", "work", "figure"),
+    Column("Last pong", "pong", "time"),
     Column("Last seen", "seen", "time"),
     Column("Earned, 30 d", "earned", "number"),
 )
@@ -75,7 +75,9 @@ async def fleet(view: View[Query]) -> Shown:
     sort = sort_of(query.sort, columns, USUAL)
     word = next((word for _, word in TABS if word and word == query.is_.upper()), None)
     text = query.q.strip() or None
-    search = Search(text, word, sort.text)
+    sockets = view.gateway.console.connections
+    heard = sockets.by_pong(newest_first=sort.down) if sort.key == "pong" else ()
+    search = Search(text, word, sort.text, heard)
     rows = await desk.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
     counts = await desk.counts(view.owner, text)
     totals = (
@@ -87,7 +89,7 @@ async def fleet(view: View[Query]) -> Shown:
         "everybody": everybody,
         "counts": counts,
         "totals": None if totals is None else totals[0],
-        "sockets": view.gateway.console.connections.living,
+        "sockets": sockets.living,
         "tabs": tabs_of(counts, word or ""),
         "tiles": query.show == "tiles",
         "lines": lines_of(view, rows[:ROWS]),

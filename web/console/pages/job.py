@@ -7,17 +7,20 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Line, Notifier, Progress, ProgressOf, TailOf
-from sql.job_desk import DeskJob, DeskUnit, JobDesk
+from sql.job_desk import DeskJob, JobDesk
+from web.console.attempts import tries_of
 from web.console.curl import curl_of, shown_params
 from web.console.frames import SHOWN, frames_of
 from web.console.money_lines import bill_of
 from web.console.registry import Pages
+from web.console.tables import Column, table
 from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
 from web.dead_letters import CLASSES
 from web.orders import CANCELLABLE, RETRYABLE
+from web.placing import POOL
 from web.problem import Problem
-from web.routes import ledger
+from web.routes import ledger, receipts
 from web.waiting import why
 
 pages = Pages()
@@ -34,14 +37,28 @@ ADVICE: Final = {
 }
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 WORDS: Final = {-1: "low", 0: "normal", 1: "high"}
+MONEY: Final = (
+    Column("What", "what"),
+    Column("Amount", "amount", "number"),
+    Column("When", "at", "time"),
+    Column("Entry"),
+)
+ATTEMPTS: Final = (
+    Column("Attempt", "place"),
+    Column("Node", "node"),
+    Column("Given", "given_at", "time"),
+    Column("Became", "state"),
+)
 pages.call("/proofs/{entry_id}", ledger.operations, ledger.proof)
+pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 
 @attrs.frozen
 class Query:
-    """``after``: the number of the last frame of the page before."""
+    """``after``: the number of the last frame of the page before; ``sort`` names its table."""
 
     after: Annotated[int, Meta(ge=-1, le=10**7)] = -1
+    sort: Annotated[str, Meta(max_length=40)] = ""
 
 
 @pages.page(
@@ -51,6 +68,7 @@ class Query:
     query=Query,
     live=("state", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
     topics=("jobs",),
+    own=True,
     every=2.0,
     rest=0.4,
     absent=ABSENT,
@@ -66,15 +84,17 @@ async def job(view: View[Query]) -> Shown | Problem:
     charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
     known = Known(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
+    tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
     failed = next((unit for unit in units if unit.error_class is not None), None)
     return {
         "title": f"Job {str(row.id)[:8]}",
         "job": row,
         "units": units,
-        "attempts": attempts,
-        "tries": len(attempts) + sum(lives(unit) for unit in units),
+        "attempts": table(tries, ATTEMPTS, sort, "place", "attempts"),
+        "tries": len(tries),
         "steps": steps_of(known),
-        "bill": bill_of(holds, entries),
+        "bill": bill,
+        "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
         "lines": await tail_of(view, row),
         "why": await why(view.gateway, row),
@@ -82,6 +102,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
         "curl": curl_of(base, row, await desk.parts(row.id)),
         "params": shown_params(row),
+        "pool": row.params.get(POOL),
         "is_own": row.user_id == view.who.user,
         "may_retry": row.status in RETRYABLE and row.retried_by is None and row.units == 1,
         "may_cancel": row.status in CANCELLABLE,
@@ -113,11 +134,6 @@ def eta_of(view: View[Query], row: DeskJob) -> float | None:
     gone = (view.now - row.dispatched_at).total_seconds()
     left = gone / row.done * (row.units - row.done - row.failed)
     return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
-
-
-def lives(unit: DeskUnit) -> bool:
-    """Whether the unit's row tells of an attempt that stands among no others."""
-    return unit.attempt > 0 and unit.state in ("DISPATCHED", "RUNNING", "COMPLETED")
 
 
 async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:

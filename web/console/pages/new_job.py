@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
-from sql.prices import shown
+from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Go, Shown, View
 from web.plan import CHUNK_MAX
@@ -17,6 +17,11 @@ ORDERS: Final = (
     ("sequential", "one after the other"),
     ("every_nth", "each tenth, then between"),
     ("middle_first", "both ends, then the middle"),
+)
+POOLS: Final = (
+    ("any", "anybody's"),
+    ("trusted", "mine, and of whom I trust"),
+    ("mine", "mine and my organisations': for nothing"),
 )
 SENT_AT_ONCE: Final = uploads.PUT_BYTES_MAX
 pages.call("/api/uploads", uploads.operations, uploads.announce)
@@ -32,11 +37,10 @@ class Query:
 
 @pages.page("/jobs/new", "New job", "new_job.html", query=Query)
 async def new_job(view: View[Query]) -> Shown | Go:
-    """The form, with what a job of each type costs now."""
+    """The form. What a job costs is asked while it is filled in (POST /jobs/quote)."""
     if not view.may_change:
         return Go("/console/jobs")
     gateway = view.gateway
-    balance = await gateway.credits.balance(view.who.user)
     prices = await gateway.prices.now()
     return {
         "formats": FORMATS,
@@ -44,6 +48,6 @@ async def new_job(view: View[Query]) -> Shown | Go:
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
         "chosen": view.query.type,
-        "prices": {each.job_type: shown(each.units) for each in prices},
-        "available": balance.balance - balance.held,
+        "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
+        "pools": POOLS,
     }

@@ -97,6 +97,7 @@ async def node(view: View[Sorted]) -> Shown | Problem:
         "earned": Earned() if owner is None else await desk.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),
+        "reputation": await view.gateway.nodes.records([row.id]),
         "buttons": buttons_of(view, row),
         "everybody": view.owner is None,
     }

@@ -129,6 +129,9 @@ class Limit:
     who=OVERSEERS,
     query=Query,
     nav=Nav("Settings", "s", 95, "gear"),
+    live=("shown",),
+    every=10.0,
+    rest=1.0,
 )
 async def settings(view: View[Query]) -> Shown:
     """One tab of them."""

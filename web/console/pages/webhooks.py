@@ -1,7 +1,6 @@
 """Webhooks: whom one has told what happens to one's jobs, what arrived there, and once more."""
 
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
 import attrs
 from msgspec import Meta
@@ -10,7 +9,7 @@ from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
 from supervisors.engines.post import refused
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, table
+from web.console.tables import SORTED_MOST, Column, Sorted, page_of, table
 from web.console.view import Go, Shown, View
 from web.problem import Fault, Problem, invalid
 from web.routes.endpoints import FORMER_FOR, SECRET_BYTES
@@ -18,12 +17,21 @@ from web.routes.endpoints import FORMER_FOR, SECRET_BYTES
 pages = Pages()
 PATH: Final = "/console/webhooks"
 ROWS: Final = 50
-NOT_FOUND: Final = Problem(404, "There is no such endpoint")
+ABSENT: Final = "There is no such endpoint"
+NOT_FOUND: Final = Problem(404, ABSENT)
 ENDPOINTS: Final = (
     Column("URL", "url"),
     Column("Told of"),
     Column("State", "state"),
     Column("Since", "created_at", "time"),
+)
+DELIVERIES: Final = (
+    Column("Event", "type"),
+    Column("Job", "job_id"),
+    Column("State", "state"),
+    Column("Tries", "tries", "number"),
+    Column("Last answer", "answer"),
+    Column("When", "created_at", "time"),
 )
 TOLD: Final = {"jobs": ("job.*",), "all": ("job.*", "unit.*")}
 
@@ -41,7 +49,10 @@ class Switch:
 
 @attrs.frozen
 class Query:
-    after: UUID | None = None
+    """``offset`` counts in the newest ``SORTED_MOST``; what is older is listed by the API."""
+
+    sort: Annotated[str, Meta(max_length=40)] = ""
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
 @pages.page(
@@ -50,6 +61,10 @@ class Query:
     "webhooks.html",
     query=Sorted,
     nav=Nav("Webhooks", "w", 60, "link"),
+    live=("rows",),
+    own=True,
+    topics=("jobs",),
+    rest=1.0,
 )
 async def hooks(view: View[Sorted]) -> Shown:
     """One's own endpoints: also of those who see everything."""
@@ -63,7 +78,12 @@ async def hooks(view: View[Sorted]) -> Shown:
     "Webhook",
     "webhook.html",
     query=Query,
-    absent="There is no such endpoint",
+    live=("state", "rows"),
+    own=True,
+    topics=("jobs",),
+    every=2.0,
+    rest=1.0,
+    absent=ABSENT,
 )
 async def hook(view: View[Query]) -> Shown | Problem:
     """What was told to one of them, newest first."""
@@ -71,14 +91,9 @@ async def hook(view: View[Query]) -> Shown | Problem:
     row = await rows.by_id(endpoint, view.who.user)
     if row is None:
         return NOT_FOUND
-    found = await rows.deliveries(endpoint, view.who.user, ROWS + 1, view.query.after)
-    after = found[ROWS - 1].id if len(found) > ROWS else None
-    return {
-        "endpoint": row,
-        "deliveries": found[:ROWS],
-        "after": after,
-        "begun": view.query.after is None,
-    }
+    found = await rows.deliveries(endpoint, view.who.user, SORTED_MOST, None)
+    whole = table(found, DELIVERIES, view.query.sort, "-created_at")
+    return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
 
 
 @pages.action("/webhooks", form=NewForm)
@@ -96,7 +111,7 @@ async def create(view: View[NewForm]) -> Go | Problem:
     return Go(PATH, f"The endpoint is told from now on. Its secret: {_shown(secret)}")
 
 
-@pages.action("/webhooks/{endpoint_id}/rotate", absent="There is no such endpoint")
+@pages.action("/webhooks/{endpoint_id}/rotate", absent=ABSENT)
 async def rotate(view: View) -> Go | Problem:
     """Another secret; for a day both sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
@@ -107,7 +122,7 @@ async def rotate(view: View) -> Go | Problem:
     return Go(f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}")
 
 
-@pages.action("/webhooks/{endpoint_id}/switch", form=Switch, absent="There is no such endpoint")
+@pages.action("/webhooks/{endpoint_id}/switch", form=Switch, absent=ABSENT)
 async def switch(view: View[Switch]) -> Go | Problem:
     """Told again, or no more."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
@@ -118,7 +133,7 @@ async def switch(view: View[Switch]) -> Go | Problem:
     return Go(f"{PATH}/{endpoint}", said)
 
 
-@pages.action("/webhooks/{endpoint_id}/delete", absent="There is no such endpoint")
+@pages.action("/webhooks/{endpoint_id}/delete", absent=ABSENT)
 async def delete(view: View) -> Go | Problem:
     """With what waits for it."""
     if not await view.gateway.endpoints.delete(view.ids["endpoint_id"], view.who.user):

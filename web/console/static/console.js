@@ -8,7 +8,10 @@ import { charts } from "./charts.js";
 
 theme();
 const refresh = [tables(), keyboard(), times(), charts()];
-live(() => refresh.forEach((each) => each()));
+live(() => {
+  refresh.forEach((each) => each());
+  document.dispatchEvent(new Event("changed"));
+});
 
 const waits = document.querySelector("[data-retry]");
 if (waits) {

@@ -1,8 +1,14 @@
-// Changes as they come: the stream ends while the page is hidden or paused, and says when it is old.
+// Changes as they come: not while the page is hidden or paused; it says when it is old.
 const STALE_MS = 2500;
-const SILENT_MS = 7000; // three beats of the hub, and a little
-const AGAIN_MS = 500; // after the first failure; twice that after the next, and so on
-const AGAIN_MOST_MS = 5000;
+const GONE_MS = 5000;
+
+// Who speaks for this page: all pages of the browser have one stream, where it can (streams.js).
+function speaker(url) {
+  if (window.SharedWorker) return new SharedWorker(url).port;
+  const { port1, port2 } = new MessageChannel();
+  import(url).then(() => self.onconnect({ ports: [port2] }));
+  return port1;
+}
 
 export function live(refresh) {
   const source = document.getElementById("live");
@@ -10,13 +16,13 @@ export function live(refresh) {
   const state = document.getElementById("live-state");
   const pause = document.getElementById("pause");
   if (!source || !stale) return;
-  let stream = null;
+  const port = speaker(source.dataset.streams);
+  let following = false;
   let paused = false;
+  let current = false; // a page that was lost is old until it was read again
   let fresh = new Date();
   let doubting = 0;
-  let silence = 0;
   let again = 0;
-  let wait = AGAIN_MS;
   let swapped = Promise.resolve();
 
   const say = (kind, word) => {
@@ -31,83 +37,65 @@ export function live(refresh) {
   const good = () => {
     sure();
     fresh = new Date();
-    if (!paused) say("run", "live");
+    say("run", "live");
   };
   const old = () => {
-    if (paused || document.hidden) return;
+    clearTimeout(doubting);
+    doubting = 1; // and no doubt any more
+    current = false;
     say("warn", "not live");
     stale.querySelector("time").textContent = fresh.toLocaleTimeString();
     stale.hidden = false;
   };
   const doubt = () => {
+    current = false;
     doubting ||= setTimeout(old, STALE_MS);
   };
   // One after the other; what comes while it is paused is shown by the next stream.
-  const put = (event) => {
+  const put = (text) => {
     swapped = swapped.then(async () => {
-      if (event.target !== stream) return;
-      await htmx.swap({ sourceElement: source, target: source, swap: "none", text: event.data });
+      if (!following) return;
+      await htmx.swap({ sourceElement: source, target: source, swap: "none", text });
       refresh();
     }).catch((error) => console.error(error));
   };
-  const end = () => {
-    clearTimeout(again);
-    clearTimeout(silence);
-    stream?.close();
-    stream = null;
-  };
   // Who is signed out, or may not see this any more, is told by the page itself.
   const refused = async () => {
+    doubt();
     const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
     if (answer && (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status))) location.reload();
   };
-  const later = () => {
-    end();
-    again = setTimeout(begin, wait * (0.8 + 0.4 * Math.random()));
-    wait = Math.min(2 * wait, AGAIN_MOST_MS);
+  const follow = () => {
+    clearTimeout(again);
+    following = !paused && !document.hidden;
+    if (!following) sure();
+    port.postMessage(following ? source.dataset.stream : "");
   };
-  // No line says of itself that it is dead: what was not heard for so long is begun anew.
-  const hear = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => { later(); clearTimeout(doubting); doubting = 1; old(); }, SILENT_MS);
+  const leave = () => {
+    following = false;
+    port.postMessage("");
   };
-  const begin = () => {
-    end();
-    if (paused || document.hidden) {
-      sure();
-      return;
-    }
-    const own = new EventSource(source.dataset.stream);
-    let opened = false;
-    let current = false; // a page that was lost is old until it was read again
-    const on = (name, act) => own.addEventListener(name, (event) => {
-      if (own !== stream) return;
-      if (name !== "error") hear();
-      act(event);
-    });
-    stream = own;
-    hear();
-    on("open", () => { opened = true; wait = AGAIN_MS; });
-    on("message", put);
-    on("beat", () => { if (current) good(); });
-    on("away", () => { current = false; clearTimeout(doubting); doubting = 1; old(); });
-    on("here", () => { current = true; good(); });
-    on("error", () => {
-      later();
-      doubt();
-      if (!opened) refused();
-    });
+  const told = {
+    message: put,
+    beat: () => { if (current) good(); },
+    here: () => { current = true; good(); },
+    away: old,
+    silent: old,
+    lost: doubt,
+    refused,
+    gone: () => { refused(); again = setTimeout(follow, GONE_MS); },
   };
+  port.onmessage = ({ data: { kind, data } }) => { if (following) told[kind](data); };
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", paused);
     pause.querySelector("span").textContent = paused ? "Go on" : "Pause";
     sure();
     say(paused ? "warn" : "run", paused ? "paused" : "live");
-    begin();
+    follow();
   });
-  document.addEventListener("visibilitychange", begin);
-  addEventListener("pagehide", end);
-  addEventListener("pageshow", (event) => { if (event.persisted) begin(); });
-  begin();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => { if (event.persisted) follow(); });
+  follow();
 }

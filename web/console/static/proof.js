@@ -128,5 +128,12 @@ function show(viewer, { path, steps, holds }) {
     : "It does not hold. See below which step failed.";
 }
 
-const viewer = document.querySelector("[data-proof]");
-if (viewer) checked(JSON.parse(viewer.dataset.proof), JSON.parse(viewer.dataset.chain)).then((found) => show(viewer, found));
+// Once it is there, and again when a live change took away what was found, or brought the chain's word.
+async function recompute() {
+  const viewer = document.querySelector("[data-proof]");
+  if (!viewer || viewer.querySelector("[data-verdict]").dataset.verdict) return;
+  show(viewer, await checked(JSON.parse(viewer.dataset.proof), JSON.parse(viewer.dataset.chain)));
+}
+
+recompute();
+document.addEventListener("changed", recompute);

@@ -6,7 +6,12 @@ const part = (id) => document.getElementById(id);
 const NUMBERS = ["width", "height", "samples"];
 const PAUSE_MS = 300; // of typing, before the price is asked for
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(words, faults = []) {
+    super(words);
+    this.faults = faults;
+  }
+}
 
 async function ask(path, body, headers = {}) {
   let answer;
@@ -21,7 +26,7 @@ async function ask(path, body, headers = {}) {
   }
   if (answer.status === 401) location.reload();
   const said = await answer.json();
-  if (!answer.ok) throw new Refused(said.detail);
+  if (!answer.ok) throw new Refused(said.detail, said.errors);
   return said;
 }
 
@@ -89,12 +94,17 @@ const isAnimation = () => part("job_type").value === "render" && named() !== "" 
 
 function cut() {
   if (!isAnimation()) return {};
-  const found = { frames: named(), order: part("order").value, priority: part("priority").value };
+  const found = { frames: named(), order: part("order").value };
   if (part("chunk").value) found.chunk = Number(part("chunk").value);
-  for (const name of ["tiles", "max_credits"]) {
-    if (part(name).value.trim()) found[name] = part(name).value.trim();
-  }
+  if (part("tiles").value.trim()) found.tiles = part("tiles").value.trim();
   return found;
+}
+
+// What is to be done, but for the file.
+function idea() {
+  const cap = part("max_credits").value.trim();
+  const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
+  return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
 }
 
 let waiting = 0;
@@ -102,16 +112,25 @@ let asked = 0;
 // What it would cost; the newest question's answer is shown, whichever comes first.
 async function quote() {
   const mine = ++asked;
-  let said;
+  let [found, said] = [null, ""];
   try {
-    const found = await ask("jobs/quote", { job_type: "render", params: params(), ...cut() });
-    const frames = `${found.frames} frames${found.units === found.frames ? "" : ` in ${found.units} units`}`;
-    said = `${frames} cost ${found.price} credits, held now and charged frame by frame.`;
-    if (!found.enough) said += ` You have ${found.available}.`;
+    found = await ask("jobs/quote", idea());
+    said = worded(found);
   } catch (error) {
     said = error instanceof Refused ? error.message : String(error);
   }
-  if (mine === asked && isAnimation()) part("cost").textContent = said;
+  if (mine !== asked) return;
+  part("cost").textContent = said;
+  part("quote").hidden = !found;
+  for (const each of part("quote").querySelectorAll("[data-of]")) each.textContent = found?.[each.dataset.of] ?? "";
+}
+
+function worded({ frames, units, price, enough, max_credits: cap }) {
+  const what = frames ? `${frames} frames${units === frames ? "" : ` in ${units} units`} cost` : "It costs";
+  if (!Number(price)) return `${what} nothing.`;
+  const said = `${what} ${price} credits, held now and charged ${frames ? "frame by frame" : "when it completes"}.`;
+  if (!enough) return `${said} You have less.`;
+  return cap && Number(cap) < Number(price) ? `${said} It pauses before it costs more than ${cap}.` : said;
 }
 
 // The same for the same submission: pressed twice, there is one job.
@@ -124,7 +143,7 @@ async function submit() {
   const file = part("file").files[0];
   const named = part("payload_ref").value.trim();
   if (!file && !named) throw new Refused("Choose a file.");
-  const body = { job_type: part("job_type").value, params: params(), queue: form.elements.queue.checked, ...cut() };
+  const body = { ...idea(), queue: form.elements.queue.checked };
   body.payload_ref = file ? await upload(file) : named;
   const placed = await ask("jobs/dispatch", body, { "Idempotency-Key": key });
   location.assign(`/console/jobs/${placed.job_id}`);
@@ -132,29 +151,36 @@ async function submit() {
 
 function shown() {
   const type = part("job_type").value;
-  const prices = JSON.parse(form.dataset.prices);
-  const price = prices[type] ?? prices["*"];
   clearTimeout(waiting);
-  if (isAnimation()) waiting = setTimeout(quote, PAUSE_MS);
-  else part("cost").textContent = type ? `It costs ${price} credits, held now and charged when it completes.` : "\u00a0";
+  waiting = setTimeout(quote, PAUSE_MS);
   part("render-fields").hidden = type !== "render";
   part("animation-fields").hidden = !isAnimation();
   part("other-fields").hidden = type === "render";
 }
 
+function complain(error) {
+  part("problem").hidden = !error;
+  part("faults").hidden = !error?.faults?.length;
+  if (!error) return;
+  part("problem").textContent = error instanceof Refused ? error.message : `This went wrong: ${error}`;
+  part("faults").replaceChildren(...(error.faults ?? []).map(({ field, message }) => {
+    const line = document.createElement("li");
+    line.textContent = `${field}: ${message}`;
+    return line;
+  }));
+}
+
 fresh();
 shown();
-form.addEventListener("input", () => { fresh(); shown(); part("problem").hidden = true; });
+form.addEventListener("input", () => { fresh(); shown(); complain(null); });
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const problem = part("problem");
-  problem.hidden = true;
+  complain(null);
   part("submit").disabled = true;
   try {
     await submit();
   } catch (error) {
-    problem.textContent = error instanceof Refused ? error.message : `This went wrong: ${error}`;
-    problem.hidden = false;
+    complain(error);
     part("sending").hidden = true;
     part("submit").disabled = false;
     part("submit").focus();

@@ -1,0 +1,19 @@
+"""What an actor may ask of the instance that runs it."""
+
+from typing import Any, Protocol
+
+from actors.kernel.envelope import Envelope
+from actors.kernel.later import Later
+from actors.kernel.message import Message
+from actors.kernel.ref import Ref
+from actors.kernel.timer import Timer
+
+
+class Life(Protocol):
+    """One life of an actor, seen from inside; ``Actor`` says what each of these is for."""
+
+    def one_in_hand(self) -> Envelope: ...
+    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
+    def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer: ...
+    def watch(self, ref: Ref[Any]) -> None: ...
+    def request_stop(self) -> None: ...

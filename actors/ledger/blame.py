@@ -1,0 +1,34 @@
+"""What is written down of an attempt that came to nothing: the words, and whose failure it is."""
+
+from typing import Any, Final
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import UnitFail
+from sql.books import UnitRow
+
+ERROR_CHARACTERS: Final = 2000
+
+
+def words(error: str) -> str:
+    """As the database takes it."""
+    return error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
+
+
+def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
+    """With what went wrong; a failure of the node's counts, and it is to be avoided."""
+    told = attrs.evolve(unit, error_class=effect.error_class, error_message=words(effect.error))
+    if effect.error_class != "node":
+        return told
+    node = effect.node
+    avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
+    return attrs.evolve(told, failures=unit.failures + 1, avoid=avoid)
+
+
+def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
+    """A node that failed a unit is not given another of its job."""
+    job = draft.jobs.get(effect.job)
+    if job is None or effect.error_class != "node" or effect.node in (None, *job.avoid):
+        return {}
+    return {"avoid": (*job.avoid, effect.node)}

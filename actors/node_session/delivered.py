@@ -1,0 +1,65 @@
+"""What lies in the store of what a result names: the object, and the evidence beside it."""
+
+from typing import TypeAlias
+
+import attrs
+
+from actors.node_session.pieces import EVIDENCE, RESULT, Lost, Pieces, place_of
+from actors.node_session.results import Refused
+from actors.ports import ObjectInfo
+from rendertrust.protocol import Evidence, JobResult
+
+
+@attrs.frozen
+class Proof:
+    """Evidence as it was delivered."""
+
+    sha256: bytes
+    size: int
+
+
+@attrs.frozen
+class Delivered:
+    """``found``: the object; None: there is none. ``proof`` is read where the unit is checked."""
+
+    found: ObjectInfo | None
+    proof: Proof | None = None
+
+
+Looked: TypeAlias = Delivered | Refused | Lost
+
+
+async def look(result: JobResult, pieces: Pieces, *, is_checked: bool) -> Looked:
+    """Look at both, and make one of the parts in which they came.
+
+    Raises ObjectsUnavailable, ``sql.database.Unavailable``.
+    """
+    found: ObjectInfo | Refused | Lost | None
+    if result.part_sums:
+        if result.sha256 is None:
+            return Refused("a result in parts says the SHA-256 of the whole")
+        found = await pieces.join(RESULT, result.part_sums, result.size)
+    else:
+        found = await pieces.objects.head(place_of(pieces.unit, RESULT))
+    if isinstance(found, Refused | Lost):
+        return found
+    if not is_checked or result.evidence is None:
+        return Delivered(found)
+    proof = await _proof(result.evidence, pieces)
+    return proof if isinstance(proof, Refused | Lost) else Delivered(found, proof)
+
+
+async def _proof(named: Evidence, pieces: Pieces) -> Proof | Refused | Lost:
+    found: ObjectInfo | Refused | Lost | None
+    if named.part_sums:
+        found = await pieces.join(EVIDENCE, named.part_sums, named.size)
+    else:
+        found = await pieces.objects.head(place_of(pieces.unit, EVIDENCE))
+    if isinstance(found, Refused | Lost):
+        return found
+    if found is None:
+        return Refused("there is no evidence where it should be")
+    sha256 = bytes.fromhex(named.sha256)
+    if found.size != named.size or found.sha256 not in (None, sha256):
+        return Refused("the evidence is another one than the result says")
+    return Proof(sha256, named.size)

@@ -1,0 +1,174 @@
+"""What a node made and sends in parts: leave to put them, and how they become one object.
+
+A node names a unit of its own and says how long its file is; the key is ours, and so is the store's
+name of the undertaking, which no node is told. So it can put nothing but its own, and complete
+nothing: that is done here, when its result is taken.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from actors.node_session.results import Refused
+from actors.node_session.settings import NodeSessionSettings
+from actors.ports import Clock, ObjectInfo, ObjectMissing, Objects, Part, PartsRefused, Store
+from actors.scheduler.messages import Assignment
+from rendertrust.frames import PARTS_MAX
+from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted
+from sql.result_multiparts import MultipartName, ResultMultipart
+from sql.work import evidence_key, result_key
+
+RESULT: Final = "result"
+EVIDENCE: Final = "evidence"
+
+
+@attrs.frozen
+class Lost:
+    """The parts are not there any more; nobody's fault."""
+
+
+Joined: TypeAlias = ObjectInfo | Refused | Lost
+
+
+def place_of(unit: Assignment, what: str) -> str:
+    """The key of the result of an attempt, or of its evidence; nobody else ever writes there."""
+    named = evidence_key if what == EVIDENCE else result_key
+    return named(unit.user, unit.job, unit.unit, unit.attempt)
+
+
+def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
+    """Whether so much may come in parts."""
+    return settings.part_bytes < wanted.size <= settings.part_bytes * PARTS_MAX
+
+
+@attrs.frozen
+class Pieces:
+    """The parts of one attempt of a unit, at the store and in the database.
+
+    Methods raise ObjectsUnavailable and ``sql.database.Unavailable``.
+    """
+
+    unit: Assignment
+    objects: Objects
+    store: Store
+    clock: Clock
+    settings: NodeSessionSettings
+    base: str | None = None
+
+    async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
+        """Which parts have arrived, and where the others that are wanted go. None: there are parts
+        of a file of another length, which are forgotten now.
+        """
+        begun = await self._begin(wanted)
+        if begun.size != wanted.size:
+            await self._abort(begun)
+            return None
+        arrived = self._whole(await self._listed(begun) or (), begun.size)
+        there = {part.number for part in arrived}
+        places = [
+            await self._place(begun, part.number, part.sha256)
+            for part in wanted.parts
+            if part.number not in there and self._size_of(part.number, begun.size)
+        ]
+        return PartsOffered(
+            what=wanted.what,
+            size=begun.size,
+            arrived=tuple(sorted(there)),
+            places=tuple(places),
+        )
+
+    async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
+        """Make the parts the object, unless that was done; what it is then."""
+        key, digests = place_of(self.unit, what), [bytes.fromhex(one) for one in sums]
+        found = await self.objects.head(key)
+        begun = await self.store.result_multipart(self._name(what))
+        if found is None:
+            refused = await self._complete(begun, digests)
+            if refused is not None:
+                return refused
+            found = await self.objects.head(key)
+        if begun is not None:
+            await self.store.end_result_multipart(begun)
+        if found is None:
+            return Lost()
+        whole = hashlib.sha256(b"".join(digests)).digest()
+        if found.parts_sha256 != whole or found.size != size:
+            return Refused("the object is not made of the parts that the result names")
+        return found
+
+    async def _complete(
+        self, begun: ResultMultipart | None, digests: Sequence[bytes]
+    ) -> Refused | Lost | None:
+        listed = None if begun is None else await self._listed(begun)
+        if begun is None or listed is None:
+            return Lost()
+        parts = self._whole(listed, begun.size)
+        if [part.number for part in parts] != list(range(1, self._count(begun.size) + 1)):
+            return Refused("parts of the result have not arrived")
+        if len(digests) != len(parts):
+            return Refused("the result names another number of parts than it has")
+        told = [attrs.evolve(part, sha256=sum_) for part, sum_ in zip(parts, digests, strict=True)]
+        try:
+            await self.objects.complete_multipart(begun.object_key, begun.store_id, told)
+        except PartsRefused:
+            await self._abort(begun)
+            return Refused("the parts are other ones than the result names")
+        except ObjectMissing:
+            return None  # completed just now, by a session of before: the head tells
+        return None
+
+    async def _begin(self, wanted: PartsWanted) -> ResultMultipart:
+        """What parts are put into, now begun unless it was."""
+        name, now = self._name(wanted.what), self.clock.now()
+        found = await self.store.result_multipart(name)
+        if found is not None and await self._listed(found) is not None:
+            return await self.store.keep_result_multipart(found, now)
+        key = place_of(self.unit, wanted.what)
+        store_id = await self.objects.begin_multipart(key)
+        begun = ResultMultipart(*name, store_id, key, wanted.size)
+        kept = await self.store.keep_result_multipart(begun, now)
+        if kept != begun:
+            await self.objects.abort_multipart(key, store_id)
+        return kept
+
+    async def _listed(self, begun: ResultMultipart) -> Sequence[Part] | None:
+        """What the store has of it; None: the store knows nothing of it any more."""
+        try:
+            return await self.objects.parts_of(begun.object_key, begun.store_id)
+        except ObjectMissing:
+            await self.store.end_result_multipart(begun)
+            return None
+
+    async def _place(self, begun: ResultMultipart, number: int, sha256: str) -> PartPlace:
+        put = await self.objects.presign_part(
+            begun.object_key,
+            begun.store_id,
+            number,
+            size=self._size_of(number, begun.size),
+            sha256=bytes.fromhex(sha256),
+            within=self.settings.url_seconds,
+            base=self.base,
+        )
+        return PartPlace(number=number, url=put.url, headers=dict(put.headers))
+
+    async def _abort(self, begun: ResultMultipart) -> None:
+        await self.objects.abort_multipart(begun.object_key, begun.store_id)
+        await self.store.end_result_multipart(begun)
+
+    def _whole(self, parts: Sequence[Part], size: int) -> list[Part]:
+        """Those that are as long as they must be."""
+        return [part for part in parts if part.size == self._size_of(part.number, size) > 0]
+
+    def _count(self, size: int) -> int:
+        return -(-size // self.settings.part_bytes)
+
+    def _size_of(self, number: int, size: int) -> int:
+        """How long a part is; 0 where there is no such part."""
+        part_bytes = self.settings.part_bytes
+        return max(0, min(part_bytes, size - (number - 1) * part_bytes))
+
+    def _name(self, what: str) -> MultipartName:
+        unit = self.unit
+        return unit.job, unit.unit, unit.attempt, what

@@ -1,0 +1,193 @@
+"""Nodes, the units that have not ended, and the steps that bring the ones to the others.
+
+What the Board is built on: there is no other way in which a unit comes to a node or leaves it, or
+in which the session of a node is told.
+"""
+
+import heapq
+from collections.abc import Callable, MutableMapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message
+from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
+from actors.scheduler.circles import told
+from actors.scheduler.index import Index
+from actors.scheduler.messages import Assignment
+from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.policy import PENDING, is_assigned
+from actors.scheduler.queue import Queue
+from actors.scheduler.strays import Strays
+from actors.scheduler.unit import Placing, Unit, of_row
+from actors.scheduler.units import Units
+from sql.work import NodeRow, OpenUnit, Standing
+
+PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
+
+
+@attrs.frozen
+class Booking:
+    """The tag of a commit that assigns ``unit`` to ``node``; node None: it only queues the job.
+
+    ``beside``: of a copy the attempt that is at work already.
+    """
+
+    unit: Unit
+    node: UUID | None
+    attempt: int
+    beside: int = 0
+
+
+class Floor:
+    """``say`` tells a node's session something, False if it was not taken."""
+
+    def __init__(self, say: Callable[[Node, Message[NodeSession, None]], bool]) -> None:
+        self.index = Index()
+        self.queue = Queue()
+        self.strays = Strays()
+        self.units = Units()
+        self.copies: dict[UnitKey, Unit] = {}  # attempts beside that of the unit itself
+        self._say = say
+        self._more: set[UUID] = set()  # jobs of which more units wait than are known here
+        self._behind: dict[UUID, Node] = {}
+        self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
+        self._placings: list[tuple[float, int, Unit, Placing]] = []
+        self._placed = 0
+
+    def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
+        if unit.state == PENDING and not unit.is_copy:
+            self._ordered[unit.key] = node
+        attempt = unit.next_attempt
+        self._keep(unit, Placing(node, attempt, expires))
+        self._take(unit, node)
+        return Booking(unit, node.id, attempt)
+
+    def _shelf(self, unit: Unit) -> MutableMapping[UnitKey, Unit]:
+        """Where such a unit is kept."""
+        return self.copies if unit.is_copy else self.units
+
+    def _keep(self, unit: Unit, placing: Placing) -> None:
+        self._shelf(unit)[unit.key], unit.placing = unit, placing
+        self._placed += 1
+        heapq.heappush(self._placings, (placing.expires, self._placed, unit, placing))
+
+    def _admit(self, row: OpenUnit, now: datetime) -> None:
+        unit = of_row(row)
+        self._shelf(unit)[unit.key] = unit
+        if is_assigned(row.state) and row.node is not None:
+            self._assign(unit, self.index.node(row.node), row.state, row.attempt)
+            unit.told = unit.told or row.lease_until is not None
+        self._line_up(unit, now)
+
+    def fall_behind(self, node: Node) -> None:
+        """Its session must be told everything again: at the next ``catch_up``."""
+        node.behind = True
+        self._behind[node.id] = node
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a session misses something."""
+        return bool(self._behind)
+
+    def catch_up(self) -> None:
+        """Tell the sessions that missed something everything again."""
+        behind, self._behind = self._behind, {}
+        for node in behind.values():
+            node.behind = node.session is not None and not self._say(node, self._assignments(node))
+            if node.behind:
+                self._behind[node.id] = node
+
+    def _assignments(self, node: Node) -> Assignments:
+        """Everything that a node is to work on."""
+        shelves = (self.units, self.copies)
+        known = (shelf.get(key) for key in sorted(node.taken) for shelf in shelves)
+        units = [unit for unit in known if unit is not None and unit.node is node]
+        for unit in units:
+            unit.told = True
+        said = tuple(self._assignment(unit, node) for unit in units)
+        return Assignments(said, node.standing)
+
+    def _assignment(self, unit: Unit, node: Node) -> Assignment:
+        return unit.assignment(told(node, unit.user, self.index.circles))
+
+    def refresh(self, rows: Sequence[NodeRow]) -> None:
+        """Take over what the database says about healthy nodes."""
+        healthy = {row.id for row in rows}
+        for node in [n for n in self.index if n.healthy and n.id not in healthy]:
+            node.healthy = False
+            self.index.changed(node)
+        for row in rows:
+            node = self.index.node(row.id)
+            node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
+            node.load, node.healthy = row.load, True
+            self.index.changed(node)
+
+    def stand(self, node: Node, standing: Standing) -> bool:
+        """Take over what people say about a node, unless it is old; whether it is new."""
+        if standing.version <= node.standing.version:
+            return False
+        node.standing = standing
+        self.index.changed(node)
+        if node.session is not None and not self._say(node, Stand(standing)):
+            self.fall_behind(node)
+        return True
+
+    # -- steps
+
+    def _assign(self, unit: Unit, node: Node, state: str, attempt: int) -> None:
+        if unit.placing is not None and unit.placing.node is not node:
+            self._give_back(unit)
+        unit.placing = None
+        self._ordered.pop(unit.key, None)
+        if unit.node is not None and unit.node is not node:
+            self._take_away(unit, unit.node)
+        unit.node, unit.state, unit.attempt = node, state, attempt
+        self._take(unit, node)
+        self.index.larder.note(node.id, unit.payload_ref)
+        unit.told = self._tell(node, Send(self._assignment(unit, node)))
+
+    def _take(self, unit: Unit, node: Node) -> None:
+        if unit.key not in node.taken:
+            self.index.take(node, unit.key)
+            self.queue.share(unit.user, +1)
+
+    def _release(self, unit: Unit, node: Node) -> None:
+        if unit.key in node.taken:
+            self.index.release(node, unit.key)
+            self.queue.share(unit.user, -1)
+
+    def _line_up(self, unit: Unit, now: datetime) -> None:
+        """Let it wait for a node, or for another one, if it does."""
+        if unit.waits:
+            self.queue.add(unit, now)
+        elif unit.is_stray:
+            self.strays.add(unit, now)
+
+    def _give_back(self, unit: Unit) -> None:
+        if unit.placing is not None:
+            if unit.placing.node is not None:
+                self._release(unit, unit.placing.node)
+            unit.placing = None
+            self._ordered.pop(unit.key, None)
+
+    def _drop(self, unit: Unit, *, finished: bool = False) -> None:
+        """Forget a unit; its node is told to, unless it was the one that finished it."""
+        self._give_back(unit)
+        del self._shelf(unit)[unit.key]
+        if unit.node is not None:
+            self._take_away(unit, unit.node, finished=finished)
+
+    def _take_away(self, unit: Unit, node: Node, *, finished: bool = False) -> None:
+        self._release(unit, node)
+        if not finished:
+            self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
+
+    def _tell(self, node: Node, message: Message[NodeSession, None]) -> bool:
+        """Tell its session; one that is behind will be told everything at once."""
+        if node.session is None or node.behind:
+            return False
+        if not self._say(node, message):
+            self.fall_behind(node)
+        return not node.behind

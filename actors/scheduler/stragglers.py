@@ -1,0 +1,105 @@
+"""Which units take far longer than the others of their job: they are tried on a second node, too.
+
+Decided over values. Nothing is copied before nothing of the job waits any more: until then an idle
+node has better things to do.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.policy import is_assigned
+from actors.scheduler.unit import Unit
+from rendertrust.frame_range import parse
+from sql.work import Done
+
+Alike: TypeAlias = tuple[UUID, bool]  # the tiles of a job, or its other units
+DONE_MOST: Final = 50  # of each job the last ones tell its pace
+
+
+@attrs.frozen
+class Patience:
+    """A unit straggles when it is at work ``times`` as long as half of the others were, and at
+    least ``seconds``; where fewer than ``done`` are complete, nobody can tell. ``times`` 0: never.
+    """
+
+    times: float = 2.0
+    seconds: float = 10.0
+    done: int = 3
+
+
+@attrs.frozen
+class Pace:
+    """How many units of a job are complete, and how long half of them took for a frame at most."""
+
+    done: int
+    seconds: float
+
+
+def paces(units: Iterable[Done]) -> dict[Alike, Pace]:
+    """Of each job; tiles take less than frames, and what is made of them less again."""
+    found: defaultdict[Alike, list[float]] = defaultdict(list)
+    for unit in units:
+        found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))
+    return {alike: Pace(len(seconds), median(seconds)) for alike, seconds in found.items()}
+
+
+def straggles(seconds: float, frames: int, pace: Pace | None, patience: Patience) -> bool:
+    """Whether a unit of so many frames is at work for far too long."""
+    if pace is None or pace.done < patience.done or not patience.times:
+        return False
+    return seconds >= max(patience.times * pace.seconds * frames, patience.seconds)
+
+
+def late(
+    units: Iterable[Unit], more: Iterable[UUID], now: datetime, patience: Patience
+) -> list[Unit]:
+    """Those that might straggle: at work for long, of jobs of which nothing waits.
+
+    ``more`` are jobs of which more units wait than these.
+    """
+    if not patience.times:
+        return []
+    known = list(units)
+    waiting = {unit.job for unit in known if not is_assigned(unit.state)} | set(more)
+    least = timedelta(seconds=patience.seconds)
+    return [
+        unit
+        for unit in known
+        if unit.units > 1
+        and unit.job not in waiting
+        and not unit.is_stray
+        and since(unit) <= now - least
+    ]
+
+
+def stragglers(
+    units: Iterable[Unit], pace: Mapping[Alike, Pace], now: datetime, patience: Patience
+) -> list[Unit]:
+    """Those that do, who is longest at work first."""
+    found = [
+        unit
+        for unit in units
+        if straggles(
+            (now - since(unit)).total_seconds(),
+            frames_of(unit.frames),
+            pace.get((unit.job, unit.tile is not None)),
+            patience,
+        )
+    ]
+    return sorted(found, key=lambda unit: (since(unit), unit.job, unit.number))
+
+
+def since(unit: Unit) -> datetime:
+    """Since when its attempt is at work, or waits for its node."""
+    return max(at for at in (unit.assigned_at, unit.started_at) if at is not None)
+
+
+def frames_of(frames: str | None) -> int:
+    """How many frames a unit has; at least one."""
+    return 1 if frames is None else max(len(parse(frames)), 1)

@@ -1,0 +1,296 @@
+"""How well checks tell lies from honest work, and what they cost (goal R1: 6 % of the rendering).
+
+Ten scenes of our own (``verify_scenes``), each rendered honestly, twice, and with lies; each result
+is checked as a verifier node does it. The threshold is chosen by five scenes and reported on the
+other five. ``--only NAME`` takes some of the scenes; ``--pixels`` and ``--samples`` make the frames
+larger, for the cost: a small frame says nothing about that.
+"""
+
+import argparse
+import asyncio
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from actors.verifier.crops import draws
+from actors.verifier.report import Report, read_report
+from actors.verifier.verdict import DEFAULTS, Thresholds, is_valid, of_all
+from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
+from rendertrust.node.blender import Blender
+from rendertrust.node.plugin import Completed, Failed, Task
+from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
+from rendertrust.node.plugins.render import Render
+from rendertrust.node.process import Ending
+
+FRAME: Final = 4
+SECRET: Final = b"bench.verify" * 3
+STEP_DECIBELS: Final = 5.0
+LEAST_ODDS: Final = 0.05
+HONEST: Final = ("honest", "no AVX2, by its like")
+ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is never asked: to see why
+OTHER_MACHINES: Final = ("hair", "volume", "glass")  # where those are tried, too
+MOVES: Final = ("motion blur", "simulation cache")
+
+
+@attrs.frozen
+class OtherMachine:
+    """A renderer as on a processor that has no AVX2."""
+
+    renderer: Any
+
+    def program(self, worker: str, order: str) -> list[str]:
+        """Its command line."""
+        return ["/usr/bin/env", "CYCLES_CPU_NO_AVX2=1", *self.renderer.program(worker, order)]
+
+
+@attrs.frozen
+class Delivery:
+    """What a node delivers of a frame."""
+
+    picture: Path
+    evidence: Path
+
+
+@attrs.frozen
+class Seen:
+    """One result that was checked; CPU seconds of rendering and of checking."""
+
+    scene: str
+    case: str
+    least: float
+    report: Report
+    rendering: float
+    checking: float
+
+    def is_held(self, thresholds: Thresholds) -> bool:
+        """Whether it passes for honest."""
+        return self.report.fault is None and is_valid(of_all(self.report.compared, thresholds))
+
+
+def build(path: Path, name: str, *more: str) -> Path:
+    """The scene, saved by a Blender of its own."""
+    program = "".join((HEAD, SCENES[name], *more, SAVE))
+    command = [sys.executable, "-c", program, str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if ran.returncode != 0 or not path.exists():
+        raise SystemExit(f"the scene {name} cannot be made: {ran.stderr[-1500:]}")
+    return path
+
+
+def task(folder: Path, inputs: Mapping[str, Path], params: Mapping[str, Any], threads: int) -> Task:
+    """A unit of work as an agent places it."""
+    placed: dict[str, Path] = {}
+    for name, source in inputs.items():
+        placed[name] = folder / "in" / name
+        placed[name].parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, placed[name])
+    return Task(
+        job_id="bench",
+        job_type="render",
+        payload_ref="x",
+        unit=0,
+        attempt=1,
+        params=params,
+        folder=folder,
+        inputs=placed,
+        threads=threads,
+        on_progress=lambda share, words: None,
+    )
+
+
+@attrs.define
+class Counted:
+    """A Blender of which is counted how many seconds of CPU its orders took."""
+
+    blender: Blender
+    seconds: float = 0.0
+
+    @property
+    def box(self) -> Any:
+        """As a plugin asks for it."""
+        return self.blender.box
+
+    async def obey(self, *given: Any, **named: Any) -> Ending:
+        """Pass the order on."""
+        ending = await self.blender.obey(*given, **named)
+        self.seconds += float(ending.last.get("cpu") or 0.0)
+        return ending
+
+
+@attrs.define
+class Bench:
+    """Who renders and who checks; everything lies below ``folder``."""
+
+    folder: Path
+    here: Blender
+    params: Mapping[str, Any]
+    count: int = 0
+    seconds: float = 0.0  # of CPU, of the last order
+
+    def place(self) -> Path:
+        """A new work folder."""
+        self.count += 1
+        made = self.folder / str(self.count)
+        made.mkdir()
+        return made
+
+    def machine(self, *, other: bool) -> tuple[Render, Counted]:
+        """This one, or the same without AVX2."""
+        lacking: Any = OtherMachine(self.here.renderer)
+        counted: Any = Counted(attrs.evolve(self.here, renderer=lacking) if other else self.here)
+        return Render(scratch=self.folder / "scratch", found=counted), counted
+
+    async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Delivery:
+        """What a node delivers; ``other``: of a processor without AVX2. It uses one thread."""
+        given = {"frame": FRAME, "evidence": True, **self.params, **more}
+        render, counted = self.machine(other=other)
+        made = await render.run(task(self.place(), {"s.blend": scene}, given, 1))
+        self.seconds = counted.seconds
+        if isinstance(made, Failed) or made.file is None or made.evidence is None:
+            raise SystemExit(f"a frame cannot be rendered: {made}")
+        return Delivery(made.file, made.evidence)
+
+    async def checked(self, scene: Path, result: Delivery, name: str, *, other: bool) -> Report:
+        """What a verifier says of it, with two threads."""
+        numbers = [list(one) for one in draws(SECRET, name.encode(), name.encode())]
+        params = {"frame": FRAME, "draws": numbers, **self.params}
+        inputs = {"s.blend": scene, PICTURE: result.picture, EVIDENCE: result.evidence}
+        work = attrs.evolve(task(self.place(), inputs, params, 2), job_type="check")
+        render, counted = self.machine(other=other)
+        found = await Check(render).run(work)
+        self.seconds = counted.seconds
+        if not isinstance(found, Completed) or found.file is None:
+            raise SystemExit(f"a check came to nothing: {found}")
+        read = read_report(orjson.loads(found.file.read_bytes()))
+        if not isinstance(read, Report) or read.unable is not None:
+            raise SystemExit(f"{name} cannot be checked: {read}")
+        return read
+
+
+async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
+    """Everything about one scene."""
+    scene = build(bench.place() / "s.blend", name)
+    samples = int(bench.params["samples"])
+    cases: list[tuple[str, Path, dict[str, Any]]] = [("honest", scene, {})]
+    if lies:
+        cases.append(("one sample less", scene, {"samples": samples - 1}))
+        cases.append(("another seed", build(bench.place() / "s.blend", name, SEED), {}))
+        if name in MOVES:
+            cases.append(("another frame", scene, {"frame": FRAME + 1}))
+        if name in OTHER_MACHINES:
+            cases.append((HONEST[1], scene, {"other": True}))
+    found: list[Seen] = []
+    results: dict[str, Delivery] = {}
+    for case, of, more in cases:
+        results[case] = await bench.rendered(of, **more)
+        took, other = bench.seconds, bool(more.get("other"))
+        found.append(await seen(bench, (name, case), scene, results[case], took, other=other))
+    if name in OTHER_MACHINES and lies:
+        found.append(await seen(bench, (name, ACROSS), scene, results[HONEST[1]], 0.0))
+        mixed = attrs.evolve(results["honest"], picture=results["another seed"].picture)
+        found.append(await seen(bench, (name, "picture of another"), scene, mixed, 0.0))
+    return found
+
+
+async def seen(
+    bench: Bench,
+    named: tuple[str, str],
+    scene: Path,
+    result: Delivery,
+    rendering: float,
+    *,
+    other: bool = False,
+) -> Seen:
+    """Check it, and tell."""
+    began = time.monotonic()
+    report = await bench.checked(scene, result, " ".join(named), other=other)
+    least = min((one.psnr for one in report.compared), default=-math.inf)
+    found = Seen(*named, least, report, rendering, bench.seconds)
+    verdict = "fault" if report.fault else of_all(report.compared)
+    words = f"{named[0]:17} {named[1]:22} {verdict:10} {least:7.1f} dB"
+    times = f"render {rendering:6.1f} s CPU, check {found.checking:6.1f} s CPU"
+    print(f"{words}   {times}, {time.monotonic() - began:.0f} s", flush=True)
+    return found
+
+
+def chosen(found: Sequence[Seen]) -> float:
+    """The threshold by these scenes: between the best lie and the worst honest result, at most
+    20 dB above the lie, as a multiple of five.
+    """
+    best = max((one.least for one in found if one.case not in HONEST), default=math.nan)
+    worst = min((one.least for one in found if one.case in HONEST), default=math.inf)
+    middle = best + min(worst - best, 40.0) / 2
+    return STEP_DECIBELS * round(middle / STEP_DECIBELS)
+
+
+def summary(words: str, found: Sequence[Seen], match: float) -> None:
+    """False alarms and missed lies at a threshold."""
+    honest = [one for one in found if one.case in HONEST]
+    lies = [one for one in found if one.case not in HONEST]
+    if not honest or not lies:
+        return
+    thresholds = Thresholds(match=match, suspicious=min(match, DEFAULTS.suspicious))
+    alarms = sum(not one.is_held(thresholds) for one in honest)
+    missed = sum(one.is_held(thresholds) for one in lies)
+    worst, best = min(one.least for one in honest), max(one.least for one in lies)
+    exact = sum(one.least == math.inf for one in honest)
+    print(
+        f"{words}, at {match:.0f} dB: {alarms} of {len(honest)} honest refused, {missed} of"
+        f" {len(lies)} lies missed; {exact} honest ones exact, the worst {worst:.1f} dB, the best"
+        f" lie {best:.1f} dB"
+    )
+
+
+def tell(found: Sequence[Seen]) -> None:
+    """What all of it shows."""
+    found = [one for one in found if one.case != ACROSS]
+    tuned = [one for one in found if one.scene in TUNED_ON]
+    others = [one for one in found if one.scene in REPORTED_ON]
+    if tuned and len({one.case for one in tuned}) > len(HONEST):
+        match = chosen(tuned)
+        summary("five scenes that it was tuned on", tuned, match)
+        summary("the other five", others, match)
+    summary("all of them", found, DEFAULTS.match)
+    honest = [one for one in found if one.case == "honest"]
+    render, check = (sum(getattr(o, n) for o in honest) for n in ("rendering", "checking"))
+    share = 100 * check / render
+    print(
+        f"R1: checking {check:.1f} s of CPU for {render:.1f} s of rendering: {share:.1f} % at"
+        f" odds 1, {share * LEAST_ODDS:.2f} % at the least odds of {LEAST_ODDS}"
+    )
+
+
+async def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(SCENES), help="these scenes alone")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--pixels", type=int, nargs=2, default=(96, 54))
+    parser.add_argument("--honest", action="store_true", help="no lies: for the cost")
+    given = parser.parse_args()
+    width, height = given.pixels
+    params = {"samples": given.samples, "width": width, "height": height}
+    print(f"{width} by {height}, {given.samples} samples; load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        render = Render(scratch=Path(folder) / "scratch")
+        if reason := await render.why_not():
+            raise SystemExit(reason)
+        assert render.found is not None, "why_not() found one"
+        bench = Bench(Path(folder), render.found, params)
+        found: list[Seen] = []
+        for name in given.only or SCENES:
+            found += await of_scene(bench, name, lies=not given.honest)
+        tell(found)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,89 @@
+"""What a gateway signs about an anchor: which transaction wrote which root of its log to a chain.
+
+A C2SP signed note by the log's key. A proof carries it beside the members that say the same: so
+that none of them can be changed without the gateway. Whether it is so, the chain says.
+"""
+
+import re
+from typing import Final
+
+import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import given, note
+from rendertrust.merkle import SIZE_MAX
+from rendertrust.note import NoteRefused, Verifier
+
+VERSION: Final = "rendertrust-anchor-v1"
+# What a proof says of its anchor: all of it, or nothing.
+MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
+_TEXT: Final = re.compile(
+    rf"{VERSION}\n"
+    r"origin (?P<origin>[^\s+]{1,255})\n"
+    rf"chain (?P<chain>{_NUMBER})\n"
+    r"contract (?P<contract>0x[0-9a-fA-F]{40})\n"
+    rf"size (?P<size>{_NUMBER})\n"
+    r"root (?P<root>[0-9a-f]{64})\n"
+    r"transaction (?P<transaction>0x[0-9a-f]{64})\n"
+    rf"block (?P<block>{_NUMBER})\n",
+    re.ASCII,
+)
+
+
+@attrs.frozen
+class AnchorNote:
+    """The root of the first ``size`` leaves stands in ``contract``, by this transaction."""
+
+    origin: str
+    chain_id: int
+    contract: str
+    size: int
+    root: bytes
+    transaction: str
+    block: int
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        return (
+            f"{VERSION}\norigin {self.origin}\nchain {self.chain_id}\ncontract {self.contract}\n"
+            f"size {self.size}\nroot {self.root.hex()}\ntransaction {self.transaction}\n"
+            f"block {self.block}\n"
+        )
+
+
+def sign(made: AnchorNote, *keys: Ed25519PrivateKey) -> str:
+    """The signed note; the signer's name is the origin, whichever of its keys sign."""
+    return note.sign(made.text, made.origin, *keys)
+
+
+def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
+    """What ``verifier`` signed about an anchor, or why it is refused. Never raises."""
+    text = note.read(signed, verifier)
+    if isinstance(text, NoteRefused):
+        return text
+    found = _TEXT.fullmatch(text)
+    if found is None or found["origin"] != verifier.name:
+        return NoteRefused("the note is about no anchor of this log")
+    chain, size, block = (int(found[name]) for name in ("chain", "size", "block"))
+    if max(chain, size, block) > SIZE_MAX:
+        return NoteRefused("a number in the note is too large")
+    root, contract = bytes.fromhex(found["root"]), found["contract"]
+    return AnchorNote(found["origin"], chain, contract, size, root, found["transaction"], block)
+
+
+def claims(document: given.Document) -> "tuple[str, int, int, str] | str | None":
+    """A proof's ``MEMBERS``; why they are not what they must be; None where it names no anchor."""
+    if all(document.get(name) is None for name in MEMBERS):
+        return None
+    transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)
+    if not isinstance(transaction, str) or given.transaction(transaction) is None:
+        return "the proof's anchor_tx_hash is no transaction's hash"
+    if not isinstance(block, int) or given.size(block) is None:
+        return "the proof's block_number is no whole number"
+    if not isinstance(chain_id, int) or given.size(chain_id) is None:
+        return "the proof's chain_id is no whole number"
+    if not isinstance(contract, str) or given.address(contract) is None:
+        return "the proof's contract is no address of a contract"
+    return transaction, block, chain_id, contract

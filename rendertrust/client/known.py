@@ -1,0 +1,38 @@
+"""What a gateway knows of a node's work; as in ``answers``."""
+
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class Reputation:
+    """By the verdicts of whoever looked; three ``strikes`` end in quarantine; ``score``: 0 to 1."""
+
+    device_class: str
+    valid: int
+    mismatches: int
+    valid_in_row: int
+    strikes: int
+    score: float
+
+
+@attrs.frozen
+class NodeCheck:
+    """What was found of one attempt, and why; without a verdict it waits for it."""
+
+    job_id: str
+    unit: int
+    attempt: int
+    device_class: str
+    verdict: str | None
+    said: str
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+@attrs.frozen
+class NodeChecks:
+    """Newest first."""
+
+    checks: tuple[NodeCheck, ...]

@@ -1,0 +1,225 @@
+"""What a JPEG or OpenEXR file is decoded from, without a library: so that it can be hashed.
+
+What their pixels are is not said to the last bit: JPEG (ITU-T T.81) leaves the accuracy of the
+transform open, and some of OpenEXR's compressions lose something. So the coded picture is hashed,
+and nothing that is written beside it: who wrote it, when, and with which luck of the packing.
+
+JPEG: ``rendertrust-coded-v1 jpeg {width} {height}``, a newline, and all segments and scans in the
+file's order, but for comments and application segments other than Adobe's, which says how colours
+are coded.
+
+OpenEXR of one part, in scan lines: ``rendertrust-coded-v1 exr {width} {height} {compression}``, a
+newline, the value of ``channels``, and the blocks from the top, each behind its length in four
+bytes: where they are deflated (ZIPS, ZIP) as they are before that, else as they are stored.
+"""
+
+import hashlib
+import itertools
+import struct
+import zlib
+from typing import Any
+
+from .headers import MAGIC, NoHeader, attributes_of, window_in
+from .pixels import PIXELS_MAX, SIDE_MAX, NoPixels
+
+NAME = "rendertrust-coded-v1"
+BEGIN = b"\xff\xd8"
+SEGMENTS_MAX = 256  # before the one that says how large it is
+PIECE = 1 << 20
+ZIPS, ZIP = 2, 3
+LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
+SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}  # of channels: whole numbers, half, float
+STORED_MAX = 1 << 30
+FILE_MAX = 1 << 40
+SCANS = (0xD8, *range(0xD0, 0xD8), 0x01)  # markers without a length
+END, SCAN, COMMENT, ADOBE = 0xD9, 0xDA, 0xFE, 0xEE
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+# ── JPEG ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_jpeg(file: Any) -> dict[str, Any]:
+    """sha256, width, height, channels, and bits of each. NoPixels for another file."""
+    return _jpeg(file, hashed=True)
+
+
+def size_of_jpeg(path: str) -> tuple[int, int]:
+    """Width and height by its head alone. OSError; NoPixels for another file."""
+    with open(path, "rb") as file:
+        found = _jpeg(file, hashed=False)
+        return found["width"], found["height"]
+
+
+def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
+    if _read(file, 2) != BEGIN:
+        raise NoPixels("it is no JPEG file")
+    kept: list[bytes] = []  # segments before the head that says how large it is
+    digest, found = hashlib.sha256(), None
+    marker = _marker(file)
+    while marker != END:
+        body = _segment(file)
+        if marker in FRAMES and found is None:
+            found = _frame(body)
+            digest.update(f"{NAME} jpeg {found['width']} {found['height']}\n".encode())
+            if not hashed:
+                return found
+            for part in kept:
+                digest.update(part)
+        if marker != COMMENT and (not 0xE0 <= marker <= 0xEF or marker == ADOBE):
+            part = bytes([0xFF, marker]) + body
+            if found is None:
+                if len(kept) == SEGMENTS_MAX:
+                    raise NoPixels("it does not say how large it is")
+                kept.append(part)
+            else:
+                digest.update(part)
+        marker = _scan(file, digest) if marker == SCAN else _marker(file)
+    if found is None:
+        raise NoPixels("it does not say how large it is")
+    return {"sha256": digest.hexdigest(), **found}
+
+
+def _frame(body: bytes) -> dict[str, int]:
+    if len(body) < 8:
+        raise NoPixels("its head breaks off")
+    bits, height, width, channels = struct.unpack(">BHHB", body[2:8])
+    _must_be_bounded(width, height)
+    return {"width": width, "height": height, "channels": channels, "bits": bits}
+
+
+def _marker(file: Any) -> int:
+    found = _read(file, 2)
+    if found[0] != 0xFF:
+        raise NoPixels("it is damaged")
+    while found[1] == 0xFF:  # filling
+        found = found[1:] + _read(file, 1)
+    marker = int(found[1])
+    if marker in SCANS or marker == 0:
+        raise NoPixels("it is damaged")
+    return marker
+
+
+def _segment(file: Any) -> bytes:
+    """A segment with its length."""
+    head = _read(file, 2)
+    length = int.from_bytes(head, "big")
+    if length < 2:
+        raise NoPixels("it is damaged")
+    return head + _read(file, length - 2)
+
+
+def _scan(file: Any, digest: Any) -> int:
+    """Hash what is coded up to the next marker, and give that."""
+    last = b""
+    while True:
+        piece: bytes = last + file.read(PIECE)
+        if len(piece) == len(last):
+            raise NoPixels("it breaks off")
+        place = piece.find(b"\xff")
+        while place != -1 and place + 1 < len(piece):
+            following = int(piece[place + 1])
+            if following == 0xFF:  # filling
+                place += 1
+                continue
+            if following != 0 and not 0xD0 <= following <= 0xD7:
+                digest.update(piece[:place])
+                file.seek(place + 2 - len(piece), 1)
+                return following
+            place = piece.find(b"\xff", place + 2)
+        end = len(piece) - 1 if piece.endswith(b"\xff") else len(piece)
+        digest.update(piece[:end])
+        last = piece[end:]
+
+
+# ── OpenEXR ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_exr(file: Any) -> dict[str, Any]:
+    """sha256, width, height, channels, and bits of the widest. NoPixels for another file."""
+    try:
+        return _exr(file)
+    except NoHeader as fault:
+        raise NoPixels(str(fault)) from fault
+
+
+def _exr(file: Any) -> dict[str, Any]:
+    if _read(file, 4) != MAGIC:
+        raise NoPixels("it is no OpenEXR file")
+    (version,) = struct.unpack("<I", _read(file, 4))
+    if version & 0x1A00:
+        raise NoPixels("it is an OpenEXR file of several parts, of tiles, or deep")
+    found = attributes_of(file)
+    width, height, count = window_in(found)
+    _must_be_bounded(width, height)
+    packing = found.get("compression", b"\xff")[0]
+    if packing not in LINES:
+        raise NoPixels("it is an OpenEXR file of a compression that is not read")
+    widths = _widths(found["channels"], count)
+    digest = hashlib.sha256(f"{NAME} exr {width} {height} {packing}\n".encode())
+    digest.update(found["channels"])
+    lines = LINES[packing]
+    offsets = struct.unpack(f"<{-(-height // lines)}Q", _read(file, -(-height // lines) * 8))
+    for number, offset in enumerate(offsets):
+        rows = min(lines, height - number * lines)
+        block = _block(file, offset, rows * width * sum(widths), packing)
+        digest.update(len(block).to_bytes(4, "little") + block)
+    bits = 8 * max(widths)
+    told = {"width": width, "height": height, "channels": count, "bits": bits}
+    return {"sha256": digest.hexdigest(), **told}
+
+
+def _widths(channels: bytes, count: int) -> list[int]:
+    """The bytes of a sample of each channel."""
+    found: list[int] = []
+    place = 0
+    for _ in range(count):
+        place = channels.index(b"\0", place) + 1
+        kind, _, across, down = struct.unpack("<iiii", channels[place : place + 16])
+        if kind not in SAMPLE_BYTES or (across, down) != (1, 1):
+            raise NoPixels("it has channels of a kind that is not read")
+        found.append(SAMPLE_BYTES[kind])
+        place += 16
+    return found
+
+
+def _block(file: Any, offset: int, size: int, packing: int) -> bytes:
+    if offset > FILE_MAX:
+        raise NoPixels("one of its blocks lies nowhere")
+    file.seek(offset)
+    _, stored = struct.unpack("<iI", _read(file, 8))
+    if stored > min(size, STORED_MAX):
+        raise NoPixels("one of its blocks is too long")
+    content = _read(file, stored)
+    if packing not in (ZIPS, ZIP):
+        return content
+    return _sorted(content) if stored == size else _inflated(content, size)
+
+
+def _inflated(content: bytes, size: int) -> bytes:
+    try:
+        unpacker = zlib.decompressobj()
+        found = unpacker.decompress(content, size + 1)
+    except zlib.error as fault:
+        raise NoPixels("its data cannot be unpacked") from fault
+    if len(found) != size:
+        raise NoPixels("one of its blocks is of another length than it says")
+    return found
+
+
+def _sorted(content: bytes) -> bytes:
+    """As it would have been deflated: every second byte first, each less the one before it."""
+    apart = content[0::2] + content[1::2]
+    return apart[:1] + bytes((b - a + 128) & 255 for a, b in itertools.pairwise(apart))
+
+
+def _must_be_bounded(width: int, height: int) -> None:
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
+        raise NoPixels("it has too many pixels, or none")
+
+
+def _read(file: Any, size: int) -> bytes:
+    found: bytes = file.read(size)
+    if len(found) != size:
+        raise NoPixels("it breaks off")
+    return found

@@ -1,0 +1,92 @@
+"""What a picture is, whoever has it: a hash of its pixels, or of what they are decoded from.
+
+Several at once, as chunks of frames are delivered in a zip, are ``rendertrust-pictures-v1
+{number}``, a newline, and a line of name and hash for each, in the order of their names.
+"""
+
+import hashlib
+import zipfile
+from typing import Any
+
+from . import coded, headers, pixels
+from .pixels import NoPixels
+
+NAME = "rendertrust-pictures-v1"
+FILES_MAX = 4096
+NAMED_MAX = 64  # so many are named one by one
+ZIP = b"PK\x03\x04"
+
+
+def of_file(path: str) -> dict[str, Any]:
+    """sha256 and what it is of. OSError; NoPixels for a file that is no picture of a kind that is
+    read, nor a zip of such.
+    """
+    with open(path, "rb") as file:
+        is_zip = file.read(4) == ZIP
+        file.seek(0)
+        return _of_zip(file) if is_zip else _of(file)
+
+
+def size_of(path: str, suffix: str) -> tuple[int, int] | None:
+    """Width and height by its head alone; None where that is not read. OSError, NoPixels."""
+    if suffix == ".png":
+        return pixels.size_of_png(path)
+    if suffix == ".jpg":
+        return coded.size_of_jpeg(path)
+    if suffix != ".exr":
+        return None
+    try:
+        return headers.window_of(path)[:2]
+    except headers.NoHeader as fault:
+        raise NoPixels(str(fault)) from fault
+
+
+def told(path: str) -> dict[str, Any]:
+    """The same under the name ``pixels``, as it is reported; nothing of another file."""
+    try:
+        return {"pixels": of_file(path)}
+    except NoPixels:
+        return {}
+
+
+def told_of_several(paths: dict[str, str]) -> dict[str, Any]:
+    """The same of files by their names in a zip."""
+    try:
+        return {"pixels": _together({name: of_file(path) for name, path in paths.items()})}
+    except NoPixels:
+        return {}
+
+
+def _of(file: Any) -> dict[str, Any]:
+    head = file.read(4)
+    file.seek(0)
+    if head == headers.MAGIC:
+        return coded.of_exr(file)
+    return coded.of_jpeg(file) if head[:2] == coded.BEGIN else pixels.of_png(file)
+
+
+def _of_zip(file: Any) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        with zipfile.ZipFile(file) as packed:
+            entries = packed.infolist()
+            if len(entries) > FILES_MAX:
+                raise NoPixels("it holds too many files")
+            for entry in entries:
+                if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
+                    raise NoPixels("it is no zip as chunks of frames are delivered")
+                with packed.open(entry) as picture:
+                    found[entry.filename] = _of(picture)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
+        raise NoPixels("it is a zip that cannot be read") from fault
+    return _together(found)
+
+
+def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """One hash over all of them; where they are not many, also each of them."""
+    named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
+    digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
+    for name, sha256 in named.items():
+        digest.update(f"{name} {sha256}\n".encode())
+    told: dict[str, Any] = {"sha256": digest.hexdigest(), "files": len(named)}
+    return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})

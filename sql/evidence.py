@@ -1,0 +1,37 @@
+"""What lies beside results, for their checks."""
+
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+from sql.work import evidence_key
+
+
+@attrs.frozen
+class EvidenceRow:
+    """Of the attempt by which a unit is complete."""
+
+    user_id: UUID
+    job_id: UUID
+    unit: int
+    attempt: int
+    sha256: bytes
+    size: int
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return evidence_key(self.user_id, self.job_id, self.unit, self.attempt)
+
+
+class Evidences:
+    """What the web reads of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
+        """The evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
+        row = await self._database.one("evidence_of_unit", job, unit, owner)
+        return None if row is None else EvidenceRow(**row)

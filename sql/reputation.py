@@ -1,0 +1,86 @@
+"""What is known of a node's work, for each class of machine: read from the verdicts on it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+STRIKES_MOST: Final = 3  # then it is quarantined
+FORGIVEN_BY: Final = 20  # valid results in a row take one strike away
+HISTORY: Final = 1000  # verdicts by which a node is known
+VALID, MISMATCH = "v", "m"  # as a record spells them
+
+
+@attrs.frozen
+class Reputation:
+    """``valid_in_row`` is the streak by which checks become rarer; ``strikes`` are mismatches that
+    are not made good for yet. Checked results alone count: what nobody looked at says nothing.
+    """
+
+    valid_in_row: int = 0
+    valid: int = 0
+    mismatches: int = 0
+    strikes: int = 0
+
+    @property
+    def is_to_be_quarantined(self) -> bool:
+        """Whether strangers' work is kept from it."""
+        return self.strikes >= STRIKES_MOST
+
+    @property
+    def score(self) -> float:
+        """0 to 1: the share of valid results, a mismatch counting for ten; half where nobody
+        knows anything.
+        """
+        return (self.valid + 1) / (self.valid + 10 * self.mismatches + 2)
+
+
+NEW: Final = Reputation()
+
+
+@attrs.frozen
+class Record:
+    """The verdicts on a node's work in a class of machine, oldest first, a letter each: before it
+    was released from quarantine last, and since; where it never was, all are ``since``.
+    """
+
+    node: UUID
+    device_class: str
+    released: bool
+    before: str
+    since: str
+
+    @property
+    def reputation(self) -> Reputation:
+        """What they make of it."""
+        if not self.released:
+            return after(NEW, self.since)
+        return after(released(after(NEW, self.before)), self.since)
+
+
+def after(before: Reputation, letters: str) -> Reputation:
+    """After these verdicts. Plain numbers, as a list of nodes has a hundred thousand of them."""
+    streak, strikes = before.valid_in_row, before.strikes
+    for letter in letters:
+        if letter == MISMATCH:
+            streak, strikes = 0, strikes + 1
+            continue
+        streak += 1
+        if strikes and streak % FORGIVEN_BY == 0:
+            strikes -= 1
+    return Reputation(
+        valid_in_row=streak,
+        valid=before.valid + letters.count(VALID),
+        mismatches=before.mismatches + letters.count(MISMATCH),
+        strikes=strikes,
+    )
+
+
+def released(before: Reputation) -> Reputation:
+    """After an admin released it from quarantine: it begins anew, and each result is checked."""
+    return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1)
+
+
+def record(row: Any) -> Record:
+    """A row of ``checks_records``."""
+    return Record(**row)

@@ -1,0 +1,45 @@
+"""Frames that are to be alike are done by one class of nodes; the others are told why they wait."""
+
+from contextlib import AsyncExitStack
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode
+from tests.acceptance.gateway import Gateway
+from tests.acceptance.people import Creator
+from tests.acceptance.test_animation import completed, units
+
+OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
+
+
+async def nodes(stack: AsyncExitStack, gateway: Gateway, *classes: str) -> list[FakeNode]:
+    """One of each of these."""
+    found = [FakeNode(gateway.url, capabilities=("echo",), device_class=name) for name in classes]
+    return [await stack.enter_async_context(node) for node in found]
+
+
+def given(node: FakeNode) -> int:
+    return sum(isinstance(frame, JobDispatch) for frame in node.received)
+
+
+async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
+    gateway: Gateway, creator: Creator
+) -> None:
+    async with AsyncExitStack() as stack:
+        old, *new = await nodes(stack, gateway, OLD, NEW, NEW)
+        status, answer = await creator.dispatch("echo", frames="1-12", needs={"alike": True})
+        assert status == 200, answer
+        await completed(creator, answer["job_id"])
+        assert given(old) == 0
+        assert [given(node) > 0 for node in new] == [True, True]
+    async with AsyncExitStack() as stack:
+        await nodes(stack, gateway, OLD)
+        named = {"device_class": "cpu/arm64/none"}
+        status, answer = await creator.dispatch("echo", frames="1-2", needs=named, queue=True)
+        assert status == 202, answer
+        unit, _ = await units(creator, answer["job_id"])
+        assert unit["waiting"]["code"] == "nobody"
+        assert "1 is of another class" in unit["waiting"]["words"]
+    status, refused = await creator.dispatch(
+        "echo", frames="1-2", needs={"alike": True}, queue=True
+    )
+    assert status == 400, refused

@@ -1,0 +1,69 @@
+"""Checks: what was found about what nodes delivered, as operators and admins look at it."""
+
+from uuid import UUID
+
+import asyncpg
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from supervisors.engines.postgres_at_hand import kept_endpoint
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import HOSTILE, Stage
+
+# As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
+FOUND = (
+    ("exact", ""),
+    ("unverifiable", "nobody could check it in time"),
+    ("mismatch", f"the picture is 66 by 37, not 67 by 37 {HOSTILE[1]}"),
+)
+CHECK = """
+INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
+                    window_seconds, opened_at, state, verdict, said, decided_at)
+SELECT j.id, 0, 1, n.id, 'cpu', true, 70, 60, now(), 'DECIDED', $3, $4, now()
+FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def checked(stage: Stage) -> list[str]:
+    """Jobs whose results were checked, by what was found."""
+    endpoint = kept_endpoint(stage.gateway.data)
+    assert endpoint is not None
+    rows = await asyncpg.connect(endpoint.owner_dsn)
+    jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
+    for job, (verdict, said) in zip(jobs, FOUND, strict=True):
+        await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
+    await rows.close()
+    return jobs
+
+
+async def test_an_operator_sees_what_was_found_and_why(
+    browser: Browser, stage: Stage, checked: list[str]
+) -> None:
+    async with looking(browser, stage, "otto", "/console/fleet") as eyes:
+        page = eyes.page
+        await page.get_by_role("link", name="studio-1").click()
+        await page.get_by_role("link", name="what was found about it").click()
+        await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
+        await page.get_by_role("link", name="Do not match").click()
+        await expect(page.locator("#rows tbody tr")).to_have_count(1)
+        await expect(page.locator("#rows tbody tr")).to_contain_text("66 by 37, not 67 by 37")
+        await expect(page.locator("#rows thead")).not_to_contain_text("Checked by")
+        await eyes.is_well("checks-operator")
+
+
+async def test_an_admin_finds_what_could_not_be_checked_and_who_checked(
+    browser: Browser, stage: Stage, checked: list[str]
+) -> None:
+    async with looking(browser, stage, "ann", "/console/checks?is=unverifiable") as eyes:
+        page = eyes.page
+        await expect(page.locator("#rows tbody tr")).to_contain_text("nobody could check it")
+        await expect(page.locator("#rows thead")).to_contain_text("Checked by")
+        await page.locator("#rows tbody th a").click()
+        await expect(page.locator("#attempts")).to_contain_text("could not be checked")
+        await page.go_back()
+        await page.get_by_role("link", name="All").first.click()
+        await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
+        await eyes.is_well("checks")
+    async with looking(browser, stage, "jane", "/console/checks") as eyes:
+        await expect(eyes.page.get_by_role("heading", name="You may not do this")).to_be_visible()

@@ -1,0 +1,52 @@
+"""Organisations and trust: founded, joined, lent to, ended."""
+
+from playwright.async_api import Browser, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import HOSTILE, Stage
+
+
+async def test_nodes_are_lent_to_those_who_were_invited(browser: Browser, stage: Stage) -> None:
+    async with (
+        looking(browser, stage, "otto", "/console/organisations") as hers,
+        looking(browser, stage, "jane", "/console/organisations") as other,
+    ):
+        page, guest = hers.page, other.page
+        for one in (page, guest):
+            one.on("dialog", lambda dialog: dialog.accept())
+        await expect(guest.get_by_text("You are in no organisation")).to_be_visible()
+        await page.get_by_label("Name of a new organisation").fill(HOSTILE[1])
+        await page.get_by_role("button", name="Found it").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[1])
+        await page.get_by_label("E-mail").fill("jane@example.org")
+        await page.get_by_role("button", name="Invite").click()
+        await expect(page.locator("#members")).to_contain_text("invited")
+        await page.get_by_label("A node of yours").select_option("studio-1")
+        await page.get_by_role("button", name="Lend it").click()
+        await expect(page.locator("#nodes tbody tr")).to_contain_text("studio-1")
+        await hers.is_well("organisation")
+        await guest.get_by_role("button", name="Accept").click()
+        await expect(guest.locator("#nodes tbody tr")).to_contain_text("studio-1")
+        await expect(page.locator("#members")).not_to_contain_text("invited")
+        await expect(guest.get_by_role("button", name="Invite")).to_have_count(0)
+        await other.go("/console/organisations")
+        await guest.get_by_label("E-mail").fill("otto@example.org")
+        await guest.get_by_role("button", name="Trust", exact=True).click()
+        await expect(guest.locator("#trusted tbody tr")).to_contain_text("otto@example.org")
+        await other.is_well("organisations")
+        await guest.get_by_role("button", name="Trust otto@example.org no more").click()
+        await expect(guest.get_by_text("You trust nobody yet")).to_be_visible()
+        await page.get_by_role("button", name="Make jane@example.org an owner").click()
+        await expect(page.get_by_role("status").first).to_contain_text("He is an owner now.")
+        await page.get_by_role("button", name="Take studio-1 back").click()
+        await expect(page.get_by_text("No node is lent")).to_be_visible()
+        await page.get_by_role("button", name="End it").click()
+        await expect(page.get_by_text("You are in no organisation")).to_be_visible()
+        await hers.did_nothing_wrong()
+        await other.did_nothing_wrong()
+
+
+async def test_who_may_change_nothing_looks(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "rita", "/console/organisations") as eyes:
+        await expect(eyes.page.get_by_text("You trust nobody yet")).to_be_visible()
+        await expect(eyes.page.locator("main form")).to_have_count(0)

@@ -1,0 +1,148 @@
+"""Long results of a real agent on a bad line, through the gateway into a real store: what has
+arrived is not sent again, not even by an agent that was killed meanwhile.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from yarl import URL
+
+from rendertrust.node import agent, enrolment
+from rendertrust.node.plugin import Completed, Result, Task
+from rendertrust.node.plugins.echo import Echo
+from rendertrust.node.state import StateFolder
+from tests.acceptance.people import Creator
+from tests.faults.gateway import FaultyGateway
+from tests.faults.orders import NUMBERS
+from tests.faults.place import http_by, of_http
+from tests.faults.proxy import Proxy
+from tests.faults.trap import Trap
+from tests.integration.node.conftest import QUICK
+from tests.until import until
+
+pytestmark = pytest.mark.heavy
+MIB = 1 << 20
+PART, SIZE = 64 * MIB, 150 * MIB
+WITHIN = 240.0  # it goes through two proxies and a gateway, on a busy machine
+
+
+@pytest.fixture(autouse=True)
+def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``echo`` gives 150 MiB."""
+
+    async def run(_: Echo, task: Task) -> Result:
+        file = task.folder / "result"
+        await asyncio.to_thread(file.write_bytes, content_of(task.job_id))
+        return Completed(file=file)
+
+    monkeypatch.setattr(Echo, "run", run)
+    monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
+
+
+def content_of(job: str) -> bytes:
+    piece = random.Random(job).randbytes(MIB)
+    return b"".join(number.to_bytes(8) + piece[8:] for number in range(SIZE // MIB))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def line(gateway: FaultyGateway) -> AsyncIterator[Proxy]:
+    """What nodes reach the gateway by, and the store through it."""
+    async with Proxy(of_http(gateway.url)) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def creator(
+    gateway: FaultyGateway, http: aiohttp.ClientSession, line: Proxy, tmp_path: Path
+) -> Creator:
+    """Somebody with a node of his own, which has joined."""
+    jane = Creator(http, gateway.url, f"r{next(NUMBERS)}@example.org")
+    await jane.register()
+    url = http_by(line, gateway.url)
+    joined = await enrolment.join(url, name="box", state=tmp_path, token=jane.token)
+    assert isinstance(joined, enrolment.Joined), joined
+    return jane
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncGenerator["asyncio.Task[agent.Ended]"]:
+    """An agent; killed in the end: it says no word to anybody."""
+    told: list[str] = []
+    task = asyncio.ensure_future(agent.run(folder, settings=QUICK, narrator=told.append))
+    try:
+        await until(lambda: any("connected to" in line for line in told))
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def part(number: int) -> bytes:
+    return f"partNumber={number}&".encode()
+
+
+async def completed(gateway: FaultyGateway, creator: Creator, job: str) -> None:
+    """It is, its object is the whole, and no parts are left."""
+
+    async def ended() -> Any:
+        _, found = await creator.call("GET", f"/jobs/{job}")
+        return found["status"] == "COMPLETED"
+
+    await until(ended, within=WITHIN)
+    _, found = await creator.call("GET", f"/jobs/{job}/units")
+    [unit] = found["units"]
+    assert (unit["attempt"], unit["size"]) == (1, SIZE)
+    objects = gateway.application.outside.objects
+    path = URL(unit["download_url"]).path
+    key = path[path.index("results/") :]
+    assert key.endswith(f"/{job}/0/1/result")
+    assert await objects.get(key, at_most=2 * SIZE) == content_of(job)
+    known = await objects.head(key)
+    assert known is not None
+    assert known.parts_sha256 is not None
+
+
+def watched(line: Proxy) -> list[Trap]:
+    return [line.watch(part(number)) for number in (1, 2, 3)]
+
+
+async def dispatched(creator: Creator) -> str:
+    status, placed = await creator.dispatch("echo")
+    assert status == 200, placed
+    return str(placed["job_id"])
+
+
+async def test_a_line_that_breaks_costs_a_part_and_no_more(
+    gateway: FaultyGateway, creator: Creator, line: Proxy, tmp_path: Path
+) -> None:
+    async with running(tmp_path):
+        parts = watched(line)
+        cut = line.cut(part(2), after=32 * MIB)
+        await completed(gateway, creator, await dispatched(creator))
+    assert cut.sprung == 1
+    assert [trap.sprung for trap in parts] == [1, 2, 1]
+
+
+async def test_an_agent_that_was_killed_sends_what_is_missing(
+    gateway: FaultyGateway, creator: Creator, line: Proxy, tmp_path: Path
+) -> None:
+    parts = watched(line)
+    stuck = line.strand(part(2), after=32 * MIB)
+    async with running(tmp_path):
+        job = await dispatched(creator)
+        await until(lambda: stuck.sprung == 1, within=WITHIN)
+        assert [trap.sprung for trap in parts] == [1, 1, 0]
+    line.mend()
+    [spooled] = (StateFolder(tmp_path).spool).glob("*.result")
+    assert spooled.stat().st_size == SIZE
+    parts = watched(line)
+    async with running(tmp_path):
+        await completed(gateway, creator, job)
+    assert [trap.sprung for trap in parts] == [0, 1, 1]

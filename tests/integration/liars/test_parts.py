@@ -1,0 +1,109 @@
+"""Nodes that put parts where they may not, or leave them lying, at a whole gateway."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from rendertrust.protocol import (
+    JobCancel,
+    JobDispatch,
+    PartsOffered,
+    PartsWanted,
+    Urls,
+    UrlsRequest,
+    WantedPart,
+)
+from rendertrust.testing import FakeNode
+from tests.integration.liars.test_liars import WITHIN, Farm, farm
+from tests.twins.objects import TwinObjects
+from web.sweeper import ABANDONED_AFTER, OVER_AFTER, remove_results
+
+__all__ = ["farm"]
+PART = 64 << 20
+ANY = "ab" * 32
+
+
+async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any) -> None:
+    """Leave to put the first two parts of something long."""
+    parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
+    wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
+    of: dict[str, Any] = {
+        "job_id": dispatch.job_id,
+        "unit": dispatch.unit,
+        "attempt": dispatch.attempt,
+    }
+    await node.send(UrlsRequest(wanted=wanted, **{**of, **named}))
+
+
+async def idle(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    """It does nothing by itself."""
+
+
+async def offered(node: FakeNode) -> PartsOffered:
+    answer = await node.next(Urls, within=WITHIN)
+    assert answer.offered is not None
+    return answer.offered
+
+
+async def begun(farm: Farm) -> list[tuple[UUID, str]]:
+    rows = await farm.owner.fetch("SELECT job_id, what FROM result_multiparts ORDER BY what")
+    return [(row["job_id"], row["what"]) for row in rows]
+
+
+async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> None:
+    """Whatever a node names, its parts belong to what it was given: it cannot say a key."""
+    node = await farm.liar(idle)
+    await farm.place()
+    mine = await node.next(JobDispatch, within=WITHIN)
+    await asks(node, mine, job_id=str(UUID(int=5)))
+    await asks(node, mine, attempt=(mine.attempt or 0) + 1)
+    await asks(node, mine, unit=5)
+    await asks(node, mine, what="evidence")
+    await asks(node, mine)
+    for what in ("evidence", "result"):
+        given = await offered(node)
+        assert (given.what, len(given.places)) == (what, 2)
+        for place in given.places:
+            assert f"/{mine.job_id}/0/1/{what}?" in place.url
+    assert await begun(farm) == [(UUID(mine.job_id), "evidence"), (UUID(mine.job_id), "result")]
+
+
+async def swept(farm: Farm, ago: timedelta) -> int:
+    """How many are left when that is how long ago they were asked for."""
+    await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
+    await remove_results(farm.gateway.gateway)
+    return len(await begun(farm))
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: bool) -> None:
+    node = await farm.liar(idle)
+    job = await farm.place()
+    dispatch = await node.next(JobDispatch, within=WITHIN)
+    await asks(node, dispatch)
+    await offered(node)
+    objects = farm.gateway.gateway.objects
+    assert isinstance(objects, TwinObjects)
+    assert len(objects.multiparts.open) == 1
+    if is_over:
+        assert (await farm.jane.call("POST", f"/jobs/{job}/stop"))[0] == 200
+        await node.next(JobCancel, within=WITHIN)
+    soon, late = OVER_AFTER + timedelta(minutes=1), ABANDONED_AFTER + timedelta(minutes=1)
+    assert await swept(farm, OVER_AFTER - timedelta(minutes=1)) == 1
+    assert await swept(farm, soon) == (0 if is_over else 1)
+    assert await swept(farm, late) == 0
+    assert objects.multiparts.open == set()
+
+
+async def test_more_than_may_be_is_a_failure_of_the_node(farm: Farm) -> None:
+    node = await farm.liar(idle)
+    job = await farm.place()
+    dispatch = await node.next(JobDispatch, within=WITHIN)
+    wanted = PartsWanted(what="result", size=2**50, parts=(WantedPart(number=1, sha256=ANY),))
+    await node.send(UrlsRequest(job_id=dispatch.job_id, unit=0, attempt=1, wanted=wanted))
+    unit = await farm.blamed(job)
+    assert "does not come in parts" in unit["error_message"]
+    assert await begun(farm) == []
+    await farm.sound()

@@ -1,0 +1,22 @@
+"""Results in parts in the twin of the database."""
+
+from datetime import datetime
+
+from sql.result_multiparts import MultipartName, ResultMultipart
+
+
+class MultipartsOfResults:
+    """The rows by their names; a part of a store's twin."""
+
+    def __init__(self) -> None:
+        self.result_multiparts: dict[MultipartName, ResultMultipart] = {}
+
+    async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
+        return self.result_multiparts.get(name)
+
+    async def keep_result_multipart(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
+        return self.result_multiparts.setdefault(begun.name, begun)
+
+    async def end_result_multipart(self, multipart: ResultMultipart) -> None:
+        if self.result_multiparts.get(multipart.name) == multipart:
+            del self.result_multiparts[multipart.name]

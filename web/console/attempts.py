@@ -1,0 +1,64 @@
+"""The attempts at a job's units: those that came to nothing, and those that stand."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from sql.job_desk import Attempt, DeskUnit
+
+STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
+
+
+@attrs.frozen
+class Try:
+    """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
+
+    ``took`` is seconds; None: it never began, or goes on.
+    """
+
+    place: tuple[int, int]
+    node: str | None
+    given_at: datetime | None
+    state: str
+    took: float | None
+    error: str | None = None
+    verdict: str | None = None
+    said: str | None = None
+
+
+def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[Try]:
+    """All of them, by their places."""
+    lost = [_lost(each) for each in attempts]
+    return sorted([*lost, *map(_standing, filter(_stands, units))], key=lambda each: each.place)
+
+
+def _lost(of: Attempt) -> Try:
+    state, took = "FAILED" if of.error_class else "LOST", _took(of.started_at, of.ended_at)
+    return Try(
+        (of.number, of.attempt),
+        of.node_name,
+        of.assigned_at,
+        state,
+        took,
+        of.error,
+        of.verdict,
+        of.said,
+    )
+
+
+def _standing(of: DeskUnit) -> Try:
+    took = _took(of.started_at, of.ended_at)
+    place = (of.number, of.attempt)
+    told = (None, of.verdict, of.said)
+    return Try(place, of.node_name, of.assigned_at, of.state, took, *told)
+
+
+def _stands(unit: DeskUnit) -> bool:
+    """Whether the unit's own row tells of an attempt that stands among no others."""
+    return unit.attempt > 0 and unit.state in STANDS
+
+
+def _took(begun: datetime | None, ended: datetime | None) -> float | None:
+    return None if begun is None or ended is None else (ended - begun).total_seconds()

@@ -1,0 +1,100 @@
+"""Checks: what was found about what nodes delivered, and why; operators see those of their own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from sql.check_desk import PENDING, CheckDesk, Wanted
+from web.console.registry import Nav, Pages
+from web.console.tables import SORTED_MOST, Column, page_of, table
+from web.console.view import Shown, View
+from web.rights import Role
+
+pages = Pages()
+PATH: Final = "/console/checks"
+ROWS: Final = 50
+LATELY: Final = timedelta(days=30)
+USUAL: Final = "-opened_at"
+TABS: Final = (
+    ("Pending", PENDING),
+    ("Do not match", "mismatch"),
+    ("Could not be checked", "unverifiable"),
+    ("Match", "match"),
+    ("Consistent", "consistent"),
+    ("Exact", "exact"),
+    ("Not checked", "unchecked"),
+)
+OWN: Final = (
+    Column("Work", "job_id"),
+    Column("Node", "node_name"),
+    Column("Class", "device_class"),
+    Column("Verdict", "verdict"),
+    Column("Why", "said"),
+    Column("Delivered", "opened_at", "time"),
+    Column("Decided", "decided_at", "time"),
+)
+ALL: Final = (*OWN[:5], Column("Checked by", "verifier_name"), *OWN[5:])
+
+
+@attrs.frozen
+class Query:
+    is_: Annotated[str, Meta(max_length=20)] = ""
+    q: Annotated[str, Meta(max_length=100)] = ""
+    node: UUID | None = None
+    sort: Annotated[str, Meta(max_length=20)] = ""
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@pages.page(
+    "/checks",
+    "Checks",
+    "checks.html",
+    query=Query,
+    who=frozenset({Role.OPERATOR, Role.ADMIN, Role.AUDITOR}),
+    nav=Nav("Checks", "v", 25, "check"),
+    live=("figures", "tabs", "rows"),
+    topics=("jobs",),
+    every=5.0,
+    rest=1.0,
+)
+async def checks(view: View[Query]) -> Shown:
+    """The newest that are looked for. Who checked is told to those alone who see everything."""
+    query, desk, everybody = view.query, CheckDesk(view.gateway.database), view.owner is None
+    word = next((word for _, word in TABS if word == query.is_), None)
+    wanted = Wanted(query.node, word, query.q.strip() or None)
+    found = await desk.page(view.owner, wanted, SORTED_MOST)
+    counts = await desk.counts(view.owner, view.now - LATELY)
+    columns = ALL if everybody else OWN
+    return {
+        "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
+        "counts": counts,
+        "share": share_of(counts),
+        "tabs": tabs_of(counts, word),
+        "everybody": everybody,
+        "enabled": view.gateway.settings.verification.enabled,
+        "narrowed": bool(word or query.q or query.node),
+    }
+
+
+def share_of(counts: Mapping[str, int]) -> float | None:
+    """Which part of what was looked at held."""
+    good = sum(counts.get(word, 0) for word in ("exact", "match", "consistent"))
+    looked = good + counts.get("mismatch", 0)
+    return good / looked if looked else None
+
+
+def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
+    """Label, word, how many; those of which there are none are left out, but for the worst."""
+    always = (here, PENDING, "mismatch")
+    return [
+        ("All", "", sum(counts.values()), here is None),
+        *(
+            (label, word, counts.get(word, 0), word == here)
+            for label, word in TABS
+            if counts.get(word) or word in always
+        ),
+    ]

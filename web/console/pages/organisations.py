@@ -1,0 +1,275 @@
+"""Organisations, who lend each other their nodes, and whom one trusts."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.messages import Scheduler, Wake
+from sql.audit import Act
+from sql.fleet import Fleet, Search
+from sql.organisations import MEMBERS_MOST, OF_USER_MOST, TRUSTED_MOST, Organisation, Said
+from web.console.pages.fleet import LATELY
+from web.console.registry import Nav, Pages
+from web.console.tables import Column, Sorted, table
+from web.console.view import Go, Shown, View
+from web.doer import Doer
+from web.problem import Problem
+from web.routes.organisations import NOT_FOUND, PROBLEMS, Email, NewOrganisation
+from web.routes.trusted import NOT_TRUSTED
+
+pages = Pages()
+PATH: Final = "/console/organisations"
+ABSENT: Final = "Organisation not found"
+NOBODY: Final = Problem(403, "Your account is not there any more")
+NO_USER: Final = Problem(404, "Nobody has this address here")
+NODES_MOST: Final = 200
+ORGANISATIONS: Final = (
+    Column("Organisation", "name"),
+    Column("You are", "role"),
+    Column("Members", "members", "number"),
+    Column("Nodes", "nodes", "number"),
+    Column("Since", "created_at", "time"),
+)
+TRUSTED: Final = (Column("Whom", "email"), Column("Name", "name"), Column("Since", "since", "time"))
+MEMBERS: Final = (
+    Column("Member", "email"),
+    Column("Name", "name"),
+    Column("Role", "role"),
+    Column("Joined", "joined_at", "time"),
+)
+LENT: Final = (
+    Column("Node", "name"),
+    Column("Status", "status"),
+    Column("Lent", "lent_at", "time"),
+)
+Change: TypeAlias = Callable[[Act], Awaitable[Said]]
+
+
+@attrs.frozen
+class Somebody:
+    email: Email
+
+
+@attrs.frozen
+class Invitation:
+    email: Email
+    role: Literal["owner", "member"] = "member"
+
+
+@attrs.frozen
+class OfRole:
+    role: Literal["owner", "member"]
+
+
+@attrs.frozen
+class Whom:
+    user: UUID
+
+
+@attrs.frozen
+class Which:
+    node: UUID
+
+
+@pages.page(
+    "/organisations",
+    "Organisations",
+    "organisations.html",
+    query=Sorted,
+    nav=Nav("Organisations", "n", 55, "users"),
+    live=("rows", "trusted"),
+    own=True,
+    every=10.0,
+    rest=1.0,
+)
+async def organisations(view: View[Sorted]) -> Shown:
+    """One's own, with invitations, and whom one trusts: also of those who see everything."""
+    kept, user, sort = view.gateway.organisations, view.who.user, view.query.sort
+    return {
+        "organisations": table(await kept.of_user(user), ORGANISATIONS, sort, "", "of"),
+        "trusted": table(await kept.trusted(user), TRUSTED, sort, "email", "trusted"),
+    }
+
+
+@pages.page(
+    "/organisations/{id}",
+    "Organisation",
+    "organisation.html",
+    query=Sorted,
+    live=("members", "nodes"),
+    own=True,
+    every=10.0,
+    rest=1.0,
+    absent=ABSENT,
+)
+async def organisation(view: View[Sorted]) -> Shown | Problem:
+    """Its members and the nodes that they lend, for its members."""
+    kept, id_, sort = view.gateway.organisations, view.ids["id"], view.query.sort
+    own = await _own(view)
+    if own is None:
+        return NOT_FOUND
+    lent = await kept.nodes(id_)
+    there = {row.node_id for row in lent}
+    search, since = Search(sort="name"), view.now - LATELY
+    nodes = await Fleet(view.gateway.database).page(view.who.user, search, since, NODES_MOST, 0)
+    return {
+        "title": own.name,
+        "own": own,
+        "members": table(await kept.members(id_), MEMBERS, sort, "", "members"),
+        "nodes": table(lent, LENT, sort, "", "nodes"),
+        "to_lend": [row for row in nodes if row.id not in there],
+        "is_owner": own.role == "owner" and view.may_change,
+    }
+
+
+async def _own(view: View[Any]) -> Organisation | None:
+    """The one that is looked at, if one is a member of it."""
+    found = await view.gateway.organisations.of_user(view.who.user)
+    return next((each for each in found if each.id == view.ids["id"] and each.joined), None)
+
+
+@pages.action("/organisations", form=NewOrganisation)
+async def found(view: View[NewOrganisation]) -> Go | Problem:
+    """Found one."""
+    gateway, name = view.gateway, view.query.name.strip()
+    new = gateway.random.uuid()
+    act = await _act(view, "organisation.found", f"organisation:{new}", name)
+    if act is None:
+        return NOBODY
+    if await gateway.organisations.found(new, name, act) is None:
+        return Problem(409, f"You are in {OF_USER_MOST} organisations already; leave one first")
+    return Go(f"{PATH}/{new}", f"{name} is founded. Invite others, and lend it nodes.")
+
+
+@pages.action("/organisations/{id}/invite", form=Invitation, absent=ABSENT)
+async def invite(view: View[Invitation]) -> Go | Problem:
+    """Ask somebody in."""
+    kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
+    user = await view.gateway.users.by_email(form.email.strip())
+    if user is None:
+        return NO_USER
+    return await _changed(
+        view,
+        ("organisation.invite", form.email),
+        lambda act: kept.invite(id_, user.id, form.role, act),
+        f"{form.email} was invited.",
+    )
+
+
+@pages.action("/organisations/{id}/accept", absent=ABSENT)
+async def accept(view: View) -> Go | Problem:
+    """Accept an invitation."""
+    kept, id_ = view.gateway.organisations, view.ids["id"]
+    about = ("organisation.join", "accepted")
+    return await _changed(view, about, lambda act: kept.join(id_, act), "You are a member.")
+
+
+@pages.action("/organisations/{id}/leave", absent=ABSENT)
+async def leave(view: View) -> Go | Problem:
+    """Leave it, or decline."""
+    kept, user, id_ = view.gateway.organisations, view.who.user, view.ids["id"]
+    about = ("organisation.leave", str(user))
+    said = "You are not in it any more, and neither are your nodes."
+    return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
+
+
+@pages.action("/organisations/{id}/remove", form=Whom, absent=ABSENT)
+async def remove(view: View[Whom]) -> Go | Problem:
+    """Out with somebody, as an owner."""
+    kept, user, id_ = view.gateway.organisations, view.query.user, view.ids["id"]
+    about = ("organisation.leave", str(user))
+    return await _changed(view, about, lambda act: kept.leave(id_, user, act), "He is out of it.")
+
+
+@pages.action("/organisations/{id}/members/{user}/role", form=OfRole, absent=ABSENT)
+async def set_role(view: View[OfRole]) -> Go | Problem:
+    """Make a member an owner, or an owner a member."""
+    kept, user, role = view.gateway.organisations, view.ids["user"], view.query.role
+    id_, about = view.ids["id"], ("organisation.role", f"{user}: {role}")
+    said = f"He is {'an owner' if role == 'owner' else 'a member'} now."
+    return await _changed(view, about, lambda act: kept.set_role(id_, user, role, act), said)
+
+
+@pages.action("/organisations/{id}/end", absent=ABSENT)
+async def end(view: View) -> Go | Problem:
+    """It is no more."""
+    kept, id_ = view.gateway.organisations, view.ids["id"]
+    said = "The organisation is no more; nodes are their owners' alone."
+    about = ("organisation.end", "by an owner")
+    return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
+
+
+@pages.action("/organisations/{id}/lend", form=Which, absent=ABSENT)
+async def lend(view: View[Which]) -> Go | Problem:
+    """Lend it a node of one's own."""
+    kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
+    about = ("organisation.lend", str(node))
+    return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
+
+
+@pages.action("/organisations/{id}/take-back", form=Which, absent=ABSENT)
+async def take_back(view: View[Which]) -> Go | Problem:
+    """Take a node back."""
+    kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
+    about, said = ("organisation.unlend", str(node)), "The node is its owner's alone."
+    return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
+
+
+@pages.action("/trusted", form=Somebody)
+async def trust(view: View[Somebody]) -> Go | Problem:
+    """Trust somebody."""
+    kept, email = view.gateway.organisations, view.query.email.strip()
+    user = await view.gateway.users.by_email(email)
+    if user is None:
+        return NO_USER
+    if user.id == view.who.user:
+        return Problem(409, "You are yourself: your own nodes are always yours")
+    act = await _act(view, "trust.add", f"user:{user.id}", email)
+    if act is None:
+        return NOBODY
+    if await kept.trust(user.id, act) is Said.ALREADY:
+        return Problem(409, f"You trust {email} already, or {TRUSTED_MOST} people")
+    _wake(view)
+    return Go(PATH, f"You trust {email}.")
+
+
+@pages.action("/trusted/{user}/end", absent=NOT_TRUSTED.detail)
+async def distrust(view: View) -> Go | Problem:
+    """Trust somebody no more."""
+    user = view.ids["user"]
+    act = await _act(view, "trust.end", f"user:{user}", "no more")
+    if act is None:
+        return NOBODY
+    if await view.gateway.organisations.distrust(user, act) is Said.ABSENT:
+        return NOT_TRUSTED
+    _wake(view)
+    return Go(PATH, "You trust him no more. What his nodes have of yours they finish.")
+
+
+async def _changed(
+    view: View[Any], about: tuple[str, str], change: Change, said: str, to: str = ""
+) -> Go | Problem:
+    """A change of an organisation. ``about``: what it is called, and what it is about."""
+    id_ = view.ids["id"]
+    act = await _act(view, about[0], f"organisation:{id_}", about[1])
+    if act is None:
+        return NOBODY
+    became = await change(act)
+    if became is Said.ALREADY:
+        return Problem(409, f"He is in, or was asked; {MEMBERS_MOST} members are the most")
+    if became is not Said.DONE:
+        return PROBLEMS.get(became, NOT_FOUND)
+    _wake(view)
+    return Go(to or f"{PATH}/{id_}", said)
+
+
+async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
+    doer = Doer(view.gateway, view.who.user, view.request_id)
+    return await doer.act(name, target, reason, {})
+
+
+def _wake(view: View[Any]) -> None:
+    """Work may go elsewhere from now on."""
+    view.gateway.registry.ref(Scheduler).tell(Wake())

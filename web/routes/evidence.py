@@ -1,0 +1,33 @@
+"""Evidence: what a picture was made of, which its check goes by; its creator may have it too."""
+
+from web import examples_of_jobs as examples
+from web.operations import Call, Operations, Scope
+from web.problem import Problem
+from web.routes.jobs import URL_SECONDS, Result
+from web.routes.units import UnitWord
+
+operations = Operations()
+NONE = Problem(404, "There is no evidence")
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units/{number}/evidence",
+    scope=Scope.JOBS_READ,
+    words=UnitWord,
+    answers={200: Result},
+    refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
+    absent="There is no evidence",
+    rate="read",
+    example=examples.RESULT,
+)
+async def of_unit(call: Call) -> Result | Problem:
+    """Where all passes of a frame that was to be checked can be downloaded, for an hour: as they
+    were rendered, before they were denoised and made a picture. OpenEXR, 32 bits.
+    """
+    found = await call.gateway.evidence.of(
+        call.ids["job_id"], int(call.words["number"]), call.caller
+    )
+    if found is None:
+        return NONE
+    url = await call.gateway.objects.presign_get(found.key, within=URL_SECONDS, base=call.base)
+    return Result(found.job_id, url, URL_SECONDS, found.size, found.sha256.hex())
