@@ -109,7 +109,8 @@ async def looked(person: Creator, scene: str, **more: Any) -> Json:
         status, found = await look(person, scene, **more)
         return found if status == 200 else None
 
-    found: Json = await until(done)
+    found = await until(done)
+    assert found is not None, "it was waited for"
     return found
 
 

@@ -38,7 +38,11 @@ def showing(
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
     """A chunk of the frames 1 and 2: pictures that count, and such that do not."""
-    said = {"job_id": dispatch.job_id, "unit": dispatch.unit, "attempt": dispatch.attempt}
+    said: dict[str, Any] = {
+        "job_id": dispatch.job_id,
+        "unit": dispatch.unit,
+        "attempt": dispatch.attempt,
+    }
     await node.send(JobStatus(**said, progress=0.1))
     await node.send(showing(dispatch, 1, JPEG + b"1"))
     await node.send(showing(dispatch, 1, JPEG + b"1 once more"))
