@@ -34,7 +34,7 @@ class Order:
 
 @attrs.frozen
 class Folder:
-    """Where frames are saved, and how they are called there."""
+    """Where frames are saved, and how they are called there: ``#`` are the digits."""
 
     path: Path
     stem: str

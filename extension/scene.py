@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rendertrust.cli.looking import Looked
     from rendertrust.cli.packing import Packed
 
-ENDS = "_-. #"
+DIGITS = "####"  # as Blender appends them
 
 
 class Unsaved(ValueError):
@@ -61,12 +61,17 @@ def copied(looked: "Looked", folder: Path) -> "Packed":
 
 
 def out_of(scene: Any) -> Folder:
-    """The output folder of the scene, and how its frames are called there."""
-    path = Path(bpy.path.abspath(scene.render.filepath))
-    is_folder = scene.render.filepath.endswith(("/", "\\")) or path.is_dir()
-    stem = "" if is_folder else path.name.rstrip(ENDS)
-    folder = path if is_folder else path.parent
-    return Folder(folder, stem or Path(bpy.data.filepath).stem or "frame")
+    """The output folder of the scene, and how Blender calls its frames there.
+
+    ``//out/`` has ``0001.png``, ``//out/shot_`` has ``shot_0001.png``, ``//out/shot_##`` has
+    ``shot_01.png``.
+    """
+    told = bpy.path.abspath(scene.render.filepath)
+    is_folder = told.endswith(("/", "\\"))
+    folder, name = (Path(told), "") if is_folder else (Path(told).parent, Path(told).name)
+    if "#" not in name:
+        return Folder(folder, f"{name}{DIGITS}")
+    return Folder(folder, name.removesuffix(scene.render.file_extension))
 
 
 def objects_of(name: str) -> list[Any]:

@@ -13,7 +13,9 @@ from sql.span import Span
 
 @attrs.frozen
 class ShareRow:
-    """A share of an operator's; ``disputed``: somebody has yet to decide."""
+    """A share of an operator's; ``disputed``: somebody has yet to decide. ``has_receipt``: its node
+    signed what it did.
+    """
 
     id: UUID
     job_id: UUID
@@ -26,6 +28,7 @@ class ShareRow:
     payout_id: UUID | None
     work: str
     disputed: bool
+    has_receipt: bool
 
 
 @attrs.frozen

@@ -29,6 +29,6 @@ class Receipts:
         self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """The receipt of a unit; of ``owner``'s jobs alone, unless that is None."""
+        """The receipt of a unit, if ``owner`` ordered it, or earned by it; None: whoever asks."""
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)

@@ -17,8 +17,8 @@ CHECKS = {
     "a unit's state was not told": """
         SELECT u.job_id, u.number, u.state, u.attempt, e.state, e.attempt FROM units u
         LEFT JOIN LATERAL (SELECT state, attempt FROM job_events
-                           WHERE job_id = u.job_id AND unit = u.number
-                             AND state NOT IN ('COPIED', 'THUMBNAIL')
+                           WHERE job_id = u.job_id AND unit = u.number AND state <> 'COPIED'
+                             AND frame IS NULL
                            ORDER BY number DESC LIMIT 1) e ON true
         WHERE (u.state, u.attempt) <> (coalesce(e.state, 'QUEUED'), coalesce(e.attempt, 0))""",
     "what was charged was not told": """

@@ -15,10 +15,10 @@ class Event:
     """What changed. ``number`` counts 1, 2, 3 … per job, without a hole.
 
     ``type`` is ``job.`` and the status that the job has now, or ``unit.`` and ``assigned``,
-    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again), ``copied``
-    (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be had at the
-    path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``, ``charged`` or
-    ``released``.
+    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
+    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
+    had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
+    ``charged`` or ``released``.
     """
 
     number: int

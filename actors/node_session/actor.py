@@ -108,6 +108,7 @@ class NodeSessionActor(Checks):
             device_class=hello.device_class,
             blender=hello.blender,
             ram=hello.ram,
+            vram=hello.vram,
         )
         self._peers.scheduler.tell(ready)
 
@@ -228,7 +229,7 @@ class NodeSessionActor(Checks):
         elif isinstance(frame, Preview):
             await self._keep(frame)
         else:
-            self.ignored += 1  # of a type that is not known here
+            self.ignored += 1
 
     @handles(CaughtUp)
     async def caught_up(self, message: CaughtUp) -> bool:

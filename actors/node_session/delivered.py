@@ -61,5 +61,5 @@ async def _proof(named: Evidence, pieces: Pieces) -> Proof | Refused | Lost:
         return Refused("there is no evidence where it should be")
     sha256 = bytes.fromhex(named.sha256)
     if found.size != named.size or found.sha256 not in (None, sha256):
-        return Refused("the evidence is another one than the result says")
+        return Refused("the evidence is another one than the result says", is_lie=True)
     return Proof(sha256, named.size)

@@ -114,7 +114,7 @@ class Pieces:
             await self.objects.complete_multipart(begun.object_key, begun.store_id, told)
         except PartsRefused:
             await self._abort(begun)
-            return Refused("the parts are other ones than the result names")
+            return Refused("the parts are other ones than the result names", is_lie=True)
         except ObjectMissing:
             return None  # completed just now, by a session of before: the head tells
         return None

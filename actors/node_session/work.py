@@ -41,8 +41,8 @@ class Held:
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
     tries: int = 0
-    shown: set[int] = attrs.field(factory=set[int])  # frames of which there is a picture
     offers: int = 0  # of parts that came to nothing
+    shown: set[int] = attrs.field(factory=set[int])  # frames of which there is a picture
 
     @property
     def key(self) -> UnitKey:

@@ -205,7 +205,8 @@ class Board(Copies):
                 self.queue.drained.add(row.job)  # these stood in the way of others
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
-        self._promote_to(row.job, row.unit, row.attempt)
+        if self.copies:  # of thousands of rows hardly any has one
+            self._promote_to(row.job, row.unit, row.attempt)
         unit = self.units.get((row.job, row.unit))
         if unit is None:
             self._admit(row, now)

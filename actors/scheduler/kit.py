@@ -5,6 +5,7 @@ from typing import Any, Final
 import attrs
 
 CPU: Final = "cpu"
+GPU: Final = "gpu"
 NEEDS: Final = "_needs"  # in a job's parameters, written by us
 GIB: Final = 1 << 30
 
@@ -24,7 +25,10 @@ class Needs:
 
 @attrs.frozen
 class Kit:
-    """A node that said no hello has nothing of all this, as far as anybody knows."""
+    """A node that said no hello has nothing of all this, as far as anybody knows.
+
+    ``memory`` is what it gives to one unit.
+    """
 
     device: str = ""
     blender: tuple[int, int] = (0, 0)
@@ -45,11 +49,25 @@ NOTHING: Final = Needs()
 UNKNOWN: Final = Kit()
 
 
-def kit_of(device_class: str | None, blender: str | None, ram: int | None) -> Kit:
-    """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``)."""
+def kit_of(
+    device_class: str | None,
+    blender: str | None,
+    ram: int | None,
+    vram: int | None = None,
+    slots: int | None = None,
+) -> Kit:
+    """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``).
+
+    Memory is for all its slots together, and a unit gets one of them. What a device of its own
+    renders must fit into that device's memory too, where the node says how much it gives of it.
+    """
     kind = (device_class or "").partition("/")[0].lower()
-    device = "" if not kind else CPU if kind == CPU else "gpu"
-    return Kit(device, version_of(blender or ""), ram or 0, device_class or "")
+    device = "" if not kind else CPU if kind == CPU else GPU
+    given = ram or 0
+    if device == GPU and vram is not None:
+        given = min(given, vram)
+    memory = given // max(slots or 1, 1)
+    return Kit(device, version_of(blender or ""), memory, device_class or "")
 
 
 def version_of(text: str) -> tuple[int, int]:

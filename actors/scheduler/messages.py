@@ -75,9 +75,9 @@ class Waiting:
     ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
-    cannot do it now, or have not what it needs. ``unlike`` are of another class than its job's
-    units are to be of. ``reachable``: whether the node
-    that has the unit can be told; None where no node has it.
+    cannot do it now, or have not what it needs; ``small`` lack nothing but memory. ``unlike`` are
+    of another class than its job's units are to be of. ``reachable``: whether the node that has
+    the unit can be told; None where no node has it.
     """
 
     ready: int = 0
@@ -88,6 +88,7 @@ class Waiting:
     away: int = 0
     unable: int = 0
     unlike: int = 0
+    small: int = 0
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
     reachable: bool | None = None
@@ -96,7 +97,8 @@ class Waiting:
     def known(self) -> int:
         """Nodes that could do it, were all well."""
         well = self.ready + self.full + self.resting
-        return well + self.barred + self.closed + self.away + self.unable + self.unlike
+        lacking = self.unable + self.small + self.unlike
+        return well + self.barred + self.closed + self.away + lacking
 
 
 @attrs.frozen
@@ -191,7 +193,8 @@ class SessionReady(Message[Scheduler, None]):
     """From a NodeSession, after hello: how many units its node takes at once, and of which types.
 
     ``offered`` narrows the registered capabilities; None: it did not say. ``pools``: whose work it
-    takes; none named: anybody's. The rest is what it is made of; ``ram`` in bytes.
+    takes; none named: anybody's. The rest is what it is made of; ``ram`` and ``vram``
+    in bytes, for all slots.
     """
 
     node: UUID
@@ -202,6 +205,7 @@ class SessionReady(Message[Scheduler, None]):
     device_class: str | None = None
     blender: str | None = None
     ram: int | None = None
+    vram: int | None = None
 
 
 @attrs.frozen

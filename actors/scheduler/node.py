@@ -56,7 +56,7 @@ class Node:
         self.slots = hello.slots
         self.offered = frozenset(hello.offered) if hello.offered else None
         self.pools = frozenset(hello.pools)
-        self.kit = kit_of(hello.device_class, hello.blender, hello.ram)
+        self.kit = kit_of(hello.device_class, hello.blender, hello.ram, hello.vram, hello.slots)
 
     def forget(self) -> None:
         """What it said and did while its last session lived."""

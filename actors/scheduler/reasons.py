@@ -59,6 +59,7 @@ def counted(board: Board, unit: Unit) -> Waiting:
         away=found["away"],
         unable=found["unable"],
         unlike=found["unlike"],
+        small=found["small"],
     )
 
 
@@ -86,7 +87,15 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if not may_do(node, unit.user, unit.kind.pool, circles):
         return "closed"
     if not can_do(node, unit.kind):
-        return "unlike" if can_do(node, _of_any_class(unit.kind)) else "unable"
+        return _lack(node, unit.kind)
     if node.is_paused:
         return "resting"
     return "ready" if node.has_room else "full"
+
+
+def _lack(node: Node, kind: Kind) -> str:
+    """Why it cannot do such work: by the one thing that it lacks, where it is one."""
+    if can_do(node, _of_any_class(kind)):
+        return "unlike"
+    of_any_size = attrs.evolve(kind, needs=attrs.evolve(kind.needs, memory=0))
+    return "small" if can_do(node, of_any_size) else "unable"

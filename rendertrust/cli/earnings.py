@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STATES: Final = ("pending", "payable", "paid", "reversed")
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB")
-ALL_COLUMNS: Final = (*COLUMNS, "UNIT", "NODE", "PAYOUT")
+ALL_COLUMNS: Final = (*COLUMNS, "UNIT", "NODE", "PAYOUT", "RECEIPT")
 PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
@@ -129,6 +129,7 @@ def _row(share: "Share", time: Callable[[datetime], str]) -> tuple[str, ...]:
         str(share.unit),
         share.node_id,
         share.payout_id or "-",
+        share.receipt_path or "-",
     )
 
 

@@ -25,6 +25,7 @@ class Looked:
 
     findings: "tuple[Finding, ...]"
     layout: "Layout"
+    memory: int = 0  # bytes that a render of it takes, roughly
 
     @property
     def stops(self) -> bool:
@@ -73,7 +74,11 @@ def look(path: Path, frames: Sequence[int] = (), ram: float | None = None) -> Lo
 
     facts = _facts(path)
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
-    return Looked(findings(facts, nodes, frames), laid_out(path, facts.get("files", ())))
+    return Looked(
+        findings(facts, nodes, frames),
+        laid_out(path, facts.get("files", ())),
+        int((facts.get("memory") or {}).get("bytes") or 0),
+    )
 
 
 def _facts(path: Path) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from rendertrust.cli.session import is_interactive, session_of
 if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.asynchronous import NodeVerb
+    from rendertrust.client.connected import NodeConnection
     from rendertrust.client.known import NodeCheck, Reputation
 
 # 80 columns hold the first; programs get all.
@@ -73,6 +74,32 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
         return
     time = wording.ago if session.output.terminal else wording.stamp
     session.output.table(CHECK_COLUMNS, [_check(each, time) for each in found.checks])
+
+
+@nodes.command()
+@node_argument
+@click.pass_context
+def history(context: click.Context, node: UUID) -> None:
+    """When it was connected, and with which close code each connection ended.
+
+    Those that the gateway has seen since it was started; docs/PROTOCOL.md says what the codes mean.
+    """
+    session = session_of(context)
+    found = session.run(lambda client: client.node_connections(node))
+    session.output.document(found)
+    if not found.connections:
+        session.output.note("It has not connected since the gateway was started.")
+        return
+    rows = [_connection(one) for one in found.connections]
+    session.output.table(("FROM", "UNTIL", "CODE", "WHY", "ADDRESS"), rows)
+
+
+def _connection(one: "NodeConnection") -> tuple[str, ...]:
+    ended = "connected" if one.ended_at is None else wording.stamp(one.ended_at)
+    by = " (by the gateway)" if one.by_us else ""
+    why = "" if one.why is None else f"{one.why}{by}"
+    code = "" if one.code is None else str(one.code)
+    return (wording.stamp(one.opened_at), ended, code, why, one.address)
 
 
 def _verb(command: Callable[..., None]) -> click.Command:

@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -23,13 +23,25 @@ WITHOUT = (
 ALONE = "scene.blend"  # nobody sees it: without a manifest a node takes the file's own name
 
 
+EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of each node has
+
+
 @attrs.frozen
 class Packed:
-    """The files of a job by their paths among the inputs; ``moved`` is told to the scene."""
+    """The files of a job by their paths among the inputs; ``moved`` is told to the scene.
+
+    ``memory``: bytes that a render of it takes, roughly; 0: nobody looked.
+    """
 
     scene: str
     files: Mapping[str, Path]
     moved: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    memory: int = 0
+
+    @property
+    def needs(self) -> Mapping[str, int] | None:
+        """What a node must have for it; None: what any node has."""
+        return {"memory": self.memory} if self.memory > EVERYBODYS else None
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:
@@ -66,8 +78,8 @@ def packed(output: "Output", path: Path, frames: Sequence[int]) -> Packed:
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
     if not files:
-        return alone(path)
-    return Packed(layout.scene, {layout.scene: place, **files}, layout.paths)
+        return attrs.evolve(alone(path), memory=looked.memory)
+    return Packed(layout.scene, {layout.scene: place, **files}, layout.paths, looked.memory)
 
 
 def _to_mend(looked: "Looked") -> Ending:

@@ -127,6 +127,7 @@ class Submission:
                 self.params,
                 queue=self.queue,
                 manifest=bundle.manifest,
+                needs=self.packed.needs,
                 **self.cut,
                 as_is=self.as_is,
                 idempotency_key=self.key,

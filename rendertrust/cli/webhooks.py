@@ -83,10 +83,10 @@ def disable(context: click.Context, endpoint: UUID) -> None:
 @click.pass_context
 def delete(context: click.Context, endpoint: UUID) -> None:
     """Forget an endpoint, with what waits for it."""
-    session = session_of(context)
-    session.run(lambda client: client.delete_hook(endpoint))
-    session.output.document({"id": endpoint, "deleted": True})
-    session.output.say(f"Deleted {endpoint}.")
+    words = f"Deleted {endpoint}."
+    session_of(context).do(
+        lambda client: client.delete_hook(endpoint), words, id=endpoint, deleted=True
+    )
 
 
 @webhooks.command()

@@ -47,6 +47,7 @@ from rendertrust.client.blocking_scenes import BlockingScenes
 from rendertrust.client.blocking_units import BlockingControl
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.bundles import Bundle
+from rendertrust.client.connected import NodeConnections
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.earned import (
     Dispute,
@@ -340,6 +341,10 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
     def node_checks(self, node_id: str | UUID, *, limit: int = 100) -> NodeChecks:
         """What was found of a node's work, and why; newest first."""
         return self._bridge.run(self._client.node_checks(node_id, limit=limit))
+
+    def node_connections(self, node_id: str | UUID) -> NodeConnections:
+        """When it was connected, and how each connection ended."""
+        return self._bridge.run(self._client.node_connections(node_id))
 
     def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do."""

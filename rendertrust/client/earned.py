@@ -7,7 +7,10 @@ import attrs
 
 @attrs.frozen
 class Share:
-    """What a unit earned: pending until ``payable_at``, longer while it is ``disputed``."""
+    """What a unit earned: pending until ``payable_at``, longer while it is ``disputed``.
+
+    ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it; None: nothing.
+    """
 
     id: str
     job_id: str
@@ -20,6 +23,7 @@ class Share:
     payable_at: datetime
     payout_id: str | None
     work: str = "render"  # or check
+    receipt_path: str | None = None
 
 
 @attrs.frozen

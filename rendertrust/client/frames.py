@@ -92,8 +92,10 @@ class Frames:
         if unit.frames is None:
             return self.stem
         frames = frame_range.parse(unit.frames)
+        if len(frames) == 1:
+            return named(self.stem, frames[0])
         ends = [padded(frame) for frame in (frames[0], frames[-1])]
-        return f"{self.stem}-" + (ends[0] if len(frames) == 1 else "_".join(ends))
+        return f"{self.stem}-" + "_".join(ends)
 
     def _here(self, unit: Unit) -> list[Path] | None:
         """Its files, if they are here from before and what the gateway names; else None."""
@@ -131,7 +133,7 @@ class Frames:
             with zips.opened(bundle, bundle.stat().st_size) as packed:
                 for member in _stored(packed.members):
                     number, suffix = _split(member.filename)
-                    place = self.folder / f"{self.stem}-{padded(number)}{suffix}"
+                    place = self.folder / f"{named(self.stem, number)}{suffix}"
                     digests[place.name] = self._extracted(packed.pieces(member), place)
         except zips.BadZip as fault:
             raise TransferFailed(f"The zip of a chunk cannot be read: {fault}") from fault
@@ -147,6 +149,19 @@ class Frames:
             sha256 = part.sha256()
             part.take_place(place)
         return sha256
+
+
+def named(stem: str, frame: int) -> str:
+    """What a frame is called: ``shot-0001``, or as Blender would with ``#`` for the digits.
+
+    ``shot_###_v2`` is ``shot_001_v2``, ``####`` alone ``0001``. The last ``#`` count.
+    """
+    places = list(re.finditer("#+", stem))
+    if not places:
+        return f"{stem}-{padded(frame)}"
+    start, end = places[-1].span()
+    digits = ("-" if frame < 0 else "") + f"{abs(frame):0{end - start}}"
+    return stem[:start] + digits + stem[end:]
 
 
 def padded(frame: int) -> str:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from rendertrust.client.answers import Node, NodeList
+from rendertrust.client.connected import NodeConnections
 from rendertrust.client.known import NodeChecks
 from rendertrust.client.pages import window
 from rendertrust.client.reading import read
@@ -34,6 +35,10 @@ class Nodes(Wire):
         """What was found of a node's work, and why; newest first. NotFound: as with ``node``."""
         path = f"{_path(node_id)}/checks"
         return read(NodeChecks, await self._get(path, {"limit": str(limit)}))
+
+    async def node_connections(self, node_id: str | UUID) -> NodeConnections:
+        """When it was connected, and how each connection ended."""
+        return read(NodeConnections, await self._get(_path(node_id) + "/connections"))
 
     async def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
         """Say of a node what it is to do; saying it again changes nothing.

@@ -188,6 +188,9 @@ class Control(Wire):
     ) -> Fetched:
         """Fetch every frame that is complete to ``folder``, as ``frame-0001.png`` and so on.
 
+        In a ``stem`` with ``#`` these are the digits, as in Blender: ``shot_####`` gives
+        ``shot_0001.png``, ``####`` alone ``0001.png``.
+
         ``frames`` (``1-10,20``) asks for some of them. Those that are in the folder from before are
         not fetched again, so this may be called as often as there is something new; chunks are
         taken apart. ``progress`` counts the bytes of all of them together.

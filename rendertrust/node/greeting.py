@@ -27,7 +27,7 @@ def hello(offer: Offer, settings: Settings, here: Iterable[Running]) -> Hello:
         device_class=f"cpu/{machine.isa()}" + (f"/{blender.build}" if blender else ""),
         cores=settings.cores_given,
         ram=settings.ram_bytes or machine.ram_bytes(),
-        vram=0,
+        vram=settings.vram_bytes or 0,
         blender=blender.version if blender else None,
         build=(blender.build or None) if blender else None,
         isa=machine.isa(),

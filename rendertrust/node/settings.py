@@ -13,7 +13,8 @@ class Settings:
     """Frozen settings of one run; times in seconds, sizes in bytes.
 
     ``threads`` are per slot; None shares ``cores`` (None: all of them) evenly. ``ram_bytes`` is for
-    all slots together; None: all there is. ``health_port`` None turns the health page off, 0 takes
+    all slots together; None: all there is. ``vram_bytes`` likewise, of the devices that render;
+    None: nothing of them is given. ``health_port`` None turns the health page off, 0 takes
     a free port. When stopped, what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``:
     the owner of the machine accepted that scenes render without one, where there is none.
     """
@@ -22,6 +23,7 @@ class Settings:
     threads: int | None = None
     cores: int | None = None
     ram_bytes: int | None = None
+    vram_bytes: int | None = None
     hours: Hours | None = None
     idle_only: bool = False
     idle_share: float = 0.25

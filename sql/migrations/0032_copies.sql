@@ -13,7 +13,7 @@ ALTER TABLE units
         AND copy_assigned_at IS NOT NULL, false)),
     ADD CONSTRAINT units_not_copied CHECK (copy_node_id IS NOT NULL OR coalesce(
         copy_assigned_at, copy_started_at, copy_lease_until) IS NULL);
-CREATE INDEX units_copies ON units (copy_node_id) WHERE copy_node_id IS NOT NULL;
+CREATE INDEX units_copies ON units (state) WHERE copy_node_id IS NOT NULL;
 
 CREATE OR REPLACE VIEW work AS
 SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
@@ -28,7 +28,8 @@ SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.pay
        u.started_at AS started_at, u.copy_attempt AS copied, false AS is_copy
 FROM units u JOIN jobs j ON j.id = u.job_id;
 
--- The same of attempts beside another one.
+-- The same of attempts beside another one. By its state, lest a table that was never analysed, in which
+-- columns are taken to be full, is read whole to find that there are none.
 CREATE VIEW work_copies AS
 SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
        CASE WHEN u.copy_started_at IS NULL THEN 'DISPATCHED' ELSE 'RUNNING' END AS state, u.copy_attempt AS attempt, u.copy_node_id AS node, u.avoid, u.failures, u.not_before,
@@ -41,7 +42,7 @@ SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.pay
        END AS parts,
        u.copy_started_at AS started_at, u.copy_attempt AS copied, true AS is_copy
 FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.copy_node_id IS NOT NULL;
+WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUNNING');
 
 -- Of two attempts one is over, or both are: what came to nothing is written down like any other.
 CREATE FUNCTION note_copy() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,7 +85,7 @@ BEGIN
         -- brought it further: no step that moves money is left out.
         SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
                NULL::uuid AS node_id, price, NULL AS error_class, NULL AS error
-        FROM changed WHERE was_over
+        FROM changed WHERE moved AND was_over
         UNION ALL
         SELECT job_id, number, 1, state, attempt, node_id, price, error_class, error
         FROM changed WHERE moved AND NOT (was_over AND state = 'QUEUED')

@@ -6,7 +6,9 @@
 SELECT e.id, e.job_id, e.unit, e.node_id, e.amount, e.state, e.earned_at, e.payable_at, e.payout_id,
        e.work,
        EXISTS (SELECT FROM disputes d
-               WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed
+               WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
+       EXISTS (SELECT FROM receipts r
+               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt
 FROM earnings e
 WHERE e.operator_id = $1 AND (e.earned_at, e.id) < (
       coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),

@@ -1,6 +1,7 @@
 """Real agents that render: gateway and node die while they do, and one is on another host."""
 
 import io
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from rendertrust.node.state import StateFolder
 from tests.acceptance.agent import Agent, running_agent
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.namespace import another_host
@@ -23,9 +25,10 @@ WIDTH, HEIGHT = 160, 90
 QUICK = {"width": WIDTH, "height": HEIGHT, "samples": 4}
 # Some seconds on a processor: long enough to be killed in the middle.
 LONG = {"width": WIDTH, "height": HEIGHT, "samples": 3000}
+LEASE_SECONDS = 8
 SETTINGS = {
     "RENDERTRUST_SERVER_HOST": "0.0.0.0",
-    "RENDERTRUST_LEASES_SECONDS": "8",
+    "RENDERTRUST_LEASES_SECONDS": str(LEASE_SECONDS),
     "RENDERTRUST_LEASES_RENEW_SECONDS": "2",
     "RENDERTRUST_LEASES_SWEEP_SECONDS": "0.5",
 }
@@ -93,6 +96,33 @@ async def test_a_gateway_killed_while_a_node_renders_takes_its_picture_when_it_i
         await gateway.start()
         found = await creator.job_within(job, "COMPLETED", within=60)
         assert (found["node_id"], found["retry_count"]) == (agent.id, 0)
+        await check(gateway, creator, job)
+
+
+async def test_what_was_rendered_while_the_gateway_was_away_is_paid_when_it_is_back(
+    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+) -> None:
+    """It comes back when the lease is long over, as after ten minutes; another node waits for work,
+    and gets none: nothing is rendered twice.
+    """
+    async with AsyncExitStack() as stack:
+        agents = [
+            await stack.enter_async_context(running_agent(gateway.url, tmp_path / name))
+            for name in ("one", "two")
+        ]
+        job = await placed(creator, scene, LONG)
+        at_work = (await rendering(creator, job))["node_id"]
+        await gateway.kill()
+        over = time.monotonic() + 2 * LEASE_SECONDS
+        [worker] = [agent for agent in agents if agent.id == at_work]
+        told = StateFolder(worker.state).told
+        await until(lambda: told().get("waiting_results") == 1, within=120)
+        await until(lambda: time.monotonic() > over, within=3 * LEASE_SECONDS)
+        await gateway.start()
+        found = await creator.job_within(job, "COMPLETED", within=90)
+        assert (found["node_id"], found["retry_count"]) == (at_work, 0)
+        begun = [agent.log.read_text().count(f"render {job} unit 0: started") for agent in agents]
+        assert sorted(begun) == [0, 1]
         await check(gateway, creator, job)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ POINTS = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(lent_objects: Mapping[str, str]) -> AsyncIterator[Gateway]:
     settings = {
+        **lent_objects,
         "RENDERTRUST_CHAIN_URL": "embedded",
         "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
         "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",

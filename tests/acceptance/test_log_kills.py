@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import uuid4
 
 import aiohttp
@@ -23,9 +23,10 @@ pytestmark = pytest.mark.heavy
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(lent_objects: Mapping[str, str]) -> AsyncIterator[Gateway]:
     """One data folder for all these deaths."""
-    async with running_gateway(RENDERTRUST_PROOF_CHECKPOINT_SECONDS="0.2") as running:
+    settings = {**lent_objects, "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2"}
+    async with running_gateway(**settings) as running:
         yield running
 
 

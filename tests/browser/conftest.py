@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, async_playwright
@@ -10,8 +11,8 @@ from playwright.async_api import Browser, async_playwright
 ARGUMENTS = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-dev-shm-usage"]
 
 
-@pytest.fixture
-async def browser() -> AsyncGenerator[Browser]:
+@asynccontextmanager
+async def chromium() -> AsyncGenerator[Browser]:
     """The system's Chromium; nothing of it is left running."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path is not None, "Chromium is needed: scripts/system_packages.py --for-tests"
@@ -20,3 +21,10 @@ async def browser() -> AsyncGenerator[Browser]:
         found = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield found
         await found.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncGenerator[Browser]:
+    """One for each test."""
+    async with chromium() as found:
+        yield found

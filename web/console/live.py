@@ -110,13 +110,15 @@ class LiveDoor(Door):
                     return refusal(request, NO_HUB)
         except (AskFailed, LookupError):
             return refusal(request, NO_HUB)
-        return await self._stream(request, claims, stream)
+        return await self.stream(request, claims, stream)
 
-    async def _stream(
+    async def stream(
         self, request: web.Request, claims: Claims, stream: "Stream"
     ) -> web.StreamResponse:
         """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""
         answer: web.StreamResponse = web.Response()
+        if request.transport is None:  # gone before anything was sent, as when pages come and go
+            return answer
         with suppress(ConnectionError, TimeoutError):
             async with sse_response(request, sep="\n") as sent:
                 answer = sent

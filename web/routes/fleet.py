@@ -11,8 +11,9 @@ from msgspec import Meta
 from sql.nodes import NodeShown
 from web import examples
 from web.answers import REQUEST_ID
+from web.connections import Connection
 from web.doer import Doer
-from web.examples_of_checks import NODE_CHECKS
+from web.examples_of_nodes import NODE_CHECKS, NODE_CONNECTIONS
 from web.operations import Call, Handler, Operations, Scope
 from web.pages import NOT_THERE, Cursor, next_of, span_of
 from web.problem import Problem
@@ -102,6 +103,28 @@ class NodeList:
 
 
 @attrs.frozen
+class NodeConnection:
+    """A socket of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by whom; all are
+    null or false while it lasts. ``pong_at``: when the node answered last.
+    """
+
+    address: str
+    opened_at: datetime
+    pong_at: datetime | None
+    ended_at: datetime | None
+    code: int | None
+    why: str | None
+    by_us: bool
+
+
+@attrs.frozen
+class NodeConnections:
+    """The newest first, twenty at most: those that this gateway has seen since it was started."""
+
+    connections: list[NodeConnection]
+
+
+@attrs.frozen
 class Said:
     """Why, in a few words: it is shown beside the node."""
 
@@ -161,6 +184,36 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
         return NOT_FOUND
     found = await call.gateway.nodes.checks(row.id, call.query.limit)
     return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
+
+
+@operations.get(
+    "/api/v1/nodes/{node_id}/connections",
+    scope=Scope.NODES_READ,
+    answers={200: NodeConnections},
+    example=NODE_CONNECTIONS,
+    refusals={404: ABSENT},
+    absent=ABSENT,
+    rate="read",
+)
+async def connections(call: Call) -> NodeConnections | Problem:
+    """When a node was connected, and with which close code each connection ended."""
+    row = await _visible(call, call.ids["node_id"])
+    if row is None:
+        return NOT_FOUND
+    found = call.gateway.console.connections.of(row.id)
+    return NodeConnections([_connection(one) for one in found])
+
+
+def _connection(one: Connection) -> NodeConnection:
+    return NodeConnection(
+        address=one.address,
+        opened_at=one.opened_at,
+        pong_at=one.pong_at,
+        ended_at=one.ended_at,
+        code=one.code,
+        why=one.why or None,
+        by_us=one.by_us,
+    )
 
 
 def _verb(verb: Verb, example: examples.Example) -> Callable[[Handler], Handler]:

@@ -36,7 +36,8 @@ class Share:
     """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
     it is disputed, longer. What a check earned is payable at once.
 
-    ``payout_id``: the payout that pays it, or is to pay it.
+    ``payout_id``: the payout that pays it, or is to pay it. ``receipt_path``: where the receipt of
+    the work is, with the proof of its entry; null where its node signed nothing.
     """
 
     id: UUID
@@ -50,6 +51,7 @@ class Share:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
+    receipt_path: str | None
 
 
 @attrs.frozen
@@ -188,10 +190,12 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 def share(row: ShareRow) -> Share:
     """The row as the API shows it."""
     members: dict[str, Any] = attrs.asdict(row)
+    path = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     members |= {
         "amount": money.render(row.amount),
         "state": row.state.lower(),
         "work": row.work.lower(),
+        "receipt_path": path if members.pop("has_receipt") else None,
     }
     return Share(**members)
 

@@ -40,13 +40,15 @@ class ReceiptFile:
     scope=Scope.JOBS_READ,
     words=UnitWord,
     answers={200: ReceiptFile},
-    refusals={404: "No such unit of yours, or its node signed nothing"},
+    refusals={404: "No unit that you ordered or earned by, or its node signed nothing"},
     absent="There is no receipt",
     rate="read",
     example=examples.RECEIPT_FILE,
 )
 async def of_unit(call: Call) -> ReceiptFile | Problem:
-    """The receipt of a unit that is complete, with the proof that its hash stands in the log."""
+    """The receipt of a unit that is complete, with the proof that its hash stands in the log: for
+    who ordered it, and for the operator who earned by it.
+    """
     return await _receipt(call, call.ids["job_id"], int(call.words["number"]))
 
 
@@ -83,5 +85,6 @@ async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
 async def _proof(call: Call, row: ReceiptRow) -> EntryProof | None:
     if row.entry_id is None:
         return None
-    standing = await stands(call.gateway, call.caller, row.entry_id)
+    # It is the creator's entry; nothing of it is opened that the receipt does not say.
+    standing = await stands(call.gateway, None, row.entry_id)
     return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)

@@ -83,7 +83,7 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
     before, panel = await artist.does("submit")
     assert panel["error"] == ""
     assert (panel["status"], panel["units"], panel["done"]) == ("COMPLETED", 3, 3)
-    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     assert panel["price"] == panel["charged"]
     assert panel["own_file"] == before["own_file"], "the artist's own file is his to save"
     assert panel["email"] == artist.creator.email
@@ -97,7 +97,7 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
 
 async def test_a_job_is_gone_on_with_when_the_file_is_opened_again(artist: Artist) -> None:
     (panel,) = await artist.does("again")
-    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     assert panel["saved"] == 3
 
 
@@ -145,7 +145,7 @@ async def test_the_zip_brings_all_that_it_needs(artist: Artist) -> None:
         (modules / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
     _, panel = await artist.does("submit", modules=modules)
     assert (panel["error"], panel["status"]) == ("", "COMPLETED")
-    assert panel["files"] == ["cube-0001.png", "cube-0002.png", "cube-0003.png"]
+    assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     own = artist.folder / "home" / "extensions" / ".local"
     assert str(own) in panel["client"]
     assert str(ROOT) not in panel["client"]

@@ -1,16 +1,14 @@
 """One gateway and one browser for all tests of the console, on one loop."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 from pytest_asyncio import is_async_test
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import chromium
 from tests.browser.console.stage import Stage, on_stage
 from tests.engines import LoopThread
 
@@ -34,11 +32,6 @@ async def stage(engine_loop: LoopThread) -> AsyncIterator[Stage]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "Chromium is needed: scripts/system_packages.py --for-tests"
-    arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=path, args=arguments)
+    """One for all."""
+    async with chromium() as found:
         yield found
-        await found.close()

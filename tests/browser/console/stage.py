@@ -169,6 +169,7 @@ async def on_stage(loop: LoopThread) -> AsyncGenerator[Stage]:
         running_gateway(
             RENDERTRUST_CREDITS_STARTER="10000",
             RENDERTRUST_AUDIT_EVERY_SECONDS="2",
+            RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # tokens are as old as the stage
             RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
         ) as gateway,
         aiohttp.ClientSession() as http,

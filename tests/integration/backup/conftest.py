@@ -1,4 +1,4 @@
-"""Every test has a migrated database, and may have an empty one beside it."""
+"""A test may have an empty database beside its own."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,6 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import Databases
 from tests.engines import LoopThread
-
-
-@pytest.fixture(scope="session")
-def database_template(migrated_template: str) -> str:
-    """The newest schema."""
-    return migrated_template
 
 
 @pytest.fixture

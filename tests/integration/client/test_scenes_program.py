@@ -103,4 +103,4 @@ async def test_without_a_node_to_look_it_goes_on_and_says_so(
     gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
     told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
-    assert "No node that does it was ever connected.; it goes on without." in told.err
+    assert "No node that does it was ever connected; it goes on without." in told.err

@@ -15,7 +15,8 @@ from tests.integration.conformance.stage import Stage
 from tests.twins.store import StoreTwin
 
 
-@pytest.fixture(params=["twin", "postgres"])
+# What PostgreSQL makes of it does not depend on the version of Python.
+@pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """A Store with nothing in it, and the means to set it up."""
     if request.param == "twin":
@@ -73,9 +74,3 @@ def sql_stage(database: Database) -> Stage:
             await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
 
     return Stage(SqlStore(database), add_user, add_node, acts, own)
-
-
-@pytest.fixture(scope="session")
-def database_template(migrated_template: str) -> str:
-    """The newest schema."""
-    return migrated_template

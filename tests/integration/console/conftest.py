@@ -12,12 +12,6 @@ from tests.integration.web.conftest import face
 __all__ = ["face"]
 
 
-@pytest.fixture(scope="session")
-def database_template(migrated_template: str) -> str:
-    """The newest schema."""
-    return migrated_template
-
-
 @pytest.fixture
 async def with_books(database: PostgresEndpoint) -> AsyncGenerator[Face]:
     """A site whose Ledger is the real one; everybody begins with 100 credits."""

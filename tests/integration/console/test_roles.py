@@ -125,6 +125,13 @@ async def test_a_stranger_is_asked_to_sign_in(face: Face) -> None:
 
 def test_what_concerns_all_is_for_admins() -> None:
     """A change outside of one's own jobs and nodes is for admins alone."""
-    own = ("/console/jobs", "/console/fleet", "/console/keys", "/console/webhooks")
+    own = (
+        "/console/jobs",
+        "/console/fleet",
+        "/console/keys",
+        "/console/webhooks",
+        "/console/organisations",
+        "/console/trusted",
+    )
     for action in ALL.actions:
         assert action.path.startswith(own) or action.who == ADMINS, action.path

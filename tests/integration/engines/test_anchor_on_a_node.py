@@ -12,7 +12,6 @@ from eth_account import Account
 from actors.ports import Anchored, ChainRefused
 from sql.anchors import Anchors
 from sql.database import Database
-from sql.migrate import migrate
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
@@ -44,7 +43,6 @@ async def chain(anvil: ChainEndpoint) -> AsyncIterator[Web3Chain]:
 
 @pytest.fixture
 async def scene(chain: Web3Chain, database: PostgresEndpoint) -> AsyncIterator[Scene]:
-    await migrate(database.owner_dsn)
     pool = Database(lambda: database.app_dsn)
     played: Any = chain
     yield Scene(sql_stage(pool), played, Anchors(pool), pool)

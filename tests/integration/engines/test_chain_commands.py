@@ -20,7 +20,6 @@ from sql.audit import Audit
 from sql.database import Database
 from sql.fsck import run_fsck
 from sql.halt import SeenHead
-from sql.migrate import migrate
 from sql.proofs import Proofs
 from sql.restoring import connected
 from supervisors.engines.anvil import ChainEndpoint
@@ -158,7 +157,6 @@ def place(
     place = Place(engine_loop, database, anvil, tmp_path)
     for name, value in place.settings().items():
         monkeypatch.setenv(name, value)
-    engine_loop.run(migrate(database.owner_dsn))
     engine_loop.run(place.fund())
     engine_loop.run(place.log(2))
     return place

@@ -9,7 +9,6 @@ import pytest
 from eth_account import Account
 
 from actors.anchor.policy import AnchorSettings
-from sql.migrate import migrate
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
@@ -61,7 +60,6 @@ class Scene:
 
 @pytest.fixture
 async def scene(anvil: ChainEndpoint, database: PostgresEndpoint) -> AsyncIterator[Scene]:
-    await migrate(database.owner_dsn)
     account: Any = Account.create()
     await rpc(anvil.url, "anvil_setBalance", account.address, hex(10**20))
     endpoint = ChainEndpoint(anvil.url, anvil.chain_id, account.key.hex())

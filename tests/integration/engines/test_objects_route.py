@@ -280,21 +280,6 @@ async def test_a_body_that_drips_ends(gateway: Gateway, monkeypatch: pytest.Monk
         assert answer.status == 408
 
 
-async def test_a_slow_body_that_keeps_the_pace_arrives(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(objects_route, "IDLE_SECONDS", 0.3)
-    leave = await gateway.objects.presign_put(fresh_key(), once=False, size=10 * 16_384)
-
-    async def slowly() -> AsyncIterator[bytes]:
-        for _ in range(10):
-            yield bytes(16_384)
-            await asyncio.sleep(0.1)
-
-    async with gateway.client.put(leave.url, headers=leave.headers, data=slowly()) as answer:
-        assert answer.status == 200
-
-
 async def test_a_large_object_does_not_pass_through_memory(gateway: Gateway) -> None:
     async def large() -> AsyncIterator[bytes]:
         for _ in range(64):

@@ -27,10 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def books(
-    engine_loop: LoopThread, databases: Databases, migrated_template: str
+    engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> Iterator[PostgresEndpoint]:
     """A database of the module's own."""
-    fresh = engine_loop.run(databases.take(migrated_template))
+    fresh = engine_loop.run(databases.take(database_template))
     yield fresh
     engine_loop.run(databases.drop(fresh))
 

@@ -114,11 +114,6 @@ async def node(anvil: ChainEndpoint) -> AsyncIterator[FaultyNode]:
         yield node
 
 
-@pytest.fixture(scope="session")
-def database_template(migrated_template: str) -> str:
-    return migrated_template
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(
     anvil: ChainEndpoint,

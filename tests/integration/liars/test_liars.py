@@ -7,6 +7,7 @@ here checkers say what they found. ``docs/VERIFICATION.md`` has the table of all
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,11 @@ import pytest
 
 from actors.verifier.actor import VerifierSettings
 from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult
-from rendertrust.receipt_check import verify_receipt
+from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode
 from sql.fsck import run_fsck
+from sql.nodes import Word
+from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import settings_for_tests
 from tests.readers import Person
@@ -27,6 +30,7 @@ from tests.until import until
 from tests.whole import Whole, whole
 
 CLASS, CONTENT, PROOF, WITHIN = "cpu/avx2/5.2", b"a picture", b"its evidence", 60.0
+HUGE, FLOOD = 1 << 20, 2_500  # bytes, as the farm allows; frames, more than a session takes
 EXACT = {"crops": [{"equal": True}], "finish": {"equal": True}}
 OFF = {"crops": [{"equal": False, "psnr": 35.0}], "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -127,6 +131,13 @@ class Farm:
         await objects.put(dispatch.evidence.key, proof)
 
 
+class Silent:
+    """A node that keeps what it is given."""
+
+    async def __call__(self, node: FakeNode, dispatch: JobDispatch) -> None:
+        """Say nothing."""
+
+
 def told(dispatch: JobDispatch, **given: Any) -> JobResult:
     named: dict[str, Any] = {"result_ref": dispatch.output and dispatch.output.key, **given}
     return JobResult(
@@ -153,6 +164,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         verifying=verifying,
         require_object=True,
         verified_types=frozenset({"render"}),
+        result_bytes_most=HUGE,
     )
     async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
         jane = Person(http, gateway.url)
@@ -184,6 +196,13 @@ async def test_an_honest_node_is_paid_for_what_another_owner_saw(farm: Farm) -> 
     assert work["measured"]["evidence"] == {"sha256": EVIDENCE.sha256, "size": len(PROOF)}
     assert await farm.earned() == 70_000
     await farm.sound()
+    eve = farm.operators["eve"]
+    [share] = (await eve.call("GET", "/operators/me/earnings"))[1]["earnings"]
+    path = share["receipt_path"].removeprefix("/api/v1")
+    status, seen = await eve.call("GET", path)
+    assert (status, seen["receipt"]) == (200, document["receipt"])
+    assert verify_receipt(seen).holds
+    assert (await farm.operators["olga"].call("GET", path))[0] == 404
 
 
 async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
@@ -260,6 +279,15 @@ async def another_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> N
     await node.send(honest(node, dispatch))
 
 
+async def a_huge_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    huge = bytes(HUGE + 1)
+    await farm.put(dispatch, huge)
+    sha256 = hashlib.sha256(huge).hexdigest()
+    await node.send(
+        node.signed(dispatch, told(dispatch, sha256=sha256, size=len(huge), evidence=EVIDENCE))
+    )
+
+
 async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     await farm.put(dispatch)
     other = node.signed(attrs.evolve(dispatch, unit=1), honest(node, dispatch))
@@ -292,7 +320,10 @@ LIES: dict[str, Lie] = {
     "other evidence": other_evidence,
     "a signature for other evidence": signed_for_other_evidence,
     "parts that never came": parts_that_never_came,
+    "a huge object": a_huge_object,
 }
+# An upload that broke is a failure, and says nothing of its node's honesty.
+NO_LIES = ("no object", "an empty object", "parts that never came")
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -301,8 +332,94 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
     await farm.liar(LIES[name])
     unit = await farm.blamed(await farm.place())
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
-    rows = await farm.owner.fetch("SELECT 1 FROM checks")
-    assert rows == []
+    rows = await farm.owner.fetch("SELECT verdict, verifier_id, said FROM checks WHERE attempt = 1")
+    found = [(row["verdict"], row["verifier_id"], bool(row["said"])) for row in rows]
+    assert found == ([] if name in NO_LIES else [("mismatch", None, True)])
+    await farm.sound()
+
+
+async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
+    """Its operator is told why; it gets no strangers' work; released it begins under suspicion."""
+    node = await farm.liar(wrong_hash)
+    for _ in range(STRIKES_MOST):
+        await farm.blamed(await farm.place())
+    eve = farm.operators["eve"]
+
+    async def quarantined() -> Any:
+        _, found = await eve.call("GET", f"/nodes/{node.node_id}")
+        return found if found["standing"] == "QUARANTINED" else None
+
+    found = await until(quarantined, within=WITHIN)
+    assert "3 of its results" in found["standing_reason"]
+    [known] = found["reputation"]
+    assert (known["mismatches"], known["strikes"], known["valid"]) == (3, 3, 0)
+    _, told_of = await eve.call("GET", f"/nodes/{node.node_id}/checks")
+    assert {one["verdict"] for one in told_of["checks"]} == {"mismatch"}
+    assert all("another SHA-256" in one["said"] for one in told_of["checks"])
+    asked = len([frame for frame in node.received if isinstance(frame, JobDispatch)])
+    job = await farm.place()
+    other = await farm.node("olga", Silent(), "render")
+    await other.next(JobDispatch, within=WITHIN)
+    assert (await farm.unit(job))["node_id"] == str(other.node_id)
+    assert asked == len([frame for frame in node.received if isinstance(frame, JobDispatch)])
+    nodes, row = farm.gateway.gateway.nodes, UUID(str(node.node_id))
+    somebody = await farm.owner.fetchval("SELECT id FROM users LIMIT 1")
+    said = Word(row, 1, "ACTIVE", "it was a broken disk", somebody)
+    assert await nodes.stand(said, None) is not None
+    [record] = await nodes.records([row])
+    assert (record.released, record.before, record.since) == (True, "mmm", "")
+    assert record.reputation.strikes == STRIKES_MOST - 1
+    await farm.sound()
+
+
+async def test_who_checked_is_paid_from_revenue(farm: Farm) -> None:
+    await farm.liar(delivers)
+    await farm.checker("olga", EXACT)
+    await farm.ends(await farm.place())
+    _, found = await farm.operators["olga"].call("GET", "/operators/me/earnings")
+    [share] = found["earnings"]
+    assert (share["work"], share["amount"], share["state"]) == ("check", "0.5000", "payable")
+    status, paid = await farm.operators["olga"].call(
+        "POST", "/operators/me/payouts", {"to": "credits"}
+    )
+    assert (status, paid["amount"]) == (200, "0.5000")
+    await farm.sound()
+
+
+async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the_receipt(
+    farm: Farm, tmp_path: Path
+) -> None:
+    """The node may write for as long as its address lasts; who fetches it sees that it did."""
+    placed: list[JobDispatch] = []
+
+    async def later(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+        placed.append(dispatch)
+        await delivers(farm, node, dispatch)
+
+    await farm.liar(later)
+    await farm.checker("olga", EXACT)
+    job = await farm.place()
+    unit = await farm.ends(job)
+    await farm.put(placed[0], b"another picture, and no evidence")
+    assert unit["sha256"] == SHA256
+    _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    assert document["receipt"]["work"]["object"] == SHA256
+    (tmp_path / "frame.zip").write_bytes(b"another picture, and no evidence")
+    assert not verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
+    (tmp_path / "frame.zip").write_bytes(CONTENT)
+    assert verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
+
+
+async def test_a_flood_ends_the_session_and_pays_nothing(farm: Farm) -> None:
+    async def floods(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+        for _ in range(FLOOD):
+            await node.send(honest(node, dispatch))
+
+    node = await farm.liar(floods)
+    job = await farm.place()
+    assert await node.closed(within=WITHIN) == 1008
+    assert await farm.earned() == 0
+    assert (await farm.unit(job))["charged"] == "0.0000"
     await farm.sound()
 
 

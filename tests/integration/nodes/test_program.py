@@ -41,6 +41,12 @@ async def test_an_owner_lists_drains_releases_and_revokes(
             told = await program.run("nodes", "revoke", node.node_id, "--yes")
             assert told.out == "box is REVOKED.\n"
             assert await node.closed(within=5) == 4001
+            told = await program.run("nodes", "history", node.node_id, "--json")
+            [connection] = told.document["connections"]
+            assert (connection["code"], connection["by_us"]) == (4001, True)
+            rows = (await program.run("nodes", "history", node.node_id)).out.splitlines()
+            assert rows[0].split("\t") == ["FROM", "UNTIL", "CODE", "WHY", "ADDRESS"]
+            assert "4001" in rows[1].split("\t")
             told = await program.run("nodes", "drain", node.node_id)
             assert told.code not in (0, exit_codes.USAGE)
             assert "REVOKED" in told.err

@@ -6,23 +6,11 @@ import aiohttp
 import pytest
 
 from sql.database import Database
-from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.contract import our_contract
-from tests.databases import execute, with_database
-from tests.engines import LoopThread
 from tests.face import Face, serving, settings_for_tests
 from tests.readers import Person
 from tests.whole import Whole
-
-
-@pytest.fixture(scope="session")
-def database_template(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> str:
-    """A database with the schema, to be copied."""
-    name = "with_schema"
-    engine_loop.run(execute(postgres_endpoint.owner_dsn, f"CREATE DATABASE {name}"))
-    engine_loop.run(migrate(with_database(postgres_endpoint.owner_dsn, name)))
-    return name
 
 
 @pytest.fixture

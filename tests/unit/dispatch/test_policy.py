@@ -234,6 +234,16 @@ def test_needs_are_met_by_as_much_or_more() -> None:
     assert kit_of("cuda/sm_89", None, None).device == "gpu"
 
 
+def test_memory_is_what_a_unit_gets_of_it() -> None:
+    """A node gives each slot its share; what a device of its own renders must fit into that too."""
+    assert kit_of("cpu/x86_64", None, 16 * GIB, slots=4).memory == 4 * GIB
+    assert kit_of("cpu/x86_64", None, 16 * GIB, 0, 1).memory == 16 * GIB
+    assert kit_of("cuda/sm_89", None, 64 * GIB, 8 * GIB, 2).memory == 4 * GIB
+    assert kit_of("cuda/sm_89", None, 4 * GIB, 8 * GIB).memory == 4 * GIB
+    assert kit_of("cuda/sm_89", None, 64 * GIB, 0).memory == 0
+    assert not kit_of("cuda/sm_89", None, 64 * GIB, 8 * GIB).has(Needs("gpu", memory=9 * GIB))
+
+
 CHANGES = ("health", "session", "release", "load", "types", "word", "hello")
 
 

@@ -7,7 +7,7 @@ import attrs
 
 from actors.scheduler.board import Board
 from actors.scheduler.demand import MINE, POOL
-from actors.scheduler.kit import NEEDS
+from actors.scheduler.kit import NEEDS, Kit
 from actors.scheduler.messages import Waiting
 from actors.scheduler.node import BACKLOG
 from actors.scheduler.reasons import Reasons
@@ -89,6 +89,19 @@ def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> Non
     board.index.node(OTHER).owner = row.user
     board.index.changed(board.index.node(OTHER))
     assert waiting_of(board, JOB, 0) == Waiting(closed=1, unable=1)
+
+
+def test_who_gives_too_little_memory_is_told_apart() -> None:
+    board = waiting_board(NODE, OTHER)
+    kept = {NEEDS: {"device": "cpu", "memory": 8 << 30}}
+    board.reconcile([attrs.evolve(open_unit(), params=kept)], EPOCH)
+    small = board.index.node(NODE)
+    small.kit = Kit("cpu", (5, 2), 4 << 30)
+    board.index.changed(small)
+    found = waiting_of(board, JOB, 0)
+    assert found == Waiting(small=1, unable=1)
+    assert found is not None
+    assert found.known == 2
 
 
 def test_figures_are_counted_once_in_a_second() -> None:

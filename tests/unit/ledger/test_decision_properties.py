@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -35,6 +36,8 @@ from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import act, dispatch, fresh_id, grant
 from tests.twins.store import StoreTwin
+
+pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
 T = TypeVar("T")
 AMOUNTS = st.integers(1, 300)

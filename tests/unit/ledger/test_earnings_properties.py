@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -38,6 +39,8 @@ from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import fresh_id
 from tests.twins.store import StoreTwin
+
+pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
 T = TypeVar("T")
 PRICES, OPERATORS = st.integers(2, 300), st.sampled_from([None, 0, 1])

@@ -3,6 +3,7 @@
 import asyncio
 from typing import get_args
 
+import pytest
 from hypothesis import settings
 
 from actors.ledger.messages import Effect, Posting
@@ -10,6 +11,8 @@ from tests.integration.conformance import purchases, stage
 from tests.integration.conformance.conftest import twin_stage
 from tests.unit.ledger import delivering, everyday, everything
 from tests.unit.ledger.delivering import Delivering
+
+pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
 
 class OverTheTwin(Delivering):

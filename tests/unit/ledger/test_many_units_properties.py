@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,8 @@ from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
+
+pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
 RICH = 100_000
 PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=6)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -33,6 +34,8 @@ from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import dispatch, fresh_id, grant
 from tests.twins.store import StoreTwin
+
+pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
 T = TypeVar("T")
 USERS = range(2)

@@ -1,11 +1,14 @@
 """How often the hub reads what somebody has open."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from web.console.hub import RESTS, SHARE, Watched
-from web.console.registry import Page
+from web.console.live import LiveDoor, Stream
+from web.console.registry import Page, Pages
 
 PAGE = Page("/console", "Overview", "overview.html", None, every=5.0, rest=0.5)  # type: ignore[arg-type]
 
@@ -35,3 +38,14 @@ def test_who_comes_waits_for_no_other_view() -> None:
     watcher: Any = None
     watched.join(watcher)
     assert watched.is_due(100.0 + 0.004 * RESTS + 0.01)
+
+
+async def test_who_left_before_anything_was_sent_is_no_error() -> None:
+    """aiohttp-sse asserts that somebody is there."""
+    request = make_mocked_request("GET", "/console/live?of=/console")
+    request.protocol.transport = None
+    gateway: Any = None
+    claims: Any = None
+    door = LiveDoor(gateway, Pages())
+    answer = await door.stream(request, claims, Stream(asyncio.Event()))
+    assert not answer.prepared

@@ -53,7 +53,7 @@ FIGURES = st.builds(
     Waiting,
     **{
         name: st.integers(0, 3)
-        for name in ("ready", "full", "resting", "barred", "closed", "away", "unable")
+        for name in ("ready", "full", "resting", "barred", "closed", "away", "unable", "small")
     },
     not_before=st.none() | st.just(NOW),
     reachable=st.none() | st.booleans(),
@@ -78,4 +78,9 @@ def test_what_keeps_nodes_is_counted_in_words() -> None:
     said = reason(job(), unit(), Waiting(away=1, closed=2, unable=1))
     assert said.words == (
         "No node can do it now: 1 is not connected, 2 are not in its pool, 1 lacks what it needs."
+    )
+    said = reason(job(), unit(), Waiting(small=3))
+    assert (said.code, said.words) == (
+        "nobody",
+        "No node can do it now: 3 give too little memory for it.",
     )

@@ -133,7 +133,7 @@ async def _own(view: View[Any]) -> Organisation | None:
 @pages.action("/organisations", form=NewOrganisation)
 async def found(view: View[NewOrganisation]) -> Go | Problem:
     """Found one."""
-    gateway, name = view.gateway, view.query.name.strip()
+    gateway, name = view.gateway, view.query.name
     new = gateway.random.uuid()
     act = await _act(view, "organisation.found", f"organisation:{new}", name)
     if act is None:

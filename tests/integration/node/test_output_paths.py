@@ -1,0 +1,47 @@
+"""The extension's names of frames are those that Blender itself would give."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.render
+ROOT = Path(__file__).resolve().parents[3]
+PATHS = (
+    "//out/",
+    "//out/shot_",
+    "//out/shot",
+    "//shot_##",
+    "//out/a.b_###_v2",
+    "/tmp/x/####",
+    "//a#b##",
+)
+PROGRAM = """
+import bpy, json, sys
+from pathlib import Path
+root, *paths = sys.argv[1:]
+sys.path.insert(0, root)
+from extension.scene import out_of
+from rendertrust.client.frames import named
+scene, told = bpy.context.scene, []
+for path in paths:
+    for suffix in ("", ".png"):
+        for frame in (7, -3, 12345):
+            scene.render.filepath = path + (suffix if not path.endswith("/") else "")
+            out = out_of(scene)
+            ours = Path(out.path, named(out.stem, frame) + scene.render.file_extension)
+            told.append((str(ours), str(Path(scene.render.frame_path(frame=frame)))))
+print(json.dumps(told))
+"""
+
+
+def test_each_output_path_gives_the_names_that_blender_gives() -> None:
+    command = [sys.executable, "-c", PROGRAM, str(ROOT), *PATHS]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    told = json.loads(ran.stdout.splitlines()[-1])
+    assert len(told) == 6 * len(PATHS)
+    for ours, blenders in told:
+        assert ours == blenders
