@@ -99,7 +99,7 @@ def not_looked(found: "Preflight") -> str:
     """Why nothing is known."""
     if found.status == "FAILED":
         return f"No node could look into the scene: {wording.harmless(found.error or '')}"
-    why = "" if found.waiting is None else f": {wording.harmless(found.waiting.words)}"
+    why = "" if found.waiting is None else f": {wording.harmless(found.waiting.words).rstrip('.')}"
     return f"No node has looked into the scene{why}"
 
 

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
-import attrs
 import pytest
 
 from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
@@ -131,15 +130,12 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
     await filled(stage, 300)
     mark, found = await first_mark(stage), list[str]()
     await owner.execute("DELETE FROM entries WHERE entry_id IN (5, 270, 590)")
-    for _ in range(3):
+    for walked in (256, 512, 600, 0, 256):
         increment = await stage.store.audit_since(mark)
         mark = increment.mark
-        found += [finding.subject for finding in increment.findings]
-    assert found == ["entry 5", "entry 270", "entry 590"]
-    assert mark.walked == mark.leaves == 600
-    again = [(await stage.store.audit_since(attrs.evolve(mark, walked=at))) for at in (600, 0)]
-    assert [one.mark.walked for one in again] == [0, 256]
-    assert [[f.subject for f in one.findings] for one in again] == [[], ["entry 5"]]
+        assert mark.walked == walked
+        found += [one.subject for one in increment.findings if one.invariant == "I7"]
+    assert found == ["entry 5", "entry 270", "entry 590", "entry 5"]
 
 
 # ── marks ────────────────────────────────────────────────────────────────────────────────────────

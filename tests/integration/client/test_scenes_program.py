@@ -1,0 +1,106 @@
+"""``rendertrust uploads``, and scenes that a node looks into before they are submitted."""
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from rendertrust.cli import exit_codes
+from tests.integration.client.conftest import Program
+from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
+
+UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
+JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
+LOOK = "POST /api/v1/jobs/preflight"
+KEPT = {
+    "id": UPLOAD,
+    "filename": "scene.blend",
+    "size": 1_400_000,
+    "sha256": "00" * 32,
+    "created_at": NOW,
+    "expires_at": NOW,
+    "jobs": 2,
+}
+LOOKED: dict[str, Any] = {
+    "status": "DONE",
+    "job_id": JOB,
+    "waiting": None,
+    "error": None,
+    "nodes": 2,
+    "stops": True,
+    "findings": [
+        {
+            "code": "no_camera",
+            "level": "error",
+            "message": "the scene has no active camera",
+            "setting": "Scene Properties > Scene > Camera",
+            "object": "Object '\x1b[31mCamera'",
+            "path": None,
+        }
+    ],
+    "scene": None,
+    "estimate": {
+        "frames": 48,
+        "least": 1200.0,
+        "likely": 1640.5,
+        "most": 2340.0,
+        "slots": 2,
+        "elapsed": 820.3,
+        "how": "Small pieces were rendered.",
+    },
+    "not_estimated": None,
+}
+
+
+def says(body: dict[str, Any], status: int = 200) -> Answer:
+    return lambda _: web.json_response(body, status=status)
+
+
+async def test_uploads_are_listed_with_who_needs_them(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    page = {"uploads": [KEPT], "count": 1, "used": 1_400_000, "quota": 10**11}
+    gateway.script("GET /api/v1/uploads", says(page))
+    told = await program.run("uploads", "list")
+    assert told.code == 0, told
+    assert f"{UPLOAD}\t1400000\tscene.blend\t{NOW}\t{NOW}\t2" in told.out
+    assert "1.4 MB of 100.0 GB are used." in told.err
+
+
+async def test_an_upload_that_is_needed_stays(program: Program, gateway: GatewayDouble) -> None:
+    await program.log_in()
+    path = f"DELETE /api/v1/uploads/{UPLOAD}"
+    gateway.script(path, refuse(409, "An open job or a dispute needs it"))
+    gateway.script(path, says({"message": "The upload was removed"}))
+    told = await program.run("uploads", "delete", UPLOAD)
+    assert told.code == exit_codes.FAILURE
+    assert f"{UPLOAD} stays: an open job or a dispute needs it" in told.err
+    told = await program.run("uploads", "delete", UPLOAD)
+    assert (told.code, told.out) == (0, f"Deleted {UPLOAD}.\n")
+
+
+async def test_an_estimate_is_said_before_a_job_is_submitted(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(LOOK, says(LOOKED))
+    told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
+    assert told.code == 0, told
+    assert "About 27 min 20 s of one node for 48 frames (20 min to 39 min)" in told.err
+    assert "13 min 40 s if all 2 slots that are there help." in told.err
+    assert "Scene Properties > Scene > Camera" in told.err
+    assert "\x1b" not in told.err, "what a node says steers no terminal"
+    assert gateway.bodies[-1]["as_is"] is True
+
+
+async def test_without_a_node_to_look_it_goes_on_and_says_so(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    waiting = {"code": "no_node", "words": "No node that does it was ever connected."}
+    nobody = {**LOOKED, "status": "PENDING", "stops": False, "findings": [], "estimate": None}
+    gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
+    told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
+    assert told.code == 0, told
+    assert "No node that does it was ever connected; it goes on without." in told.err
