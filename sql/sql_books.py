@@ -242,7 +242,7 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     moved = [unit for unit in new if not is_untouched(unit)]
     names = ("job_id", "number", *_UNIT_NEW, "missing")
     yield "books_units_queue", columns_of(waiting, *names)
-    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *_UNIT_UPDATED)
+    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *_UNIT_UPDATED, *_UNIT_COPIED)
     yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED, *_UNIT_COPIED)
 
 

@@ -1,4 +1,4 @@
--- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by id. What is written
+-- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by its key. What is written
 -- goes as one statement made of those below: sql/together.py.
 
 -- name: books_accounts_make
@@ -43,23 +43,28 @@ WITH posted AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT t FROM transfers t
                         WHERE t.subject = k.subject AND t.kind = k.kind
                           AND t.reference = k.reference LIMIT 1) x
+), held AS MATERIALIZED (
+    SELECT n.reference FROM (
+        SELECT unnest($1::text[])
+        UNION SELECT 'job:' || w.job_id || ':' || w.number FROM units w
+              WHERE w.job_id = ANY($2::uuid[])) n (reference)
+    ORDER BY n.reference
+), wanted AS MATERIALIZED (
+    SELECT n.job_id, n.number FROM (
+        SELECT * FROM unnest($4::uuid[], $5::integer[])
+        UNION SELECT k.job_id, x.feeds FROM unnest($4::uuid[], $5::integer[]) AS k (job_id, number)
+              CROSS JOIN LATERAL (SELECT f.feeds FROM units f
+                                  WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
+              WHERE x.feeds IS NOT NULL
+        UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($2::uuid[])) n (job_id, number)
+    ORDER BY n.job_id, n.number
 )
-SELECT ARRAY(SELECT h FROM holds h
-             WHERE h.reference IN (
-                 SELECT unnest($1::text[])
-                 UNION SELECT 'job:' || u.job_id || ':' || u.number FROM units u
-                       WHERE u.job_id = ANY($2::uuid[]))
-             ORDER BY h.id FOR UPDATE OF h) AS holds,
+SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
+                 SELECT h FROM holds h WHERE h.reference = held.reference FOR UPDATE) x) AS holds,
        ARRAY(SELECT j FROM jobs j WHERE j.id = ANY($3::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
-       ARRAY(SELECT u FROM units u
-             WHERE (u.job_id, u.number) IN (
-                 SELECT * FROM unnest($4::uuid[], $5::integer[])
-                 UNION SELECT f.job_id, f.feeds
-                       FROM unnest($4::uuid[], $5::integer[]) AS k (job_id, number)
-                       JOIN units f ON f.job_id = k.job_id AND f.number = k.number
-                       WHERE f.feeds IS NOT NULL
-                 UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($2::uuid[]))
-             ORDER BY u.job_id, u.number FOR UPDATE OF u) AS units,
+       ARRAY(SELECT x.u FROM wanted CROSS JOIN LATERAL (
+                 SELECT u FROM units u
+                 WHERE u.job_id = wanted.job_id AND u.number = wanted.number FOR UPDATE) x) AS units,
        ARRAY(SELECT i FROM unnest($6::uuid[], $7::text[]) AS k (user_id, key)
              JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key) AS keys,
        ARRAY(SELECT nextval('transfers_id_seq') FROM generate_series(1, $8::integer)) AS transfers,
@@ -141,18 +146,22 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], 
 -- New units that have come further within their first batch.
 INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at, lease_until,
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
-                   error_class, error_message, started_at, ended_at, missing)
+                   error_class, error_message, started_at, ended_at, missing, copy_attempt,
+                   copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until)
 SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
        lease_until, not_before, failures, avoid::uuid[], result_key, result_sha256, result_size,
-       verified, error_class, error_message, started_at, ended_at, missing
+       verified, error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
+       copy_assigned_at, copy_started_at, copy_lease_until
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
             $7::integer[], $8::text[], $9::integer[], $10::uuid[], $11::timestamptz[],
             $12::timestamptz[], $13::timestamptz[], $14::integer[], $15::text[], $16::text[],
             $17::bytea[], $18::bigint[], $19::boolean[], $20::text[], $21::text[],
-            $22::timestamptz[], $23::timestamptz[], $24::integer[])
+            $22::timestamptz[], $23::timestamptz[], $24::integer[], $25::integer[], $26::uuid[],
+            $27::timestamptz[], $28::timestamptz[], $29::timestamptz[])
      AS n (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
            lease_until, not_before, failures, avoid, result_key, result_sha256, result_size, verified,
-           error_class, error_message, started_at, ended_at, missing);
+           error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
+           copy_assigned_at, copy_started_at, copy_lease_until);
 
 -- name: books_units_update
 -- What changes of a unit.
