@@ -30,8 +30,8 @@ from supervisors.supervisor import Supervisor
 
 WRITTEN = """
 WITH someone AS (
-    INSERT INTO users (id, email, name, password_hash, role, is_active, created_at, updated_at)
-    VALUES ($1, $1::text || '@example.org', 'Bench', 'none', 'CREATOR', true, now(), now())
+    INSERT INTO users (id, email, name, password_hash)
+    VALUES ($1, $1::uuid::text || '@example.org', 'Bench', 'none')
 ), places AS (
     INSERT INTO endpoints (id, user_id, url, types, secret, created_at)
     SELECT gen_random_uuid(), $1, $2, ARRAY['job.*'], $3, now() FROM generate_series(1, $4::integer)
