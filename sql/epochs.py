@@ -135,7 +135,7 @@ async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
         place, hashes = tile.place, [tile.hashes]
         values = [place.level], [place.index], [tile.root], hashes
         await connection.execute(QUERIES["log_tiles_insert"], *values)
-    end = [edge.size], [edge.root()], [head["covered"]]
+    end = [edge.size], [edge.root()], [head["covered"]], [0]
     await connection.execute(QUERIES["log_head_write"], *end)
 
 

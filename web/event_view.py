@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
+from rendertrust.paths import thumbnail_path
 from sql.events import EventRow
 from web.amounts import Credits
 
@@ -51,5 +52,5 @@ def shown(job: UUID, row: EventRow) -> Event:
         error_class=row.error_class,
         error=row.error,
         frame=row.frame,
-        thumbnail=None if row.frame is None else f"/api/v1/jobs/{job}/preview?frame={row.frame}",
+        thumbnail=thumbnail_path(job, row.frame),
     )

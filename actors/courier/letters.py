@@ -4,6 +4,7 @@ import orjson
 
 from actors.ports.webhooks import Letter
 from rendertrust import money, webhooks
+from rendertrust.paths import thumbnail_path
 from sql.deliveries import Due
 from sql.events import EventRow
 
@@ -32,4 +33,6 @@ def told(due: Due, event: EventRow) -> dict[str, object]:
         "amount": None if event.amount is None else money.render(event.amount),
         "error_class": event.error_class,
         "error": event.error,
+        "frame": event.frame,
+        "thumbnail": thumbnail_path(due.job, event.frame),
     }

@@ -359,8 +359,8 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     assert {one["verdict"] for one in told_of["checks"]} == {"mismatch"}
     assert all("another SHA-256" in one["said"] for one in told_of["checks"])
     asked = len([frame for frame in node.received if isinstance(frame, JobDispatch)])
-    job = await farm.place()
     other = await farm.node("olga", Silent(), "render")
+    job = await farm.place()
     await other.next(JobDispatch, within=WITHIN)
     assert (await farm.unit(job))["node_id"] == str(other.node_id)
     assert asked == len([frame for frame in node.received if isinstance(frame, JobDispatch)])
@@ -405,7 +405,7 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
     await farm.put(placed[0], b"another picture, and no evidence")
     assert unit["sha256"] == SHA256
     _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
-    assert document["receipt"]["work"]["object"] == SHA256
+    assert document["receipt"]["work"]["object"]["sha256"] == SHA256
     (tmp_path / "frame.zip").write_bytes(b"another picture, and no evidence")
     assert not verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
     (tmp_path / "frame.zip").write_bytes(CONTENT)

@@ -197,6 +197,7 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(face: Fac
         "available": "100.0000",
         "enough": True,
         "max_credits": "20.0000",
+        "preflight": None,
     }
     assert await held(face, user) == "0.0000"
     assert (await call(face, user, "GET", ""))[1]["count"] == 0

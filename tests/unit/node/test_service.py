@@ -18,6 +18,7 @@ GIVEN = {
     "threads": None,
     "cores": 4,
     "ram": 8 << 30,
+    "vram": None,
     "cache": 20 << 30,
     "hours": Hours(20 * 60, 8 * 60),
     "idle_only": False,

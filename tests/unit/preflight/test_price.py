@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.preflight.price import (
+    SIDE_LEAST,
     Probe,
     Probed,
     crops,
@@ -82,8 +83,8 @@ def test_crops_lie_in_the_frame_and_are_small(width: int, height: int, count: in
     assert len(found) == count
     for tile in found:
         assert fault_in([tile], width, height) in (None, "the tiles leave pixels out")
-        assert tile.width <= max(4, 0.11 * width)
-        assert tile.height <= max(4, 0.11 * height)
+        assert tile.width <= max(SIDE_LEAST, 0.11 * width)
+        assert tile.height <= max(SIDE_LEAST, 0.11 * height)
 
 
 @given(SECONDS, st.lists(SECONDS, min_size=1, max_size=4), st.integers(1, 65_536))
