@@ -405,7 +405,7 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
     await farm.put(placed[0], b"another picture, and no evidence")
     assert unit["sha256"] == SHA256
     _, document = await farm.jane.call("GET", f"/jobs/{job}/receipt")
-    assert document["receipt"]["work"]["object"] == SHA256
+    assert document["receipt"]["work"]["object"]["sha256"] == SHA256
     (tmp_path / "frame.zip").write_bytes(b"another picture, and no evidence")
     assert not verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
     (tmp_path / "frame.zip").write_bytes(CONTENT)
