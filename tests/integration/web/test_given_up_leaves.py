@@ -1,5 +1,6 @@
 """Entries whose leaves a reopening gave up: who asks for one is told that there may be no proof."""
 
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -8,11 +9,12 @@ from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_anchors import verified
-from tests.integration.web.test_halts import begin_epoch, halted, run_ahead
+from tests.integration.web.test_halts import begin_epoch, deduct, halted, run_ahead
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
 from tests.readers import Person
 from tests.twins.chain import ChainTwin
+from tests.until import until
 from tests.whole import Whole
 
 ABSENT = "Entry not found"
@@ -54,8 +56,12 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
     await run_ahead(chain, 50)
     await halted(jane)
     await begin_epoch(gateway, chain)
-    entry = await jane.deduct()
-    number = entry["entry_id"]
+
+    async def goes_on() -> Any:
+        status, found = await deduct(jane, "after the epoch began")
+        return found if status == 200 else None
+
+    number = (await until(goes_on))["entry_id"]
     assert (await jane.call("GET", f"/ledger/{number}/proof"))[0] == 200
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
