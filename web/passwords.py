@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 THREADS = 2
 WAITING_MAX = 64
-NICENESS = 10
+NICENESS = 10  # below the loop's thread
 
 
 class Overloaded(Exception):
@@ -30,7 +30,8 @@ def hasher() -> PasswordHasher:
 def yield_to_the_loop() -> None:
     """Let the loop's thread go first where there are fewer cores than threads that want one."""
     if sys.platform == "linux":  # there priorities are of threads: elsewhere of the process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 class Passwords:

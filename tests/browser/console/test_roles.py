@@ -7,14 +7,18 @@ from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
 
 MENUS = {
-    "jane": ["Overview", "Jobs", "Fleet", "Credits", "Ledger", "Webhooks"],
-    "otto": ["Overview", "Jobs", "Fleet", "Credits", "Ledger", "Webhooks"],
+    "jane": ["Overview", "Jobs", "Fleet", "Credits", "Ledger", "Organisations", "Webhooks"],
+    "otto": [
+        *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Organisations", "Webhooks"),
+    ],
     "ann": [
-        *("Overview", "Jobs", "Fleet", "Actors", "Credits", "Ledger", "Users", "Webhooks"),
+        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Credits", "Ledger"),
+        *("Users", "Organisations", "Webhooks"),
         *("Dead letters", "System", "Settings"),
     ],
     "rita": [
-        *("Overview", "Jobs", "Fleet", "Actors", "Ledger", "Users", "Webhooks"),
+        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Ledger"),
+        *("Users", "Organisations", "Webhooks"),
         *("Dead letters", "System", "Settings"),
     ],
 }
