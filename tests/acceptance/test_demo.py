@@ -35,6 +35,7 @@ async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
     return await checkout.rendertrust("demo", "--exit", "--data", str(data))
 
 
+@pytest.mark.timeout(900)  # each sets a checkout up and renders; others run beside
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
     """One of them out of a checkout in a home that is closed to others."""
     closed = at_home(home)
@@ -83,6 +84,7 @@ def check_film(folder: Path) -> None:
     assert length / scale == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.timeout(900)
 async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     tmp_path: Path,
 ) -> None:

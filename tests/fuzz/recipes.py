@@ -231,6 +231,12 @@ def distrust(stage: Stage) -> Good:
     return Good({"user_id": person["user"]["id"]}, token=token)
 
 
+def preflight(stage: Stage) -> Good:
+    upload = stage.upload()
+    stage.post(f"/uploads/{upload['id']}/complete", {"parts": []}, stage.user)
+    return Good(body={"payload_ref": upload["payload_ref"]})
+
+
 def remove_upload(stage: Stage) -> Good:
     return Good({"upload_id": stage.upload()["id"]})
 
@@ -240,8 +246,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Only who has Stripe's secret succeeds there.
-SIGNED = frozenset({"POST /api/v1/webhooks/stripe"})
+# Only who has Stripe's secret succeeds there; and only where results are checked is there evidence.
+UNMET = frozenset(
+    {
+        "POST /api/v1/webhooks/stripe",
+        "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
+    }
+)
 RECIPES: Mapping[str, Recipe] = {
     "auth_register": lambda stage: Good(body=stage.person()),
     "auth_login": login,
@@ -278,6 +289,9 @@ RECIPES: Mapping[str, Recipe] = {
     "control_stop": waiting,
     "control_change": lambda stage: attrs.evolve(waiting(stage), body={"priority": "high"}),
     "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
+    "preflights_preflight": preflight,
+    "thumbnails_preview": lambda stage: Good({"job_id": stage.finished(EARNING)}, query={}),
+    "evidence_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
     "receipts_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
     "receipts_of_job": lambda stage: Good({"job_id": stage.finished(EARNING)}),
     "storage_remove": remove_upload,

@@ -144,7 +144,8 @@ class Run:
             case.headers.clear()
             case.body = case.body if made.body is None else made.body
             case.query = case.query if made.query is None else made.query
-        headers = self._headers(tally.audience, made, chance)
+        stranger = not good and chance.randrange(STRANGER_OF) == 0
+        headers = self._headers(tally.audience, made, chance, stranger=stranger)
         answer = case.call(base_url=self._url, session=self._http, headers=headers, timeout=30)
         tally.statuses[answer.status_code] += 1
         try:
@@ -174,9 +175,12 @@ class Run:
         self._contract.check(Heard(case.method, path, answer.status_code, headers, body))
         case.validate_response(answer, checks=CHECKS)
 
-    def _headers(self, audience: str, good: Good, chance: random.Random) -> dict[str, str]:
-        """Now and then somebody without a token, or with none of ours, asks."""
-        stranger = chance.randrange(STRANGER_OF) == 0
+    def _headers(
+        self, audience: str, good: Good, chance: random.Random, *, stranger: bool
+    ) -> dict[str, str]:
+        """Now and then somebody without a token, or with none of ours, asks; never for what is to
+        succeed.
+        """
         token = good.token or self._stage.tokens.get(audience)
         if token is None:
             return {}

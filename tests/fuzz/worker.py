@@ -1,14 +1,17 @@
 """A node that does its work at once, so that there is always one with room."""
 
 import asyncio
+import base64
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 
-from rendertrust.testing import FakeNode, fails
+from rendertrust.protocol import JobDispatch, Preview
+from rendertrust.testing import FakeNode, completes, fails
 from tests.acceptance.people import Creator, faithful_node
 
 READY_SECONDS = 30.0
@@ -54,13 +57,21 @@ def working_node(url: str) -> Generator[str]:
         loop.close()
 
 
+async def shows(node: FakeNode, dispatch: JobDispatch) -> None:
+    """A small picture first, and then the work."""
+    named: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
+    data = base64.b64encode(b"\xff\xd8\xff\xe0 a small picture").decode()
+    await node.send(Preview(**named, attempt=dispatch.attempt, frame=1, data=data))
+    await completes()(node, dispatch)
+
+
 @asynccontextmanager
 async def earning_node(http: aiohttp.ClientSession, url: str) -> AsyncGenerator[str]:
     """A node of somebody's, who earns by what it does; his token."""
     person = Creator(http, url, f"fuzz-{uuid4().hex[:8]}@example.org")
     await person.register()
     async with (
-        FakeNode(url, capabilities=(EARNING,), user_token=person.token),
+        FakeNode(url, capabilities=(EARNING,), user_token=person.token, behave=shows),
         FakeNode(url, capabilities=(FAILING,), behave=fails(failure="scene")),
     ):
         yield person.token

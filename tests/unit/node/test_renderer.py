@@ -19,6 +19,7 @@ def _missing(_: str) -> None:
 
 def test_module_is_preferred_and_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", _found)
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)  # another test may have wanted it
     found = renderer.find()
     assert found is not None
     assert found.kind == "bpy"
