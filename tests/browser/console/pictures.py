@@ -59,15 +59,15 @@ INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, shar
                     window_seconds, opened_at, state, verdict, said, verifier_id, decided_at)
 SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE 0 END), n.id,
        'linux-x86_64-avx2', true, 70, 60, u.ended_at, 'DECIDED',
-       CASE WHEN u.state = 'FAILED' THEN 'mismatch' WHEN place % 7 = 3 THEN 'unchecked'
-            WHEN place % 5 = 2 THEN 'match' ELSE 'exact' END,
+       CASE WHEN u.state = 'FAILED' THEN 'mismatch' WHEN nth % 7 = 3 THEN 'unchecked'
+            WHEN nth % 5 = 2 THEN 'match' ELSE 'exact' END,
        CASE WHEN u.state = 'FAILED' THEN 'crop 2 differs by 33.6 dB: another frame'
-            WHEN place % 7 <> 3 AND place % 5 = 2 THEN 'crop 1 differs by 71.8 dB' ELSE '' END,
+            WHEN nth % 7 <> 3 AND nth % 5 = 2 THEN 'crop 1 differs by 71.8 dB' ELSE '' END,
        (SELECT v.id FROM nodes v WHERE v.id <> n.id ORDER BY v.name LIMIT 1),
        u.ended_at + interval '4 seconds'
-FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS place FROM units u
+FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS nth FROM units u
       WHERE u.ended_at IS NOT NULL AND u.node_id IS NOT NULL) u
-JOIN nodes n ON n.id = u.node_id WHERE place <= 40
+JOIN nodes n ON n.id = u.node_id WHERE nth <= 40
 """
 HOOK = "https://hooks.okafor.example/rendertrust"
 ABOUT = {

@@ -90,7 +90,8 @@ async def test_a_receipt_is_fetched_by_who_owns_the_job_alone(
     assert there not in (await jane.get(f"/console/jobs/{job}"))[1]
     assert (await jane.get(there))[0] == 404
     await execute(database.owner_dsn, RECEIPT.format(job=job))
-    assert there in (await jane.get(f"/console/jobs/{job}"))[1]
+    link = f'<a href="{there}" download="receipt-{str(job)[:8]}.json">Receipt</a>'
+    assert link in (await jane.get(f"/console/jobs/{job}"))[1]
     answer = await jane.ask("GET", there)
     found = await answer.json()
     assert answer.status == 200
