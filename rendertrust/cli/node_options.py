@@ -84,6 +84,11 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
     ),
     click.option("--cache", type=Size(CACHE_LEAST), default="10G", show_default=True),
     click.option("--hours", type=HoursOfDay(), help="Work from when to when, like 20-8."),
+    click.option(
+        "--nice",
+        type=click.IntRange(0, 19),
+        help="How far the work stands back for other programs; else 10.",
+    ),
     click.option("--idle-only", is_flag=True, help="Work while nobody else uses this machine."),
     click.option(
         "--finish",
@@ -112,13 +117,16 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def settings_of(given: dict[str, Any]) -> "Settings":
     """The settings that such options mean. UsageError: they contradict each other."""
     from rendertrust.node import quiet
-    from rendertrust.node.settings import Settings
+    from rendertrust.node.settings import NICENESS, Settings
 
     slots, ram = given["slots"], given["ram"]
     if ram is not None and ram // slots < MEMORY_LEAST:
         raise click.UsageError(f"--ram: each of {slots} slots needs 2G at least")
     if given["idle_only"] and quiet.now() is None:
         raise click.UsageError("--idle-only: this system does not say whether it is idle")
+    if given["idle_only"] and given["nice"] == 0:
+        detail = "would take the node's own work for somebody else's; say --nice 1 at least"
+        raise click.UsageError(f"--idle-only: with --nice 0 it {detail}")
     port = given["health_port"]
     return Settings(
         slots=slots,
@@ -128,6 +136,7 @@ def settings_of(given: dict[str, Any]) -> "Settings":
         vram_bytes=given["vram"],
         cache_bytes_max=given["cache"],
         hours=given["hours"],
+        nice=NICENESS if given["nice"] is None else given["nice"],
         idle_only=given["idle_only"],
         finish_seconds=float(given["finish"]),
         health_port=None if port < 0 else port,
@@ -145,6 +154,7 @@ def words_of(settings: "Settings", state: Path | None) -> list[str]:
         "--vram": plain["vram_bytes"],
         "--cache": plain["cache_bytes_max"],
         "--hours": plain["hours"],
+        "--nice": plain["nice"],
         "--finish": int(settings.finish_seconds) or None,
         "--health-port": -1 if settings.health_port is None else settings.health_port,
         "--state": None if state is None else state.absolute(),

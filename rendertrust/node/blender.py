@@ -18,7 +18,6 @@ TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # below this Blender does not start
-NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("inside")
 
@@ -34,12 +33,14 @@ class NoBlender:
 class Blender:
     """A Blender that was tried out. ``version`` like ``5.2.3``, ``build`` is its commit.
 
-    ``memory_bytes`` is what an order may take; None: all that the machine has.
+    ``memory_bytes`` is what an order may take; None: all that the machine has. ``nice`` is how far
+    it stands back for other programs, 0 to 19.
     """
 
     renderer: renderer.Renderer
     box: sandbox.Sandbox | sandbox.Bare
     memory_bytes: int | None = None
+    nice: int = 0
     version: str = ""
     build: str = ""
 
@@ -55,7 +56,7 @@ class Blender:
     ) -> Ending:
         """Run one order in the work folder; paths of files in it are below ``in``."""
         view = self.box.view(folder, WORKER)
-        full = dict(order) | {"out": view.out, "nice": NICENESS, "threads": threads}
+        full = dict(order) | {"out": view.out, "nice": self.nice, "threads": threads}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
         full |= _placed(order, view.inputs)
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())

@@ -1,11 +1,14 @@
 """What an operator may set about the agent, and the times it keeps."""
 
+from typing import Final
+
 import attrs
 
 from rendertrust.node import machine
 from rendertrust.node.hours import Hours
 
-GIB = 2**30
+GIB: Final = 2**30
+NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
 
 
 @attrs.frozen(kw_only=True)
@@ -15,8 +18,9 @@ class Settings:
     ``threads`` are per slot; None shares ``cores`` (None: all of them) evenly. ``ram_bytes`` is for
     all slots together; None: all there is. ``vram_bytes`` likewise, of the devices that render;
     None: nothing of them is given. ``health_port`` None turns the health page off, 0 takes
-    a free port. When stopped, what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``:
-    the owner of the machine accepted that scenes render without one, where there is none.
+    a free port. ``nice``: how far the work stands back for other programs, 0 to 19. When stopped,
+    what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``: the owner of the machine
+    accepted that scenes render without one, where there is none.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
@@ -25,6 +29,7 @@ class Settings:
     ram_bytes: int | None = None
     vram_bytes: int | None = None
     hours: Hours | None = None
+    nice: int = attrs.field(default=NICENESS, validator=attrs.validators.in_(range(20)))
     idle_only: bool = False
     idle_share: float = 0.25
     idle_looks: int = 12

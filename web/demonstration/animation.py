@@ -16,6 +16,7 @@ FOLDER: Final = "animation"  # beside the picture, which is the first frame, too
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
+NICE: Final = "1"  # somebody waits for it; but the gateway is on the same machine
 AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
 
@@ -30,7 +31,8 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to take work, or again."""
-        await self.child.start("node", "run", "--health-port", "-1", settings=self.settings)
+        words = ("--health-port", "-1", "--nice", NICE)
+        await self.child.start("node", "run", *words, settings=self.settings)
 
 
 @attrs.frozen

@@ -62,12 +62,13 @@ async def offer(folder: StateFolder, settings: Settings) -> Offer:
 
 def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
     yield Echo()
-    yield CpuBenchmark()
+    yield CpuBenchmark(nice=settings.nice)
     render = Render(
         scratch=folder.work,
         unsafe_no_sandbox=settings.unsafe_no_sandbox,
         runtime_seconds_max=settings.runtime_seconds_max,
         memory_bytes=settings.memory_each,
+        nice=settings.nice,
     )
     yield render
     yield Video(render=render)

@@ -11,6 +11,7 @@ import orjson
 
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.process import converse
+from rendertrust.node.settings import NICENESS
 
 PROGRAM: Final = Path(__file__).with_name("benchmark_program.py")
 SECONDS_MAX: Final = 300.0
@@ -23,6 +24,7 @@ class CpuBenchmark:
     """
 
     job_type: ClassVar[str] = "cpu_benchmark"
+    nice: int = NICENESS
 
     async def run(self, task: Task) -> Result:
         """Run the benchmark's program and write ``result.json``."""
@@ -30,7 +32,7 @@ class CpuBenchmark:
         if type(rows) is not int or not 1 <= rows <= 10_000:
             return Failed(failure="scene", error="rows must be a whole number from 1 to 10000")
         ending = await converse(
-            [sys.executable, "-I", "-B", str(PROGRAM), str(rows)],
+            [sys.executable, "-I", "-B", str(PROGRAM), str(rows), str(self.nice)],
             environment={},
             within=SECONDS_MAX,
             hear=lambda line: _report(task, line),

@@ -17,6 +17,7 @@ from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result
 from rendertrust.node.plugins import bundle
 from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.process import Ending
+from rendertrust.node.settings import NICENESS
 
 TICK_SECONDS: Final = 1.0
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
@@ -40,6 +41,7 @@ class Render:
     unsafe_no_sandbox: bool = False
     runtime_seconds_max: float = 6 * 3600.0
     memory_bytes: int | None = None
+    nice: int = NICENESS
     found: blender.Blender | None = None
 
     async def why_not(self) -> str | None:
@@ -49,7 +51,7 @@ class Render:
         )
         if isinstance(found, blender.NoBlender):
             return found.reason
-        self.found = found
+        self.found = attrs.evolve(found, nice=self.nice)
         return None
 
     async def run(self, task: Task) -> Result:

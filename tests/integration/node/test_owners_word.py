@@ -20,7 +20,7 @@ from tests.integration.node.gateway import Gateway
 from tests.until import until
 
 SHORT, LONG = {"rows": 300}, {"rows": 10_000}
-WATCHFUL = attrs.evolve(QUICK, look_seconds=0.1, idle_looks=1, idle_only=True)
+WATCHFUL = attrs.evolve(QUICK, nice=1, look_seconds=0.1, idle_looks=1, idle_only=True)
 
 
 def ack_of(frame: FromNode) -> FromGateway | None:

@@ -49,6 +49,10 @@ driver.expression = "__import__('pathlib').Path('/job/out/owned').write_text('x'
 """
 
 
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
 @pytest.fixture(scope="module")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
     plugin = Render(scratch=tmp_path_factory.mktemp("scratch"))
@@ -236,13 +240,14 @@ def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
 
 async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
-    async with start() as node:
+    given = attrs.evolve(QUICK, nice=3)
+    async with start(given) as node:
         await peer.next(Hello, within=60)
         others = descendants(os.getpid())  # the engines of the tests before us
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0, within=60)
         pids = descendants(os.getpid()) - others
-        assert pids
+        assert max(map(niceness, pids)) == min(niceness(0) + given.nice, 19)
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1))
         assert (await peer.result("j1")).status == "cancelled"
         said = [frame for frame in peer.frames if isinstance(frame, Log)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from rendertrust.cli.node_options import settings_of, words_of
@@ -21,6 +22,7 @@ GIVEN = {
     "vram": None,
     "cache": 20 << 30,
     "hours": Hours(20 * 60, 8 * 60),
+    "nice": 3,
     "idle_only": False,
     "finish": 600,
     "health_port": -1,
@@ -40,13 +42,19 @@ def test_the_unit_runs_the_node_with_what_was_said(tmp_path: Path) -> None:
     assert shlex.split(read["Service"]["ExecStart"]) == [
         *(sys.executable, "-m", "rendertrust", "node", "run"),
         *("--slots=2", "--cores=4", f"--ram={8 << 30}", f"--cache={20 << 30}"),
-        *("--hours=20:00-08:00", "--finish=600", "--health-port=-1"),
+        *("--hours=20:00-08:00", "--nice=3", "--finish=600", "--health-port=-1"),
         f"--state={tmp_path / 'state'}",
     ]
     assert int(read["Service"]["TimeoutStopSec"]) > 600
     assert int(read["Service"]["MemoryMax"]) == 8 << 30
     assert read["Service"]["Restart"] == "on-failure"
     assert read["Install"]["WantedBy"] == "default.target"
+
+
+def test_a_node_that_does_not_stand_back_cannot_wait_for_an_idle_machine() -> None:
+    with pytest.raises(click.UsageError, match="--nice 1"):
+        settings_of(GIVEN | {"idle_only": True, "nice": 0})
+    assert settings_of(GIVEN | {"idle_only": True, "nice": None}).nice == 10
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
