@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from web import passwords
 
-pytest_plugins = ["tests.engines"]
+pytest_plugins = ["tests.engines", "tests.once_failed"]
 
 # A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns
 # red is the change; on a desk new ones are.
