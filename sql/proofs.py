@@ -1,9 +1,9 @@
 """What proofs are made of: leaves, tiles and checkpoints. Only the Sequencer writes them."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -19,6 +19,7 @@ from sql.sql_log import edge_tiles
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
 EDGES_KEPT: Final = 8  # of the newest sizes
+Rows: TypeAlias = Mapping[Place, Row]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
@@ -66,7 +67,7 @@ class Proofs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._whole: OrderedDict[Place, Row] = OrderedDict()
-        self._edges: OrderedDict[int, dict[Place, Row]] = OrderedDict()
+        self._edges: OrderedDict[int, Rows] = OrderedDict()
 
     def forget(self) -> None:
         """Read anew what is kept."""
@@ -107,33 +108,39 @@ class Proofs:
         return (await self._tree([(0, size)], size)).root()
 
     async def _tree(self, ranges: Sequence[Range], size: int) -> Tree:
-        """A log of so many leaves, with all in memory that these ranges need."""
+        """A log of so many leaves, with all in memory that these ranges need.
+
+        It has its own rows: what is kept may be forgotten for another while this one reads.
+        """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
-        missing = sorted(wanted - self._whole.keys())
-        if missing or size not in self._edges:
-            await self._read(missing, size)
-        for place in wanted:
-            self._whole.move_to_end(place)
-        self._edges.move_to_end(size)
-        _trim(self._whole, max(TILES_KEPT, len(wanted)))
-        _trim(self._edges, EDGES_KEPT)
-        edge, whole = self._edges[size], self._whole
+        whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}
+        edge = self._edges.get(size)
+        missing = sorted(wanted - whole.keys())
+        if missing or edge is None:
+            read, edge = await self._read(missing, size, edge)
+            whole |= read
+        _keep(self._whole, whole, TILES_KEPT)
+        _keep(self._edges, {size: edge}, EDGES_KEPT)
         return Tree(size, lambda place: edge[place] if place in edge else whole[place])
 
-    async def _read(self, whole: Sequence[Place], size: int) -> None:
-        """Complete tiles, and those that ``size`` leaves do not complete."""
-        names = [place.level for place in whole], [place.index for place in whole]
+    async def _read(
+        self, places: Sequence[Place], size: int, edge: Rows | None
+    ) -> tuple[Rows, Rows]:
+        """Complete tiles, and, if ``edge`` is None, those that ``size`` leaves do not complete."""
+        names = [place.level for place in places], [place.index for place in places]
         async with self._database.connection() as connection:
-            rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if whole else []
-            if size not in self._edges:
-                edge = await edge_tiles(connection, size)
-                self._edges[size] = {place: Row(hashes) for place, hashes in edge.items()}
-        for row in rows:
-            self._whole[Place(row["level"], row["number"])] = Row(row["hashes"])
+            rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if places else []
+            if edge is None:
+                at_edge = await edge_tiles(connection, size)
+                edge = {place: Row(hashes) for place, hashes in at_edge.items()}
+        return {Place(row["level"], row["number"]): Row(row["hashes"]) for row in rows}, edge
 
 
-def _trim(kept: "OrderedDict[Any, Any]", most: int) -> None:
-    """Forget what was not used for longest."""
+def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
+    """What is used now stays longest."""
+    for key, value in used.items():
+        kept[key] = value
+        kept.move_to_end(key)
     while len(kept) > most:
         kept.popitem(last=False)
 

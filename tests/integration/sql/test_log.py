@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
@@ -12,10 +13,12 @@ from actors.ledger.decision import decide
 from actors.ledger.keys import keys_of
 from actors.ledger.messages import Commit, Transfer, user_account
 from actors.sequencer.messages import CaughtUp
+from rendertrust import merkle
 from sql.audit import Act
 from sql.database import Database
 from sql.epochs import EpochRow, OnChain, reopen
 from sql.fsck import Audit, Finding, audit_within, run_audit, run_fsck
+from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
@@ -23,6 +26,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
 
+SIZES = 80  # far more than are kept in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
@@ -82,6 +86,24 @@ async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
         end.set_result(commits)
         await all_in(stage, 12 if commits else 10)
     assert await stage.store.audit() == []
+
+
+async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
+    stage: Stage, database: PostgresEndpoint
+) -> None:
+    async with sequencing(stage) as ref:
+        await posted(stage, SIZES // 2)
+        await all_in(stage, SIZES)
+        await asked(ref)
+    pool = Database(lambda: database.app_dsn)
+    proofs = Proofs(pool)
+    sizes = random.Random(5).choices(range(1, SIZES), k=200)
+    roots = dict(zip(sizes, await asyncio.gather(*map(proofs.root, sizes)), strict=True))
+    pairs = [(m, n) for m, n in pairwise(sizes) if m < n]
+    found = await asyncio.gather(*(proofs.consistency(m, n) for m, n in pairs))
+    await pool.close()
+    for (m, n), proof in zip(pairs, found, strict=True):
+        assert merkle.verify_consistency(m, n, proof, roots[m], roots[n])
 
 
 async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None:
