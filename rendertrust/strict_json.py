@@ -1,19 +1,28 @@
 """JSON that every reader reads alike: in UTF-8, no member twice, nothing but what RFC 8259 has."""
 
 import json
-from typing import Any
+from collections import Counter
+from typing import Any, Final
 
 from rendertrust.given import Document
+
+DIGITS_MAX: Final = 80  # no number of a proof is above 2²⁵⁶
 
 
 def read_document(raw: bytes) -> Document | str:
     """The object that a file is; or why it is none. Never raises."""
     try:
-        found: Any = json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_number)
+        found: Any = json.loads(
+            raw.decode(), object_pairs_hook=_members, parse_constant=_no_number, parse_int=_integer
+        )
     except _Refused as error:
         return str(error)
-    except (ValueError, RecursionError):  # of the encoding, too
-        return "it is no JSON in UTF-8"
+    except UnicodeDecodeError:
+        return "it is no text in UTF-8"
+    except RecursionError:
+        return "it is nested too deep"
+    except ValueError as error:
+        return f"it is no JSON: {error}"
     return found if isinstance(found, dict) else "it is no JSON object"
 
 
@@ -24,10 +33,15 @@ class _Refused(ValueError):
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise _Refused(f"{twice[:64]} stands there twice")
     return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS_MAX:
+        raise _Refused(f"{text[:8]}… has more than {DIGITS_MAX} digits")
+    return int(text)
 
 
 def _no_number(text: str) -> Any:

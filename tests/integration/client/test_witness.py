@@ -443,8 +443,8 @@ async def test_a_text_has_one_reading(program: Program, tmp_path: Path) -> None:
     twice = text.replace("{", '{"entry_id": 77, ', 1)
     for raw, why in (
         (twice.encode(), "entry_id stands there twice"),
-        (text.encode("utf-16"), "no JSON in UTF-8"),
-        (text.encode("utf-8-sig"), "no JSON in UTF-8"),
+        (text.encode("utf-16"), "no text in UTF-8"),
+        (text.encode("utf-8-sig"), "no JSON: Unexpected UTF-8 BOM"),
         (text.replace("{", '{"more": NaN, ', 1).encode(), "NaN is no JSON"),
     ):
         (tmp_path / "x.json").write_bytes(raw)

@@ -1,0 +1,35 @@
+"""Files of strangers are read by everybody alike, or told what is wrong with them."""
+
+import json
+
+import pytest
+
+from rendertrust.strict_json import read_document
+
+MANY = ",".join(f'"{number}":1' for number in range(100_000))
+
+
+def test_what_is_plain_is_read() -> None:
+    assert read_document('{"größe": [1, 2.5, null]}'.encode()) == {"größe": [1, 2.5, None]}
+    assert read_document(json.dumps({"a": 2**256}).encode()) == {"a": 2**256}
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"\xff{}", "no text in UTF-8"),
+        (b"", "no JSON: Expecting value"),
+        (b"[]", "no JSON object"),
+        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"a": -Infinity}', "-Infinity is no JSON"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "99999999… has more than 80 digits"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "c stands there twice"),
+        (b'{"a": ' + b"[" * 200_000, "nested too deep"),
+        # Far from minutes, however many there are.
+        (f'{{{MANY},"z":1,"z":2}}'.encode(), "z stands there twice"),
+    ],
+)
+def test_what_is_not_is_told_what_is_wrong(raw: bytes, why: str) -> None:
+    found = read_document(raw)
+    assert isinstance(found, str)
+    assert why in found
