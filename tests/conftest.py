@@ -5,9 +5,7 @@ import signal
 
 from hypothesis import settings
 
-from web import passwords
-
-pytest_plugins = ["tests.engines", "tests.once_failed"]
+pytest_plugins = ["tests.cheap_passwords", "tests.engines", "tests.once_failed"]
 
 # A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns
 # red is the change; on a desk new ones are.
@@ -17,6 +15,3 @@ settings.load_profile("ours")
 # A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
 # that tests start would never hear Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Beside other test processes whoever is nice waits for seconds, and a login may take two.
-passwords.NICENESS = 0

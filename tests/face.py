@@ -1,5 +1,8 @@
 """The gateway's HTTP face for tests: real routes and database, and actors that stand in."""
 
+import functools
+import json
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -190,7 +193,13 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
-    return load(overrides=base)
+    return _loaded(json.dumps(base), tuple(sorted(os.environ.items())))
+
+
+@functools.cache
+def _loaded(overrides: str, _: tuple[tuple[str, str], ...]) -> Settings:
+    """Read once for all tests that say the same: that takes as long as many a test."""
+    return load(overrides=json.loads(overrides))
 
 
 class FaceServer(TestServer):

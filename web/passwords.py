@@ -16,6 +16,7 @@ R = TypeVar("R")
 THREADS = 2
 WAITING_MAX = 64
 NICENESS = 10  # below the loop's thread
+MEMORY_KIB = 19_456  # with two passes and one lane OWASP's recommendation: some 20 ms of a core
 
 
 class Overloaded(Exception):
@@ -23,8 +24,8 @@ class Overloaded(Exception):
 
 
 def hasher() -> PasswordHasher:
-    """Argon2id, 19 MiB, two passes, one lane (OWASP's recommendation): some 20 ms of a core."""
-    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
+    """Argon2id."""
+    return PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 
 
 def yield_to_the_loop() -> None:
