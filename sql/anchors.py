@@ -128,7 +128,7 @@ class Anchors:
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Numbers below ``nonce`` that the sender used in this epoch, above all that are known."""
+        """Numbers below ``nonce`` that the sender used in this epoch, above and below known ones."""
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
 
@@ -144,6 +144,11 @@ class Anchors:
     async def unmade(self, chain_id: int, sender: str) -> Sequence[str]:
         """Contracts of anchors of this epoch of which no row says that they were made."""
         return [r["contract"] for r in await self._database.all("anchors_unmade", chain_id, sender)]
+
+    async def contracts(self, chain_id: int, sender: str) -> dict[str, int]:
+        """The sender's contracts of this epoch, and how far anchors that did not fail go."""
+        rows = await self._database.all("anchors_contracts", chain_id, sender)
+        return {row["contract"]: row["size"] for row in rows}
 
     async def confirmed(self, limit: int) -> Sequence["ConfirmedRow"]:
         """The newest confirmed anchors."""

@@ -8,6 +8,7 @@ import attrs
 from asyncpg.pool import PoolConnectionProxy
 
 from rendertrust.merkle import SIZE_MAX
+from sql.anchor_audit import audit_notes
 from sql.loader import QUERIES
 from sql.log_audit import audit_log
 
@@ -59,6 +60,8 @@ async def audit_within(connection: Any, *, log_since: int = 0, log_most: int = S
         invariant = name.split("_")[1].upper()
         rows = await connection.fetch(QUERIES[name], FINDINGS_MAX)
         findings += [Finding(invariant, row["subject"], row["found"]) for row in rows]
+    notes = await audit_notes(connection, FINDINGS_MAX)
+    findings += [Finding("I12", subject, found) for subject, found in notes]
     log = await _audit_log(connection, log_since, log_most)
     return attrs.evolve(log, findings=[*findings, *log.findings])
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from actors.anchor.actor import AnchorActor
+from actors.anchor.actor import AnchorActor, astray
 from actors.anchor.policy import AnchorSettings, sorted_out
 from actors.anchor.standing import Standing, Witness
 from actors.ports import Anchored, Chain, ChainState, Clock
@@ -24,7 +24,8 @@ class Seen:
     """The chain, and what of it the database knows.
 
     ``missing``: numbers that it should know; ``holes``: and between others; ``unmade``: contracts
-    of anchors that it does not know to have been made.
+    of anchors that it does not know to have been made; ``strays``: and those that have the log's
+    leaves, of which it knows nothing.
     """
 
     state: ChainState
@@ -35,6 +36,7 @@ class Seen:
     missing: Sequence[int]
     holes: Sequence[int] = ()
     unmade: Sequence[str] = ()
+    strays: Sequence[tuple[str, Anchored]] = ()
 
     @property
     def halt(self) -> Halt | None:
@@ -44,7 +46,7 @@ class Seen:
     @property
     def lacks(self) -> bool:
         """Whether the database lacks what was sent: rows that were there are gone."""
-        return bool(self.missing or self.holes or self.unmade)
+        return bool(self.missing or self.holes or self.unmade or self.strays)
 
 
 def settings_of(given: ChainSettings) -> AnchorSettings:
@@ -75,6 +77,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> Seen:
         missing,
         await anchors.holes(state.chain_id, state.sender),
         await anchors.unmade(state.chain_id, state.sender),
+        standing.strays,
     )
 
 
@@ -87,6 +90,13 @@ async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[
         Finding("I12", f"transaction {number} of {seen.state.sender}", f"is on {name} alone")
         for number in seen.missing
     ]
+    found += [
+        Finding(
+            "I12", f"contract {contract}", f"{name} has {newest.size} leaves there, no row made it"
+        )
+        for contract, newest in seen.strays
+    ]
+    found += await _ahead(chain, anchors, seen.state)
     for row in await anchors.confirmed(ANCHORS_MAX):
         if row.chain_id != seen.state.chain_id:
             continue
@@ -95,6 +105,20 @@ async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[
             told = "nothing" if root is None else f"the root {root.hex()}"
             found.append(Finding("I12", f"anchor {row.size}", f"{name} has {told} at this size"))
     return found
+
+
+async def _ahead(chain: Chain, anchors: Anchors, state: ChainState) -> Sequence[Finding]:
+    """Contracts with more than rows say that was sent to them. A row is kept before it is sent: so
+    the chain is asked first.
+    """
+    made = await anchors.contracts(state.chain_id, state.sender)
+    there = {contract: await chain.newest(contract) for contract in made}
+    known = await anchors.contracts(state.chain_id, state.sender)
+    return [
+        Finding("I12", f"anchor {newest.size}", f"is in contract {contract}, and no row is so far")
+        for contract, newest in there.items()
+        if newest is not None and newest.size > known.get(contract, 0)
+    ]
 
 
 async def make_contract(
@@ -117,6 +141,8 @@ async def make_contract(
         seen = await see(chain, anchors, clock)
         if seen.halt is not None:
             raise OtherLog(seen.halt.text)
+        if seen.strays:
+            raise OtherLog(astray(seen.strays[0][0]))
         making = [row for row in seen.pending if row.size is None]
         if seen.contract is not None and not making:
             return seen.contract

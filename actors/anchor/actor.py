@@ -101,7 +101,7 @@ class AnchorActor(Actor[Anchor]):
         for row in situation.unmined:
             await self._send_again(row)
         if may_send(situation) and not moved:
-            await self._next(state, situation, standing.newest)
+            await self._next(state, situation, standing)
 
     async def _standing(self, state: ChainState, contract: str | None) -> Standing:
         """Whether the chain has nothing that the log has not; else nothing is written or signed.
@@ -195,13 +195,16 @@ class AnchorActor(Actor[Anchor]):
                 raise
             # Another of its forms came to be in a block meanwhile: the next look finds it.
 
-    async def _next(self, state: ChainState, situation: Situation, newest: Anchored | None) -> None:
+    async def _next(self, state: ChainState, situation: Situation, standing: Standing) -> None:
         """The contract, where there is none; else the newest checkpoint, when it is due."""
-        contract = situation.contract
+        contract, newest = situation.contract, standing.newest
         if not has_gone_back(situation, newest):
             self._doubts.end("less")
         elif await self._chain.state() != state or not self._doubts.last("less", self._clock.now()):
             return  # the next look finds what it has lost, or who says so has caught up
+        if standing.strays:
+            log.error("nothing is anchored: %s", astray(standing.strays[0][0]))
+            return
         if contract is None or newest is None:
             signed = await self._chain.sign_deploy(state.nonce, await self._chain.bid())
             await self._keep_and_send(state, signed, str(signed.contract), None)
@@ -258,6 +261,14 @@ class AnchorActor(Actor[Anchor]):
             log.info("anchored %d leaves in block %s", row.size, became.block)
         if state == FAILED:
             log.error("transaction %d failed: %s", row.nonce, became.error)
+
+
+def astray(contract: str) -> str:
+    """What is to be done about a contract that no row made, though the log is in it."""
+    return (
+        f"contract {contract} has leaves of this log, and the database does not know of it: "
+        "`rendertrust chain reopen` leaves it behind"
+    )
 
 
 def _unknown(row: SentRow) -> str:

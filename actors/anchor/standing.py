@@ -14,11 +14,13 @@ class Standing:
     """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there.
 
     ``halts``: of each contract that has what the log has not, the one with the most first.
+    ``strays``: contracts that have the log's own leaves, and of which the database does not know.
     """
 
     contract: str | None
     newest: Anchored | None
     halts: tuple[Halt, ...] = ()
+    strays: tuple[tuple[str, Anchored], ...] = ()
 
     @property
     def halt(self) -> Halt | None:
@@ -40,19 +42,22 @@ class Witness:
     async def standing(self, state: ChainState, contract: str | None, at: datetime) -> Standing:
         """How the log stands to the newest anchor of each contract."""
         newest = None if contract is None else await self._chain.newest(contract)
-        found = [] if contract is None or newest is None else [(contract, newest)]
-        for other in await self._lost(state):
-            anchored = await self._chain.newest(other)
-            found += [] if anchored is None else [(other, anchored)]
-        return Standing(contract, newest, await self._halts(state, found, at))
+        known = [] if contract is None or newest is None else [(contract, newest)]
+        lost = await self._lost(state)
+        halts = await self._halts(state, [*known, *lost], at)
+        others = {halt.contract for halt in halts}
+        strays = [found for found in lost if found[1].size and found[0] not in others]
+        return Standing(contract, newest, halts, tuple(strays))
 
-    async def _lost(self, state: ChainState) -> Sequence[str]:
-        """Contracts of our sender that the database does not know of."""
+    async def _lost(self, state: ChainState) -> Sequence[tuple[str, Anchored]]:
+        """Contracts of our sender that the database does not know of, and what they have."""
         numbers = await self._store.unknown(state.chain_id, state.sender, state.nonce)
         for number in numbers:
             if number not in self._asked:
                 self._asked[number] = await self._chain.contract_by(number)
-        return [made for n in numbers if (made := self._asked[n]) is not None]
+        made = [contract for n in numbers if (contract := self._asked[n]) is not None]
+        found = [(contract, await self._chain.newest(contract)) for contract in made]
+        return [(contract, newest) for contract, newest in found if newest is not None]
 
     async def _halts(
         self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime

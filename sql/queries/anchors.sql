@@ -68,16 +68,21 @@ WHERE state = 'CONFIRMED' AND size IS NOT NULL AND note IS NOT NULL ORDER BY siz
 
 -- name: anchors_unknown
 -- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256 of them,
--- among which a contract was made if one was, and the newest 1024.
-WITH known AS (
-    SELECT greatest((SELECT coalesce(max(t.nonce) + 1, 0) FROM chain_transactions t
-                     WHERE t.chain_id = $1 AND t.sender = $2),
-                    (SELECT coalesce(max(e.nonce), 0) FROM epochs e
-                     WHERE e.chain_id = $1 AND e.sender = $2)) AS next
+-- among which a contract was made if one was, and the newest 1024; and the 256 below all of them.
+WITH epoch AS (
+    SELECT coalesce(max(e.nonce), 0) AS first FROM epochs e WHERE e.chain_id = $1 AND e.sender = $2
+), known AS (
+    SELECT epoch.first, min(t.nonce) AS lowest,
+           greatest(coalesce(max(t.nonce) + 1, 0), epoch.first) AS next
+    FROM epoch LEFT JOIN chain_transactions t
+      ON t.chain_id = $1 AND t.sender = $2 AND t.nonce >= epoch.first
+    GROUP BY epoch.first
 )
 SELECT n AS nonce FROM known, generate_series(known.next, least(known.next + 255, $3::bigint - 1)) AS n
 UNION
 SELECT n FROM known, generate_series(greatest(known.next, $3::bigint - 1024), $3::bigint - 1) AS n
+UNION
+SELECT n FROM known, generate_series(greatest(known.first, known.lowest - 256), known.lowest - 1) AS n
 ORDER BY 1;
 
 -- name: anchors_holes
@@ -106,6 +111,15 @@ ORDER BY t.contract;
 -- The newest confirmed anchors, $1 at most, of whichever contract.
 SELECT chain_id, contract, size, root FROM chain_transactions
 WHERE state = 'CONFIRMED' AND size IS NOT NULL ORDER BY size DESC LIMIT $1;
+
+-- name: anchors_contracts
+-- A sender's contracts of this epoch, and the largest size of anchors that did not fail.
+SELECT contract, coalesce(max(size) FILTER (WHERE state <> 'FAILED'), 0) AS size
+FROM chain_transactions
+WHERE chain_id = $1 AND sender = $2
+  AND nonce >= coalesce((SELECT max(e.nonce) FROM epochs e
+                         WHERE e.chain_id = $1 AND e.sender = $2), 0)
+GROUP BY contract;
 
 -- name: anchors_first
 -- The lowest number of a sender that is known here.

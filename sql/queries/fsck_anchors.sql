@@ -46,6 +46,16 @@ WHERE l.leaf_index IS NULL
    OR (e.number = (SELECT max(number) FROM epochs) AND h.origin IS DISTINCT FROM e.origin)
 ORDER BY e.number LIMIT $1;
 
+-- name: fsck_i12_origin
+-- The log's name is that of its newest checkpoint, or of an epoch that has none yet.
+SELECT 'the log''s name' AS subject,
+       'is ' || h.origin || ', its newest checkpoint''s ' || split_part(c.note, E'\n', 1) AS found
+FROM log_head h, (SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1) c
+WHERE split_part(c.note, E'\n', 1) <> h.origin
+  AND NOT EXISTS (SELECT FROM epochs e
+                  WHERE e.origin = h.origin AND e.number = (SELECT max(number) FROM epochs))
+LIMIT $1;
+
 -- name: fsck_i12_halt
 -- The chain has nothing that the log has not.
 SELECT CASE reason WHEN 'BEHIND' THEN 'checkpoint ' || size ELSE 'chain ' || chain_id END AS subject,
@@ -55,3 +65,15 @@ SELECT CASE reason WHEN 'BEHIND' THEN 'checkpoint ' || size ELSE 'chain ' || cha
            || ', the log ' || coalesce((SELECT log_head.size FROM log_head), 0)
            || ' and not that root: nothing is written until `rendertrust chain reopen`' AS found
 FROM log_halted WHERE reason <> 'RESTORED' LIMIT $1;
+
+-- name: fsck_log_keys
+-- The keys that sign.
+SELECT verifier FROM log_keys ORDER BY added_at;
+
+-- name: fsck_anchor_notes
+-- Confirmed anchors with what was signed of them, newest first.
+SELECT split_part(c.note, E'\n', 1) AS origin, t.chain_id, t.contract, t.size, t.root,
+       coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash, t.block_number, t.note
+FROM chain_transactions t JOIN checkpoints c ON c.size = t.size
+WHERE t.state = 'CONFIRMED' AND t.note IS NOT NULL
+ORDER BY t.size DESC;

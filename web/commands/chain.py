@@ -264,6 +264,7 @@ def _shown(seen: "Seen", backlog: Any, halted: str | None) -> dict[str, Any]:
         ],
         "missing": sorted((*seen.holes, *seen.missing)),
         "unmade": list(seen.unmade),
+        "strays": [contract for contract, _ in seen.strays],
         "agrees": seen.halt is None and not seen.lacks,
         "difference": None if seen.halt is None else seen.halt.found,
         "halted": halted,

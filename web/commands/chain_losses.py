@@ -20,6 +20,9 @@ def left_behind(seen: "Seen") -> tuple[str, int, bytes]:
     halt, newest = seen.halt, seen.newest
     if halt is not None and halt.contract and halt.size and halt.root:
         return halt.contract, halt.size, halt.root
+    if seen.strays:
+        contract, newest = max(seen.strays, key=lambda stray: stray[1].size)
+        return contract, newest.size, newest.root
     if seen.contract is None or newest is None:
         return NOWHERE, 0, root([])
     return seen.contract, newest.size, newest.root

@@ -25,6 +25,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         f"missing    the transaction that made {contract} is on the chain alone"
         for contract in found["unmade"]
     ]
+    lines += [f"missing    contract {other}, which has this log" for other in found["strays"]]
     lines += [epoch_line(one) for one in found["epochs"]]
     lines.append(f"state      {_state(found)}")
     return lines if found["losses"] is None else [*lines, *given_up_lines(found["losses"])]
@@ -105,7 +106,7 @@ def _state(found: dict[str, Any]) -> str:
         return str(found["halted"])
     if found["difference"] is not None:
         return str(found["difference"])
-    if found["missing"] or found["unmade"]:
+    if found["missing"] or found["unmade"] or found["strays"]:
         return "the database lacks transactions: `rendertrust chain reopen` begins a new epoch"
     since = found["waits_since"]
     waits = "" if since is None else f"; a checkpoint waits since {since:%Y-%m-%dT%H:%M:%SZ}"

@@ -44,6 +44,13 @@ BREAKS_OF_ANCHORS = {
             f"INSERT INTO leaves VALUES (0, NULL, NULL, {HASH});" + epoch(2, "log/epoch/2")
         ),
     ),
+    "a log with another name than its checkpoints": (
+        "i12_origin",
+        (
+            "INSERT INTO log_head VALUES (true, 'other', 5, sha256(''), 0);"
+            f"INSERT INTO checkpoints VALUES (5, {HASH}, now(), E'log\\n5\\n');"
+        ),
+    ),
     "a chain that is ahead": (
         "i12_halt",
         f"INSERT INTO log_halt VALUES (true, 'AHEAD', now(), 7, '0xc', 9, {HASH})",

@@ -14,11 +14,11 @@ from actors.anchor.messages import Anchor
 from actors.anchor.policy import AnchorSettings
 from actors.kernel import Actor, Ref
 from actors.ports import Anchored, AnchorStore
-from sql.anchors import AnchorRow, Anchors
+from sql.anchors import AnchorRow, Anchors, SentRow
 from sql.database import Database, Unavailable
 from sql.fsck import run_fsck
 from sql.halt import Halts, read_backlog
-from supervisors.chain_audit import audit_chain
+from supervisors.chain_audit import OtherLog, audit_chain, make_contract
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.intensity import Intensity
@@ -350,6 +350,73 @@ async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
     await owner.execute("DELETE FROM chain_transactions")
     await owner.close()
     assert await halted(scene) == "AHEAD"
+
+
+async def sql(endpoint: PostgresEndpoint, statement: str) -> None:
+    """As somebody who may do anything to the database."""
+    owner = await asyncpg.connect(endpoint.owner_dsn)
+    await owner.execute(statement)
+    await owner.close()
+
+
+async def test_a_contract_of_the_log_that_the_database_lacks_gets_no_second_one_beside_it(
+    scene: Scene, database: PostgresEndpoint
+) -> None:
+    async with anchoring(scene):
+        await scene.anchored((await scene.grow())[0])
+    contract = await contract_of(scene)
+    await sql(database, "DELETE FROM chain_transactions")
+    await scene.grow()
+    sent, looks = scene.chain.sent, scene.chain.looks
+    async with anchoring(scene):
+        await until(lambda: scene.chain.looks >= looks + 5)
+    assert scene.chain.sent == sent
+    assert ("I12", f"contract {contract}") in await found_of(scene, database)
+    with pytest.raises(OtherLog, match="chain reopen"):
+        await make_contract(
+            scene.chain, scene.anchors, scene.stage.clock, AnchorSettings(), lambda told: None
+        )
+
+
+async def test_an_earlier_contract_that_nobody_knows_any_more_is_found(
+    scene: Scene, database: PostgresEndpoint
+) -> None:
+    async with anchoring(scene):
+        await scene.anchored((await scene.grow())[0])
+    first = await contract_of(scene)
+    await sql(database, "DELETE FROM chain_transactions")
+    await make_another(scene)
+    assert ("I12", f"contract {first}") in await found_of(scene, database)
+
+
+async def make_another(scene: Scene) -> None:
+    """A contract of our sender's, as a row says, too."""
+    nonce = len(scene.chain.blocks)
+    signed = await scene.chain.sign_deploy(nonce, await scene.chain.bid())
+    named = (CHAIN_ID, SENDER, nonce, str(signed.contract), None, None, signed.raw)
+    now = scene.stage.clock.now()
+    await scene.anchors.keep(SentRow(*named, (signed.hash,), "PENDING", None, now))
+    await scene.chain.send(signed.raw)
+
+
+NEWEST = "WHERE size = (SELECT max(size) FROM chain_transactions)"
+FAILED = "state = 'FAILED', block_number = NULL, confirmed_at = NULL, note = NULL"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [FAILED, "note = 'x'", "note = replace(note, 'block ', 'block 1')", "block_number = 9"],
+)
+async def test_an_anchors_row_that_is_changed_is_found(
+    scene: Scene, database: PostgresEndpoint, change: str
+) -> None:
+    async with anchoring(scene):
+        for _ in range(2):
+            size, _ = await scene.grow()
+            await scene.anchored(size)
+    assert await found_of(scene, database) == []
+    await sql(database, f"UPDATE chain_transactions SET {change} {NEWEST}")
+    assert ("I12", f"anchor {size}") in await found_of(scene, database)
 
 
 async def found_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
