@@ -128,7 +128,7 @@ class Anchors:
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Numbers below ``nonce`` that the sender used in this epoch, above and below known ones."""
+        """Numbers below ``nonce`` of the sender in this epoch, above and below all known ones."""
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
 

@@ -1,5 +1,6 @@
 """An EVM node of the gateway's own: a private chain, whose anchors prove nothing to outsiders."""
 
+import asyncio
 import signal
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from attrs import field, frozen
 
 from supervisors.engines.account import Account
 from supervisors.engines.anvil_program import anvil_program
+from supervisors.engines.anvil_state import mend
 from supervisors.engines.engine import Engine
 from supervisors.engines.port import LOOPBACK, keep_ports
 from supervisors.engines.secret import write_private
@@ -54,6 +56,8 @@ class EmbeddedAnvil(Engine[ChainEndpoint]):
         self._chain_id = number_of(keep_hex(self.folder.secrets / "chain-id", 4))
 
     async def command(self) -> Command:
+        copy = self.folder.path / "state.json"
+        await asyncio.to_thread(mend, self._state, copy, self.folder.owned())
         self._port = keep_ports(self.folder.path / "ports", ("chain",))["chain"]
         words: list[str | Path] = [self._program, "--host", LOOPBACK, "--port", str(self._port)]
         words += ["--chain-id", str(self._chain_id), "--accounts", "0", "--no-cors", "--quiet"]

@@ -1,0 +1,52 @@
+"""An embedded node whose state was torn by a kill starts again, from what was copied last."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from supervisors.engines.account import engine_account
+from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
+from tests.engines import engine_folder
+from tests.integration.engines.test_anchor_on_a_node import rpc
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[EmbeddedAnvil]:
+    with engine_folder() as folder:
+        yield EmbeddedAnvil(folder, account=engine_account())
+
+
+async def mined(node: EmbeddedAnvil, blocks: int) -> ChainEndpoint:
+    """Run it for so many blocks more, and until they are saved."""
+    endpoint = await node.start(within=200)
+    assert endpoint.state is not None
+    await rpc(endpoint.url, "anvil_mine", hex(blocks))
+    await node.stop()
+    return endpoint
+
+
+async def height(node: EmbeddedAnvil) -> int:
+    endpoint = await node.start(within=200)
+    try:
+        return int(await rpc(endpoint.url, "eth_blockNumber"), 16)
+    finally:
+        await node.stop()
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.99])
+async def test_what_is_torn_gives_way_to_what_was_copied(node: EmbeddedAnvil, kept: float) -> None:
+    await mined(node, 5)
+    state = (await mined(node, 7)).state  # its start copied what had five
+    assert state is not None
+    whole = state.read_bytes()
+    state.write_bytes(whole[: int(len(whole) * kept)])
+    assert await height(node) == 5
+    assert state.with_suffix(".torn").exists()
+    assert await height(node) == 5
+
+
+async def test_without_a_copy_it_begins_anew(node: EmbeddedAnvil) -> None:
+    state = (await mined(node, 5)).state
+    assert state is not None
+    state.write_bytes(b"{")
+    assert await height(node) == 0
