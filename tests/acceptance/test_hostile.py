@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,6 +19,9 @@ from tests.until import until
 
 CONNECTIONS, SOCKETS = 8, 3
 PROXY, CLIENT, OTHER = "127.0.0.9", "203.0.113.5", "203.0.113.6"
+# Addresses that have not asked yet, also when a test is run again.
+SOURCES = (f"127.0.1.{number}" for number in itertools.count(1))
+CLIENTS = (f"192.0.2.{number}" for number in itertools.count(1))
 NARROW = {
     "RENDERTRUST_SERVER_HEADER_SECONDS": "1",
     "RENDERTRUST_SERVER_BODY_SECONDS": "2",
@@ -145,17 +149,19 @@ async def refresh(gateway: Gateway, source: str, said: str | None) -> tuple[int,
 
 
 async def test_who_says_that_he_is_another_is_counted_as_himself(gateway: Gateway) -> None:
-    found = [await refresh(gateway, "127.0.0.4", f"203.0.113.{n}") for n in range(20, 23)]
+    source = next(SOURCES)
+    found = [await refresh(gateway, source, f"203.0.113.{n}") for n in range(20, 23)]
     assert found == [(401, "1"), (401, "0"), (429, "0")]
 
 
 async def test_clients_of_a_proxy_of_ours_are_counted_apart_and_logged(gateway: Gateway) -> None:
-    for client in (CLIENT, OTHER):
+    source, *clients = next(SOURCES), next(CLIENTS), next(CLIENTS)
+    for client in clients:
         # What stands first the client may have sent himself.
         found = [await refresh(gateway, PROXY, f"198.51.100.{n}, {client}") for n in range(3)]
         assert found == [(401, "1"), (401, "0"), (429, "0")]
-    await refresh(gateway, "127.0.0.4", "203.0.113.20")
-    await until(lambda: {CLIENT, OTHER, "127.0.0.4"} <= logged(gateway))  # a thread writes it
+    await refresh(gateway, source, "203.0.113.20")
+    await until(lambda: {*clients, source} <= logged(gateway))  # a thread writes it
     assert not logged(gateway) & {"198.51.100.0", "203.0.113.20", PROXY}
 
 
