@@ -28,7 +28,6 @@ class Row:
             found.append([node_hash(row[at], row[at + 1]) for at in pairs])
         return found
 
-
     def beside(self, index: int) -> tuple[bytes, ...]:
         """Of a complete tile: the siblings on the way up from one of its hashes."""
         a, b, c, d, e, f, g, h = self.levels

@@ -85,7 +85,7 @@ def turned(signed: str) -> str:
 
 def other_anchor(**changed: Any) -> str:
     """What the key signed about another anchor."""
-    facts = {
+    facts: dict[str, Any] = {
         "origin": VERIFIER.name,
         "chain_id": PROOF["chain_id"],
         "contract": PROOF["contract"],
@@ -122,7 +122,7 @@ async def test_what_was_not_signed_so_is_refused(
 
 
 async def test_a_proof_without_an_anchor_holds(browser: Browser, tmp_path: Path) -> None:
-    async with reading(browser, tmp_path, **NO_ANCHOR) as page:
+    async with reading(browser, tmp_path, "", **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         assert "names no anchor" in await said(page, "anchor", "next")
 

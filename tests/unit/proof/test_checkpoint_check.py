@@ -182,8 +182,8 @@ def test_the_chain_vouches_where_it_has_the_root_at_this_size() -> None:
             {"final": False},
             {"final": None},
         ]
+        (place,) = places(one, named=True)
         for less in doubts:
-            (place,) = places(one, named=True)
             doubted = {place: attrs.evolve(CHAIN, root=LOG.at(5).root, **less)}
             assert verify_checkpoint(one, said=doubted).holds
             assert not verify_checkpoint(one, said=doubted).witnessed
