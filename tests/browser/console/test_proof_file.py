@@ -1,7 +1,7 @@
 """A proof saved as one file, in a browser alone: what was signed is checked there, bit by bit."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +46,7 @@ async ([script, chain, proof, others]) => {
 @asynccontextmanager
 async def reading(
     browser: Browser, folder: Path, before: str = "", **changed: Any
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page]:
     """The file of a proof of which something is changed; ``before``: what its browser lacks."""
     path = folder / "proof.html"
     shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": CHAIN, "asked_at": AT}
