@@ -1,7 +1,8 @@
-"""Links between epochs: what shows that a log went on from an older copy, and from what.
+"""What shows of two checkpoints that the older one's leaves are the beginning of the newer one's.
 
-A link is the first leaf of an epoch with its place in a tree. It names what a chain had of the log
-before; everything before the leaf was kept of that.
+That is a consistency proof. Where the log went on from an older copy, it is a link: the first leaf
+of an epoch with its place in a tree, which names what a chain had of the log before; everything
+before the leaf was kept of that.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,62 @@ class Link:
     index: int
     size: int
     root: bytes
+
+
+@attrs.frozen
+class Shown:
+    """A consistency proof: the ``m`` first leaves are the beginning of the ``n`` first."""
+
+    m: int
+    n: int
+    root_m: bytes
+    root_n: bytes
+    proof: tuple[bytes, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it shows that."""
+        return merkle.verify_consistency(self.m, self.n, self.proof, self.root_m, self.root_n)
+
+
+@attrs.frozen
+class Linked:
+    """``holds`` is None where nothing shows it, and nothing is against it."""
+
+    holds: bool | None
+    said: str
+
+
+def linked(
+    older: Checkpoint, newer: Checkpoint, shown: Sequence[Shown], epochs: Sequence[Link]
+) -> Linked:
+    """Whether the one goes on from the other, and by what; or what to get to know it."""
+    if (older.origin, older.size) == (newer.origin, newer.size):
+        if older.root == newer.root:
+            return Linked(True, "the same checkpoint")
+        return Linked(False, "another root at this size: the log was forked")
+    if older.size == 0:
+        return Linked(True, "the log had just begun")
+    link = names(epochs, older, newer)
+    if link is not None:
+        return Linked(
+            True, f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
+        )
+    wanted = (older.size, newer.size, older.root, newer.root)
+    for one in shown:
+        if (one.m, one.n, one.root_m, one.root_n) == wanted:
+            said = f"{older.size} leaves are the beginning of {newer.size}"
+            return Linked(one.holds, said if one.holds else f"not so: {said}")
+    return Linked(None, _unlinked(older, newer))
+
+
+def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
+    """What is missing."""
+    between = f"get /ledger/consistency?from={older.size}&to={newer.size}"
+    if older.origin == newer.origin:
+        return f"nothing links both: {between}"
+    begun = f"the log was restored from a backup, and {newer.origin} began"
+    return f"{begun}; nothing links both: get /ledger/epochs?size={newer.size}, {between}"
 
 
 def read_links(document: object) -> tuple[Link, ...] | str:
@@ -76,3 +133,16 @@ def in_order(one: Checkpoint, other: Checkpoint) -> tuple[Checkpoint, Checkpoint
     """The older one first: by epoch, then by size."""
     older, newer = sorted((one, other), key=lambda c: (epoch.split(c.origin)[1], c.size))
     return older, newer
+
+
+def read_shown(document: object) -> Shown | str:
+    """The answer of ``GET /ledger/consistency``; or why it is none."""
+    found = given.members(document)
+    sizes = [given.size(found.get(name)) for name in ("from_size", "to_size")]
+    roots = [given.sha256(found.get(name)) for name in ("from_root", "to_root")]
+    proof = given.hashes(found.get("proof_hashes"))
+    if None in sizes or None in roots or proof is None:
+        return "it is no consistency proof: sizes, roots and hashes are expected"
+    m, n = (size or 0 for size in sizes)
+    root_m, root_n = (root or b"" for root in roots)
+    return Shown(m, n, root_m, root_n, proof)

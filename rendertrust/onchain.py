@@ -8,7 +8,7 @@ that the proof names: see that it is the one that its gateway publishes.
 """
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 import orjson
@@ -17,15 +17,21 @@ from rendertrust import given
 from rendertrust.anchor_note import claims
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import aiohttp
+
+T = TypeVar("T")
 
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
 CONFIRMATIONS: Final = 12  # blocks, where the node does not say on which the chain has settled
 PRIVATE_CONFIRMATIONS: Final = 1  # such a node makes blocks when it is asked for one
 ROOT_AT: Final = "0xeaa38b41"  # the contract's rootAt(uint64)
+SIZE: Final = "0x949d225d"  # its size(), of the newest anchor
 # Of its event, Anchored(uint64,bytes32,bytes32).
 ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
+_WORD: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,16}")
 # Nodes on which whoever runs them makes the blocks as he likes.
 PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
@@ -100,10 +106,6 @@ async def anchored(
     at ``confirmations`` blocks, its own among them: 12 of them unless another number is given. A
     private chain settles on nothing: what it has counts from its own block on, or at as many.
     """
-    import asyncio  # noqa: PLC0415
-
-    import aiohttp  # noqa: PLC0415 - only who asks a chain waits for it
-
     named = None if contract is None else given.address(contract)
     if contract is not None and named is None:
         return Unasked(f"{contract!r} is no address of a contract")
@@ -111,16 +113,41 @@ async def anchored(
     claim = _claim_of(proof)
     if isinstance(claim, Unasked):
         return claim
-    contract = claim.contract if named is None and claim is not None else named
-    if contract is None:
+    where = claim.contract if named is None and claim is not None else named
+    if where is None:
         return NOT_YET
+
+    async def ask(node: _Node) -> OnChain | Unasked:
+        here = await _here(node, where, named=named is not None)
+        settled = await _settled(node, here, confirmations)
+        found = await _found(node, proof, here, claim, settled)
+        return NOT_YET if claim is None and found.root is None else found
+
+    return await _asked(url, seconds, ask)
+
+
+async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | Unasked:
+    """How many leaves the newest anchor in ``contract`` is of; 0 before the first. Never raises."""
+
+    async def ask(node: _Node) -> int:
+        found = await node.ask("eth_call", {"to": contract, "data": SIZE}, "latest")
+        size = int(found, 16) if isinstance(found, str) and _WORD.fullmatch(found) else None
+        if given.size(size) is None:
+            raise _NoAnswer("the contract has no size()")
+        return int(found, 16)
+
+    return await _asked(url, seconds, ask)
+
+
+async def _asked(url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]") -> "T | Unasked":
+    """What comes of asking a node; or why nothing does."""
+    import asyncio  # noqa: PLC0415
+
+    import aiohttp  # noqa: PLC0415 - only who asks a chain waits for it
+
     try:
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
-            node = _Node(http, url)
-            here = await _here(node, contract, named=named is not None)
-            settled = await _settled(node, here, confirmations)
-            found = await _found(node, proof, here, claim, settled)
-            return NOT_YET if claim is None and found.root is None else found
+            return await ask(_Node(http, url))
     except _NoAnswer as error:
         return Unasked(str(error))
     except TimeoutError:

@@ -28,6 +28,20 @@ class Row:
             found.append([node_hash(row[at], row[at + 1]) for at in pairs])
         return found
 
+    def beside(self, index: int) -> tuple[bytes, ...]:
+        """Of a complete tile: the siblings on the way up from one of its hashes."""
+        a, b, c, d, e, f, g, h = self.levels
+        return (
+            a[index ^ 1],
+            b[index >> 1 ^ 1],
+            c[index >> 2 ^ 1],
+            d[index >> 3 ^ 1],
+            e[index >> 4 ^ 1],
+            f[index >> 5 ^ 1],
+            g[index >> 6 ^ 1],
+            h[index >> 7 ^ 1],
+        )
+
 
 class Tree:
     """A log of ``size`` leaves, whose tiles ``row`` gives, each time the same for a place.
@@ -52,6 +66,11 @@ class Tree:
         at, last, level, above = index, self.size - 1, 0, -1
         levels: list[list[bytes]] = []
         while last:
+            if not level % LEVELS and at >> LEVELS < last >> LEVELS:  # a complete tile
+                row = self._row(Place(level // LEVELS, at >> LEVELS))
+                proof += row.beside(at & _MASK)
+                at, last, level = at >> LEVELS, last >> LEVELS, level + LEVELS
+                continue
             sibling = at ^ 1
             if sibling < last:
                 if level // LEVELS > above:  # the leaf's own tile of the next eight levels

@@ -16,7 +16,7 @@ import attrs
 from rendertrust import anchor_note, checkpoint, epoch, given, links, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import VERSION
-from rendertrust.links import Link
+from rendertrust.links import Link, Shown, read_shown
 from rendertrust.links import read_links as read_epochs
 from rendertrust.merkle import inclusion_ranges
 from rendertrust.note import NoteRefused, Verifier
@@ -83,22 +83,6 @@ class Witness:
 
 
 @attrs.frozen
-class Shown:
-    """A consistency proof: the ``m`` first leaves are the beginning of the ``n`` first."""
-
-    m: int
-    n: int
-    root_m: bytes
-    root_n: bytes
-    proof: tuple[bytes, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether it shows that."""
-        return merkle.verify_consistency(self.m, self.n, self.proof, self.root_m, self.root_n)
-
-
-@attrs.frozen
 class _Proof:
     """A proof's members, in the form that they must have."""
 
@@ -144,7 +128,7 @@ def verify(
         steps.append(_witnessed(proof, signed, witness, shown, epochs))
         vouched = steps[-1].holds
     if chain is not None:
-        steps += _on_chain(proof, chain)
+        steps += on_chain(proof.size, proof.root, chain)
         vouched |= isinstance(chain, OnChain) and chain.is_outside
     return Verdict(tuple(steps), witnessed=vouched and all(step.holds for step in steps))
 
@@ -176,19 +160,6 @@ def read_noted(text: str, keys: Sequence[Verifier]) -> Witness | str:
             return Witness(verifier, read)
         why = read.reason
     return why
-
-
-def read_shown(document: object) -> Shown | str:
-    """The answer of ``GET /ledger/consistency``; or why it is none."""
-    found = given.members(document)
-    sizes = [given.size(found.get(name)) for name in ("from_size", "to_size")]
-    roots = [given.sha256(found.get(name)) for name in ("from_root", "to_root")]
-    proof = given.hashes(found.get("proof_hashes"))
-    if None in sizes or None in roots or proof is None:
-        return "it is no consistency proof: sizes, roots and hashes are expected"
-    m, n = (size or 0 for size in sizes)
-    root_m, root_n = (root or b"" for root in roots)
-    return Shown(m, n, root_m, root_n, proof)
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────
@@ -266,37 +237,25 @@ def _witnessed(
     shown: Sequence[Shown],
     epochs: Sequence[Link],
 ) -> Step:
-    known, key = witness.checkpoint, witness.verifier
+    known = witness.checkpoint
     older, newer = links.in_order(known, signed)
     is_older = older is signed and links.same_log(known, signed)  # then what is known leads to it
-    if not is_older and not _signed_by(proof, signed, key):
-        return Step("witness", False, f"it is not signed by the key that you know: {key}")
-    if (known.origin, known.size) == (signed.origin, signed.size):
-        holds = known.root == signed.root
-        said = "the same checkpoint" if holds else "another root at this size: the log was forked"
-        return Step("witness", holds, said)
-    if older.size == 0:
-        return Step("witness", True, "the log had just begun")
+    if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
+        return Step(
+            "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
+        )
     given_up = _given_up(proof, links.after(epochs, older, newer)) if older is signed else None
     if given_up is not None:
         return Step("witness", False, given_up)
-    link = links.names(epochs, older, newer)
-    if link is not None:
-        said = f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
-        return Step("witness", True, said)
-    wanted = (older.size, newer.size, older.root, newer.root)
-    for one in shown:
-        if (one.m, one.n, one.root_m, one.root_n) == wanted:
-            said = f"{older.size} leaves are the beginning of {newer.size}"
-            return Step("witness", one.holds, said if one.holds else f"not so: {said}")
-    return Step("witness", False, _unlinked(older, newer))
+    linked = links.linked(older, newer, shown, epochs)
+    return Step("witness", linked.holds is True, linked.said)
 
 
-def _signed_by(proof: _Proof, signed: Checkpoint, key: Verifier) -> bool:
+def is_signed_by(noted: str, signed: Checkpoint, key: Verifier) -> bool:
     """By this key, under the log's name of that epoch."""
     if epoch.split(signed.origin)[0] == epoch.split(key.name)[0]:
         key = attrs.evolve(key, name=signed.origin)
-    return str(key) == proof.verifier or isinstance(checkpoint.read(proof.note, key), Checkpoint)
+    return isinstance(checkpoint.read(noted, key), Checkpoint)
 
 
 def _given_up(proof: _Proof, link: Link | None) -> str | None:
@@ -308,40 +267,32 @@ def _given_up(proof: _Proof, link: Link | None) -> str | None:
     return f"the entry was given up at the reopening: {begun}, {kept}"
 
 
-def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
-    """What is missing."""
-    between = f"get /ledger/consistency?from={older.size}&to={newer.size}"
-    if older.origin == newer.origin:
-        return f"nothing links both: {between}"
-    begun = f"the log was restored from a backup, and {newer.origin} began"
-    return f"{begun}; nothing links both: get /ledger/epochs?size={newer.size}, {between}"
-
-
-def _on_chain(proof: _Proof, chain: OnChain | Unasked) -> list[Step]:
+def on_chain(size: int, root: bytes, chain: OnChain | Unasked) -> list[Step]:
+    """What a chain said of a root of the log, in steps."""
     if isinstance(chain, Unasked):
         return [Step("chain", chain.harmless, chain.reason)]
     private = ", private: it proves nothing to outsiders" if chain.private else ""
     steps = [Step("chain", True, f"chain {chain.chain_id} at block {chain.block}{private}")]
-    forked = chain.root is not None and chain.root != proof.root  # that is worse, whatever else is
+    forked = chain.root is not None and chain.root != root  # that is worse, whatever else is
     if chain.fault is not None and not forked:
         return [*steps, Step("anchor", False, chain.fault)]
-    if chain.root != proof.root:
+    if chain.root != root:
         said = "no root" if chain.root is None else f"the root {chain.root.hex()}"
         return [
             *steps,
-            Step("anchor", False, f"{chain.contract} has {said} at {proof.size} leaves"),
+            Step("anchor", False, f"{chain.contract} has {said} at {size} leaves"),
         ]
     whose = (
         "the one that you named"
         if chain.named
-        else "named by the proof alone (--contract says which one you know)"
+        else "named by the gateway alone (--contract says which one you know)"
     )
     where = "" if chain.mined is None else f", since block {chain.mined}"
     if chain.final is False:
         where += "; pending: that is not final yet, the chain may take it back. Ask again later"
     if chain.final is None:
         where += "; whether that is final this node does not say"
-    said = f"{chain.contract}, {whose}, has this root at {proof.size} leaves{where}"
+    said = f"{chain.contract}, {whose}, has this root at {size} leaves{where}"
     return [*steps, Step("anchor", True, said)]
 
 

@@ -1,8 +1,9 @@
-"""``rendertrust verify``: proofs and receipts, checked without the gateway."""
+"""``rendertrust verify``: proofs, receipts and checkpoints, checked without the gateway."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
 import click
 
 from rendertrust.cli import exit_codes, wording
@@ -12,6 +13,7 @@ from rendertrust.cli.session import session_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rendertrust.checkpoint_check import Kept, Place
     from rendertrust.cli.output import Output
     from rendertrust.given import Document
     from rendertrust.note import Verifier
@@ -33,7 +35,7 @@ BYTES_MAX = 1 << 20
 @click.option(
     "--key",
     metavar="NAME+ID+KEY",
-    help="Whose signature counts on a plain note; else a key that you pinned.",
+    help="Whose signature must be on a checkpoint; on a plain note else a key that you pinned.",
 )
 @click.option("--rpc", metavar="URL", help="Ask a node of the chain, which you trust.")
 @click.option("--contract", metavar="ADDRESS", help="That holds the gateway's anchors.")
@@ -54,28 +56,30 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     contract: str | None,
     confirmations: int | None,
 ) -> int:
-    """Check proofs and receipts without the gateway, step by step.
+    """Check proofs, receipts and checkpoints without the gateway, step by step.
 
     FILES are proofs, as `rendertrust ledger proof` writes them; receipts, as `rendertrust jobs
-    receipt` does, one of them perhaps with the picture that it is of; and answers of
-    /ledger/consistency and /ledger/epochs, which link checkpoints. The exit code is 0 where all
+    receipt` does, one of them perhaps with the picture that it is of; checkpoints, as
+    /ledger/checkpoint answers or as plain signed notes; and answers of /ledger/consistency and
+    /ledger/epochs, which link checkpoints. The exit code is 0 where all
     holds and the checkpoint or the chain vouches for it; 3 where all holds and neither does, as
     one that is not there, a chain that is private, or an anchor that is not final yet; and 1
     otherwise, also where a file is nothing of that kind.
     """
     session = session_of(context)
     check_options(rpc, contract)
-    given = Given(files)
+    given = Given(files, None if key is None else key_of(key))
     if checkpoint is not None:
-        given.witness(checkpoint, keys_of(key))
-    elif key is not None:
-        raise click.UsageError("--key needs --checkpoint, which it signed")
-    if not given.proofs and not given.broken:
-        raise click.UsageError("There is no proof among the files")
+        given.witness(checkpoint)
+    elif key is not None and not given.kept and not given.broken:
+        raise click.UsageError("--key needs --checkpoint, or a checkpoint, which it signed")
+    if not given.proofs and not given.kept and not given.broken:
+        raise click.UsageError("There is no proof, receipt or checkpoint among the files")
     given.look_at_pictures()
-    found = {} if rpc is None else given.asked(rpc, contract, confirmations)
+    asked = None if rpc is None else Asked(rpc, contract, confirmations)
     verdicts = {**given.broken}
-    verdicts |= {str(path): given.checked(path, found.get(path)) for path in given.proofs}
+    verdicts |= {str(path): given.checked(path, asked) for path in given.proofs}
+    verdicts |= {str(path): given.kept_is_checked(path, asked) for path in given.kept}
     tell(session.output, verdicts)
     return exit_code(list(verdicts.values()))
 
@@ -92,58 +96,103 @@ def check_options(rpc: str | None, contract: str | None) -> None:
         raise click.UsageError("--contract is an address: 0x and 40 hexadecimal digits")
 
 
-def keys_of(text: str | None) -> "Sequence[Verifier]":
-    """The key that was given; else those that were pinned. UsageError for what is no key."""
-    from rendertrust.cli.pins import pinned_keys
+def key_of(text: str) -> "Verifier":
+    """The key that was given. UsageError for what is no key."""
     from rendertrust.note import Verifier, read_verifier
 
-    if text is None:
-        return pinned_keys()
     found = read_verifier(text)
     if not isinstance(found, Verifier):
         raise click.UsageError(f"--key: {found.reason}")
-    return [found]
+    return found
+
+
+@attrs.frozen
+class Asked:
+    """A node of a chain, and what is asked of it."""
+
+    rpc: str
+    contract: str | None
+    confirmations: int | None
+
+    async def of(self, document: object) -> "OnChain | Unasked":
+        """What the chain says of a proof, or of a place in the log."""
+        from rendertrust.verify import anchored
+
+        named, blocks = self.contract, self.confirmations
+        return await anchored(self.rpc, document, contract=named, confirmations=blocks)
+
+    async def newest(self) -> int | None:
+        """Of how many leaves the contract has the newest root, where one is named."""
+        from rendertrust.onchain import newest
+
+        found = None if self.contract is None else await newest(self.rpc, self.contract)
+        return found if isinstance(found, int) else None
 
 
 class Given:
-    """The files: proofs and receipts, and what links checkpoints.
+    """The files: proofs, receipts and checkpoints, and what links these.
 
-    ``broken``: what is neither, and why. Beside a receipt that is its picture.
+    ``broken``: what is none of them, and why. Beside a receipt that is its picture.
     """
 
-    def __init__(self, files: "Sequence[Path]") -> None:
-        from rendertrust.verify import read_epochs, read_shown
-
+    def __init__(self, files: "Sequence[Path]", key: "Verifier | None" = None) -> None:
         self.broken: dict[str, Verdict] = {}
         self.proofs: dict[Path, Document] = {}
+        self.kept: dict[Path, Kept] = {}
+        self._key = key
         self._picture: Picture | None = None
         self._others: list[Path] = []  # no documents
         self._shown: list[Shown] = []
         self._epochs: list[Link] = []
-        for path in files:
-            found = self._document(path)
-            if found is None:
-                self._others.append(path)
-                continue
-            if "leaf" not in found and "from_size" in found:
-                self._shown += self._read(path, read_shown(found))
-            elif "leaf" not in found and "epochs" in found:
-                self._epochs += [link for of in self._read(path, read_epochs(found)) for link in of]
-            else:
-                self.proofs[path] = found
         self._witness: Witness | None = None
+        for path in files:
+            self._take(path)
 
-    def witness(self, path: Path, keys: "Sequence[Verifier]") -> None:
-        """The checkpoint that one knows: an answer of the API, or a signed note by such a key."""
+    def _take(self, path: Path) -> None:
+        from rendertrust.checkpoint_check import is_checkpoint, read_kept, read_kept_note
+        from rendertrust.verify import read_epochs, read_shown
+
+        raw = self._raw(path)
+        if is_note(raw):
+            self._keep(path, read_kept_note(raw.decode(), self._keys()))
+            return
+        found = self._document(path)
+        if found is None:
+            self._others.append(path)
+        elif "leaf" not in found and "from_size" in found:
+            self._shown += self._read(path, read_shown(found))
+        elif "leaf" not in found and "epochs" in found:
+            self._epochs += [link for of in self._read(path, read_epochs(found)) for link in of]
+        elif is_checkpoint(found):
+            self._keep(path, read_kept(found))
+        else:
+            self.proofs[path] = found
+
+    def _keep(self, path: Path, found: "Kept | str") -> None:
+        for kept in self._read(path, found):
+            self.kept[path] = kept
+
+    def witness(self, path: Path) -> None:
+        """The checkpoint that one knows: an answer of the API, or a note by a key one knows."""
         from rendertrust.verify import read_noted, read_witness
 
         raw = self._raw(path)
-        if raw.lstrip()[:1] == b"{":
-            kept = self._document(path)
-            known = [] if kept is None else self._read(path, read_witness(kept))
+        if raw.lstrip()[:1] != b"{":
+            found = read_noted(raw.decode(errors="replace"), self._keys())
+        elif (kept := self._document(path)) is None:
+            return
+        elif self._key is None:
+            found = read_witness(kept)
         else:
-            known = self._read(path, read_noted(raw.decode(errors="replace"), keys))
-        self._witness = known[0] if known else None
+            found = read_noted(str(kept.get("checkpoint")), [self._key])
+        for known in self._read(path, found):
+            self._witness = known
+
+    def _keys(self) -> "Sequence[Verifier]":
+        """Whose signature counts on a plain note."""
+        from rendertrust.cli.pins import pinned_keys
+
+        return pinned_keys() if self._key is None else [self._key]
 
     def _document(self, path: Path) -> "Document | None":
         from rendertrust.strict_json import read_document
@@ -179,31 +228,17 @@ class Given:
         self._picture = read_picture(path)
         del self.broken[str(path)]
 
-    def asked(
-        self, rpc: str, contract: str | None, confirmations: int | None
-    ) -> "dict[Path, OnChain | Unasked]":
-        """What the chain says of each proof."""
+    def checked(self, path: Path, asked: "Asked | None") -> "Verdict":
+        """Every step over one of the proofs, or receipts."""
         import asyncio
 
-        from rendertrust.verify import anchored
-
-        async def ask() -> "dict[Path, OnChain | Unasked]":
-            found = {path: _proof_in(document) for path, document in self.proofs.items()}
-            return {
-                path: await anchored(rpc, proof, contract=contract, confirmations=confirmations)
-                for path, proof in found.items()
-                if proof is not None
-            }
-
-        return asyncio.run(ask())
-
-    def checked(self, path: Path, chain: "OnChain | Unasked | None") -> "Verdict":
-        """Every step over one of the proofs, or receipts."""
         from rendertrust.receipt_check import is_receipt, verify_receipt
         from rendertrust.verify import verify as check
 
         document, known = self.proofs[path], self._witness
         shown, epochs = self._shown, self._epochs
+        proof = _proof_in(document)
+        chain = None if asked is None or proof is None else asyncio.run(asked.of(proof))
         if not is_receipt(document):
             return check(document, witness=known, shown=shown, epochs=epochs, chain=chain)
         return verify_receipt(
@@ -214,6 +249,37 @@ class Given:
             epochs=epochs,
             chain=chain,
         )
+
+    def kept_is_checked(self, path: Path, asked: "Asked | None") -> "Verdict":
+        """Every step over one of the checkpoints."""
+        import asyncio
+
+        from rendertrust.checkpoint_check import places, verify_checkpoint
+
+        kept, named = self.kept[path], asked is not None and asked.contract is not None
+
+        async def ask(node: Asked) -> "tuple[dict[Place, OnChain | Unasked], int | None]":
+            where = places(kept, self._shown, named=named)
+            return {one: await node.of(one.document) for one in where}, await node.newest()
+
+        said, newest = (None, None) if asked is None else asyncio.run(ask(asked))
+        return verify_checkpoint(
+            kept,
+            key=self._key,
+            witness=self._witness,
+            shown=self._shown,
+            epochs=self._epochs,
+            said=said,
+            newest=newest,
+        )
+
+
+def is_note(raw: bytes) -> bool:
+    """Whether it wants to be a signed note: a text with signatures below an empty line."""
+    try:
+        return raw[:1] != b"{" and "\n\n— " in raw.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _proof_in(document: "Document") -> object:

@@ -113,7 +113,7 @@ async def verify(call: Call) -> Verification | Problem:
 
 async def held_against_chain(gateway: Gateway, standing: Standing) -> Verification | Problem:
     """An entry against the chain, both as they are now."""
-    covering = await gateway.anchors.covering(standing.place.leaf_index)
+    covering = standing.covering
     if gateway.chain is None or covering is None:
         return _not_anchored(gateway, standing)
     try:

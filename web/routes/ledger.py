@@ -211,11 +211,15 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
 
 @attrs.frozen
 class Standing:
-    """One's entry, its leaf, and the newest checkpoint, which covers it."""
+    """One's entry, its leaf, the newest checkpoint, which covers it, and the newest anchor over it.
+
+    All was seen once: what is told of the anchor in several places is of the same one.
+    """
 
     own: OwnEntry
     place: Sequenced
     signed: Signed
+    covering: Covering | None
 
 
 async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
@@ -237,7 +241,8 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
         signed = await gateway.proofs.newest()
     if signed is None or found.place is None or found.place.leaf_index >= signed.size:
         return NOT_YET
-    return Standing(found, found.place, signed)
+    covering = await gateway.anchors.covering(found.place.leaf_index)
+    return Standing(found, found.place, signed, covering)
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
@@ -264,8 +269,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
 async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
     """By the anchored checkpoint where there is one, else by the newest."""
-    covering = await gateway.anchors.covering(standing.place.leaf_index)
-    entry, place = standing.own.entry, standing.place
+    entry, place, covering = standing.own.entry, standing.place, standing.covering
     signed = standing.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
     hashes = await gateway.proofs.inclusion(place.leaf_index, signed.size)

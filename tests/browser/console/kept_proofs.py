@@ -20,14 +20,17 @@ async def kept(eyes: Looking, tmp_path: Path) -> Path:
     return path
 
 
-async def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
-    """The file in a browser that has no network; and what it asked for beside itself."""
+async def opened(browser: Browser, path: Path, before: str = "") -> tuple[Page, list[str]]:
+    """The file in a browser that has no network; and what it asked for beside itself.
+
+    ``before`` is a script that runs before those of the file.
+    """
     context = await browser.new_context(offline=True)
     page, asked = await context.new_page(), list[str]()
     page.on("request", lambda request: asked.append(request.url))
     await page.add_init_script(
         "window.violations = []; document.addEventListener('securitypolicyviolation',"
-        " (event) => window.violations.push(event.violatedDirective))"
+        f" (event) => window.violations.push(event.violatedDirective)); {before}"
     )
     await page.goto(path.as_uri())
     return page, asked

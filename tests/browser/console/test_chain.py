@@ -106,6 +106,8 @@ async def works_alone(browser: Browser, path: Path) -> None:
     page, asked = await opened(browser, path)
     await expect(page.locator("#verdict")).to_have_text(HOLDS)
     assert HAS_IT.search(await said_of_the_chain(page))
+    for step in ("signature", "anchor"):
+        await expect(page.locator(f"[data-step={step}]")).to_have_class("done")
     assert asked == [path.as_uri()]
     await page.context.close()
 

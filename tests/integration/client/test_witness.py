@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust import note
+from rendertrust import merkle, note
 from rendertrust.client import (
     AsyncClient,
     BadAnswer,
@@ -302,6 +302,7 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
 ) -> None:
     assert (await program.run("ledger", "proof", "3", "--output", "proof.json")).code == 0
     (tmp_path / "note.txt").write_text(log.signed)
+    assert (await program.run("ledger", "checkpoint", "--output", "mine.json")).code == 0
     with_note = ("verify", "proof.json", "--checkpoint", "note.txt")
     (tmp_path / "altered.txt").write_text(log.signed.replace("2026", "2027"))
     other = str(note.verifier_of(log.origin, signing_key(9)))
@@ -312,6 +313,8 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
         ((*with_note, "--key", other), 1, "is not signed by"),
         ((*with_note, "--key", strange), 1, "--key says which one is"),
         ((*with_note[:-1], "altered.txt", "--key", log.verifier), 1, "does not hold"),
+        ((*with_note[:-1], "mine.json", "--key", log.verifier), 0, "ok  witness"),
+        ((*with_note[:-1], "mine.json", "--key", other), 1, "is not signed by"),
     ):
         told = await program.run(*words)
         assert (told.code, says in told.out) == (code, True), told
@@ -321,6 +324,43 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
     ):
         told = await program.run(*words)
         assert (told.code, says in told.err) == (2, True), told
+
+
+async def test_a_checkpoint_that_was_kept_is_checked_itself(
+    program: Program, log: LogDouble, tmp_path: Path
+) -> None:
+    """As an answer or as a plain note, alone and against an older one."""
+    log.grow(3)
+    assert (await program.run("ledger", "checkpoint", "--output", "older.json")).code == 0
+    older = len(log.leaves)
+    log.grow(4)
+    assert (await program.run("ledger", "checkpoint", "--output", "mine.json")).code == 0
+    (tmp_path / "note.txt").write_text(log.signed)
+    between = {
+        "from_size": older,
+        "from_root": merkle.root(log.leaves[:older]).hex(),
+        "to_size": older + 4,
+        "to_root": merkle.root(log.leaves).hex(),
+        "proof_hashes": [p.hex() for p in merkle.consistency_proof(log.leaves, older, older + 4)],
+    }
+    (tmp_path / "link.json").write_text(json.dumps(between))
+    other = str(note.verifier_of(log.origin, signing_key(9)))
+    size = f"{older + 4} leaves"
+    get = f"get /ledger/consistency?from={older}&to={older + 4}"
+    for words, code, says in (
+        (("mine.json",), 3, size),
+        (("note.txt",), 3, size),  # by the key that was pinned
+        (("note.txt", "--key", log.verifier), 3, size),
+        (("note.txt", "--key", other), 1, "is not signed by"),
+        (("mine.json", "--key", log.verifier), 3, "ok  key"),
+        (("mine.json", "--key", other), 1, "NO  key"),
+        (("mine.json", "--checkpoint", "note.txt"), 0, "the same checkpoint"),
+        (("mine.json", "--checkpoint", "older.json"), 1, get),
+        (("mine.json", "link.json", "--checkpoint", "older.json"), 0, "ok  witness"),
+        (("older.json", "link.json", "--checkpoint", "note.txt"), 0, "ok  witness"),
+    ):
+        told = await program.run("verify", *words)
+        assert (told.code, says in told.out) == (code, True), (words, told)
 
 
 async def test_what_was_seen_is_kept_between_calls(program: Program, log: LogDouble) -> None:

@@ -1,39 +1,35 @@
 // A proof of the ledger, recomputed here: from the leaf up to the root, which the checkpoint signs.
 // The rules are those of docs/PROOF.md (RFC 9162): where a sibling stands follows from the leaf's
 // place and the size of the tree. Nothing is asked of anybody.
-import { Sha256 } from "./sha256.js";
+import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
 const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind [A-Z_]+\namount -?[1-9]\d*\nreceipt (?:-|[0-9a-f]{64})\nprivate [0-9a-f]{64}\n$/;
-const TEXT = /^(\S+)\n(\d+)\n([A-Za-z0-9+/]{43}=)\ntime \S+\n$/;
-const bytes = (text) => new TextEncoder().encode(text);
+const ANCHOR = ["anchor_tx_hash", "contract", "anchor", "block_number", "chain_id"];
 const raw = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
-const base64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-const hex = (data) => [...data].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), new Sha256()).hex();
 const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
 const node = (left, right) => hash(Uint8Array.of(1), raw(left), raw(right));
 
-// Every hash on the way up, each with the sibling's side; or what is wrong.
+// Every hash that is found on the way up; or what is wrong.
 export function climb(proof) {
   const { leaf_index: index, tree_size: size, proof_hashes: siblings, directions } = proof;
-  const counts = Number.isSafeInteger(index) && Number.isSafeInteger(size) && index >= 0 && index < size;
-  if (!counts || ![proof.leaf_hash, proof.merkle_root, ...siblings].every(isHash)) {
+  const counts = [index, size].every(Number.isSafeInteger) && [siblings, directions].every(Array.isArray);
+  if (!counts || index < 0 || index >= size || ![proof.leaf_hash, proof.merkle_root, ...siblings].every(isHash)) {
     return { fault: "its numbers and hashes are not written as they must be", steps: [] };
   }
   const steps = [];
   let [at, last, found] = [index, size - 1, proof.leaf_hash];
   for (const [place, sibling] of siblings.entries()) {
-    if (last === 0) return { fault: "there are more hashes than levels", steps };
+    if (last === 0) return { fault: "there are not as many hashes as levels", steps };
     const side = at % 2 === 1 || at === last ? "left" : "right";
     if (side !== directions[place]) return { fault: "the directions are not those of this leaf", steps };
     found = side === "left" ? node(sibling, found) : node(found, sibling);
-    steps.push({ side, sibling, found });
+    steps.push(found);
     if (side === "left") {
       while (at && at % 2 === 0) [at, last] = [at / 2, Math.floor(last / 2)];
     }
     [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
   }
-  if (last !== 0 || directions.length !== siblings.length) return { fault: "there are fewer hashes than levels", steps };
+  if (last !== 0 || directions.length !== siblings.length) return { fault: "there are not as many hashes as levels", steps };
   return { fault: found === proof.merkle_root ? "" : "the hashes do not lead to the root", steps, root: found };
 }
 
@@ -51,33 +47,28 @@ function pathOf(proof, path) {
   return [true, `${path.steps.length} ${path.steps.length === 1 ? "hash leads" : "hashes lead"} from leaf ${proof.leaf_index} of ${proof.tree_size} to the root ${path.root.slice(0, 16)}…`];
 }
 
-function noteOf(proof) {
-  const cut = proof.checkpoint.lastIndexOf("\n\n") + 1;
-  const [name, , key] = proof.verifier.split(/\+(.{8})\+/);
-  return { text: proof.checkpoint.slice(0, cut), signatures: proof.checkpoint.slice(cut + 1), name, key: base64(key) };
+async function checkpointOf(proof, key) {
+  const note = noteOf(proof.checkpoint, key);
+  const root = btoa(String.fromCharCode(...raw(proof.merkle_root)));
+  const same = note.text.startsWith(`${key.name}\n${proof.tree_size}\n${root}\ntime `);
+  const said = same ? `The checkpoint of ${key.name} says ${proof.tree_size} leaves and this root.` : "The checkpoint says something else.";
+  return [[same, said], await signatureOf(note, key, "The signature of the gateway's log key holds.")];
 }
 
-function checkpointOf(proof, note) {
-  const found = TEXT.exec(note.text);
-  if (!found || found[1] !== note.name) return [false, "The checkpoint is not written as it must be."];
-  const [size, root] = [Number(found[2]), hex(base64(found[3]))];
-  if (size !== proof.tree_size || root !== proof.merkle_root) return [false, `The checkpoint is of ${size} leaves with another root.`];
-  return [true, `The checkpoint of ${note.name} says ${size} leaves and this root.`];
+async function signatureOf(note, key, good) {
+  const holds = await isSigned(note, key);
+  return [holds, { true: good, false: "The signature is not this key's, or does not hold.", null: "This browser cannot check the signature (plain http, or too old): rendertrust verify does." }[holds]];
 }
 
-async function signatureOf(note) {
-  const id = hash(bytes(`${note.name}\n`), note.key).slice(0, 8);
-  const signed = note.signatures.split("\n").filter((line) => line.startsWith(`— ${note.name} `))
-    .map((line) => base64(line.slice(note.name.length + 3))).find((data) => hex(data.slice(0, 4)) === id);
-  if (!signed) return [false, "The checkpoint is not signed by this key."];
-  let key;
-  try {
-    key = await crypto.subtle.importKey("raw", note.key.slice(1), { name: "Ed25519" }, false, ["verify"]);
-  } catch {
-    return [null, "This browser cannot check Ed25519 here (over plain http, or it is too old): rendertrust verify does."];
-  }
-  const holds = await crypto.subtle.verify("Ed25519", key, signed.slice(4), bytes(note.text));
-  return holds ? [true, "The signature of the gateway's log key holds."] : [false, "The signature does not hold."];
+// What the gateway signed of the anchor, and what the proof says of it, letter by letter.
+async function anchorOf(proof, key) {
+  const named = ANCHOR.map((name) => proof[name] ?? "");
+  if (!named.join("")) return [null, "Nothing yet: it names no anchor."];
+  const [transaction, contract, signed, block, chain] = named;
+  const note = noteOf(signed, key);
+  const text = `rendertrust-anchor-v1\norigin ${key.name}\nchain ${chain}\ncontract ${contract}\nsize ${proof.tree_size}\nroot ${proof.merkle_root}\ntransaction ${transaction}\nblock ${block}\n`;
+  if (note.text !== text || ![block, chain].every(Number.isSafeInteger)) return [false, "The gateway signed another anchor."];
+  return signatureOf(note, key, `The gateway signed that contract ${contract} on chain ${chain} has this root, since block ${block}.`);
 }
 
 // What the gateway says of the chain is held against what was computed; that it says so is all there is.
@@ -92,31 +83,30 @@ function chainOf(chain, root) {
 
 export async function checked(proof, chain) {
   const path = climb(proof);
-  const steps = { leaf: leafOf(proof), path: pathOf(proof, path) };
+  const unread = [false, "It cannot be read."];
+  const steps = { leaf: leafOf(proof), path: pathOf(proof, path), checkpoint: unread, signature: unread, anchor: unread, chain: chainOf(chain, path.root) };
   try {
-    const note = noteOf(proof);
-    steps.checkpoint = checkpointOf(proof, note);
-    steps.signature = await signatureOf(note);
+    const key = verifierOf(proof.verifier);
+    [steps.checkpoint, steps.signature] = await checkpointOf(proof, key);
+    steps.anchor = await anchorOf(proof, key);
   } catch {
-    steps.checkpoint ??= [false, "The checkpoint cannot be read."];
-    steps.signature ??= [false, "The signature cannot be read."];
+    // So it is said of what is left.
   }
-  steps.chain = chainOf(chain, path.root);
   return { path, steps, holds: Object.values(steps).every(([holds]) => holds !== false) };
 }
 
-const WORDS = new Map([[true, ["done", "✓"]], [false, ["bad", "✗"]], [null, ["next", "–"]]]);
+const WORDS = { true: ["done", "✓"], false: ["bad", "✗"], null: ["next", "–"] };
 
 function show(viewer, { path, steps, holds }) {
   for (const [name, [state, said]] of Object.entries(steps)) {
     const line = viewer.querySelector(`[data-step="${name}"]`);
-    const [kind, mark] = WORDS.get(state);
+    const [kind, mark] = WORDS[state];
     line.className = kind;
     line.querySelector(".mark").textContent = mark;
     line.querySelector(".what-said").textContent = said;
   }
   viewer.querySelectorAll("[data-found]").forEach((cell, place) => {
-    const found = path.steps[place]?.found;
+    const found = path.steps[place];
     cell.textContent = found ? `${found.slice(0, 16)}…` : "–";
     if (found) cell.title = found;
   });

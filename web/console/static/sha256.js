@@ -12,6 +12,8 @@ for (let n = 2, found = 0; found < 64; n += 1) {
   found += 1;
 }
 
+export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export class Sha256 {
   #state = START.slice();
   #words = new Uint32Array(64);
@@ -78,7 +80,7 @@ const AT_ONCE = 64 * 1024 * 1024; // bytes that the browser's own may take into 
 export async function sha256(file, told = () => {}) {
   if (isSecureContext && crypto.subtle && file.size <= AT_ONCE) {
     const hash = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-    return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex(new Uint8Array(hash));
   }
   const hash = new Sha256();
   const piece = 4 * 1024 * 1024;

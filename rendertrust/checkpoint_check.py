@@ -1,0 +1,248 @@
+"""Does a checkpoint hold that somebody kept? Checked without the gateway, step by step.
+
+    kept = read_kept(read_document(raw))        # an answer of GET /ledger/checkpoint
+    kept = read_kept_note(text, keys)           # or the signed note alone
+    said = {place: await anchored(url, place.document, contract=…) for place in places(kept)}
+    verdict = verify_checkpoint(kept, witness=witness, shown=shown, said=said)
+
+A checkpoint says how large a log is and what its root is. What vouches for that is another one,
+from elsewhere, or a chain: it has the root at this size, or at one from which the log grew to this
+one, or to which it grew, as a consistency proof shows. Whatever a stranger gives is data: nothing
+raises. The formats are those of ``docs/PROOF.md``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from rendertrust import anchor_note, checkpoint, epoch, given, links, note
+from rendertrust.anchor_note import AnchorNote
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.links import Link, Shown
+from rendertrust.note import NoteRefused, Verifier
+from rendertrust.onchain import OnChain, Unasked
+from rendertrust.verify import Step, Verdict, Witness, is_signed_by, on_chain, read_noted
+
+_BESIDE: Final = "what stands beside the note is not what the note says"
+
+
+@attrs.frozen
+class Kept:
+    """A checkpoint, its note, and what its gateway signed of its newest anchor."""
+
+    signed: Checkpoint
+    verifier: Verifier
+    noted: str
+    anchor: AnchorNote | None = None
+
+    @property
+    def anchored(self) -> Checkpoint | None:
+        """What the anchor says, as a checkpoint of the same time."""
+        if self.anchor is None:
+            return None
+        said = self.anchor
+        return Checkpoint(said.origin, said.size, said.root, self.signed.time)
+
+
+@attrs.frozen
+class Place:
+    """Where a chain may have a root of this log: at a size, with the root that it must be."""
+
+    at: Checkpoint
+    claim: AnchorNote | None = None  # the gateway signed that it is there
+
+    @property
+    def document(self) -> given.Document:
+        """What ``anchored`` is asked with: as of a proof."""
+        asked = {"tree_size": self.at.size, "merkle_root": self.at.root.hex()}
+        if self.claim is None:
+            return asked
+        said = self.claim
+        named = (said.transaction, said.block, said.chain_id, said.contract)
+        return {**asked, **dict(zip(anchor_note.MEMBERS, named, strict=True))}
+
+
+def is_checkpoint(document: given.Document) -> bool:
+    """Whether it wants to be an answer of ``GET /ledger/checkpoint``, or a part of one."""
+    return "checkpoint" in document and "leaf" not in document and "proof" not in document
+
+
+def read_kept(document: object) -> Kept | str:
+    """The answer of ``GET /ledger/checkpoint``; or why it is none."""
+    found = given.members(document)
+    noted, key = given.text(found.get("checkpoint")), given.text(found.get("verifier"))
+    if noted is None or key is None:
+        return "it has no checkpoint and verifier"
+    verifier = note.read_verifier(key)
+    if isinstance(verifier, NoteRefused):
+        return verifier.reason
+    signed = checkpoint.read(noted, verifier)
+    if isinstance(signed, NoteRefused):
+        return signed.reason
+    if not _is_beside(found, signed):
+        return _BESIDE
+    anchor = _anchor_of(found.get("anchor"), verifier)
+    return anchor if isinstance(anchor, str) else Kept(signed, verifier, noted, anchor)
+
+
+def read_kept_note(text: str, keys: Sequence[Verifier]) -> Kept | str:
+    """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
+    read = read_noted(text, keys)
+    return read if isinstance(read, str) else Kept(read.checkpoint, read.verifier, text)
+
+
+def places(kept: Kept, shown: Sequence[Shown] = (), *, named: bool = False) -> tuple[Place, ...]:
+    """Where to ask a chain; ``named``: one knows the contract, and need not be told of it."""
+    own, found = kept.signed, dict[int, Place]()
+    if kept.anchored is not None:
+        found[kept.anchored.size] = Place(kept.anchored, kept.anchor)
+    if named and own.size:
+        ends = [Checkpoint(own.origin, *end, own.time) for end in _other_ends(own, shown)]
+        for one in (own, *ends):
+            found.setdefault(one.size, Place(one))
+    return tuple(found.values())
+
+
+def verify_checkpoint(
+    kept: Kept,
+    *,
+    key: Verifier | None = None,
+    witness: Witness | None = None,
+    shown: Sequence[Shown] = (),
+    epochs: Sequence[Link] = (),
+    said: Mapping[Place, OnChain | Unasked] | None = None,
+    newest: int | None = None,
+) -> Verdict:
+    """Every step. ``key``: whose signature must be on it; ``said``: by a chain, at each place.
+
+    ``newest``: how many leaves its contract has the newest root of, where that was asked.
+    """
+    signed = kept.signed
+    what = f"{signed.size} leaves, root {signed.root.hex()}, at {_time(signed)}"
+    steps = [Step("checkpoint", True, f"{what}, signed by {kept.verifier}")]
+    if key is not None:
+        steps.append(_named(kept, key))
+    steps += _claimed(kept)
+    vouched = False
+    if witness is not None:
+        steps.append(_witnessed(kept, witness, shown, epochs))
+        vouched = steps[-1].holds
+    if said is not None:
+        found, outside = _by_chain(kept, shown, epochs, said)
+        steps += found
+        vouched |= outside
+        if not any(isinstance(one, OnChain) for one in said.values()):
+            steps += [_to_get(kept, newest)] if all(step.holds for step in steps) else []
+    return Verdict(tuple(steps), witnessed=vouched and all(step.holds for step in steps))
+
+
+# ── the steps ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _named(kept: Kept, key: Verifier) -> Step:
+    holds = is_signed_by(kept.noted, kept.signed, key)
+    said = "it is signed by the key that you named"
+    return Step(
+        "key", holds, said if holds else f"it is not signed by the key that you named: {key}"
+    )
+
+
+def _claimed(kept: Kept) -> list[Step]:
+    said, signed = kept.anchor, kept.signed
+    if said is None:
+        return []
+    where = f"{said.size} leaves in block {said.block} of chain {said.chain_id}"
+    if (said.origin, said.size) == (signed.origin, signed.size) and said.root != signed.root:
+        return [Step("claim", False, "the gateway signed an anchor of another root at this size")]
+    return [Step("claim", True, f"anchored are {where}, signed by {said.origin}")]
+
+
+def _witnessed(
+    kept: Kept, witness: Witness, shown: Sequence[Shown], epochs: Sequence[Link]
+) -> Step:
+    known, signed = witness.checkpoint, kept.signed
+    older, newer = links.in_order(known, signed)
+    by_it = is_signed_by(kept.noted, signed, witness.verifier)
+    if not by_it and not (older is signed and links.same_log(known, signed)):
+        said = f"it is not signed by the key that you know: {witness.verifier}"
+        return Step("witness", False, said)
+    found = links.linked(older, newer, shown, epochs)
+    other = "" if by_it else "; it is signed by another key than the one that you know"
+    return Step("witness", found.holds is True, f"{found.said}{other}")
+
+
+def _by_chain(
+    kept: Kept,
+    shown: Sequence[Shown],
+    epochs: Sequence[Link],
+    said: Mapping[Place, OnChain | Unasked],
+) -> tuple[list[Step], bool]:
+    """What the chain says at each place; and whether any of that vouches for the checkpoint."""
+    steps, vouched = list[Step](), False
+    for place, one in said.items():
+        steps += [step for step in _at(place, one) if step not in steps]
+        found = links.linked(*links.in_order(place.at, kept.signed), shown, epochs)
+        is_there = isinstance(one, OnChain) and one.fault is None and one.root == place.at.root
+        if place.at.size != kept.signed.size and (is_there or found.holds is False):
+            steps.append(Step("link", found.holds is not False, found.said))
+        vouched |= is_there and found.holds is True and isinstance(one, OnChain) and one.is_outside
+    return steps, vouched
+
+
+def _at(place: Place, one: OnChain | Unasked) -> list[Step]:
+    if isinstance(one, Unasked) and one.harmless:
+        return [Step("anchor", True, f"no root stands on the chain at {place.at.size} leaves")]
+    return on_chain(place.at.size, place.at.root, one)
+
+
+def _to_get(kept: Kept, newest: int | None) -> Step:
+    """Nothing stands on the chain that is known to be of this log: what would show it."""
+    if newest is None:
+        wanted = "--contract says which one has the gateway's anchors"
+        return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
+    if newest == 0:
+        return Step("link", True, "nothing is anchored there yet")
+    low, high = sorted((newest, kept.signed.size))
+    between = f"/ledger/consistency?from={low}&to={high}"
+    return Step("link", True, f"the newest anchor there is of {newest} leaves: get {between}")
+
+
+# ── what strangers give ──────────────────────────────────────────────────────────────────────────
+
+
+def _is_beside(found: given.Document, signed: Checkpoint) -> bool:
+    """Whether the members that say the same as the note do so; none need be there."""
+    says: dict[str, object] = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+        "time": _time(signed),
+    }
+    return all(type(found[n]) is type(v) and found[n] == v for n, v in says.items() if n in found)
+
+
+def _time(signed: Checkpoint) -> str:
+    return f"{signed.time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
+    """What was signed of the newest anchor, perhaps in an epoch before."""
+    if value is None:
+        return None
+    text = given.text(value)
+    if text is None:
+        return "anchor is a signed note, or null"
+    origin = text.partition("\norigin ")[2].partition("\n")[0]
+    ours = epoch.split(origin)[0] == epoch.split(verifier.name)[0]
+    signer = attrs.evolve(verifier, name=origin) if ours else verifier
+    read = anchor_note.read(text, signer)
+    return f"of the anchor: {read.reason}" if isinstance(read, NoteRefused) else read
+
+
+def _other_ends(own: Checkpoint, shown: Sequence[Shown]) -> list[tuple[int, bytes]]:
+    """Of consistency proofs that begin or end with this checkpoint, and hold."""
+    held = [one for one in shown if one.holds]
+    later = [(one.n, one.root_n) for one in held if (one.m, one.root_m) == (own.size, own.root)]
+    before = [(one.m, one.root_m) for one in held if (one.n, one.root_n) == (own.size, own.root)]
+    return [*later, *before]

@@ -1,0 +1,161 @@
+"""A proof saved as one file, in a browser alone: what was signed is checked there, bit by bit."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from rendertrust import anchor_note, note
+from rendertrust.anchor_note import AnchorNote
+from tests.browser.console.kept_proofs import FAILS, HOLDS, opened
+from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
+from tests.unit.proof.test_verify import MEANT, NO_ANCHOR, flipped
+from web.console.assets import assets
+from web.console.proof_file import proof_file
+from web.log_examples import LEDGER_PROOF, VERIFICATION
+
+PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
+CHAIN: dict[str, Any] = json.loads(json.dumps(VERIFICATION))
+AT = datetime(2026, 3, 13, 12, 8, tzinfo=UTC)
+NO_ED25519 = """
+const known = SubtleCrypto.prototype.importKey;
+SubtleCrypto.prototype.importKey = function (...asked) {
+  if (asked[2].name !== "Ed25519") return known.apply(this, asked);
+  return Promise.reject(new DOMException("Unrecognized name.", "NotSupportedError"));
+};
+"""
+PLAIN_HTTP = "Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined });"
+# Which of these altered proofs are taken nevertheless; and whether the right one is.
+TAKEN = """
+async ([script, chain, proof, others]) => {
+  const module = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const { checked } = await import(module);
+  const holds = async (other) => (await checked({ ...proof, ...other }, chain)).holds;
+  const taken = [];
+  for (const other of others) if (await holds(other)) taken.push(other);
+  return [await holds({}), taken];
+}
+"""
+
+
+@asynccontextmanager
+async def reading(
+    browser: Browser, folder: Path, before: str = "", **changed: Any
+) -> AsyncGenerator[Page]:
+    """The file of a proof of which something is changed; ``before``: what its browser lacks."""
+    path = folder / "proof.html"
+    shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": CHAIN, "asked_at": AT}
+    path.write_text(proof_file(shown))
+    page, asked = await opened(browser, path, before)
+    yield page
+    assert asked == [path.as_uri()]
+    assert await page.evaluate("window.violations") == []
+    await page.context.close()
+
+
+async def said(page: Page, step: str, kind: str) -> str:
+    """What is said of a step, which came out so."""
+    line = page.locator(f"[data-step={step}]")
+    await expect(line).to_have_class(kind)
+    return str(await line.text_content())
+
+
+async def test_both_signatures_are_checked_in_the_file(browser: Browser, tmp_path: Path) -> None:
+    async with reading(browser, tmp_path) as page:
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        await expect(page.locator("#verdict")).to_contain_text("that the gateway signed")
+        assert "signature of the gateway's log key holds" in await said(page, "signature", "done")
+        anchored = await said(page, "anchor", "done")
+        assert "chain 11155111 has this root, since block 12345" in anchored
+        assert PROOF["contract"] in anchored
+        await expect(page.get_by_label("The anchor")).to_have_text(PROOF["anchor"])
+
+
+def turned(signed: str) -> str:
+    """The note with one bit of its signature changed, in base64 as it must be."""
+    swap = {"A": "B", "B": "A"}
+    place = len(signed) - 20
+    return signed[:place] + swap.get(signed[place], "A") + signed[place + 1 :]
+
+
+def other_anchor(**changed: Any) -> str:
+    """What the key signed about another anchor."""
+    facts: dict[str, Any] = {
+        "origin": VERIFIER.name,
+        "chain_id": PROOF["chain_id"],
+        "contract": PROOF["contract"],
+        "size": PROOF["tree_size"],
+        "root": bytes.fromhex(PROOF["merkle_root"]),
+        "transaction": PROOF["anchor_tx_hash"],
+        "block": PROOF["block_number"],
+    }
+    return anchor_note.sign(AnchorNote(**{**facts, **changed}), KEY)
+
+
+@pytest.mark.parametrize(
+    ("changed", "step", "says"),
+    [
+        ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "does not hold"),
+        ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says something else"),
+        ({"anchor": turned(PROOF["anchor"])}, "anchor", "does not hold"),
+        ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
+        ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
+        ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
+        ({"anchor": other_anchor(root=bytes(32))}, "anchor", "another anchor"),
+        ({"block_number": 12344}, "anchor", "another anchor"),
+        ({"anchor": None}, "anchor", "cannot be read"),
+        ({**NO_ANCHOR, "anchor": PROOF["anchor"]}, "anchor", "another anchor"),
+        ({"verifier": "nobody"}, "signature", "cannot be read"),
+    ],
+)
+async def test_what_was_not_signed_so_is_refused(
+    browser: Browser, tmp_path: Path, changed: dict[str, Any], step: str, says: str
+) -> None:
+    async with reading(browser, tmp_path, **changed) as page:
+        await expect(page.locator("#verdict")).to_have_text(FAILS)
+        assert says in await said(page, step, "bad")
+
+
+async def test_a_proof_without_an_anchor_holds(browser: Browser, tmp_path: Path) -> None:
+    async with reading(browser, tmp_path, "", **NO_ANCHOR) as page:
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        assert "names no anchor" in await said(page, "anchor", "next")
+
+
+@pytest.mark.parametrize("lacks", [NO_ED25519, PLAIN_HTTP], ids=["old", "plain http"])
+async def test_a_browser_that_cannot_check_a_signature_says_so(
+    browser: Browser, tmp_path: Path, lacks: str
+) -> None:
+    """And goes on with what it can: another text is refused by its bytes."""
+    async with reading(browser, tmp_path, lacks) as page:
+        await expect(page.locator("#verdict")).to_contain_text("signature was not checked here")
+        for step in ("signature", "anchor"):
+            assert "This browser cannot check the signature" in await said(page, step, "next")
+    async with reading(browser, tmp_path, lacks, block_number=12344) as page:
+        await expect(page.locator("#verdict")).to_have_text(FAILS)
+        await said(page, "anchor", "bad")
+
+
+async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """As ``rendertrust verify`` does: each member that means anything."""
+    script = "\n".join(assets().files[name].plain.decode() for name in ("sha256.js", "proof.js"))
+    script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
+    others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]
+    two = note.sign(PROOF["checkpoint"].partition("\n\n")[0] + "\n", VERIFIER.name, KEY)
+    good, bad = two.rpartition("\n\n")[2], turned(two).rpartition("\n\n")[2]
+    others += [{"block_number": str(PROOF["block_number"])}, {"proof_hashes": None}]
+    others += [{"checkpoint": two.replace(good, lines)} for lines in (good + bad, bad + good)]
+    path = tmp_path / "empty.html"  # signatures are not checked in about:blank
+    path.write_text("<!doctype html>")
+    page, _ = await opened(browser, path)
+    holds, taken = await page.evaluate(TAKEN, [script, CHAIN, PROOF, others])
+    assert holds
+    assert taken == []
+    await page.context.close()
