@@ -294,9 +294,10 @@ class StoreTwin(MultipartsOfResults):
     ) -> bool:
         await self.round_trip()
         row = self.units.get((job, unit))
-        if row is None or row.attempt != attempt or row.node_id != node:
+        if row is None or row.state not in ("DISPATCHED", "RUNNING"):
             return False
-        if row.state not in ("DISPATCHED", "RUNNING"):
+        attempts = (row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)
+        if (attempt, node) not in attempts:
             return False
         self.thumbnails[job, frame] = picture
         return True
