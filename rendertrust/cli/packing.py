@@ -74,7 +74,7 @@ def packed(output: "Output", path: Path, frames: Sequence[int]) -> Packed:
     looked = looking.look(place, frames)
     if looked.stops:
         raise Stop(_to_mend(looked))
-    for line in (*looked.lines(), *looked.files()):
+    for line in (*looked.files(), *looked.lines()):
         output.note(line)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}

@@ -279,12 +279,16 @@ async def done(
     do: Callable[[Act], Awaitable[Said]],
     words: str,
 ) -> Done | Problem:
-    """Do it, with its record; ``words`` where it was done. The Scheduler is told to read anew."""
+    """Do it, with its record; ``words`` where it was done."""
     target = f"organisation:{call.ids['organisation_id']}"
     act = await act_of(call, f"organisation.{name}", target, reason)
     if act is None:
         return TOKEN_REFUSED
-    said = await do(act)
+    return outcome(call, await do(act), words)
+
+
+def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:
+    """What became of it, as the API says it. The Scheduler is told to read anew."""
     if said is not Said.DONE:
         return PROBLEMS.get(said, NOT_FOUND)
     call.gateway.registry.ref(Scheduler).tell(Wake())

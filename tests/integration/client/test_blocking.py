@@ -9,7 +9,7 @@ from aiohttp import web
 
 from rendertrust.client import BadAnswer, Client, NotFound, Retries, StillRunning, Tokens
 from tests.integration.client.double import PICTURE, GatewayDouble, completing
-from tests.integration.client.test_scenes_program import KEPT
+from tests.integration.client.test_scenes_program import KEPT, says
 
 FAST = Retries(times=3, first=0.001, most=0.002)
 
@@ -43,7 +43,7 @@ async def test_a_preview_and_all_uploads_without_asyncio(gateway: GatewayDouble)
     names = ["a.blend", "b.blend", "c.blend"]
     for page in (names[:2], names[:2], names[2:]):
         body = {"uploads": [kept(name) for name in page], "count": 3, "used": 30, "quota": 100}
-        gateway.script("GET /api/v1/uploads", lambda _, body=body: web.json_response(body))
+        gateway.script("GET /api/v1/uploads", says(body))
 
     def work() -> None:
         with client_of(gateway) as client:
