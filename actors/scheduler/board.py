@@ -176,8 +176,9 @@ class Board(Copies):
             self._compare(row, now)
         windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
         self._more = set(windows)
-        for unit in [u for u in self.units.values() if u.key not in seen and u.state != PENDING]:
-            if not _is_beyond(unit, windows.get(unit.job)):
+        for unit in [unit for unit in self.units.values() if unit.key not in seen]:
+            # What is being placed is the Ledger's to decide: it looks as if it waited until then.
+            if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
         self._compare_copies([row for row in rows if row.is_copy], now)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}

@@ -154,6 +154,19 @@ def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> Non
     assert len(board.units) == 0
 
 
+def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
+    board = board_with(slots=REFILL)
+    board.top_up({JOB}, rows_of(REFILL), EPOCH)
+    placed = place(board)
+    assert len(placed) == REFILL
+    for rows in (rows_of(WINDOW), []):  # none is committed yet; then all are, and complete
+        board.reconcile(rows, EPOCH)
+        assert set(board.in_line({JOB})) == {booking.unit.key for booking in placed}
+    board.refuse(placed[0])
+    board.reconcile([], EPOCH)
+    assert placed[0].unit.key not in board.units
+
+
 def test_what_is_in_line_is_not_read_again() -> None:
     board = board_with(slots=2)
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
