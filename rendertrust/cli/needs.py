@@ -41,7 +41,8 @@ class NodeNeeds(click.ParamType[Any]):
                 return {"blender": said}
             case "class" if said:
                 return {"device_class": said}
-        raise click.BadParameter(f"{name}={said} is none of {NAMES}", ctx, param)
+            case _:
+                raise click.BadParameter(f"{name}={said} is none of {NAMES}", ctx, param)
 
 
 def _is_version(text: str) -> bool:
