@@ -10,7 +10,7 @@ import attrs
 from sql.database import Database
 from sql.events import EventRow
 
-OF_ENDPOINT_MOST: Final = 8  # at once: one that is slow must not have all hands
+OF_ENDPOINT_MOST: Final = 8  # at once
 
 
 @attrs.frozen
@@ -58,9 +58,14 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, now: datetime, until: datetime, most: int) -> Sequence[Due]:
-        """What is due, for the caller alone ``until`` then: whatever becomes of him."""
-        rows = await self._database.all("deliveries_claim", now, until, OF_ENDPOINT_MOST, most)
+    async def claim(
+        self, now: datetime, until: datetime, but: Sequence[UUID], most: int
+    ) -> Sequence[Due]:
+        """What is due of ``most`` endpoints ``but`` these, for the caller alone ``until`` then:
+        whatever becomes of him.
+        """
+        given = now, until, OF_ENDPOINT_MOST, list(but), most
+        rows = await self._database.all("deliveries_claim", *given)
         return [_due(row) for row in rows]
 
     async def settle(self, settled: Sequence[Settled], standings: Sequence[Standing]) -> None:

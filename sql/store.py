@@ -120,8 +120,12 @@ class SqlStore:
     async def open_units(self, window: int) -> Sequence[OpenUnit]:
         return await _open_units(await self._database.all("work_open", window))
 
-    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
-        return await _open_units(await self._database.all("work_ready", list(jobs), window))
+    async def ready_units(
+        self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
+    ) -> Sequence[OpenUnit]:
+        named = [job for job, _ in known], [unit for _, unit in known]
+        rows = await self._database.all("work_ready", list(jobs), window, *named)
+        return await _open_units(rows)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
         rows = await self._database.all("work_done", list(jobs), most)

@@ -30,6 +30,8 @@ NOT_FOUND: Final = Problem(404, "Job not found")
 INACTIVE: Final = Problem(409, "Its user is deactivated")
 EXPIRED: Final = Problem(409, "Its input has expired; send it again, and submit a new job")
 FRAMES: Final = Problem(409, "A job of several units is submitted anew, not retried")
+PREFLIGHT: Final = "preflight"  # the type of jobs that look into a scene, for nothing
+LOOK: Final = Problem(409, "It looked into a scene: POST /jobs/preflight has that done again")
 
 
 @attrs.frozen
@@ -103,6 +105,8 @@ async def again(
         return Problem(409, f"Job is {row.status}; only {' and '.join(RETRYABLE)} jobs are retried")
     if row.units != 1:
         return FRAMES
+    if row.job_type == PREFLIGHT:  # what it finds is noted with the question, and costs nothing
+        return LOOK
     terms = await gateway.jobs.terms(Order(row.user_id, row.job_type, None))
     if not terms.active:
         return INACTIVE

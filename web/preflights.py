@@ -18,13 +18,12 @@ from sql.preflights import PreflightRow
 from sql.work import ANY, POOL
 from web.gateway import Gateway
 from web.manifests import MANIFEST
-from web.orders import asked
+from web.orders import PREFLIGHT, asked
 from web.payload import INPUT
 from web.problem import Fault, Problem, invalid
 from web.reference import place_of
 from web.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 
-JOB_TYPE: Final = "preflight"
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 SCENE: Final = "scene"  # which of several files it is
@@ -107,7 +106,7 @@ async def begin(
     dispatch = Dispatch(
         job=job,
         user=user,
-        job_type=JOB_TYPE,
+        job_type=PREFLIGHT,
         payload_ref=payload_ref,
         params=kept,
         price=0,

@@ -2,20 +2,25 @@
 
 A delivery stands in the database before it is sent, and is the Courier's for a minute: one that
 dies leaves it to whoever looks next, under the same id. Any number of them may work at once.
+
+Endpoints do not wait for each other: each is sent what was claimed of it for itself, and once that
+is written down the next of it is claimed.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
 from actors.courier.letters import letter
-from actors.courier.messages import Courier, Deliver, Forget
+from actors.courier.messages import Courier, Deliver, Forget, Sending, Sent
 from actors.courier.policy import CourierSettings, arrived, expired, settled, standing
-from actors.kernel import Actor, fail_point, handles
+from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post
 from sql.database import Conflict, Unavailable
@@ -25,7 +30,7 @@ LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0
 AWAY_SECONDS: Final = 5.0
 LEASE: Final = timedelta(seconds=60)
-AT_ONCE: Final = 64
+AT_ONCE: Final = 64  # endpoints that are told something
 FORGET_SECONDS: Final = 3_600.0
 FORGET_AT_ONCE, FORGET_MOST = 1_000, 100
 
@@ -52,27 +57,44 @@ class CourierActor(Actor[Courier]):
         self._post, self._deliveries = post, deliveries
         self._clock, self._random, self._settings = clock, random, settings
         self._count_at = -math.inf  # when to count what waits
+        self._look: Timer | None = None
+        self._out: dict[UUID, Sending] = {}  # what is under way to each endpoint
 
     async def started(self) -> None:
-        self.after(0.0, Deliver())
+        self._look_in(0.0)
         self.after(FORGET_SECONDS, Forget(), jitter=1.0)
+
+    async def stopped(self) -> None:
+        """What is under way is told again after its lease."""
+        for sending in self._out.values():
+            sending.cancel()
 
     @handles(Deliver)
     async def deliver(self, _: Deliver) -> int:
-        """Until nothing more is due; a database that is away is no crash."""
-        wait, sent = LOOK_SECONDS, 0
+        """A database that is away is no crash."""
+        wait, begun = LOOK_SECONDS, 0
         try:
-            sent = await self._round()
-            if sent == AT_ONCE:
-                wait = 0.0
-            elif self._clock.monotonic() >= self._count_at:
+            begun = await self._begin()
+            if self._clock.monotonic() >= self._count_at:
                 self._count_at = self._clock.monotonic() + COUNT_SECONDS
                 WAITING.set(await self._deliveries.waiting())
         except (Unavailable, Conflict) as error:
             log.warning("nothing is delivered: %s", error)
             wait = AWAY_SECONDS
-        self.after(wait, Deliver(), jitter=0.1)
-        return sent
+        self._look_in(wait)
+        return begun
+
+    @handles_batch(Sent, limit=AT_ONCE)
+    async def sent(self, parcels: Sequence[Sent]) -> Sequence[None]:
+        """Write down what became of them, and go on with what their endpoints are to be told."""
+        for parcel in parcels:
+            self._out.pop(parcel.endpoint, None)
+        try:
+            await self._settle(parcels)
+            await self._begin()
+        except (Unavailable, Conflict) as error:
+            log.warning("what was told is told again: %s", error)
+        return [None] * len(parcels)
 
     @handles(Forget)
     async def forget(self, _: Forget) -> None:
@@ -85,23 +107,54 @@ class CourierActor(Actor[Courier]):
         except Unavailable as error:
             log.warning("old deliveries stay for now: %s", error)
 
-    async def _round(self) -> int:
-        """Claim, send, write down. Whoever is killed on the way has sent it once too often."""
-        now = self._clock.now()
-        due = await self._deliveries.claim(now, now + LEASE, AT_ONCE)
-        if not due:
+    def _look_in(self, seconds: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self.after(seconds, Deliver(), jitter=0.1)
+
+    async def _begin(self) -> int:
+        """Claim what is due of endpoints that are told nothing now, and send it; how much.
+
+        Whoever is killed on the way has sent it once too often.
+        """
+        room = AT_ONCE - len(self._out)
+        if room <= 0:
             return 0
-        told = [one for one in due if one.event is not None]
-        stamp = int(now.timestamp())
-        letters = [letter(one, one.event, stamp) for one in told if one.event is not None]
-        became = await self._post.send(letters)
-        fail_point.reach("courier_sent", told)
         now = self._clock.now()
-        results = [expired(one, now) for one in due if one.event is None]
-        results += [settled(d, b, now, self._chance()) for d, b in zip(told, became, strict=True)]
-        await self._deliveries.settle(results, self._standings(told, became))
-        self._count(became, results)
+        due = await self._deliveries.claim(now, now + LEASE, tuple(self._out), room)
+        told = [one for one in due if one.event is not None]
+        lost = [expired(one, now) for one in due if one.event is None]
+        if lost:
+            await self._deliveries.settle(lost, ())
+            TRIES.labels("given_up").inc(len(lost))
+        for endpoint in dict.fromkeys(one.endpoint for one in told):
+            self._send(endpoint, [one for one in told if one.endpoint == endpoint], now)
         return len(due)
+
+    def _send(self, endpoint: UUID, due: Sequence[Due], now: datetime) -> None:
+        stamp = int(now.timestamp())
+        letters = [letter(one, one.event, stamp) for one in due if one.event is not None]
+        sending = asyncio.get_running_loop().create_task(self._post.send(letters))
+        self._out[endpoint] = sending
+        sending.add_done_callback(lambda ended: self._ended(endpoint, due, ended))
+
+    def _ended(self, endpoint: UUID, due: Sequence[Due], sending: Sending) -> None:
+        if not sending.cancelled():
+            self.ref.tell(Sent(endpoint, due, sending))
+
+    async def _settle(self, parcels: Sequence[Sent]) -> None:
+        results: list[Settled] = []
+        standings: list[Standing] = []
+        for parcel in parcels:
+            became, now = parcel.became.result(), self._clock.now()
+            fail_point.reach("courier_sent", parcel.due)
+            pairs = zip(parcel.due, became, strict=True)
+            tries = [settled(due, one, now, self._chance()) for due, one in pairs]
+            standings += self._standings(parcel.due, became)
+            self._count(became, tries)
+            results += tries
+        if results:
+            await self._deliveries.settle(results, standings)
 
     def _standings(
         self, told: Sequence[Due], became: Sequence[Answered | NotSent]

@@ -62,8 +62,13 @@ class Store(Protocol):
         """
         ...
 
-    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
-        """Of each of these jobs the next ``window`` units that may be given to a node."""
+    async def ready_units(
+        self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
+    ) -> Sequence[OpenUnit]:
+        """Of each of these jobs the next ``window`` units that may be given to a node.
+
+        Those that are ``known`` (job, unit) already are passed over.
+        """
         ...
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:

@@ -346,7 +346,8 @@ class SchedulerActor(Actor[Scheduler]):
         self._refill_due = None
         jobs = self._board.hungry
         try:
-            rows = await self._store.ready_units(sorted(jobs), REFILL)
+            known = self._board.in_line(jobs)
+            rows = await self._store.ready_units(sorted(jobs), REFILL, known)
         except Unavailable as error:
             log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
             self._see_who_is_hungry(self._settings.retry_seconds)

@@ -176,8 +176,9 @@ class Board(Copies):
             self._compare(row, now)
         windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
         self._more = set(windows)
-        for unit in [u for u in self.units.values() if u.key not in seen and u.state != PENDING]:
-            if not _is_beyond(unit, windows.get(unit.job)):
+        for unit in [unit for unit in self.units.values() if unit.key not in seen]:
+            # What is being placed is the Ledger's to decide: it looks as if it waited until then.
+            if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
         self._compare_copies([row for row in rows if row.is_copy], now)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
@@ -193,16 +194,18 @@ class Board(Copies):
         """Jobs of which few units wait here, and perhaps more do."""
         return frozenset(self.queue.drained & self._more)
 
+    def in_line(self, jobs: Iterable[UUID]) -> list[UnitKey]:
+        """The units of jobs that wait here, or are being placed: they need not be read again."""
+        units = (unit for job in jobs for unit in self.units.of(job))
+        return [unit.key for unit in units if unit.placing is not None or unit.ticket]
+
     def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about the next units of jobs."""
+        """Take over what the database says about the next units of jobs, but for those in line."""
         self.queue.drained.clear()
         found = Counter(row.job for row in rows)
         self._more -= {job for job in jobs if found[job] < REFILL}
         for row in rows:
             self._compare(row, now)
-            unit = self.units.get((row.job, row.unit))
-            if unit is not None and unit.placing is not None:
-                self.queue.drained.add(row.job)  # these stood in the way of others
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
         if self.copies:  # of thousands of rows hardly any has one

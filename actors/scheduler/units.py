@@ -1,6 +1,7 @@
-"""The units that have not ended, and how many jobs of each user they are."""
+"""The units that have not ended, by their jobs, and how many jobs of each user they are."""
 
 from collections import UserDict
+from collections.abc import Collection
 from uuid import UUID
 
 from actors.scheduler.node import UnitKey
@@ -11,27 +12,28 @@ class Units(UserDict[UnitKey, Unit]):
     """By job and number, those too whose first commit is under way."""
 
     def __init__(self) -> None:
-        self._open: dict[UUID, dict[UUID, int]] = {}  # user -> job -> its units here
+        self._open: dict[UUID, set[UUID]] = {}  # user -> his jobs
+        self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> its units here
         super().__init__()
 
     def jobs_of(self, user: UUID) -> int:
         """How many jobs of a user are open."""
         return len(self._open.get(user, ()))
 
+    def of(self, job: UUID) -> Collection[Unit]:
+        """The units of a job that are known here."""
+        return self._of.get(job, {}).values()
+
     def __setitem__(self, key: UnitKey, unit: Unit) -> None:
-        before = self.data.get(key)
-        if before is not None:
-            self._count(before, -1)
         self.data[key] = unit
-        self._count(unit, +1)
+        self._of.setdefault(unit.job, {})[key] = unit
+        self._open.setdefault(unit.user, set()).add(unit.job)
 
     def __delitem__(self, key: UnitKey) -> None:
-        self._count(self.data.pop(key), -1)
-
-    def _count(self, unit: Unit, change: int) -> None:
-        jobs = self._open.setdefault(unit.user, {})
-        jobs[unit.job] = jobs.get(unit.job, 0) + change
-        if jobs[unit.job] == 0:
-            del jobs[unit.job]
-        if not jobs:
-            del self._open[unit.user]
+        unit = self.data.pop(key)
+        del self._of[unit.job][key]
+        if not self._of[unit.job]:
+            del self._of[unit.job]
+            self._open[unit.user].discard(unit.job)
+            if not self._open[unit.user]:
+                del self._open[unit.user]

@@ -47,7 +47,8 @@ class Looked:
         layout = self.layout
         if not layout.files:
             return []
-        lines = [f"{len(layout.files)} linked files, {layout.size / 2**20:.1f} MiB:"]
+        what = "One linked file" if len(layout.files) == 1 else f"{len(layout.files)} linked files"
+        lines = [f"{what}, {wording.size(layout.size)}:"]
         lines += [
             f"    {file.size:>12,}  {wording.harmless(str(file.source))}"
             for file in layout.files[:FILES_SHOWN]

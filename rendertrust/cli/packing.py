@@ -14,6 +14,7 @@ from rendertrust.cli.ending import Ending, Stop
 if TYPE_CHECKING:
     from rendertrust.cli.looking import Looked
     from rendertrust.cli.output import Output
+    from rendertrust.client import Needs
 
 WITHOUT = (
     "There is no Blender here to look for linked files: the scene is sent alone, to a node first. "
@@ -39,7 +40,7 @@ class Packed:
     memory: int = 0
 
     @property
-    def needs(self) -> Mapping[str, int] | None:
+    def needs(self) -> "Needs | None":
         """What a node must have for it; None: what any node has."""
         return {"memory": self.memory} if self.memory > EVERYBODYS else None
 
@@ -73,7 +74,7 @@ def packed(output: "Output", path: Path, frames: Sequence[int]) -> Packed:
     looked = looking.look(place, frames)
     if looked.stops:
         raise Stop(_to_mend(looked))
-    for line in (*looked.lines(), *looked.files()):
+    for line in (*looked.files(), *looked.lines()):
         output.note(line)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}

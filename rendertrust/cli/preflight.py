@@ -53,7 +53,7 @@ def preflight(
     layout = looked.layout
     files = {"files": layout.files, "missing": layout.missing, "paths": layout.paths}
     output.document({"findings": looked.findings, "scene": layout.scene, **files})
-    for line in (*(looked.lines() or ["Nothing to mend."]), *looked.files()):
+    for line in (*looked.files(), *(looked.lines() or ["Nothing to mend."])):
         output.say(line)
     return exit_codes.FAILURE if looked.stops else exit_codes.OK
 

@@ -13,6 +13,7 @@ from rendertrust.cli import (
     follow,
     job_units,
     looking,
+    needs,
     quoting,
     scene,
     transfer,
@@ -26,7 +27,7 @@ from rendertrust.cli.packing import Packed, alone, packed
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Bundle, Job, Placed, Quote
+    from rendertrust.client import AsyncClient, Bundle, Invalid, Job, Needs, Placed, Quote
 
 FORMATS = click.Choice(list(scene.FORMATS), case_sensitive=False)
 PATH = click.Path(path_type=Path)
@@ -48,6 +49,7 @@ class Submission:
     timeout: float | None
     key: str | None
     packed: Packed
+    needs: "Needs | None"
     as_is: bool
     looks: bool  # a node looks into it first
     dispatching: bool = False
@@ -121,24 +123,30 @@ class Submission:
         from rendertrust.client import BadRequest, Invalid
 
         try:
-            return await client.dispatch(
-                "render",
-                bundle.payload_ref,
-                self.params,
-                queue=self.queue,
-                manifest=bundle.manifest,
-                needs=self.packed.needs,
-                **self.cut,
-                as_is=self.as_is,
-                idempotency_key=self.key,
-            )
+            return await self._submit(client, bundle)
         except Invalid as error:
+            if self.as_is and knows_no_as_is(error):  # an older gateway refuses no scene for itself
+                self.as_is = False
+                return await self._dispatch(client, bundle)
             raise farm.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
             raise Stop(
                 Ending(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
             ) from error
+
+    async def _submit(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
+        return await client.dispatch(
+            "render",
+            bundle.payload_ref,
+            self.params,
+            queue=self.queue,
+            manifest=bundle.manifest,
+            needs=self.needs,
+            **self.cut,
+            as_is=self.as_is,
+            idempotency_key=self.key,
+        )
 
     def _tell(self, placed: "Placed") -> None:
         document: dict[str, Any] = attrs.asdict(placed)
@@ -181,6 +189,11 @@ class Submission:
         return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
+def knows_no_as_is(error: "Invalid") -> bool:
+    """Whether that is all that was wrong."""
+    return [(fault.field, fault.code) for fault in error.errors] == [("as_is", "unknown")]
+
+
 async def quote(
     client: "AsyncClient", params: dict[str, int | str], cut: dict[str, Any]
 ) -> "Quote":
@@ -203,6 +216,14 @@ async def quote(
 @click.option("--priority", type=click.Choice(animation.PRIORITIES), help="high goes first.")
 @click.option("--max-credits", type=animation.CREDITS, help="Pause before it costs more.")
 @click.option("--pool", type=click.Choice(animation.POOLS), help="Whose nodes; mine is free.")
+@click.option(
+    "--needs",
+    "needed",
+    type=needs.NodeNeeds(),
+    multiple=True,
+    metavar="WHAT",
+    help=f"Of nodes: {needs.NAMES}; several with commas.",
+)
 @click.option("--quote", "only_quote", is_flag=True, help="Say what it costs, and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.option(
@@ -261,6 +282,7 @@ def _submission(
         raise click.UsageError(f"{out} is no folder; frames need one: make it, or name another")
     checked = scene.checked(path)
     frames = _frames(options["frame"], cut.get("frames"))
+    sent = packed(session.output, checked, frames) if options["preflight"] else alone(checked)
     return Submission(
         session=session,
         path=checked,
@@ -272,7 +294,8 @@ def _submission(
         out=place,
         timeout=options["timeout"],
         key=options["key"],
-        packed=packed(session.output, checked, frames) if options["preflight"] else alone(checked),
+        packed=sent,
+        needs=needs.together(options["needed"], sent.needs),
         as_is=not options["preflight"],
         looks=options["estimate"] or (options["preflight"] and not looking.has_blender()),
     )

@@ -41,7 +41,7 @@ from rendertrust.client.answers import (
     Upload,
     User,
 )
-from rendertrust.client.asynchronous import AsyncClient
+from rendertrust.client.asynchronous import AsyncClient, Needs
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.blocking import Client
 from rendertrust.client.bundles import Bundle
@@ -177,6 +177,7 @@ __all__ = [
     "Memory",
     "MemoryPins",
     "NEVER",
+    "Needs",
     "NoAnswer",
     "Node",
     "NodeList",

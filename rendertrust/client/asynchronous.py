@@ -8,13 +8,14 @@ from rendertrust.client.nodes import Nodes, NodeVerb
 from rendertrust.client.operators import Operators, PayoutTo
 from rendertrust.client.people import People
 from rendertrust.client.scenes import Scenes
-from rendertrust.client.units import Container, Order, Pool, Priority
+from rendertrust.client.units import Container, Needs, Order, Pool, Priority
 from rendertrust.client.wire import RETRIES
 
 __all__ = [
     "RETRIES",
     "AsyncClient",
     "Container",
+    "Needs",
     "NodeVerb",
     "Order",
     "PayoutTo",

@@ -34,6 +34,7 @@ from rendertrust.client.answers import (
 from rendertrust.client.asynchronous import (
     RETRIES,
     AsyncClient,
+    Needs,
     NodeVerb,
     Order,
     PayoutTo,
@@ -235,7 +236,7 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
         priority: Priority | None = None,
         max_credits: str | None = None,
         pool: Pool | None = None,
-        needs: Mapping[str, Any] | None = None,
+        needs: Needs | None = None,
         as_is: bool = False,
         idempotency_key: str | None = None,
     ) -> Placed:

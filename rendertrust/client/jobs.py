@@ -15,7 +15,16 @@ from rendertrust.client.pages import window
 from rendertrust.client.reading import read
 from rendertrust.client.transport import Call
 from rendertrust.client.units import JOBS as _JOBS
-from rendertrust.client.units import Control, Order, Pool, Priority, cut_of, order_of, place_of
+from rendertrust.client.units import (
+    Control,
+    Needs,
+    Order,
+    Pool,
+    Priority,
+    cut_of,
+    order_of,
+    place_of,
+)
 from rendertrust.client.units import job_path as _path
 from rendertrust.client.watching import Watch
 from rendertrust.receipt_check import verify_receipt
@@ -61,7 +70,7 @@ class Jobs(Control):
         priority: Priority | None = None,
         max_credits: str | None = None,
         pool: Pool | None = None,
-        needs: Mapping[str, Any] | None = None,
+        needs: Needs | None = None,
         as_is: bool = False,
         idempotency_key: str | None = None,
     ) -> Placed:
@@ -71,9 +80,9 @@ class Jobs(Control):
         ``upload_all`` sent them. With ``frames`` (``1-48``, ``1-100x2``) the job has a unit for
         each, or for each ``chunk`` of so many; ``tiles`` (``2x2``) renders each frame in parts. It
         pauses before it would cost more than ``max_credits``. ``pool``: whose nodes may see it;
-        ``mine`` costs nothing. ``needs`` of a node: ``device`` (cpu, gpu), ``blender`` (at least),
-        ``memory`` (bytes). Invalid: also where ``preflight`` found what must be mended first;
-        ``as_is`` renders it all the same. BadRequest: no node can do it now.
+        ``mine`` costs nothing. ``needs``: what a node must have. Invalid: also where ``preflight``
+        found what must be mended first; ``as_is`` renders it all the same. BadRequest: no node can
+        do it now.
         InsufficientCredits: the price is more than what is available.
         """
         body = order_of(job_type, payload_ref, params, manifest)

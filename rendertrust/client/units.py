@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 from rendertrust.client.answers import Job, Placed, ResultUrl
@@ -21,6 +21,20 @@ Order: TypeAlias = Literal["sequential", "every_nth", "middle_first"]
 Container: TypeAlias = Literal["MP4", "WEBM"]
 Priority: TypeAlias = Literal["low", "normal", "high"]
 Pool: TypeAlias = Literal["mine", "trusted", "any"]
+
+
+class Needs(TypedDict, total=False):
+    """What a node must have; what is left out does not matter. ``memory``: bytes, for each unit.
+
+    ``blender``: like 5.2, at least. ``device_class``: exactly this one, as ``each_node`` tells it.
+    ``alike``: all units by nodes of one class, which is chosen when the job is submitted.
+    """
+
+    device: Literal["cpu", "gpu"]
+    blender: str
+    memory: int
+    device_class: str
+    alike: bool
 
 
 class Control(Wire):
@@ -228,7 +242,7 @@ def cut_of(
     return {name: value for name, value in {**said, **more}.items() if value is not None}
 
 
-def place_of(pool: str | None, needs: Mapping[str, Any] | None) -> dict[str, Any]:
+def place_of(pool: str | None, needs: Needs | None) -> dict[str, Any]:
     """Where it may be done; what is not given is not said."""
     said = {"pool": pool, "needs": None if needs is None else dict(needs)}
     return {name: value for name, value in said.items() if value is not None}

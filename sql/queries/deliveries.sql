@@ -1,16 +1,22 @@
 -- What is told to endpoints. A trigger of events makes deliveries; the Courier sends them.
 
 -- name: deliveries_claim
--- What is due by $1, of each active user's endpoint that does not rest $3 at most and $4 in all: they are the caller's
--- until $2, and somebody else's after that. With what there is to tell: no number where that expired.
-WITH due AS (
-    SELECT d.id FROM endpoints p
-    CROSS JOIN LATERAL (SELECT id FROM deliveries
+-- What is due by $1, of each active user's endpoint that does not rest and is none of $4 $3 at most, and of $5 endpoints
+-- in all, of whichever something waits longest: they are the caller's until $2, and somebody else's after that. With
+-- what there is to tell: no number where that expired.
+WITH turn AS (
+    SELECT p.id FROM endpoints p
+    CROSS JOIN LATERAL (SELECT due_at FROM deliveries
                         WHERE endpoint_id = p.id AND state = 'PENDING' AND due_at <= $1
-                        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
-    WHERE p.disabled_at IS NULL AND p.not_before <= $1
+                        ORDER BY due_at LIMIT 1) first
+    WHERE p.disabled_at IS NULL AND p.not_before <= $1 AND p.id <> ALL($4::uuid[])
       AND (SELECT is_active FROM users u WHERE u.id = p.user_id)
-    LIMIT $4
+    ORDER BY first.due_at LIMIT $5
+), due AS (
+    SELECT d.id FROM turn t
+    CROSS JOIN LATERAL (SELECT id FROM deliveries
+                        WHERE endpoint_id = t.id AND state = 'PENDING' AND due_at <= $1
+                        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
 ), claimed AS (
     UPDATE deliveries d SET due_at = $2, tries = d.tries + 1, tried_at = $1
     FROM due WHERE d.id = due.id

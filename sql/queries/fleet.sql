@@ -29,8 +29,8 @@ WITH found AS (
                  WHERE e.operator_id = f.owner_id AND e.node_id = f.id AND e.earned_at >= $6
                    AND e.state <> 'REVERSED') END,
              CASE WHEN $5 IN ('work', '-work') THEN (
-                 SELECT count(*) * CASE $5 WHEN 'work' THEN 1 ELSE -1 END FROM units u
-                 WHERE u.node_id = f.id AND u.ended_at IS NULL AND u.state <> 'QUEUED') END,
+                 SELECT count(*) * CASE $5 WHEN 'work' THEN 1 ELSE -1 END FROM at_nodes u
+                 WHERE u.node_id = f.id) END,
              CASE WHEN $5 IN ('pong', '-pong') THEN array_position($9::uuid[], f.id) END NULLS LAST,
              f.created_at DESC, f.id DESC
     LIMIT $7 OFFSET $8
@@ -46,10 +46,10 @@ SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.status, p.standing, 
 FROM page p
 LEFT JOIN earned e ON e.node_id = p.id
 LEFT JOIN LATERAL (
-    SELECT u.job_id, u.number AS unit, j.job_type, u.assigned_at, count(*) OVER () AS units
-    FROM units u JOIN jobs j ON j.id = u.job_id
-    WHERE u.node_id = p.id AND u.ended_at IS NULL AND u.state <> 'QUEUED'
-    ORDER BY u.state DESC, u.assigned_at, u.job_id, u.number LIMIT 1) w ON true
+    SELECT u.job_id, u.unit, j.job_type, u.assigned_at, count(*) OVER () AS units
+    FROM at_nodes u JOIN jobs j ON j.id = u.job_id
+    WHERE u.node_id = p.id
+    ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT 1) w ON true
 ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
                  WHEN 'standing' THEN p.standing WHEN 'owner' THEN p.email END,
          CASE $5 WHEN '-name' THEN p.name WHEN '-status' THEN p.status
@@ -75,11 +75,10 @@ GROUP BY n.status, n.standing;
 
 -- name: fleet_work
 -- What a node works on, or has before it: those that run first.
-SELECT u.job_id, u.number AS unit, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
-       u.lease_until
-FROM units u JOIN jobs j ON j.id = u.job_id
-WHERE u.node_id = $1 AND u.ended_at IS NULL AND u.state <> 'QUEUED'
-ORDER BY u.state DESC, u.assigned_at, u.job_id, u.number LIMIT $2;
+SELECT u.job_id, u.unit, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at, u.lease_until
+FROM at_nodes u JOIN jobs j ON j.id = u.job_id
+WHERE u.node_id = $1
+ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 
 -- name: fleet_shares
 -- The last $4 shares that a node earned its owner $1 since $3, the newest first.

@@ -2,29 +2,12 @@
 
 -- name: job_desk_page
 -- Of the newest $10 that match, sorted by $11 ('-' before it: the greatest first): a page.
-WITH found AS (
-    SELECT j.* FROM jobs j
-    WHERE ($1::uuid IS NULL OR j.user_id = $1)
-      AND ($2::text[] IS NULL OR j.status = ANY($2))
-      AND ($3::text[] IS NULL OR j.job_type = ANY($3))
-      AND ($4::text IS NULL OR j.node_id IN (
-              SELECT n.id FROM nodes n
-              WHERE strpos(lower(n.name), lower($4)) > 0 OR starts_with(n.id::text, lower($4))))
-      AND ($5::text IS NULL OR j.user_id IN (
-              SELECT u.id FROM users u
-              WHERE strpos(lower(u.email), lower($5)) > 0 OR starts_with(u.id::text, lower($5))))
-      AND ($6::text IS NULL OR strpos(lower(j.error_message), lower($6)) > 0)
-      AND ($7::timestamptz IS NULL OR j.created_at >= $7)
-      AND ($8::timestamptz IS NULL OR j.created_at < $8)
-      AND ($9::text IS NULL OR starts_with(j.id::text, lower($9)))
-    ORDER BY j.created_at DESC, j.id DESC LIMIT $10
-)
 SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
        (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
        f.charged
-FROM found f
+FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
 JOIN users u ON u.id = f.user_id
 LEFT JOIN nodes n ON n.id = f.node_id
 ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
@@ -43,23 +26,8 @@ LIMIT $12 OFFSET $13;
 -- name: job_desk_counts
 -- How many of the newest $10 that match, whatever their status ($2 says which count in full), by
 -- status.
-SELECT status AS name, count(*) AS count FROM (
-    SELECT j.status FROM jobs j
-    WHERE ($1::uuid IS NULL OR j.user_id = $1)
-      AND ($2::text[] IS NULL OR j.status = ANY($2))
-      AND ($3::text[] IS NULL OR j.job_type = ANY($3))
-      AND ($4::text IS NULL OR j.node_id IN (
-              SELECT n.id FROM nodes n
-              WHERE strpos(lower(n.name), lower($4)) > 0 OR starts_with(n.id::text, lower($4))))
-      AND ($5::text IS NULL OR j.user_id IN (
-              SELECT u.id FROM users u
-              WHERE strpos(lower(u.email), lower($5)) > 0 OR starts_with(u.id::text, lower($5))))
-      AND ($6::text IS NULL OR strpos(lower(j.error_message), lower($6)) > 0)
-      AND ($7::timestamptz IS NULL OR j.created_at >= $7)
-      AND ($8::timestamptz IS NULL OR j.created_at < $8)
-      AND ($9::text IS NULL OR starts_with(j.id::text, lower($9)))
-    ORDER BY j.created_at DESC, j.id DESC LIMIT $10
-) newest GROUP BY status;
+SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+GROUP BY status;
 
 -- name: job_desk_words
 -- What a filter may name: the types of the newest jobs, and the nodes that did them.

@@ -19,11 +19,13 @@ SELECT * FROM (
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 
 -- name: work_ready
--- Of each of the jobs $1 the next $2 units that may be given to a node.
+-- Of each of the jobs $1 the next $2 units that may be given to a node, but for the units $4 of the jobs $3,
+-- which are known: a set that is made once.
 SELECT n.* FROM jobs j
 CROSS JOIN LATERAL (SELECT w.* FROM work w
                     WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
                       AND (w.paused IS NULL OR (w.paused = 'cap' AND w.price = 0))
+                      AND (w.job, w.unit) NOT IN (SELECT * FROM unnest($3::uuid[], $4::integer[]))
                     ORDER BY w.place LIMIT $2) n
 WHERE j.id = ANY($1::uuid[]) AND j.completed_at IS NULL
 ORDER BY n.queued_at, n.job, n.place, n.unit;

@@ -1,5 +1,6 @@
 """The Post in memory: receivers by address, and what each was sent."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -9,11 +10,15 @@ Receiver = Callable[[Letter], Answered | NotSent]
 
 
 class TwinPost:
-    """``receivers`` by URL; where nobody listens nobody is reached. ``received`` by URL."""
+    """``receivers`` by URL; where nobody listens nobody is reached. ``received`` by URL.
+
+    One that is ``slow`` answers when its event is set.
+    """
 
     def __init__(self) -> None:
         self.receivers: dict[str, Receiver] = {}
         self.received: defaultdict[str, list[Letter]] = defaultdict(list)
+        self.slow: dict[str, asyncio.Event] = {}
 
     def answer(self, url: str, *statuses: int) -> None:
         """The next answers there; the last one for ever."""
@@ -25,9 +30,11 @@ class TwinPost:
         self.receivers[url] = receive
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
-        return [self._send(letter) for letter in letters]
+        return [await self._send(letter) for letter in letters]
 
-    def _send(self, letter: Letter) -> Answered | NotSent:
+    async def _send(self, letter: Letter) -> Answered | NotSent:
+        if letter.url in self.slow:
+            await self.slow[letter.url].wait()
         receiver = self.receivers.get(letter.url)
         if receiver is None:
             return NotSent("nobody can be reached there")

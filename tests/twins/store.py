@@ -227,9 +227,11 @@ class StoreTwin(MultipartsOfResults):
         found = [*self._at_work(), *self._ready(self.jobs, window)]
         return sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
 
-    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+    async def ready_units(
+        self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
+    ) -> Sequence[OpenUnit]:
         await self.round_trip()
-        return sorted(map(self._open_unit, self._ready(jobs, window)), key=_in_turn)
+        return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_in_turn)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
         await self.round_trip()
@@ -292,9 +294,10 @@ class StoreTwin(MultipartsOfResults):
     ) -> bool:
         await self.round_trip()
         row = self.units.get((job, unit))
-        if row is None or row.attempt != attempt or row.node_id != node:
+        if row is None or row.state not in ("DISPATCHED", "RUNNING"):
             return False
-        if row.state not in ("DISPATCHED", "RUNNING"):
+        attempts = (row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)
+        if (attempt, node) not in attempts:
             return False
         self.thumbnails[job, frame] = picture
         return True
@@ -378,10 +381,14 @@ class StoreTwin(MultipartsOfResults):
         """The ids of a job's units, which are numbered from 0."""
         return itertools.takewhile(self.units.__contains__, ((job, n) for n in itertools.count()))
 
-    def _ready(self, jobs: Iterable[UUID], window: int) -> list[UnitRow]:
+    def _ready(
+        self, jobs: Iterable[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
+    ) -> list[UnitRow]:
         """The next units of each job that may be given to a node."""
         lines: dict[UUID, list[UnitRow]] = {job: [] for job in jobs if job in self.jobs}
         for unit in self.units.values():
+            if (unit.job_id, unit.number) in known:
+                continue
             if unit.job_id in lines and unit.state == "QUEUED" and unit.missing == 0:
                 paused = self.jobs[unit.job_id].paused
                 if paused is None or (paused == "cap" and unit.price == 0):

@@ -1,10 +1,8 @@
 """A job while it is open: paused, resumed, stopped, its priority and its cap changed."""
 
-from uuid import UUID
-
 import attrs
 
-from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop
+from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
 from web import examples_of_jobs as examples
 from web.amounts import Amount
@@ -39,8 +37,7 @@ class JobWish:
 )
 async def pause(call: Call) -> Job | Problem:
     """Begin nothing more of a job; what nodes have of it they finish."""
-    job = call.ids["job_id"]
-    return await controlled(call, JobPause(job, call.caller)) or await _now(call, job)
+    return await _done(call, JobPause(call.ids["job_id"], call.caller))
 
 
 @operations.post(
@@ -54,8 +51,7 @@ async def pause(call: Call) -> Job | Problem:
 )
 async def resume(call: Call) -> Job | Problem:
     """Go on with a job that was paused. At its cap it is paused again: raise ``max_credits``."""
-    job = call.ids["job_id"]
-    return await controlled(call, JobResume(job, call.caller)) or await _now(call, job)
+    return await _done(call, JobResume(call.ids["job_id"], call.caller))
 
 
 @operations.post(
@@ -69,8 +65,7 @@ async def resume(call: Call) -> Job | Problem:
 )
 async def stop(call: Call) -> Job | Problem:
     """End a job: units that are complete stay, and stay paid; what is held for others goes back."""
-    job = call.ids["job_id"]
-    return await controlled(call, JobStop(job, call.caller)) or await _now(call, job)
+    return await _done(call, JobStop(call.ids["job_id"], call.caller))
 
 
 @operations.patch(
@@ -86,15 +81,18 @@ async def stop(call: Call) -> Job | Problem:
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
     """Another priority, or another ``max_credits``, of an open job."""
-    job, wish = call.ids["job_id"], call.body
+    wish = call.body
     if wish.priority is None and wish.max_credits is None:
         return NOTHING
     priority = None if wish.priority is None else PRIORITIES[wish.priority]
     cap = None if wish.max_credits is None else money.parse(wish.max_credits)
-    effect = JobChange(job, call.caller, priority, cap)
-    return await controlled(call, effect) or await _now(call, job)
+    return await _done(call, JobChange(call.ids["job_id"], call.caller, priority, cap))
 
 
-async def _now(call: Call | Call[JobWish], job: UUID) -> Job | Problem:
-    row = await call.gateway.jobs.by_id(job, call.caller)
+async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
+    """The job, once that is done to it."""
+    refused = await controlled(call, effect)
+    if refused is not None:
+        return refused
+    row = await call.gateway.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await shown(call, row)

@@ -1,6 +1,8 @@
 """Organisations: people who render on each other's nodes for nothing; and whom somebody trusts."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -26,6 +28,9 @@ PROBLEMS: Final = {
     Said.ABSENT: NOT_FOUND,
     Said.NOT_OWNER: Problem(403, ONLY_OWNERS),
     Said.LAST_OWNER: Problem(409, "It needs an owner: name another first, or end it"),
+    Said.ALREADY: Problem(
+        409, f"He is in, or was asked; an organisation has {MEMBERS_MOST} members at most"
+    ),
 }
 REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
 Email = Annotated[str, Meta(min_length=3, max_length=320)]
@@ -153,11 +158,9 @@ async def show(call: Call) -> Whole | Problem:
 )
 async def end(call: Call) -> Done | Problem:
     """End an organisation; its nodes are their owners' alone again."""
-    act = await act_of(call, "organisation.end", target_of(call), "by an owner")
-    if act is None:
-        return TOKEN_REFUSED
-    said = await call.gateway.organisations.end(call.ids["organisation_id"], act)
-    return outcome(call, said, "The organisation is no more")
+    kept, of = call.gateway.organisations, call.ids["organisation_id"]
+    words = "The organisation is no more"
+    return await done(call, "end", "by an owner", partial(kept.end, of), words)
 
 
 @operations.post(
@@ -174,17 +177,11 @@ async def end(call: Call) -> Done | Problem:
 async def invite(call: Call[Invitation]) -> Done | Problem:
     """Invite somebody who has an account; he is a member once he accepts."""
     user = await call.gateway.users.by_email(call.body.email)
-    act = await act_of(call, "organisation.invite", target_of(call), call.body.email)
-    if act is None:
-        return TOKEN_REFUSED
     if user is None:
         return NO_USER
-    organisation, role = call.ids["organisation_id"], call.body.role
-    said = await call.gateway.organisations.invite(organisation, user.id, role, act)
-    if said is Said.ALREADY:
-        text = f"He is in, or was asked; an organisation has {MEMBERS_MOST} members at most"
-        return Problem(409, text)
-    return outcome(call, said, "He was invited")
+    kept, of, wish = call.gateway.organisations, call.ids["organisation_id"], call.body
+    invited = partial(kept.invite, of, user.id, wish.role)
+    return await done(call, "invite", wish.email, invited, "He was invited")
 
 
 @operations.post(
@@ -198,11 +195,8 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
 )
 async def accept(call: Call) -> Done | Problem:
     """Accept an invitation."""
-    act = await act_of(call, "organisation.join", target_of(call), "accepted")
-    if act is None:
-        return TOKEN_REFUSED
-    said = await call.gateway.organisations.join(call.ids["organisation_id"], act)
-    return outcome(call, said, "You are a member")
+    kept, of = call.gateway.organisations, call.ids["organisation_id"]
+    return await done(call, "join", "accepted", partial(kept.join, of), "You are a member")
 
 
 @operations.put(
@@ -218,13 +212,9 @@ async def accept(call: Call) -> Done | Problem:
 )
 async def set_role(call: Call[Role]) -> Done | Problem:
     """Make a member an owner, or an owner a member."""
-    user = call.ids["user_id"]
-    act = await act_of(call, "organisation.role", target_of(call), f"{user}: {call.body.role}")
-    if act is None:
-        return TOKEN_REFUSED
-    kept, organisation = call.gateway.organisations, call.ids["organisation_id"]
-    said = await kept.set_role(organisation, user, call.body.role, act)
-    return outcome(call, said, "Done")
+    kept, of, user = call.gateway.organisations, call.ids["organisation_id"], call.ids["user_id"]
+    made = partial(kept.set_role, of, user, call.body.role)
+    return await done(call, "role", f"{user}: {call.body.role}", made, "Done")
 
 
 @operations.delete(
@@ -238,12 +228,8 @@ async def set_role(call: Call[Role]) -> Done | Problem:
 )
 async def leave(call: Call) -> Done | Problem:
     """Leave, decline, or, as an owner, remove somebody. His nodes are his alone again."""
-    user = call.ids["user_id"]
-    act = await act_of(call, "organisation.leave", target_of(call), str(user))
-    if act is None:
-        return TOKEN_REFUSED
-    said = await call.gateway.organisations.leave(call.ids["organisation_id"], user, act)
-    return outcome(call, said, "Done")
+    kept, of, user = call.gateway.organisations, call.ids["organisation_id"], call.ids["user_id"]
+    return await done(call, "leave", str(user), partial(kept.leave, of, user), "Done")
 
 
 @operations.put(
@@ -257,12 +243,8 @@ async def leave(call: Call) -> Done | Problem:
 )
 async def lend(call: Call) -> Done | Problem:
     """Lend a node of yours: members render on it for nothing (``pool: mine``)."""
-    node = call.ids["node_id"]
-    act = await act_of(call, "organisation.lend", target_of(call), str(node))
-    if act is None:
-        return TOKEN_REFUSED
-    said = await call.gateway.organisations.lend(call.ids["organisation_id"], node, act)
-    return outcome(call, said, "The node is lent")
+    kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
+    return await done(call, "lend", str(node), partial(kept.lend, of, node), "The node is lent")
 
 
 @operations.delete(
@@ -276,12 +258,9 @@ async def lend(call: Call) -> Done | Problem:
 )
 async def unlend(call: Call) -> Done | Problem:
     """Take a node back, or, as an owner, give it back."""
-    node = call.ids["node_id"]
-    act = await act_of(call, "organisation.unlend", target_of(call), str(node))
-    if act is None:
-        return TOKEN_REFUSED
-    said = await call.gateway.organisations.unlend(call.ids["organisation_id"], node, act)
-    return outcome(call, said, "The node is its owner's alone")
+    kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
+    words = "The node is its owner's alone"
+    return await done(call, "unlend", str(node), partial(kept.unlend, of, node), words)
 
 
 # -- what all of them do
@@ -293,8 +272,19 @@ async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> A
     return await doer.act(name, target, reason, {})
 
 
-def target_of(call: Call[Any, Any]) -> str:
-    return f"organisation:{call.ids['organisation_id']}"
+async def done(
+    call: Call[Any, Any],
+    name: str,
+    reason: str,
+    do: Callable[[Act], Awaitable[Said]],
+    words: str,
+) -> Done | Problem:
+    """Do it, with its record; ``words`` where it was done."""
+    target = f"organisation:{call.ids['organisation_id']}"
+    act = await act_of(call, f"organisation.{name}", target, reason)
+    if act is None:
+        return TOKEN_REFUSED
+    return outcome(call, await do(act), words)
 
 
 def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:

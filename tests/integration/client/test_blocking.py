@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from aiohttp import web
 
-from rendertrust.client import Client, NotFound, Retries, StillRunning, Tokens
+from rendertrust.client import BadAnswer, Client, NotFound, Retries, StillRunning, Tokens
 from tests.integration.client.double import PICTURE, GatewayDouble, completing
+from tests.integration.client.test_scenes_program import KEPT, says
 
 FAST = Retries(times=3, first=0.001, most=0.002)
 
@@ -30,6 +33,31 @@ async def test_a_whole_job_without_asyncio(gateway: GatewayDouble, blend: Path) 
             return statuses
 
     assert await asyncio.to_thread(work) == ["DISPATCHED", "RUNNING", "COMPLETED"]
+
+
+async def test_a_preview_and_all_uploads_without_asyncio(gateway: GatewayDouble) -> None:
+    job_id, jpeg = gateway.add_job(), b"\xff\xd8\xff\xe0 small"
+    preview = f"GET /api/v1/jobs/{job_id}/preview"
+    gateway.script(preview, lambda _: web.Response(body=jpeg))
+    gateway.script(preview, lambda _: web.Response(body=b"<html>"))
+    names = ["a.blend", "b.blend", "c.blend"]
+    for page in (names[:2], names[:2], names[2:]):
+        body = {"uploads": [kept(name) for name in page], "count": 3, "used": 30, "quota": 100}
+        gateway.script("GET /api/v1/uploads", says(body))
+
+    def work() -> None:
+        with client_of(gateway) as client:
+            assert client.preview(job_id, 7) == jpeg
+            with pytest.raises(BadAnswer, match="JPEG"):
+                client.preview(job_id)
+            assert client.uploads(limit=2).used == 30
+            assert [upload.filename for upload in client.each_upload()] == names
+
+    await asyncio.to_thread(work)
+
+
+def kept(name: str) -> dict[str, str | int]:
+    return KEPT | {"id": str(uuid5(NAMESPACE_URL, name)), "filename": name}
 
 
 async def test_exceptions_arrive_in_the_caller(gateway: GatewayDouble) -> None:

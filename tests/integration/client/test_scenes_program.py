@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from rendertrust.cli import exit_codes
@@ -12,6 +13,7 @@ from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
 LOOK = "POST /api/v1/jobs/preflight"
+DISPATCH = "POST /api/v1/jobs/dispatch"
 KEPT = {
     "id": UPLOAD,
     "filename": "scene.blend",
@@ -104,3 +106,35 @@ async def test_without_a_node_to_look_it_goes_on_and_says_so(
     told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
     assert "No node that does it was ever connected; it goes on without." in told.err
+
+
+async def test_what_a_node_must_have_is_told_to_the_gateway(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    asked = ("--needs", "vram=8G, blender=5.2", "--needs", "alike")
+    told = await program.run("submit", str(blend), "--no-preflight", *asked)
+    assert told.code == 0, told
+    wanted = {"device": "gpu", "memory": 8 << 30, "blender": "5.2", "alike": True}
+    assert gateway.bodies[-1]["needs"] == wanted
+
+
+@pytest.mark.parametrize("words", ["device=tpu", "memory=lots", "alike=yes", "blender=new", "x"])
+async def test_needs_that_are_none_are_refused_with_those_that_are(
+    program: Program, gateway: GatewayDouble, blend: Path, words: str
+) -> None:
+    told = await program.run("submit", str(blend), "--no-preflight", "--needs", words)
+    assert told.code == exit_codes.USAGE
+    assert "vram=8G" in told.err or "write it like 20G" in told.err
+    assert not gateway.requests
+
+
+async def test_an_older_gateway_that_refuses_no_scene_is_not_asked_to_let_it_pass(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    fault = {"field": "as_is", "code": "unknown", "message": "is not a field of this request"}
+    gateway.script(DISPATCH, refuse(422, "as_is is not a field", errors=[fault]))
+    told = await program.run("submit", str(blend), "--no-preflight")
+    assert told.code == 0, told
+    assert "as_is" not in gateway.bodies[-1]

@@ -221,3 +221,15 @@ async def test_how_long_complete_units_were_at_work(stage: Stage) -> None:
     await stage.do(UnitComplete(job, 0, 1, node, None))
     (done,) = await stage.store.done_units([job, fresh_id()], 10)
     assert (done.job, done.is_tile, done.seconds) == (job, False, 30.0)
+
+
+async def test_pictures_of_both_are_kept_while_they_are_at_work(race: Race) -> None:
+    async def keep(attempt: int, node: UUID) -> bool:
+        store, picture = race.stage.store, b"\xff\xd8\xff\xe0"
+        return await store.keep_thumbnail(race.job, 0, attempt, node, frame=1, picture=picture)
+
+    assert await keep(1, race.first)
+    assert await keep(2, race.second)
+    assert not await keep(1, race.second)
+    await race.stage.do(race.done(2))
+    assert not await keep(1, race.first)

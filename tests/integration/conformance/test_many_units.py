@@ -106,6 +106,8 @@ async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
     assert await read(3) == [*first, (short, 0), (short, 1)]
     ready = await stage.store.ready_units([long, fresh_id()], 2)
     assert [(unit.unit, unit.units, unit.frames) for unit in ready] == [(9, 10, "9"), (8, 10, "8")]
+    more = await stage.store.ready_units([long], 2, [(long, 9), (long, 7), (short, 8)])
+    assert [unit.unit for unit in more] == [8, 6]
     assert await stage.store.running_units() == 0
     await stage.do(UnitStart(long, 0, 1, node))
     assert await stage.store.running_units() == 1

@@ -1,5 +1,6 @@
 """Webhooks: endpoints are written down, and told what happens to their owner's jobs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,7 @@ from actors.ledger.messages import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
 from sql.database import Database
-from sql.deliveries import Deliveries
+from sql.deliveries import OF_ENDPOINT_MOST, Deliveries
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
@@ -167,8 +168,8 @@ async def test_what_a_courier_took_and_did_not_finish_another_sends(
     await completed(jane)
     now = jane.face.gateway.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
-    [taken] = await deliveries.claim(now, now + timedelta(seconds=60), 64)
-    assert await deliveries.claim(now, now + timedelta(seconds=60), 64) == []
+    [taken] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
+    assert await deliveries.claim(now, now + timedelta(seconds=60), (), 64) == []
     post.answer(URL, 200)
     await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # a minute later
     async with delivering(jane.face, post):
@@ -244,6 +245,23 @@ async def test_one_that_fails_does_not_hold_up_another(jane: Person) -> None:
     async with delivering(jane.face, post) as courier:
         await courier.ask(Deliver(), within=SOON)
         await until(lambda: post.received[other])
+
+
+async def test_one_that_is_slow_holds_up_nobody_and_is_sent_no_more_at_once(jane: Person) -> None:
+    other, post = "https://other.example.com", TwinPost()
+    post.answer(URL, 200)
+    post.answer(other, 200)
+    post.slow[URL] = asyncio.Event()
+    slow, quick = await endpoint(jane, ["job.*"]), await endpoint(jane, ["job.*"], other)
+    for _ in range(20):
+        await job_of(jane, price=0)
+    async with delivering(jane.face, post):
+        await until(lambda: len(post.received[other]) == 20)
+        assert {one["state"] for one in await listed(jane, quick)} == {"DELIVERED"}
+        assert sum(one["tries"] for one in await listed(jane, slow)) == OF_ENDPOINT_MOST
+        post.slow[URL].set()
+        await until(lambda: len(post.received[URL]) == 20)
+    assert {one["tries"] for one in await listed(jane, slow)} == {1}
 
 
 async def test_a_new_secret_signs_beside_the_one_before(jane: Person) -> None:

@@ -12,9 +12,11 @@ from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.people import Creator
+from tests.databases import execute
 from tests.face import settings_for_tests
 from tests.until import until
 from tests.whole import Whole, whole
+from web.expiry import remove_expired
 
 Json = dict[str, Any]
 BOTH = ("preflight", "render")
@@ -215,3 +217,32 @@ async def test_one_may_ask_again_but_only_so_often(gateway: Whole, jane: Creator
         status, refused = await look(jane, last)
         assert status == 429
         assert "4 scenes" in refused["detail"]
+
+
+async def test_a_look_is_not_done_again_by_a_retry_that_costs(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane)
+    job = (await look(jane, scene))[1]["job_id"]
+    assert (await jane.call("POST", f"/jobs/{job}/cancel"))[0] == 200
+    status, refused = await jane.call("POST", f"/jobs/{job}/retry")
+    assert (status, "/jobs/preflight" in refused["detail"]) == (409, True), refused
+    assert await held(jane) == "0.0000"
+    assert (await jane.call("GET", "/jobs"))[1]["count"] == 1
+    status, again = await look(jane, scene, again=True)
+    assert (status, again["job_id"] != job) == (202, True)
+
+
+async def test_what_was_found_long_ago_is_forgotten(
+    gateway: Whole, jane: Creator, database: PostgresEndpoint
+) -> None:
+    old, new = [await sent(gateway, jane, b"BLENDER %d" % n) for n in range(2)]
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        before = {(await looked(jane, scene))["job_id"]: scene for scene in (old, new)}
+        first = next(iter(before))
+        days = gateway.gateway.settings.retention.results_days + 1
+        long = f"UPDATE preflights SET asked_at = asked_at - interval '{days} days'"
+        await execute(database.owner_dsn, f"{long} WHERE job_id = '{first}'")
+        await remove_expired(gateway.gateway)
+        assert (await look(jane, new))[1]["job_id"] in before
+        assert (await look(jane, old))[1]["job_id"] not in before

@@ -77,10 +77,12 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return list(self.units)
 
-    async def ready_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+    async def ready_units(
+        self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
+    ) -> Sequence[OpenUnit]:
         self._check()
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
-        return found[:window]
+        return [unit for unit in found if (unit.job, unit.unit) not in known][:window]
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
         self._check()

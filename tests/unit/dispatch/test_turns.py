@@ -154,13 +154,42 @@ def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> Non
     assert len(board.units) == 0
 
 
-def test_rows_whose_commits_are_under_way_do_not_hide_those_behind_them() -> None:
+def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board = board_with(slots=REFILL)
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
-    place(board)
-    board.hear(attrs.evolve(state_of("QUEUED"), unit=999))
+    placed = place(board)
+    assert len(placed) == REFILL
+    for rows in (rows_of(WINDOW), []):  # none is committed yet; then all are, and complete
+        board.reconcile(rows, EPOCH)
+        assert set(board.in_line({JOB})) == {booking.unit.key for booking in placed}
+    board.refuse(placed[0])
+    board.reconcile([], EPOCH)
+    assert placed[0].unit.key not in board.units
+
+
+def test_what_is_in_line_is_not_read_again() -> None:
+    board = board_with(slots=2)
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
+    placed = place(board)
+    assert len(placed) == 2 * DEPTH
+    assert set(board.in_line({JOB})) == {(JOB, number) for number in range(REFILL)}
+    board.confirm(placed[0], EPOCH)  # what a node has is not read with what waits
+    board.refuse(placed[1])  # nobody knows how it stands in the books
+    assert set(board.in_line({JOB})) == {(JOB, number) for number in range(2, REFILL)}
+    assert board.in_line({UUID(int=7)}) == []
+
+
+def test_a_unit_that_waits_again_is_found_before_those_in_line() -> None:
+    board = board_with(slots=2)
+    board.top_up({JOB}, rows_of(REFILL), EPOCH)
+    first = place(board)[0]
+    board.confirm(first, EPOCH)
+    board.hear(attrs.evolve(state_of("QUEUED"), unit=first.unit.number))
     assert board.hungry == {JOB}
+    assert first.unit.key not in board.in_line({JOB})
+    board.top_up({JOB}, rows_of(1, first.unit.number), EPOCH)
+    assert not board.hungry
+    assert [booking.unit.key for booking in place(board)] == [first.unit.key]
 
 
 def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
