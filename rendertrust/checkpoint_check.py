@@ -204,7 +204,7 @@ def _to_get(kept: Kept, newest: int | None) -> Step:
     if newest == 0:
         return Step("link", True, "nothing is anchored there yet")
     low, high = sorted((newest, kept.signed.size))
-    between = f"/ledger/consistency?from={low}&to={high}"
+    between = f"/api/v1/ledger/consistency?from={low}&to={high}"
     return Step("link", True, f"the newest anchor there is of {newest} leaves: get {between}")
 
 

@@ -76,11 +76,13 @@ def linked(
 
 def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
     """What is missing."""
-    between = f"get /ledger/consistency?from={older.size}&to={newer.size}"
+    between = f"/api/v1/ledger/consistency?from={older.size}&to={newer.size}"
     if older.origin == newer.origin:
-        return f"nothing links both: {between}"
+        return f"nothing links both: get {between} and give it as one more FILE"
     begun = f"the log was restored from a backup, and {newer.origin} began"
-    return f"{begun}; nothing links both: get /ledger/epochs?size={newer.size}, {between}"
+    got = f"get /api/v1/ledger/epochs?size={newer.size}"
+    got += f", or {between}," if older.size <= newer.size else ""
+    return f"{begun}; nothing links both: {got} and give it as one more FILE"
 
 
 def read_links(document: object) -> tuple[Link, ...] | str:

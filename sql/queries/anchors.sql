@@ -66,13 +66,16 @@ SELECT count(*) FROM chain_transactions
 WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity');
 
 -- name: anchors_covering
--- The newest confirmed anchor that covers leaf $1, with its checkpoint.
+-- The newest confirmed anchor that covers leaf $1, with its checkpoint: on the chain of the latest
+-- anchor, if there is one, for a gateway may have changed its chain.
 SELECT t.chain_id, t.contract, coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash,
        t.block_number, t.block_hash, t.note AS anchor, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
 FROM chain_transactions t
 JOIN checkpoints c ON c.size = t.size
 WHERE t.state = 'CONFIRMED' AND t.size > $1
-ORDER BY t.size DESC LIMIT 1;
+ORDER BY t.chain_id = (SELECT l.chain_id FROM chain_transactions l
+                       WHERE l.state = 'CONFIRMED' AND l.size IS NOT NULL
+                       ORDER BY l.confirmed_at DESC LIMIT 1) DESC, t.size DESC LIMIT 1;
 
 -- name: anchors_noted
 -- What was signed about the newest confirmed anchor.

@@ -21,6 +21,7 @@ AWAY = unavailable("The chain does not answer; try again", retry_after=5)
 State = Literal["pending", "confirmed", "failed"]
 NOT_YET = "no confirmed anchor covers the entry yet"
 NOT_FINAL = "the anchor is not final: the chain took it out of its block; it is waited for again"
+ALTERED = "the entry is not what its leaf was made of: it was altered"
 DISABLED = "this gateway anchors nothing: no chain is set"
 
 
@@ -117,7 +118,9 @@ async def held_against_chain(gateway: Gateway, standing: Standing) -> Verificati
     if gateway.chain is None or covering is None:
         return _not_anchored(gateway, standing)
     try:
-        private = (await gateway.chain.state()).private
+        state = await gateway.chain.state()
+        if state.chain_id != covering.chain_id:
+            return _not_anchored(gateway, standing, _elsewhere(covering, state.chain_id))
         on_chain = await gateway.chain.root_at(covering.contract, covering.signed.size)
         mined = await gateway.chain.mined(covering.hash)
     except (ChainUnavailable, ChainRefused):
@@ -137,7 +140,7 @@ async def held_against_chain(gateway: Gateway, standing: Standing) -> Verificati
         state="confirmed",
         chain_id=covering.chain_id,
         contract=covering.contract,
-        private=private,
+        private=state.private,
     )
 
 
@@ -147,7 +150,7 @@ async def difference(
     """What is not as it was when it was anchored; None: it is all the same."""
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
-        return "the entry is not what its leaf was made of: it was altered"
+        return ALTERED
     proof = await gateway.proofs.inclusion(place.leaf_index, signed.size)
     arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)
     if not merkle.verify_inclusion(*arguments):
@@ -157,8 +160,19 @@ async def difference(
     return None if on_chain == signed.root else "the chain has another root"
 
 
+def _elsewhere(covering: Covering, now: int) -> str:
+    there = f"the anchor that covers the entry is on chain {covering.chain_id}"
+    here = f"this gateway anchors on chain {now} now"
+    return f"{there}, and {here}: verify the proof against the first, or wait for the next anchor"
+
+
 def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> Verification:
-    disabled = gateway.chain is None
+    """An entry that was altered is told without a chain, too."""
+    disabled, own = gateway.chain is None, standing.own.entry
+    if own.leaf_hash(standing.place.salt) != standing.place.hash:
+        why = ALTERED
+    elif disabled:
+        why = DISABLED
     return Verification(
         verified=False,
         entry_id=standing.own.entry.entry_id,
@@ -166,7 +180,7 @@ def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> V
         on_chain_root=None,
         block_number=None,
         tx_hash=None,
-        reason=DISABLED if disabled else why,
+        reason=why,
         state="disabled" if disabled else "pending",
         chain_id=None,
         contract=None,

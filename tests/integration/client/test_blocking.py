@@ -56,7 +56,7 @@ async def test_a_preview_and_all_uploads_without_asyncio(gateway: GatewayDouble)
     await asyncio.to_thread(work)
 
 
-def kept(name: str) -> dict[str, str | int]:
+def kept(name: str) -> dict[str, object]:
     return KEPT | {"id": str(uuid5(NAMESPACE_URL, name)), "filename": name}
 
 

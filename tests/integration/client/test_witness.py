@@ -346,7 +346,7 @@ async def test_a_checkpoint_that_was_kept_is_checked_itself(
     (tmp_path / "link.json").write_text(json.dumps(between))
     other = str(note.verifier_of(log.origin, signing_key(9)))
     size = f"{older + 4} leaves"
-    get = f"get /ledger/consistency?from={older}&to={older + 4}"
+    get = f"get /api/v1/ledger/consistency?from={older}&to={older + 4}"
     for words, code, says in (
         (("mine.json",), 3, size),
         (("note.txt",), 3, size),  # by the key that was pinned

@@ -79,13 +79,13 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
     (("seven.txt", "5-7.json", *WITH_KEY), 0, "5 leaves are the beginning of 7"),
     (("three.json", "3-5.json"), 0, "3 leaves are the beginning of 5"),
     (("five.json", "5-7.json", "--checkpoint", "seven.txt", *WITH_KEY), 0, "ok  witness"),
-    (("seven.json",), 3, "get /ledger/consistency?from=5&to=7"),
+    (("seven.json",), 3, "get /api/v1/ledger/consistency?from=5&to=7"),
     (("seven.txt", *WITH_KEY), 3, "newest anchor there is of 5 leaves"),
-    (("three.json",), 3, "get /ledger/consistency?from=3&to=5"),
+    (("three.json",), 3, "get /api/v1/ledger/consistency?from=3&to=5"),
     (("seven.json", "broken.json"), 1, "not so"),
     (("forged.json",), 1, LOG.at(5).root.hex()),
     (("forged.txt", *WITH_KEY), 1, LOG.at(5).root.hex()),
-    (("five.json", "--checkpoint", "seven.json"), 1, "get /ledger/consistency?from=5&to=7"),
+    (("five.json", "--checkpoint", "seven.json"), 1, "get /api/v1/ledger/consistency?from=5&to=7"),
     (("forged.json", "--checkpoint", "five.json"), 1, "the log was forked"),
 ]
 

@@ -127,6 +127,43 @@ ALTERED = {
 }
 
 
+async def changed(database: PostgresEndpoint, statement: str) -> None:
+    """By somebody who may do anything to the database."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    for table in ("entries", "leaves", "tiles"):
+        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    await owner.execute(statement)
+    await owner.close()
+
+
+async def test_what_was_altered_before_it_was_anchored_is_told(
+    jane: Person, chain: ChainTwin, database: PostgresEndpoint
+) -> None:
+    chain.mining = False
+    entry = await jane.deduct()
+    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    await changed(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
+    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    assert (found["verified"], found["state"]) == (False, "pending")
+    assert "it was altered" in found["reason"]
+
+
+async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    entry = await jane.deduct()
+    anchor = await verified(jane, entry)
+    await changed(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
+
+    async def told() -> str | None:
+        _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        return found["reason"] if found["state"] == "pending" else None
+
+    assert f"is on chain 5, and this gateway anchors on chain {anchor['chain_id']}" in str(
+        await until(told)
+    )
+
+
 @pytest.mark.parametrize("statement", ALTERED)
 async def test_what_was_altered_is_verified_no_more(
     gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
@@ -134,11 +171,7 @@ async def test_what_was_altered_is_verified_no_more(
     entry = await jane.deduct()
     anchor = await verified(jane, entry)
     _, before = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
-    owner = await asyncpg.connect(database.owner_dsn)
-    for table in ("entries", "leaves", "tiles"):
-        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    await owner.execute(statement)
-    await owner.close()
+    await changed(database, statement)
     gateway.gateway.proofs.forget()
     _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]

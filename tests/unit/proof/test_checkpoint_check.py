@@ -131,7 +131,7 @@ def test_one_that_is_known_vouches_as_far_as_a_proof_links_both(known: int, mine
         return
     alone = verify_checkpoint(kept(LOG, mine), witness=witness)
     assert words(alone)[-1] == ("witness", False)
-    assert f"get /ledger/consistency?from={older}&to={newer}" in alone.steps[-1].said
+    assert f"get /api/v1/ledger/consistency?from={older}&to={newer}" in alone.steps[-1].said
     broken = attrs.evolve(shown, proof=(*shown.proof, bytes(32)))
     assert not verify_checkpoint(kept(LOG, mine), witness=witness, shown=[broken]).holds
 
@@ -195,7 +195,7 @@ def test_an_anchor_of_fewer_leaves_vouches_as_far_as_a_proof_links_both() -> Non
     one = kept(LOG, 7, 5)
     alone = verify_checkpoint(one, said=said(one, absent=7))
     assert (alone.holds, alone.witnessed) == (True, False)
-    assert "get /ledger/consistency?from=5&to=7" in alone.steps[-2].said
+    assert "get /api/v1/ledger/consistency?from=5&to=7" in alone.steps[-2].said
     shown = [LOG.shown(5, 7)]
     verdict = verify_checkpoint(one, shown=shown, said=said(one, shown))
     assert verdict.witnessed, verdict.steps

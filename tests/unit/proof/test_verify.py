@@ -177,7 +177,7 @@ def test_a_witness_that_disagrees_is_told() -> None:
     assert not verify(PROOF, witness=witness("other.example", 3, root)).holds
     older = witness(origin, 2, bytes.fromhex(CONSISTENCY["from_root"]))
     alone = verify(PROOF, witness=older)
-    assert "get /ledger/consistency?from=2&to=3" in alone.steps[-1].said
+    assert "get /api/v1/ledger/consistency?from=2&to=3" in alone.steps[-1].said
     assert verify(PROOF, witness=older, shown=[shown_of(CONSISTENCY)]).witnessed
     wrong = copy.deepcopy(dict(CONSISTENCY))
     wrong["proof_hashes"] = ["00" * 32]
