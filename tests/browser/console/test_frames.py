@@ -207,6 +207,12 @@ async def test_frames_are_seen_small_before_they_are_delivered(
             await expect(page.locator("#state")).to_contain_text("completed")
             await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
             await eyes.is_well("job-small-result")
+    there = f"/console/previews/{job}?frame=1"
+    async with looking(browser, stage, "otto", there) as eyes:
+        await expect(eyes.page.get_by_text("There is no such file")).to_be_visible()
+    async with looking(browser, stage, "ann", f"/console/jobs/{job}") as eyes:
+        image = eyes.page.locator("#frames li.completed img").first
+        await expect(image).to_have_js_property("naturalWidth", 300)
 
 
 async def test_nobody_sees_anothers_frames(browser: Browser, stage: Stage) -> None:
