@@ -1,6 +1,7 @@
 """The frames of a job as a page shows them: named, pictured where a browser can, with money."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -51,11 +52,13 @@ def frames_of(job: DeskJob, rows: Sequence[DeskFrame], shown: Iterable[Shown]) -
 
 
 def small_of(job: UUID, shown: Shown | None) -> str:
-    """Where a small picture is, by a name that no other one has; '' of none."""
-    if shown is None:
-        return ""
-    at = int(shown.made_at.timestamp() * 1000)
-    return f"/console/previews/{job}?frame={shown.frame}&of={at}"
+    """Where a small picture is; '' of none."""
+    return "" if shown is None else address_of(job, shown.frame, shown.made_at)
+
+
+def address_of(job: UUID, frame: int, made_at: datetime) -> str:
+    """Where the small picture of a frame is, by a name that no other one has."""
+    return f"/console/previews/{job}?frame={frame}&of={int(made_at.timestamp() * 1000)}"
 
 
 def numbers_of(rows: Iterable[DeskFrame]) -> list[int]:
