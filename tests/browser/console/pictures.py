@@ -84,7 +84,7 @@ ABOUT = {
 
 
 # What a node would say of the scene, had it a Blender.
-LOOKED = {
+LOOKED: dict[str, Any] = {
     "opened": True,
     "saved_by": [5, 2, 0],
     "blender": [5, 2, 0],
@@ -154,7 +154,7 @@ def works(frames: Sequence[Painted]) -> Behaviour:
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         frame = int(dispatch.params.get("frame", 1))
         if dispatch.job_type == "preflight":
-            await _shows(node, dispatch, next(pictures), int(LOOKED["frame_current"]))
+            await _shows(node, dispatch, next(pictures), LOOKED["frame_current"])
             await completes(orjson.dumps(LOOKED))(node, dispatch)
             return
         if frame == SHOWN:
