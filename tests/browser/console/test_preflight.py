@@ -94,6 +94,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         assert all("422" in error for error in eyes.errors)  # the browser itself says so
         eyes.errors.clear()
         await page.locator("#file").set_input_files(scenes / "camera.blend")
+        await expect(page.locator("#look-found")).to_be_hidden()
         await expect(page.locator("#findings li")).to_have_count(0)
         await looked(page, scenes / "camera.blend")
         await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")

@@ -39,7 +39,7 @@ function line({ level, message, setting, object, path }) {
   const put = (name, text) => { item.querySelector(name).textContent = text; };
   put(".message", message.charAt(0).toUpperCase() + message.slice(1));
   put(".where", [path, object].filter(Boolean).join(" · "));
-  put(".setting", setting);
+  put(".setting", level === "note" ? setting : `To mend: ${setting}`);
   return item;
 }
 
@@ -57,6 +57,7 @@ export function showLook(found) {
     if (picture.getAttribute("src") !== small) picture.src = small;
   }
   place("look-said").textContent = found ? summed(found) : place("look-said").dataset.before;
+  place("findings").replaceChildren();
   if (!done) return;
   const { findings, scene } = found;
   place("look-time").textContent = estimated(found);
