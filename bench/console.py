@@ -5,8 +5,9 @@
 A gateway in a process of its own with 100 nodes, each of another creator's, of which each event
 changes one, so that there is something new in every frame. In turns: nobody looks, all look at the
 overview as admins, half of them at the actors, twenty creators each at their own overview beside
-the admins, and a hundred of them alone, where nothing is read for two. Goal: less than 10 % of a
-core for all consoles together, beside what the events cost without them.
+the admins, a hundred of them alone, where nothing is read for two, and twenty browsers of admins
+with five windows each, which have one stream for each browser. Goal: less than 10 % of a core for
+all consoles together, beside what the events cost without them.
 """
 
 import argparse
@@ -34,7 +35,9 @@ from tests.databases import execute
 PASSWORD: Final = "securepassword123"
 NODES, ADMINS, CREATORS = 100, 10, 20  # creators beside admins
 SETTLE_SECONDS: Final = 3.0
-OVERVIEW, ACTORS = "/console/live?of=/console", "/console/live?of=/console/actors"
+OVERVIEW, ACTORS = "/console", "/console/actors"
+WINDOWS = (OVERVIEW, ACTORS, "/console/jobs", "/console/fleet", "/console/ledger")
+OWN = {"Sec-Fetch-Site": "same-origin"}
 ROWS: Final = """
 INSERT INTO nodes (id, name, public_key, capabilities, status, seen_at, owner_id)
 SELECT n.id, 'bench', decode(md5(n.id::text) || md5(n.id::text), 'hex'), '{echo}', 'HEALTHY',
@@ -94,7 +97,10 @@ class Stage:
                 return answer.headers["Set-Cookie"].partition(";")[0]
 
     def consoles(self, kind: str, number: int) -> list[tuple[str, str]]:
-        """Cookie and path of each."""
+        """Cookie of each browser, and the addresses of its windows, one in a line."""
+        if kind == "five windows each":
+            browsers = range(number // len(WINDOWS))
+            return [(self.admins[n % ADMINS], "\n".join(WINDOWS)) for n in browsers]
         admins = [(self.admins[n % ADMINS], OVERVIEW) for n in range(number)]
         if kind == "half at the actors":
             return [(who, ACTORS if n % 2 else path) for n, (who, path) in enumerate(admins)]
@@ -116,9 +122,11 @@ class Stage:
                 await asyncio.sleep(ahead)
 
 
-async def look(http: aiohttp.ClientSession, url: str, cookie: str, got: Got) -> None:
-    """Read a stream to its end."""
-    async with http.get(url, headers={"Cookie": cookie}) as answer:
+async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got: Got) -> None:
+    """Read a stream to its end: cookie and addresses of ``who``."""
+    cookie, addresses = who
+    headers = {"Cookie": cookie, **OWN}
+    async with http.post(f"{url}/console/live", data=addresses, headers=headers) as answer:
         assert answer.status == 200, await answer.text()
         async for chunk in answer.content.iter_any():
             got.frames += chunk.count(b"event: here")
@@ -134,8 +142,8 @@ async def turn(stage: Stage, kind: str, options: argparse.Namespace) -> Figure:
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         tasks = [asyncio.create_task(stage.events(options.events))]
         tasks += [
-            asyncio.create_task(look(http, stage.gateway.url + path, cookie, got))
-            for cookie, path in stage.consoles(kind, options.consoles)
+            asyncio.create_task(look(http, stage.gateway.url, who, got))
+            for who in stage.consoles(kind, options.consoles)
         ]
         await asyncio.sleep(SETTLE_SECONDS)
         begun, used = time.monotonic(), cpu_seconds(process.pid)
@@ -169,7 +177,7 @@ async def on_stage(creators: int) -> AsyncGenerator[Stage]:
 async def run(options: argparse.Namespace) -> None:
     kinds = (
         *("nobody", "all at the overview", "half at the actors"),
-        *("20 creators among them", "each at one's own"),
+        *("20 creators among them", "each at one's own", "five windows each"),
     )
     found: dict[str, list[Figure]] = {kind: [] for kind in kinds}
     async with on_stage(max(CREATORS, options.consoles)) as stage:

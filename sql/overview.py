@@ -53,10 +53,13 @@ class Minute:
 
 @attrs.frozen
 class Picture:
-    """A job whose result is a picture."""
+    """A job that made pictures; ``frame`` is the last one that there is a small one of."""
 
     id: UUID
     completed_at: datetime
+    units: int
+    frame: int | None
+    made_at: datetime | None
 
 
 @attrs.frozen

@@ -1,5 +1,6 @@
 """Small pictures of frames, as their owners see them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,16 +17,32 @@ class Thumbnail:
     frame: int
 
 
+@attrs.frozen
+class Shown:
+    """That there is one of a frame, of the unit's ``attempt``."""
+
+    unit: int
+    frame: int
+    attempt: int
+    made_at: datetime
+
+
 class Thumbnails:
     """Each method raises ``sql.database.Unavailable``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_job(self, job: UUID, user: UUID, frame: int | None) -> Thumbnail | None:
-        """Of a job of the user's: that of a frame, else the newest."""
+    async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
+        """Of a job of the user's (None: of anybody's): that of a frame, else the newest."""
         row = await self._database.one("thumbnail_of_job", job, user, frame)
         return None if row is None else Thumbnail(**row)
+
+    async def shown(self, job: UUID, frames: Sequence[int] | None = None) -> Sequence[Shown]:
+        """Of which of the frames (None: all) there is one, the newest last."""
+        wanted = None if frames is None else list(frames)
+        rows = await self._database.all("thumbnails_shown", job, wanted)
+        return [Shown(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
         """Remove those of some jobs that ended before; whether there were any."""

@@ -44,4 +44,5 @@ PREFLIGHT: Final[Example] = {
         " other nodes may be faster or slower. Denoising and compositing come on top.",
     },
     "not_estimated": None,
+    "thumbnail": f"/api/v1/jobs/{JOB_ID}/preview?frame=1",
 }

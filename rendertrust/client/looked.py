@@ -65,7 +65,7 @@ class Preflight:
     """``status`` is ``DONE``; ``PENDING``: the job ``job_id`` looks, or waits for a node, as
     ``waiting`` says; or ``FAILED``, as ``error`` says. ``stops``: a job would be refused for what
     was found. ``nodes`` could render it now. ``estimate`` is None where no frame could be tried, as
-    ``not_estimated`` says.
+    ``not_estimated`` says. ``thumbnail``: where ``preview`` has a small picture of it.
     """
 
     status: str
@@ -78,6 +78,7 @@ class Preflight:
     scene: SceneSummary | None = None
     estimate: Estimate | None = None
     not_estimated: str | None = None
+    thumbnail: str | None = None
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ scene on one's own machine, where the files lie that it names.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,8 +62,12 @@ async def probe(
     *,
     threads: int = 1,
     within: float = PROBE_SECONDS_MAX,
+    hear: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Probe | Failed:
-    """Render a few crops of first, middle and last frame, and measure them on this machine."""
+    """Render a few crops of first, middle and last frame, and measure them on this machine.
+
+    ``hear`` is given what the worker says meanwhile, with the name of a small picture.
+    """
     blender.box.prepare(where.folder)
     parts = [tile.members for tile in crops(facts["width"], facts["height"])]
     chosen = list(frames_to_probe(frames))
@@ -72,7 +76,7 @@ async def probe(
         where.folder,
         threads=threads,
         within=within,
-        hear=lambda _: None,
+        hear=hear,
     )
     if ending.last.get("event") != "done":
         return _failed(ending)

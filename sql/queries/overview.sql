@@ -59,11 +59,15 @@ FROM jobs WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY 1 ORDER BY 1;
 
 -- name: overview_pictures
--- The jobs that were rendered last.
-SELECT id, completed_at FROM jobs
-WHERE completed_at IS NOT NULL AND status = 'COMPLETED' AND job_type = 'render'
-  AND result_ref IS NOT NULL AND ($1::uuid IS NULL OR user_id = $1)
-ORDER BY completed_at DESC LIMIT $2;
+-- The jobs that were rendered last, each with the small picture of its last frame, if there is one.
+SELECT j.id, j.completed_at, j.units, t.frame, t.made_at
+FROM jobs j
+LEFT JOIN LATERAL (
+    SELECT s.frame, s.made_at FROM thumbnails s WHERE s.job_id = j.id ORDER BY s.frame DESC LIMIT 1
+) t ON true
+WHERE j.completed_at IS NOT NULL AND j.status = 'COMPLETED' AND j.job_type = 'render'
+  AND (j.result_ref IS NOT NULL OR t.frame IS NOT NULL) AND ($1::uuid IS NULL OR j.user_id = $1)
+ORDER BY j.completed_at DESC LIMIT $2;
 
 -- name: overview_result
 -- Where the result of a job is, for its owner, or for those who see everything.

@@ -117,6 +117,8 @@ async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
     assert (estimate.frames, estimate.slots) == (10, 1)
     assert 0 < estimate.least <= estimate.likely <= estimate.most
     assert "frames 1, 126, 250" in estimate.how
+    assert (await client.preview(found.job_id, 1)).startswith(b"\xff\xd8\xff")
+    assert (found.thumbnail or "").endswith(f"{found.job_id}/preview?frame=1")
     again = await client.preflight(scene, frames="1-20", within=0)
     assert again.job_id == found.job_id, "nobody looked again"
     assert again.estimate is not None

@@ -23,7 +23,7 @@ from web.console.forms import form_of, ids_of, params_of, query_of
 from web.console.hub import ANYTHING, Happened, Hub
 from web.console.registry import Action, Call, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
-from web.console.view import Elsewhere, Go, View
+from web.console.view import Elsewhere, Go, Picture, View
 from web.console.way_back import way_back
 from web.converter import structure_query
 from web.endpoint import Endpoint
@@ -33,6 +33,7 @@ from web.operations import NOT_AUTHENTICATED, Audience, Rate
 from web.problem import Problem, invalid, unavailable
 from web.rates import admit
 from web.reached import reached_at
+from web.routes.thumbnails import HARMLESS
 from web.tokens import CONSOLE_HOURS
 
 PAGE_SECONDS: Final = 1.85
@@ -153,6 +154,8 @@ class PageDoor(Door):
             return gone_to(shown)
         if isinstance(shown, Elsewhere):
             return web.Response(status=303, headers={"Location": shown.url})
+        if isinstance(shown, Picture):
+            return web.Response(body=shown.body, content_type=shown.media, headers=HARMLESS)
         context = {
             "title": self._page.title,
             **shown,

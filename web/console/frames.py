@@ -1,12 +1,15 @@
 """The frames of a job as a page shows them: named, pictured where a browser can, with money."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
 from rendertrust.frame_range import parse
 from sql.job_desk import DeskFrame, DeskJob
+from sql.thumbnails import Shown
 
 SHOWN: Final = 60  # of one page: each may be a whole picture
 _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
@@ -14,7 +17,10 @@ _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
 
 @attrs.frozen
 class Frame:
-    """``picture``: its result can be drawn. ``took``: seconds of its last attempt."""
+    """``picture``: its result can be drawn. ``took``: seconds of its last attempt.
+
+    ``small``: the address of a small picture of it, as its node shows it, else ''.
+    """
 
     number: int
     name: str
@@ -30,11 +36,34 @@ class Frame:
     note: str
     error: str
     receipt: bool = False
+    small: str = ""
 
 
-def frames_of(job: DeskJob, rows: Sequence[DeskFrame]) -> list[Frame]:
-    """All of a page."""
-    return [_frame(job.job_type, job.params, row) for row in rows]
+def frames_of(job: DeskJob, rows: Sequence[DeskFrame], shown: Iterable[Shown]) -> list[Frame]:
+    """All of a page. ``shown``: which of them have a small picture; of a unit's the last counts."""
+    newest = {(each.unit, each.attempt): each for each in shown}
+    return [
+        attrs.evolve(
+            _frame(job.job_type, job.params, row),
+            small=small_of(job.id, newest.get((row.number, row.attempt))),
+        )
+        for row in rows
+    ]
+
+
+def small_of(job: UUID, shown: Shown | None) -> str:
+    """Where a small picture is; '' of none."""
+    return "" if shown is None else address_of(job, shown.frame, shown.made_at)
+
+
+def address_of(job: UUID, frame: int, made_at: datetime) -> str:
+    """Where the small picture of a frame is, by a name that no other one has."""
+    return f"/console/previews/{job}?frame={frame}&of={int(made_at.timestamp() * 1000)}"
+
+
+def numbers_of(rows: Iterable[DeskFrame]) -> list[int]:
+    """The frames of all units that name theirs."""
+    return [number for row in rows if row.frames is not None for number in parse(row.frames)]
 
 
 def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:

@@ -1,8 +1,8 @@
 """What changes on the pages that a browser has open, as one stream of server-sent events.
 
-``GET /console/live?of=/console/jobs&of=/console/fleet?is=offline``: each event's id is the place of
-the page that it is of. One stream is for all windows of a browser, as it opens no more than six
-connections to one place (ADR 48).
+``POST /console/live`` with the address of a page in each line (``/console/fleet?is=offline``): each
+event's id is the place of the page that it is of. One stream is for all windows of a browser, as it
+opens no more than six connections to one place (ADR 48). ``GET …?of=…&of=…`` is the same for few.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ from yarl import URL
 
 from actors.kernel import AskFailed
 from web.answers import refusal
+from web.body import read_bytes
 from web.console.door import Door
 from web.console.hub import Hub, Watch
 from web.console.registry import ROOT, Page, Pages
-from web.console.session import Visitor
+from web.console.session import FOREIGN, Visitor, is_own
 from web.console.view import View
 from web.console.watcher import Watcher
 from web.gateway import Gateway
@@ -31,7 +32,8 @@ from web.tokens import Claims
 LIVE: Final = f"{ROOT}/live"
 LOOK_SECONDS: Final = 2.0  # how often it is looked whether the watcher may still look
 HUB_SECONDS: Final = 5.0  # it may be reading for others
-OF_ONE_MAX: Final = 30
+OF_ONE_MAX: Final = 60  # pages of one person that are followed at once
+NAMED_MAX: Final = 200
 NO_PAGE: Final = Problem(404, "There is no page there that goes on: name it by ?of=")
 NO_HUB: Final = unavailable("Nothing can be followed now; the page itself can be loaded", 2)
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
@@ -64,13 +66,14 @@ class LiveDoor(Door):
         return refusal(request, NOT_AUTHENTICATED)
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        addresses, user = request.query.getall("of", []), visitor.who.user
-        if self._by_user[user] + len(addresses) > OF_ONE_MAX:
-            return refusal(request, TOO_MANY)
+        addresses, user = await self._named(request), visitor.who.user
+        if isinstance(addresses, Problem):
+            return refusal(request, addresses)
+        room = OF_ONE_MAX - self._by_user[user]
         stream = Stream(asyncio.Event())
         for place, address in enumerate(addresses):
-            found = self._found(request, visitor, address)
-            stream.add(place, found)
+            is_full = len(stream.looks) >= room
+            stream.add(place, TOO_MANY if is_full else self._found(request, visitor, address))
         if not stream.looks:
             return refusal(request, stream.problem)
         watchers = {look.watcher for look in stream.looks}
@@ -83,6 +86,17 @@ class LiveDoor(Door):
                 watcher.close()
             self._open -= watchers
             self._by_user[user] -= len(watchers)
+
+    async def _named(self, request: web.Request) -> list[str] | Problem:
+        """The addresses of the pages. A line of a request has 8 KiB at most, its body has room."""
+        if request.method == "GET":
+            return request.query.getall("of", [])[:NAMED_MAX]
+        if not is_own(request):
+            return FOREIGN
+        raw = await read_bytes(request, self.gateway.settings.server.body_seconds)
+        if isinstance(raw, Problem):
+            return raw
+        return raw.decode("utf-8", "replace").split("\n")[:NAMED_MAX]
 
     def _found(
         self, request: web.Request, visitor: Visitor, address: str
@@ -120,7 +134,7 @@ class LiveDoor(Door):
         if request.transport is None:  # gone before anything was sent, as when pages come and go
             return answer
         with suppress(ConnectionError, TimeoutError):
-            async with sse_response(request, sep="\n") as sent:
+            async with sse_response(request, sep="\n", allow_all_methods=True) as sent:
                 answer = sent
                 while sent.is_connected() and stream.goes_on() and self._may(claims):
                     await stream.pass_on(sent)
@@ -134,17 +148,20 @@ class LiveDoor(Door):
 
 @attrs.define
 class Stream:
-    """The pages of one browser. ``gone``: places of those that are not, or no more, to be seen."""
+    """The pages of one browser. ``gone``: places of those that are not, or no more, to be seen;
+    ``crowded``: of those that come when others are closed.
+    """
 
     filled: asyncio.Event
     looks: list[Look] = attrs.field(factory=list[Look])
     gone: list[int] = attrs.field(factory=list[int])
+    crowded: list[int] = attrs.field(factory=list[int])
     problem: Problem = NO_PAGE  # of those that may not be followed
 
     def add(self, place: int, found: tuple[Page, View[Any]] | Problem) -> None:
         """A page more, or why it is none."""
         if isinstance(found, Problem):
-            self.gone.append(place)
+            (self.crowded if found is TOO_MANY else self.gone).append(place)
             self.problem = found
         else:
             self.looks.append(Look(place, *found, Watcher(self.filled)))
@@ -157,9 +174,10 @@ class Stream:
         """What is new, if anything comes in time, and which page is no more."""
         self.gone += [look.place for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
-        for place in self.gone:
-            await sent.send("gone", id=str(place), event="gone")
-        self.gone = []
+        for word, places in (("gone", self.gone), ("crowded", self.crowded)):
+            for place in places:
+                await sent.send(word, id=str(place), event=word)
+        self.gone, self.crowded = [], []
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await self.filled.wait()

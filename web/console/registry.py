@@ -6,12 +6,12 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from web.console.view import ADMINS, EVERYBODY, OVERSEERS, Elsewhere, Go, Shown, View
+from web.console.view import ADMINS, EVERYBODY, OVERSEERS, Elsewhere, Go, Picture, Shown, View
 from web.operations import Audience, Handler, Operation, Operations, Rate
 from web.problem import Problem
 from web.rights import Role
 
-Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere]]
+Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere | Picture]]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Go]]
 ROOT: Final = "/console"
 ID: Final = re.compile(r"\{(\w+)\}")  # what stands there is a UUID

@@ -26,6 +26,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
         router.add_get(page.path, PageDoor(gateway, pages, page).serve)
     live = LiveDoor(gateway, pages)
     router.add_get(LIVE, live.serve, allow_head=False)
+    router.add_post(LIVE, live.serve)
     site.on_shutdown.append(live.close)
     for action in pages.actions:
         router.add_post(action.path, ActionDoor(gateway, pages, action).serve)

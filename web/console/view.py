@@ -92,5 +92,13 @@ class Elsewhere:
     url: str = attrs.field(repr=False)
 
 
+@attrs.frozen
+class Picture:
+    """Instead of a page: a picture that a stranger made. It is shown, and never run."""
+
+    body: bytes = attrs.field(repr=False)
+    media: str
+
+
 # What a page's reader returns: the template's variables, a Problem, or a Go.
 Shown = dict[str, Any]

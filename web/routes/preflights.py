@@ -9,6 +9,7 @@ import attrs
 from actors.ledger.messages import Posted
 from actors.scheduler.messages import TooManyOpen
 from rendertrust.frame_range import parse
+from rendertrust.paths import thumbnail_path
 from rendertrust.preflight.findings import stops
 from sql.jobs import Order
 from web import examples_of_preflights as examples
@@ -82,6 +83,7 @@ class Preflight:
     ``PENDING``: the job looks into it; ``waiting`` says why no node does yet. ``FAILED``: none
     could, as ``error`` says. ``nodes`` are those that could render it now; what is found is for
     them. ``estimate`` is None where frames could not be tried, as ``not_estimated`` says.
+    ``thumbnail``: where a small picture of the scene's current frame is, once there is one.
     """
 
     status: Literal["DONE", "PENDING", "FAILED"]
@@ -94,6 +96,7 @@ class Preflight:
     scene: SceneSummary | None
     estimate: Estimate | None
     not_estimated: str | None
+    thumbnail: str | None
 
 
 @operations.post(
@@ -184,7 +187,13 @@ async def _shown(
         scene=None if facts is None or not facts.opened else _summary(facts),
         estimate=estimate,
         not_estimated=facts.unprobed if facts is not None and estimate is None else None,
+        thumbnail=await _thumbnail(call, found),
     )
+
+
+async def _thumbnail(call: Call[Any], found: Known) -> str | None:
+    shown = await call.gateway.thumbnails.shown(found.job)
+    return thumbnail_path(found.job, shown[-1].frame) if shown else None
 
 
 async def _waiting(call: Call[Any], found: Known) -> Reason | None:

@@ -1,23 +1,26 @@
-"""A price probe: how long small pieces of some frames take, instead of whole ones."""
+"""A price probe: how long small pieces of some frames take, and how one looks, small."""
 
 import os
 import time
 from typing import Any
 
 from . import cutting
-from .rendering import still
+from .rendering import THUMBNAIL, still, write_thumbnail
 from .scene import opened, prepare, set_format, size_of
 from .speech import Progress, Say, SceneError
 
 BASE_SIDE = 2  # pixels: a render of so little takes the time of everything but pixels
+LOOK_SAMPLES = 16  # enough, with a denoiser, to see what it is
 
 
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Render ``crops`` ([x, y, width, height]) of each of ``frames``, with ``samples_most`` at
     most, and say the seconds of each; also those of nearly no pixels, which every frame costs.
+    Then show the current frame, small.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
+    current = scene.frame_current
     prepare(scene, order)
     if scene.render.engine != "CYCLES":
         raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
@@ -27,14 +30,17 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene.cycles.use_adaptive_sampling = False  # the price is for what may be needed
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.cycles.use_denoising = scene.render.use_compositing = False
-    progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1))
+    progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 1)
     progress.watch(bpy)
     measured = [_frame(bpy, scene, frame, order, progress) for frame in order["frames"]]
+    probed_samples = scene.cycles.samples
+    progress.next("a small picture")
+    say("frame", frame=current, thumbnail=_shown(bpy, scene, current, order))
     say(
         "done",
         load_seconds=round(loaded, 3),
         samples=samples,
-        probed_samples=scene.cycles.samples,
+        probed_samples=probed_samples,
         width=width_height[0],
         height=width_height[1],
         frames=measured,
@@ -60,3 +66,17 @@ def _frame(
         "seconds": seconds[1:],
         "pixels": pixels[1:],
     }
+
+
+def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> str:
+    """The whole frame, as small as it is shown and with few samples; gives the file's name."""
+    width, height = size_of(scene)
+    share = min(THUMBNAIL / max(width, height), 1.0)
+    render = scene.render
+    render.use_border = render.use_crop_to_border = False
+    render.resolution_x = max(round(width * share), 4)
+    render.resolution_y, render.resolution_percentage = max(round(height * share), 4), 100
+    scene.cycles.samples = min(scene.cycles.samples, LOOK_SAMPLES)
+    scene.cycles.use_denoising, scene.cycles.denoiser = True, "OPENIMAGEDENOISE"
+    still(bpy, scene, frame, os.path.join(order["out"], "look.png"))
+    return write_thumbnail(bpy, scene, order["out"], frame)

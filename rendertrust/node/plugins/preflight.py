@@ -13,7 +13,7 @@ from rendertrust.node.inspection import Where
 from rendertrust.node.machine import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import PATHS, refused, scene_of
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import Render, show
 from rendertrust.preflight.price import Probe
 
 REPORT: Final = "preflight.json"
@@ -34,7 +34,8 @@ _TOLD: Final = (
 @attrs.define
 class Preflight:
     """Takes the inputs of a render, and ``scene`` as that does. Its result is a report as JSON: the
-    facts of the scene, and the ``probe`` of some frames, or why they were not probed.
+    facts of the scene, and the ``probe`` of some frames, or why they were not probed. A frame that
+    can be tried is shown small, too.
     """
 
     job_type: ClassVar[str] = "preflight"
@@ -60,7 +61,10 @@ class Preflight:
             task.report(0.4, "tries small pieces of some frames")
             frames = range(facts["frame_start"], facts["frame_end"] + 1)
             probed = await inspection.probe(
-                blender, where, facts, frames, threads=task.threads, within=PROBE_SECONDS
+                *(blender, where, facts, frames),
+                threads=task.threads,
+                within=PROBE_SECONDS,
+                hear=lambda line: show(task, line),
             )
             told = probed.error if isinstance(probed, Failed) else _told(probed, task.threads)
             report |= {"unprobed": told} if isinstance(told, str) else {"probe": told}

@@ -98,7 +98,7 @@ class Progress:
             self.files += [
                 str(line[name]) for name in ("file", "noisy", "evidence") if name in line
             ]
-            self._show(line)
+            show(self.task, line)
         share, left = line.get("progress"), line.get("remaining")
         if line.get("event") != "progress" or not isinstance(share, (int, float)):
             return
@@ -106,14 +106,6 @@ class Progress:
         remaining = float(left) if isinstance(left, (int, float)) else None
         self.estimate.hear(float(share), remaining, time.monotonic())
         self.report()
-
-    def _show(self, line: Mapping[str, Any]) -> None:
-        """Pass on the small picture of a frame, if it is one; a few KiB, read at once."""
-        name, frame = str(line.get("thumbnail")), line.get("frame")
-        if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
-            return
-        with contextlib.suppress(NotAFile), open_plain(self.task.folder / "out" / name) as file:
-            self.task.preview(file.read(PREVIEW_BYTES_MAX + 1), frame)
 
     async def tick(self) -> None:
         """Report an estimate every second, for ever."""
@@ -125,6 +117,15 @@ class Progress:
         """Pass on how far the unit is, once something is done."""
         if (share := self.estimate.share(time.monotonic())) > 0:
             self.task.report(share, self.detail)
+
+
+def show(task: Task, line: Mapping[str, Any]) -> None:
+    """Pass on the small picture of a frame that the worker names; a few KiB, read at once."""
+    name, frame = str(line.get("thumbnail")), line.get("frame")
+    if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
+        return
+    with contextlib.suppress(NotAFile), open_plain(task.folder / "out" / name) as file:
+        task.preview(file.read(PREVIEW_BYTES_MAX + 1), frame)
 
 
 def order_for(task: Task) -> Mapping[str, Any] | Failed:

@@ -7,6 +7,7 @@ it is committed.
 
 import argparse
 import asyncio
+import base64
 import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -16,11 +17,12 @@ from typing import Any
 
 import aiohttp
 import attrs
+import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
 
-from rendertrust.protocol import JobDispatch, JobStatus, Log
+from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway, running_gateway
@@ -81,6 +83,58 @@ ABOUT = {
 }
 
 
+# What a node would say of the scene, had it a Blender.
+LOOKED: dict[str, Any] = {
+    "opened": True,
+    "saved_by": [5, 2, 0],
+    "blender": [5, 2, 0],
+    "engine": "CYCLES",
+    "samples": 128,
+    "is_adaptive": True,
+    "time_limit": 30.0,
+    "width": 1920,
+    "height": 1080,
+    "format": "PNG",
+    "has_camera": True,
+    "frame_start": 1,
+    "frame_end": 240,
+    "frame_current": 120,
+    "fps": 24,
+    "unbaked": ["Object 'Curtain' > Cloth"],
+    "memory": {"bytes": 3 * 2**30, "most": []},
+    "probe": {
+        "width": 1920,
+        "height": 1080,
+        "samples": 128,
+        "threads": 8,
+        "frames": [
+            {"frame": 1, "base": 1.2, "pixel": 1.6e-5, "least": 0.9e-5, "most": 2.4e-5},
+            {"frame": 121, "base": 1.2, "pixel": 1.8e-5, "least": 1.1e-5, "most": 2.9e-5},
+            {"frame": 240, "base": 1.2, "pixel": 1.7e-5, "least": 1.0e-5, "most": 2.6e-5},
+        ],
+    },
+}
+# A picture as nodes show it: a JPEG of 256 pixels a side at most.
+SHRINK = """
+async (png) => {
+  const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
+  const share = Math.min(256 / Math.max(image.width, image.height), 1);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width * share, image.height * share].map(Math.round);
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.85).split(",")[1];
+}
+"""
+
+
+@attrs.frozen
+class Painted:
+    """A frame, and as it is shown: JPEG, in base64."""
+
+    png: bytes = attrs.field(repr=False)
+    small: str = attrs.field(repr=False)
+
+
 @attrs.frozen
 class Shot:
     """A picture: who looks where, and what must be there before it is taken."""
@@ -93,12 +147,16 @@ class Shot:
     theme: Any = "light"
 
 
-def works(frames: Sequence[bytes]) -> Behaviour:
+def works(frames: Sequence[Painted]) -> Behaviour:
     """Paints what is next; some frames fail, and some go on for as long as we look."""
     pictures = cycle(frames)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         frame = int(dispatch.params.get("frame", 1))
+        if dispatch.job_type == "preflight":
+            await _shows(node, dispatch, next(pictures), LOOKED["frame_current"])
+            await completes(orjson.dumps(LOOKED))(node, dispatch)
+            return
         if frame == SHOWN:
             await _goes_on(node, dispatch, frame)
             await asyncio.sleep(9.4)  # as long as it takes
@@ -108,9 +166,18 @@ def works(frames: Sequence[bytes]) -> Behaviour:
             await _goes_on(node, dispatch, frame)
             await asyncio.Event().wait()
         else:
-            await completes(next(pictures))(node, dispatch)
+            painted = next(pictures)
+            await _shows(node, dispatch, painted, frame)
+            await completes(painted.png)(node, dispatch)
 
     return behave
+
+
+async def _shows(node: FakeNode, dispatch: JobDispatch, painted: Painted, frame: int) -> None:
+    about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
+    about["attempt"] = dispatch.attempt
+    await node.send(JobStatus(**about, progress=0.9))
+    await node.send(Preview(**about, frame=frame, data=painted.small))
 
 
 async def _goes_on(node: FakeNode, dispatch: JobDispatch, frame: int) -> None:
@@ -155,7 +222,7 @@ async def submitted(who: Creator, frame: int) -> str:
 
 
 @asynccontextmanager
-async def farm(frames: Sequence[bytes]) -> AsyncGenerator[Stage]:
+async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
     """All of it. ``jobs``: one that is done, one that failed, one that runs, an animation."""
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
@@ -164,7 +231,14 @@ async def farm(frames: Sequence[bytes]) -> AsyncGenerator[Stage]:
         stage = Stage(gateway, http, people, [])
         token, behave = people["otto"].token, works(frames)
         nodes = [
-            FakeNode(stage.url, name=name, slots=slots, user_token=token, behave=behave)
+            FakeNode(
+                stage.url,
+                name=name,
+                capabilities=("echo", "preflight", "render"),
+                slots=slots,
+                user_token=token,
+                behave=behave,
+            )
             for name, slots in NODES
         ]
         async with hook(people["jane"]), living(loop, *nodes):
@@ -326,8 +400,12 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     jane = pages["jane"]
     hooks = Shot("webhooks", "jane", "/console/webhooks", "tbody th a", 900)
     await leads(jane, hooks, folder)
+    circle = "#rows tbody th a"
+    await leads(jane, Shot("organisation", "jane", "/console/organisations", circle, 700), folder)
     await quoted(jane, stage.url)
     await jane.screenshot(path=folder / "console-new-job.png")
+    await looked(jane)
+    await jane.screenshot(path=folder / "console-preflight.png")
     await jane.set_viewport_size(NARROW)
     await jane.goto(f"{stage.url}/console")
     await jane.locator(".plot canvas").wait_for()
@@ -358,14 +436,37 @@ async def quoted(page: Page, url: str) -> None:
     await expect(page.locator("#cost")).to_contain_text("pauses before")
 
 
+async def looked(page: Page) -> None:
+    """The same once a node has looked into the scene."""
+    scene: FilePayload = {
+        "name": "glass-at-dusk.blend",
+        "mimeType": "application/octet-stream",
+        "buffer": b"BLENDER-v502" + bytes(range(256)) * 40,
+    }
+    await page.locator("#file").set_input_files(scene)
+    await page.get_by_role("button", name="Look into the scene").click()
+    await expect(page.locator("#look-found")).to_be_visible()
+    await settled(page)
+    await page.set_viewport_size({"width": 1280, "height": 1480})
+
+
+async def painted(browser: Browser, pictures: Sequence[bytes]) -> list[Painted]:
+    page = await browser.new_page()
+    coded = [base64.b64encode(each).decode() for each in pictures]
+    small = [await page.evaluate(SHRINK, each) for each in coded]
+    await page.close()
+    return [Painted(*each) for each in zip(pictures, small, strict=True)]
+
+
 async def run(frames: Path | None, folder: Path) -> None:
     paths = [] if frames is None else sorted(frames.glob("*.png"))
     pictures = [path.read_bytes() for path in paths] or [picture(shade=n) for n in range(8)]
     found = shutil.which("chromium")
-    async with farm(pictures) as stage, async_playwright() as playwright:
+    async with async_playwright() as playwright:
         arguments = [*ARGUMENTS, "--no-sandbox"]
         browser = await playwright.chromium.launch(executable_path=found, args=arguments)
-        await take(browser, stage, folder)
+        async with farm(await painted(browser, pictures)) as stage:
+            await take(browser, stage, folder)
         await browser.close()
 
 

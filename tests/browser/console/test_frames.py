@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Browser, expect
 
-from rendertrust.protocol import JobDispatch
+from rendertrust.protocol import JobDispatch, JobStatus, Preview
 from rendertrust.testing import Fails, FakeNode, FakeTask, works
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, picture
@@ -146,6 +146,73 @@ async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
             await expect(image).to_have_js_property("naturalWidth", 96)
         await expect(page.locator("#paid")).to_contain_text("60.0000 cr charged")
         await eyes.is_well("job-frames")
+
+
+PAINT = """
+shade => {
+  const canvas = document.createElement("canvas");
+  const paper = canvas.getContext("2d");
+  paper.fillStyle = `hsl(${shade} 50% 60%)`;
+  paper.fillRect(20, 20, 200, 100);
+  return canvas.toDataURL("image/jpeg").split(",")[1];
+}
+"""
+
+
+async def test_frames_are_seen_small_before_they_are_delivered(
+    browser: Browser, stage: Stage
+) -> None:
+    """Chunks too, and what no browser draws."""
+    leave = asyncio.Semaphore(0)
+    async with looking(browser, stage, "jane") as eyes:
+        page = eyes.page
+        shades = [await page.evaluate(PAINT, 40 * n) for n in range(5)]
+
+        async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+            about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
+            about["attempt"] = dispatch.attempt
+            await node.send(JobStatus(**about, progress=0.1))
+            params = dispatch.params
+            for frame in params.get("frames", [params.get("frame", 1)]):
+                await leave.acquire()
+                await node.send(Preview(**about, frame=frame, data=shades[frame]))
+            await leave.acquire()
+            await works(lambda _: b"no picture that a browser draws")(node, dispatch)
+
+        token = stage.people["otto"].token
+        async with FakeNode(
+            stage.url, name="easel", capabilities=("easel",), user_token=token, behave=behave
+        ):
+            job = await submitted(stage, "easel", frames="1-4", chunk=2)
+            await eyes.go(f"/console/jobs/{job}")
+            images = page.locator("#frames li img")
+            await expect(page.locator("#frames li")).to_have_count(2)
+            await expect(images).to_have_count(0)
+            for number in (1, 2):
+                leave.release()
+                small = re.compile(f"^/console/previews/{job}\\?frame={number}&")
+                await expect(images).to_have_attribute("src", small)
+                await expect(images).to_have_js_property("naturalWidth", 300)
+            await expect(page.locator("#frames li.completed")).to_have_count(0)
+            for _ in range(4):
+                leave.release()
+            await expect(page.locator("#frames li.completed a.shot img")).to_have_count(2)
+            await eyes.is_well("job-chunks")
+            single = await submitted(stage, "easel")
+            await eyes.go(f"/console/jobs/{single}")
+            leave.release()
+            await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
+            await expect(page.locator("#picture")).to_contain_text("The whole appears")
+            leave.release()
+            await expect(page.locator("#state")).to_contain_text("completed")
+            await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
+            await eyes.is_well("job-small-result")
+    there = f"/console/previews/{job}?frame=1"
+    async with looking(browser, stage, "otto", there) as eyes:
+        await expect(eyes.page.get_by_text("There is no such file")).to_be_visible()
+    async with looking(browser, stage, "ann", f"/console/jobs/{job}") as eyes:
+        image = eyes.page.locator("#frames li.completed img").first
+        await expect(image).to_have_js_property("naturalWidth", 300)
 
 
 async def test_nobody_sees_anothers_frames(browser: Browser, stage: Stage) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout, StreamReader
@@ -13,7 +14,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
-from tests.integration.console.people import Visitor, live, newcomer, nobody
+from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
 from tests.until import until
 from web.console.hub import Happened, Hub
 from web.console.live import OF_ONE_MAX
@@ -208,6 +209,57 @@ async def test_one_person_follows_so_many_pages(face: Face) -> None:
                 return answer.status == 200
 
         await until(there_is_room, within=20)
+
+
+@asynccontextmanager
+async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
+    """A stream as a browser asks for it."""
+    url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=30)
+    async with (
+        ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
+        browser.post(url, data="\n".join(pages), headers=OWN) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        yield answer.content
+
+
+async def words(stream: StreamReader, number: int) -> dict[str, str]:
+    """The first word of each of so many pages, by its place."""
+    found = dict[str, str]()
+    while len(found) < number:
+        said = await message(stream)
+        if "event" in said and said["event"] != "beat":
+            found.setdefault(said["id"], said["event"])
+    return found
+
+
+async def test_many_long_addresses_are_one_stream(face: Face) -> None:
+    """All of them are longer than the line of a request may be."""
+    visitor = await newcomer(face)
+    pages = [f"/console/jobs?q={quote('絵' * 50 + str(n))}" for n in range(40)]
+    assert len("".join(pages)) > 16_000
+    async with posted(visitor, *pages) as stream:
+        assert set((await words(stream, len(pages))).values()) == {"here"}
+
+
+async def test_too_many_windows_are_told_so_and_the_others_go_on(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.console.live.OF_ONE_MAX", 3)
+    visitor = await newcomer(face)
+    pages = [f"/console/jobs?q=type:{n}" for n in range(5)]
+    async with posted(visitor, *pages) as stream:
+        found = await words(stream, len(pages))
+        assert [found[str(place)] for place in range(5)] == ["here"] * 3 + ["crowded"] * 2
+        refused = await visitor.ask("POST", "/console/live", data="/console", headers=OWN)
+        assert refused.status == 429
+
+
+async def test_another_site_follows_nothing(face: Face) -> None:
+    visitor = await newcomer(face)
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    refused = await visitor.ask("POST", "/console/live", data="/console", headers=foreign)
+    assert refused.status == 403
 
 
 async def test_who_leaves_a_page_is_no_error_in_the_log(

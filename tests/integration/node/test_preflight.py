@@ -336,8 +336,14 @@ async def test_probe_measures_small_parts_of_three_frames(
 ) -> None:
     told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
     where = Where(folder=tmp_path, scene="clean.blend")
-    probed = await inspection.probe(found_blender, where, told, range(1, 251), threads=2)
+    lines = list[Mapping[str, Any]]()
+    probed = await inspection.probe(
+        found_blender, where, told, range(1, 251), threads=2, hear=lines.append
+    )
     assert not isinstance(probed, Failed), probed
+    (shown,) = [line for line in lines if line["event"] == "frame"]
+    assert shown["frame"] == told["frame_current"]
+    assert (tmp_path / "out" / shown["thumbnail"]).read_bytes().startswith(b"\xff\xd8\xff")
     assert [frame.frame for frame in probed.frames] == [1, 126, 250]
     assert (probed.width, probed.height, probed.samples) == (64, 36, 16)
     assert 0 < seconds_of(probed, 77) < 60

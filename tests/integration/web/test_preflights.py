@@ -1,6 +1,7 @@
 """Scenes that a node looks into before anybody pays, through a whole gateway."""
 
 import hashlib
+from base64 import b64encode
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -8,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
-from rendertrust.protocol import JobDispatch, JobResult
+from rendertrust.protocol import JobDispatch, JobResult, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.people import Creator
@@ -21,6 +22,7 @@ from web.expiry import remove_expired
 Json = dict[str, Any]
 BOTH = ("preflight", "render")
 SCENE = b"BLENDER a scene"
+SMALL = b"\xff\xd8\xff\xe0 a small picture"
 REPORT: Json = {
     "opened": True,
     "saved_by": [5, 2, 0],
@@ -73,10 +75,11 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
         await gateway.gateway.objects.put(dispatch.output.key, content)
+        about: Json = {"job_id": dispatch.job_id, "unit": dispatch.unit}
+        about["attempt"] = dispatch.attempt
+        await node.send(Preview(**about, frame=4, data=b64encode(SMALL).decode()))
         told = JobResult(
-            job_id=dispatch.job_id,
-            unit=dispatch.unit,
-            attempt=dispatch.attempt,
+            **about,
             status="completed",
             result_ref=dispatch.output.key,
             sha256=hashlib.sha256(content).hexdigest(),
@@ -124,6 +127,7 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
         found = await looked(jane, scene, frames="1-10")
         assert (found["status"], found["stops"], found["findings"]) == ("DONE", False, [])
         assert found["scene"]["frame_end"] == 10
+        assert found["thumbnail"] == f"/api/v1/jobs/{found['job_id']}/preview?frame=4"
         estimate = found["estimate"]
         # 20,000 pixels at 1e-4 s each, and one second for each frame
         assert (estimate["least"], estimate["likely"], estimate["most"]) == (20.0, 30.0, 50.0)
@@ -169,6 +173,7 @@ async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Creator
     scene = await sent(gateway, jane)
     status, found = await look(jane, scene)
     assert (status, found["status"], found["nodes"]) == (202, "PENDING", 0)
+    assert found["thumbnail"] is None
     assert found["waiting"]["code"] == "no_node"
     assert "preflight" in found["waiting"]["words"]
     assert (await look(jane, scene))[1]["job_id"] == found["job_id"]

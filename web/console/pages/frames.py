@@ -11,10 +11,11 @@ from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJo
 from rendertrust import money
 from web.archives import address_of
 from web.console.registry import Pages
-from web.console.view import Elsewhere, Go, View
+from web.console.view import Elsewhere, Go, Picture, View
 from web.control import steered
 from web.doer import Doer
 from web.orders import NOT_FOUND
+from web.parameters import FRAME_MAX
 from web.problem import Problem
 from web.reference import place_of
 from web.routes import videos
@@ -39,6 +40,14 @@ class Which:
 
     unit: Number
     of: Number = 0
+
+
+@attrs.frozen
+class Small:
+    """``frame`` None: of the newest. ``of`` tells one picture from the next, to browsers."""
+
+    frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
+    of: Annotated[int, Meta(ge=0)] = 0
 
 
 @attrs.frozen
@@ -74,6 +83,14 @@ async def frame(view: View[Which]) -> Elsewhere | Problem:
         return NO_FILE
     objects = view.gateway.objects
     return Elsewhere(await objects.presign_get(place.key, within=URL_SECONDS, base=view.base))
+
+
+@pages.page("/previews/{job}", "Frame", "", query=Small, absent=NO_FILE.detail)
+async def preview(view: View[Small]) -> Picture | Problem:
+    """A small picture of a frame, as its node shows it, for those who may see the job."""
+    wish = view.query
+    found = await view.gateway.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
+    return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
 
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)

@@ -10,7 +10,7 @@ from actors.notifier.messages import Line, Notifier, Progress, ProgressOf, TailO
 from sql.job_desk import DeskJob, JobDesk
 from web.console.attempts import tries_of
 from web.console.curl import curl_of, shown_params
-from web.console.frames import SHOWN, frames_of
+from web.console.frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.money_lines import bill_of
 from web.console.registry import Pages
 from web.console.tables import Column, table
@@ -115,13 +115,18 @@ async def job(view: View[Query]) -> Shown | Problem:
 
 
 async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
-    """A page of its frames; none of a job of one unit."""
+    """A page of its frames; of a job of one unit none, but ``small``: how that looks by now."""
+    thumbnails = view.gateway.thumbnails
     if row.units == 1:
-        return {"frames": [], "first": True, "after": None}
+        shown = await thumbnails.shown(row.id)
+        small = small_of(row.id, shown[-1] if shown else None)
+        return {"frames": [], "first": True, "after": None, "small": small}
     after = view.query.after
     rows = await desk.frames(row.id, after, SHOWN + 1)
+    shown = await thumbnails.shown(row.id, numbers_of(rows[:SHOWN]))
     return {
-        "frames": frames_of(row, rows[:SHOWN]),
+        "small": "",
+        "frames": frames_of(row, rows[:SHOWN], shown),
         "first": after <= 0,
         "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,
     }

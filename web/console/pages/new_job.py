@@ -9,7 +9,7 @@ from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Go, Shown, View
 from web.plan import CHUNK_MAX
-from web.routes import jobs, quotes, uploads
+from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()
 FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
@@ -28,16 +28,23 @@ pages.call("/api/uploads", uploads.operations, uploads.announce)
 pages.call("/api/uploads/{upload_id}/complete", uploads.operations, uploads.complete)
 pages.call("/api/jobs/dispatch", jobs.operations, jobs.dispatch)
 pages.call("/api/jobs/quote", quotes.operations, quotes.quote)
+pages.call("/api/jobs/preflight", preflights.operations, preflights.preflight)
 
 
 @attrs.frozen
 class Query:
+    """What the form begins with. ``payload_ref``: of what is uploaded already."""
+
     type: Annotated[str, Meta(max_length=100)] = "render"
+    payload_ref: Annotated[str, Meta(max_length=500)] = ""
+    frames: Annotated[str, Meta(max_length=2000)] = ""
 
 
 @pages.page("/jobs/new", "New job", "new_job.html", query=Query)
 async def new_job(view: View[Query]) -> Shown | Go:
-    """The form. What a job costs is asked while it is filled in (POST /jobs/quote)."""
+    """The form. What a job costs is asked while it is filled in (POST /jobs/quote), and what a node
+    finds in the scene when somebody wants to know (POST /jobs/preflight).
+    """
     if not view.may_change:
         return Go("/console/jobs")
     gateway = view.gateway
@@ -48,6 +55,8 @@ async def new_job(view: View[Query]) -> Shown | Go:
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
         "chosen": view.query.type,
+        "uploaded": view.query.payload_ref,
+        "frames": view.query.frames,
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,
     }

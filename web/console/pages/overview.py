@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sql.overview import Minute, Overview
+from sql.overview import Minute, Overview, Picture
 from web.console.alerts import alerts_of
+from web.console.frames import address_of
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import Elsewhere, Shown, View
@@ -49,7 +50,7 @@ async def overview(view: View[Sorted]) -> Shown:
         "log": log,
         "anchoring": bool(view.gateway.settings.chain.url),
         "chart": throughput_of(await rows.throughput(owner, begin), begin),
-        "images": await rows.pictures(owner, PICTURES),
+        "images": [shot_of(each) for each in await rows.pictures(owner, PICTURES)],
         "alerts": await alerts_of(view.gateway, nodes, log) if everything else [],
         "gateways": table(
             view.gateway.console.gateways.living(view.gateway.sales.url()),
@@ -73,6 +74,22 @@ async def picture(view: View) -> Elsewhere | Problem:
     return Elsewhere(
         await view.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
     )
+
+
+def shot_of(row: Picture) -> Mapping[str, Any]:
+    """A picture to be shown: small, where its node showed one, and where it leads."""
+    whole = f"/console/pictures/{row.id}"
+    small = (
+        None
+        if row.frame is None
+        else address_of(row.id, row.frame, row.made_at or row.completed_at)
+    )
+    return {
+        "id": row.id,
+        "at": row.completed_at,
+        "src": small or whole,
+        "href": whole if row.units == 1 else f"/console/jobs/{row.id}",
+    }
 
 
 def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 // Changes as they come: not while the page is hidden or paused; it says when it is old.
 const STALE_MS = 2500;
 const GONE_MS = 5000;
+const CROWDED_MS = 30000; // until it is asked whether others were closed meanwhile
 
 // Who speaks for this page: all pages of the browser have one stream, where it can (streams.js).
 function speaker(url) {
@@ -84,6 +85,7 @@ export function live(refresh) {
     lost: doubt,
     refused,
     gone: () => { refused(); again = setTimeout(follow, GONE_MS); },
+    crowded: () => { old(); again = setTimeout(follow, CROWDED_MS); },
   };
   port.onmessage = ({ data: { kind, data } }) => { if (following) told[kind](data); };
   pause.addEventListener("click", () => {

@@ -17,7 +17,7 @@ function tell(address, kind, data) {
 function end() {
   clearTimeout(timer);
   clearTimeout(silence);
-  stream?.close();
+  stream?.abort();
   stream = null;
 }
 
@@ -33,24 +33,54 @@ function hear() {
   silence = setTimeout(() => { later(); tell("", "silent"); }, SILENT_MS);
 }
 
-function begin() {
+// Server-sent events, as they come. Not by EventSource: it can only put all addresses into one.
+async function read(body, take) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) {
+      const said = { event: "message", data: [] };
+      for (const line of event.split("\n")) {
+        const [name, text] = [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).replace(/^ /, "")];
+        if (name === "data") said.data.push(text);
+        else said[name] = text;
+      }
+      if (said.data.length) take(said);
+    }
+  }
+}
+
+async function begin() {
   end();
-  const addresses = [...new Set(followers.values())];
+  // Where there are too many, who came last is followed.
+  const addresses = [...new Set([...followers.values()].reverse())];
   if (!addresses.length) return;
-  const own = new EventSource(`/console/live?${addresses.map((each) => `of=${encodeURIComponent(each)}`).join("&")}`);
+  const own = new AbortController();
   let opened = false;
-  const on = (kind, act) => own.addEventListener(kind, (event) => {
-    if (own !== stream) return;
-    if (kind !== "error") hear();
-    act(event);
-  });
   stream = own;
   hear();
-  on("open", () => { opened = true; wait = AGAIN_MS; });
-  on("error", () => { later(); tell("", opened ? "lost" : "refused"); });
-  for (const kind of ["message", "beat", "here", "away", "gone"]) {
-    on(kind, (event) => tell(addresses[event.lastEventId], kind, event.data));
+  try {
+    const answer = await fetch("/console/live", { method: "POST", body: addresses.join("\n"), signal: own.signal });
+    opened = answer.ok;
+    if (opened && own === stream) {
+      wait = AGAIN_MS;
+      hear();
+      await read(answer.body, ({ id, event, data }) => {
+        if (own !== stream) return;
+        hear();
+        tell(addresses[id], event, data.join("\n"));
+      });
+    }
+  } catch {
+    // the line was lost, or ended by us
   }
+  if (own !== stream) return;
+  later();
+  tell("", opened ? "lost" : "refused");
 }
 
 // A page says its address when it is looked at, and nothing when it is not any more.

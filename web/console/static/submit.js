@@ -1,10 +1,12 @@
 // A new job: read the file, announce it, put it into the store, say that it is there, submit.
+import { showLook } from "./look.js";
 import { sha256 } from "./sha256.js";
 
 const form = document.getElementById("new-job");
 const part = (id) => document.getElementById(id);
 const NUMBERS = ["width", "height", "samples"];
 const PAUSE_MS = 300; // of typing, before the price is asked for
+const LOOK_MS = 1500; // while a node looks
 
 class Refused extends Error {
   constructor(words, faults = []) {
@@ -55,12 +57,33 @@ function say(share, words) {
   part("sent-said").textContent = words;
 }
 
+// Where the file lies that is chosen; '' until it was sent, or where nobody said it.
+let sent = { file: null, reference: "" };
+function reference() {
+  const file = part("file").files[0] ?? null;
+  const same = file === sent.file && (file || part("payload_ref").value.trim() === sent.reference);
+  return same ? sent.reference : "";
+}
+
+const unread = () => { throw new Refused("The file changed since you chose it. Choose it again."); };
+
+// The same, and sent if it was not.
+async function there() {
+  const file = part("file").files[0];
+  const named = part("payload_ref").value.trim();
+  if (!file && !named) throw new Refused("Choose a file.");
+  if (!file) sent = { file: null, reference: named };
+  else if (file !== sent.file) sent = { file, reference: await upload(file) };
+  else await file.slice(0, 1).arrayBuffer().catch(unread); // it may have been saved again
+  return sent.reference;
+}
+
 async function upload(file) {
   if (file.size > Number(form.dataset.most)) {
     throw new Refused("The file is too large for a browser; use rendertrust submit.");
   }
   if (!file.size) throw new Refused("The file is empty.");
-  const hash = await sha256(file, (share) => say(share, `reading ${Math.round(share * 100)} %`));
+  const hash = await sha256(file, (share) => say(share, `reading ${Math.round(share * 100)} %`)).catch(unread);
   const found = await ask("uploads", { sha256: hash, size: file.size, filename: file.name });
   if (found.status !== "COMPLETED") {
     await put(file, found.put, (share) => say(share, `sending ${Math.round(share * 100)} %`));
@@ -107,14 +130,33 @@ function idea() {
   return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
 }
 
+// Have a node look into the scene; what it finds comes with the price.
+async function look(again) {
+  const { params: wanted, pool, frames } = idea();
+  const body = { payload_ref: await there(), params: wanted, pool, ...(frames ? { frames } : {}), again };
+  await ask("jobs/preflight", body);
+  keep(body.payload_ref);
+  await quote();
+}
+
+// A page that is loaded again, or passed on, is about the same file.
+function keep(payload_ref) {
+  const found = { type: part("job_type").value, payload_ref, frames: named() };
+  const query = new URLSearchParams(Object.entries(found).filter(([, value]) => value));
+  history.replaceState(null, "", `?${query}`);
+}
+
 let waiting = 0;
 let asked = 0;
+let looked = null;
 // What it would cost; the newest question's answer is shown, whichever comes first.
 async function quote() {
   const mine = ++asked;
+  clearTimeout(waiting);
+  const lies = reference();
   let [found, said] = [null, ""];
   try {
-    found = await ask("jobs/quote", idea());
+    found = await ask("jobs/quote", { ...idea(), ...(lies ? { payload_ref: lies } : {}) });
     said = worded(found);
   } catch (error) {
     said = error instanceof Refused ? error.message : String(error);
@@ -123,6 +165,9 @@ async function quote() {
   part("cost").textContent = said;
   part("quote").hidden = !found;
   for (const each of part("quote").querySelectorAll("[data-of]")) each.textContent = found?.[each.dataset.of] ?? "";
+  if (found || !lies) looked = found?.preflight ?? null;
+  showLook(looked);
+  if (looked?.status === "PENDING") waiting = setTimeout(quote, LOOK_MS);
 }
 
 function worded({ frames, units, price, enough, max_credits: cap }) {
@@ -140,11 +185,9 @@ function fresh() {
 }
 
 async function submit() {
-  const file = part("file").files[0];
-  const named = part("payload_ref").value.trim();
-  if (!file && !named) throw new Refused("Choose a file.");
   const body = { ...idea(), queue: form.elements.queue.checked };
-  body.payload_ref = file ? await upload(file) : named;
+  body.payload_ref = await there();
+  if (looked?.stops) body.as_is = form.elements.as_is.checked;
   const placed = await ask("jobs/dispatch", body, { "Idempotency-Key": key });
   location.assign(`/console/jobs/${placed.job_id}`);
 }
@@ -153,7 +196,7 @@ function shown() {
   const type = part("job_type").value;
   clearTimeout(waiting);
   waiting = setTimeout(quote, PAUSE_MS);
-  part("render-fields").hidden = type !== "render";
+  part("render-fields").hidden = part("look").hidden = type !== "render";
   part("animation-fields").hidden = !isAnimation();
   part("other-fields").hidden = type === "render";
 }
@@ -170,19 +213,27 @@ function complain(error) {
   }));
 }
 
+// One thing at a time: what it says is wrong stands there until something is changed.
+async function doing(act) {
+  complain(null);
+  const buttons = form.querySelectorAll("button");
+  const pressed = document.activeElement;
+  for (const each of buttons) each.disabled = true;
+  const failed = await act().then(() => null, (error) => error);
+  for (const each of buttons) each.disabled = false;
+  complain(failed);
+  if (failed) part("sending").hidden = true;
+  if (form.contains(pressed)) pressed.focus();
+}
+
 fresh();
+sent.reference = part("payload_ref").value.trim();
 shown();
 form.addEventListener("input", () => { fresh(); shown(); complain(null); });
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  complain(null);
-  part("submit").disabled = true;
-  try {
-    await submit();
-  } catch (error) {
-    complain(error);
-    part("sending").hidden = true;
-    part("submit").disabled = false;
-    part("submit").focus();
-  }
+form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
+part("look-now").addEventListener("click", () => doing(() => look(false)));
+part("look-again").addEventListener("click", () => doing(() => look(true)));
+part("all-frames").addEventListener("click", (event) => {
+  part("frames").value = event.currentTarget.value;
+  part("frames").dispatchEvent(new Event("input", { bubbles: true }));
 });

@@ -1,0 +1,104 @@
+"""A scene looked into from the form, by a real node with a real Blender, before it is submitted."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.acceptance.agent import enrolled_agent
+from tests.acceptance.gateway import running_gateway
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage, person
+from tests.integration.node.scenes import run
+from tests.integration.node.test_preflight import SCENES
+
+pytestmark = pytest.mark.render
+LOOK_MS = 180_000  # Blender starts twice, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    run(SCENES, str(folder))
+    return folder
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def farm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A gateway with one creator and one node."""
+    async with running_gateway() as gateway, aiohttp.ClientSession() as http:
+        people = {"jane": await person(gateway, http, "jane")}
+        async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "n") as agent:
+            await agent.start()
+            yield Stage(gateway, http, people, [])
+
+
+async def looked(page: Page, scene: Path) -> None:
+    """Choose a scene and have it looked into."""
+    await page.locator("#file").set_input_files(scene)
+    await page.get_by_role("button", name="Look into the scene").click()
+    await expect(page.locator("#look-found")).to_be_visible(timeout=LOOK_MS)
+
+
+async def test_a_scene_is_looked_into_estimated_shown_and_rendered(
+    browser: Browser, farm: Stage, scenes: Path
+) -> None:
+    async with looking(browser, farm, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await looked(page, scenes / "clean.blend")
+        said = page.locator("#look-said")
+        await expect(said).to_have_text("Nothing to mend. One node is there that may render it.")
+        await expect(page.locator("#look-scene")).to_contain_text(
+            re.compile(r"CYCLES, 64 . 36, 16 samples")
+        )
+        await expect(page.locator("#look-time")).to_contain_text("of one node for 1 frame:")
+        await expect(page.locator("#look-picture")).to_have_js_property("naturalWidth", 64)
+        await page.get_by_role("button", name="All its frames: 1-250").click()
+        await expect(page.locator("#look-time")).to_contain_text("for 250 frames")
+        await expect(page.locator("#cost")).to_contain_text("250 frames cost")
+        await page.get_by_label("Frames", exact=True).fill("1-2")
+        await expect(page.locator("#look-time")).to_contain_text("for 2 frames")
+        await eyes.is_well("new-job-looked")
+        await page.reload()
+        await expect(page.locator("#look-time")).to_contain_text("of one node")
+        await page.get_by_label("Frames", exact=True).fill("1-2")
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        small = page.locator("#frames li.completed img")
+        await expect(small).to_have_count(2, timeout=LOOK_MS)
+        await expect(small.first).to_have_attribute("src", re.compile("^/console/previews/"))
+        await expect(small.first).to_have_js_property("naturalWidth", 64)
+        await eyes.is_well("job-small")
+
+
+async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
+    browser: Browser, farm: Stage, scenes: Path
+) -> None:
+    async with looking(browser, farm, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await looked(page, scenes / "missing.blend")
+        await expect(page.locator("#look-said")).to_contain_text("1 thing must be mended first")
+        found = page.locator("#findings li").first
+        await expect(found).to_contain_text("to be mended")
+        await expect(found).to_contain_text("/artist/wood.png · Image 'texture'")
+        await expect(found).to_contain_text("Find Missing Files")
+        await expect(page.locator("#linked")).to_contain_text("sends the scene alone")
+        await expect(page.locator("#look-picture")).to_be_hidden()
+        await eyes.is_well("new-job-missing")
+        await page.get_by_role("button", name="Submit").click()
+        await expect(page.locator("#faults li").first).to_contain_text("/artist/wood.png")
+        assert all("422" in error for error in eyes.errors)  # the browser itself says so
+        eyes.errors.clear()
+        await page.locator("#file").set_input_files(scenes / "camera.blend")
+        await expect(page.locator("#look-found")).to_be_hidden()
+        await expect(page.locator("#findings li")).to_have_count(0)
+        await looked(page, scenes / "camera.blend")
+        await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")
+        await page.get_by_label("Submit it as it is, all the same").check()
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await eyes.did_nothing_wrong()

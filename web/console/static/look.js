@@ -1,0 +1,74 @@
+// What a node found in a scene, in words: what to mend and where, how long it takes, how it looks.
+const place = (id) => document.getElementById(id);
+const MOST = 12; // findings that are listed at once
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+function time(seconds) {
+  const whole = Math.round(seconds);
+  const first = UNITS.findIndex(([size]) => whole >= size);
+  if (first < 0 || first === 3) return `${whole} s`;
+  const [[size, unit], [smaller, rest]] = UNITS.slice(first, first + 2);
+  const left = Math.floor((whole % size) / smaller);
+  return `${Math.floor(whole / size)} ${unit}${left ? ` ${left} ${rest}` : ""}`;
+}
+
+const many = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+
+function summed({ status, waiting, error, stops, findings, nodes, job_id: job }) {
+  if (status === "FAILED") return `No node could look into it: ${error}`;
+  if (status === "PENDING") return waiting ? `It waits. ${waiting.words}` : "A node opens it and tries small pieces of some frames. Submit need not wait for that.";
+  const errors = findings.filter(({ level }) => level === "error").length;
+  const found = stops ? `${many(errors, "thing")} must be mended first` : findings.length ? "It can be rendered; look at what is said below" : "Nothing to mend";
+  return nodes ? `${found}. ${nodes === 1 ? "One node is" : `${nodes} nodes are`} there that may render it.` : `${found}. No node that may render it is there now.`;
+}
+
+function estimated({ estimate, not_estimated: why }) {
+  if (!estimate) return why ? `How long it takes is not known: ${why}.` : "";
+  const { frames, least, likely, most, slots, elapsed } = estimate;
+  const said = `About ${time(likely)} of one node for ${many(frames, "frame")}: ${time(least)} to ${time(most)}`;
+  return elapsed !== null && frames > 1 && slots > 1 ? `${said}; ${time(elapsed)} if all ${slots} slots that are there help.` : `${said}.`;
+}
+
+function pictured({ engine, width, height, samples, format, frame_start: first, frame_end: last, fps }) {
+  const by = samples === null ? "" : `, ${many(samples, "sample")}`;
+  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${fps} a second.`;
+}
+
+function line({ level, message, setting, object, path }) {
+  const item = place(`finding-${level}`).content.firstElementChild.cloneNode(true);
+  const put = (name, text) => { item.querySelector(name).textContent = text; };
+  put(".message", message.charAt(0).toUpperCase() + message.slice(1));
+  put(".where", [path, object].filter(Boolean).join(" · "));
+  put(".setting", level === "note" ? setting : `To mend: ${setting}`);
+  return item;
+}
+
+// `found` is null while nobody looks.
+export function showLook(found) {
+  const done = found?.status === "DONE";
+  place("look-found").hidden = !done;
+  place("as-is").hidden = !found?.stops;
+  place("look-again").hidden = !found || found.status === "PENDING";
+  place("look-now").hidden = Boolean(found);
+  const picture = place("look-picture");
+  picture.hidden = !found?.thumbnail;
+  if (found?.thumbnail) {
+    const small = `/console/previews/${found.job_id}`;
+    if (picture.getAttribute("src") !== small) picture.src = small;
+  }
+  place("look-said").textContent = found ? summed(found) : place("look-said").dataset.before;
+  place("findings").replaceChildren();
+  if (!done) return;
+  const { findings, scene } = found;
+  place("look-time").textContent = estimated(found);
+  place("look-how").textContent = found.estimate?.how ?? "";
+  place("look-scene").textContent = scene ? pictured(scene) : "";
+  place("all-frames").hidden = !scene || scene.frame_start >= scene.frame_end;
+  place("all-frames").textContent = scene ? `All its frames: ${scene.frame_start}-${scene.frame_end}` : "";
+  place("all-frames").value = scene ? `${scene.frame_start}-${scene.frame_end}` : "";
+  place("findings").replaceChildren(...findings.slice(0, MOST).map(line));
+  place("more-findings").hidden = findings.length <= MOST;
+  place("more-findings").querySelector("summary").textContent = `… and ${many(findings.length - MOST, "more finding")}`;
+  place("more-findings").querySelector("ul").replaceChildren(...findings.slice(MOST).map(line));
+  place("linked").hidden = !findings.some(({ code }) => code === "missing_file");
+}
