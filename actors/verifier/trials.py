@@ -104,9 +104,8 @@ class Trials:
         (self.doubted if valid else self.passed).add(candidate.id)
         (self.passed if valid else self.doubted).discard(candidate.id)
         unit = trial.order.unit
-        named = {"job_id": unit.job, "unit": unit.unit, "attempt": unit.attempt}
-        who, machine = candidate.id, candidate.device_class
-        return [VerifierTest(check, who, machine, **named, passed=not valid, at=now)]
+        who, of = (candidate.id, candidate.device_class), (unit.job, unit.unit, unit.attempt)
+        return [VerifierTest(check, *who, *of, passed=not valid, at=now)]
 
     def _learn(self, trial: Trial, report: Report) -> None:
         """It is a trial where the gateway's own sees a mismatch: not what is merely far off."""

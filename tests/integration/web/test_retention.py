@@ -168,8 +168,8 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
         await face.gateway.objects.put(key, b"what was delivered")
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
     refused = UnitFail(job, 0, 1, UUID(str(row["node_id"])), "node", "another hash")
-    ledger = face.gateway.registry.ref(Ledger)
-    assert isinstance(await ledger.ask(Commit(effects=(refused,)), within=60.0), Posted)
+    outcome = await face.gateway.registry.ref(Ledger).ask(Commit(effects=(refused,)), within=60.0)
+    assert isinstance(outcome, Posted)
 
     async def left() -> list[bool]:
         await remove_expired(face.gateway)
