@@ -104,8 +104,8 @@ class Trials:
         (self.doubted if valid else self.passed).add(candidate.id)
         (self.passed if valid else self.doubted).discard(candidate.id)
         unit = trial.order.unit
-        who, of = (candidate.id, candidate.device_class), (unit.job, unit.unit, unit.attempt)
-        return [VerifierTest(check, *who, *of, passed=not valid, at=now)]
+        node, machine, ok = candidate.id, candidate.device_class, not valid
+        return [VerifierTest(check, node, machine, unit.job, unit.unit, unit.attempt, ok, now)]
 
     def _learn(self, trial: Trial, report: Report) -> None:
         """It is a trial where the gateway's own sees a mismatch: not what is merely far off."""
