@@ -76,7 +76,7 @@ class Node:
 class Tally:
     """``verdicts`` of each node's results by its name; ``said`` of those that are not exact.
 
-    ``again``: attempts beside a unit's first one, as a slow node's unit is given to another one, too;
+    ``again``: attempts beside a unit's first one: a slow node's unit is given to another one, too;
     ``incomplete``: jobs that ended otherwise than complete.
     """
 
@@ -102,7 +102,8 @@ class Tally:
         """All of it in one."""
         return (
             f"{self.units} honest units of {self.classes} classes in {self.seconds:.0f} s:"
-            f" {self.refused} refused, {self.strikes} strikes, {self.incomplete} jobs incomplete, {self.again} attempts more"
+            f" {self.refused} refused, {self.strikes} strikes, {self.incomplete} jobs incomplete,"
+            f" {self.again} attempts more"
         )
 
 
