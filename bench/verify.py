@@ -37,7 +37,6 @@ STEP_DECIBELS: Final = 5.0
 LEAST_ODDS: Final = 0.05
 HONEST: Final = ("honest", "no AVX2, by its like")
 ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is never asked: to see why
-OTHER_MACHINES: Final = ("hair", "volume", "glass")  # where those are tried, too
 MOVES: Final = ("motion blur", "simulation cache")
 
 
@@ -186,15 +185,14 @@ async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
         cases.append(("another seed", build(bench.place() / "s.blend", name, SEED), {}))
         if name in MOVES:
             cases.append(("another frame", scene, {"frame": FRAME + 1}))
-        if name in OTHER_MACHINES:
-            cases.append((HONEST[1], scene, {"other": True}))
+        cases.append((HONEST[1], scene, {"other": True}))
     found: list[Seen] = []
     results: dict[str, Delivery] = {}
     for case, of, more in cases:
         results[case] = await bench.rendered(of, **more)
         took, other = bench.seconds, bool(more.get("other"))
         found.append(await seen(bench, (name, case), scene, results[case], took, other=other))
-    if name in OTHER_MACHINES and lies:
+    if lies:
         found.append(await seen(bench, (name, ACROSS), scene, results[HONEST[1]], 0.0))
         mixed = attrs.evolve(results["honest"], picture=results["another seed"].picture)
         found.append(await seen(bench, (name, "picture of another"), scene, mixed, 0.0))

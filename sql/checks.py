@@ -48,6 +48,23 @@ class CheckRow:
 
 
 @attrs.frozen
+class VerifierTest:
+    """What a verifier node said of a check whose answer was known: of that attempt's result.
+
+    ``passed`` False is a strike of its node, as a lie about work of its own is.
+    """
+
+    id: UUID
+    node_id: UUID
+    device_class: str
+    job_id: UUID
+    unit: int
+    attempt: int
+    passed: bool
+    at: datetime
+
+
+@attrs.frozen
 class Pending:
     """A check that is to be made, with what its job says."""
 

@@ -31,6 +31,16 @@ class Result:
 
 
 @attrs.frozen
+class Attempt:
+    """One that came to nothing, of a unit of ``user``'s."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    user: UUID
+
+
+@attrs.frozen
 class Usage:
     """How many uploads somebody keeps, and how many bytes they are."""
 
@@ -60,6 +70,14 @@ class Retention:
 
     async def result_gone(self, result: Result, now: datetime) -> None:
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
+
+    async def attempts(self, before: datetime) -> Sequence[Attempt]:
+        """Some that ended before, and came to nothing; their objects are to go."""
+        return [Attempt(**row) for row in await self._database.all("retention_attempts", before)]
+
+    async def attempt_gone(self, one: Attempt, now: datetime) -> None:
+        named = (one.job_id, one.unit, one.attempt)
+        await self._database.execute("retention_attempt_gone", *named, now)
 
     # -- what keeps inputs
 

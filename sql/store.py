@@ -14,7 +14,7 @@ import orjson
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending
+from sql.checks import Pending, VerifierTest
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
@@ -179,6 +179,9 @@ class SqlStore:
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
+
+    async def note_verifier_test(self, test: VerifierTest) -> None:
+        await self._database.execute("verifier_test_note", *attrs.astuple(test))
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         async with self._database.transaction() as connection:

@@ -51,9 +51,10 @@ from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.actor import SequencerActor
 from actors.sequencer.messages import Sequencer
 from actors.sequencer.policy import SequencerSettings
-from actors.verifier.actor import Peers as VerifierPeers
-from actors.verifier.actor import VerifierActor, VerifierSettings
+from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import Verifier
+from actors.verifier.settings import Peers as VerifierPeers
+from actors.verifier.settings import VerifierSettings
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from sql.deliveries import Deliveries

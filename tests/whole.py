@@ -14,7 +14,7 @@ from actors.kernel import Actor, Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Chain
-from actors.verifier.actor import VerifierSettings
+from actors.verifier.settings import VerifierSettings
 from config.settings import Settings
 from sql.database import Database
 from sql.halt import Halts

@@ -17,7 +17,7 @@ from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.stragglers import Patience
 from actors.sequencer.policy import SequencerSettings
-from actors.verifier.actor import VerifierSettings
+from actors.verifier.settings import VerifierSettings
 from config.data_folder import data_folder
 from config.redaction import hide_settings
 from config.settings import Settings, SettingsError

@@ -1,9 +1,9 @@
 """Inputs and results that are kept no longer: first nobody is given them any more, then they go."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sql.work import beside
+from sql.work import beside, evidence_key, result_key
 from web.gateway import Gateway
 from web.reference import place_of
 
@@ -29,9 +29,21 @@ async def remove_expired(gateway: Gateway) -> None:
             await gateway.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))
     before = now - timedelta(days=settings.results_days)
+    await _attempts(gateway, before)
     await gateway.preflights.expire(before)
     while await gateway.thumbnails.expire(before, JOBS_AT_ONCE):
         pass
+
+
+async def _attempts(gateway: Gateway, before: datetime) -> None:
+    """What was delivered and refused, or came too late; most attempts left nothing."""
+    now = gateway.clock.now()
+    while attempts := await gateway.retention.attempts(before):
+        for one in attempts:
+            for key_of in (result_key, evidence_key):
+                await gateway.objects.delete(key_of(one.user, one.job_id, one.unit, one.attempt))
+            await gateway.retention.attempt_gone(one, now)
+        log.info("what %d attempts left has expired", len(attempts))
 
 
 async def _inputs(gateway: Gateway, kept: timedelta) -> None:

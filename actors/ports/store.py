@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending
+    from sql.checks import Pending, VerifierTest
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -138,6 +138,10 @@ class Store(Protocol):
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
         """What was found of these nodes' work, of each class of machine a record."""
+        ...
+
+    async def note_verifier_test(self, test: "VerifierTest") -> None:
+        """Keep what a verifier node said of a check whose answer was known; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

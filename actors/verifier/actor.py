@@ -8,12 +8,12 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Actor, Ref, handles
-from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Ledger, Posted
+from actors.kernel import Actor, handles
+from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Posted
 from actors.node_session.messages import RunCheck, Stored
-from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import Clock, Objects, ObjectsUnavailable, Random, ReceiptSigner, Store
-from actors.scheduler.messages import NodeStands, Scheduler, UnitsChanged
+from actors.notifier.messages import UnitsMoved
+from actors.ports import ObjectsUnavailable
+from actors.scheduler.messages import NodeStands, UnitsChanged
 from actors.verifier import odds, warden
 from actors.verifier.case import Case, CaseId, Checker
 from actors.verifier.choice import Candidate, choose, glance, may_see
@@ -30,50 +30,16 @@ from actors.verifier.messages import (
 )
 from actors.verifier.report import NoReport, read_report
 from actors.verifier.retries import retry_at
-from actors.verifier.verdict import DEFAULTS, Thresholds
+from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.trials import Trials
 from rendertrust import receipt
 from rendertrust.node.inside.placing import Drawn
+from sql.checks import VerifierTest
 from sql.database import Unavailable
-from sql.work import MINE, evidence_key, result_key
+from sql.work import ANY, MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
 log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class VerifierSettings:
-    """``enabled`` False: nothing is delivered to wait any more, and what waits yet is `unchecked`.
-
-    ``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
-    gateway's own verifier nodes. ``pays_unverifiable``: the share of what nobody could check.
-    ``check_percent``: of a unit's price, what each check by another's node is paid.
-    """
-
-    enabled: bool = True
-    least_odds: float = 0.05
-    wait_seconds: float = 3600.0  # then it is unverifiable
-    check_seconds: float = 900.0  # of one check; then another is asked
-    look_seconds: float = 1.0
-    answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
-    at_once: int = 256
-    pays_unverifiable: bool = True
-    check_percent: int = 5
-    own: frozenset[UUID] = frozenset()
-    thresholds: Thresholds = DEFAULTS
-
-
-@attrs.frozen
-class Peers:
-    """Whom it talks to. ``signer`` None: no receipts are given."""
-
-    ledger: Ref[Ledger]
-    scheduler: Ref[Scheduler]
-    notifier: Ref[Notifier]
-    store: Store
-    objects: Objects
-    clock: Clock
-    random: Random
-    signer: ReceiptSigner | None = None
 
 
 class VerifierActor(Actor[Verifier]):
@@ -81,13 +47,16 @@ class VerifierActor(Actor[Verifier]):
     a node or with us, is made again. The secret is this life's own.
     """
 
-    def __init__(self, peers: Peers, settings: VerifierSettings = VerifierSettings()) -> None:
+    def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
         self._checkers: dict[UUID, Checker] = {}
         self._cases: dict[CaseId, Case] = {}
         self._caught: set[UUID] = set()  # nodes whose record is to be looked at
-        self._running: dict[UUID, tuple[Case, Checker, float]] = {}  # until when
+        # Until when; no case: a trial of the verifier.
+        self._running: dict[UUID, tuple[Case | None, Checker, float]] = {}
+        self._trials = Trials(self._secret, settings.trial_odds)
+        self._tests: list[VerifierTest] = []  # to be noted
 
     async def started(self) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
@@ -112,10 +81,17 @@ class VerifierActor(Actor[Verifier]):
 
     def _lose(self, checker: Checker) -> None:
         """What it was looking at is another's to look at; that is nobody's fault."""
-        running = self._running.pop(checker.busy, None) if checker.busy is not None else None
-        if running is not None:
-            running[0].check = None
+        if checker.busy is not None:
+            self._end(checker.busy)
+
+    def _end(self, check: UUID) -> Case | None:
+        """Nobody makes it any more; what it was about, if it was no trial."""
+        case, checker, _ = self._running.pop(check)
         checker.busy = None
+        self._trials.lose(check)
+        if case is not None:
+            case.check = None
+        return case
 
     # -- what waits
 
@@ -131,6 +107,7 @@ class VerifierActor(Actor[Verifier]):
             for name, pending in known.items():
                 case = self._cases.setdefault(name, Case(pending))
                 await self._advance(case)
+            await self._note_tests()
             await self._quarantine()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
@@ -139,15 +116,22 @@ class VerifierActor(Actor[Verifier]):
     async def caught(self, message: Caught) -> None:
         self._caught.add(message.node)
 
+    async def _note_tests(self) -> None:
+        """What verifiers said of what is known; who called it valid has lied."""
+        while self._tests:
+            await self._peers.store.note_verifier_test(self._tests[0])
+            test = self._tests.pop(0)
+            if not test.passed:
+                log.warning("node %s found valid what is not: a trial", test.node_id)
+                self._caught.add(test.node_id)
+
     async def _quarantine(self) -> None:
         """Those who lied too often."""
         for node in list(self._caught):
             said = await warden.quarantined(self._peers.store, node, self._peers.clock.now())
             self._caught.discard(node)
             if said is not None:
-                log.warning(
-                    "node %s is quarantined: its results were not what they should be", node
-                )
+                log.warning("node %s is quarantined: its results or checks were wrong", node)
                 self._peers.scheduler.tell(NodeStands(node, said))
 
     def _forget(self, case: Case) -> None:
@@ -156,12 +140,12 @@ class VerifierActor(Actor[Verifier]):
 
     def _expire(self) -> None:
         now = self._peers.clock.monotonic()
-        for check, (case, checker, until) in list(self._running.items()):
+        for check, (_, checker, until) in list(self._running.items()):
             if until <= now:
                 log.warning("a check took too long: node %s", checker.candidate.id)
-                del self._running[check]
-                checker.busy, case.check = None, None
-                case.tried |= {checker.candidate.id}
+                case = self._end(check)
+                if case is not None:
+                    case.tried |= {checker.candidate.id}
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -225,10 +209,34 @@ class VerifierActor(Actor[Verifier]):
             result=sha256,
             asked=case.asked,
         )
-        if chosen is not None:
+        if chosen is not None and not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere.
             drawn = draws(self._secret + bytes([len(case.asked)]), unit, sha256)
             self._ask(case, chosen, tuple(drawn))
+
+    def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
+        """Whether it gets a trial instead, or nothing, as it is not believed."""
+        if chosen.is_own:
+            return False
+        doubted = chosen.id in self._trials.doubted
+        if doubted or self._trials.is_due(chosen.id, unit):
+            order = self._trials.give(chosen, self._peers.random.uuid())
+            if order is not None:
+                self._send(None, chosen, order)
+                return True
+        if doubted:
+            case.tried |= {chosen.id}
+        return doubted
+
+    def _make_trial(self, case: Case) -> None:
+        """Of a check that found all well: what the gateway's own says of it with other samples."""
+        order, unit = case.order, odds.unit_name(*case.id)
+        if case.verdict not in ("exact", "match") or case.pool != ANY or order is None:
+            return
+        chosen = glance(self._able(case, own=True), case.subject)
+        if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
+            check = self._peers.random.uuid()
+            self._send(None, chosen, self._trials.begin(order, case.subject, check))
 
     def _able(self, case: Case, *, own: bool = False) -> list[Candidate]:
         """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
@@ -252,11 +260,18 @@ class VerifierActor(Actor[Verifier]):
             evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
             draws=drawn,
         )
+        if self._send(case, chosen, order):
+            case.check, case.order = check, order
+
+    def _send(self, case: Case | None, chosen: Candidate, order: RunCheck) -> bool:
         checker = self._checkers[chosen.id]
-        if checker.session.tell(order):
-            until = self._peers.clock.monotonic() + self._settings.check_seconds
-            checker.busy, case.check = check, check
-            self._running[check] = (case, checker, until)
+        if not checker.session.tell(order):
+            self._trials.lose(order.check)
+            return False
+        until = self._peers.clock.monotonic() + self._settings.check_seconds
+        checker.busy = order.check
+        self._running[order.check] = (case, checker, until)
+        return True
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:
@@ -264,8 +279,13 @@ class VerifierActor(Actor[Verifier]):
         if running is None or running[1].candidate.id != message.node:
             return  # too late, or not asked
         case, checker, _ = self._running.pop(message.check)
-        checker.busy, case.check = None, None
+        checker.busy = None
         report = NoReport(message.reason) if message.report is None else read_report(message.report)
+        if case is None:
+            now, limits = self._peers.clock.now(), self._settings.thresholds
+            self._tests += self._trials.hear(message.check, checker.candidate, report, now, limits)
+            return
+        case.check = None
         if isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             case.tried |= {message.node}
@@ -356,6 +376,7 @@ class VerifierActor(Actor[Verifier]):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
             if case.verdict == "mismatch":
                 self._caught.add(case.pending.row.node_id)
+            self._make_trial(case)
         units = getattr(outcome, "units", ())
         if units:
             self._peers.scheduler.tell(UnitsChanged(units))

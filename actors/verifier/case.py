@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from actors.node_session.messages import NodeSession
+from actors.node_session.messages import NodeSession, RunCheck
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
@@ -43,6 +43,7 @@ class Case:
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
     check: UUID | None = None
+    order: RunCheck | None = None  # the last one
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
     suspects: Candidate | None = None  # who said ``first``

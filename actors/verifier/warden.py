@@ -33,6 +33,6 @@ def why(record: Record) -> str:
     """What its operator is told."""
     count, machine = record.reputation.mismatches, record.device_class or "no class told"
     return (
-        f"{count} of its results ({machine}) were not what their scenes give;"
+        f"{count} of its results or checks ({machine}) were wrong;"
         " 'rendertrust nodes checks' shows which and why. An admin releases it."
     )

@@ -3,6 +3,14 @@
 import os
 import platform
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+CPUINFO: Final = Path("/proc/cpuinfo")
+# Cycles has programs of its own for AVX2 and for what has less; the denoiser for AVX-512, too.
+_AVX2: Final = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2"})
+_AVX512: Final = _AVX2 | {"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"}
+_SWITCHES: Final = ("CYCLES_CPU_NO_AVX2",)
 
 
 def cores() -> int:
@@ -20,9 +28,29 @@ def ram_bytes() -> int:
         return 0
 
 
-def isa() -> str:
-    """The instruction set, like ``x86_64``."""
-    return platform.machine() or "unknown"
+def isa(cpuinfo: Path = CPUINFO) -> str:
+    """The instruction set as far as renders differ by it, like ``x86_64/avx2``; with the switches
+    by which its renderer is kept from a part of it. Where the system does not tell, ``x86_64``.
+    """
+    machine = platform.machine() or "unknown"
+    level = _level(cpuinfo) if machine == "x86_64" else None
+    return "/".join((machine, *([level] if level else []), *switches()))
+
+
+def switches() -> Mapping[str, str]:
+    """The variables of this environment that say which instructions the renderer uses."""
+    return {name: os.environ[name] for name in _SWITCHES if name in os.environ}
+
+
+def _level(cpuinfo: Path) -> str | None:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((set(line.split()) for line in lines if line.startswith("flags")), None)
+    if flags is None:
+        return None
+    return "avx512" if flags >= _AVX512 else "avx2" if flags >= _AVX2 else "sse42"
 
 
 def load() -> float:

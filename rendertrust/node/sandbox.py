@@ -2,8 +2,9 @@
 
 Inside there is a read-only system, the renderer, and a work folder of which ``in`` is read-only and
 ``out``, ``home`` and ``/tmp`` are writable; no network, no capability, no other process, nothing of
-/etc but fonts, the loader's cache and links, and an empty environment. Bounds on time, memory
-and files are set by the worker itself before it opens a scene.
+/etc but fonts, the loader's cache and links, and of the environment what says which instructions
+the renderer uses. Bounds on time, memory and files are set by the worker itself before it opens a
+scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
 without one, because only root can bind folders that lie under its own closed home, and drops to
@@ -24,7 +25,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.node.machine import cores
+from rendertrust.node.machine import cores, switches
 
 NOBODY: Final = 65534
 GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that nobody has
@@ -147,6 +148,8 @@ class Sandbox:
         yield from ("--new-session", "--die-with-parent", "--clearenv")
         yield from ("--setenv", "HOME", "/job/home", "--setenv", "PATH", "/usr/bin:/bin")
         yield from ("--setenv", "LANG", "C.UTF-8", "--hostname", "render", "--chdir", "/job/out")
+        for name, value in switches().items():
+            yield from ("--setenv", name, value)
 
     def _as_user(self) -> tuple[Sequence[str], Sequence[str]]:
         nobody = str(NOBODY)
@@ -188,6 +191,7 @@ class Bare:
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TMPDIR": str(folder / "tmp"),
+            **switches(),
         }
 
     def prepare(self, folder: Path) -> None:

@@ -49,7 +49,8 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
--- first: 'v' is valid, 'm' a mismatch; those from before the node was released last, and since.
+-- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
+-- to it; those from before the node was released last, and since.
 SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE c.decided_at < n.released_at), '') AS before,
@@ -57,20 +58,39 @@ SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
                 FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
 FROM nodes n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')) k
-CROSS JOIN LATERAL (SELECT decided_at, job_id, unit,
-                           CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
-                    FROM checks
-                    WHERE node_id = n.id AND device_class = k.device_class
-                      AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                    WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                    UNION
+                    SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed) k
+CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
+                            CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
+                     FROM checks
+                     WHERE node_id = n.id AND device_class = k.device_class
+                       AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
+                    UNION ALL
+                    (SELECT at, job_id, unit, 'm' FROM verifier_tests
+                     WHERE node_id = n.id AND device_class = k.device_class AND NOT passed
+                     ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE n.id = ANY($1::uuid[])
 GROUP BY n.id, n.released_at, k.device_class
 ORDER BY n.id, k.device_class;
 
 -- name: checks_page
--- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out.
-SELECT job_id, unit, attempt, device_class, verdict, said, opened_at, decided_at
-FROM checks
-WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
+-- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
+-- and checks of its own that were wrong.
+SELECT * FROM (
+    (SELECT job_id, unit, attempt, device_class, verdict, said, opened_at, decided_at
+     FROM checks
+     WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
+     ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
+    UNION ALL
+    (SELECT job_id, unit, attempt, device_class, 'misjudged',
+            'its check called this valid, which it was known not to be', at, at
+     FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
+
+-- name: verifier_test_note
+-- What a verifier node said of a check whose answer was known; once.
+INSERT INTO verifier_tests (id, node_id, device_class, job_id, unit, attempt, passed, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING;

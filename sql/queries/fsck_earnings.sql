@@ -14,7 +14,7 @@ ORDER BY e.job_id, e.unit, t.id LIMIT $1;
 
 -- name: fsck_i4_checks
 -- What was paid for a check is what was booked, to the owner of a node that looked: of an attempt that
--- has its verdict, and not of the node's own owner.
+-- has its verdict, and not of the owner that its node had when it delivered.
 SELECT coalesce('check ' || e.job_id || ':' || e.unit || ':' || e.attempt, t.reference) AS subject,
        'paid ' || coalesce(e.amount, 0) || ' to ' || coalesce(e.account, 'nobody') || ', booked '
            || coalesce(t.amount, 0) || ' to ' || coalesce(t.account, 'nobody') || '; its check is '
@@ -26,9 +26,8 @@ FULL JOIN (SELECT t.amount, t.reference, a.name AS account
            FROM transfers t JOIN accounts a ON a.id = t.credit WHERE t.kind = 'CHECK') t
        ON t.reference = e.reference AND t.account = e.account
 LEFT JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = e.attempt
-LEFT JOIN nodes n ON n.id = c.node_id
 WHERE e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
-   OR n.owner_id = e.operator_id
+   OR c.operator = e.account
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_owed

@@ -228,7 +228,7 @@ ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_checks
 -- What was paid for a check is what its owner was noted for, and the attempt has its verdict; and it
--- was not his own node's.
+-- was not his own node's, as its delivery says.
 SELECT 'transfer ' || t.id AS subject,
        'paid ' || t.amount || ' to ' || a.name || ' for ' || t.reference || ', noted '
            || coalesce(e.amount, 0) || '; its check is ' || coalesce(c.verdict, 'without a verdict')
@@ -241,10 +241,9 @@ CROSS JOIN LATERAL regexp_match(
 LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.attempt = m[3]::integer
 LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
                     AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
-LEFT JOIN nodes o ON o.id = c.node_id
 WHERE t.kind = 'CHECK'
   AND (e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
-       OR o.owner_id = e.operator_id)
+       OR c.operator = a.name)
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_refunds

@@ -61,6 +61,20 @@ WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
 -- Its object is removed.
 UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
 
+-- name: retention_attempts
+-- Some attempts that came to nothing before $1, whose objects are to be removed.
+SELECT a.job_id, a.number AS unit, a.attempt, j.user_id AS "user" FROM attempts a
+JOIN jobs j ON j.id = a.job_id
+WHERE a.ended_at < $1
+  AND NOT EXISTS (SELECT FROM removed_attempts r
+                  WHERE r.job_id = a.job_id AND r.number = a.number AND r.attempt = a.attempt)
+ORDER BY a.ended_at LIMIT 100;
+
+-- name: retention_attempt_gone
+-- Its objects are removed.
+INSERT INTO removed_attempts (job_id, number, attempt, removed_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING;
+
 -- name: retention_use
 -- These uploads are part of a job now; answers how many are there.
 WITH used AS (

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.acceptance.gateway import ROOT, alive_in
@@ -20,10 +20,18 @@ BESIDE: Sequence[str] = ("--nice", "0")
 
 
 class Agent:
-    """``place`` puts a command where it runs: on this host, or another."""
+    """``place`` puts a command where it runs: on this host, or another. ``environment``: more of
+    it; with an API key there the node is that user's, else nobody's.
+    """
 
-    def __init__(self, state: Path, place: Callable[..., Sequence[str]]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        place: Callable[..., Sequence[str]],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.state = state
+        self.environment = {**os.environ, **(environment or {})}
         self.more: Sequence[str] = ()  # words for `run`
         self.id = ""
         self._place = place
@@ -35,9 +43,11 @@ class Agent:
 
     async def join(self, url: str) -> None:
         """Try out the renderer and enrol."""
+        owned = () if "RENDERTRUST_API_KEY" in self.environment else ("--unowned",)
         process = await asyncio.create_subprocess_exec(
-            *self.command("join", url, "--unowned", "--name", self.state.name),
+            *self.command("join", url, *owned, "--name", self.state.name),
             cwd=ROOT,
+            env=self.environment,
             stdout=PIPE,
             stderr=STDOUT,
         )
@@ -54,6 +64,7 @@ class Agent:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command("run", "--health-port", "-1", "--threads", "1", *BESIDE, *self.more),
                 cwd=ROOT,
+                env=self.environment,
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -101,10 +112,13 @@ async def running_agent(
 
 @contextlib.asynccontextmanager
 async def enrolled_agent(
-    url: str, state: Path, place: Callable[..., Sequence[str]] = here
+    url: str,
+    state: Path,
+    place: Callable[..., Sequence[str]] = here,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Agent]:
     """A node that has joined; it is stopped at the end, if it was started."""
-    agent = Agent(state, place)
+    agent = Agent(state, place, environment)
     await agent.join(url)
     try:
         yield agent

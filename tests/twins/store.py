@@ -29,7 +29,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckRow, Pending
+from sql.checks import CheckRow, Pending, VerifierTest
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
@@ -106,6 +106,7 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
+        self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Circles = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
@@ -323,6 +324,10 @@ class StoreTwin(MultipartsOfResults):
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
         return records(self, nodes)
+
+    async def note_verifier_test(self, test: VerifierTest) -> None:
+        await self.round_trip()
+        self.verifier_tests.setdefault(test.id, test)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         await self.round_trip()

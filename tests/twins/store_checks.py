@@ -1,7 +1,8 @@
 """Checks in the twin of the database: the same rows, found and kept the same way."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from sql.audit import Act
@@ -13,6 +14,8 @@ from sql.work import Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
+
+Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
@@ -61,20 +64,25 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     """What was found of each node's work, by class of machine."""
-    told: dict[tuple[UUID, str], list[CheckRow]] = {}
+    told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
         if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
-            told.setdefault((row.node_id, row.device_class), []).append(row)
+            assert row.decided_at is not None, "it has a verdict"
+            letter = "m" if row.verdict == "mismatch" else "v"
+            found = (row.decided_at, row.job_id, row.unit, letter)
+            told.setdefault((row.node_id, row.device_class), []).append(found)
+    for test in store.verifier_tests.values():
+        if test.node_id in nodes and not test.passed:
+            found = (test.at, test.job_id, test.unit, "m")
+            told.setdefault((test.node_id, test.device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
 
 
-def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[CheckRow]) -> Record:
-    rows.sort(key=lambda row: (row.decided_at, row.job_id, row.unit))
+def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told]) -> Record:
     at = store.nodes[node].released_at if node in store.nodes else None
     letters = ["", ""]
-    for row in rows[-HISTORY:]:
-        since = at is None or row.decided_at is None or row.decided_at >= at
-        letters[since] += "m" if row.verdict == "mismatch" else "v"
+    for decided_at, _, _, letter in sorted(rows)[-HISTORY:]:
+        letters[at is None or decided_at >= at] += letter
     return Record(node, device_class, at is not None, *letters)
 
 

@@ -23,6 +23,7 @@ from actors.ledger.messages import (
 )
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
+from sql.checks import VerifierTest
 from sql.reputation import Record
 from sql.work import Standing
 from tests.integration.conformance.earnings import take
@@ -244,6 +245,18 @@ async def test_a_lie_that_the_session_caught_stands_in_the_record(stage: Stage) 
     assert [type(one) for one in done] == [Posted, Replayed]
     assert await stage.store.records([node]) == [Record(node, CLASS, False, "", "m")]
     assert await stage.store.audit() == []
+
+
+async def test_who_called_valid_what_is_known_not_to_be_has_a_strike(stage: Stage) -> None:
+    case, verifier = await delivered(stage), await stage.node()
+    now = stage.clock.now()
+    for passed in (True, False):
+        test = VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, now)
+        for _ in range(2):  # it may be told again
+            await stage.store.note_verifier_test(test)
+    assert await stage.store.records([verifier]) == [Record(verifier, CLASS, False, "", "m")]
+    await stage.do(said(case.job, "exact", case.operator))
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

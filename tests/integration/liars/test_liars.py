@@ -16,7 +16,7 @@ import asyncpg
 import attrs
 import pytest
 
-from actors.verifier.actor import VerifierSettings
+from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode

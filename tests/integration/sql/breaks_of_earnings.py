@@ -54,8 +54,8 @@ BREAKS_OF_EARNINGS = {
     "a check of one's own work that was paid for": (
         "i4_checks",
         (
-            "UPDATE nodes n SET owner_id = e.operator_id FROM earnings e"
-            " JOIN checks c ON c.job_id = e.job_id WHERE e.work = 'CHECK' AND n.id = c.node_id"
+            "UPDATE checks c SET operator = 'operator:' || e.operator_id FROM earnings e"
+            " WHERE e.work = 'CHECK' AND c.job_id = e.job_id"
         ),
     ),
     "a share that is owed though it was reversed": (

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete
+from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, UnitFail
 from rendertrust.manifest import Entry, Manifest
 from sql.database import Database
-from sql.work import beside
+from sql.work import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_scheduler
@@ -153,6 +153,40 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     assert await face.gateway.objects.head(key) is None
     assert await face.gateway.objects.head(beside(key)) is None
     assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
+
+
+async def test_what_a_refused_attempt_left_goes_as_a_result_does(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    node = await node_of(face, None)
+    assert await beat(face, node) == 200
+    scene = await sent(face, jane, b"a scene", "a.blend")
+    job, user = UUID(await submitted(face, jane, scene)), UUID(await user_of(face, jane))
+    keys = [of(user, job, 0, attempt) for of in (result_key, evidence_key) for attempt in (1, 2)]
+    for key in keys:
+        await face.gateway.objects.put(key, b"what was delivered")
+    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
+    refused = UnitFail(job, 0, 1, UUID(str(row["node_id"])), "node", "another hash")
+    outcome = await face.gateway.registry.ref(Ledger).ask(Commit(effects=(refused,)), within=60.0)
+    assert isinstance(outcome, Posted)
+
+    async def left() -> list[bool]:
+        await remove_expired(face.gateway)
+        return [await face.gateway.objects.head(key) is not None for key in keys]
+
+    await pass_days_of_attempts(database, 89)
+    assert await left() == [True, True, True, True]
+    await pass_days_of_attempts(database, 2)
+    assert await left() == [False, True, False, True], "another attempt's are its own"
+
+
+async def pass_days_of_attempts(database: PostgresEndpoint, days: int) -> None:
+    """What the books do not let anybody do: attempts ended so many days earlier."""
+    change = "ALTER TABLE attempts {} TRIGGER attempts_append_only"
+    older = f"UPDATE attempts SET ended_at = ended_at - interval '{days} days'"
+    for statement in (change.format("DISABLE"), older, change.format("ENABLE")):
+        await execute(database.owner_dsn, statement)
 
 
 async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(

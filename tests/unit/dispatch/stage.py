@@ -11,7 +11,7 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending
+from sql.checks import Pending, VerifierTest
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
@@ -128,6 +128,9 @@ class ShelfStore(MultipartsOfResults):
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
+
+    async def note_verifier_test(self, test: VerifierTest) -> None:
+        raise AssertionError("nobody but the Verifier gives any")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         raise AssertionError("nobody but the Verifier does that")

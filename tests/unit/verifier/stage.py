@@ -27,8 +27,9 @@ from actors.node_session.messages import NodeSession, RunCheck
 from actors.node_session.results import result_key
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
-from actors.verifier.actor import Peers, VerifierActor, VerifierSettings
+from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow
 from sql.work import Standing, evidence_key
@@ -236,7 +237,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
         random=TwinRandom(1),
         signer=TwinSigner(),
     )
-    given: dict[str, Any] = {"look_seconds": 0.5, **settings}
+    given: dict[str, Any] = {"look_seconds": 0.5, "trial_odds": 0.0, **settings}
     chosen = VerifierSettings(**given)
     root = Supervisor(
         "root",

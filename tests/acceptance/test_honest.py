@@ -1,0 +1,27 @@
+"""Honest nodes that differ check each other, and none is blamed: 500 units by night."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.honest import MACHINES, Tally, honest
+from bench.verify_scenes import SCENES
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+
+
+def check(tally: Tally, units: int) -> None:
+    assert (tally.units, tally.refused) == (units, 0), tally
+    assert (tally.strikes, tally.incomplete) == (0, 0), tally
+    assert tally.classes == 2, "a machine without AVX2 is of a class of its own"
+    assert all(tally.verdicts[machine.name].total() for machine in MACHINES), tally.verdicts
+
+
+async def test_a_dozen_honest_units_of_two_classes_are_all_valid(tmp_path: Path) -> None:
+    check(await honest(tmp_path, ("glass",), 16, within=240), 16)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(4 * 3600)
+async def test_five_hundred_honest_units_are_all_valid(tmp_path: Path) -> None:
+    check(await honest(tmp_path, list(SCENES), 50, within=3 * 3600), 500)

@@ -1,0 +1,159 @@
+"""Verifiers are given what is known to be wrong; who calls it valid has not looked."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.node_session.messages import RunCheck
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import EXACT, Checker, Play, psnr, verifying
+from tests.until import until
+
+OURS = UUID(int=20)
+LAZY = UUID(int=30)
+WRONG = psnr(12.0)
+
+
+def samples(order: RunCheck) -> int | None:
+    found: int | None = order.unit.params.get("samples")
+    return found
+
+
+@asynccontextmanager
+async def with_a_trial(**params: Any) -> AsyncGenerator[tuple[Play, Checker, Checker, UUID]]:
+    """A result that was found valid, and that is known not to be what other samples give."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours, lazy = play.checker(20, None), play.checker(30, 3)
+        job = await play.delivered(**params)
+        first = await play.checks(lazy, EXACT)
+        assert samples(first) == params.get("samples"), "nothing is known to try it with"
+        await play.ends(job, "COMPLETED")
+        made = await play.checks(ours, WRONG)
+        assert made.unit.job == job
+        assert samples(made) not in (None, params.get("samples"))
+        yield play, ours, lazy, job
+
+
+@simulated
+@pytest.mark.parametrize("params", [{}, {"samples": 8}, {"samples": 64}])
+async def test_what_is_known_to_be_wrong_is_asked_for_as_anything_else(params: Any) -> None:
+    async with with_a_trial(**params) as (play, _, lazy, job):
+        waits = await play.delivered()
+        trial = await play.asked(lazy)
+        assert (trial.unit.job, samples(trial) != params.get("samples")) == (job, True)
+        assert len(trial.draws) == 3
+        play.says(lazy, trial, WRONG)
+        await play.checks(lazy, EXACT)
+        await play.ends(waits, "COMPLETED")
+        assert play.earned(UUID(int=3)) > 0
+        [test] = play.store.verifier_tests.values()
+        assert (test.node_id, test.passed, test.job_id) == (LAZY, True, job)
+        assert await play.store.records([LAZY]) == []
+
+
+@simulated
+async def test_who_calls_it_valid_has_a_strike_and_is_believed_no_more() -> None:
+    async with with_a_trial() as (play, ours, lazy, _):
+        waits = await play.delivered()
+        await play.checks(lazy, EXACT)
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        [record] = await play.store.records([LAZY])
+        assert record.reputation.strikes == 1
+        await play.checks(ours, EXACT)  # the gateway's own looks instead
+        await play.ends(waits, "COMPLETED")
+        assert lazy.probe.ref.depth == 0
+        assert play.verdict(waits) == "exact"
+
+
+@simulated
+async def test_the_third_one_is_quarantine() -> None:
+    async with with_a_trial() as (play, _, lazy, _):
+        play.store.add_node(LAZY, ("check",), owner=UUID(int=3))
+        play.known("mm", LAZY)
+        await play.delivered()
+        await play.checks(lazy, EXACT)
+        await until(lambda: play.standing(LAZY) == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_a_trial_is_given_once_to_each_owner() -> None:
+    async with with_a_trial() as (play, _, lazy, _):
+        friend = play.checker(31, 3)
+        await play.delivered()
+        await until(lambda: bool(lazy.probe.ref.depth or friend.probe.ref.depth), within=60)
+        [one] = [c for c in (lazy, friend) if c.probe.ref.depth]
+        trial = await play.checks(one, WRONG)
+        later = await until_asked(play, [lazy, friend])
+        assert samples(later[1]) is None, "what waits"
+        assert trial.check != later[1].check
+
+
+async def until_asked(play: Play, checkers: list[Checker]) -> tuple[Checker, RunCheck]:
+    await until(lambda: any(one.probe.ref.depth for one in checkers), within=60)
+    [one] = [c for c in checkers if c.probe.ref.depth]
+    return one, await play.asked(one)
+
+
+@simulated
+@pytest.mark.parametrize("report", [None, {"unable": "it uses Path Guiding"}, {"crops": 1}])
+async def test_who_cannot_tell_is_not_blamed(report: Any) -> None:
+    async with with_a_trial() as (play, _, lazy, _):
+        waits = await play.delivered()
+        await play.checks(lazy, report)
+        await play.checks(lazy, EXACT)
+        await play.ends(waits, "COMPLETED")
+        assert not play.store.verifier_tests
+
+
+@simulated
+@pytest.mark.parametrize("report", [EXACT, psnr(70.0), psnr(50.0), None, {"fault": "it is none"}])
+async def test_only_what_the_gateways_own_sees_to_be_wrong_is_a_trial(report: Any) -> None:
+    """A scene may look alike with any number of samples, or nearly."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours, other = play.checker(20, None), play.checker(30, 3)
+        job = await play.delivered()
+        await play.checks(other, EXACT)
+        await play.ends(job, "COMPLETED")
+        await play.checks(ours, report)
+        waits = await play.delivered()
+        order = await play.checks(other, EXACT)
+        assert samples(order) is None
+        await play.ends(waits, "COMPLETED")
+
+
+@simulated
+async def test_without_a_verifier_of_the_gateways_own_nobody_is_tried() -> None:
+    async with verifying(trial_odds=0.05) as play:
+        other = play.checker(30, 3)
+        for _ in range(3):
+            job = await play.delivered()
+            order = await play.checks(other, EXACT)
+            assert samples(order) is None
+            await play.ends(job, "COMPLETED")
+        assert not play.store.verifier_tests
+
+
+@simulated
+async def test_work_that_strangers_may_not_see_makes_no_trial() -> None:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours = play.checker(20, None)
+        job = await play.delivered(_pool="trusted")
+        await play.checks(ours, EXACT)
+        await play.ends(job, "COMPLETED")
+        await play.delivered(_pool="trusted")
+        order = await play.asked(ours)
+        assert samples(order) is None, "it is the next result"
+
+
+@simulated
+async def test_an_answer_waits_for_the_database() -> None:
+    async with with_a_trial() as (play, _, lazy, _):
+        await play.delivered()
+        trial = await play.asked(lazy)
+        play.store.away = True
+        play.says(lazy, trial, EXACT)
+        play.store.away = False
+        await until(lambda: bool(play.store.verifier_tests), within=60)
