@@ -129,6 +129,7 @@ class Relay:
         connection = known.opened(arrival.node.id, served.subject)
         try:
             await self._serve(arrival.node.id, served, response, connection)
+            await socket.goodbye()
         finally:
             known.ended(connection, ours=socket.closed_with, theirs=response.close_code)
             socket.let_go()

@@ -35,6 +35,7 @@ class NodeSocket:
         self._response: SocketResponse | None = response
         self._request: web.Request | None = request
         self.closed_with: int | None = None
+        self._said = asyncio.Event()
         transport: Any = request.transport
         if hasattr(transport, "max_size"):  # asyncio's own; uvloop's has none
             transport.max_size = READ_BYTES_MAX
@@ -61,6 +62,16 @@ class NodeSocket:
             self.abort()
         finally:
             response.let_go()
+            self._said.set()
+
+    async def goodbye(self) -> None:
+        """Wait until our side's goodbye was answered, or given up.
+
+        Whoever ends the request before that cuts the connection: what the peer sends meanwhile
+        would have it thrown away unread.
+        """
+        if self.closed_with is not None:
+            await self._said.wait()
 
     def abort(self) -> None:
         """End the connection without a word."""
