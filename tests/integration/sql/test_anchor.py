@@ -418,9 +418,9 @@ async def test_an_anchors_row_that_is_changed_is_found(
     scene: Scene, database: PostgresEndpoint, change: str
 ) -> None:
     async with anchoring(scene):
-        for _ in range(2):
-            size, _ = await scene.grow()
-            await scene.anchored(size)
+        await scene.anchored((await scene.grow())[0])
+        size, _ = await scene.grow()
+        await scene.anchored(size)
     assert await found_of(scene, database) == []
     await sql(database, f"UPDATE chain_transactions SET {change} {NEWEST}")
     assert ("I12", f"anchor {size}") in await found_of(scene, database)
