@@ -10,6 +10,7 @@ no node has a strike. Ends with 1 where one is not.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import tempfile
 import time
@@ -32,6 +33,7 @@ from tests.until import until
 SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
     "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1",
+    "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # nobody logs in again meanwhile
 }
 NO_AVX2: Final = {"CYCLES_CPU_NO_AVX2": "1"}
 DENOISED: Final = "\nscene.cycles.use_denoising = True\nscene.render.dither_intensity = 1.0\n"
@@ -67,9 +69,7 @@ class Node:
 
     async def told(self, what: str) -> Any:
         """What the gateway says of it."""
-        status, found = await self.owner.call("GET", f"/nodes/{self.agent.id}{what}")
-        assert status == 200, found
-        return found
+        return await answered(self.owner, f"/nodes/{self.agent.id}{what}")
 
 
 @attrs.frozen
@@ -167,9 +167,21 @@ async def ended(creator: Creator, job: str, within: float) -> None:
     """Wait until a job has ended, well or not."""
 
     async def over() -> bool:
-        return bool((await creator.job(job))["completed_at"])
+        return bool((await answered(creator, f"/jobs/{job}"))["completed_at"])
 
     await until(over, within=within)
+
+
+async def answered(person: Creator, path: str) -> Any:
+    """What the gateway says, once it has time to."""
+
+    async def asked() -> Any:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            status, found = await person.call("GET", path)
+            assert status in (200, 503), found
+            return found if status == 200 else None
+
+    return await until(asked, within=120)
 
 
 async def counted(
@@ -185,7 +197,7 @@ async def counted(
         for known in (await node.told(""))["reputation"]:
             strikes += known["strikes"]
             classes.add(known["device_class"])
-    found = [await creator.job(job) for job in jobs]
+    found = [await answered(creator, f"/jobs/{job}") for job in jobs]
     again = sum(job["retry_count"] for job in found)
     wrong = sum(job["status"] != "COMPLETED" for job in found)
     return Tally(verdicts, said, strikes, again, wrong, len(classes), seconds)

@@ -99,7 +99,7 @@ def _look(
     _fits(evidence, size, kinds)
     if not _may_be_opened(picture, suffix, size):
         return {"looked": True}
-    pixels = _pixels(bpy, picture)
+    pixels = comparing.visible(_pixels(bpy, picture))
     if not pixels.size or (pixels != pixels[0, 0]).any():
         return {"looked": True}
     grid = _coarse(bpy, scene, order, progress)

@@ -29,6 +29,13 @@ def _seen(light: Array) -> Array:
     return np.where(light <= 1.0, light, 1.0 + np.log(np.maximum(light, 1.0)))
 
 
+def visible(picture: Array) -> Array:
+    """What is to be seen of a picture with alpha: what is transparent hides its colours."""
+    if picture.ndim != 3 or picture.shape[2] != 4:
+        return picture
+    return picture * np.stack([picture[..., 3]] * 3 + [np.ones_like(picture[..., 3])], axis=-1)
+
+
 def variance(picture: Array, cells: int) -> list[list[float]]:
     """How much varies in each cell of a grid of at most ``cells`` by ``cells``, rows from the top.
 

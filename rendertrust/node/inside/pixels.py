@@ -118,12 +118,10 @@ def _piece(unpacker: Any, body: bytes) -> bytes:
 def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
     """One row as it was before its filter (PNG 1.2, 6)."""
     if kind == 1:
-        for place in range(step, len(row)):
-            row[place] = row[place] + row[place - step] & 255
-    elif kind == 2:
-        for place, value in enumerate(above):
-            row[place] = row[place] + value & 255
-    elif kind == 3:
+        return _sums(row, step)
+    if kind == 2:
+        return _added(int.from_bytes(row, "little"), above)
+    if kind == 3:
         for place, value in enumerate(above):
             left = row[place - step] if place >= step else 0
             row[place] = row[place] + (left + value >> 1) & 255
@@ -134,14 +132,38 @@ def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
     return bytes(row)
 
 
+def _added(one: int, row: bytes) -> bytes:
+    """All bytes of both at once, each modulo 256: what one carries over must not reach the next."""
+    length = len(row)
+    return _plus(one, int.from_bytes(row, "little"), length).to_bytes(length, "little")
+
+
+def _plus(one: int, other: int, length: int) -> int:
+    low, high = (int.from_bytes(bytes([byte]) * length, "little") for byte in (0x7F, 0x80))
+    return ((one & low) + (other & low)) ^ ((one ^ other) & high)
+
+
+def _sums(row: bytearray, step: int) -> bytes:
+    """Each byte and all before it of its kind, ``step`` apart: twice as far each time."""
+    length, shift = len(row), 8 * step
+    mask, found = (1 << 8 * length) - 1, int.from_bytes(row, "little")
+    while shift < 8 * length:
+        found = _plus(found, found << shift & mask, length)
+        shift *= 2
+    return found.to_bytes(length, "little")
+
+
 def _paeth(row: bytearray, above: bytes, step: int) -> None:
-    for place in range(min(step, len(row))):
-        row[place] = row[place] + above[place] & 255
-    for place in range(step, len(row)):
-        left, over, corner = row[place - step], above[place], above[place - step]
-        rise, run = over - corner, left - corner
-        far, near, both = abs(rise), abs(run), abs(rise + run)
-        best = over if near <= both else corner
-        if far <= near and far <= both:
-            best = left
-        row[place] = row[place] + best & 255
+    """A channel at a time, as left and corner are those of the turn before."""
+    for channel in range(step):
+        left = corner = 0
+        found = bytearray()
+        for value, over in zip(row[channel::step], above[channel::step], strict=True):
+            rise, run = over - corner, left - corner
+            far, near, both = abs(rise), abs(run), abs(rise + run)
+            best = over if near <= both else corner
+            if far <= near and far <= both:
+                best = left
+            left, corner = value + best & 255, over
+            found.append(left)
+        row[channel::step] = found

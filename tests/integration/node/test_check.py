@@ -4,6 +4,7 @@ The table of what is seen is printed (``-s``); docs/VERIFICATION.md has it.
 """
 
 import asyncio
+import io
 import math
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import attrs
 import numpy as np
 import orjson
 import pytest
+from PIL import Image
 
 from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
@@ -178,6 +180,35 @@ async def test_a_scene_that_cannot_be_cut_is_not_checked(stage: Stage, tmp_path:
     told = await attrs.evolve(stage, scene=scene).told("guided", stage.honest)
     assert not isinstance(told, Failed)
     assert "Path Guiding" in told["unable"]
+
+
+def of_one_colour(kind: str) -> bytes:
+    """A picture that shows nothing; the last has colours that nobody sees."""
+    size, made = (67, 37), io.BytesIO()
+    if kind == "transparent":
+        colours = np.random.default_rng(1).integers(0, 256, (*size[::-1], 4)).astype(np.uint8)
+        colours[..., 3] = 0
+        Image.fromarray(colours).save(made, "PNG")
+    else:
+        Image.new("RGB", size).save(made, kind)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "transparent"])
+async def test_a_look_sees_a_picture_of_one_colour(stage: Stage, kind: str) -> None:
+    lie = attrs.evolve(stage.honest, picture=of_one_colour(kind))
+    params = {"format": kind} if kind == "JPEG" else {}
+    told = await stage.told(f"look-{kind}", lie, draws=[], **params)
+    assert not isinstance(told, Failed), told
+    assert told["looked"]
+    assert "one colour" in told["suspect"]
+
+
+async def test_a_look_at_an_honest_picture_suspects_nothing(stage: Stage) -> None:
+    told = await stage.told("look", stage.honest, draws=[])
+    assert not isinstance(told, Failed), told
+    assert told["looked"]
+    assert "suspect" not in told
 
 
 async def test_a_bomb_harms_the_check_alone(stage: Stage) -> None:
