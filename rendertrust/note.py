@@ -57,7 +57,7 @@ def verifier_of(name: str, key: Ed25519PrivateKey) -> Verifier:
 
 def read_verifier(text: str) -> Verifier | NoteRefused:
     """The verifier key in its text form, or why it is none. Never raises."""
-    name, _, rest = text.strip().partition("+")
+    name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     raw = _decoded(encoded)
     if not _NAME.fullmatch(name) or raw is None or raw[:1] != _ED25519 or len(raw) != 33:

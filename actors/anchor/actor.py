@@ -1,7 +1,6 @@
 """The anchor actor: one transaction after the other, each kept before it is sent."""
 
 import logging
-from datetime import datetime
 from typing import Final
 
 import attrs
@@ -68,7 +67,6 @@ class AnchorActor(Actor[Anchor]):
         self._witness = Witness(chain, store)
         self._older = None if signer is None else OlderAnchors(chain, store, signer)
         self._doubts = Doubts(settings.doubt_seconds)
-        self._last: datetime | None = None  # when an anchor was sent
 
     async def started(self) -> None:
         self.after(0.0, Look())
@@ -217,12 +215,11 @@ class AnchorActor(Actor[Anchor]):
         if due is None or not self._settings.anchors:
             return
         now = self._clock.now()
-        if newest.size < due[0] and is_due(situation, due[0], now, self._last, self._settings):
+        if newest.size < due[0] and is_due(situation, due[0], now, self._settings):
             anchor = Anchored(*due)
             bid = await self._chain.bid()
             signed = await self._chain.sign_anchor(contract, anchor, newest.root, state.nonce, bid)
             await self._keep_and_send(state, signed, contract, anchor)
-            self._last = now
 
     async def _keep_and_send(
         self, state: ChainState, signed: SignedTransaction, contract: str, anchor: Anchored | None

@@ -69,14 +69,15 @@ def has_gone_back(situation: Situation, newest: Anchored | None) -> bool:
     return known is not None and known.size is not None and newest.size < known.size
 
 
-def is_due(
-    situation: Situation, size: int, now: datetime, last: datetime | None, settings: AnchorSettings
-) -> bool:
-    """Whether a checkpoint of so many leaves is to be anchored. ``last``: when one was, last."""
+def is_due(situation: Situation, size: int, now: datetime, settings: AnchorSettings) -> bool:
+    """Whether a checkpoint of so many leaves is to be anchored: long enough after the last, whoever
+    sent that.
+    """
     newest = situation.newest
-    if newest is not None and newest.size is not None and size <= newest.size:
-        return False
-    return last is None or now - last >= timedelta(seconds=settings.anchor_seconds)
+    if newest is None or newest.size is None:
+        return True
+    rested = now - newest.bid_at >= timedelta(seconds=settings.anchor_seconds)
+    return size > newest.size and rested
 
 
 def wants_more(row: SentRow, now: datetime, settings: AnchorSettings) -> bool:

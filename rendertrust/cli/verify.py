@@ -100,7 +100,7 @@ def key_of(text: str) -> "Verifier":
     """The key that was given. UsageError for what is no key."""
     from rendertrust.note import Verifier, read_verifier
 
-    found = read_verifier(text)
+    found = read_verifier(text.strip())
     if not isinstance(found, Verifier):
         raise click.UsageError(f"--key: {found.reason}")
     return found

@@ -200,6 +200,19 @@ async def test_a_transaction_that_waits_for_too_long_offers_more(scene: Scene) -
     assert len(deployed.hashes) == 2
 
 
+async def test_anchors_keep_their_distance_over_a_restart_too(scene: Scene) -> None:
+    first = await scene.grow()
+    async with anchoring(scene, anchor_seconds=60.0):
+        await scene.anchored(first[0])
+    second = await scene.grow()
+    sent, looks = scene.chain.sent, scene.chain.looks
+    async with anchoring(scene, anchor_seconds=60.0):
+        await until(lambda: scene.chain.looks >= looks + 5)
+        assert scene.chain.sent == sent
+        scene.stage.clock.pass_by(60)
+        await scene.anchored(second[0])
+
+
 async def test_two_gateways_use_no_number_twice(scene: Scene) -> None:
     anchors: list[tuple[int, bytes]] = []
     async with anchoring(scene), anchoring(scene), anchoring(scene):

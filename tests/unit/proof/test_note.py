@@ -136,3 +136,8 @@ def test_a_signed_checkpoint_is_read_back() -> None:
 def test_a_signed_text_that_is_no_checkpoint_of_this_log_is_refused(text: str) -> None:
     signed = note.sign(text, VERIFIER.name, KEY)
     assert isinstance(checkpoint.read(signed, VERIFIER), NoteRefused)
+
+
+@pytest.mark.parametrize("change", [" {}", "{} ", "{}\n", "\ufeff{}", "{}="])
+def test_a_key_has_one_form(change: str) -> None:
+    assert isinstance(note.read_verifier(change.format(VERIFIER)), NoteRefused)
