@@ -89,19 +89,22 @@ async def edge_tiles(connection: Any, size: int) -> dict[Place, bytes]:
     return tiles
 
 
-def _parts(append: Append) -> list[tuple[str, list[list[Any]]]]:
-    """The writes, each with a column of values for each of its parameters."""
+def _parts(append: Append) -> list[tuple[str, list[Any]]]:
+    """The writes with their parameters, the first of which is a column: empty, nothing is written.
+
+    Leaves have consecutive indices, and their salts and hashes are of one length.
+    """
     head, leaves, tiles = append.head, append.leaves, append.tiles
     made = [] if append.checkpoint is None else [append.checkpoint]
     places = [[tile.place.level for tile in tiles], [tile.place.index for tile in tiles]]
     return [
         (
-            "log_leaves_insert",
+            "log_leaves_append",
             [
-                [leaf.leaf_index for leaf in leaves],
                 [leaf.entry_id for leaf in leaves],
-                [leaf.salt for leaf in leaves],
-                [leaf.hash for leaf in leaves],
+                leaves[0].leaf_index if leaves else 0,
+                b"".join([leaf.salt for leaf in leaves]),
+                b"".join([leaf.hash for leaf in leaves]),
             ],
         ),
         ("log_tiles_insert", [*places, [t.root for t in tiles], [t.hashes for t in tiles]]),

@@ -50,6 +50,14 @@ SET LOCAL synchronous_commit = off;
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
+-- name: log_leaves_append
+-- New leaves of entries $1 from index $2 on; salts and hashes stand one after another, 32 bytes each: in an
+-- array of thousands of them the driver looks at each one, which costs as much as hashing some.
+INSERT INTO leaves (leaf_index, entry_id, salt, hash)
+SELECT $2::bigint + n - 1, entry_id, substring($3::bytea FROM (32 * (n - 1) + 1)::int FOR 32),
+       substring($4::bytea FROM (32 * (n - 1) + 1)::int FOR 32)
+FROM unnest($1::bigint[]) WITH ORDINALITY AS taken (entry_id, n);
+
 -- name: log_tiles_insert
 -- Tiles that are complete now.
 INSERT INTO tiles (level, number, root, hashes)

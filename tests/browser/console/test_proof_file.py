@@ -101,7 +101,7 @@ def other_anchor(**changed: Any) -> str:
     ("changed", "step", "says"),
     [
         ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "does not hold"),
-        ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says something else"),
+        ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says otherwise"),
         ({"anchor": turned(PROOF["anchor"])}, "anchor", "does not hold"),
         ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
         ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),

@@ -3,9 +3,9 @@
 // place and the size of the tree. Nothing is asked of anybody.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
-const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind [A-Z_]+\namount -?[1-9]\d*\nreceipt (?:-|[0-9a-f]{64})\nprivate [0-9a-f]{64}\n$/;
+const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind \S+\namount \S+\nreceipt \S+\nprivate \S+\n$/;
 const ANCHOR = ["anchor_tx_hash", "contract", "anchor", "block_number", "chain_id"];
-const raw = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
+const raw = (hex) => Uint8Array.from(hex.match(/../g), (two) => parseInt(two, 16));
 const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
 const node = (left, right) => hash(Uint8Array.of(1), raw(left), raw(right));
 
@@ -14,12 +14,12 @@ export function climb(proof) {
   const { leaf_index: index, tree_size: size, proof_hashes: siblings, directions } = proof;
   const counts = [index, size].every(Number.isSafeInteger) && [siblings, directions].every(Array.isArray);
   if (!counts || index < 0 || index >= size || ![proof.leaf_hash, proof.merkle_root, ...siblings].every(isHash)) {
-    return { fault: "its numbers and hashes are not written as they must be", steps: [] };
+    return { fault: "it is not written as it must be", steps: [] };
   }
   const steps = [];
   let [at, last, found] = [index, size - 1, proof.leaf_hash];
   for (const [place, sibling] of siblings.entries()) {
-    if (last === 0) return { fault: "there are not as many hashes as levels", steps };
+    if (last === 0) return { fault: "it has not as many hashes as levels", steps };
     const side = at % 2 === 1 || at === last ? "left" : "right";
     if (side !== directions[place]) return { fault: "the directions are not those of this leaf", steps };
     found = side === "left" ? node(sibling, found) : node(found, sibling);
@@ -29,7 +29,7 @@ export function climb(proof) {
     }
     [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
   }
-  if (last !== 0 || directions.length !== siblings.length) return { fault: "there are not as many hashes as levels", steps };
+  if (last !== 0 || directions.length !== siblings.length) return { fault: "it has not as many hashes as levels", steps };
   return { fault: found === proof.merkle_root ? "" : "the hashes do not lead to the root", steps, root: found };
 }
 
@@ -38,26 +38,26 @@ function leafOf(proof) {
   if (!found) return [false, "The leaf is not written as it must be."];
   if (found[1] !== String(proof.entry_id)) return [false, `The leaf is of entry ${found[1]}.`];
   const made = hash(Uint8Array.of(0), bytes(proof.leaf));
-  if (made !== proof.leaf_hash) return [false, "The leaf does not have the hash that stands in the log: it was altered."];
-  return [true, `SHA-256 of the leaf's text is ${made.slice(0, 16)}…, as it stands in the log.`];
+  if (made !== proof.leaf_hash) return [false, "The leaf was altered: its hash is not what stands in the log."];
+  return [true, `The hash of the leaf's text is ${made.slice(0, 16)}…, as it stands in the log.`];
 }
 
 function pathOf(proof, path) {
   if (path.fault) return [false, `It does not hold: ${path.fault}.`];
-  return [true, `${path.steps.length} ${path.steps.length === 1 ? "hash leads" : "hashes lead"} from leaf ${proof.leaf_index} of ${proof.tree_size} to the root ${path.root.slice(0, 16)}…`];
+  return [true, `Leaf ${proof.leaf_index} of ${proof.tree_size} leads to the root ${path.root.slice(0, 16)}…, by ${path.steps.length} hashes.`];
 }
 
 async function checkpointOf(proof, key) {
   const note = noteOf(proof.checkpoint, key);
   const root = btoa(String.fromCharCode(...raw(proof.merkle_root)));
   const same = note.text.startsWith(`${key.name}\n${proof.tree_size}\n${root}\ntime `);
-  const said = same ? `The checkpoint of ${key.name} says ${proof.tree_size} leaves and this root.` : "The checkpoint says something else.";
+  const said = same ? `The checkpoint of ${key.name} says ${proof.tree_size} leaves and this root.` : "The checkpoint says otherwise.";
   return [[same, said], await signatureOf(note, key, "The signature of the gateway's log key holds.")];
 }
 
 async function signatureOf(note, key, good) {
   const holds = await isSigned(note, key);
-  return [holds, { true: good, false: "The signature is not this key's, or does not hold.", null: "This browser cannot check the signature (plain http, or too old): rendertrust verify does." }[holds]];
+  return [holds, { true: good, false: "The signature does not hold, or is not there.", null: "This browser cannot check the signature (plain http, or too old): rendertrust verify does." }[holds]];
 }
 
 // What the gateway signed of the anchor, and what the proof says of it, letter by letter.
