@@ -241,7 +241,14 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
             )
             for name, slots in NODES
         ]
-        async with hook(people["jane"]), living(loop, *nodes):
+        scout = FakeNode(
+            stage.url,
+            name="scout",
+            capabilities=("preflight",),
+            user_token=token,
+            behave=behave,
+        )
+        async with hook(people["jane"]), living(loop, *nodes, scout):
             await history(stage, nodes)
             yield stage
     loop.close()
