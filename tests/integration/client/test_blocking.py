@@ -1,6 +1,7 @@
 """The sync client: the same over its own loop, wherever it is called from."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -56,7 +57,7 @@ async def test_a_preview_and_all_uploads_without_asyncio(gateway: GatewayDouble)
     await asyncio.to_thread(work)
 
 
-def kept(name: str) -> dict[str, str | int]:
+def kept(name: str) -> Mapping[str, object]:
     return KEPT | {"id": str(uuid5(NAMESPACE_URL, name)), "filename": name}
 
 
