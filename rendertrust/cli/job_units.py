@@ -78,11 +78,10 @@ def download(
         raise click.UsageError("Give --unit or --frames")
     if evidence and frames is not None:
         raise click.UsageError("Evidence is of one unit: give --unit")
-    session, place = session_of(context), scene.placed(out)
+    session = session_of(context)
     if unit is None and evidence:
         unit = 0
-    if unit is None and not place.is_dir():
-        raise click.UsageError(f"{out} is no folder; make it, or name another by --out")
+    place = scene.folder_of(out) if unit is None else scene.placed(out)
     if unit is not None:
         number = unit
         fetch = _evidence if evidence else _unit
@@ -119,8 +118,12 @@ async def saved(
     *,
     name: str,
     frames: str | None = None,
+    arrived: int = 0,
 ) -> dict[str, Any]:
-    """Save what is done of a job, say how much that is, and return it for ``--json``."""
+    """Save what is done of a job, say how much that is, and return it for ``--json``.
+
+    ``arrived``: so many files of it are new there already.
+    """
     if (await client.job(job)).units == 1:
         return await fetched(output, client, job, folder, name)
     with transfer.shown(output, "Downloaded") as progress:
@@ -132,8 +135,9 @@ async def saved(
         raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint))
     paths = [str(path) for path in found.paths]
     more = f"; {found.missing} are not done (yet)" if found.missing else ""
-    output.say(f"{len(paths)} files are in {folder}, {len(found.new)} of them new{more}.")
-    return {"job_id": job, "paths": paths, "new": len(found.new), "missing": found.missing}
+    new = arrived + len(found.new)
+    output.say(f"{len(paths)} files are in {folder}, {new} of them new{more}.")
+    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing}
 
 
 @click.command(cls=Command)
@@ -180,6 +184,7 @@ class Arriving:
     client: "AsyncClient"
     folder: Path
     name: str
+    new: int = 0
     _fetching: asyncio.Task[None] | None = None
     _done: int = 0
 
@@ -194,7 +199,8 @@ class Arriving:
         from rendertrust.client import RenderTrustError
 
         with contextlib.suppress(RenderTrustError, OSError):
-            await self.client.download_frames(job, self.folder, stem=self.name)
+            found = await self.client.download_frames(job, self.folder, stem=self.name)
+            self.new += len(found.new)
 
     async def over(self) -> None:
         """Wait for what is under way."""

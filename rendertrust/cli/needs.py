@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
+from rendertrust.cli import wording
 from rendertrust.cli.node_options import Size
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class NodeNeeds(click.ParamType[Any]):
 def _is_version(text: str) -> bool:
     major, _, minor = text.partition(".")
     return all(part.isascii() and part.isdecimal() for part in (major, minor))
+
+
+def said(what: "Needs") -> str:
+    """``device gpu, memory 8.6 GB, alike``: for people."""
+    told = {**what, "memory": wording.size(what["memory"])} if "memory" in what else dict(what)
+    words = (name if value is True else f"{name} {value}" for name, value in told.items())
+    return ", ".join(word.replace("device_class", "class") for word in words)
 
 
 def together(said: "Sequence[Needs]", seen: "Needs | None" = None) -> "Needs | None":

@@ -20,7 +20,7 @@ from rendertrust.cli.node_options import (
     state_option,
     unsafe_option,
 )
-from rendertrust.cli.node_status import START, joined, status
+from rendertrust.cli.node_status import START, begun, joined, status
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def join(
     if isinstance(answer, JoinRefused):
         raise Stop(refused(answer, session.url))
     session.output.document(attrs.asdict(answer))
-    _tell(session, answer, me)
+    _tell(session, answer, me, state)
 
 
 @attrs.frozen
@@ -126,7 +126,7 @@ def owner_of(found: "Joined", me: Me | None) -> str:
     return "somebody's already, and stays so"
 
 
-def _tell(session: Session, found: "Joined", me: Me | None) -> None:
+def _tell(session: Session, found: "Joined", me: Me | None, state: Path | None) -> None:
     name, owner = wording.harmless(found.name), owner_of(found, me)
     session.output.say(f"Joined {found.url} as {name}; the node is {owner}.")
     measured = (f"{name.replace('_', ' ')} {value:g}" for name, value in found.figures.items())
@@ -143,7 +143,7 @@ def _tell(session: Session, found: "Joined", me: Me | None) -> None:
         session.output.note(f"Without a sandbox. {OFF}")
     if not found.owned:
         session.output.note(UNOWNED)
-    session.output.note(RUNS if found.running else START)
+    session.output.note(RUNS if found.running else begun(START, state))
 
 
 def refused(answer: "JoinRefused", url: str) -> Ending:

@@ -31,7 +31,12 @@ def status(context: click.Context, state: Path | None) -> None:
     for unit in found.units:
         session.output.say(_unit(unit))
     if not found.running:
-        session.output.note(DRAINED if found.draining else START)
+        session.output.note(begun(DRAINED if found.draining else START, state))
+
+
+def begun(hint: str, state: Path | None) -> str:
+    """The command with the folder that was named."""
+    return hint if state is None else f"{hint} --state {state}"
 
 
 def facts(found: "Status") -> dict[str, str | None]:

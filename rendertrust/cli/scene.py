@@ -93,3 +93,12 @@ def placed(out: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise click.UsageError(f"{folder} cannot be written to; name another by --out")
     return out
+
+
+def folder_of(out: Path) -> Path:
+    """Where frames can go: a folder, which is made in one that is there."""
+    if not (out.exists() or out.suffix):
+        placed(out).mkdir()
+    if not out.is_dir():
+        raise click.UsageError(f"{out} is no folder, and frames need one: name another by --out")
+    return placed(out)

@@ -54,6 +54,7 @@ class Submission:
     looks: bool  # a node looks into it first
     dispatching: bool = False
     placed: "Placed | None" = None
+    arrived: int = 0  # files of its frames
 
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
@@ -76,6 +77,7 @@ class Submission:
             arriving = job_units.Arriving(client, out, self.path.stem)
             job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
             await arriving.over()
+            self.arrived = arriving.new
         await self._end(client, job)
 
     async def _agree(self, client: "AsyncClient") -> None:
@@ -131,6 +133,8 @@ class Submission:
             raise farm.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
+            if self.needs:
+                hint = f"It must have: {needs.said(self.needs)}.\n{hint}"
             raise Stop(
                 Ending(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
             ) from error
@@ -159,7 +163,10 @@ class Submission:
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         if job.units > 1 and job.done and self.out is not None:  # however it ended
-            told = await job_units.saved(output, client, job.id, self.out, name=self.path.stem)
+            name, arrived = self.path.stem, self.arrived
+            told = await job_units.saved(
+                output, client, job.id, self.out, name=name, arrived=arrived
+            )
             output.document({"event": "saved", **told})
         verdict.require_completed(job)
         if (charged := verdict.charge(job)) is not None:
@@ -277,10 +284,8 @@ def _submission(
     out: Path | None = options["out"]
     if options["timeout"] is not None and not options["watch"] and out is None:
         raise click.UsageError("--timeout needs --watch or --out")
-    place = None if out is None else scene.placed(out)
-    if place is not None and "frames" in cut and not place.is_dir():
-        raise click.UsageError(f"{out} is no folder; frames need one: make it, or name another")
     checked = scene.checked(path)
+    place = None if out is None else (scene.folder_of if "frames" in cut else scene.placed)(out)
     frames = _frames(options["frame"], cut.get("frames"))
     sent = packed(session.output, checked, frames) if options["preflight"] else alone(checked)
     return Submission(

@@ -40,7 +40,6 @@ async def test_an_animation_from_submit_to_frames(
 ) -> None:
     await program.log_in()
     three(gateway)
-    (tmp_path / "out").mkdir()
     more = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
     told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
@@ -50,7 +49,7 @@ async def test_an_animation_from_submit_to_frames(
     assert (body["priority"], body["max_credits"]) == ("high", "200")
     assert "frame 2 COMPLETED node 7c9e6679 10.0000 credits" in told.out
     assert "COMPLETED 3 of 3 done" in told.out
-    assert "3 files are in out" in told.out
+    assert "3 files are in out, 3 of them new." in told.out
     assert not re.search(r"[\x1b\r]", told.out + told.err)
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert names == ["scene-0001.png", "scene-0002.png", "scene-0003.png"]

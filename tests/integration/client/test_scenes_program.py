@@ -129,6 +129,17 @@ async def test_needs_that_are_none_are_refused_with_those_that_are(
     assert not gateway.requests
 
 
+async def test_where_no_node_has_what_is_needed_that_is_said(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(DISPATCH, refuse(400, "No healthy nodes with matching capability"))
+    asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight")
+    told = await program.run("submit", str(blend), *asked)
+    assert told.code == exit_codes.UNAVAILABLE
+    assert "It must have: memory 8.6 GB, device gpu, alike, class gpu/x." in told.err, told
+
+
 async def test_an_older_gateway_that_refuses_no_scene_is_not_asked_to_let_it_pass(
     program: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
