@@ -14,14 +14,16 @@ def check(tally: Tally, units: int) -> None:
     assert (tally.units, tally.refused) == (units, 0), tally
     assert (tally.strikes, tally.incomplete) == (0, 0), tally
     assert tally.classes == 2, "a machine without AVX2 is of a class of its own"
-    assert all(tally.verdicts[machine.name].total() for machine in MACHINES), tally.verdicts
 
 
+@pytest.mark.timeout(600)
 async def test_a_dozen_honest_units_of_two_classes_are_all_valid(tmp_path: Path) -> None:
-    check(await honest(tmp_path, ("glass",), 16, within=240), 16)
+    check(await honest(tmp_path, ("glass",), 12, within=480), 12)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(4 * 3600)
 async def test_five_hundred_honest_units_are_all_valid(tmp_path: Path) -> None:
-    check(await honest(tmp_path, list(SCENES), 50, within=3 * 3600), 500)
+    tally = await honest(tmp_path, list(SCENES), 50, within=3 * 3600)
+    check(tally, 500)
+    assert all(tally.verdicts[machine.name].total() for machine in MACHINES), tally.verdicts
