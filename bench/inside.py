@@ -36,8 +36,8 @@ from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from tests.whole import IdleActor
-from web.node_tokens import SignedNodeTokens
-from web.tokens import Tokens
+from web.identity.node_tokens import SignedNodeTokens
+from web.identity.tokens import Tokens
 
 JOB_TYPE, PRICE, GRANT = "cpu_benchmark", 10_000, 1_000_000_000_000
 SLOTS, NODES, CREATORS = 64, 20, 1_000

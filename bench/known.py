@@ -10,8 +10,8 @@ from uuid import UUID
 import attrs
 
 from rendertrust.__main__ import main
-from web.operations import Call
-from web.rights import Scope
+from web.http.operations import Call
+from web.identity.rights import Scope
 from web.routes import OPERATIONS
 
 PATH = "/api/v1/bench/known"

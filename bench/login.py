@@ -21,7 +21,7 @@ from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.people import Creator
 from tests.databases import execute
-from web.passwords import Passwords
+from web.identity.passwords import Passwords
 
 RIGHT: Final = "securepassword123"
 AT_ONCE: Final = 8

@@ -43,7 +43,7 @@ from tests.acceptance.gateway import ROOT, Gateway
 from tests.engines import engine_folder
 from tests.face import settings_for_tests
 from tests.until import until
-from web.tokens import Tokens, TokenType
+from web.identity.tokens import Tokens, TokenType
 
 KIB: Final = 1024
 RSS_GOAL_KIB, IDLE_GOAL, PUSH_GOAL = 24.0, 0.05, 0.8

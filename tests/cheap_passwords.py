@@ -3,7 +3,7 @@
 What a real hash costs, ``tests/unit/web/test_passwords.py`` and gateways that are programs show.
 """
 
-from web import passwords
+from web.identity import passwords
 
 REAL_KIB = passwords.MEMORY_KIB
 passwords.MEMORY_KIB = 64

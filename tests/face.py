@@ -54,17 +54,17 @@ from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
-from web.api_keys import VerifiedKeys
 from web.console.hub import hub_child
-from web.event_hub import event_hub_child
+from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
-from web.listener import make_runner
-from web.passwords import Passwords
-from web.rates import Rates
-from web.revocation import Revocations
-from web.revoker import revoker_child
-from web.site import build_site
-from web.tokens import Tokens
+from web.http.listener import make_runner
+from web.http.rates import Rates
+from web.http.site import build_site
+from web.identity.api_keys import VerifiedKeys
+from web.identity.passwords import Passwords
+from web.identity.revocation import Revocations
+from web.identity.revoker import revoker_child
+from web.identity.tokens import Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Nobody is there: who wants a Stripe that answers sets the address of a stand-in.

@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 
 from config.redaction import KNOWN
-from web.log_lines import LogLines
-from web.logs import configure
+from web.process.log_lines import LogLines
+from web.process.logs import configure
 
 
 class Log:

@@ -30,15 +30,15 @@ from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from web.app import identity_of
 from web.console.hub import hub_child
-from web.event_hub import event_hub_child
-from web.figures import Figures
+from web.events.event_hub import event_hub_child
 from web.gateway import Gateway
-from web.log_memory import FileMemory
-from web.node_tokens import SignedNodeTokens
-from web.relay import Arrival, Relay
-from web.revoker import revoker_child
-from web.site import build_site
-from web.socket import NodeSocket
+from web.http.site import build_site
+from web.identity.node_tokens import SignedNodeTokens
+from web.identity.revoker import revoker_child
+from web.log.log_memory import FileMemory
+from web.nodes.relay import Arrival, Relay
+from web.nodes.socket import NodeSocket
+from web.process.figures import Figures
 
 
 def _anchoring(gateway: Gateway, given: tuple[Chain, AnchorSettings] | None) -> Anchoring | None:

@@ -40,29 +40,29 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
-from web.api_keys import VerifiedKeys
-from web.claim import claim
 from web.console.hub import hub_child
-from web.event_hub import event_hub_child
+from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
-from web.keyring import keyring
-from web.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
-from web.log_keys import log_keys
-from web.log_memory import FileMemory, memory_file
-from web.node_tokens import SignedNodeTokens
-from web.objects_route import add_object_routes, object_gate
-from web.outside import Outside, build_outside
-from web.passwords import Passwords
-from web.pulse import PulseActor
-from web.rates import Rates
-from web.relay import Arrival, Relay
-from web.revocation import Revocations
-from web.revoker import revoker_child
-from web.service_manager import ServiceManager
-from web.site import build_site
-from web.socket import NodeSocket
-from web.sweeper import sweeper_child
-from web.tokens import Tokens
+from web.http.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
+from web.http.rates import Rates
+from web.http.site import build_site
+from web.identity.api_keys import VerifiedKeys
+from web.identity.keyring import keyring
+from web.identity.node_tokens import SignedNodeTokens
+from web.identity.passwords import Passwords
+from web.identity.revocation import Revocations
+from web.identity.revoker import revoker_child
+from web.identity.tokens import Tokens
+from web.log.log_keys import log_keys
+from web.log.log_memory import FileMemory, memory_file
+from web.nodes.relay import Arrival, Relay
+from web.nodes.socket import NodeSocket
+from web.objects.objects_route import add_object_routes, object_gate
+from web.objects.sweeper import sweeper_child
+from web.process.claim import claim
+from web.process.outside import Outside, build_outside
+from web.process.pulse import PulseActor
+from web.process.service_manager import ServiceManager
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()

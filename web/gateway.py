@@ -38,14 +38,14 @@ from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
-from web.api_keys import VerifiedKeys
 from web.console.memory import Memory
-from web.figures import Figures
-from web.passwords import Passwords
-from web.rates import Rates
-from web.readiness import Probe
-from web.revocation import Revocations
-from web.tokens import Tokens
+from web.http.rates import Rates
+from web.identity.api_keys import VerifiedKeys
+from web.identity.passwords import Passwords
+from web.identity.revocation import Revocations
+from web.identity.tokens import Tokens
+from web.process.figures import Figures
+from web.process.readiness import Probe
 
 if TYPE_CHECKING:
     from sql.database import Database

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.contract import Heard, our_contract
-from web import examples, examples_of_jobs
+from web.openapi.examples import jobs as examples_of_jobs
+from web.openapi.examples import reference as examples
 
 COUNTED = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "60"}
 JSON = {"content-type": "application/json", "x-request-id": "1", **COUNTED}

@@ -138,8 +138,8 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
     """
     from config.data_folder import data_folder
     from supervisors.engines.system import SystemClock
-    from web.keyring import NotYet, key_file
-    from web.keyring import rotate as rotate_file
+    from web.identity.keyring import NotYet, key_file
+    from web.identity.keyring import rotate as rotate_file
 
     settings = settings_from(None, None, data, config)
     lifetime = longest(settings.jwt)
@@ -177,7 +177,7 @@ def new_password(*, from_input: bool) -> str:
 
 def registration(email: str, name: str, password: str) -> Any:
     """What the API would take; UsageError otherwise."""
-    from web.converter import structure
+    from web.http.converter import structure
     from web.routes.auth import Registration
 
     given = {"email": email, "name": name, "password": password}
@@ -189,7 +189,7 @@ def registration(email: str, name: str, password: str) -> Any:
 
 def hashed(password: str) -> str:
     """The hash to keep."""
-    from web.passwords import hasher
+    from web.identity.passwords import hasher
 
     return hasher().hash(password)
 

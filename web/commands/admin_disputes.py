@@ -94,7 +94,7 @@ def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
 
 def tell(rows: "Sequence[DisputeShown]", *, as_json: bool) -> None:
     """The disputes, as they are now."""
-    from web.answers import encode
+    from web.http.answers import encode
     from web.routes.disputes import whole
 
     found = [whole(row) for row in rows]

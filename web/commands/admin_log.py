@@ -66,7 +66,7 @@ def rotated(settings: "Settings") -> None:
     """A new key in the data folder."""
     from config.data_folder import data_folder
     from supervisors.engines.system import SystemRandom
-    from web.log_keys import key_file, rotate
+    from web.log.log_keys import key_file, rotate
 
     if settings.proof.key:
         raise click.ClickException(GIVEN)
@@ -82,7 +82,7 @@ def rotated(settings: "Settings") -> None:
 def verifier_of(settings: "Settings", origin: str) -> str:
     """The public half of the key of now."""
     from config.data_folder import data_folder
-    from web.log_keys import given, key_file, keys_of
+    from web.log.log_keys import given, key_file, keys_of
 
     if settings.proof.key:
         return str(given(settings.proof).verifiers(origin)[0])

@@ -77,7 +77,7 @@ def approve(
 @data_option
 def export(*, batch: UUID, **where: Any) -> None:
     """Print a BATCH as CSV, for whoever sends the money."""
-    from web import spreadsheet
+    from web.http import spreadsheet
     from web.routes.payouts import COLUMNS, cells
 
     rows = known(where, batch)
@@ -162,7 +162,7 @@ def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
 
 def checked(**said: str) -> None:
     """What the API would take; UsageError otherwise."""
-    from web.converter import structure
+    from web.http.converter import structure
     from web.routes.payouts import Sent
 
     read = structure(said, Sent)
@@ -172,7 +172,7 @@ def checked(**said: str) -> None:
 
 def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:
     """The payouts, as they are now."""
-    from web.answers import encode
+    from web.http.answers import encode
     from web.routes.payouts import shown
 
     payouts = [shown(row) for row in rows]

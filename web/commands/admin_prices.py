@@ -85,7 +85,7 @@ def change(
 
 def checked(job_type: str, price: str | None, reason: str) -> None:
     """UsageError for what the API would not take."""
-    from web.converter import structure
+    from web.http.converter import structure
     from web.routes.prices import NewPrice, PriceWords
 
     asked = ((NewPrice, {"price": price, "reason": reason}), (PriceWords, {"job_type": job_type}))

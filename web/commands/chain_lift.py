@@ -69,7 +69,7 @@ async def _end(settings: Any, database: "Database", halt: "Halt", reason: str) -
     from config.data_folder import data_folder
     from sql.halt import BEHIND, lift_file, lift_head
     from supervisors.engines.system import SystemClock
-    from web.log_memory import memory_file, put_aside
+    from web.log.log_memory import memory_file, put_aside
 
     details = {
         "halt": halt.reason,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def kept_head(settings: Any) -> "Kept":
     """What the gateway of this data folder keeps of the log, where one may look."""
     from config.data_folder import data_folder
-    from web.log_memory import FileMemory, memory_file
+    from web.log.log_memory import FileMemory, memory_file
 
     path = memory_file(data_folder(settings))
     return FileMemory(path).head if os.access(path, os.R_OK) else None

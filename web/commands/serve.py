@@ -53,8 +53,8 @@ def serve(
     SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the log's level again.
     """
     from config.redaction import hide_settings
-    from web.log_lines import LAST_LINES_SECONDS, LINES
-    from web.logs import configure
+    from web.process.log_lines import LAST_LINES_SECONDS, LINES
+    from web.process.logs import configure
 
     settings = settings_from(port, host, data, config)
     hide_settings(settings)
@@ -73,10 +73,10 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
-    from web.files import open_more_files
-    from web.listener import CannotListen
-    from web.running import run
-    from web.service_manager import service_manager
+    from web.http.listener import CannotListen
+    from web.process.files import open_more_files
+    from web.process.running import run
+    from web.process.service_manager import service_manager
 
     open_more_files()
 
@@ -107,7 +107,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 def _read_again(config: Path | None) -> None:
     """What can change while it runs: which lines are logged."""
     from config.settings import SettingsError, load
-    from web.logs import set_level
+    from web.process.logs import set_level
 
     try:
         set_level(load(config).logs.level)

@@ -9,7 +9,7 @@ from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
 from web.console.soundness import Soundness, soundness_of
 from web.gateway import Gateway
-from web.readiness import readiness_of
+from web.process.readiness import readiness_of
 
 Level: TypeAlias = Literal["warn", "bad"]
 FULL_PART: Final = 0.8  # of a mailbox

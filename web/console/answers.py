@@ -9,14 +9,14 @@ import attrs
 from aiohttp import hdrs, web
 
 from sql.users import UserRow
-from web.answers import REQUEST_ID
 from web.console import render
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import Visitor, is_trusted
 from web.console.view import Go
 from web.console.way_back import Way
 from web.gateway import Gateway
-from web.problem import Problem
+from web.http.answers import REQUEST_ID
+from web.http.problem import Problem
 
 FLASH: Final = "rendertrust-said"
 FLASH_CHARACTERS_MAX: Final = 300

@@ -9,8 +9,6 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from sql.users import UserRow
-from web.answers import REQUEST_ID, refusal
-from web.caller import CALLER
 from web.console.answers import (
     Frame,
     frame_of,
@@ -25,16 +23,18 @@ from web.console.registry import Action, Call, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
 from web.console.view import Elsewhere, Go, Picture, View
 from web.console.way_back import way_back
-from web.converter import structure_query
-from web.endpoint import Endpoint
 from web.gateway import Gateway
+from web.http.answers import REQUEST_ID, refusal
+from web.http.caller import CALLER
+from web.http.converter import structure_query
+from web.http.endpoint import Endpoint
+from web.http.operations import NOT_AUTHENTICATED, Audience, Rate
+from web.http.problem import Problem, invalid, unavailable
+from web.http.rates import admit
+from web.http.reached import reached_at
+from web.identity.tokens import CONSOLE_HOURS
 from web.middleware.problems import http_problem, problem_of
-from web.operations import NOT_AUTHENTICATED, Audience, Rate
-from web.problem import Problem, invalid, unavailable
-from web.rates import admit
-from web.reached import reached_at
 from web.routes.thumbnails import HARMLESS
-from web.tokens import CONSOLE_HOURS
 
 PAGE_SECONDS: Final = 1.85
 NOT_YOURS: Final = Problem(403, "This page is for others")

@@ -9,9 +9,9 @@ import attrs
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
-from web.body import read_bytes
-from web.converter import parameter_of, structure_query, uuid_of
-from web.problem import Problem, invalid
+from web.http.body import read_bytes
+from web.http.converter import parameter_of, structure_query, uuid_of
+from web.http.problem import Problem, invalid
 
 MEDIA: Final = "application/x-www-form-urlencoded"
 FIELDS_MAX: Final = 2_000

@@ -9,7 +9,7 @@ import orjson
 
 import rendertrust
 from actors.ports import Clock
-from web.converter import uuid_of
+from web.http.converter import uuid_of
 
 TOPIC: Final = "gateways"
 GONE_SECONDS: Final = 15.0

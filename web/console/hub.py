@@ -29,7 +29,7 @@ from web.console.render import Fragment, blocks
 from web.console.view import View
 from web.console.watcher import Watcher
 from web.gateway import Gateway
-from web.readiness import Probe
+from web.process.readiness import Probe
 
 TICK_SECONDS: Final = 0.25  # four frames a second: more than an eye reads
 READ_SECONDS: Final = 2.0

@@ -16,8 +16,6 @@ from aiohttp_sse import EventSourceResponse, sse_response
 from yarl import URL
 
 from actors.kernel import AskFailed
-from web.answers import refusal
-from web.body import read_bytes
 from web.console.door import Door
 from web.console.hub import Hub, Watch
 from web.console.registry import ROOT, Page, Pages
@@ -25,9 +23,11 @@ from web.console.session import FOREIGN, Visitor, is_own
 from web.console.view import View
 from web.console.watcher import Watcher
 from web.gateway import Gateway
-from web.operations import NOT_AUTHENTICATED, Audience
-from web.problem import Problem, unavailable
-from web.tokens import Claims
+from web.http.answers import refusal
+from web.http.body import read_bytes
+from web.http.operations import NOT_AUTHENTICATED, Audience
+from web.http.problem import Problem, unavailable
+from web.identity.tokens import Claims
 
 LIVE: Final = f"{ROOT}/live"
 LOOK_SECONDS: Final = 2.0  # how often it is looked whether the watcher may still look

@@ -7,10 +7,10 @@ import attrs
 
 from actors.ports import Clock
 from supervisors.snapshot import Snapshot
-from web.connections import Connections
 from web.console.gateways import Gateways
 from web.console.history import History
-from web.lag import LagHistory
+from web.nodes.connections import Connections
+from web.process.lag import LagHistory
 
 
 @attrs.frozen

@@ -10,9 +10,9 @@ from rendertrust import money
 from sql.credits import RefundableUnit
 from sql.job_desk import JobDesk, ListedJob, Wish
 from web.console.wording import SHORT
-from web.converter import uuid_of
 from web.gateway import Gateway
-from web.problem import Fault, Problem, invalid
+from web.http.converter import uuid_of
+from web.http.problem import Fault, Problem, invalid
 from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
 
 ALL: Final = "all"

@@ -7,9 +7,9 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from web.console.view import ADMINS, EVERYBODY, OVERSEERS, Elsewhere, Go, Picture, Shown, View
-from web.operations import Audience, Handler, Operation, Operations, Rate
-from web.problem import Problem
-from web.rights import Role
+from web.http.operations import Audience, Handler, Operation, Operations, Rate
+from web.http.problem import Problem
+from web.identity.rights import Role
 
 Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere | Picture]]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Go]]

@@ -14,13 +14,13 @@ from uuid import UUID
 import attrs
 from aiohttp import web
 
-from web.caller import CALLER
 from web.console.view import Who
 from web.gateway import Gateway
-from web.problem import Problem
-from web.revocation import STALE
-from web.rights import Role
-from web.tokens import Claims, TokenType
+from web.http.caller import CALLER
+from web.http.problem import Problem
+from web.identity.revocation import STALE
+from web.identity.rights import Role
+from web.identity.tokens import Claims, TokenType
 
 COOKIE: Final = "rendertrust-console"
 HOST_PREFIX: Final = "__Host-"

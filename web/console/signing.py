@@ -21,12 +21,12 @@ from web.console.session import (
     visitor_of,
 )
 from web.console.view import Go
-from web.converter import Email, structure_query
 from web.gateway import Gateway
-from web.problem import Problem
-from web.rights import Role
+from web.http.converter import Email, structure_query
+from web.http.problem import Problem
+from web.identity.rights import Role
+from web.identity.tokens import CONSOLE_HOURS
 from web.routes.auth import checked_password, client_of, grant_starter
-from web.tokens import CONSOLE_HOURS
 
 REFUSED: Final = "E-mail and password do not fit, or the account is not active."
 

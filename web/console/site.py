@@ -11,7 +11,7 @@ from web.console.registry import ROOT, Pages
 from web.console.signing import Signing
 from web.console.view import Go
 from web.gateway import Gateway
-from web.problem import Problem
+from web.http.problem import Problem
 
 NOT_FOUND = Problem(404, "There is no such page")
 

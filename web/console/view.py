@@ -11,7 +11,7 @@ from multidict import MultiDict
 from typing_extensions import TypeVar
 
 from web.gateway import Gateway
-from web.rights import Role
+from web.identity.rights import Role
 
 Q = TypeVar("Q", default=None)
 

@@ -5,9 +5,9 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import istr
 
-from web.answers import REQUEST_ID
+from web.http.answers import REQUEST_ID
+from web.http.rates import STANDING
 from web.middleware.request_id import HEADER
-from web.rates import STANDING
 
 # Names that need not be folded to one case again for each answer.
 ALWAYS: Final = {

@@ -9,9 +9,9 @@ from aiohttp_sse import EventSourceResponse
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from actors.ports import Clock
-from web.answers import REQUEST_ID
-from web.caller import CALLER
-from web.logs import access
+from web.http.answers import REQUEST_ID
+from web.http.caller import CALLER
+from web.process.logs import access
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, for nobody
 REQUESTS: Final = Counter(

@@ -9,10 +9,10 @@ from aiohttp.typedefs import Handler
 from actors.kernel import ActorCrashed, AskFailed
 from actors.ports import ObjectsUnavailable
 from sql.database import Conflict, Unavailable
-from web.answers import REQUEST_ID, refusal
-from web.body import TOO_LARGE
-from web.passwords import Overloaded
-from web.problem import Problem, unavailable
+from web.http.answers import REQUEST_ID, refusal
+from web.http.body import TOO_LARGE
+from web.http.problem import Problem, unavailable
+from web.identity.passwords import Overloaded
 
 log = structlog.get_logger("web")
 

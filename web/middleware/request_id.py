@@ -7,9 +7,9 @@ from aiohttp import web
 from multidict import istr
 
 from actors.ports import Random
-from web.answers import REQUEST_ID
-from web.logs import REQUEST
+from web.http.answers import REQUEST_ID
 from web.middleware.notes import Note
+from web.process.logs import REQUEST
 
 HEADER: Final = istr("X-Request-ID")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

@@ -6,10 +6,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from config.sections import Network
-from web.answers import refusal
-from web.caller import CALLER, caller_of
-from web.connection import TOO_MANY, Connection
-from web.crowd import SEAT
+from web.http.answers import refusal
+from web.http.caller import CALLER, caller_of
+from web.http.connection import TOO_MANY, Connection
+from web.http.crowd import SEAT
 from web.middleware.notes import Note
 
 

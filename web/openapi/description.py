@@ -9,7 +9,7 @@ import attrs
 import orjson
 from aiohttp import web
 
-from web.operations import Operation
+from web.http.operations import Operation
 
 
 @attrs.frozen

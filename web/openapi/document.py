@@ -9,12 +9,12 @@ from typing import Any, Final
 import attrs
 
 import rendertrust
+from web.http.operations import Audience, Operation
+from web.http.problem import Fault
+from web.nodes.relay import PATH as RELAY
 from web.openapi import refusals, relay
 from web.openapi.refusals import GivenUp, Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
-from web.operations import Audience, Operation
-from web.problem import Fault
-from web.relay import PATH as RELAY
 
 VERSION: Final = "3.1.1"
 INTRODUCTION: Final = """\

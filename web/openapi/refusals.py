@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import attrs
 
-from web.amounts import Credits
-from web.document import BYTES_MAX
+from web.http.amounts import Credits
+from web.http.document import BYTES_MAX
+from web.http.operations import Audience, Operation
+from web.http.problem import Fault, Problem
 from web.openapi.schemas import Schema
-from web.operations import Audience, Operation
-from web.problem import Fault, Problem
 
 # The same text wherever the answer comes from the steps that all operations share.
 SHARED: Final = {

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias, cast, get_args
 import attrs
 import msgspec
 
-from web.converter import parameter_of
+from web.http.converter import parameter_of
 
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"

@@ -1,6 +1,6 @@
 """Every operation of the API, one file per noun."""
 
-from web.operations import Operations
+from web.http.operations import Operations
 from web.routes import (
     admin,
     admin_credits,

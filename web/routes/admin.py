@@ -11,12 +11,12 @@ from msgspec import Meta
 from sql.administration import Ended
 from sql.audit import Act, ActRow
 from sql.users import UserRow
-from web import examples
-from web.answers import REQUEST_ID
-from web.doer import Doer
-from web.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
-from web.problem import Problem
-from web.rights import RoleName
+from web.http.answers import REQUEST_ID
+from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.identity.rights import RoleName
+from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
 operations = Operations()

@@ -11,13 +11,13 @@ from actors.ledger.messages import (
     IdempotencyKey,
 )
 from rendertrust import money
-from web import examples
-from web.books import commit
-from web.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
-from web.doer import Doer
-from web.idempotency import key_of
-from web.operations import Answer, Audience, Call, Handler, Operations
-from web.problem import Fault, Problem, invalid
+from web.http.idempotency import key_of
+from web.http.operations import Answer, Audience, Call, Handler, Operations
+from web.http.problem import Fault, Problem, invalid
+from web.identity.doer import Doer
+from web.money.books import commit
+from web.money.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
+from web.openapi.examples import reference as examples
 from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
 from web.routes.credits import Entry, moved
 

@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.job_desk import JobDesk, ListedJob
-from web import examples_of_letters as examples
-from web.amounts import Credits
-from web.job_filter import CHARACTERS_MAX, Misread, wish_of
-from web.operations import Answer, Audience, Call, Operations
-from web.orders import again, call_off
-from web.problem import Fault, Problem, invalid
+from web.http.amounts import Credits
+from web.http.operations import Answer, Audience, Call, Operations
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
+from web.jobs.orders import again, call_off
+from web.openapi.examples import letters as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import Known, Placed, retried
 

@@ -10,10 +10,10 @@ from actors.ports import ChainRefused, ChainUnavailable
 from rendertrust import merkle
 from sql.anchors import AnchorRow, Covering
 from sql.proofs import OwnEntry, Sequenced
-from web import log_examples as examples
 from web.gateway import Gateway
-from web.operations import Call, Operations, Scope
-from web.problem import Problem, unavailable
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem, unavailable
+from web.openapi.examples import log as examples
 from web.routes.ledger import ABSENT, EntryWord, Hash, Standing, standing_of
 
 operations = Operations()

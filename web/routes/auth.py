@@ -14,14 +14,14 @@ from rendertrust import money
 from sql.database import Unavailable
 from sql.sessions import Checked, Family
 from sql.users import NewUser
-from web import examples
-from web.books import commit
-from web.converter import Email
 from web.gateway import Gateway
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
-from web.problem import Problem
-from web.rights import Role
-from web.tokens import Claims, TokenType
+from web.http.converter import Email
+from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.http.problem import Problem
+from web.identity.rights import Role
+from web.identity.tokens import Claims, TokenType
+from web.money.books import commit
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 log = structlog.get_logger("auth")

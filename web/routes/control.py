@@ -4,14 +4,14 @@ import attrs
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
-from web import examples_of_jobs as examples
-from web.amounts import Amount
-from web.control import controlled
-from web.operations import Call, Operations, Scope
-from web.orders import NOT_FOUND
-from web.problem import Fault, Problem, invalid
+from web.http.amounts import Amount
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.control import controlled
+from web.jobs.orders import NOT_FOUND
+from web.jobs.submissions import PRIORITIES, Priority
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import Job, shown
-from web.submissions import PRIORITIES, Priority
 
 operations = Operations()
 REFUSALS = {404: "Job not found", 409: "The job has ended"}

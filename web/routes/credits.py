@@ -25,13 +25,13 @@ from actors.ledger.messages import (
 from rendertrust import money
 from sql.credits import EntryRow, HoldRow, UsageRow
 from sql.span import Span
-from web import examples
-from web.amounts import Amount, Credits
-from web.books import commit, insufficient
-from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Call, Operations, Scope
-from web.pages import NOT_THERE, Cursor, Window, next_of, span_of
-from web.problem import Problem
+from web.http.amounts import Amount, Credits
+from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.http.operations import Answer, Call, Operations, Scope
+from web.http.pages import NOT_THERE, Cursor, Window, next_of, span_of
+from web.http.problem import Problem
+from web.money.books import commit, insufficient
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 DEDUCTION = "DEDUCTION"

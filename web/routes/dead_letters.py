@@ -6,13 +6,13 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from web import examples_of_letters as examples
-from web import spreadsheet
-from web.answers import REQUEST_ID
-from web.dead_letters import AT_ONCE, Desk, Kind, Letter, LetterList, LettersDone
-from web.doer import Doer
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations
-from web.problem import Problem
+from web.http import spreadsheet
+from web.http.answers import REQUEST_ID
+from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.jobs.dead_letters import AT_ONCE, Desk, Kind, Letter, LetterList, LettersDone
+from web.openapi.examples import letters as examples
 from web.routes.admin import Limit, Reason
 
 operations = Operations()

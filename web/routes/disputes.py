@@ -11,12 +11,12 @@ from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from sql.operators import DisputeShown
-from web import examples_of_earnings as examples
-from web.amounts import Credits
-from web.books import commit
-from web.operations import Answer, Audience, Call, Operations, Scope
-from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.problem import Problem
+from web.http.amounts import Credits
+from web.http.operations import Answer, Audience, Call, Operations, Scope
+from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.problem import Problem
+from web.money.books import commit
+from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, act_on
 
 operations = Operations()

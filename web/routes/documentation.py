@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from web.http.operations import Audience, Call, Handler, Operations
 from web.openapi.description import DESCRIPTION
-from web.operations import Audience, Call, Handler, Operations
 
 operations = Operations()
 FOLDER: Final = Path(__file__).parent.parent / "documentation"

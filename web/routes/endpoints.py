@@ -10,9 +10,9 @@ from msgspec import Meta
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
 from supervisors.engines.post import refused
-from web import examples_of_endpoints as examples
-from web.operations import Call, Operations, Scope
-from web.problem import Fault, Problem, invalid
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
+from web.openapi.examples import endpoints as examples
 from web.routes.auth import Done
 
 operations = Operations()

@@ -7,10 +7,10 @@ from msgspec import Meta
 
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges, leaf_hash
 from sql.epochs import EpochRow, read_epochs
-from web import log_examples as examples
 from web.gateway import Gateway
-from web.operations import Audience, Call, Operations
-from web.problem import Fault, Problem, invalid
+from web.http.operations import Audience, Call, Operations
+from web.http.problem import Fault, Problem, invalid
+from web.openapi.examples import log as examples
 from web.routes.ledger import NO_LOG, Hash
 
 operations = Operations()

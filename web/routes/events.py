@@ -6,13 +6,13 @@ import attrs
 from aiohttp import hdrs, web
 from msgspec import Meta
 
-from web import examples_of_jobs as examples
-from web.event_hub import Follower
-from web.event_stream import PAGE, Stream
-from web.event_view import Event, shown
-from web.operations import Call, Operations, Scope
-from web.orders import NOT_FOUND
-from web.problem import Fault, Problem, invalid
+from web.events.event_hub import Follower
+from web.events.event_stream import PAGE, Stream
+from web.events.event_view import Event, shown
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.orders import NOT_FOUND
+from web.openapi.examples import jobs as examples
 
 operations = Operations()
 LAST: Final = "Last-Event-ID"

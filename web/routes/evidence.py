@@ -1,8 +1,8 @@
 """Evidence: what a picture was made of, which its check goes by; its creator may have it too."""
 
-from web import examples_of_jobs as examples
-from web.operations import Call, Operations, Scope
-from web.problem import Problem
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, Result
 from web.routes.units import UnitWord
 

@@ -9,17 +9,17 @@ import attrs
 from msgspec import Meta
 
 from sql.nodes import NodeShown
-from web import examples
-from web.answers import REQUEST_ID
-from web.connections import Connection
-from web.doer import Doer
-from web.examples_of_nodes import NODE_CHECKS, NODE_CONNECTIONS
-from web.operations import Call, Handler, Operations, Scope
-from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.problem import Problem
-from web.rights import Role
-from web.standing import Verb
-from web.word import say
+from web.http.answers import REQUEST_ID
+from web.http.operations import Call, Handler, Operations, Scope
+from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.identity.rights import Role
+from web.nodes.connections import Connection
+from web.nodes.standing import Verb
+from web.nodes.word import say
+from web.openapi.examples import reference as examples
+from web.openapi.examples.nodes import NODE_CHECKS, NODE_CONNECTIONS
 
 operations = Operations()
 ABSENT = "Node not found"

@@ -7,9 +7,9 @@ from aiohttp import web
 from prometheus_async.aio.web import server_stats
 
 import rendertrust
-from web import examples
-from web.operations import Audience, Call, Operations
-from web.readiness import Readiness, log_state, readiness_of
+from web.http.operations import Audience, Call, Operations
+from web.openapi.examples import reference as examples
+from web.process.readiness import Readiness, log_state, readiness_of
 
 operations = Operations()
 

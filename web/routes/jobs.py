@@ -19,19 +19,19 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from sql.jobs import JobRow, Order
-from web import examples_of_jobs as examples
-from web.amounts import Credits
-from web.archives import address_of
-from web.books import insufficient
-from web.eta import seconds_left
-from web.idempotency import OTHER_REQUEST, answered_before, key_of, replay
-from web.operations import Answer, Call, Operations, Scope
-from web.orders import NOT_FOUND, Again, again, call_off, order
-from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.preflights import refusal
-from web.problem import Problem, unavailable
-from web.reference import place_of
-from web.submissions import PRIORITIES, NewJob, in_pool, wanted_of
+from web.http.amounts import Credits
+from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
+from web.http.operations import Answer, Call, Operations, Scope
+from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.problem import Problem, unavailable
+from web.jobs.eta import seconds_left
+from web.jobs.orders import NOT_FOUND, Again, again, call_off, order
+from web.jobs.preflights import refusal
+from web.jobs.submissions import PRIORITIES, NewJob, in_pool, wanted_of
+from web.money.books import insufficient
+from web.objects.archives import address_of
+from web.objects.reference import place_of
+from web.openapi.examples import jobs as examples
 
 operations = Operations()
 PROGRESS_SECONDS = 0.5

@@ -8,12 +8,12 @@ import attrs
 from msgspec import Meta
 
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
-from web import examples
-from web.api_keys import HINT, digest, make_key
-from web.operations import Call, Operations
-from web.pages import Window
-from web.problem import Fault, Problem, invalid
-from web.rights import Scope, ScopeName
+from web.http.operations import Call, Operations
+from web.http.pages import Window
+from web.http.problem import Fault, Problem, invalid
+from web.identity.api_keys import HINT, digest, make_key
+from web.identity.rights import Scope, ScopeName
+from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()

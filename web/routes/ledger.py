@@ -13,11 +13,11 @@ from rendertrust.merkle import SIZE_MAX, inclusion_ranges
 from sql.anchors import Covering
 from sql.epochs import read_given_up
 from sql.proofs import OwnEntry, Sequenced, Signed
-from web import log_examples as examples
-from web.converter import uuid_of
 from web.gateway import Gateway
-from web.operations import Audience, Call, Operations, Scope
-from web.problem import Fault, Problem, invalid, unavailable
+from web.http.converter import uuid_of
+from web.http.operations import Audience, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid, unavailable
+from web.openapi.examples import log as examples
 
 operations = Operations()
 ABSENT = "Entry not found"

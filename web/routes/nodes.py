@@ -16,10 +16,10 @@ from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
 from sql.work import REVOKED
-from web import examples
-from web.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
-from web.problem import Fault, Problem, invalid
-from web.tokens import TokenType
+from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
+from web.identity.tokens import TokenType
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHALLENGE_SECONDS = 300

@@ -10,13 +10,13 @@ from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConfl
 from actors.paymaster.messages import PayoutTake
 from rendertrust import money
 from sql.operators import PayoutShown, ShareRow, Totals
-from web import examples_of_earnings as examples
-from web.amounts import Credits
-from web.books import commit
-from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Call, Operations, Scope
-from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.problem import Problem
+from web.http.amounts import Credits
+from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.http.operations import Answer, Call, Operations, Scope
+from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.problem import Problem
+from web.money.books import commit
+from web.openapi.examples import earnings as examples
 
 operations = Operations()
 ShareState = Literal["pending", "payable", "paid", "reversed"]

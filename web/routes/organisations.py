@@ -12,11 +12,11 @@ from msgspec import Meta
 from actors.scheduler.messages import Scheduler, Wake
 from sql.audit import Act
 from sql.organisations import MEMBERS_MOST, OF_USER_MOST, Organisation, Said
-from web import examples_of_circles as examples
-from web.answers import REQUEST_ID
-from web.doer import Doer
-from web.operations import TOKEN_REFUSED, Call, Operations, Scope
-from web.problem import Problem
+from web.http.answers import REQUEST_ID
+from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.openapi.examples import circles as examples
 from web.routes.auth import Done
 
 operations = Operations()

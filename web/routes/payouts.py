@@ -20,14 +20,14 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
 from sql.operators import PayoutShown
-from web import examples_of_earnings as examples
-from web import spreadsheet
-from web.amounts import Credits
-from web.books import commit
-from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Audience, Call, Operations
-from web.pages import NOT_THERE, Cursor, next_of, span_of
-from web.problem import Fault, Problem, invalid
+from web.http import spreadsheet
+from web.http.amounts import Credits
+from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.http.operations import Answer, Audience, Call, Operations
+from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.problem import Fault, Problem, invalid
+from web.money.books import commit
+from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
 from web.routes.operators import Payout, PayoutState, members_of
 

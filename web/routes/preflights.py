@@ -12,17 +12,17 @@ from rendertrust.frame_range import parse
 from rendertrust.paths import thumbnail_path
 from rendertrust.preflight.findings import stops
 from sql.jobs import Order
-from web import examples_of_preflights as examples
-from web.estimates import Estimate, estimate_of
-from web.operations import Answer, Call, Operations, Scope
-from web.placing import Pool
-from web.plan import Frames
-from web.preflights import Known, begin, content_of, fleet, known, meant
-from web.problem import Fault, Problem, invalid, unavailable
+from web.http.operations import Answer, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid, unavailable
+from web.jobs.estimates import Estimate, estimate_of
+from web.jobs.placing import Pool
+from web.jobs.plan import Frames
+from web.jobs.preflights import Known, begin, content_of, fleet, known, meant
+from web.jobs.scene_facts import SceneFacts
+from web.jobs.submissions import JobIdea, Reference, in_pool, wanted_of
+from web.jobs.waiting import Reason, reasons_of
+from web.openapi.examples import preflights as examples
 from web.routes.jobs import too_many_open
-from web.scene_facts import SceneFacts
-from web.submissions import JobIdea, Reference, in_pool, wanted_of
-from web.waiting import Reason, reasons_of
 
 operations = Operations()
 NOT_OURS: Final = Fault("payload_ref", "value", "must be an upload of yours; others stay unread")

@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.prices import EVERY_OTHER, PriceRow, shown
-from web import examples
-from web.amounts import Credits
-from web.operations import Audience, Call, Operations
-from web.problem import Fault, Problem, invalid
+from web.http.amounts import Credits
+from web.http.operations import Audience, Call, Operations
+from web.http.problem import Fault, Problem, invalid
+from web.openapi.examples import reference as examples
 from web.routes.admin import Limit, Reason, act_on
 
 operations = Operations()

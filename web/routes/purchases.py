@@ -23,12 +23,12 @@ from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
 from sql.purchase_rows import PurchaseRow
 from sql.skus import SkuRow
-from web import examples
-from web.amounts import Credits
-from web.books import commit
-from web.idempotency import OTHER_REQUEST, REPLAYED, key_of
-from web.operations import Answer, Audience, Call, Operations, Scope
-from web.problem import Fault, Problem, invalid, unavailable
+from web.http.amounts import Credits
+from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
+from web.http.operations import Answer, Audience, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid, unavailable
+from web.money.books import commit
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHECKOUT_SECONDS: Final = 10.0  # Stripe is on another continent perhaps

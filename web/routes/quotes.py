@@ -5,12 +5,12 @@ import attrs
 from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.jobs import Order
-from web import examples_of_jobs as examples
-from web.amounts import Credits
-from web.operations import Call, Operations, Scope
-from web.problem import Problem
+from web.http.amounts import Credits
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.jobs.submissions import JobIdea, in_pool, wanted_of
+from web.openapi.examples import jobs as examples
 from web.routes.preflights import Preflight, preflight_of
-from web.submissions import JobIdea, in_pool, wanted_of
 
 operations = Operations()
 

@@ -8,10 +8,10 @@ import orjson
 
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
-from web import receipt_examples as examples
-from web.operations import Call, Operations, Scope
-from web.orders import NOT_FOUND
-from web.problem import Problem
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.jobs.orders import NOT_FOUND
+from web.openapi.examples import receipts as examples
 from web.routes.ledger import EntryProof, proof_of, stands
 from web.routes.units import UnitWord
 

@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.skus import SkuRow
-from web import examples
-from web.amounts import Credits
-from web.operations import Audience, Call, Operations
-from web.problem import Problem
+from web.http.amounts import Credits
+from web.http.operations import Audience, Call, Operations
+from web.http.problem import Problem
+from web.openapi.examples import reference as examples
 from web.routes.admin import Reason, act_on
 from web.routes.purchases import SkuName
 

@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.operators import Line, Moment, Operators
-from web import examples_of_earnings as examples
-from web import spreadsheet
-from web.amounts import Credits
-from web.operations import Call, Operations, Scope
+from web.http import spreadsheet
+from web.http.amounts import Credits
+from web.http.operations import Call, Operations, Scope
+from web.openapi.examples import earnings as examples
 
 operations = Operations()
 LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "paid"]

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import attrs
 
-from web import examples
-from web.operations import Call, Operations, Scope
-from web.pages import Window
-from web.problem import Problem
+from web.http.operations import Call, Operations, Scope
+from web.http.pages import Window
+from web.http.problem import Problem
+from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()

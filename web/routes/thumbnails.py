@@ -6,10 +6,10 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from web.operations import Call, Operations, Scope
-from web.orders import NOT_FOUND
-from web.parameters import FRAME_MAX
-from web.problem import Problem
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.jobs.orders import NOT_FOUND
+from web.jobs.parameters import FRAME_MAX
 
 operations = Operations()
 NONE_YET: Final = Problem(404, "There is no picture of it (yet)")

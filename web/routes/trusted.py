@@ -7,9 +7,9 @@ from uuid import UUID
 import attrs
 
 from sql.organisations import TRUSTED_MOST, Said
-from web import examples_of_circles as examples
-from web.operations import TOKEN_REFUSED, Call, Operations, Scope
-from web.problem import Problem
+from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
+from web.http.problem import Problem
+from web.openapi.examples import circles as examples
 from web.routes.auth import Done
 from web.routes.organisations import NO_USER, Email, act_of, outcome
 

@@ -11,15 +11,15 @@ from msgspec import Meta
 from actors.ledger.messages import UnitRetry
 from rendertrust import money
 from sql.jobs import PagedUnit
-from web import examples_of_jobs as examples
-from web.amounts import Credits
-from web.control import NO_UNIT, controlled
-from web.operations import Call, Operations, Scope
-from web.orders import EXPIRED, NOT_FOUND
-from web.problem import Problem
-from web.reference import place_of
+from web.http.amounts import Credits
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.jobs.control import NO_UNIT, controlled
+from web.jobs.orders import EXPIRED, NOT_FOUND
+from web.jobs.waiting import Reason, reasons_of
+from web.objects.reference import place_of
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, own_result
-from web.waiting import Reason, reasons_of
 
 operations = Operations()
 NUMBER_MAX: Final = 10**7

@@ -12,8 +12,10 @@ from msgspec import Meta
 from actors.ports import ObjectInfo
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
-from web import examples
-from web.multiparts import (
+from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid, unavailable
+from web.jobs.quota import too_much
+from web.objects.multiparts import (
     NOT_ARRIVED,
     PART_BYTES,
     PartsOf,
@@ -23,9 +25,7 @@ from web.multiparts import (
     ranges,
     size_of,
 )
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
-from web.problem import Fault, Problem, invalid, unavailable
-from web.quota import too_much
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 URL_SECONDS = 3600

@@ -10,16 +10,16 @@ from actors.ports import ObjectMissing
 from rendertrust.frame_range import parse
 from rendertrust.manifest import FILES_MAX, KEPT_BYTES_MAX, Entry, Manifest, ManifestError, read
 from sql.jobs import Order, PagedUnit, PastJob
-from web import examples_of_jobs as examples
-from web.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.gateway import Gateway
-from web.idempotency import answered_before, key_of
-from web.manifests import MANIFEST, keep
-from web.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
-from web.orders import NOT_FOUND, Wanted, order
-from web.payload import INPUT
-from web.placing import FRAMES_OF, POOL, price_of
-from web.problem import Fault, Problem, invalid
+from web.http.idempotency import answered_before, key_of
+from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.orders import NOT_FOUND, Wanted, order
+from web.jobs.payload import INPUT
+from web.jobs.placing import FRAMES_OF, POOL, price_of
+from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
+from web.objects.manifests import MANIFEST, keep
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import Placed, placed
 
 operations = Operations()

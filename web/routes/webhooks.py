@@ -7,11 +7,11 @@ import structlog
 
 from actors.ledger.messages import Commit, Posted, Replayed
 from actors.ports import NotFromStripe, PaymentsUnavailable
-from web import examples
-from web.books import commit
-from web.operations import Audience, Call, Operations
-from web.problem import Problem, unavailable
-from web.stripe_events import event_of, is_meant
+from web.http.operations import Audience, Call, Operations
+from web.http.problem import Problem, unavailable
+from web.money.books import commit
+from web.money.stripe_events import event_of, is_meant
+from web.openapi.examples import reference as examples
 
 operations = Operations()
 SIGNATURE: Final = "Stripe-Signature"

@@ -17,7 +17,7 @@ from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
 from tests.unit.proof.test_verify import MEANT, NO_ANCHOR, flipped
 from web.console.assets import assets
 from web.console.proof_file import proof_file
-from web.log_examples import LEDGER_PROOF, VERIFICATION
+from web.openapi.examples.log import LEDGER_PROOF, VERIFICATION
 
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
 CHAIN: dict[str, Any] = json.loads(json.dumps(VERIFICATION))

@@ -14,8 +14,8 @@ from tests.integration.console.people import OWN, newcomer, nobody
 from web.console import way_back
 from web.console.registry import Pages
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.problem import Problem
-from web.rights import Role
+from web.http.problem import Problem
+from web.identity.rights import Role
 
 THERE = "/console/things"
 HOME = {"again": False, "back": way_back.HOME}

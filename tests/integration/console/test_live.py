@@ -21,7 +21,7 @@ from web.console.live import OF_ONE_MAX
 from web.console.registry import Pages
 from web.console.tables import table
 from web.console.view import Go, Shown, View
-from web.listener import SHUTDOWN_SECONDS
+from web.http.listener import SHUTDOWN_SECONDS
 
 NODE = """
 INSERT INTO nodes (id, name, public_key, capabilities, status, owner_id)

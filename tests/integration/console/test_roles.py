@@ -10,7 +10,7 @@ from tests.integration.console.people import OWN, Visitor, live, newcomer, nobod
 from web.console.door import NOT_YOURS
 from web.console.pages import every_page
 from web.console.view import ADMINS
-from web.rights import Role
+from web.identity.rights import Role
 
 ALL = every_page()
 NOBODYS = "00000000-0000-4000-8000-000000000000"

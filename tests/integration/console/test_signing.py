@@ -8,7 +8,7 @@ from tests.face import Face, serving, settings_for_tests
 from tests.integration.console.people import OWN, newcomer, nobody, signed_in
 from tests.integration.web.accounts import PASSWORD, log_in, register
 from tests.twins.clock import TwinClock
-from web.tokens import Claims, Tokens, TokenType
+from web.identity.tokens import Claims, Tokens, TokenType
 
 
 async def test_a_stranger_is_asked_to_sign_in_and_comes_back(face: Face) -> None:

@@ -12,7 +12,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.conformance.stage import dispatch, fresh_id
 from tests.integration.console.people import Visitor, newcomer
-from web.books import commit
+from web.money.books import commit
 
 PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
 

@@ -36,7 +36,7 @@ from tests.twins.signer import TwinSigner
 from tests.until import until
 from web.commands.chain import chain as command
 from web.commands.fsck import fsck
-from web.log_memory import FileMemory, memory_file
+from web.log.log_memory import FileMemory, memory_file
 
 ROOT = b"r" * 32
 

@@ -17,8 +17,8 @@ from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from tests.listening import listening
 from tests.until import until
-from web import objects_route
-from web.objects_route import add_object_routes
+from web.objects import objects_route
+from web.objects.objects_route import add_object_routes
 
 MIB = 1024 * 1024
 

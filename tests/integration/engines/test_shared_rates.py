@@ -15,8 +15,8 @@ from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from tests.engines import engine_folder
 from tests.face import settings_for_tests
 from tests.until import until
-from web.problem import Problem
-from web.rates import NOT_COUNTED, Rates, Standing
+from web.http.problem import Problem
+from web.http.rates import NOT_COUNTED, Rates, Standing
 
 MOST = 20
 

@@ -37,8 +37,8 @@ RESULT = random.Random(3).randbytes(MIB - 1)
 async def _impatient() -> AsyncIterator[None]:
     """A transfer on which nothing comes is ended soon; parts are as small as may be."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.objects_route.IDLE_SECONDS", IDLE_SECONDS)
-        patch.setattr("web.multiparts.PART_BYTES", PART)
+        patch.setattr("web.objects.objects_route.IDLE_SECONDS", IDLE_SECONDS)
+        patch.setattr("web.objects.multiparts.PART_BYTES", PART)
         patch.setattr("web.routes.uploads.PART_BYTES", PART)
         yield
 
@@ -221,7 +221,7 @@ async def test_our_client_does_not_wait_for_ever_for_its_bytes_to_be_taken(
 ) -> None:
     """Somebody on the way to the gateway takes no more: it begins again."""
     monkeypatch.setattr("rendertrust.client.uploads.TAKEN_SECONDS", IDLE_SECONDS)
-    monkeypatch.setattr("web.multiparts.PART_BYTES", LARGE)
+    monkeypatch.setattr("web.objects.multiparts.PART_BYTES", LARGE)
     path = tmp_path / "large.blend"
     path.write_bytes(random.Random(next(NUMBERS)).randbytes(LARGE))
     tokens = Tokens(sender.creator.token, "")

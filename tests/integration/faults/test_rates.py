@@ -15,8 +15,8 @@ from tests.face import settings_for_tests
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
 from tests.until import until
-from web.problem import Problem
-from web.rates import NOT_COUNTED, Rates, Standing
+from web.http.problem import Problem
+from web.http.rates import NOT_COUNTED, Rates, Standing
 
 pytestmark = pytest.mark.heavy
 MOST = 20

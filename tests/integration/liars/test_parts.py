@@ -18,7 +18,7 @@ from rendertrust.protocol import (
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import WITHIN, Farm, farm
 from tests.twins.objects import TwinObjects
-from web.sweeper import ABANDONED_AFTER, OVER_AFTER, remove_results
+from web.objects.sweeper import ABANDONED_AFTER, OVER_AFTER, remove_results
 
 __all__ = ["farm"]
 PART = 64 << 20

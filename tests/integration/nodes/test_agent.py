@@ -19,7 +19,7 @@ from tests.face import settings_for_tests
 from tests.integration.node.conftest import QUICK
 from tests.until import until
 from tests.whole import Whole, whole
-from web.tokens import Tokens, TokenType
+from web.identity.tokens import Tokens, TokenType
 
 SOON = 15.0
 SHORT = {"node_hours": 4 / 3600}

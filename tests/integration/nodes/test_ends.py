@@ -11,7 +11,7 @@ from tests.acceptance.raw import TEXT, frame, raw, upgraded
 from tests.face import settings_for_tests
 from tests.until import until
 from tests.whole import whole
-from web.socket import SocketResponse
+from web.nodes.socket import SocketResponse
 
 FLOOD = frame(TEXT, b'{"type": "' + b"x" * 4000 + b'"}') * 4000
 

@@ -20,7 +20,7 @@ from sql.database import Database
 from tests.face import Face
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register
-from web.books import commit
+from web.money.books import commit
 
 OVER, WEEK = timedelta(0), timedelta(days=7)
 

@@ -20,7 +20,7 @@ from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import dispatch
 from web.commands.admin import admin
-from web.log_memory import memory_file
+from web.log.log_memory import memory_file
 
 
 @pytest.fixture(autouse=True)

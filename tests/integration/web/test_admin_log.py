@@ -13,7 +13,7 @@ from supervisors.engines.system import SystemRandom
 from tests.databases import execute
 from tests.engines import LoopThread
 from web.commands.admin import admin
-from web.log_keys import fresh, key_file, keys_of
+from web.log.log_keys import fresh, key_file, keys_of
 
 ORIGIN = "farm.example/log"
 

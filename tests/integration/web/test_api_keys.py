@@ -12,7 +12,7 @@ from tests.databases import execute
 from tests.face import Face
 from tests.integration.web.accounts import Person, ask, register, with_role
 from tests.until import until
-from web.api_keys import well_formed
+from web.identity.api_keys import well_formed
 
 BALANCE, JOBS = "/api/v1/credits/balance", "/api/v1/jobs"
 

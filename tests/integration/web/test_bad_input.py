@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from rendertrust.identity import generate_key, public_pem
 from tests.face import Face
-from web.tokens import TokenType
+from web.identity.tokens import TokenType
 
 SHA = "ab" * 32
 UUID = "550e8400-e29b-41d4-a716-446655440000"

@@ -18,7 +18,7 @@ from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.test_retries import admin, balance, failed
 from tests.stripes import event, send, session, standing_in
-from web.books import commit
+from web.money.books import commit
 
 PATH = "/api/v1/admin/dead-letters"
 PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"

@@ -5,8 +5,8 @@ from aiohttp import web
 from openapi_spec_validator import validate
 
 from tests.face import Face
-from web import archives
-from web.relay import PATH as RELAY
+from web.nodes.relay import PATH as RELAY
+from web.objects import archives
 from web.routes import OPERATIONS
 
 

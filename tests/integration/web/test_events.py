@@ -24,8 +24,8 @@ from tests.integration.web.test_sweeper import sweeping
 from tests.told import untold
 from tests.until import until
 from tests.whole import whole
-from web.books import commit
-from web.sweeper import Sweep
+from web.money.books import commit
+from web.objects.sweeper import Sweep
 
 Json = dict[str, Any]
 SSE = {"Accept": "text/event-stream"}

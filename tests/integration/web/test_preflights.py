@@ -17,7 +17,7 @@ from tests.databases import execute
 from tests.face import settings_for_tests
 from tests.until import until
 from tests.whole import Whole, whole
-from web.expiry import remove_expired
+from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]
 BOTH = ("preflight", "render")

@@ -29,7 +29,7 @@ from tests.readers import Person, holds
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
 from tests.until import until
 from tests.whole import Whole, whole
-from web.log_memory import FileMemory, is_newer
+from web.log.log_memory import FileMemory, is_newer
 
 Json = dict[str, Any]
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -19,7 +19,7 @@ from tests.integration.web.test_fleet import beat, node_of
 from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
 from tests.until import until
-from web.expiry import remove_expired
+from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]
 Headers = dict[str, str]

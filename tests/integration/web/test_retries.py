@@ -15,7 +15,7 @@ from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, log_in, register
 from tests.until import until
-from web.orders import retry_id
+from web.jobs.orders import retry_id
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}
 

@@ -27,9 +27,9 @@ from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.web.accounts import refresh, register
 from tests.until import until
-from web.revocation import Revocations
-from web.revoker import RevocationsActor, Revoker, Tidy
-from web.tokens import Claims, TokenType
+from web.identity.revocation import Revocations
+from web.identity.revoker import RevocationsActor, Revoker, Tidy
+from web.identity.tokens import Claims, TokenType
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
 READ = "/api/v1/credits/balance"

@@ -11,10 +11,10 @@ from tests.engines import engine_folder
 from tests.face import SECRET
 from web.app import build, site_of
 from web.console.door import Door
-from web.endpoint import Endpoint
-from web.gate import Gate
-from web.operations import RATES, Audience
-from web.relay import Relay
+from web.http.endpoint import Endpoint
+from web.http.gate import Gate
+from web.http.operations import RATES, Audience
+from web.nodes.relay import Relay
 
 
 @pytest.fixture(scope="module")

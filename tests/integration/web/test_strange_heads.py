@@ -26,7 +26,7 @@ from tests.integration.web.test_put_back import (
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
 from tests.until import until
 from web.commands.chain import chain as command
-from web.log_memory import FileMemory, memory_file, put_aside
+from web.log.log_memory import FileMemory, memory_file, put_aside
 
 OTHER = {"origin": "another.example/log", "size": 9, "root": "ab" * 32, "time": NOW.isoformat()}
 KEPT = [json.dumps(OTHER), "", "{", "[]", '{"origin": "x"}', "\xff"]

@@ -12,7 +12,7 @@ from supervisors.supervisor import Supervisor
 from tests.databases import execute
 from tests.face import Face
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
-from web.sweeper import Sweep, Sweeper, sweeper_child
+from web.objects.sweeper import Sweep, Sweeper, sweeper_child
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from actors.auditor.messages import BROKEN_EXIT_CODE
 from config.settings import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
-from web.pulse import LOOK_SECONDS
+from web.process.pulse import LOOK_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"

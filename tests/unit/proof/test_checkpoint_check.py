@@ -26,7 +26,7 @@ from tests.twins.signer import signing_key
 from tests.unit.proof.test_epochs import CONTRACT, LINK, NEW, OLD, Log, leaf, links
 from tests.unit.proof.test_note import KEY, VERIFIER
 from tests.unit.proof.test_verify import flipped
-from web.log_examples import CHECKPOINT
+from web.openapi.examples.log import CHECKPOINT
 
 ANSWER: dict[str, Any] = json.loads(json.dumps(CHECKPOINT))
 TRANSACTION = "0x" + "ab" * 32

@@ -18,7 +18,7 @@ from rendertrust.links import Link, in_order
 from rendertrust.verify import Shown, Verdict, Witness, read_epochs, verify
 from tests.unit.proof.test_note import KEY, TIME
 from tests.unit.proof.test_verify import flipped
-from web.log_examples import EPOCHS
+from web.openapi.examples.log import EPOCHS
 
 BASE = "farm.example/log"
 CONTRACT = "0x" + "ab" * 20

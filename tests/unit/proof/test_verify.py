@@ -16,7 +16,7 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import NoteRefused
 from rendertrust.verify import Shown, Witness, read_shown, read_witness, verify
 from tests.unit.proof.test_note import KEY, TIME, VERIFIER
-from web.log_examples import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
+from web.openapi.examples.log import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
 
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
 

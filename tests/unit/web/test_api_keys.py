@@ -12,9 +12,9 @@ from sql.api_keys import ApiKeyHolder, ApiKeys
 from sql.database import Database
 from supervisors.engines.system import SystemClock, SystemRandom
 from tests.twins.random import TwinRandom
-from web.api_keys import REMEMBERED, VerifiedKeys, digest, make_key, well_formed
-from web.revocation import Revocations
-from web.rights import Role, Scope
+from web.identity.api_keys import REMEMBERED, VerifiedKeys, digest, make_key, well_formed
+from web.identity.revocation import Revocations
+from web.identity.rights import Role, Scope
 
 KEY = make_key(TwinRandom())
 

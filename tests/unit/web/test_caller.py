@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from config.settings import SettingsError
 from tests.face import settings_for_tests
-from web.caller import Caller, address_of, caller_of, client_of, subject_of
+from web.http.caller import Caller, address_of, caller_of, client_of, subject_of
 
 PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 CLIENT, STRANGER, PROXY = "203.0.113.7", "198.51.100.9", "10.1.2.3"

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from tests.twins.clock import TwinClock
-from web.connections import KEPT, LOST, Connections
+from web.nodes.connections import KEPT, LOST, Connections
 
 
 def known(most: int = 100) -> Connections:

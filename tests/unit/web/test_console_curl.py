@@ -12,8 +12,8 @@ import pytest
 from sql.job_desk import DeskPart
 from tests.unit.web.test_timeline import JOB
 from web.console.curl import body_of, curl_of
-from web.plan import Cut, Plan, plan_of
-from web.submissions import NewJob
+from web.jobs.plan import Cut, Plan, plan_of
+from web.jobs.submissions import NewJob
 
 SIZE = {"width": 64, "height": 32}
 CUTS: tuple[dict[str, Any], ...] = (

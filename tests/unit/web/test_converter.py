@@ -9,8 +9,8 @@ import pytest
 from msgspec import Meta
 from multidict import MultiDict
 
-from web.converter import Email, structure, structure_query, uuid_of
-from web.problem import Fault
+from web.http.converter import Email, structure, structure_query, uuid_of
+from web.http.problem import Fault
 
 
 @attrs.frozen

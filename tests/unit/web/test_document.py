@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.document import DEPTH_MAX, INTEGER_MAX, parse, unwritable
-from web.problem import Fault
+from web.http.document import DEPTH_MAX, INTEGER_MAX, parse, unwritable
+from web.http.problem import Fault
 
 
 def nested(levels: int) -> bytes:

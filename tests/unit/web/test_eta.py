@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.eta import ENOUGH, seconds_left
+from web.jobs.eta import ENOUGH, seconds_left
 
 seconds = st.floats(0, 1e6)
 means = st.floats(0.001, 1e6)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.job_desk import Wish
-from web.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
+from web.jobs.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 

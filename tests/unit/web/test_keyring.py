@@ -9,8 +9,8 @@ import pytest
 from supervisors.engines.secret import keep_secret
 from tests.face import settings_for_tests
 from tests.unit.web.test_tokens import RANDOM, SETTINGS, MovedClock
-from web.keyring import KeyFile, NotYet, key_file, keyring, read_keys, rotate
-from web.tokens import Tokens, TokenType
+from web.identity.keyring import KeyFile, NotYet, key_file, keyring, read_keys, rotate
+from web.identity.tokens import Tokens, TokenType
 
 LIFETIME = timedelta(days=7)
 

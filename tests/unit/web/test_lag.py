@@ -4,7 +4,7 @@ import asyncio
 
 from tests.twins.clock import TwinClock
 from tests.unit.simulated_time import simulated
-from web.lag import KEPT, LagHistory
+from web.process.lag import KEPT, LagHistory
 
 
 @simulated

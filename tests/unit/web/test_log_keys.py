@@ -13,7 +13,7 @@ from rendertrust.checkpoint import Checkpoint
 from supervisors.engines.system import SystemRandom
 from tests.face import settings_for_tests
 from tests.unit.web.test_keyring import Clock
-from web.log_keys import KeyFile, key_file, log_keys, rotate
+from web.log.log_keys import KeyFile, key_file, log_keys, rotate
 
 MADE = Checkpoint("farm.example/log", 3, b"r" * 32, datetime(2026, 3, 13, tzinfo=UTC))
 SEED, OTHER = "01" * 32, "02" * 32

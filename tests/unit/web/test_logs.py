@@ -16,8 +16,8 @@ import structlog
 from config.redaction import hide, hide_settings, redact
 from tests.face import settings_for_tests
 from tests.logged import Log, logged
-from web.log_lines import LogLines
-from web.logs import REQUEST, UNMADE, LogHandler
+from web.process.log_lines import LogLines
+from web.process.logs import REQUEST, UNMADE, LogHandler
 
 JWT = "eyJhbGciOiJIUzI1NiIs.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 # Nothing about these tells that they are secrets: they are known by their values.

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from tests.face import settings_for_tests
-from web.operations import PER_CALLER, RATES, Audience, Operation, Operations
-from web.rights import Role, RoleName, Scope, ScopeName
+from web.http.operations import PER_CALLER, RATES, Audience, Operation, Operations
+from web.identity.rights import Role, RoleName, Scope, ScopeName
 from web.routes import OPERATIONS
 
 

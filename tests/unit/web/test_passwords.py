@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cheap_passwords import REAL_KIB
-from web.passwords import WAITING_MAX, Overloaded, Passwords
+from web.identity.passwords import WAITING_MAX, Overloaded, Passwords
 
 
 @pytest.fixture
 def passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[Passwords]:
-    monkeypatch.setattr("web.passwords.MEMORY_KIB", REAL_KIB)
+    monkeypatch.setattr("web.identity.passwords.MEMORY_KIB", REAL_KIB)
     made = Passwords()
     yield made
     made.close()

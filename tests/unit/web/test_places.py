@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from uuid import UUID
 
 from tests.unit.web.test_rates import HandClock
-from web.places import REST_SECONDS, TOO_MANY, Places
+from web.nodes.places import REST_SECONDS, TOO_MANY, Places
 
 NODE, OTHER = UUID(int=1), UUID(int=2)
 

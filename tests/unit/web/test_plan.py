@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from actors.scheduler.pieces import params_of
 from rendertrust.frame_range import ORDERS, parse
 from sql.work import GRID
-from web.plan import UNITS_MAX, Cut, Plan, plan_of
-from web.problem import Fault
+from web.http.problem import Fault
+from web.jobs.plan import UNITS_MAX, Cut, Plan, plan_of
 
 SIZE = {"width": 64, "height": 48}
 

@@ -17,9 +17,9 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.service_manager import Manager
 from tests.until import until
-from web import pulse
-from web.pulse import LAG, STUCK, PulseActor, Vitality
-from web.service_manager import ServiceManager, service_manager
+from web.process import pulse
+from web.process.pulse import LAG, STUCK, PulseActor, Vitality
+from web.process.service_manager import ServiceManager, service_manager
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from tests.face import settings_for_tests
 from tests.twins.clock import EPOCH
-from web.problem import Problem
-from web.rate_table import Table
-from web.rates import Rates, Standing, too_many
+from web.http.problem import Problem
+from web.http.rate_table import Table
+from web.http.rates import Rates, Standing, too_many
 
 
 class HandClock:

@@ -6,8 +6,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from config.settings import load
-from web.caller import CALLER, Caller
-from web.reached import reached_at
+from web.http.caller import CALLER, Caller
+from web.http.reached import reached_at
 
 
 def request_for(host: str) -> web.Request:

@@ -11,7 +11,7 @@ from actors.node_session.messages import CaughtUp, NodeSession, Received
 from tests.unit.dispatch.stage import on_stage
 from tests.unit.simulated_time import simulated
 from tests.until import until
-from web.relay import AHEAD_MAX, CATCH_UP_SECONDS, read
+from web.nodes.relay import AHEAD_MAX, CATCH_UP_SECONDS, read
 
 FRAME = "x" * 65_000
 

@@ -10,7 +10,7 @@ import pytest
 from config.sections import Jwt
 from supervisors.engines.system import SystemClock, SystemRandom
 from tests.face import SECRET
-from web.tokens import Tokens, TokenType, key_id
+from web.identity.tokens import Tokens, TokenType, key_id
 
 OTHER = "zyxwvutsrqponmlkjihgfedcba9876543210"
 SETTINGS = Jwt(SECRET, "", "rendertrust", "rendertrust", "nodes", 30, 7, 24)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.scheduler.messages import Waiting
 from sql.jobs import JobRow, PagedUnit
-from web.waiting import Code, reason
+from web.jobs.waiting import Code, reason
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.zip_layout import Layout, Member, NotABundle, laid_out, members_of
+from web.objects.zip_layout import Layout, Member, NotABundle, laid_out, members_of
 
 CONTENTS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 

@@ -12,7 +12,7 @@ from web.console.history import History
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, sort_of, sorted_rows, table
 from web.console.view import OVERSEERS, Shown, View
-from web.problem import Problem
+from web.http.problem import Problem
 
 pages = Pages()
 COLUMNS: Final = (

@@ -12,7 +12,7 @@ from sql.check_desk import PENDING, CheckDesk, Wanted
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, page_of, table
 from web.console.view import Shown, View
-from web.rights import Role
+from web.identity.rights import Role
 
 pages = Pages()
 PATH: Final = "/console/checks"

@@ -7,7 +7,7 @@ from sql.span import Span
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, Table, table
 from web.console.view import Shown, View
-from web.rights import Role
+from web.identity.rights import Role
 from web.routes import purchases
 
 pages = Pages()

@@ -9,9 +9,9 @@ from msgspec import Meta
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.dead_letters import AT_ONCE, KINDS, Desk, Kind, LettersDone
-from web.doer import Doer
-from web.problem import Problem
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.jobs.dead_letters import AT_ONCE, KINDS, Desk, Kind, LettersDone
 from web.routes import dead_letters as api
 
 pages = Pages()

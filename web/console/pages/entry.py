@@ -11,8 +11,8 @@ from web.console.proof_file import proof_file
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View
 from web.gateway import Gateway
-from web.operations import Call, Operations
-from web.problem import Problem
+from web.http.operations import Call, Operations
+from web.http.problem import Problem
 from web.routes.anchors import held_against_chain
 from web.routes.ledger import ABSENT, NOT_FOUND, EntryProof, Standing, proof_of, stands
 

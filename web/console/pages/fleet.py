@@ -9,10 +9,10 @@ from msgspec import Meta
 
 from sql.fleet import SORTED_MOST, Fleet, ListedNode, Search
 from sql.operators import Operators
-from web.connections import Connection
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, sort_of
 from web.console.view import Shown, View
+from web.nodes.connections import Connection
 
 pages = Pages()
 ROWS: Final = 50

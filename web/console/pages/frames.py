@@ -9,19 +9,19 @@ from msgspec import Meta
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from rendertrust import money
-from web.archives import address_of
 from web.console.registry import Pages
 from web.console.view import Elsewhere, Go, Picture, View
-from web.control import steered
-from web.doer import Doer
-from web.orders import NOT_FOUND
-from web.parameters import FRAME_MAX
-from web.problem import Problem
-from web.reference import place_of
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.jobs.control import steered
+from web.jobs.orders import NOT_FOUND
+from web.jobs.parameters import FRAME_MAX
+from web.jobs.submissions import PRIORITIES
+from web.objects.archives import address_of
+from web.objects.reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo
-from web.submissions import PRIORITIES
 
 pages = Pages()
 ABSENT: Final = "Job not found"

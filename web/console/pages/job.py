@@ -16,12 +16,12 @@ from web.console.registry import Pages
 from web.console.tables import Column, table
 from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
-from web.dead_letters import CLASSES
-from web.orders import CANCELLABLE, RETRYABLE
-from web.placing import POOL
-from web.problem import Problem
+from web.http.problem import Problem
+from web.jobs.dead_letters import CLASSES
+from web.jobs.orders import CANCELLABLE, RETRYABLE
+from web.jobs.placing import POOL
+from web.jobs.waiting import why
 from web.routes import ledger, receipts
-from web.waiting import why
 
 pages = Pages()
 ASK_SECONDS: Final = 0.5

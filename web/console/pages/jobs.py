@@ -12,12 +12,12 @@ from sql.job_desk import SORTED_MOST, JobDesk, Wish
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, sort_of
 from web.console.view import Go, Shown, View
-from web.converter import uuid_of
-from web.dead_letters import said
-from web.doer import Doer
-from web.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
-from web.orders import Again, again, call_off
-from web.problem import Problem
+from web.http.converter import uuid_of
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.jobs.dead_letters import said
+from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
+from web.jobs.orders import Again, again, call_off
 
 pages = Pages()
 ROWS: Final = 50

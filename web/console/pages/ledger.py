@@ -13,7 +13,7 @@ from web.console.soundness import soundness_of
 from web.console.tables import SORTED_MOST as ANCHORS_MOST
 from web.console.tables import Column, Table, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.problem import Problem, unavailable
+from web.http.problem import Problem, unavailable
 from web.routes.anchors import listed
 
 pages = Pages()

@@ -8,7 +8,7 @@ from msgspec import Meta
 from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Go, Shown, View
-from web.plan import CHUNK_MAX
+from web.jobs.plan import CHUNK_MAX
 from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()

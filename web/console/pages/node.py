@@ -13,10 +13,10 @@ from web.console.pages.fleet import LATELY
 from web.console.registry import Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import Go, Shown, View
-from web.doer import Doer
-from web.problem import Problem
-from web.standing import Verb, after
-from web.word import say
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.nodes.standing import Verb, after
+from web.nodes.word import say
 
 pages = Pages()
 ABSENT: Final = "Node not found"

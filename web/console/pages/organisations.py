@@ -14,8 +14,8 @@ from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import Go, Shown, View
-from web.doer import Doer
-from web.problem import Problem
+from web.http.problem import Problem
+from web.identity.doer import Doer
 from web.routes.organisations import NOT_FOUND, PROBLEMS, Email, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED
 

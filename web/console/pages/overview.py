@@ -10,8 +10,8 @@ from web.console.frames import address_of
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import Elsewhere, Shown, View
-from web.problem import Problem
-from web.reference import place_of
+from web.http.problem import Problem
+from web.objects.reference import place_of
 
 pages = Pages()
 MINUTES: Final = 60

@@ -14,8 +14,8 @@ from sql.settings_desk import SettingsDesk
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.doer import Doer
-from web.problem import Fault, Problem, invalid
+from web.http.problem import Fault, Problem, invalid
+from web.identity.doer import Doer
 from web.routes import webhooks
 from web.routes.admin import Reason
 from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of

@@ -15,12 +15,12 @@ from web.console.alerts import NAMES
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.doer import Doer
-from web.lag import Late
-from web.log_lines import LINES
-from web.logs import level_now, set_level
-from web.problem import Problem
-from web.readiness import Probe, readiness_of
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.process.lag import Late
+from web.process.log_lines import LINES
+from web.process.logs import level_now, set_level
+from web.process.readiness import Probe, readiness_of
 
 pages = Pages()
 PATH: Final = "/console/system"

@@ -17,11 +17,11 @@ from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, Table, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.console.wording import address
-from web.converter import uuid_of
-from web.credit_acts import GRANT, Movement, reference_of
-from web.doer import Doer
-from web.idempotency import OTHER_REQUEST, REPLAYED
-from web.problem import Fault, Problem, invalid
+from web.http.converter import uuid_of
+from web.http.idempotency import OTHER_REQUEST, REPLAYED
+from web.http.problem import Fault, Problem, invalid
+from web.identity.doer import Doer
+from web.money.credit_acts import GRANT, Movement, reference_of
 from web.routes.admin import NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, give_back, move
 from web.routes.keys import NOT_FOUND as NO_KEY

@@ -11,7 +11,7 @@ from supervisors.engines.post import refused
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Sorted, page_of, table
 from web.console.view import Go, Shown, View
-from web.problem import Fault, Problem, invalid
+from web.http.problem import Fault, Problem, invalid
 from web.routes.endpoints import FORMER_FOR, SECRET_BYTES
 
 pages = Pages()

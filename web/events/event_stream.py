@@ -1,0 +1,134 @@
+"""A job's events as server-sent events, from the first that the reader has not seen to the last.
+
+A stream reads what it sends from the database, page by page, and only when the page before was
+taken: who reads slowly holds one page here, and who comes back goes on where he was, at whatever
+gateway. So there is nothing to lose but progress, of which only the newest counts.
+"""
+
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse, sse_response
+
+from actors.kernel import AskFailed
+from sql.database import Unavailable
+from sql.events import EventPage, EventRow
+from web.events.event_hub import EventHub, Follow, Follower, HowFar, Left, Place
+from web.events.event_view import shown
+from web.gateway import Gateway
+from web.http.answers import encode
+from web.http.operations import TOKEN_REFUSED, Audience
+from web.http.problem import Problem, unavailable
+from web.identity.fence import bearer, verified
+
+PAGE: Final = 100
+PING_SECONDS: Final = 15.0
+WAIT_SECONDS: Final = 2.0  # after which it is looked whether the reader may still read
+RETRY_MS: Final = 2_000  # after which a reader comes back whose connection broke
+HUB_SECONDS: Final = 1.0
+NO_HUB: Final = unavailable("Nothing can be followed now; the events themselves can be read", 2)
+NOT_NOW: Final = unavailable("Too many follow jobs here; the events themselves can be read", 10)
+
+
+@attrs.frozen
+class Progress:
+    """How far a unit is, 0 to 1: it is told and not kept."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    progress: float
+
+
+@attrs.frozen
+class End:
+    """Nothing more happens: the job has ended, as ``status`` says."""
+
+    job_id: UUID
+    status: str
+
+
+def too_many(most: int) -> Problem:
+    text = f"You follow {most} jobs here, as many as one user may; end one, or read their events"
+    return Problem(429, text, headers={"Retry-After": "5"})
+
+
+class Stream:
+    """One job's events to one reader; ``first`` is what is there already."""
+
+    def __init__(self, gateway: Gateway, request: web.Request, follower: Follower) -> None:
+        self._gateway, self._request, self._follower = gateway, request, follower
+
+    async def serve(self, first: EventPage) -> web.StreamResponse | Problem:
+        """Until the job has ended, or either side has enough."""
+        follower, most = self._follower, self._gateway.settings.events.streams
+        try:
+            hub = self._gateway.registry.ref(EventHub)
+            place = await hub.ask(Follow(follower, most), within=HUB_SECONDS)
+        except (AskFailed, LookupError):
+            return NO_HUB
+        if place is not Place.GIVEN:
+            return too_many(most) if place is Place.OF_USER else NOT_NOW
+        try:
+            return await self._stream(first)
+        finally:
+            follower.close()
+            hub.tell(Left(follower))
+
+    async def _stream(self, page: EventPage) -> web.StreamResponse:
+        """Who leaves, or reads nothing any more, is no error."""
+        answer: web.StreamResponse = web.Response()
+        with suppress(ConnectionError, TimeoutError):
+            options: dict[str, Any] = {"sep": "\n", "ping_interval": PING_SECONDS}
+            async with sse_response(self._request, **options) as stream:
+                answer = stream
+                await stream.write(f"retry: {RETRY_MS}\n\n".encode())
+                await self._go_on(stream, page)
+        return answer
+
+    async def _go_on(self, stream: EventSourceResponse, page: EventPage | None) -> None:
+        while stream.is_connected() and self._follower.is_open:
+            if page is not None:
+                await self._send(stream, page)
+                if page.ended and len(page.events) < PAGE:
+                    end = End(self._follower.job, page.status)
+                    await stream.send(encode(end).decode(), event="end")
+                    return
+            if page is None or len(page.events) < PAGE:
+                for progress in await self._follower.take(within=WAIT_SECONDS):
+                    await self._send_progress(stream, progress)
+            if await self._may_not():
+                return
+            page = await self._next()
+
+    async def _send(self, stream: EventSourceResponse, page: EventPage) -> None:
+        for event in page.events:
+            await self._send_event(stream, event)
+            self._follower.number = event.number
+
+    async def _send_event(self, stream: EventSourceResponse, event: EventRow) -> None:
+        data = encode(shown(self._follower.job, event)).decode()
+        await stream.send(data, id=str(event.number), event=event.type)
+
+    async def _send_progress(self, stream: EventSourceResponse, progress: HowFar) -> None:
+        of_unit = (progress.unit, progress.attempt, progress.progress)
+        data = encode(Progress(self._follower.job, *of_unit)).decode()
+        await stream.send(data, event="unit.progress")
+
+    async def _next(self) -> EventPage | None:
+        """What there is by now; None where that cannot be read for the moment."""
+        follower = self._follower
+        try:
+            events = self._gateway.events
+            page = await events.page(follower.job, follower.user, follower.number, PAGE)
+        except Unavailable:
+            return None
+        return page
+
+    async def _may_not(self) -> bool:
+        """Whether the token is good no more: a stream shows no more than a new request would."""
+        token = bearer(self._request) or ""
+        return await verified(self._gateway, token, Audience.USER) is TOKEN_REFUSED

@@ -1,0 +1,56 @@
+"""An event as the API, streams and webhooks show it."""
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from rendertrust import money
+from rendertrust.paths import thumbnail_path
+from sql.events import EventRow
+from web.http.amounts import Credits
+
+
+@attrs.frozen
+class Event:
+    """What changed. ``number`` counts 1, 2, 3 … per job, without a hole.
+
+    ``type`` is ``job.`` and the status that the job has now, or ``unit.`` and ``assigned``,
+    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
+    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
+    had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
+    ``charged`` or ``released``.
+    """
+
+    number: int
+    type: str
+    at: datetime
+    job_id: UUID
+    unit: int | None
+    attempt: int | None
+    node_id: UUID | None
+    money: str | None
+    amount: Credits | None
+    error_class: str | None
+    error: str | None
+    frame: int | None
+    thumbnail: str | None
+
+
+def shown(job: UUID, row: EventRow) -> Event:
+    """The row as others see it."""
+    return Event(
+        number=row.number,
+        type=row.type,
+        at=row.at,
+        job_id=job,
+        unit=row.unit,
+        attempt=row.attempt,
+        node_id=row.node_id,
+        money=row.money,
+        amount=None if row.amount is None else money.render(row.amount),
+        error_class=row.error_class,
+        error=row.error,
+        frame=row.frame,
+        thumbnail=thumbnail_path(job, row.frame),
+    )

@@ -1,0 +1,1 @@
+"""What every request goes through: connections, bodies, limits, answers, problems."""

@@ -1,0 +1,55 @@
+"""Answers as bytes: JSON of attrs classes, and problems as RFC 9457 has them."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+import orjson
+from aiohttp import web
+
+from web.http.problem import Problem
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+_OPTIONS = orjson.OPT_UTC_Z
+_JSON = "application/json"
+CHALLENGE: Final = 'Bearer realm="rendertrust"'  # RFC 9110: every 401 has one
+_PROBLEM = "application/problem+json"
+
+
+def encode(value: Any) -> bytes:
+    """JSON: attrs classes as objects, times in UTC with a Z."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def success(status: int, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=encode(value), status=status, headers=headers, content_type=_JSON)
+
+
+def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
+    """The problem as JSON; as ``application/problem+json`` for those who ask for that."""
+    headers = dict(problem.headers)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
+    wants = _PROBLEM in request.headers.get("Accept", "")
+    return web.Response(
+        body=encode(problem.body(request.get(REQUEST_ID, ""))),
+        status=problem.status,
+        headers=headers,
+        content_type=_PROBLEM if wants else _JSON,
+    )
+
+
+_names: dict[type, tuple[str, ...]] = {}
+
+
+def _plain(value: Any) -> dict[str, Any] | str:
+    if isinstance(value, UUID):
+        return str(value)  # asyncpg's own subclass
+    kind: type[Any] = type(value)
+    if kind not in _names:
+        if not attrs.has(kind):
+            raise TypeError(f"{kind.__name__} is no answer")
+        _names[kind] = tuple(field.name for field in attrs.fields(kind))
+    return {name: getattr(value, name) for name in _names[kind]}

@@ -1,0 +1,253 @@
+"""One connection: a deadline for its headers, and answers in JSON to what is not HTTP."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import attrs
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from config.sections import Network
+from web.http.answers import encode, refusal
+from web.http.caller import subject_of, trusts
+from web.http.crowd import Crowd, Seat
+from web.http.problem import Problem, unavailable
+from web.middleware.headers import stamp
+
+log = logging.getLogger("web.http.connection")
+NOT_HTTP = Problem(400, "The request is not valid HTTP", headers={"Connection": "close"})
+TOO_MANY: Final = Problem(
+    429,
+    "Too many connections or requests at once from your address; wait for some to end",
+    headers={"Retry-After": "5", "Connection": "close"},
+)
+# Of a node's socket: far more than logs and previews need, far less than what a loop can read.
+FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
+FULL: Final = unavailable("The gateway has as many connections as it can; try again", 5)
+
+
+@attrs.frozen
+class Bounds:
+    """What holds for every connection: seconds, who is inside, and which peers are proxies."""
+
+    header_seconds: float
+    write_seconds: float
+    crowd: Crowd
+    proxies: Sequence[Network]
+
+
+class Flow:
+    """How much comes through a socket: fragments of frames are none yet, and counted nowhere else.
+
+    Times are seconds of the loop.
+    """
+
+    __slots__ = ("_bytes", "_since")
+
+    def __init__(self) -> None:
+        self._bytes, self._since = 0, 0.0
+
+    def admits(self, size: int, now: float) -> bool:
+        """Count so many bytes; False when they are too many for their time."""
+        if now - self._since >= FLOW_SECONDS:
+            self._bytes, self._since = 0, now
+        self._bytes += size
+        return self._bytes <= FLOW_BYTES_MAX
+
+
+class Connection(RequestHandler):
+    """Closed when request line and headers take longer than ``header_seconds``.
+
+    So it is when its client takes nothing of what was written for ``write_seconds``. A body has a
+    deadline of its own where it is read. ``seat`` is None where it is a proxy's.
+    """
+
+    __slots__ = (
+        "_bounds",
+        "_flow",
+        "_header_deadline",
+        "_leaving",
+        "_write_deadline",
+        "flooded",
+        "seat",
+    )
+
+    def __init__(self, manager: web.Server, *, bounds: Bounds, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self._bounds = bounds
+        self._header_deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Future[None] | None = None
+        self._flow = Flow()
+        self.flooded = False
+        self.seat: Seat | None = None
+
+    @property
+    def crowd(self) -> Crowd:
+        """Everybody who is connected."""
+        return self._bounds.crowd
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._arm()
+        refused = self._enter(transport)
+        if refused is not None and self.transport is not None:
+            self.transport.write(as_bytes(refused))
+            self.transport.close()
+
+    def _enter(self, transport: asyncio.BaseTransport) -> Problem | None:
+        """Take a seat of the address, if that is a client's; what to say where there is none."""
+        if not self.crowd.open():
+            return FULL
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if trusts(self._bounds.proxies, address):
+            return None
+        self.seat = self.crowd.seat(subject_of(address))
+        return TOO_MANY if self.seat is None else None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        loop = asyncio.get_running_loop()
+        self._write_deadline = loop.call_later(self._bounds.write_seconds, self._stuck)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._disarm_write()
+
+    def _stuck(self) -> None:
+        """Cut it: the client takes nothing, or floods us."""
+        self._disarm_write()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _disarm_write(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._upgraded and not self._flow.admits(len(data), self._loop.time()):
+            self.flooded = True
+            self._stuck()
+            return
+        super().data_received(data)
+        if self._messages or self._current_request is not None or self._upgraded:
+            self._disarm()
+        else:
+            self._arm()
+        self._leave()
+
+    def finish(self) -> None:
+        """At a stop: take no further request, but the rest of one whose body is still coming.
+
+        A connection that is told to close reads no more, and that request would wait in vain.
+        """
+        self._leaving = asyncio.get_running_loop().create_future()
+        self._leave()
+
+    def _leave(self) -> None:
+        request, leaving = self._current_request, self._leaving
+        if leaving is None or leaving.done():
+            return
+        if request is None or request.content.is_eof():
+            leaving.set_result(None)
+            self.close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """So many seconds for a body, for the answer, and for a handler that was cancelled."""
+        if self._leaving is not None:
+            await asyncio.wait((self._leaving,), timeout=timeout)
+        await super().shutdown(timeout)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._disarm()
+        self._disarm_write()
+        self.crowd.closed()
+        if self.seat is not None:
+            self.seat.leave()
+        if self._leaving is not None and not self._leaving.done():
+            self._leaving.set_result(None)
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What went wrong outside our handlers. The message may quote the URL: it is not told."""
+        if status >= 500:
+            log.error("error handling a request", exc_info=exc)
+        told = Problem(500, "Internal server error") if status >= 500 else NOT_HTTP
+        answer = refusal(request, told)
+        stamp(answer)  # nothing else sees this answer before it is sent
+        return answer
+
+    def _arm(self) -> None:
+        if self._header_deadline is None:
+            loop = asyncio.get_running_loop()
+            self._header_deadline = loop.call_later(self._bounds.header_seconds, self._late)
+
+    def _disarm(self) -> None:
+        if self._header_deadline is not None:
+            self._header_deadline.cancel()
+            self._header_deadline = None
+
+    def _late(self) -> None:
+        self._header_deadline = None
+        idle = self._current_request is None and not self._messages
+        transport = self.transport
+        if idle and isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+def has_flooded(request: web.BaseRequest) -> bool:
+    """Whether its connection was cut because too much came."""
+    return isinstance(request.protocol, Connection) and request.protocol.flooded
+
+
+def as_bytes(problem: Problem) -> bytes:
+    """The answer to a connection that has not said anything yet."""
+    body = encode(problem.body(""))
+    headers = {"Content-Type": "application/json", **problem.headers, "Connection": "close"}
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    status = HTTPStatus(problem.status)
+    head = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+class Server(web.Server):
+    """Makes a Connection for each client."""
+
+    def __init__(self, plain: web.Server, bounds: Bounds) -> None:
+        super().__init__(
+            plain.request_handler,
+            request_factory=plain.request_factory,
+            handler_cancellation=plain.handler_cancellation,
+            **plain._kwargs,
+        )
+        self._bounds = bounds
+
+    def pre_shutdown(self) -> None:
+        for connection in self.connections:
+            assert isinstance(connection, Connection), "it was made here"
+            connection.finish()
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, bounds=self._bounds, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Serves an application over such connections."""
+
+    def __init__(self, app: web.Application, *, bounds: Bounds, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._bounds = bounds
+
+    async def _make_server(self) -> web.Server:
+        return Server(await super()._make_server(), self._bounds)

@@ -1,0 +1,308 @@
+"""Bodies and queries into attrs classes: strict, and all faults at once."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+from uuid import UUID
+
+import attrs
+from cattrs import Converter
+from cattrs.cols import list_structure_factory
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn
+from email_validator import EmailNotValidError, validate_email
+from msgspec import Meta
+from multidict import MultiMapping
+
+from web.http.document import INTEGER_MAX, writable
+from web.http.problem import Fault
+
+T = TypeVar("T")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
+
+
+class Wrong(ValueError):
+    """A value that its field does not take; the text is for people, the code for programs."""
+
+    def __init__(self, message: str, code: str = "value") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
+    """The body as an instance of ``kind``, or every fault in it."""
+    return _structured(_STRICT, document, kind)
+
+
+def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
+    """A query string as an instance of ``kind``; parameters that it does not know are ignored.
+
+    A field called ``from_``, as Python wants it, is the parameter ``from``.
+    """
+    fields = attrs.fields(cast("type[Any]", kind))
+    named = {field.name: parameter_of(field.name) for field in fields}
+    faults = [
+        Fault(name, "duplicate", "is given more than once")
+        for name in named.values()
+        if len(query.getall(name, ())) > 1
+    ]
+    faults += [
+        Fault(ascii(name)[1:-1], "value", "must not contain NUL or lone surrogates")
+        for name, value in query.items()
+        if not (writable(name) and writable(value))
+    ]
+    if faults:
+        return faults
+    known = {field: query[name] for field, name in named.items() if name in query}
+    try:
+        return _LAX.structure(known, kind)
+    except BaseValidationError as error:
+        found = _faults(error, "")
+        return [attrs.evolve(fault, field=parameter_of(fault.field)) for fault in found]
+
+
+def parameter_of(field: str) -> str:
+    """What a field of a query's class is called in the query."""
+    return field.removesuffix("_")
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The UUID that ``text`` writes in the usual form, else None."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def _structured(converter: Converter, source: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
+    try:
+        return converter.structure(source, kind)
+    except BaseValidationError as error:
+        return list(_faults(error, ""))
+
+
+def _faults(error: BaseException, place: str) -> list[Fault]:
+    """Every leaf of cattrs' tree of exceptions, with the path that leads to it."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return [f for inner in group.exceptions for f in _faults(inner, _inner_place(inner, place))]
+    if isinstance(error, ForbiddenExtraKeysError):
+        return [
+            Fault(_join(place, name), "unknown", "is not a field of this request")
+            for name in sorted(error.extra_fields)
+        ]
+    if isinstance(error, KeyError):
+        return [Fault(place, "missing", "is required")]
+    if isinstance(error, Wrong):
+        return [Fault(place, error.code, str(error))]
+    raise error  # not a fault of the request: ours
+
+
+def _inner_place(error: BaseException, place: str) -> str:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return _join(place, note.name)
+        if isinstance(note, IterableValidationNote):
+            return f"{place}[{note.index}]"
+    return place
+
+
+def _join(place: str, name: str) -> str:
+    name = name if len(name) <= 100 else name[:100] + "…"
+    return f"{place}.{name}" if place else name
+
+
+# ── how a value of each type is read ─────────────────────────────────────────────────────────────
+
+
+def _text(value: Any, _: Any) -> str:
+    if type(value) is not str:
+        raise Wrong("must be a string", "type")
+    return value
+
+
+def _flag(value: Any, _: Any) -> bool:
+    if type(value) is not bool:
+        raise Wrong("must be true or false", "type")
+    return value
+
+
+def _whole(value: Any, _: Any) -> int:
+    if type(value) is not int:
+        raise Wrong("must be an integer", "type")
+    if abs(value) > INTEGER_MAX:
+        raise Wrong("is outside 64 bits")
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) not in (int, float):
+        raise Wrong("must be a number", "type")
+    if not math.isfinite(value):
+        raise Wrong("must be finite")
+    return float(value)
+
+
+def _uuid(value: Any, _: Any) -> UUID:
+    uuid = uuid_of(_text(value, str))
+    if uuid is None:
+        raise Wrong("must be a UUID")
+    return uuid
+
+
+def _time(value: Any, _: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(_text(value, str))
+    except ValueError as error:
+        raise Wrong("must be a time in ISO 8601") from error
+    if time.tzinfo is None:
+        raise Wrong("must name its time zone, like 2026-03-01T00:00:00Z")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise Wrong("must lie between the years 1 and 9999 in UTC") from error
+
+
+def _mapping(value: Any, _: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise Wrong("must be an object", "type")
+    return cast("dict[str, Any]", value)
+
+
+def _whole_text(value: Any, _: Any) -> int:
+    if not _INTEGER.fullmatch(value):
+        raise Wrong("must be an integer", "type")
+    return int(value)
+
+
+def _flag_text(value: Any, _: Any) -> bool:
+    if value not in ("true", "false"):
+        raise Wrong("must be true or false", "type")
+    return bool(value == "true")
+
+
+def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    """A type with ``Meta``: the same bounds that the published schema shows."""
+    base, *metas = get_args(kind)
+    inner = converter.get_structure_hook(base)
+    bounds = [meta for meta in metas if isinstance(meta, Meta)]
+
+    def read(value: Any, _: Any) -> Any:
+        value = inner(value, base)
+        for meta in bounds:
+            value = _checked(value, meta)
+        return value
+
+    return read
+
+
+def _checked(value: Any, meta: Meta) -> Any:
+    number: Any = value
+    unit = "character" if type(value) is str else "item"
+    if meta.min_length is not None and len(value) < meta.min_length:
+        raise Wrong(f"must have at least {_several(meta.min_length, unit)}")
+    if meta.max_length is not None and len(value) > meta.max_length:
+        raise Wrong(f"must have at most {_several(meta.max_length, unit)}")
+    if meta.ge is not None and number < meta.ge:
+        raise Wrong(f"must be at least {meta.ge}")
+    if meta.le is not None and number > meta.le:
+        raise Wrong(f"must be at most {meta.le}")
+    if meta.pattern is not None and not re.fullmatch(meta.pattern, value, re.ASCII):
+        raise Wrong(
+            f"must be {meta.description}" if meta.description else f"must match {meta.pattern}"
+        )
+    if (meta.extra_json_schema or {}).get("format") == "email":
+        return _email(value)
+    return value
+
+
+def _several(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise Wrong(f"is no e-mail address: {error}") from error
+
+
+def _list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    """A JSON array; cattrs alone would take any iterable, a string too."""
+    inner = list_structure_factory(kind, converter)
+
+    def read(value: Any, _: Any) -> Any:
+        if type(value) is not list:
+            raise Wrong("must be an array", "type")
+        return inner(value, kind)
+
+    return read
+
+
+def _literal(kind: Any) -> Callable[[Any, Any], Any]:
+    allowed = get_args(kind)
+
+    def read(value: Any, _: Any) -> Any:
+        if type(value) is not str or value not in allowed:
+            raise Wrong(f"must be one of {', '.join(allowed)}")
+        return value
+
+    return read
+
+
+def _record(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    inner = make_dict_structure_fn(
+        kind, converter, _cattrs_detailed_validation=True, _cattrs_forbid_extra_keys=True
+    )
+
+    def read(value: Any, _: Any) -> Any:
+        if type(value) is not dict:
+            raise Wrong("must be an object", "type")
+        return inner(cast("dict[str, Any]", value), kind)
+
+    return read
+
+
+def _is(origin: Any) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) is origin
+
+
+def _has_meta(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and any(isinstance(a, Meta) for a in get_args(kind)[1:])
+
+
+def _strict() -> Converter:
+    converter = Converter(detailed_validation=True, forbid_extra_keys=True)
+    for kind, hook in ((str, _text), (bool, _flag), (int, _whole), (float, _number)):
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(UUID, _uuid)
+    converter.register_structure_hook(datetime, _time)
+    converter.register_structure_hook_func(_is(dict), _mapping)
+    converter.register_structure_hook_factory(_is(list), _list)
+    converter.register_structure_hook_factory(_is(Literal), _literal)
+    converter.register_structure_hook_factory(attrs.has, _record)
+    converter.register_structure_hook_factory(_has_meta, _bounded)
+    return converter
+
+
+def _lax() -> Converter:
+    converter = Converter(detailed_validation=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(int, _whole_text)
+    converter.register_structure_hook(bool, _flag_text)
+    converter.register_structure_hook(UUID, _uuid)
+    converter.register_structure_hook(datetime, _time)
+    converter.register_structure_hook_factory(_is(Literal), _literal)
+    converter.register_structure_hook_factory(_has_meta, _bounded)
+    return converter
+
+
+_STRICT = _strict()
+_LAX = _lax()

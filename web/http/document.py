@@ -1,0 +1,116 @@
+"""A request's JSON body, read strictly: what two parsers could read differently is refused."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias, cast
+
+from web.http.problem import Fault
+
+BYTES_MAX = 1 << 20
+DEPTH_MAX = 64
+_INTEGER_DIGITS_MAX = 19
+INTEGER_MAX = (1 << 63) - 1
+_STRINGS_OR_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+
+Document: TypeAlias = dict[str, Any]
+
+
+class _Refused(ValueError):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.fault = Fault("", code, message)
+
+
+def parse(raw: bytes) -> Document | Fault:
+    """The JSON object in ``raw``, or the fault that forbids reading it.
+
+    Refused: what is not UTF-8, not JSON (RFC 8259) or not an object; depth above 64; a key twice in
+    one object; integers outside 64 bits; NaN and infinities.
+    """
+    if raw.startswith(codecs.BOM_UTF8):
+        return Fault("", "syntax", "The body begins with a byte order mark; send it without one")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return Fault("", "syntax", "The body is not UTF-8")
+    if _too_deep(raw):
+        return Fault("", "depth", f"The body is nested deeper than {DEPTH_MAX} levels")
+    try:
+        value = _DECODER.decode(text)
+    except _Refused as refused:
+        return refused.fault
+    except ValueError as error:
+        return Fault("", "syntax", f"The body is not JSON: {error}")
+    if type(value) is not dict:
+        return Fault("", "type", "The body must be a JSON object")
+    return cast("Document", value)
+
+
+def writable(text: str) -> bool:
+    """Can the text be stored and sent: without NUL and lone surrogates?"""
+    return _UNWRITABLE.search(text) is None
+
+
+def unwritable(value: Any, place: str = "") -> Iterator[Fault]:
+    """Every text in a document that cannot be stored: escapes bring NUL and lone surrogates in."""
+    if isinstance(value, str):
+        if not writable(value):
+            yield Fault(place, "value", "must not contain NUL or lone surrogates")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from unwritable(item, f"{place}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from unwritable(key, place)
+            if writable(key):
+                yield from unwritable(item, f"{place}.{key}" if place else key)
+
+
+def _too_deep(raw: bytes) -> bool:
+    """Brackets outside strings nest deeper than allowed: known before a recursive parser runs."""
+    if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for found in _STRINGS_OR_BRACKETS.finditer(raw):
+        first = found[0][:1]
+        if first in b"[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif first in b"]}":
+            depth -= 1
+    return False
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _INTEGER_DIGITS_MAX + 1 or not -INTEGER_MAX - 1 <= int(digits) <= INTEGER_MAX:
+        raise _Refused("value", "The body holds an integer outside 64 bits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise _Refused("value", "The body holds a number that is too large")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise _Refused("syntax", f"The body is not JSON: {name} is no JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Document:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Refused("duplicate", f"The key {twice[:100]!a} stands twice in one object")
+    return members
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)

@@ -1,0 +1,167 @@
+"""From a request to an operation's handler and back: the steps that every operation shares."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import attrs
+from aiohttp import hdrs, web
+from multidict import MultiDict, istr
+
+from web.gateway import Gateway
+from web.http.admission import is_open
+from web.http.answers import refusal, success
+from web.http.body import digest_of, read_body, read_bytes, read_document
+from web.http.caller import CALLER
+from web.http.converter import structure_query, uuid_of
+from web.http.operations import PER_CALLER, Answer, Call, Operation
+from web.http.problem import Problem, invalid, sentence, unavailable
+from web.http.rates import admit
+from web.identity.fence import identify
+from web.identity.tokens import Claims
+
+LATE = unavailable("The gateway did not finish in time; try again")
+# Two readers could take one each; the parser sees to the headers of HTTP itself.
+ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
+HALTED_SECONDS = 60  # until an operator has looked; nobody should try more often
+CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
+
+
+class Endpoint:
+    """One operation as aiohttp calls it."""
+
+    def __init__(self, operation: Operation, gateway: Gateway) -> None:
+        self.operation = operation
+        self._gateway = gateway
+        self._success, self._usual = next(iter(operation.answers.items()))
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Admit, identify, validate, handle, answer."""
+        return self._answered(request, await self._outcome(request))
+
+    async def serve_as(self, request: web.Request, claims: Claims) -> web.StreamResponse:
+        """For somebody who is known, and was admitted: validate, handle, answer."""
+        if self.operation.new_work and not await is_open(self._gateway.registry):
+            return refusal(request, CLOSING)
+        return self._answered(request, await self._called(request, claims))
+
+    def _answered(self, request: web.Request, outcome: Any) -> web.StreamResponse:
+        if type(outcome) is self._usual:
+            return success(self._success, outcome)
+        if isinstance(outcome, Problem):
+            return refusal(request, outcome)
+        if isinstance(outcome, web.StreamResponse):
+            return outcome
+        if isinstance(outcome, Answer):
+            return success(outcome.status, outcome.value, outcome.headers)
+        return success(self._success, outcome)
+
+    async def _outcome(self, request: web.Request) -> Any:
+        refused = await self._refuse(request)
+        if refused is not None:
+            return refused
+        claims = await identify(self._gateway, request, self.operation)
+        refused = await self._refuse_caller(request, claims)
+        if refused is not None:
+            return refused
+        if isinstance(claims, Problem):
+            return claims
+        return await self._called(request, claims)
+
+    async def _called(self, request: web.Request, claims: Claims | None) -> Any:
+        if self.operation.writes and (halt := await self._gateway.halts.now()) is not None:
+            return unavailable(sentence(halt.text), retry_after=HALTED_SECONDS)
+        words = self._words(request)
+        if isinstance(words, Problem):
+            return words
+        ids = self._ids(request, words)
+        if isinstance(ids, Problem):
+            return ids
+        query = self._query(request)
+        if isinstance(query, Problem):
+            return query
+        body = await self._body(request)
+        if isinstance(body, Problem):
+            return body
+        digest = await self._digest(request)
+        call = Call(self._gateway, request, claims, ids, body, query, digest, words)
+        return await self._handled(call)
+
+    async def _digest(self, request: web.Request) -> bytes:
+        """Of what `_body` has read under its deadline; nothing is waited for here."""
+        if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
+            return b""
+        return await digest_of(request)
+
+    async def _handled(self, call: Call[Any, Any]) -> Any:
+        """The handler's answer; 503 when it takes longer than anybody should wait."""
+        try:
+            async with asyncio.timeout(self.operation.within):
+                return await self.operation.handler(call)
+        except TimeoutError:
+            return LATE
+
+    async def _refuse(self, request: web.Request) -> Problem | None:
+        """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
+        if self.operation.rate not in PER_CALLER:
+            refused = await self._admit(request, request[CALLER].subject)
+            if refused is not None:
+                return refused
+        for name in ONCE:
+            if len(request.headers.getall(name, ())) > 1:
+                return Problem(400, f"The header {name} stands twice")
+        if self.operation.new_work:
+            return None if await is_open(self._gateway.registry) else CLOSING
+        return None
+
+    async def _refuse_caller(
+        self, request: web.Request, claims: Claims | Problem | None
+    ) -> Problem | None:
+        """Too many requests of one user or node; whoever is none of them counts by address."""
+        if self.operation.rate not in PER_CALLER:
+            return None
+        if isinstance(claims, Claims):
+            return await self._admit(request, str(claims.subject))
+        return await self._admit(request, request[CALLER].subject)
+
+    async def _admit(self, request: web.Request, subject: str) -> Problem | None:
+        return await admit(self._gateway.rates, request, self.operation.rate, subject)
+
+    def _words(self, request: web.Request) -> dict[str, str] | Problem:
+        """What stands in the path beside ids."""
+        kind = self.operation.words
+        if kind is None:
+            return {}
+        read = structure_query(MultiDict(request.match_info), kind)
+        if isinstance(read, list):
+            return Problem(404, self.operation.absent)
+        words: dict[str, str] = attrs.asdict(read)
+        return words
+
+    def _ids(self, request: web.Request, words: Mapping[str, str]) -> dict[str, UUID] | Problem:
+        ids: dict[str, UUID] = {}
+        for name, text in request.match_info.items():
+            if name in words:
+                continue
+            uuid = uuid_of(text)
+            if uuid is None:
+                return Problem(404, self.operation.absent)
+            ids[name] = uuid
+        return ids
+
+    def _query(self, request: web.Request) -> Any:
+        if self.operation.query is None:
+            return None
+        read = structure_query(request.query, self.operation.query)
+        return invalid(read) if isinstance(read, list) else read
+
+    async def _body(self, request: web.Request) -> Any:
+        if self.operation.method == "GET":
+            return None
+        if self.operation.raw:
+            return await read_bytes(request, self._gateway.settings.server.body_seconds)
+        document = await read_document(request, self._gateway.settings.server.body_seconds)
+        if isinstance(document, Problem):
+            return document
+        return read_body(document, self.operation.body)

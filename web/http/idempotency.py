@@ -1,0 +1,37 @@
+"""``Idempotency-Key``: the first answer again for the same request, 422 for another one."""
+
+import re
+from typing import Any
+
+from sql.jobs import KeptAnswer
+from web.http.operations import Answer, Call
+from web.http.problem import Fault, Problem, invalid
+
+HEADER = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+REPLAYED = {"Idempotency-Replayed": "true"}
+OTHER_REQUEST = invalid([Fault(HEADER, "conflict", "was used for another request")])
+
+
+def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
+    """The key and the digest of the request; None without the header."""
+    key = call.request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        return invalid([Fault(HEADER, "value", "must be 1 to 255 visible ASCII characters")])
+    assert call.digest, "an operation that takes the key declares idempotency=True"
+    return key, call.digest
+
+
+def answered_before(kept: KeptAnswer, key: tuple[str, bytes]) -> Answer | Problem:
+    """What was answered under the key, whatever has changed since.
+
+    Two requests under a new key at the same time are told apart by the books' transaction.
+    """
+    return replay(kept.answer) if kept.request == key[1] else OTHER_REQUEST
+
+
+def replay(answer: dict[str, Any]) -> Answer:
+    """An answer as it was kept: {status, body}."""
+    return Answer(int(answer["status"]), answer["body"], REPLAYED)

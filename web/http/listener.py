@@ -1,0 +1,145 @@
+"""The HTTP listener as an actor: bound while it lives, on the same port after a restart."""
+
+import errno
+import socket
+from collections.abc import Callable
+
+import attrs
+from aiohttp import web
+
+from actors.kernel import Actor, Message, handles
+from config.sections import Server
+from config.settings import Settings
+from web.http.connection import Bounds, Runner
+from web.http.crowd import Crowd
+from web.process.files import files
+
+FIRST_PORT = 8000
+PORTS_TRIED = 200
+BACKLOG = 1024
+# Bytes that the system takes for a client before it sends them; of one that reads nothing it would
+# hold megabytes, and we would not even notice.
+UNSENT_MAX = 128 * 1024
+# At a stop, for the bodies of requests in flight, again for their answers, and for the cancelled.
+SHUTDOWN_SECONDS = 10.0
+# After an answer to a body that was not read: so long the client may finish sending.
+LINGERING_SECONDS = 2.0
+
+
+class Listener:
+    """Marker: the address of the listener."""
+
+
+@attrs.frozen
+class Where(Message[Listener, str]):
+    """From the commands: the URL that is being served."""
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the text says which and why."""
+
+
+class PortTaken(CannotListen):
+    """The port that was asked for is in use; the text says what to do."""
+
+
+@attrs.define
+class Place:
+    """Host and port; ``port`` 0 until one was found. It outlives the listener's restarts."""
+
+    host: str
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+class ListenerActor(Actor[Listener]):
+    """Serves what ``make`` builds: anew at each start, as an application cannot run twice."""
+
+    def __init__(
+        self, make: Callable[[], web.Application], place: Place, settings: Settings
+    ) -> None:
+        self._make = make
+        self._place = place
+        self._settings = settings
+        self._runner: Runner | None = None
+
+    async def started(self) -> None:
+        opened = bind(self._place)
+        self._runner = make_runner(self._make(), self._settings)
+        await self._runner.setup()
+        await web.SockSite(self._runner, opened, backlog=BACKLOG).start()
+
+    async def stopped(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @handles(Where)
+    async def where(self, message: Where) -> str:
+        return self._place.url
+
+
+def make_runner(site: web.Application, settings: Settings) -> Runner:
+    """Bodies are never decompressed: no operation takes them so."""
+    return Runner(
+        site,
+        bounds=bounds_of(settings.server),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=settings.server.keepalive_seconds,
+        lingering_time=LINGERING_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
+def bounds_of(server: Server) -> Bounds:
+    """What the settings say to every connection, and what the system does."""
+    return Bounds(
+        header_seconds=server.header_seconds,
+        write_seconds=server.write_seconds,
+        crowd=Crowd(server, files()),
+        proxies=server.proxies(),
+    )
+
+
+def bind(place: Place) -> socket.socket:
+    """A listening socket on the place; the first free port from 8000 where none is named."""
+    if place.port:
+        return _bound(place.host, place.port)
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+        try:
+            opened = _bound(place.host, port)
+        except PortTaken:
+            continue
+        place.port = port
+        return opened
+    raise PortTaken(f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free")
+
+
+def _hold_little(opened: socket.socket) -> None:
+    """What is accepted inherits it."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not everywhere
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Not SO_REUSEPORT: of two gateways on one port each would get half of the requests.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _hold_little(opened)
+        opened.bind((host, port))
+        opened.listen(BACKLOG)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"Port {port} on {host} is in use; choose another by --port") from error
+        reason = f"Cannot listen on {host} port {port}: {error.strerror}"
+        option = "--port" if error.errno == errno.EACCES else "--host"
+        raise CannotListen(f"{reason}; choose another by {option}") from error
+    opened.setblocking(False)
+    return opened

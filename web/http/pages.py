@@ -1,0 +1,41 @@
+"""Pages of lists: by offset, or after an element, which is as fast on any page."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from sql.span import Span
+from web.http.problem import Fault, invalid
+
+NOT_THERE = invalid([Fault("after", "value", "must be the id of an element of this list")])
+
+
+@attrs.frozen
+class Window:
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+
+
+@attrs.frozen
+class Cursor:
+    """``after``: the id of the last element of the page before; ``offset`` counts from there."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    after: UUID | None = None
+
+
+def span_of(page: Cursor) -> Span:
+    """What to read for a page: one element more, which tells whether there is a next page."""
+    return Span(page.limit + 1, page.offset, page.after)
+
+
+def next_of(rows: Sequence[Any], limit: int) -> UUID | None:
+    """The cursor of the next page; ``rows`` are those of ``span_of``."""
+    if len(rows) <= limit:
+        return None
+    found: UUID = rows[limit - 1].id
+    return found

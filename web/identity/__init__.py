@@ -1,0 +1,1 @@
+"""Who calls, and what he may: passwords, tokens, API keys, revocations."""

@@ -1,0 +1,156 @@
+"""The actor that fills the set of what was revoked: every second, and whenever there is news."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, Protocol, TypeAlias
+
+import attrs
+
+from actors.kernel import Actor, Message, Overflow, Ref, handles
+from actors.ports import Clock
+from sql.database import Unavailable
+from sql.revocations import RevocationFeed, Revoked
+from sql.revocations import Revocations as RevocationRows
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from web.gateway import Gateway
+from web.identity.revocation import Revocations
+
+READ_EVERY_SECONDS: Final = 1.0
+TIDY_EVERY_SECONDS: Final = 600.0
+LOGINS_KEPT: Final = timedelta(days=30)  # after they expired
+
+log = logging.getLogger("revocations")
+
+
+class Feed(Protocol):
+    """Where revocations come from."""
+
+    async def read(self, since: int, now: datetime) -> Revoked:
+        """What came from ``since`` on, at least. Raises Unavailable within a second."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class Revoker:
+    """Marker: the address of the actor that fills the set."""
+
+
+@attrs.frozen
+class Read(Message[Revoker, None]):
+    """From the database, through the feed: something was revoked. One reading finds all."""
+
+    overflow: ClassVar[Overflow] = Overflow.COALESCE
+
+    def coalesce_key(self) -> str:
+        return "read"
+
+
+@attrs.frozen
+class Tick(Message[Revoker, None]):
+    """Its own timer: read again, though nothing was heard."""
+
+
+@attrs.frozen
+class Tidy(Message[Revoker, None]):
+    """Its own timer: what has expired can go, here and in the database."""
+
+
+# Removes rows that concern no token any more, now. Raises Unavailable.
+Purge: TypeAlias = Callable[[datetime], Awaitable[None]]
+
+
+class RevocationsActor(Actor[Revoker]):
+    """Fills ``revocations`` from what ``connect`` gives, which is told how to wake this actor."""
+
+    def __init__(
+        self,
+        revocations: Revocations,
+        connect: Callable[[Callable[[], None]], Feed],
+        purge: Purge,
+        clock: Clock,
+    ) -> None:
+        self._revocations = revocations
+        self._connect = connect
+        self._purge = purge
+        self._clock = clock
+        self._feed: Feed | None = None
+        self._since = 0
+        self._away = False
+
+    async def started(self) -> None:
+        self._feed = self._connect(_waker(self.ref))
+        self.after(READ_EVERY_SECONDS, Tick())
+        self.after(TIDY_EVERY_SECONDS, Tidy(), jitter=0.1)
+        await self._look()
+
+    async def stopped(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+
+    @handles(Read)
+    async def read(self, _: Read) -> None:
+        await self._look()
+
+    @handles(Tick)
+    async def tick(self, _: Tick) -> None:
+        self.after(READ_EVERY_SECONDS, Tick())
+        await self._look()
+
+    @handles(Tidy)
+    async def tidy(self, _: Tidy) -> None:
+        self._revocations.tidy()
+        try:
+            await self._purge(self._clock.now())
+        except Unavailable as error:
+            log.warning("old revocations stay for now: %s", error)
+        self.after(TIDY_EVERY_SECONDS, Tidy(), jitter=0.1)
+
+    async def _look(self) -> None:
+        assert self._feed is not None, "it was made when the actor started"
+        began = self._clock.monotonic()
+        try:
+            revoked = await self._feed.read(self._since, self._clock.now())
+        except Unavailable as error:
+            if not self._away:
+                log.warning("revocations cannot be read: %s", error)
+            self._away = True
+            return
+        self._away = False
+        self._since = revoked.horizon
+        self._revocations.learn(revoked.found)
+        self._revocations.read_at(began)
+
+
+def revoker_child(gateway: Gateway, registry: Registry) -> Child:
+    """The actor over the gateway's database, in its own part of the tree."""
+    database, clock = gateway.database, gateway.clock
+    rows = RevocationRows(database)
+
+    async def purge(now: datetime) -> None:
+        await rows.purge(now)
+        await gateway.accounts.sessions.purge(now - LOGINS_KEPT)
+
+    def make() -> RevocationsActor:
+        return RevocationsActor(
+            gateway.revocations, lambda wake: RevocationFeed(database, wake), purge, clock
+        )
+
+    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
+    # Under a supervisor of its own: its crash restarts neither the site nor any socket.
+    child = Child("revocations", make, ref=ref)
+    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
+
+
+def _waker(ref: Ref[Revoker]) -> Callable[[], None]:
+    def wake() -> None:
+        ref.tell(Read())
+
+    return wake

@@ -1,0 +1,242 @@
+"""JSON web tokens: issuing, and verifying with a cache of what was verified before."""
+
+import hashlib
+import hmac
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import attrs
+import jwt
+from aiohttp import web
+from aiohttp_jwt import JWTMiddleware
+
+from actors.ports import Clock, Random
+from config.sections import Jwt
+from web.http.converter import uuid_of
+from web.identity.keyring import Keyring, Keys, given
+from web.identity.rights import Role, Scope
+
+ALGORITHM = "HS256"
+CACHED_MAX = 10_000
+TOKEN_BYTES_MAX = 4_096
+CONSOLE_HOURS = 12  # a browser that shows nothing of the console for so long is signed out
+
+# It logs every refused token with a traceback: refusing is our daily work.
+logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
+
+
+class TokenType(Enum):
+    ACCESS = "access"
+    REFRESH = "refresh"
+    NODE = "node"
+    UNPROVED = "node_unproved"  # of a known key that was registered again: opens nothing
+    CONSOLE = "console"  # in a browser's cookie: opens the console, and nothing of the API
+
+
+@attrs.frozen
+class Claims:
+    """What a token says, verified."""
+
+    subject: UUID  # the user or the node
+    family: UUID  # sid: all tokens of one login
+    identity: UUID  # jti: this token
+    type: TokenType
+    issued: datetime
+    expires: datetime
+    role: Role = Role.USER
+    scopes: frozenset[Scope] | None = None  # of an API key; None: a person, who may do all
+
+
+class _Presented(dict[str, Any]):
+    """As much of a request as the middleware looks at: so a token can come from anywhere.
+
+    Its own parsing of headers is not relied on: the scheme was checked before.
+    """
+
+    method = "POST"
+    path = "/"
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+
+_Behind: TypeAlias = Callable[[_Presented], Awaitable[None]]
+_Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
+
+
+class Tokens:
+    """The gateway's keys. The first signs; all of them verify, chosen by the header's ``kid``."""
+
+    def __init__(
+        self,
+        settings: Jwt,
+        clock: Clock,
+        random: Random,
+        keyring: Keyring | None = None,
+        *,
+        cached_max: int = CACHED_MAX,
+    ) -> None:
+        """Without a ``keyring`` the keys are those of the settings."""
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+        self._keyring = keyring or given(settings)
+        self._cached_max = cached_max
+        self._cache: OrderedDict[str, Claims] = OrderedDict()
+        self._use(self._keyring.keys())
+
+    @property
+    def cached(self) -> int:
+        """How many verified tokens are remembered."""
+        return len(self._cache)
+
+    def issue(
+        self, kind: TokenType, subject: UUID, family: UUID, role: Role = Role.USER
+    ) -> tuple[str, Claims]:
+        """A signed token and what it says."""
+        self._look()
+        now = self._clock.now().replace(microsecond=0)
+        expires = now + self._lifetime(kind)
+        claims = Claims(subject, family, self._random.uuid(), kind, now, expires, role)
+        payload = {
+            "sub": str(subject),
+            "iat": int(now.timestamp()),
+            "exp": int(claims.expires.timestamp()),
+            "jti": str(claims.identity),
+            "sid": str(family),
+            "token_type": kind.value,
+            "aud": self._audience(kind),
+            "iss": self._settings.issuer,
+        }
+        if role is not Role.USER:
+            payload["role"] = role.value
+        secret = self._keys.current
+        headers = {"kid": key_id(secret)}
+        return jwt.encode(payload, secret, ALGORITHM, headers=headers), claims
+
+    async def verify(self, token: str, kind: TokenType) -> Claims | None:
+        """What the token says; None unless it is ours, of this type and not expired."""
+        self._look()
+        claims = self._cache.get(token)
+        if claims is None:
+            claims = await self._verified(token, kind)
+            if claims is None:
+                return None
+            if kind is not TokenType.REFRESH:  # that one comes once
+                self._remember(token, claims)
+        if claims.expires <= self._clock.now():
+            self._cache.pop(token, None)
+            return None
+        return claims if claims.type is kind else None
+
+    def seal(self, text: str) -> str:
+        """What shows that an address is ours: by the key that signs now."""
+        self._look()
+        return _sealed(self._keys.current, text)
+
+    def is_sealed(self, text: str, seal: str) -> bool:
+        """Whether ``seal`` is ours of this text, by any key that verifies."""
+        self._look()
+        given = seal.encode(errors="replace")
+        return any(
+            hmac.compare_digest(_sealed(secret, text).encode(), given) for secret in self._keys.all
+        )
+
+    def _lifetime(self, kind: TokenType) -> timedelta:
+        if kind is TokenType.ACCESS:
+            return timedelta(minutes=self._settings.access_minutes)
+        if kind is TokenType.REFRESH:
+            return timedelta(days=self._settings.refresh_days)
+        if kind is TokenType.CONSOLE:
+            return timedelta(hours=CONSOLE_HOURS)
+        return timedelta(hours=self._settings.node_hours)
+
+    def _audience(self, kind: TokenType) -> str:
+        ours = kind in (TokenType.ACCESS, TokenType.REFRESH, TokenType.CONSOLE)
+        return self._settings.audience if ours else self._settings.node_audience
+
+    def _look(self) -> None:
+        """Take the keys of now."""
+        keys = self._keyring.keys()
+        if keys is not self._keys:
+            self._use(keys)
+
+    def _use(self, keys: Keys) -> None:
+        """Whatever was verified by a key that went is verified again, in vain."""
+        self._keys = keys
+        self._cache.clear()
+        self._verifiers: dict[tuple[str, str], _Verify] = {
+            (key_id(secret), audience): self._verifier(secret, audience)
+            for secret in keys.all
+            for audience in (self._settings.audience, self._settings.node_audience)
+        }
+
+    def _verifier(self, secret: str, audience: str) -> _Verify:
+        verifier: _Verify = JWTMiddleware(
+            secret,
+            request_property="claims",
+            algorithms=[ALGORITHM],
+            auth_scheme="Bearer$",
+            audience=audience,
+            issuer=self._settings.issuer,
+        )
+        return verifier
+
+    async def _verified(self, token: str, kind: TokenType) -> Claims | None:
+        if not token.isascii() or len(token) > TOKEN_BYTES_MAX or any(c in token for c in " ="):
+            return None
+        try:
+            kid = str(jwt.get_unverified_header(token).get("kid"))
+            verifier = self._verifiers.get((kid, self._audience(kind)))
+            if verifier is None:
+                return None
+            presented = _Presented(token)
+            await verifier(presented, _accept)
+        except (jwt.InvalidTokenError, web.HTTPException):
+            return None
+        return claims_of(presented["claims"])
+
+    def _remember(self, token: str, claims: Claims) -> None:
+        self._cache[token] = claims
+        if len(self._cache) > self._cached_max:
+            self._cache.popitem(last=False)
+
+
+_KINDS = {kind.value: kind for kind in TokenType}
+_ROLES = {role.value: role for role in Role}
+
+
+def _sealed(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), b"rendertrust-seal\n" + text.encode(), "sha256").hexdigest()
+
+
+def key_id(secret: str) -> str:
+    """A name for a key that tells nothing about it."""
+    return hashlib.sha256(b"rendertrust-kid\n" + secret.encode()).hexdigest()[:16]
+
+
+def claims_of(payload: dict[str, Any]) -> Claims | None:
+    """The claims of a payload whose signature holds; None unless all are there and well-formed."""
+    subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
+    issued, expires = payload.get("iat"), payload.get("exp")
+    kind = _KINDS.get(str(payload.get("token_type")))
+    role = _ROLES.get(str(payload.get("role", Role.USER.value)))
+    if type(issued) is not int or type(expires) is not int or kind is None or role is None:
+        return None
+    if subject is None or family is None or identity is None:
+        return None
+    try:
+        times = datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(expires, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return Claims(subject, family, identity, kind, *times, role)
+
+
+async def _accept(_: _Presented) -> None:
+    """What stands behind the middleware: nothing, it has noted the claims by then."""

@@ -1,0 +1,1 @@
+"""Jobs as people ask for them: parameters, plans, places, prices, and why they wait."""

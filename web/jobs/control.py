@@ -1,0 +1,60 @@
+"""What the owner of a job wants done with it: asked of the Ledger, told to the Scheduler."""
+
+from typing import Any, Final
+
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    InsufficientCredits,
+    OfJob,
+    Posted,
+    Replayed,
+)
+from actors.notifier.messages import Notifier, UnitsMoved
+from actors.scheduler.messages import Scheduler, UnitsChanged, Wake
+from sql.audit import Act
+from web.gateway import Gateway
+from web.http.operations import Call
+from web.http.problem import Problem, unavailable
+from web.jobs.orders import NOT_FOUND
+from web.money.books import commit, insufficient
+
+NO_UNIT: Final = Problem(404, "Unit not found")
+SPENT: Final = Problem(409, "More than max_credits is spent, or at work, already")
+_ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
+_AGAIN: Final = unavailable("The job changed meanwhile; try again")
+
+
+async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
+    """Have it done; None when it is, now or before. Raises AskFailed, Unavailable."""
+    row = await call.gateway.jobs.by_id(effect.job, call.caller)
+    return NOT_FOUND if row is None else await steered(call.gateway, effect)
+
+
+async def steered(gateway: Gateway, effect: OfJob, act: Act | None = None) -> Problem | None:
+    """The same of a job that is known to be the effect's user's; an admin's ``act`` is noted."""
+    outcome = await commit(gateway, Commit(effects=(effect,), act=act))
+    if isinstance(outcome, InsufficientCredits):
+        return insufficient(outcome)
+    if isinstance(outcome, GuardFailed):
+        return _refused(effect, outcome.found)
+    if not isinstance(outcome, Posted | Replayed):
+        return _AGAIN
+    if isinstance(outcome, Posted):
+        registry = gateway.registry
+        registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
+        registry.ref(Scheduler).tell(Wake())  # of what is not named there
+        registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+    return None
+
+
+def _refused(effect: OfJob, found: str) -> Problem:
+    if not found:
+        return NO_UNIT
+    if found == "CAP":
+        return SPENT
+    if hasattr(effect, "unit"):
+        is_job = found == "CANCELLED"
+        what = "Job was cancelled" if is_job else f"Unit is {found}; only FAILED units are retried"
+        return Problem(409, what)
+    return Problem(409, f"Job is {found}; it has ended")

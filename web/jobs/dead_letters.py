@@ -1,0 +1,233 @@
+"""Dead letters: what came to nothing, tried again or put aside, through the API or in the console.
+
+There are three kinds. Jobs that failed for good are retried as new jobs. Events of Stripe's that
+did not fit are asked for again and read again. Messages that reached no actor are told again; they
+are this gateway's alone, and are gone when it ends.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias, get_args
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import DeadLetters as Unread
+from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
+from actors.ports import PaymentsUnavailable
+from sql.audit import Act
+from sql.dead_letters import DeadEvent, DeadJob, DeadLetters
+from web.http.converter import uuid_of
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.jobs.orders import Again, again
+from web.money.books import commit
+from web.money.stripe_events import event_of
+
+Kind: TypeAlias = Literal["jobs", "events", "messages"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+AT_ONCE: Final = 100
+GONE: Final = "it is no dead letter (any more)"
+WHY: Final = {
+    "REFUSED": "what was paid is not what the purchase costs, or it was paid by another session",
+    "EARLY": "the purchase that it is about has not been paid",
+}
+CLASSES: Final = {
+    "scene": "the scene's fault",
+    "node": "the nodes' fault",
+    "network": "its nodes were lost",
+    "gateway": "no node finished it in time",
+    "verifier": "the result did not hold",
+    None: "",
+}
+
+
+@attrs.frozen
+class Letter:
+    """One dead letter. ``about`` is what it is, ``whose`` whom it concerns, ``where`` it failed.
+
+    ``id`` is a job's, an event's, or the number of a message.
+    """
+
+    id: str
+    at: datetime
+    about: str
+    whose: str
+    where: str
+    reason: str
+    blame: str = ""
+    job: UUID | None = None
+    tried: int = 0
+
+
+@attrs.frozen
+class LetterList:
+    """Some of them, the newest first; ``total`` is how many there are."""
+
+    letters: list[Letter]
+    total: int
+
+
+@attrs.frozen
+class LetterRefused:
+    """One that nothing was done to, and why."""
+
+    id: str
+    why: str
+
+
+@attrs.frozen
+class LettersDone:
+    """What became of those that were named."""
+
+    done: list[str]
+    refused: list[LetterRefused]
+
+
+@attrs.frozen
+class Desk:
+    """The dead letters of one gateway. ``doer`` is who is at it."""
+
+    doer: Doer
+
+    @property
+    def _kept(self) -> DeadLetters:
+        return DeadLetters(self.doer.gateway.database)
+
+    @property
+    def _unread(self) -> Unread:
+        return self.doer.gateway.unread()
+
+    async def page(self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0) -> LetterList:
+        """The newest first."""
+        if kind == "messages":
+            letters = self._messages()
+            return LetterList(letters[offset : offset + limit], len(letters))
+        if kind == "jobs":
+            jobs = await self._kept.jobs(None, limit=limit, offset=offset)
+            return LetterList([of_job(row) for row in jobs], jobs[0].total if jobs else 0)
+        events = await self._kept.events(limit=limit, offset=offset)
+        return LetterList([of_event(row) for row in events], events[0].total if events else 0)
+
+    async def counts(self) -> dict[Kind, int]:
+        """How many there are of each kind."""
+        return {kind: (await self.page(kind, limit=1)).total for kind in KINDS}
+
+    async def retry(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone:
+        """Try each again; one that cannot be keeps no other from it."""
+        found = LettersDone([], [])
+        for id_ in ids[:AT_ONCE]:
+            why = await self._retry(kind, id_, reason)
+            if why is None:
+                found.done.append(id_)
+            else:
+                found.refused.append(LetterRefused(id_, why))
+        return found
+
+    async def discard(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone | None:
+        """Put them aside; None when the doer is nobody any more."""
+        ids = ids[:AT_ONCE]
+        if kind == "messages":
+            done = [id_ for id_ in ids if id_.isdecimal() and self._unread.discard(int(id_))]
+        else:
+            act = await self.doer.act(f"{kind}.discard", f"dead:{kind}", reason, {})
+            if act is None:
+                return None
+            done = await self._put_aside(kind, ids, act)
+        return LettersDone(done, [LetterRefused(id_, GONE) for id_ in ids if id_ not in done])
+
+    async def _put_aside(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
+        if kind == "jobs":
+            wanted = [uuid for uuid in map(uuid_of, ids) if uuid is not None]
+            there = [str(row.id) for row in await self._kept.jobs(None, wanted)]
+            return await self._kept.discard("job", there, act)
+        there = [row.id for row in await self._kept.events(list(ids))]
+        return await self._kept.discard("event", there, act)
+
+    async def _retry(self, kind: Kind, id_: str, reason: str) -> str | None:
+        if kind == "jobs":
+            return await self._retry_job(id_, reason)
+        if kind == "events":
+            return await self._retry_event(id_)
+        return self._unread.retry(int(id_)) if id_.isdecimal() else GONE
+
+    async def _retry_job(self, id_: str, reason: str) -> str | None:
+        job = uuid_of(id_)
+        if job is None or not await self._kept.jobs(None, [job]):
+            return GONE
+        act = await self.doer.act("jobs.retry", f"job:{job}", reason, {})
+        if act is None:
+            return "you have no account any more"
+        outcome = await again(self.doer.gateway, job, None, act)
+        return None if isinstance(outcome, Again) else said(outcome)
+
+    async def _retry_event(self, id_: str) -> str | None:
+        """Read it as if it had just come, under a name of its own: what it says counts once."""
+        gateway = self.doer.gateway
+        if not await self._kept.events([id_]):
+            return GONE
+        try:
+            told = await gateway.sales.payments.event(id_)
+        except PaymentsUnavailable:
+            return "Stripe does not answer"
+        event = None if told is None else event_of(told)
+        if event is None:
+            return "Stripe does not know it any more"
+        name = f"{id_}/{await self._kept.readings(id_) + 1}"
+        outcome = await commit(gateway, Commit(effects=(attrs.evolve(event, event=name),)))
+        assert isinstance(outcome, Posted | Replayed), outcome
+        left = await self._kept.events([id_])
+        return f"it was read again, and still {WHY[left[0].outcome]}" if left else None
+
+    def _messages(self) -> list[Letter]:
+        gateway = self.doer.gateway
+        now, clock = gateway.clock.monotonic(), gateway.clock.now()
+        return [
+            Letter(
+                id=str(each.number),
+                at=clock - timedelta(seconds=max(0.0, now - each.at)),
+                about=each.kind,
+                whose="",
+                where=each.addressee,
+                reason=each.reason,
+            )
+            for each in reversed(self._unread.recent())
+        ]
+
+
+def of_job(row: DeadJob) -> Letter:
+    """A job that failed, as a letter."""
+    return Letter(
+        id=str(row.id),
+        at=row.at,
+        about=row.job_type,
+        whose=row.email,
+        where=row.node_name or "",
+        reason=row.error_message or "",
+        blame=CLASSES.get(row.error_class, ""),
+        job=row.id,
+        tried=row.retry_count + 1,
+    )
+
+
+def of_event(row: DeadEvent) -> Letter:
+    """An event that did not fit, as a letter."""
+    return Letter(
+        id=row.id,
+        at=row.at,
+        about=row.type,
+        whose=row.email or "",
+        where=row.object,
+        reason=WHY[row.outcome],
+        tried=row.times,
+    )
+
+
+def said(outcome: object) -> str:
+    """Why a job was not retried."""
+    if isinstance(outcome, Problem):
+        return outcome.detail
+    refusal = outcome[1] if isinstance(outcome, tuple) else outcome
+    if isinstance(refusal, InsufficientCredits):
+        return "its owner has not the credits for it"
+    return "it cannot be placed now; try again"

@@ -1,0 +1,48 @@
+"""The parameters of a job: for ``render`` known ones within bounds, for other types any object."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import attrs
+import orjson
+from msgspec import Meta
+
+from web.http.converter import structure
+from web.http.problem import Fault
+
+BYTES_MAX = 10_240
+FRAME_MAX = 1_048_574  # Blender's own bound, both ways
+
+Pixels = Annotated[int, Meta(ge=4, le=16_384)]
+
+
+@attrs.frozen
+class RenderParams:
+    """What is left out is as the artist set it."""
+
+    frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    samples: Annotated[int, Meta(ge=1, le=65_536)] | None = None
+    format: Literal["PNG", "JPEG", "OPEN_EXR"] | None = None
+    noisy: bool | None = None
+
+
+def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
+    """The parameters as they are kept, or what is wrong with them."""
+    if job_type == "render":
+        return _render(given)
+    if any(name.startswith("_") for name in given):
+        return [Fault("params", "value", "must not hold names that begin with _")]
+    if len(orjson.dumps(given)) > BYTES_MAX:
+        return [Fault("params", "value", f"must not be larger than {BYTES_MAX} bytes")]
+    return given
+
+
+def _render(given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
+    params = structure(given, RenderParams)
+    if isinstance(params, list):
+        return [attrs.evolve(f, field=f"params.{f.field}".rstrip(".")) for f in params]
+    if (params.width is None) != (params.height is None):
+        return [Fault("params", "value", "must give width and height together")]
+    return {name: value for name, value in attrs.asdict(params).items() if value is not None}

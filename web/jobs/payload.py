@@ -1,0 +1,41 @@
+"""What a job works on: an upload of the caller's own, or an object in a bucket that is not ours."""
+
+from typing import Any
+
+from web.http.operations import Call
+from web.http.problem import Fault
+from web.objects.manifests import files_of
+from web.objects.reference import place_of
+
+# In a job's parameters, where the object of an upload lies: creators' own keys never begin so.
+INPUT = "_input"
+
+
+async def input_of(
+    call: Call[Any, Any], reference: str, manifest: str | None, job_type: str
+) -> dict[str, Any] | Fault:
+    """What a node needs to fetch the payload, as job parameters; or why it may not be used.
+
+    An object in another bucket is passed on untouched: nothing about it is known here. With a
+    ``manifest`` the payload is one of its files.
+    """
+    settings, retention = call.gateway.settings, call.gateway.retention
+    place = place_of(reference)
+    if place is None:
+        return Fault("payload_ref", "value", "must be s3://bucket/key")
+    if place.bucket != settings.objects.bucket:
+        if settings.payloads.allows(place.bucket) and manifest is None:
+            return {}
+        return Fault("payload_ref", "value", "must be an upload of yours")
+    row = await call.gateway.uploads.by_key(call.caller, place.key)
+    if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
+        return Fault("payload_ref", "value", "must be a completed upload of yours")
+    if manifest is not None:
+        return await files_of(call, manifest, row, job_type)
+    found = {
+        "key": row.object_key,
+        "path": row.filename,
+        "sha256": row.sha256.hex(),
+        "size": row.size,
+    }
+    return {INPUT: found}

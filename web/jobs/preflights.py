@@ -1,0 +1,164 @@
+"""Scenes that a node looks into before anybody pays: what is known of them, and what it means.
+
+A node looks in its sandbox, by a job of the type ``preflight`` that costs nothing, once for each
+content. What it says are facts; what they mean is decided here, for the nodes that are there now.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import AskFailed
+from actors.ports import ObjectMissing, ObjectTooLarge
+from actors.scheduler.messages import Dispatch, DispatchOutcome, Fleet, FleetOf, Scheduler
+from rendertrust.preflight.findings import Finding, NodeClass, findings
+from sql.preflights import PreflightRow
+from sql.work import ANY, POOL
+from web.gateway import Gateway
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.orders import PREFLIGHT, asked
+from web.jobs.payload import INPUT
+from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
+from web.objects.manifests import MANIFEST
+from web.objects.reference import place_of
+
+FLEET_SECONDS: Final = 0.5
+HOUR_SECONDS: Final = 3600
+SCENE: Final = "scene"  # which of several files it is
+PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
+UNREAD: Final = "What the node said of the scene cannot be read: "
+
+Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
+
+
+@attrs.frozen
+class Known:
+    """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED."""
+
+    job: UUID
+    status: Status
+    facts: SceneFacts | None = None
+    error: str | None = None
+
+
+def content_of(params: Mapping[str, Any]) -> bytes | None:
+    """The SHA-256 of what a job with these parameters works on; None: it is no upload."""
+    noted = params.get(MANIFEST) or params.get(INPUT)
+    return None if noted is None else bytes.fromhex(noted["sha256"])
+
+
+async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
+    """What is known by now; None: nobody looks, or looked."""
+    row = await gateway.preflights.of(user, content)
+    if row is None or (row.facts is None and row.status is None):
+        return None
+    if row.facts is not None:
+        return _of_facts(row.job_id, facts_of(row.facts))
+    if row.status == "COMPLETED":
+        return await _read(gateway, user, row)
+    if row.status in PENDING:
+        return Known(row.job_id, "PENDING")
+    return Known(row.job_id, "FAILED", error=row.error_message or f"Its job is {row.status}")
+
+
+async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> Known:
+    """What the node put into the store just now; kept, if it can be read."""
+    place = place_of(row.result_key or "")
+    ours = gateway.settings.objects.bucket
+    if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
+        return Known(row.job_id, "FAILED", error="The node left no report")
+    try:
+        report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
+    except (ObjectMissing, ObjectTooLarge):
+        return Known(row.job_id, "FAILED", error="The report is not there, or too long")
+    found = _of_facts(row.job_id, facts_in(report))
+    if found.facts is not None:
+        await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
+    return found
+
+
+def _of_facts(job: UUID, facts: SceneFacts | str) -> Known:
+    if isinstance(facts, str):
+        return Known(job, "FAILED", error=UNREAD + facts)
+    return Known(job, "DONE", facts)
+
+
+async def begin(
+    gateway: Gateway, user: UUID, payload_ref: str, params: Mapping[str, Any], before: UUID | None
+) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
+    """Have a node look; ``before`` is the job that did. None: somebody else asks for it just now.
+
+    ``params`` are those of the job that is wanted: the same inputs, and the same people see them.
+    """
+    content, now = content_of(params), gateway.clock.now()
+    assert content is not None, "only uploads are looked into"
+    count, first = await gateway.preflights.lately(user, now)
+    most = gateway.settings.preflight.per_hour
+    if count >= most:
+        since = 0 if first is None else int((now - first).total_seconds())
+        return too_many(most, max(HOUR_SECONDS - since, 1))
+    job = gateway.random.uuid()
+    if not await gateway.preflights.begin(user, content, job, now, before):
+        return None
+    kept = {name: params[name] for name in (INPUT, MANIFEST, SCENE, POOL) if name in params}
+    dispatch = Dispatch(
+        job=job,
+        user=user,
+        job_type=PREFLIGHT,
+        payload_ref=payload_ref,
+        params=kept,
+        price=0,
+        queue=True,
+        priority=1,  # somebody waits for it, and it is short
+    )
+    return dispatch, await asked(gateway, dispatch)
+
+
+def too_many(most: int, seconds: int) -> Problem:
+    text = f"Nodes looked into {most} scenes of yours within the hour, as many as they do; wait"
+    return Problem(429, text, headers={"Retry-After": str(seconds)})
+
+
+async def fleet(gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str) -> Fleet:
+    """The nodes that may do it now, as far as is known."""
+    wanted = FleetOf(user, job_type, params.get(POOL, ANY))
+    try:
+        return await gateway.registry.ref(Scheduler).ask(wanted, within=FLEET_SECONDS)
+    except (AskFailed, LookupError):
+        return Fleet()
+
+
+def meant(facts: SceneFacts, nodes: Fleet, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
+    """What is to be said of a scene, for these nodes; where there is none, as if the node that
+    looked were all there are.
+    """
+    looked = (facts.blender[0], facts.blender[1])
+    node_class = NodeClass(
+        blender=nodes.blender if any(nodes.blender) else looked,
+        ram_bytes=nodes.memory or None,
+        has_gpu=nodes.has_gpu,
+    )
+    return findings(attrs.asdict(facts), node_class, frames)
+
+
+async def refusal(
+    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
+) -> Problem | None:
+    """Why a job cannot be submitted, by what a node found in its scene; None: nothing is known."""
+    content = content_of(params) if job_type == "render" else None
+    if content is None:
+        return None
+    found = await known(gateway, user, content)
+    if found is None or found.facts is None:
+        return None
+    nodes = await fleet(gateway, user, params, job_type)
+    errors = [one for one in meant(found.facts, nodes) if one.level == "error"]
+    return invalid([_fault(one) for one in errors]) if errors else None
+
+
+def _fault(found: Finding) -> Fault:
+    where = found.path or found.object
+    at = f" ({where})" if where else ""
+    return Fault("payload_ref", found.code, f"{found.message}{at}. To mend: {found.setting}")

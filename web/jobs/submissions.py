@@ -1,0 +1,133 @@
+"""What somebody wants done, as it is submitted or asked the price of: checked the same way."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import money
+from sql.jobs import Terms
+from web.http.amounts import Amount
+from web.http.operations import TOKEN_REFUSED, Call
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.orders import Wanted
+from web.jobs.parameters import parameters_of
+from web.jobs.payload import input_of
+from web.jobs.placing import MINE, NodeNeeds, Pool, noted
+from web.jobs.plan import CHUNK_MAX, Cut, Frames, Plan, Tiles, plan_of
+from web.jobs.plan import Order as CutOrder
+
+# One word: a name that stands in lists, labels and paths as it is.
+JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Reference = Annotated[str, Meta(min_length=1, max_length=500)]
+Priority = Literal["low", "normal", "high"]
+PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
+
+
+@attrs.frozen
+class NewJob:
+    """``queue``: wait when no node can do it, instead of being refused.
+
+    ``manifest``: of a job of several files, the upload that lists them (``docs/RENDERING.md``).
+
+    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
+    ``tiles`` each frame is rendered in parts, which a last unit puts together. ``max_credits``: the
+    job pauses before it would cost more.
+
+    ``pool`` says who may see the work: your own nodes and your organisations' (``mine``, which
+    costs nothing), those of operators whom you trust too (``trusted``), or all of them.
+
+    ``as_is``: render the scene even if a node found in it what should be mended first.
+    """
+
+    job_type: JobType
+    payload_ref: Reference
+    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    queue: bool = False
+    manifest: Reference | None = None
+    frames: Frames | None = None
+    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
+    tiles: Tiles | None = None
+    order: CutOrder = "sequential"
+    priority: Priority = "normal"
+    max_credits: Amount | None = None
+    pool: Pool = "any"
+    needs: NodeNeeds | None = None
+    as_is: bool = False
+
+
+@attrs.frozen
+class JobIdea:
+    """A submission of which the price is asked. Without ``payload_ref`` no file is looked at."""
+
+    job_type: JobType
+    payload_ref: Reference | None = None
+    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    queue: bool = False
+    manifest: Reference | None = None
+    frames: Frames | None = None
+    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
+    tiles: Tiles | None = None
+    order: CutOrder = "sequential"
+    priority: Priority = "normal"
+    max_credits: Amount | None = None
+    pool: Pool = "any"
+    needs: NodeNeeds | None = None
+    as_is: bool = False
+
+
+Asked: TypeAlias = NewJob | JobIdea
+
+
+def in_pool(terms: Terms, pool: Pool) -> Terms:
+    """The terms there: on one's own nodes it costs nothing."""
+    return attrs.evolve(terms, price=0) if pool == MINE else terms
+
+
+async def wanted_of(call: Call[Any], asked: Asked, terms: Terms) -> Wanted | Problem:
+    """What is to be ordered at these terms, or all that is wrong with it."""
+    params = await _params(call, asked)
+    if isinstance(params, list):
+        return invalid(params)
+    if not terms.active:
+        return TOKEN_REFUSED
+    plan = plan_of(Cut(asked.frames, asked.chunk, asked.tiles, asked.order), params, terms.price)
+    if isinstance(plan, list):
+        return invalid(plan)
+    cap = None if asked.max_credits is None else money.parse(asked.max_credits)
+    first = _first(plan, terms.price)
+    if cap is not None and cap < first:
+        return invalid([Fault("max_credits", "value", f"one unit costs {money.render(first)}")])
+    return Wanted(
+        job_type=asked.job_type,
+        payload_ref=asked.payload_ref or "",
+        params=plan.params,
+        queue=asked.queue,
+        pieces=plan.pieces,
+        priority=PRIORITIES[asked.priority],
+        cap=cap,
+    )
+
+
+def _first(plan: Plan, price: int) -> int:
+    return plan.pieces[0].price if plan.pieces else price
+
+
+async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fault]:
+    """The creator's parameters and the input, or all that is wrong with either."""
+    params = parameters_of(asked.job_type, asked.params)
+    found = await _input(call, asked)
+    faults = [*(params if isinstance(params, list) else [])]
+    faults += [found] if isinstance(found, Fault) else []
+    if isinstance(params, list) or isinstance(found, Fault):
+        return faults
+    return {**params, **found, **noted(asked.pool, asked.needs)}
+
+
+async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
+    if asked.payload_ref is not None:
+        return await input_of(call, asked.payload_ref, asked.manifest, asked.job_type)
+    if asked.manifest is not None:
+        return Fault("manifest", "value", "goes with payload_ref; name it")
+    return {}

@@ -1,0 +1,1 @@
+"""The log of proofs, as this gateway signs and remembers it."""

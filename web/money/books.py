@@ -1,0 +1,33 @@
+"""Asking the Ledger, for handlers: books that are away are a database that is away."""
+
+from typing import TypeVar
+
+from actors.ledger.messages import BooksAway, Commit, InsufficientCredits, Ledger, Outcome
+from rendertrust import money
+from sql.database import Unavailable
+from web.gateway import Gateway
+from web.http.problem import Problem
+
+Reply = TypeVar("Reply")
+ASK_SECONDS = 2.0
+
+
+async def commit(gateway: Gateway, order: Commit) -> Outcome:
+    """What became of the order. Raises AskFailed, Unavailable."""
+    return present(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
+
+
+def present(outcome: Reply) -> Reply:
+    """The outcome, unless the books could not be reached. Raises Unavailable."""
+    if isinstance(outcome, BooksAway):
+        raise Unavailable("the books are away")
+    return outcome
+
+
+def insufficient(outcome: InsufficientCredits) -> Problem:
+    """402: what there is, and what it takes."""
+    amounts = {
+        "available": money.render(outcome.available),
+        "requested": money.render(outcome.requested),
+    }
+    return Problem(402, "Insufficient credits", extra=amounts)

@@ -1,0 +1,1 @@
+"""Nodes at their sockets, and what people say about them."""

@@ -1,0 +1,232 @@
+"""``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import attrs
+import structlog
+from aiohttp import WSMessage, WSMsgType, web
+from prometheus_client import Gauge
+
+from actors.kernel import AskFailed, MailboxFull, Ref
+from actors.node_session.messages import (
+    CaughtUp,
+    Close,
+    Disconnected,
+    NodeSession,
+    PingSeen,
+    PongSeen,
+    Received,
+)
+from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
+from sql.database import Unavailable
+from sql.nodes import NodeIdentity
+from sql.work import REVOKED
+from supervisors.child import StartFailed
+from web.gateway import Gateway
+from web.http.admission import is_open
+from web.http.answers import refusal
+from web.http.caller import CALLER
+from web.http.connection import has_flooded
+from web.http.converter import uuid_of
+from web.http.crowd import SEAT
+from web.http.gate import Gate
+from web.http.operations import Audience
+from web.http.problem import Problem
+from web.http.reached import reached_at
+from web.identity.fence import bearer, verified
+from web.identity.revocation import STALE
+from web.nodes.connections import Connection
+from web.nodes.places import Places
+from web.nodes.socket import NodeSocket, SocketResponse
+
+PATH: Final = "/api/v1/relay/ws/{node_id}"
+SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
+AHEAD_MAX: Final = 128 * 1024  # characters
+CATCH_UP_SECONDS: Final = 30.0  # thrice what a session waits for a node that does not read
+log = structlog.get_logger("relay")
+
+
+@attrs.frozen
+class Arrival:
+    """A node that may connect: ``expires`` is its token's end, ``base`` where it found us."""
+
+    node: NodeIdentity
+    expires: datetime
+    base: str | None
+
+
+@attrs.frozen(eq=False)
+class Served:
+    """A session and the address, as limits count it, that its node came from."""
+
+    session: Ref[NodeSession]
+    subject: str
+
+
+# Starts a session for a node on a socket: the composition root knows how.
+OpenSession: TypeAlias = Callable[[Arrival, NodeSocket], Awaitable[Ref[NodeSession]]]
+
+
+class Relay:
+    """The sockets of a site's nodes: one each, a newer one takes the place of an older."""
+
+    def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
+        self._gateway = gateway
+        self._open_session = open_session
+        self._serving: dict[UUID, Served] = {}
+        most = gateway.settings.server.sockets_per_address
+        self._places = Places(most, gateway.clock)
+        self._closing = False
+
+    def add_to(self, site: web.Application) -> None:
+        """Serve the sockets of a site, so many new ones of each address, until it stops."""
+        gate = Gate(self._gateway.rates, "socket", Audience.NODE, self.handle)
+        site.router.add_get(PATH, gate.serve)
+        site.on_shutdown.append(self.close)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
+        response = SocketResponse(
+            autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
+        )
+        node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
+        refused = None if node is None else self._places.resting(node)
+        arrival = None if refused is not None else await self._identify(request, node)
+        if arrival is not None:
+            older = self._serving.get(arrival.node.id)
+            replaces = older is not None and older.subject == subject
+            refused = self._places.refuse(subject, replaces=replaces)
+        if refused is not None:
+            return refusal(request, refused)
+        with self._places.taken(subject):
+            return await self._accept(request, response, arrival)
+
+    async def _accept(
+        self, request: web.Request, response: SocketResponse, arrival: Arrival | None
+    ) -> web.StreamResponse:
+        await response.prepare(request)
+        response.headers.clear()  # they are sent, and a socket is there for days
+        request[SEAT].leave()  # it is no request any more
+        socket = NodeSocket(response, request)
+        if arrival is None:
+            await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
+            return response
+        if not await is_open(self._gateway.registry):
+            await socket.close(CloseCode.SERVICE_RESTART, "The gateway is starting or closing")
+            return response
+        try:
+            session = await self._open_session(arrival, socket)
+        except StartFailed as failure:
+            log.warning("no session", node=str(arrival.node.id), reason=str(failure))
+            await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
+            return response
+        served = Served(session, request[CALLER].subject)
+        known = self._gateway.console.connections
+        connection = known.opened(arrival.node.id, served.subject)
+        try:
+            await self._serve(arrival.node.id, served, response, connection)
+            await socket.goodbye()
+        finally:
+            known.ended(connection, ours=socket.closed_with, theirs=response.close_code)
+            socket.let_go()
+        if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
+            self._places.rest(arrival.node.id)
+        return response
+
+    async def close(self, _site: web.Application) -> None:
+        """When the site stops: some whose sockets the Watchman closed are back already.
+
+        One that was being accepted meanwhile is closed when it comes to be served.
+        """
+        self._closing = True
+        for served in self._serving.values():
+            served.session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
+
+    async def _serve(
+        self, node: UUID, served: Served, response: web.WebSocketResponse, connection: Connection
+    ) -> None:
+        older, session = self._serving.get(node), served.session
+        known = self._gateway.console.connections
+        self._serving[node] = served
+        if older is not None:
+            older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
+        if self._closing:
+            session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
+        try:
+            with SOCKETS.track_inprogress():
+                await read(response, session, partial(known.answered, connection))
+        finally:
+            if self._serving.get(node) is served:
+                del self._serving[node]
+            session.tell(Disconnected())
+
+    async def _identify(self, request: web.Request, node: UUID | None) -> Arrival | None:
+        """The node whose token came, if it is the one of the path and may connect."""
+        token = request.query.get("token") or bearer(request)
+        if not token or node is None:
+            return None
+        claims = await verified(self._gateway, token, Audience.NODE)
+        if claims is STALE:
+            raise Unavailable("revocations")
+        if isinstance(claims, Problem) or claims.subject != node:
+            return None
+        row = await self._gateway.nodes.by_id(node)
+        if row is None:
+            return None
+        unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None
+        if unproved or row.standing.name == REVOKED:
+            return None
+        return Arrival(row, claims.expires, reached_at(request, self._gateway.settings))
+
+
+def unheard() -> None:
+    """Nobody wants to know of pongs."""
+
+
+async def read(
+    response: web.WebSocketResponse,
+    session: Ref[NodeSession],
+    ponged: Callable[[], None] = unheard,
+) -> None:
+    """Pass frames on until the socket or the session ends; a full session slows its node down.
+
+    Full are so many frames, and so many bytes: of long ones few may be ahead of it. ``ponged`` is
+    called at each pong.
+    """
+    ahead = 0
+    async for message in response:
+        if message.type is WSMsgType.PONG:
+            ponged()
+        try:
+            if not await passed_on(message, response, session):
+                return
+            ahead += len(message.data)
+            if ahead >= AHEAD_MAX:
+                await session.ask(CaughtUp(), within=CATCH_UP_SECONDS)
+                ahead = 0
+        except MailboxFull:
+            continue  # it is asked again after the next frame
+        except (AskFailed, OSError):
+            return
+
+
+async def passed_on(
+    message: WSMessage, response: web.WebSocketResponse, session: Ref[NodeSession]
+) -> bool:
+    """Whether reading goes on."""
+    if message.type is WSMsgType.TEXT:
+        await session.offer(Received(message.data))
+    elif message.type is WSMsgType.PONG:
+        await session.offer(PongSeen())
+    elif message.type is WSMsgType.PING:
+        await session.offer(PingSeen())
+        await response.pong(message.data)
+    elif message.type is WSMsgType.BINARY:
+        session.tell(Close(CloseCode.MALFORMED, "Frames are text"))
+    else:
+        return False
+    return True

@@ -1,0 +1,42 @@
+"""What people may say about a node, and what it is then: decided over values."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED
+from web.http.problem import Problem
+
+
+class Verb(Enum):
+    """What is said of a node."""
+
+    DRAIN = "drain"
+    QUARANTINE = "quarantine"
+    RELEASE = "release"
+    REVOKE = "revoke"
+
+
+ADMINS_ONLY: Final = Problem(403, "Only admins put nodes into quarantine, and release them from it")
+# What a node is after each word, by what it was; what is missing cannot be said.
+_NEXT: Final[Mapping[Verb, Mapping[str, str]]] = {
+    Verb.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
+    Verb.QUARANTINE: {ACTIVE: QUARANTINED, DRAINING: QUARANTINED, QUARANTINED: QUARANTINED},
+    Verb.RELEASE: {ACTIVE: ACTIVE, DRAINING: ACTIVE, QUARANTINED: ACTIVE},
+    Verb.REVOKE: dict.fromkeys((ACTIVE, DRAINING, QUARANTINED, REVOKED), REVOKED),
+}
+
+
+def after(verb: Verb, standing: str, *, is_admin: bool) -> str | Problem:
+    """The standing that follows; 403 and 409 where none does.
+
+    Owners drain, release and revoke their own nodes; what an admin put into quarantine an admin
+    releases. What is revoked stays so.
+    """
+    leaves_quarantine = verb is Verb.RELEASE and standing == QUARANTINED
+    if not is_admin and (verb is Verb.QUARANTINE or leaves_quarantine):
+        return ADMINS_ONLY
+    found = _NEXT[verb].get(standing)
+    if found is None:
+        return Problem(409, f"The node is {standing}; it cannot be told to {verb.value}")
+    return found

@@ -1,0 +1,244 @@
+"""All frames of a job as one zip, made while it is sent: of objects, piece by piece.
+
+Nothing is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
+presigned URL, the address opens it for an hour to whoever has it.
+"""
+
+import asyncio
+import hashlib
+import re
+import zlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+import attrs
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
+from rendertrust.client.kinds import HEAD_BYTES, suffix_of
+from rendertrust.frame_range import parse
+from sql.database import Unavailable
+from sql.jobs import PagedUnit
+from web.gateway import Gateway
+from web.http.answers import refusal
+from web.http.converter import uuid_of
+from web.http.problem import Problem, unavailable
+from web.objects.reference import place_of
+from web.objects.zip_layout import TAIL_BYTES, Layout, Member, NotABundle, laid_out, members_of
+
+PATH: Final = "/archives/{user}/{job}.zip"
+PIECE_BYTES: Final = 4 << 20
+IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
+REMEMBERED_MAX: Final = 20_000
+UNITS_MAX: Final = 10_000
+ZIP: Final = ".zip"
+NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
+NO_ARCHIVE: Final = Problem(404, "There is no such archive")
+AWAY: Final = unavailable("The object store is not available")
+_RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
+_NAME: Final = re.compile(r"-?[0-9]{4,7}(?:\.noisy)?\.[a-z]{3,4}", re.ASCII)
+
+log = structlog.get_logger(__name__)
+
+
+def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) -> str:
+    """Where the zip can be fetched for ``within`` seconds by whoever has the address."""
+    expires = int(gateway.clock.now().timestamp()) + within
+    path = PATH.format(user=user, job=job)
+    signature = gateway.tokens.seal(f"{path}\n{expires}")
+    return f"{base.rstrip('/')}{path}?{urlencode({'expires': expires, 'signature': signature})}"
+
+
+@attrs.define
+class Archives:
+    """Handler of the archives. ``crcs`` remembers checksums, so that going on is cheap."""
+
+    gateway: Gateway
+    crcs: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """200, or 206 from a byte on; 403, 404 and 503."""
+        job = self._opened(request)
+        if isinstance(job, Problem):
+            return refusal(request, job)
+        try:
+            layout = await self._layout(*job)
+        except (ObjectsUnavailable, Unavailable):
+            return refusal(request, AWAY)
+        except ObjectMissing:
+            return refusal(request, NO_ARCHIVE)
+        if layout is None:
+            return refusal(request, NO_ARCHIVE)
+        return await self._answer(request, layout, job[1])
+
+    def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
+        """Whose, and which; the signature is looked at first."""
+        expires, signature = (request.query.get(name, "") for name in ("expires", "signature"))
+        if not self.gateway.tokens.is_sealed(f"{request.path}\n{expires}", signature):
+            return NOT_OPEN
+        if not expires.isdecimal() or int(expires) < self.gateway.clock.now().timestamp():
+            return NOT_OPEN
+        user, job = (uuid_of(request.match_info[name]) for name in ("user", "job"))
+        return NO_ARCHIVE if user is None or job is None else (user, job)
+
+    async def _layout(self, user: UUID, job: UUID) -> Layout | None:
+        row = await self.gateway.jobs.by_id(job, user)
+        if row is None or row.status != "COMPLETED" or row.units == 1:
+            return None
+        rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
+        units = [unit for unit in rows if unit.tile is None]
+        bucket = self.gateway.settings.objects.bucket
+        keys = [result_of(unit, user, bucket) for unit in units]
+        if None in keys:
+            return None
+        kept = [(unit, key) for unit, key in zip(units, keys, strict=True) if key is not None]
+        suffix = await suffix_of_singles(self.gateway.objects, kept)
+        members: list[Member] = []
+        for unit, key in kept:
+            members += await self._members(unit, key, ZIP if is_chunk(unit) else suffix)
+        return laid_out(members)
+
+    async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[Member]:
+        """The files of a unit: one, or those of a chunk."""
+        size, frames = unit.result_size or 0, (0,) if unit.frames is None else parse(unit.frames)
+        name = padded(frames[0])
+        if suffix == ZIP:
+            tail = await self._piece(key, max(0, size - TAIL_BYTES), TAIL_BYTES)
+            try:
+                members = members_of(tail, size, key)
+                if all(_NAME.fullmatch(member.name) for member in members):
+                    return members
+            except NotABundle as fault:
+                log.info("archive_not_a_bundle", reason=str(fault))
+            name = f"{name}_{padded(frames[-1])}"
+        return [Member(f"{name}{suffix}", key, 0, size)]
+
+    async def _answer(self, request: web.Request, layout: Layout, job: UUID) -> web.StreamResponse:
+        size, tag = layout.size, tag_of(layout)
+        start = start_of(request, tag)
+        if start is not None and start >= size:
+            headers = {"Content-Range": f"bytes */{size}"}
+            return refusal(request, Problem(416, "It is not as long as that", headers=headers))
+        response = web.StreamResponse(status=200 if start is None else 206)
+        response.content_type = "application/zip"
+        response.content_length = size - (start or 0)
+        response.headers[hdrs.ETAG] = f'"{tag}"'
+        response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="frames-{job}.zip"'
+        if start is not None:
+            response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{size - 1}/{size}"
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            await self._send(request, response, layout, start or 0)
+        return response
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, layout: Layout, start: int
+    ) -> None:
+        try:
+            async for chunk in self._bytes(layout, start):
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await response.write(chunk)
+            await response.write_eof()
+        except (ObjectMissing, ObjectsUnavailable, ConnectionError, TimeoutError) as error:
+            # Part of the answer is out: only a cut tells the client that the rest is missing.
+            log.info("archive_cut", error=type(error).__name__)
+            if request.transport is not None:
+                request.transport.abort()
+
+    async def _bytes(self, layout: Layout, start: int) -> AsyncIterator[bytes]:
+        """All of it from ``start`` on."""
+        for index, member in enumerate(layout.members):
+            begin = layout.offsets[index]
+            head_bytes = len(layout.head(index, 0))
+            end = begin + head_bytes + member.size
+            if end <= start:
+                continue
+            if begin + head_bytes > start:
+                head = layout.head(index, await self._crc(member))
+                yield head[max(0, start - begin) :]
+            async for chunk in self._content(member, max(0, start - begin - head_bytes)):
+                yield chunk
+        crcs = {index: await self._crc(each) for index, each in enumerate(layout.members)}
+        yield layout.ending(crcs)[max(0, start - layout.directory) :]
+
+    async def _content(self, member: Member, skipped: int) -> AsyncIterator[bytes]:
+        for at in range(skipped, member.size, PIECE_BYTES):
+            wanted = min(PIECE_BYTES, member.size - at)
+            chunk = await self._piece(member.key, member.start + at, wanted)
+            if len(chunk) != wanted:
+                raise ObjectMissing(member.key)
+            yield chunk
+
+    async def _crc(self, member: Member) -> int:
+        """Of its content; an object never changes, so it is worked out once."""
+        if member.crc is not None:
+            return member.crc
+        known = self.crcs.get(member.key)
+        if known is not None:
+            return known
+        crc = 0
+        async for chunk in self._content(member, 0):
+            crc = zlib.crc32(chunk, crc)
+        self.crcs[member.key] = crc
+        while len(self.crcs) > REMEMBERED_MAX:
+            self.crcs.popitem(last=False)
+        return crc
+
+    async def _piece(self, key: str, start: int, size: int) -> bytes:
+        return await self.gateway.objects.piece(key, start, size)
+
+
+def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
+    """The key of what it made. Only keys that we derived for this user are ever opened."""
+    place = None if unit.result_key is None else place_of(unit.result_key)
+    if place is None or place.bucket != bucket or unit.result_size is None:
+        return None
+    return place.key if place.key.startswith(f"results/{user}/") else None
+
+
+def is_chunk(unit: PagedUnit) -> bool:
+    """Whether it is several frames, which a node packs into one zip."""
+    return unit.frames is not None and len(parse(unit.frames)) > 1
+
+
+async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, str]]) -> str:
+    """What kind of file the others are: all of a job are alike, so the first one tells.
+
+    Raises ObjectMissing, ObjectsUnavailable.
+    """
+    key = next((key for unit, key in kept if not is_chunk(unit)), None)
+    return ZIP if key is None else suffix_of(await objects.piece(key, 0, HEAD_BYTES))
+
+
+def tag_of(layout: Layout) -> str:
+    """The same for the same files; keys hold the attempt, so another try is another file."""
+    digest = hashlib.sha256()
+    for member in layout.members:
+        digest.update(f"{member.name}\n{member.key}\n{member.start}\n{member.size}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def start_of(request: web.Request, tag: str) -> int | None:
+    """From which byte on; None: all of it. What was changed meanwhile is sent whole."""
+    found = _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
+    if found is None or request.headers.get(hdrs.IF_RANGE, f'"{tag}"') != f'"{tag}"':
+        return None
+    return int(found[1])
+
+
+def padded(frame: int) -> str:
+    """As Blender numbers files."""
+    return ("-" if frame < 0 else "") + f"{abs(frame):04}"
+
+
+def add_archive_route(
+    app: web.Application, gateway: Gateway, *, through: Callable[[Handler], Handler]
+) -> None:
+    """Mount it; HEAD too."""
+    app.router.add_get(PATH, through(Archives(gateway).handle))

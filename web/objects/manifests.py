@@ -1,0 +1,94 @@
+"""Jobs of several files: each one looked at, and the list of them kept as nodes get it."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.ports import ObjectMissing
+from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
+from sql.uploads import UploadRow
+from web.gateway import Gateway
+from web.http.operations import Call
+from web.http.problem import Fault
+from web.objects.reference import place_of
+
+# In a job's parameters, where the manifest lies that we keep; creators' own keys never begin so.
+MANIFEST = "_manifest"
+FIELD = "manifest"
+
+
+async def files_of(
+    call: Call[Any, Any], reference: str, payload: UploadRow, job_type: str
+) -> dict[str, Any] | Fault:
+    """What a node needs to fetch all files, as job parameters; or why they may not be used."""
+    content = await _content(call, reference)
+    if isinstance(content, Fault):
+        return content
+    try:
+        manifest = read(content, "upload")
+        if manifest.by_path[manifest.scene].sha256 != payload.sha256.hex():
+            raise ManifestError("its scene is other content than payload_ref")
+        kept = await _resolved(call, manifest)
+    except ManifestError as error:
+        return _fault(str(error))
+    scene = {"scene": manifest.scene} if job_type == "render" else {}
+    noted = await keep(call.gateway, call.caller, kept)
+    uploads = [_id(entry.place, entry.path) for entry in manifest.files]
+    await call.gateway.retention.list_manifest(noted["key"], uploads)
+    return {MANIFEST: noted, **scene}
+
+
+async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
+    """Of a manifest that the caller has sent."""
+    place = place_of(reference)
+    if place is None or place.bucket != call.gateway.settings.objects.bucket:
+        return _fault("must be an upload of yours")
+    row = await call.gateway.uploads.by_key(call.caller, place.key)
+    if row is None:
+        return _fault("must be a completed upload of yours")
+    if row.size > BYTES_MAX:
+        return _fault(f"is longer than {BYTES_MAX} bytes")
+    try:
+        return await call.gateway.objects.get(row.object_key, at_most=BYTES_MAX)
+    except ObjectMissing:
+        return _fault("is not in the store any more; send it again")
+
+
+async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
+    """With the objects' keys in the place of uploads; each upload is the caller's own."""
+    ids = [_id(entry.place, entry.path) for entry in manifest.files]
+    rows = {row.id: row for row in await call.gateway.uploads.completed(call.caller, ids)}
+    now = call.gateway.clock.now()
+    if not await call.gateway.retention.use(call.caller, list(rows.values()), now):
+        raise ManifestError("lists an upload that is just expiring; send its files again")
+    entries = []
+    for upload, entry in zip(ids, manifest.files, strict=True):
+        row = rows.get(upload)
+        if row is None:
+            raise ManifestError("must be a completed upload of yours", entry.path)
+        if (row.sha256.hex(), row.size) != (entry.sha256, entry.size):
+            raise ManifestError("is other content than its upload", entry.path)
+        entries.append(attrs.evolve(entry, place=row.object_key))
+    return attrs.evolve(manifest, files=tuple(entries))
+
+
+def _id(text: str, path: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ManifestError("upload must be the id of an upload", path) from None
+
+
+async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> dict[str, Any]:
+    """The same files are the same object, whichever job they are of."""
+    content = manifest.written("key")
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = f"manifests/{user}/{sha256}.json"
+    await gateway.objects.put(key, content)
+    return {"key": key, "sha256": sha256, "size": len(content)}
+
+
+def _fault(reason: str) -> Fault:
+    return Fault(FIELD, "value", reason)

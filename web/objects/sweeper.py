@@ -1,0 +1,112 @@
+"""The actor that removes what is kept no longer: parts, inputs, results, old events."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import attrs
+
+from actors.kernel import Actor, Message, Ref, handles
+from actors.ports import ObjectsUnavailable
+from sql.database import Unavailable
+from supervisors.backoff import Backoff
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import GiveUp, Strategy
+from supervisors.supervisor import Supervisor
+from web.gateway import Gateway
+from web.objects.expiry import remove_expired
+from web.objects.multiparts import abort
+
+FIRST_SECONDS: Final = 60.0  # after the start
+SWEEP_SECONDS: Final = 600.0
+ABANDONED_AFTER: Final = timedelta(days=1)
+OVER_AFTER: Final = timedelta(hours=2)  # by then no leave to put a part holds any more
+JOBS_AT_ONCE: Final = 500  # with some thousands of events
+SWEEP_MOST: Final = 200  # times that, then others have their turn
+
+log = logging.getLogger("sweeper")
+
+
+class Sweeper:
+    """Marker: the address of the actor that removes what is old."""
+
+
+@attrs.frozen
+class Sweep(Message[Sweeper, None]):
+    """Its own timer: look for old events, and uploads in parts that nobody goes on with."""
+
+
+class SweeperActor(Actor[Sweeper]):
+    """Several gateways may do so at once: each step can be done twice."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._expired = datetime(1970, 1, 1, tzinfo=UTC)  # events of jobs that ended before
+
+    async def started(self) -> None:
+        self.after(FIRST_SECONDS, Sweep(), jitter=0.5)
+
+    @handles(Sweep)
+    async def sweep(self, _: Sweep) -> None:
+        try:
+            await self._remove_abandoned()
+            await remove_results(self._gateway)
+        except (Unavailable, ObjectsUnavailable) as error:
+            log.warning("abandoned parts stay for now: %s", error)
+        try:
+            await remove_expired(self._gateway)
+        except (Unavailable, ObjectsUnavailable) as error:
+            log.warning("inputs and results that have expired stay for now: %s", error)
+        try:
+            await self._expire_events()
+        except Unavailable as error:
+            log.warning("old events stay for now: %s", error)
+        self.after(SWEEP_SECONDS, Sweep(), jitter=0.1)
+
+    async def _expire_events(self) -> None:
+        now = self._gateway.clock.now()
+        before = now - timedelta(days=self._gateway.settings.events.keep_days)
+        for _ in range(SWEEP_MOST):
+            if self._expired >= before:
+                break
+            events = self._gateway.events
+            self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
+
+    async def _remove_abandoned(self) -> None:
+        since = self._gateway.clock.now() - ABANDONED_AFTER
+        while abandoned := await self._gateway.multiparts.abandoned(since):
+            for multipart in abandoned:
+                await abort(self._gateway, multipart)
+                log.info("the parts of upload %s were removed", multipart.upload_id)
+
+
+async def remove_results(gateway: Gateway) -> None:
+    """Parts of what nodes made: those that were given up, and of attempts that are over.
+
+    Raises Unavailable and ObjectsUnavailable.
+    """
+    now = gateway.clock.now()
+    since, over = now - ABANDONED_AFTER, now - OVER_AFTER
+    while abandoned := await gateway.result_multiparts.abandoned(since, over):
+        for begun in abandoned:
+            await gateway.objects.abort_multipart(begun.object_key, begun.store_id)
+            await gateway.result_multiparts.end(begun)
+            log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
+
+
+def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
+    """The actor over the gateway's database and store, in its own part of the tree."""
+    ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
+    child = Child("sweeper", lambda: SweeperActor(gateway), ref=ref)
+    # Under a supervisor of its own: nothing else falls with it, and nothing needs it at once.
+    part = Supervisor(
+        "Uploads",
+        Strategy.ONE_FOR_ONE,
+        Intensity(5, 30),
+        [child],
+        backoff=Backoff(1, 60),
+        give_up=GiveUp.STAY_DOWN,
+    )
+    return Child("Uploads", part)

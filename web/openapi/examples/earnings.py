@@ -1,0 +1,148 @@
+"""Examples of earnings, payouts, disputes and statements, beside the reference's own."""
+
+from typing import Final
+
+from web.openapi.examples.reference import JOB_ID, NODE_ID, USER_ID, Example
+
+SHARE_ID: Final = "1c2d3e4f-5a6b-4c7d-8e9f-a0b1c2d3e4f5"
+PAYOUT_ID: Final = "2d3e4f5a-6b7c-4d8e-9fa0-b1c2d3e4f5a6"
+BATCH_ID: Final = "3e4f5a6b-7c8d-4e9f-a0b1-c2d3e4f5a6b7"
+DISPUTE_ID: Final = "4f5a6b7c-8d9e-4fa0-b1c2-d3e4f5a6b7c8"
+
+EARNINGS: Final[Example] = {
+    "earnings": [
+        {
+            "id": SHARE_ID,
+            "job_id": JOB_ID,
+            "unit": 0,
+            "node_id": NODE_ID,
+            "amount": "7.0000",
+            "state": "pending",
+            "work": "render",
+            "disputed": False,
+            "earned_at": "2026-03-13T12:05:00Z",
+            "payable_at": "2026-03-20T12:05:00Z",
+            "payout_id": None,
+            "receipt_path": f"/api/v1/jobs/{JOB_ID}/units/0/receipt",
+        }
+    ],
+    "count": 31,
+    "next": SHARE_ID,
+    "totals": {
+        "pending": "7.0000",
+        "payable": "140.0000",
+        "requested": "0.0000",
+        "paid": "70.0000",
+        "reversed": "0.0000",
+    },
+}
+NEW_PAYOUT: Final[Example] = {"to": "credits"}
+PAYOUT: Final[Example] = {
+    "id": PAYOUT_ID,
+    "to": "credits",
+    "amount": "140.0000",
+    "units": 20,
+    "state": "paid",
+    "batch_id": None,
+    "reference": "",
+    "requested_at": "2026-03-21T09:00:00Z",
+    "closed_at": "2026-03-21T09:00:00Z",
+}
+PAYOUTS: Final[Example] = {"payouts": [PAYOUT], "count": 1, "next": None}
+STATEMENT: Final[Example] = {
+    "month": "2026-03",
+    "operator_id": USER_ID,
+    "opening": "0.0000",
+    "earned": "7.0000",
+    "checked": "0.0000",
+    "claimed": "0.0000",
+    "reversed": "0.0000",
+    "paid": "0.0000",
+    "closing": "7.0000",
+    "lines": [
+        {
+            "entry_id": 44,
+            "at": "2026-03-13T12:05:00Z",
+            "kind": "earned",
+            "amount": "7.0000",
+            "balance": "7.0000",
+            "job_id": JOB_ID,
+            "unit": 0,
+            "node_id": NODE_ID,
+            "payout_id": None,
+            "description": "Job execution: render",
+        }
+    ],
+    "next": None,
+}
+
+OPERATORS_PAYOUT: Final[Example] = {
+    **PAYOUT,
+    "to": "money",
+    "state": "requested",
+    "closed_at": None,
+    "operator_id": USER_ID,
+    "email": "user@example.com",
+    "name": "Jane Smith",
+}
+OPERATORS_PAYOUTS: Final[Example] = {"payouts": [OPERATORS_PAYOUT], "count": 1, "next": None}
+APPROVED_PAYOUT: Final[Example] = {
+    **OPERATORS_PAYOUT,
+    "state": "approved",
+    "batch_id": BATCH_ID,
+}
+APPROVAL: Final[Example] = {"payouts": [PAYOUT_ID], "reason": "Checked for March"}
+BATCH: Final[Example] = {
+    "batch_id": BATCH_ID,
+    "amount": "140.0000",
+    "left": 1,
+    "payouts": [APPROVED_PAYOUT],
+}
+REJECTION: Final[Example] = {"reason": "The account does not exist", "not_paid": True}
+SENT: Final[Example] = {"reference": "SEPA 2026-03-21/1", "reason": "Sent by the bank"}
+PAID_BATCH: Final[Example] = {
+    **BATCH,
+    "left": 0,
+    "payouts": [
+        {
+            **APPROVED_PAYOUT,
+            "state": "paid",
+            "reference": "SEPA 2026-03-21/1",
+            "closed_at": "2026-03-22T10:00:00Z",
+        }
+    ],
+}
+REJECTED_PAYOUT: Final[Example] = {
+    **OPERATORS_PAYOUT,
+    "state": "rejected",
+    "closed_at": "2026-03-22T10:00:00Z",
+}
+
+COMPLAINT: Final[Example] = {"reason": "The frame is black"}
+DISPUTE: Final[Example] = {
+    "id": DISPUTE_ID,
+    "job_id": JOB_ID,
+    "unit": 0,
+    "reason": "The frame is black",
+    "charge": "10.0000",
+    "state": "open",
+    "decision": "",
+    "opened_at": "2026-03-14T08:00:00Z",
+    "decided_at": None,
+}
+DISPUTES: Final[Example] = {"disputes": [DISPUTE], "count": 1, "next": None}
+DECISION: Final[Example] = {"reason": "It is black indeed"}
+OPEN_DISPUTE: Final[Example] = {
+    **DISPUTE,
+    "user_id": USER_ID,
+    "operator_id": "5a6b7c8d-9eaf-4b0c-81d2-e3f4a5b6c7d8",
+    "share": "7.0000",
+}
+OPEN_DISPUTES: Final[Example] = {"disputes": [OPEN_DISPUTE], "count": 1, "next": None}
+UPHELD_DISPUTE: Final[Example] = {
+    **OPEN_DISPUTE,
+    "state": "upheld",
+    "decision": "It is black indeed",
+    "decided_at": "2026-03-15T08:00:00Z",
+}
+REJECTED_DISPUTE: Final[Example] = {**UPHELD_DISPUTE, "state": "rejected", "decision": "It is not"}

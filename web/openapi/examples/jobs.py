@@ -1,0 +1,144 @@
+"""Jobs and their units, for the API's description, as in ``examples.py``."""
+
+from typing import Final
+
+from web.openapi.examples.reference import JOB_ID, NODE_ID, SHA256, USER_ID, Example
+
+NEW_JOB: Final[Example] = {
+    "job_type": "render",
+    "payload_ref": "s3://bucket/input/scene.blend",
+}
+PLACED: Final[Example] = {"job_id": JOB_ID, "node_id": NODE_ID, "status": "DISPATCHED"}
+JOB: Final[Example] = {
+    "id": JOB_ID,
+    "node_id": NODE_ID,
+    "job_type": "render",
+    "payload_ref": "s3://bucket/input/scene.blend",
+    "status": "COMPLETED",
+    "result_ref": f"s3://rendertrust/results/{USER_ID}/{JOB_ID}/0/1/frame.png",
+    "error_message": None,
+    "retry_count": 0,
+    "retry_of": None,
+    "queued_at": "2026-03-13T12:00:00Z",
+    "dispatched_at": "2026-03-13T12:00:01Z",
+    "completed_at": "2026-03-13T12:05:00Z",
+    "created_at": "2026-03-13T12:00:00Z",
+    "updated_at": "2026-03-13T12:05:00Z",
+    "price": "10.0000",
+    "charged": "10.0000",
+    "progress": 1.0,
+    "units": 1,
+    "done": 1,
+    "failed": 0,
+    "priority": "normal",
+    "max_credits": None,
+    "paused": None,
+    "eta_seconds": None,
+    "pool": "any",
+}
+CANCELLED_JOB: Final[Example] = {
+    **JOB,
+    "status": "CANCELLED",
+    "result_ref": None,
+    "charged": "0.0000",
+    "progress": None,
+    "done": 0,
+}
+JOBS: Final[Example] = {"jobs": [JOB], "count": 15, "next": JOB_ID}
+EVENT: Final[Example] = {
+    "number": 3,
+    "type": "unit.completed",
+    "at": "2026-03-13T12:05:00Z",
+    "job_id": JOB_ID,
+    "unit": 0,
+    "attempt": 1,
+    "node_id": NODE_ID,
+    "money": "charged",
+    "amount": "10.0000",
+    "error_class": None,
+    "error": None,
+    "frame": None,
+    "thumbnail": None,
+}
+EVENTS: Final[Example] = {"events": [EVENT], "next": None, "ended": True}
+RESULT: Final[Example] = {
+    "job_id": JOB_ID,
+    "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
+    "expires_in": 3600,
+    "size": 1048576,
+    "sha256": SHA256,
+}
+NEW_ANIMATION: Final[Example] = {
+    **NEW_JOB,
+    "frames": "1-48",
+    "priority": "high",
+    "max_credits": "200",
+}
+JOB_IDEA: Final[Example] = {"job_type": "render", "frames": "1-48", "max_credits": "200"}
+QUOTE: Final[Example] = {
+    "units": 48,
+    "frames": 48,
+    "frame_price": "10.0000",
+    "price": "480.0000",
+    "held": "480.0000",
+    "available": "990.0000",
+    "enough": True,
+    "max_credits": "200.0000",
+    "preflight": None,
+}
+MANY: Final[Example] = {
+    **JOB,
+    "status": "RUNNING",
+    "result_ref": None,
+    "completed_at": None,
+    "price": "480.0000",
+    "charged": "120.0000",
+    "progress": 0.25,
+    "units": 48,
+    "done": 12,
+    "priority": "high",
+    "max_credits": "200.0000",
+    "eta_seconds": 540.0,
+}
+NEW_VIDEO: Final[Example] = {"container": "MP4", "fps": 24}
+PAUSED_JOB: Final[Example] = {**MANY, "status": "PAUSED", "paused": "owner"}
+STOPPED_JOB: Final[Example] = {
+    **MANY,
+    "status": "CANCELLED",
+    "completed_at": "2026-03-13T12:05:00Z",
+}
+JOB_WISH: Final[Example] = {"priority": "high", "max_credits": "200"}
+UNIT: Final[Example] = {
+    "number": 11,
+    "frames": "12",
+    "tile": None,
+    "state": "COMPLETED",
+    "attempt": 1,
+    "node_id": NODE_ID,
+    "price": "10.0000",
+    "charged": "10.0000",
+    "waits_for": 0,
+    "error_class": None,
+    "error_message": None,
+    "size": 1048576,
+    "sha256": SHA256,
+    "verified": True,
+    "download_url": "https://storage.example.com/bucket/key?X-Amz-Signature=0123abcd",
+    "assigned_at": "2026-03-13T12:00:01Z",
+    "started_at": "2026-03-13T12:00:02Z",
+    "ended_at": "2026-03-13T12:04:00Z",
+    "waiting": None,
+    "copy_node_id": None,
+}
+UNITS: Final[Example] = {"units": [UNIT], "count": 48, "next": 11}
+UNIT_AGAIN: Final[Example] = {
+    **UNIT,
+    "state": "QUEUED",
+    "node_id": None,
+    "charged": "0.0000",
+    "size": None,
+    "sha256": None,
+    "verified": False,
+    "download_url": None,
+    "ended_at": None,
+}

@@ -1,0 +1,33 @@
+"""Examples of what is known of nodes, beside the reference's own."""
+
+from typing import Final
+
+from web.openapi.examples.reference import JOB_ID, Example
+
+NODE_CHECKS: Final[Example] = {
+    "checks": [
+        {
+            "job_id": JOB_ID,
+            "unit": 3,
+            "attempt": 1,
+            "device_class": "cpu/avx2/5.2",
+            "verdict": "mismatch",
+            "said": "36.2 dB",
+            "opened_at": "2026-03-13T12:04:00Z",
+            "decided_at": "2026-03-13T12:05:00Z",
+        }
+    ]
+}
+NODE_CONNECTIONS: Final[Example] = {
+    "connections": [
+        {
+            "address": "203.0.113.7",
+            "opened_at": "2026-03-13T12:00:00Z",
+            "pong_at": "2026-03-13T12:05:00Z",
+            "ended_at": "2026-03-13T12:05:09Z",
+            "code": 4003,
+            "why": "Replaced by a newer connection",
+            "by_us": True,
+        }
+    ]
+}

@@ -1,0 +1,106 @@
+"""The pulse: shows how late the loop is, and feeds the watchdog while the tree is alive."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import attrs
+import structlog
+from prometheus_client import Gauge, Histogram
+
+from actors.kernel import Actor, Message, State, handles
+from actors.ports import Clock
+from supervisors.snapshot import Snapshot
+from web.process.service_manager import ServiceManager
+
+BEAT_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 5.0  # how often it is looked whether the tree is alive
+STUCK_SECONDS: Final = 60.0  # no handler of the actors that are looked at may take so long
+LAG: Final = Histogram(
+    "rendertrust_loop_lag_seconds",
+    "How much later than asked the event loop ran a timer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+STUCK: Final = Gauge("rendertrust_actors_stuck", "Actors that take no message from a full mailbox.")
+log = structlog.get_logger("pulse")
+
+
+class Pulse:
+    """Marker: the address of the pulse."""
+
+
+@attrs.frozen
+class Beat(Message[Pulse, None]):
+    """The pulse's own timer."""
+
+
+class Vitality:
+    """Remembers how far actors had come: one with messages that handles none is stuck."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}  # handled, and since when it is that many
+
+    def stuck(self, parts: Iterable[Snapshot], now: float) -> list[str]:
+        """The names of the stuck ones among the parts and all under them."""
+        found: list[str] = []
+        ahead = list(parts)
+        while ahead:
+            part = ahead.pop()
+            ahead += part.children
+            if part.statistics is not None and self._is_stuck(part, now):
+                found.append(part.name)
+        return found
+
+    def _is_stuck(self, part: Snapshot, now: float) -> bool:
+        figures = part.statistics
+        assert figures is not None, "it is an actor's"
+        handled, since = self._seen.get(part.name, (-1, now))
+        if figures.handled != handled or figures.depth == 0 or part.state is not State.RUNNING:
+            handled, since = figures.handled, now
+        self._seen[part.name] = handled, since
+        return now - since >= STUCK_SECONDS
+
+
+class PulseActor(Actor[Pulse]):
+    """``vital`` reads the parts of the tree without which nothing works; ``late`` is told the lag.
+
+    That its own message arrives shows that the loop runs and actors are served.
+    """
+
+    def __init__(
+        self,
+        vital: Callable[[], Iterable[Snapshot]],
+        clock: Clock,
+        manager: ServiceManager,
+        late: Callable[[float], None] = LAG.observe,
+    ) -> None:
+        self._vital, self._clock, self._manager = vital, clock, manager
+        self._late = late
+        self._vitality = Vitality()
+        self._due = self._look_at = 0.0
+        half = manager.watchdog_seconds / 2 or LOOK_SECONDS
+        self._look_every = min(LOOK_SECONDS, half)
+
+    async def started(self) -> None:
+        self._look_at = self._clock.monotonic()
+        self._beat_again()
+
+    @handles(Beat)
+    async def beat(self, message: Beat) -> None:
+        now = self._clock.monotonic()
+        self._late(max(0.0, now - self._due))
+        if now >= self._look_at:
+            self._look_at = now + self._look_every
+            self._look(now)
+        self._beat_again()
+
+    def _beat_again(self) -> None:
+        self._due = self._clock.monotonic() + BEAT_SECONDS
+        self.after(BEAT_SECONDS, Beat())
+
+    def _look(self, now: float) -> None:
+        stuck = self._vitality.stuck(self._vital(), now)
+        STUCK.set(len(stuck))
+        if stuck:
+            log.error("actors are stuck: the watchdog is not fed", actors=stuck)
+        elif self._manager.watchdog_seconds:
+            self._manager.say(WATCHDOG=1)
