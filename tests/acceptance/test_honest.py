@@ -16,6 +16,7 @@ def check(tally: Tally, units: int) -> None:
     assert tally.classes == 2, "a machine without AVX2 is of a class of its own"
 
 
+@pytest.mark.nightly  # a minute alone, four beside other tests
 @pytest.mark.timeout(600)
 async def test_a_dozen_honest_units_of_two_classes_are_all_valid(tmp_path: Path) -> None:
     check(await honest(tmp_path, ("glass",), 12, within=480), 12)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
+from rendertrust.strict_json import is_deeper
 from web.http.problem import Fault
 
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 64
 _INTEGER_DIGITS_MAX = 19
 INTEGER_MAX = (1 << 63) - 1
-_STRINGS_OR_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 Document: TypeAlias = dict[str, Any]
@@ -36,7 +36,7 @@ def parse(raw: bytes) -> Document | Fault:
         text = raw.decode()
     except UnicodeDecodeError:
         return Fault("", "syntax", "The body is not UTF-8")
-    if _too_deep(raw):
+    if is_deeper(raw, DEPTH_MAX):
         return Fault("", "depth", f"The body is nested deeper than {DEPTH_MAX} levels")
     try:
         value = _DECODER.decode(text)
@@ -67,22 +67,6 @@ def unwritable(value: Any, place: str = "") -> Iterator[Fault]:
             yield from unwritable(key, place)
             if writable(key):
                 yield from unwritable(item, f"{place}.{key}" if place else key)
-
-
-def _too_deep(raw: bytes) -> bool:
-    """Brackets outside strings nest deeper than allowed: known before a recursive parser runs."""
-    if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
-        return False
-    depth = 0
-    for found in _STRINGS_OR_BRACKETS.finditer(raw):
-        first = found[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        elif first in b"]}":
-            depth -= 1
-    return False
 
 
 def _integer(digits: str) -> int:
