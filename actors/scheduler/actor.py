@@ -22,6 +22,7 @@ from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     CatchUp,
+    CirclesChanged,
     Dispatch,
     DispatchOutcome,
     Fleet,
@@ -54,7 +55,6 @@ from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.straggling import straggling
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
-from sql.work import StandingRow
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
@@ -202,16 +202,15 @@ class SchedulerActor(Actor[Scheduler]):
 
     async def _read_standings(self) -> None:
         rows = await self._store.standings(self._spoken)
-        changed = [row for row in rows if self._takes(row)]
         if rows:
             self._spoken = max(self._spoken, rows[-1].at - OVERLAP)
-        if changed:
+        if self._board.stand_all(rows):
             self._place()
 
-    def _takes(self, row: StandingRow) -> bool:
-        node = self._board.index.node(row.node)
-        node.owner = node.owner or row.owner
-        return self._board.stand(node, row.standing)
+    @handles(CirclesChanged)
+    async def circles_changed(self, _: CirclesChanged) -> None:
+        self._board.index.regroup(await self._store.circles())
+        self._place()
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:

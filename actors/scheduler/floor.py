@@ -5,7 +5,7 @@ in which the session of a node is told.
 """
 
 import heapq
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from actors.scheduler.queue import Queue
 from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_row
 from actors.scheduler.units import Units
-from sql.work import NodeRow, OpenUnit, Standing
+from sql.work import NodeRow, OpenUnit, Standing, StandingRow
 
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
 
@@ -133,6 +133,15 @@ class Floor:
         if node.session is not None and not self._say(node, Stand(standing)):
             self.fall_behind(node)
         return True
+
+    def stand_all(self, rows: Iterable[StandingRow]) -> bool:
+        """The same for what was read; whether anything is new."""
+        news = False
+        for row in rows:
+            node = self.index.node(row.node)
+            node.owner = node.owner or row.owner
+            news |= self.stand(node, row.standing)
+        return news
 
     # -- steps
 
