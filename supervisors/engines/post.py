@@ -124,6 +124,8 @@ def refused(url: str, *, private: bool) -> str | None:
         return "it must begin with https://"
     if not host:
         return "it names no host"
+    if parts.user is not None or parts.password is not None:
+        return "it must hold no name and password, which lists would show: check the signature"
     if private:
         return None
     is_number = ":" in host or host.replace(".", "").isdigit()

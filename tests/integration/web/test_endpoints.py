@@ -301,6 +301,7 @@ async def test_endpoints_are_their_owner_s_alone(jane: Person) -> None:
 async def test_nonsense_is_refused_and_there_are_so_many_at_most(jane: Person) -> None:
     for body in (
         {"url": "http://example.com"},
+        {"url": "https://user:word@example.com/"},
         {"url": "https://127.0.0.1/"},
         {"url": "https://[::1]/"},
         {"url": URL, "types": []},
