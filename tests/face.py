@@ -21,6 +21,7 @@ from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     Dispatch,
     DispatchOutcome,
+    JobPaused,
     NoCapableNode,
     NodeProved,
     NodeSeen,
@@ -121,6 +122,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
+        self._script.seen.append(message)
+
+    @handles(JobPaused)
+    async def job_paused(self, message: JobPaused) -> None:
         self._script.seen.append(message)
 
     @handles(Wake)

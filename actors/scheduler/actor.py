@@ -26,6 +26,7 @@ from actors.scheduler.messages import (
     DispatchOutcome,
     Fleet,
     FleetOf,
+    JobPaused,
     NoCapableNode,
     NodeDeclined,
     NodeGone,
@@ -54,7 +55,6 @@ from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.straggling import straggling
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
-from sql.work import StandingRow
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
@@ -202,16 +202,11 @@ class SchedulerActor(Actor[Scheduler]):
 
     async def _read_standings(self) -> None:
         rows = await self._store.standings(self._spoken)
-        changed = [row for row in rows if self._takes(row)]
+        changed = [row for row in rows if self._board.take_standing(row)]
         if rows:
             self._spoken = max(self._spoken, rows[-1].at - OVERLAP)
         if changed:
             self._place()
-
-    def _takes(self, row: StandingRow) -> bool:
-        node = self._board.index.node(row.node)
-        node.owner = node.owner or row.owner
-        return self._board.stand(node, row.standing)
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
@@ -309,6 +304,11 @@ class SchedulerActor(Actor[Scheduler]):
         if any(state.state != "QUEUED" for state in unknown):
             self._poll_soon()
         self._place()
+
+    @handles(JobPaused)
+    async def job_paused(self, message: JobPaused) -> None:
+        self._board.pause(message.job)
+        self._see_who_is_behind()
 
     @handles(Wake)
     async def wake(self, message: Wake) -> None:

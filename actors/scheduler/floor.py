@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
-from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
+from actors.node_session.messages import Assignments, NodeSession, Recall, Send, Stand, Withdraw
 from actors.scheduler.circles import told
 from actors.scheduler.index import Index
 from actors.scheduler.messages import Assignment
@@ -22,7 +22,7 @@ from actors.scheduler.queue import Queue
 from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_row
 from actors.scheduler.units import Units
-from sql.work import NodeRow, OpenUnit, Standing
+from sql.work import NodeRow, OpenUnit, Standing, StandingRow
 
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
 
@@ -133,6 +133,25 @@ class Floor:
         if node.session is not None and not self._say(node, Stand(standing)):
             self.fall_behind(node)
         return True
+
+    def take_standing(self, row: StandingRow) -> bool:
+        """The same as the database says it."""
+        node = self.index.node(row.node)
+        node.owner = node.owner or row.owner
+        return self.stand(node, row.standing)
+
+    def pause(self, job: UUID) -> None:
+        """Its owner paused a job: what nodes do not have of it yet they are not to be sent."""
+        copies = [unit for unit in self.copies.values() if unit.job == job]
+        for unit in (*self.units.of(job), *copies):
+            self._note_pause(unit, paused=True)
+
+    def _note_pause(self, unit: Unit, *, paused: bool) -> None:
+        """Only its session knows whether it was sent; once it is back, the books say so."""
+        is_new = paused and not unit.paused
+        unit.paused = paused
+        if is_new and unit.state == "DISPATCHED" and unit.node is not None:
+            self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
 
     # -- steps
 
