@@ -21,7 +21,8 @@ ORDERS: Final = ("sequential", "every_nth", "middle_first")
 NTH: Final = 10
 HOW: Final = "write it like 1-250, 1-100x2 or 10,15,20-30"
 _PART: Final = re.compile(
-    r"(?P<first>[+-]?[0-9]{1,7})(?:-(?P<last>[+-]?[0-9]{1,7})(?:x(?P<step>[0-9]{1,7}))?)?"
+    r"(?P<first>[+-]?[0-9]{1,7})"
+    r"(?:\s*-\s*(?P<last>[+-]?[0-9]{1,7})(?:\s*x\s*(?P<step>[0-9]{1,7}))?)?"
 )
 
 
@@ -45,7 +46,7 @@ def parse(text: str) -> tuple[int, ...]:
 
 
 def _part(part: str) -> range:
-    found = _PART.fullmatch("".join(part.split()))
+    found = _PART.fullmatch(part)
     if found is None:
         told = f"{part[:40]!r} is no frame and no range" if part else "there is a comma too many"
         raise FrameRangeError(f"{told}; {HOW}")

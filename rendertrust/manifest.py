@@ -119,7 +119,7 @@ def path_fault(path: str) -> str | None:
     """Why a path may not stand in a manifest; None: it may."""
     if not 1 <= len(path) <= PATH_CHARACTERS_MAX:
         return f"a path has 1 to {PATH_CHARACTERS_MAX} characters"
-    if path.startswith("/") or "\\" in path:
+    if path.startswith("/") or "\\" in path or path[1:2] == ":":  # of Windows, too
         return "a path is relative, with / between its folders"
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         return "a path holds no control characters"

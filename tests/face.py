@@ -19,6 +19,7 @@ from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
 from actors.paymaster.messages import LookForClaims, Paymaster
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
+    CirclesChanged,
     Dispatch,
     DispatchOutcome,
     JobPaused,
@@ -130,6 +131,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(Wake)
     async def wake(self, message: Wake) -> None:
+        self._script.seen.append(message)
+
+    @handles(CirclesChanged)
+    async def circles_changed(self, message: CirclesChanged) -> None:
         self._script.seen.append(message)
 
 

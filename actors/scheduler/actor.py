@@ -22,6 +22,7 @@ from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     CatchUp,
+    CirclesChanged,
     Dispatch,
     DispatchOutcome,
     Fleet,
@@ -202,18 +203,19 @@ class SchedulerActor(Actor[Scheduler]):
 
     async def _read_standings(self) -> None:
         rows = await self._store.standings(self._spoken)
-        changed = [row for row in rows if self._board.take_standing(row)]
         if rows:
             self._spoken = max(self._spoken, rows[-1].at - OVERLAP)
-        if changed:
+        if self._board.stand_all(rows):
             self._place()
+
+    @handles(CirclesChanged)
+    async def circles_changed(self, _: CirclesChanged) -> None:
+        self._board.index.regroup(await self._store.circles())
+        self._place()
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
-        node = self._board.index.get(message.node)
-        if node is not None:
-            node.healthy = False
-            self._board.index.changed(node)
+        self._board.note_silent(message.node)
 
     @handles(SessionOpened)
     async def session_opened(self, message: SessionOpened) -> None:
@@ -308,7 +310,6 @@ class SchedulerActor(Actor[Scheduler]):
     @handles(JobPaused)
     async def job_paused(self, message: JobPaused) -> None:
         self._board.pause(message.job)
-        self._see_who_is_behind()
 
     @handles(Wake)
     async def wake(self, message: Wake) -> None:

@@ -5,7 +5,7 @@ in which the session of a node is told.
 """
 
 import heapq
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -124,6 +124,13 @@ class Floor:
             node.load, node.healthy = row.load, True
             self.index.changed(node)
 
+    def note_silent(self, name: UUID) -> None:
+        """A node is healthy no more."""
+        node = self.index.get(name)
+        if node is not None:
+            node.healthy = False
+            self.index.changed(node)
+
     def stand(self, node: Node, standing: Standing) -> bool:
         """Take over what people say about a node, unless it is old; whether it is new."""
         if standing.version <= node.standing.version:
@@ -134,11 +141,14 @@ class Floor:
             self.fall_behind(node)
         return True
 
-    def take_standing(self, row: StandingRow) -> bool:
-        """The same as the database says it."""
-        node = self.index.node(row.node)
-        node.owner = node.owner or row.owner
-        return self.stand(node, row.standing)
+    def stand_all(self, rows: Iterable[StandingRow]) -> bool:
+        """The same for what was read; whether anything is new."""
+        news = False
+        for row in rows:
+            node = self.index.node(row.node)
+            node.owner = node.owner or row.owner
+            news |= self.stand(node, row.standing)
+        return news
 
     def pause(self, job: UUID) -> None:
         """Its owner paused a job: what nodes do not have of it yet they are not to be sent."""

@@ -246,6 +246,11 @@ class Wake(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class CirclesChanged(Message[Scheduler, None]):
+    """From the web: organisations or trust changed; answered when it goes by that."""
+
+
+@attrs.frozen
 class Poll(Message[Scheduler, None]):
     """A timer: read what is open, and mend what is known differently here."""
 

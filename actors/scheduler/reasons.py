@@ -87,7 +87,8 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
     if not may_do(node, unit.user, unit.kind.pool, circles):
         return "closed"
     if not can_do(node, unit.kind):
-        return _lack(node, unit.kind)
+        hung_up = node.session is None and node.offered is None  # what it has it said last time
+        return "away" if hung_up else _lack(node, unit.kind)
     if node.is_paused:
         return "resting"
     return "ready" if node.has_room else "full"

@@ -205,8 +205,7 @@ async def quote(
     client: "AsyncClient", params: dict[str, int | str], cut: dict[str, Any]
 ) -> "Quote":
     """What it would cost; nothing needs to be sent for that."""
-    said = {name: value for name, value in cut.items() if name != "priority"}
-    return await client.quote("render", None, params, **said)
+    return await client.quote("render", None, params, **cut)
 
 
 @click.command(cls=Command)

@@ -6,7 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from rendertrust.client.answers import Job, Placed, ResultUrl
-from rendertrust.client.asynchronous import AsyncClient, Container, Order, Pool, Priority
+from rendertrust.client.asynchronous import (
+    AsyncClient,
+    Container,
+    Needs,
+    Order,
+    Pool,
+    Priority,
+)
 from rendertrust.client.bridge import Bridge
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.cut import Quote, Unit, Units
@@ -30,8 +37,11 @@ class BlockingControl:
         chunk: int | None = None,
         tiles: str | None = None,
         order: Order | None = None,
+        priority: Priority | None = None,
         max_credits: str | None = None,
         pool: Pool | None = None,
+        needs: Needs | None = None,
+        as_is: bool = False,
     ) -> Quote:
         """What ``dispatch`` of the same would cost and hold."""
         return self._bridge.run(
@@ -44,8 +54,11 @@ class BlockingControl:
                 chunk=chunk,
                 tiles=tiles,
                 order=order,
+                priority=priority,
                 max_credits=max_credits,
                 pool=pool,
+                needs=needs,
+                as_is=as_is,
             )
         )
 

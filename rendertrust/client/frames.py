@@ -51,6 +51,7 @@ class Frames:
 
     async def fetched(self, units: Sequence[Unit], frames: str | None) -> Fetched:
         """Have those that are complete; tiles are parts of one and left out."""
+        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
         asked = None if frames is None else frozenset(frame_range.parse(frames))
         wanted = [unit for unit in units if unit.tile is None and _is_asked(unit, asked)]
         ready = [unit for unit in wanted if unit.download_url is not None]

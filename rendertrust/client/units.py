@@ -51,8 +51,11 @@ class Control(Wire):
         chunk: int | None = None,
         tiles: str | None = None,
         order: Order | None = None,
+        priority: Priority | None = None,
         max_credits: str | None = None,
         pool: Pool | None = None,
+        needs: Needs | None = None,
+        as_is: bool = False,
     ) -> Quote:
         """What ``dispatch`` of the same would cost and hold; nothing is held, and no job made.
 
@@ -60,8 +63,9 @@ class Control(Wire):
         InsufficientCredits: ``enough`` tells.
         """
         body = order_of(job_type, payload_ref, params, manifest)
-        body |= cut_of(frames, chunk, tiles, order, max_credits=max_credits)
-        body |= place_of(pool, None)
+        body |= cut_of(frames, chunk, tiles, order, priority=priority, max_credits=max_credits)
+        body |= place_of(pool, needs)
+        body |= {"as_is": True} if as_is else {}
         return read(Quote, await self._login.send(Call("POST", f"{JOBS}/quote", body)))
 
     async def units(self, job_id: str | UUID, *, limit: int = 50, after: int = -1) -> Units:

@@ -9,13 +9,13 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from actors.scheduler.messages import Scheduler, Wake
 from sql.audit import Act
 from sql.organisations import MEMBERS_MOST, OF_USER_MOST, Organisation, Said
 from web.http.answers import REQUEST_ID
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.identity.doer import Doer
+from web.nodes.circles import tell_circles
 from web.openapi.examples import circles as examples
 from web.routes.auth import Done
 
@@ -284,12 +284,12 @@ async def done(
     act = await act_of(call, f"organisation.{name}", target, reason)
     if act is None:
         return TOKEN_REFUSED
-    return outcome(call, await do(act), words)
+    return await outcome(call, await do(act), words)
 
 
-def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:
-    """What became of it, as the API says it. The Scheduler is told to read anew."""
+async def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:
+    """What became of it, as the API says it, once the Scheduler goes by it."""
     if said is not Said.DONE:
         return PROBLEMS.get(said, NOT_FOUND)
-    call.gateway.registry.ref(Scheduler).tell(Wake())
+    await tell_circles(call.gateway)
     return Done(words)

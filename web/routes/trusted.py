@@ -78,7 +78,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
         if any(one.user_id == user.id for one in await _of(call)):
             return Done("You trust him already")
         return Problem(409, f"You trust {TRUSTED_MOST} people already")
-    return outcome(call, said, "You trust him")
+    return await outcome(call, said, "You trust him")
 
 
 @operations.delete(
@@ -97,7 +97,9 @@ async def distrust(call: Call) -> Done | Problem:
     if act is None:
         return TOKEN_REFUSED
     said = await call.gateway.organisations.distrust(user, act)
-    return NOT_TRUSTED if said is Said.ABSENT else outcome(call, said, "You trust him no more")
+    if said is Said.ABSENT:
+        return NOT_TRUSTED
+    return await outcome(call, said, "You trust him no more")
 
 
 async def _of(call: Call[Somebody]) -> list[Trusted]:

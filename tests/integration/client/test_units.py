@@ -145,6 +145,20 @@ async def test_frames_are_fetched_as_they_come_and_none_twice(
     assert visible(tmp_path) == ["frame-0001.png", "frame-0002.png", "frame-0003.exr"]
 
 
+@pytest.mark.parametrize("place", ["new", "new/and/deep"])
+async def test_a_folder_that_is_not_there_is_made_for_the_frames(
+    gateway: GatewayDouble, tmp_path: Path, place: str
+) -> None:
+    job = gateway.add_job("COMPLETED")
+    gateway.add_units(job, PICTURE, EXR)
+    async with client_of(gateway) as client:
+        fetched = await client.download_frames(job, tmp_path / place)
+        assert visible(tmp_path / place) == [path.name for path in fetched.paths]
+        (tmp_path / "file").touch()
+        with pytest.raises(FileExistsError):
+            await client.download_frames(job, tmp_path / "file")
+
+
 async def test_frames_go_on_where_they_were_cut_off(gateway: GatewayDouble, tmp_path: Path) -> None:
     job = gateway.add_job("RUNNING")
     gateway.add_units(job, PICTURE)

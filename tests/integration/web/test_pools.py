@@ -67,6 +67,25 @@ async def goes_to(person: Person, pool: str, node: str) -> None:
     await until(given, within=60)
 
 
+async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
+    face: Face, jane: Person, bob: Person
+) -> None:
+    """Not even of whoever asks at once when that was answered."""
+    node = await living(face, bob)
+    _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
+    barn = f"/api/v1/organisations/{made['id']}"
+    for _ in range(5):
+        await jane.ask("POST", f"{barn}/members", {"email": bob.email, "role": "member"})
+        await bob.ask("POST", f"{barn}/accept")
+        assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 200
+        assert (await dispatched(jane, "mine"))[1]["node_id"] == node
+        assert (await bob.ask("DELETE", f"{barn}/nodes/{node}"))[0] == 200
+        assert (await dispatched(jane, "mine"))[0] == 400
+        assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 200
+        assert (await jane.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200
+        assert (await dispatched(jane, "mine"))[0] == 400
+
+
 async def held(person: Person) -> str:
     _, balance = await person.ask("GET", "/api/v1/credits/balance")
     return str(balance["held"])

@@ -62,6 +62,16 @@ def test_each_node_is_counted_once_with_what_keeps_it() -> None:
     assert found.known == 4
 
 
+def test_a_node_that_hung_up_is_away_though_it_was_well_a_moment_ago() -> None:
+    board = waiting_board(NODE)
+    node = board.index.node(NODE)
+    node.session = None
+    node.forget()
+    board.index.changed(node)
+    board.reconcile([attrs.evolve(open_unit(), units=2)], EPOCH)
+    assert waiting_of(board, JOB, 0) == Waiting(away=1)
+
+
 def test_a_unit_that_is_tried_again_later_and_avoids_a_node() -> None:
     board = waiting_board(NODE)
     later = EPOCH + timedelta(seconds=9)

@@ -41,7 +41,20 @@ def test_a_path_that_is_taken_stays_below_its_folder(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", "./a", "a\\b", "a\0b", "a\nb"],
+        *[
+            "",
+            "/etc/passwd",
+            "../a",
+            "a/../../b",
+            "a//b",
+            "a/",
+            "./a",
+            "a\\b",
+            "C:/x.png",
+            "c:x.png",
+            "a\0b",
+            "a\nb",
+        ],
         *["\ud800", "x" * 256, "ä" * 128, "/".join("a" * 33), "a/" * 300 + "b"],
     ],
 )

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.messages import Scheduler, Wake
 from sql.audit import Act
 from sql.fleet import Fleet, Search
 from sql.organisations import MEMBERS_MOST, OF_USER_MOST, TRUSTED_MOST, Organisation, Said
@@ -16,6 +15,7 @@ from web.console.tables import Column, Sorted, table
 from web.console.view import Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
+from web.nodes.circles import tell_circles
 from web.routes.organisations import NOT_FOUND, PROBLEMS, Email, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED
 
@@ -231,7 +231,7 @@ async def trust(view: View[Somebody]) -> Go | Problem:
         return NOBODY
     if await kept.trust(user.id, act) is Said.ALREADY:
         return Problem(409, f"You trust {email} already, or {TRUSTED_MOST} people")
-    _wake(view)
+    await tell_circles(view.gateway)
     return Go(PATH, f"You trust {email}.")
 
 
@@ -244,7 +244,7 @@ async def distrust(view: View) -> Go | Problem:
         return NOBODY
     if await view.gateway.organisations.distrust(user, act) is Said.ABSENT:
         return NOT_TRUSTED
-    _wake(view)
+    await tell_circles(view.gateway)
     return Go(PATH, "You trust him no more. What his nodes have of yours they finish.")
 
 
@@ -261,15 +261,10 @@ async def _changed(
         return Problem(409, f"He is in, or was asked; {MEMBERS_MOST} members are the most")
     if became is not Said.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
-    _wake(view)
+    await tell_circles(view.gateway)
     return Go(to or f"{PATH}/{id_}", said)
 
 
 async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
     doer = Doer(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, target, reason, {})
-
-
-def _wake(view: View[Any]) -> None:
-    """Work may go elsewhere from now on."""
-    view.gateway.registry.ref(Scheduler).tell(Wake())
