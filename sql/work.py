@@ -107,6 +107,7 @@ class OpenUnit:
     started_at: datetime | None = None  # of this attempt, or of one before it
     copied: int = 0  # the newest attempt that was made beside another
     is_copy: bool = False  # this attempt is beside another one
+    paused: str | None = None  # by whom its job is: its "owner", or at its "cap"
 
 
 @attrs.frozen

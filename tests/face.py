@@ -22,6 +22,7 @@ from actors.scheduler.messages import (
     CirclesChanged,
     Dispatch,
     DispatchOutcome,
+    JobPaused,
     NoCapableNode,
     NodeProved,
     NodeSeen,
@@ -122,6 +123,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
+        self._script.seen.append(message)
+
+    @handles(JobPaused)
+    async def job_paused(self, message: JobPaused) -> None:
         self._script.seen.append(message)
 
     @handles(Wake)

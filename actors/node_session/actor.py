@@ -25,6 +25,7 @@ from actors.node_session.messages import (
     PingSeen,
     PongSeen,
     Proved,
+    Recall,
     Received,
     Send,
     WhoAreYou,
@@ -152,6 +153,13 @@ class NodeSessionActor(Checks):
         held = self._work.exactly(message.job, message.unit, message.attempt)
         if held is not None and held.phase is not Phase.ENDING:
             await self._forget(held)
+            await self._pump()
+
+    @handles(Recall)
+    async def recall(self, message: Recall) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is not None:
+            held.assignment = attrs.evolve(held.assignment, paused=True)
             await self._pump()
 
     # -- with the node: out

@@ -92,11 +92,13 @@ class Desk(Actor[NodeSession], partial=True):
                 return
 
     def _withhold(self) -> None:
-        """What the node may not begin, as people say, goes back to the queue."""
+        """What the node is not to begin, as people say, goes back to the queue."""
         node, now = self._node, self._peers.clock.now()
         for held in self._work.waiting():
             unit = held.assignment
-            if not self._standing.may_work_for(unit.user, node.owner):
+            if unit.paused:
+                self._end(held, failures.paused(unit))
+            elif not self._standing.may_work_for(unit.user, node.owner):
                 self._end(held, failures.withheld(unit, node.id, now))
             elif not self._serves(offers.pool_of(unit, node.owner)):
                 self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))

@@ -64,6 +64,11 @@ def withheld(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequ
     return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node is to begin nothing new")
 
 
+def paused(unit: Assignment) -> UnitRequeue:
+    """Its job was paused before the node had it. However often that is: nothing failed."""
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its job was paused")
+
+
 def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     """The node does not want the unit: it stops perhaps. Who always says so would get it for ever,
     at once and before all others: from the fourth attempt on it is the node's failure.

@@ -92,6 +92,15 @@ class Withdraw(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Recall(Message[NodeSession, None]):
+    """From the Scheduler: the unit is not to begin. Unless the node has it, it goes back."""
+
+    job: UUID
+    unit: int
+    attempt: int
+
+
+@attrs.frozen
 class Stand(Message[NodeSession, None]):
     """From the Scheduler: somebody said something about the node; without effect if it is old."""
 

@@ -27,6 +27,7 @@ from actors.scheduler.messages import (
     DispatchOutcome,
     Fleet,
     FleetOf,
+    JobPaused,
     NoCapableNode,
     NodeDeclined,
     NodeGone,
@@ -214,10 +215,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
-        node = self._board.index.get(message.node)
-        if node is not None:
-            node.healthy = False
-            self._board.index.changed(node)
+        self._board.note_silent(message.node)
 
     @handles(SessionOpened)
     async def session_opened(self, message: SessionOpened) -> None:
@@ -308,6 +306,10 @@ class SchedulerActor(Actor[Scheduler]):
         if any(state.state != "QUEUED" for state in unknown):
             self._poll_soon()
         self._place()
+
+    @handles(JobPaused)
+    async def job_paused(self, message: JobPaused) -> None:
+        self._board.pause(message.job)
 
     @handles(Wake)
     async def wake(self, message: Wake) -> None:

@@ -227,6 +227,7 @@ class Board(Copies):
             unit.copied = max(unit.copied, row.copied)
             unit.started_at = row.started_at
             unit.told = unit.told or row.lease_until is not None
+            self._note_pause(unit, paused=row.paused == "owner")
             if unit.ticket == 0:
                 self._line_up(unit, now)
 

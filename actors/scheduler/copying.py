@@ -74,6 +74,7 @@ class Copies(Floor):
             elif copy.attempt == row.attempt:
                 copy.state, copy.started_at = row.state, row.started_at
                 copy.told = copy.told or row.lease_until is not None
+                self._note_pause(copy, paused=row.paused == "owner")
         seen = {(row.job, row.unit, row.attempt) for row in rows}
         for copy in [c for c in self.copies.values() if c.state != PENDING]:
             if (*copy.key, copy.attempt) not in seen:

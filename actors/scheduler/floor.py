@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
-from actors.node_session.messages import Assignments, NodeSession, Send, Stand, Withdraw
+from actors.node_session.messages import Assignments, NodeSession, Recall, Send, Stand, Withdraw
 from actors.scheduler.circles import told
 from actors.scheduler.index import Index
 from actors.scheduler.messages import Assignment
@@ -124,6 +124,13 @@ class Floor:
             node.load, node.healthy = row.load, True
             self.index.changed(node)
 
+    def note_silent(self, name: UUID) -> None:
+        """A node is healthy no more."""
+        node = self.index.get(name)
+        if node is not None:
+            node.healthy = False
+            self.index.changed(node)
+
     def stand(self, node: Node, standing: Standing) -> bool:
         """Take over what people say about a node, unless it is old; whether it is new."""
         if standing.version <= node.standing.version:
@@ -142,6 +149,19 @@ class Floor:
             node.owner = node.owner or row.owner
             news |= self.stand(node, row.standing)
         return news
+
+    def pause(self, job: UUID) -> None:
+        """Its owner paused a job: what nodes do not have of it yet they are not to be sent."""
+        copies = [unit for unit in self.copies.values() if unit.job == job]
+        for unit in (*self.units.of(job), *copies):
+            self._note_pause(unit, paused=True)
+
+    def _note_pause(self, unit: Unit, *, paused: bool) -> None:
+        """Only its session knows whether it was sent; once it is back, the books say so."""
+        is_new = paused and not unit.paused
+        unit.paused = paused
+        if is_new and unit.state == "DISPATCHED" and unit.node is not None:
+            self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
 
     # -- steps
 

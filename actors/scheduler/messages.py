@@ -232,6 +232,13 @@ class UnitsChanged(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class JobPaused(Message[Scheduler, None]):
+    """From the web: its owner paused a job. What nodes were not yet sent of it goes back."""
+
+    job: UUID
+
+
+@attrs.frozen
 class Wake(Message[Scheduler, None]):
     """From the web and the Bus: there is something new in the database; look soon."""
 
@@ -297,3 +304,4 @@ class Assignment:
     parts: tuple[Part, ...] = ()
     pool: str = "any"
     price: int = 0  # in units of money
+    paused: bool = False  # by the job's owner: it is not to begin

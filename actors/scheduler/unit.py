@@ -65,6 +65,7 @@ class Unit:
     started_at: datetime | None = None  # of this attempt, or of one before it
     copied: int = 0
     is_copy: bool = False
+    paused: bool = False  # by its job's owner
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -131,6 +132,7 @@ class Unit:
             parts=self.parts,
             pool=pool,
             price=self.price,
+            paused=self.paused,
         )
 
 
@@ -197,4 +199,5 @@ def of_row(row: OpenUnit) -> Unit:
         started_at=row.started_at,
         copied=row.copied,
         is_copy=row.is_copy,
+        paused=row.paused == "owner",
     )

@@ -433,6 +433,7 @@ class StoreTwin(MultipartsOfResults):
             price=unit.price,
             started_at=unit.started_at,
             copied=unit.copy_attempt,
+            paused=job.paused,
         )
 
     def _copies(self) -> list[OpenUnit]:

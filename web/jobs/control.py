@@ -6,12 +6,13 @@ from actors.ledger.messages import (
     Commit,
     GuardFailed,
     InsufficientCredits,
+    JobPause,
     OfJob,
     Posted,
     Replayed,
 )
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.scheduler.messages import Scheduler, UnitsChanged, Wake
+from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
 from sql.audit import Act
 from web.gateway import Gateway
 from web.http.operations import Call
@@ -42,6 +43,8 @@ async def steered(gateway: Gateway, effect: OfJob, act: Act | None = None) -> Pr
         return _AGAIN
     if isinstance(outcome, Posted):
         registry = gateway.registry
+        if isinstance(effect, JobPause):
+            registry.ref(Scheduler).tell(JobPaused(effect.job))
         registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
         registry.ref(Scheduler).tell(Wake())  # of what is not named there
         registry.ref(Notifier).tell(UnitsMoved(outcome.units))

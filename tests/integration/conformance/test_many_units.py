@@ -21,6 +21,7 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitFail,
+    UnitRequeue,
     UnitRetry,
     UnitStart,
     UnitState,
@@ -123,7 +124,8 @@ async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) 
     refused = await stage.do(UnitAssign(job, 1, 1, node))
     assert isinstance(refused, GuardFailed)
     assert refused.found == "PAUSED"
-    assert [unit.unit for unit in await stage.store.open_units(16)] == [0]
+    [at_work] = await stage.store.open_units(16)
+    assert (at_work.unit, at_work.paused) == (0, "owner")
     done = await stage.do(UnitComplete(job, 0, 1, node, None))
     assert isinstance(done, Posted)
     assert done.units[0].job_status == "PAUSED"
@@ -132,6 +134,29 @@ async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) 
     await stage.do(JobResume(job, user))
     assert await stage.status(job) == "RUNNING"
     assert isinstance(await stage.do(UnitAssign(job, 1, 1, node)), Posted)
+
+
+async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
+    stage: Stage,
+) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100)))
+    await stage.do(UnitAssign(job, 0, 1, node), UnitStart(job, 0, 1, node))
+    await stage.do(UnitAssign(job, 1, 1, node))
+    await stage.do(JobPause(job, user))
+    given_back = await stage.do(UnitRequeue(job, 1, 1, "its job was paused"))
+    assert isinstance(given_back, Posted)
+    assert [(unit.state, unit.job_status) for unit in given_back.units] == [("QUEUED", "PAUSED")]
+    row = await stage.job(job)
+    assert (row.paused, row.committed) == ("owner", 100)
+    assert await stage.of_user(user) == (1000, 200)
+    assert isinstance(await stage.do(UnitAssign(job, 1, 2, node)), GuardFailed)
+    assert await stage.store.audit() == []
+    await stage.do(JobResume(job, user))
+    await stage.do(UnitAssign(job, 1, 2, node))
+    await stage.do(UnitComplete(job, 0, 1, node, None), UnitComplete(job, 1, 2, node, None))
+    assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (800, 0))
+    assert await stage.store.audit() == []
 
 
 async def test_one_that_never_ran_can_be_cancelled_while_it_is_paused(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from actors.kernel import Ref
-from actors.node_session.messages import Assignments, Send, Withdraw
+from actors.node_session.messages import Assignments, Recall, Send, Withdraw
 from actors.scheduler.board import ORDER_SECONDS, Board
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
@@ -136,6 +136,34 @@ def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
     board.confirm(booked(board), EPOCH)
     board.hear(state_of("CANCELLED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
+
+
+def test_what_a_node_was_given_of_a_paused_job_is_recalled_once() -> None:
+    board, heard = board_with()
+    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board, job=JOB2), EPOCH)
+    board.pause(JOB)
+    assert heard[-1] == (NODE, Recall(JOB, 0, 1))
+    row = open_unit(state="DISPATCHED", attempt=1, node=NODE)
+    other = open_unit(JOB2, state="DISPATCHED", attempt=1, node=NODE)
+    board.reconcile([attrs.evolve(row, paused="owner"), attrs.evolve(other, paused="cap")], EPOCH)
+    assert len(heard) == 3
+    board.reconcile([row, other], EPOCH)  # it goes on, before the node gave it back
+    board.reconcile([attrs.evolve(row, paused="owner"), other], EPOCH)
+    assert heard[3:] == [(NODE, Recall(JOB, 0, 1))]
+
+
+def test_a_session_that_opens_while_a_job_is_paused_hears_that_it_is() -> None:
+    board, heard = board_with(session=False)
+    row = open_unit(state="DISPATCHED", attempt=1, node=NODE)
+    board.reconcile([attrs.evolve(row, paused="owner")], EPOCH)
+    node = board.index.node(NODE)
+    node.session = SESSION
+    board.fall_behind(node)
+    board.catch_up()
+    [(_, said)] = heard
+    assert isinstance(said, Assignments)
+    assert [unit.paused for unit in said.units] == [True]
 
 
 def test_a_late_hint_changes_nothing() -> None:

@@ -9,6 +9,7 @@ from actors.ledger.messages import (
     GuardFailed,
     Posted,
     RenewLeases,
+    UnitComplete,
     UnitFail,
     UnitRequeue,
     UnitStart,
@@ -18,6 +19,7 @@ from actors.node_session.messages import (
     Disconnected,
     PingSeen,
     PongSeen,
+    Recall,
     Received,
     WhoAreYou,
     Withdraw,
@@ -328,6 +330,31 @@ async def test_an_older_attempt_is_not_withdrawn_in_place_of_a_newer_one() -> No
         play.ref.tell(Withdraw(JOB, 0, 1))
         await asyncio.sleep(1)
         assert not play.socket.sent
+
+
+@simulated
+async def test_of_a_paused_job_what_waits_goes_back_and_what_the_node_has_it_finishes() -> None:
+    async with session() as play:
+        await play.greeted(assignment(), assignment(unit=1), slots=1)
+        await play.socket.expect(JobDispatch)
+        for unit in (0, 1):
+            play.ref.tell(Recall(JOB, unit, 1))
+        assert await play.effect() == UnitRequeue(JOB, 1, 1, "its job was paused")
+        play.hear(result(unit=0, attempt=1, result_ref="none:0"))
+        assert isinstance(await play.effect(), UnitComplete)
+        await asyncio.sleep(1)
+        assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
+
+
+@simulated
+async def test_a_job_that_was_paused_before_the_hello_keeps_only_what_the_node_has() -> None:
+    async with session() as play:
+        play.assign(assignment(paused=True), assignment(unit=1, paused=True, attempt=20))
+        play.hear(Hello(version="1", slots=2, running=(running(),)))
+        assert (await play.welcome()).keep == (running(),)
+        assert await play.effect() == UnitRequeue(JOB, 1, 20, "its job was paused")
+        await asyncio.sleep(1)
+        assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
 
 
 @simulated

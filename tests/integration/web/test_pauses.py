@@ -1,0 +1,78 @@
+"""A job that is paused at a whole gateway: what its node has it finishes, and it gets no more."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import asyncpg
+import pytest
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode, completes
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import settings_for_tests
+from tests.readers import Person
+from tests.until import until
+from tests.whole import Whole, whole
+
+WITHIN = 20.0
+ORDER = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "frames": "1-5"}
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
+        yield running
+
+
+async def states(jane: Person, job: str) -> list[str]:
+    _, page = await jane.call("GET", f"/jobs/{job}/units")
+    return [unit["state"] for unit in page["units"]]
+
+
+async def test_units_that_were_not_sent_are_queued_again_and_cost_nothing(
+    gateway: Whole, database: PostgresEndpoint, jane: Person
+) -> None:
+    may_end = asyncio.Event()
+
+    async def waits(node: FakeNode, dispatch: JobDispatch) -> None:
+        await may_end.wait()
+        await completes()(node, dispatch)
+
+    async with FakeNode(gateway.url, behave=waits) as node:
+        status, placed = await jane.call("POST", "/jobs/dispatch", {**ORDER, "queue": True})
+        assert status in (200, 202), placed
+        job = placed["job_id"]
+        await node.next(JobDispatch, within=WITHIN)
+
+        async def is_backed() -> bool:
+            return (await states(jane, job)).count("DISPATCHED") == 2
+
+        await until(is_backed, within=WITHIN)
+        status, paused = await jane.call("POST", f"/jobs/{job}/pause")
+        assert (status, paused["status"]) == (200, "PAUSED")
+
+        async def is_given_back() -> bool:
+            return await states(jane, job) == ["DISPATCHED", *4 * ["QUEUED"]]
+
+        await until(is_given_back, within=WITHIN)
+        may_end.set()
+
+        async def is_finished() -> bool:
+            return (await states(jane, job))[0] == "COMPLETED"
+
+        await until(is_finished, within=WITHIN)
+        _, found = await jane.call("GET", f"/jobs/{job}")
+        assert (found["status"], found["done"], found["charged"]) == ("PAUSED", 1, "10.0000")
+        assert sum(isinstance(frame, JobDispatch) for frame in node.received) == 1
+        assert (await jane.call("POST", f"/jobs/{job}/resume"))[0] == 200
+
+        async def is_over() -> bool:
+            return await states(jane, job) == 5 * ["COMPLETED"]
+
+        await until(is_over, within=WITHIN)
+    _, found = await jane.call("GET", f"/jobs/{job}")
+    assert (found["status"], found["charged"]) == ("COMPLETED", "50.0000")
+    owner = await asyncpg.connect(database.owner_dsn)
+    assert await run_fsck(owner) == []
+    await owner.close()
