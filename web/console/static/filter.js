@@ -1,4 +1,4 @@
-// The filter's field offers words and values: arrows choose, Tab or Enter takes, Escape closes.
+// The filter's field offers words and values: arrows choose, Tab or Enter takes what was chosen, Escape closes.
 const form = document.querySelector("form.filter");
 const field = form?.querySelector("#search");
 
@@ -66,8 +66,7 @@ function begin() {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       at = (at + (event.key === "ArrowDown" ? 1 : -1) + found.length) % found.length;
       show();
-    } else if (event.key === "Tab" && found.length) take(Math.max(at, 0));
-    else if (event.key === "Enter" && at >= 0) take(at);
+    } else if ((event.key === "Enter" || event.key === "Tab" && !event.shiftKey) && at >= 0) take(at);
     else if (event.key === "Escape") { close(); event.stopPropagation(); }
     else return;
     event.preventDefault();
