@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Dialog, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log
 from rendertrust.testing import FakeNode, completes
@@ -188,6 +188,23 @@ async def test_many_jobs_are_retried_at_once_and_others_cannot(
         await expect(said).to_contain_text("2 jobs are tried again.")
         await expect(said).to_contain_text("Not tried again: 1: Job is COMPLETED")
         await expect(page.locator("tbody tr").filter(has_text="done again")).not_to_have_count(0)
+
+
+async def test_enter_in_the_reason_presses_no_button(browser: Browser, stage: Stage) -> None:
+    asked: list[str] = []
+
+    async def no(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    async with looking(browser, stage, "ann", "/console/jobs") as eyes:
+        page = eyes.page
+        page.on("dialog", no)
+        await page.locator(f"input[value='{stage.jobs[0]}']").check()
+        await page.locator("#reason").fill("too old")
+        await page.locator("#reason").press("Enter")
+        await page.get_by_role("button", name="Cancel").click()
+        assert asked == ["Cancel the selected jobs that no node has begun?"]
 
 
 async def test_what_is_selected_stays_so_while_rows_come(browser: Browser, stage: Stage) -> None:
