@@ -31,7 +31,7 @@ TITLES: Final = {
     409: "Something changed meanwhile",
     422: "Something is not right",
     429: "Too many requests",
-    503: "Trying again",
+    503: "It may not have been done",
 }
 MISSING: Final = "Something is missing"
 HINTS: Final = {
@@ -43,8 +43,9 @@ HINTS: Final = {
     422: "Go back and correct what is said above.",
     429: "Wait a minute, then load the page again.",
     500: "It was noted in the gateway's log, under the name of this request.",
-    503: "The gateway works, and what it needs does not answer. Try again.",
+    503: "Go back and look whether it was done; do it again if it was not.",
 }
+TRYING: Final = "Trying again"
 AGAIN: Final = (
     "The gateway works, and what it needs does not answer. This page loads again by itself."
 )
@@ -141,11 +142,12 @@ def refused(
     context = {
         "frame": frame,
         "status": problem.status,
-        "title": title_of(problem),
+        "title": TRYING if again else title_of(problem),
         "detail": problem.detail,
         "faults": problem.errors,
         "hint": AGAIN if again else HINTS.get(problem.status, ""),
         "again": again,
+        "sent": request.method != "GET",
         "back": back,
     }
     answer = html(request, gateway, "error.html", context, problem.status)

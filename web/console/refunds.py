@@ -19,8 +19,10 @@ ALL: Final = "all"
 MOST: Final = 200  # units in one go: each is a commit of its own
 NEWEST: Final = "-created"
 NO_JOB: Final = Problem(404, "There is no such job")
-NO_ID: Final = invalid([Fault("job", "value", f"its id, or the first {SHORT} characters of it")])
-SEVERAL: Final = invalid([Fault("job", "value", "several jobs begin like this: give the full id")])
+NO_ID: Final = invalid(
+    [Fault("job", "value", f"must be its id, or the first {SHORT} characters of it")]
+)
+SEVERAL: Final = invalid([Fault("job", "value", "fits several jobs: give the full id")])
 ONE_BY_ONE: Final = invalid([Fault("amount", "value", "can be named for one unit, not for all")])
 HEX: Final = frozenset("0123456789abcdef-")
 
@@ -52,7 +54,9 @@ async def refunding(
     if unit == ALL and len(units) > 1:
         return ONE_BY_ONE if amount else _all(job, units)
     if unit == "" and len(units) > 1:
-        words = f"it has {len(units)} units: name one from 0 to {len(units) - 1}, or {ALL}"
+        words = (
+            f"must be one from 0 to {len(units) - 1}, or {ALL}: the job has {len(units)} of them"
+        )
         return invalid([Fault("unit", "missing", words)])
     number = int(unit) if unit not in ("", ALL) else 0
     found = [each for each in units if each.number == number]

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, expect
+import pytest
+from playwright.async_api import Browser, Dialog, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log
 from rendertrust.testing import FakeNode, completes
@@ -90,8 +91,10 @@ async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stag
         page = eyes.page
         await page.keyboard.press("/")
         await page.keyboard.type("stat")
+        await page.keyboard.press("ArrowDown")
         await page.keyboard.press("Tab")
         await page.keyboard.type("fai")
+        await page.keyboard.press("ArrowDown")
         await page.keyboard.press("Tab")
         await expect(page.locator("#search")).to_have_value("status:failed ")
         await page.keyboard.type("user:jane")
@@ -105,6 +108,22 @@ async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stag
         await page.locator("#search").fill("type:")
         await page.locator("#search").press("ArrowDown")
         await eyes.is_well("jobs-offer")
+
+
+@pytest.mark.parametrize("keys", [("Tab",), ("Shift+Tab",), ("ArrowDown", "Shift+Tab")])
+async def test_the_keys_leave_the_filter_as_they_came(
+    browser: Browser, stage: Stage, keys: tuple[str, ...]
+) -> None:
+    """What the field offers takes no key that was not meant for it."""
+    async with looking(browser, stage, "jane", "/console/jobs") as eyes:
+        page = eyes.page
+        await page.keyboard.press("/")
+        await expect(page.get_by_role("listbox")).to_be_visible()
+        for key in keys:
+            await page.keyboard.press(key)
+        await expect(page.locator("#search")).not_to_be_focused()
+        await expect(page.locator("#search")).to_have_value("")
+        await expect(page.get_by_role("listbox")).to_be_hidden()
 
 
 async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
@@ -169,6 +188,23 @@ async def test_many_jobs_are_retried_at_once_and_others_cannot(
         await expect(said).to_contain_text("2 jobs are tried again.")
         await expect(said).to_contain_text("Not tried again: 1: Job is COMPLETED")
         await expect(page.locator("tbody tr").filter(has_text="done again")).not_to_have_count(0)
+
+
+async def test_enter_in_the_reason_presses_no_button(browser: Browser, stage: Stage) -> None:
+    asked: list[str] = []
+
+    async def no(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    async with looking(browser, stage, "ann", "/console/jobs") as eyes:
+        page = eyes.page
+        page.on("dialog", no)
+        await page.locator(f"input[value='{stage.jobs[0]}']").check()
+        await page.locator("#reason").fill("too old")
+        await page.locator("#reason").press("Enter")
+        await page.get_by_role("button", name="Cancel").click()
+        assert asked == ["Cancel the selected jobs that no node has begun?"]
 
 
 async def test_what_is_selected_stays_so_while_rows_come(browser: Browser, stage: Stage) -> None:

@@ -54,7 +54,7 @@ async def test_the_money_of_a_job_leads_to_its_proof(browser: Browser, stage: St
         await page.locator("#money").get_by_role("link", name=re.compile("no. ")).first.click()
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         await expect(page.get_by_label("The leaf", exact=True)).to_contain_text("kind USAGE")
-        await expect(page.locator("[data-step=chain]")).to_contain_text("no chain vouches for it")
+        await expect(page.locator("[data-step=chain]")).to_contain_text("No chain vouches for it")
 
 
 async def test_the_saved_file_works_alone_and_finds_what_was_altered(

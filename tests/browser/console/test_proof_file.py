@@ -45,11 +45,18 @@ async ([script, chain, proof, others]) => {
 
 @asynccontextmanager
 async def reading(
-    browser: Browser, folder: Path, before: str = "", **changed: Any
+    browser: Browser,
+    folder: Path,
+    before: str = "",
+    chain: dict[str, Any] = CHAIN,
+    **changed: Any,
 ) -> AsyncGenerator[Page]:
-    """The file of a proof of which something is changed; ``before``: what its browser lacks."""
+    """The file of a proof of which something is changed; ``before``: what its browser lacks.
+
+    ``chain``: what the gateway said of the chain.
+    """
     path = folder / "proof.html"
-    shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": CHAIN, "asked_at": AT}
+    shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": chain, "asked_at": AT}
     path.write_text(proof_file(shown))
     page, asked = await opened(browser, path, before)
     yield page
@@ -119,6 +126,25 @@ async def test_what_was_not_signed_so_is_refused(
     async with reading(browser, tmp_path, **changed) as page:
         await expect(page.locator("#verdict")).to_have_text(FAILS)
         assert says in await said(page, step, "bad")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"contract": "0x" + "22" * 20},
+        {"chain_id": 1},
+        {"block_number": 1},
+        {"tx_hash": "0x" + "11" * 32},
+        {"block_number": None},
+    ],
+)
+async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
+    browser: Browser, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    async with reading(browser, tmp_path, chain={**CHAIN, **other}) as page:
+        await expect(page.locator("#verdict")).to_have_text(FAILS)
+        assert "another anchor than it signed" in await said(page, "chain", "bad")
+        await said(page, "anchor", "done")
 
 
 async def test_a_proof_without_an_anchor_holds(browser: Browser, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, hostile_user
@@ -116,6 +116,32 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
         await eyes.did_nothing_wrong()
         await hers.go("/console/jobs")
         await expect(hers.page.get_by_label("Password")).to_be_visible()
+
+
+async def test_enter_in_a_reason_ends_nothing_and_the_question_names_what_ends(
+    browser: Browser, stage: Stage
+) -> None:
+    new = {"name": "laptop", "scopes": ["jobs:read"]}
+    status, _ = await stage.people["jane"].call("POST", "/auth/keys", new)
+    assert status == 201
+    asked: list[str] = []
+
+    async def no(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    async with looking(browser, stage, "ann", "/console/users") as eyes:
+        page = eyes.page
+        await at_janes(page)
+        page.on("dialog", no)
+        for name, button in (("sessions", "End"), ("keys", "Revoke")):
+            await page.locator(f"#{name}-reason").fill("lost")
+            await page.locator(f"#{name}-reason").press("Enter")
+            form = page.locator(f"form[action$='/{name}']")
+            await form.get_by_role("button", name=button).first.click()
+        login, key = asked
+        assert re.fullmatch(r"End the login of “.+”, since 20.{14} UTC, at once\?", login)
+        assert re.fullmatch(r"Revoke the key “laptop”, ….+, since 20.{14} UTC, at once\?", key)
 
 
 async def test_an_auditor_changes_nothing(browser: Browser, stage: Stage) -> None:

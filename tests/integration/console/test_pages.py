@@ -143,6 +143,13 @@ async def test_a_user_sees_no_picture_of_another(face: Face) -> None:
     assert status == 404
 
 
+async def test_a_filter_that_is_too_long_is_answered_beside_its_field(face: Face) -> None:
+    visitor = await newcomer(face)
+    status, text = await visitor.get(f"/console/jobs?q={'x' * 501}")
+    assert (status, "A filter has at most 500 characters" in text) == (200, True)
+    assert 'aria-describedby="misread"' in text
+
+
 async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> None:
     visitor = await newcomer(face)
     accepts = {"Accept-Encoding": "gzip, deflate"}

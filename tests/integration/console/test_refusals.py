@@ -113,6 +113,9 @@ async def test_a_form_is_not_sent_again_by_itself(
     answer = await jane.ask("POST", f"/console/jobs/{JOB}/cancel", headers=OWN)
     text = await answer.text()
     assert (answer.status, "data-retry" in text) == (503, False)
+    assert "<h1>It may not have been done</h1>" in text
+    assert "look whether it was done" in text
+    assert "data-sent" in text, "nor by the key that loads a page again"
     assert way(text) == (f"/console/jobs/{JOB}", "Back to the job")
 
 

@@ -63,3 +63,12 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
     assert words == ["are granted", "were granted"]
     other = await ann.post(f"{page}/grant", {**form, "amount": "99"})
     assert (other.status, "begin at the user" in await other.text()) == (409, True)
+
+
+async def test_what_a_grant_does_not_take_is_said_in_a_sentence(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    page = f"/console/users/{(await newcomer(with_books)).id}"
+    status, text = await ann.get(f"{page}/credits?act=grant&amount=99999999999&reason=goodwill")
+    assert (status, "must be a number above 0 with at most 9 digits" in text) == (422, True)

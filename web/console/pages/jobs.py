@@ -47,7 +47,7 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 @attrs.frozen
 class Query:
-    q: Annotated[str, Meta(max_length=500)] = ""
+    q: str = ""  # how long it may be is the filter's matter, which says so beside it
     sort: Annotated[str, Meta(max_length=20)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 

@@ -54,7 +54,11 @@ AMOUNT: Final = Fault("amount", "value", "must be a number above 0 with at most 
 CHANGED: Final = Problem(409, "It has changed meanwhile: look at it once more")
 GRANTED: Final = Problem(409, "Something else was granted by this step; begin at the user's page")
 MaybeAmount = Annotated[
-    str, Meta(pattern=r"^((?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?)?$", description="like 10.5")
+    str,
+    Meta(
+        pattern=r"^((?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,4})?)?$",
+        description="a number above 0 with at most 9 digits and 4 decimals, like 10.5",
+    ),
 ]
 MaybeUnit = Annotated[str, Meta(pattern=r"^([0-9]{1,7}|all)?$", description="a number, or all")]
 

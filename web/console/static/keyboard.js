@@ -43,11 +43,12 @@ function select() {
 }
 
 // Retry what is selected, and where nothing is, the row; the button's question comes first.
+// Where there is nothing to retry the page is read again, unless that sent a form again.
 function retry() {
   const chosen = document.querySelector("form:has([data-retry-chosen]):has(tbody input[type=checkbox]:checked)");
   const form = chosen ?? current()?.closest("form:has([data-retry-chosen])");
   if (!form) {
-    location.reload();
+    if (!document.querySelector("[data-sent]")) location.reload();
     return;
   }
   if (!chosen) select();

@@ -71,12 +71,14 @@ async function anchorOf(proof, key) {
   return signatureOf(note, key, `The gateway signed that contract ${contract} on chain ${chain} has this root, since block ${block}.`);
 }
 
-// What the gateway says of the chain is held against what was computed; that it says so is all there is.
-function chainOf(chain, root) {
-  if (chain.state === "disabled") return [null, "This gateway anchors nothing: no chain vouches for it."];
-  if (chain.state !== "confirmed") return [null, `Nothing yet: ${chain.reason}.`];
+// What the gateway says of the chain is held against what was computed and what it signed of the
+// anchor; that it says so is all there is.
+function chainOf(chain, root, proof) {
+  if (chain.state !== "confirmed") return [null, `No chain vouches for it: ${chain.reason}.`];
   if (!chain.verified) return [false, `The gateway says: ${chain.reason}.`];
   if (chain.on_chain_root !== root) return [false, "The gateway names another root on the chain than this."];
+  const word = { ...chain, anchor: proof.anchor, anchor_tx_hash: chain.tx_hash };
+  if (word.anchor && ANCHOR.some((name) => word[name] !== proof[name])) return [false, "The gateway names another anchor than it signed."];
   const whose = chain.private ? " The chain runs beside the gateway: its word is no other than the gateway's." : "";
   return [null, `The gateway says that contract ${chain.contract} on chain ${chain.chain_id} has this root, since block ${chain.block_number}. It was not asked from here.${whose}`];
 }
@@ -84,7 +86,7 @@ function chainOf(chain, root) {
 export async function checked(proof, chain) {
   const path = climb(proof);
   const unread = [false, "It cannot be read."];
-  const steps = { leaf: leafOf(proof), path: pathOf(proof, path), checkpoint: unread, signature: unread, anchor: unread, chain: chainOf(chain, path.root) };
+  const steps = { leaf: leafOf(proof), path: pathOf(proof, path), checkpoint: unread, signature: unread, anchor: unread, chain: chainOf(chain, path.root, proof) };
   try {
     const key = verifierOf(proof.verifier);
     [steps.checkpoint, steps.signature] = await checkpointOf(proof, key);
