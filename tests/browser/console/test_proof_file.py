@@ -148,7 +148,7 @@ async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
 
 
 async def test_a_proof_without_an_anchor_holds(browser: Browser, tmp_path: Path) -> None:
-    async with reading(browser, tmp_path, "", **NO_ANCHOR) as page:
+    async with reading(browser, tmp_path, "", CHAIN, **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         assert "names no anchor" in await said(page, "anchor", "next")
 
