@@ -30,6 +30,8 @@ POINTS = [
     "after_confirmed.SentRow:1",
 ]
 
+BY_DAY = POINTS[::3]  # where two die the others are for the night
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(lent_objects: Mapping[str, str]) -> AsyncIterator[Gateway]:
@@ -86,7 +88,10 @@ async def test_the_gateway_dies_between_signing_and_confirming(
         await verified(http, gateway)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [*BY_DAY, *(pytest.param(p, marks=pytest.mark.nightly) for p in POINTS if p not in BY_DAY)],
+)
 @pytest.mark.parametrize("both", [False, True], ids=["the node", "both"])
 async def test_the_chains_node_dies_at_a_point_or_both_do(
     gateway: Gateway, point: str, *, both: bool

@@ -45,6 +45,7 @@ FOR_THE_NIGHT = {
     "i12_epochs",
     "i12_halt",
     "i12_numbers",
+    "i12_origin",
     "i12_roots",
 }
 EVERYTHING = Mark()
