@@ -111,7 +111,7 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
         assert await opens("/jobs", key["key"]) == 401
         await page.locator("#sessions-reason").fill("lost laptop")
         row = page.get_by_role("region", name="Logins, one by one").locator("tbody tr")
-        await row.filter(has_text="Mozilla").first.get_by_role("button", name="End").click()
+        await row.filter(has_text="Chrome").first.get_by_role("button", name="End").click()
         await expect(page.get_by_role("status").first).to_contain_text("The login has ended.")
         await eyes.did_nothing_wrong()
         await hers.go("/console/jobs")
