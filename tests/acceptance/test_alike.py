@@ -7,6 +7,7 @@ from rendertrust.testing import FakeNode
 from tests.acceptance.gateway import Gateway
 from tests.acceptance.people import Creator
 from tests.acceptance.test_animation import completed, units
+from tests.until import until
 
 OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 
@@ -15,6 +16,19 @@ async def nodes(stack: AsyncExitStack, gateway: Gateway, *classes: str) -> list[
     """One of each of these."""
     found = [FakeNode(gateway.url, capabilities=("echo",), device_class=name) for name in classes]
     return [await stack.enter_async_context(node) for node in found]
+
+
+async def all_known(creator: Creator, count: int) -> None:
+    """Wait until the Scheduler has heard what so many nodes are: by a frame that none may do."""
+    named = {"device_class": "cpu/arm64/none"}
+    status, answer = await creator.dispatch("echo", frames="1-2", needs=named, queue=True)
+    assert status == 202, answer
+
+    async def known() -> bool:
+        unit, _ = await units(creator, answer["job_id"])
+        return f"{count} are of another class" in unit["waiting"]["words"]
+
+    await until(known, within=30)
 
 
 def given(node: FakeNode) -> int:
@@ -26,6 +40,7 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
 ) -> None:
     async with AsyncExitStack() as stack:
         old, *new = await nodes(stack, gateway, OLD, NEW, NEW)
+        await all_known(creator, 3)
         status, answer = await creator.dispatch("echo", frames="1-12", needs={"alike": True})
         assert status == 200, answer
         await completed(creator, answer["job_id"])
