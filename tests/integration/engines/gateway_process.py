@@ -1,6 +1,7 @@
 """Stand-in gateways as processes that a test starts, kills and looks at."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pwd
@@ -94,6 +95,16 @@ def give_to_ordinary_user(folder: Path) -> None:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
 
 
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; one may end while it is looked at."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
 def gone(processes: list[psutil.Process]) -> bool:
     """Whether none of them runs any more."""
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+    return not alive(processes)

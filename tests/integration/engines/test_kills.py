@@ -21,6 +21,7 @@ from tests.databases import execute
 from tests.engines import engine_folder
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
+    alive,
     give_to_ordinary_user,
     gone,
 )
@@ -111,8 +112,8 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
     async with gateway(data, *ALL, ordinary=ordinary) as first:
         await remember(await first.listen())
         below = first.below()
-        assert {"postgres", "valkey-server", "weed"} <= {process.name() for process in below}
-        assert all(p.uids().real != 0 for p in below if p.pid in first.said["pids"])
+        assert {"postgres", "valkey-server", "weed"} <= {process.name() for process in alive(below)}
+        assert all(p.uids().real != 0 for p in alive(below) if p.pid in first.said["pids"])
         await first.kill()
         await until(lambda: gone(below), within=GONE_SECONDS)
     async with gateway(data, *ALL, ordinary=ordinary) as second:
