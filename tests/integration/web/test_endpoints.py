@@ -83,7 +83,7 @@ async def listed(person: Person, of: Json) -> list[Json]:
 
 
 async def come_to(person: Person, of: Json, state: str) -> Json:
-    """The endpoint's one delivery, when its state is noted: that is after the letter was received."""
+    """The endpoint's one delivery once this is noted, which is after the letter has arrived."""
 
     async def noted() -> Json | None:
         [one] = await listed(person, of)

@@ -23,13 +23,15 @@ ABSENT = "Entry not found"
 async def answered(person: Person, path: str) -> tuple[int, Any]:
     """What is said in the end: 503 is "ask again in a second"."""
 
-    async def found() -> tuple[int, Any] | None:
-        status, said = await person.call("GET", path)
-        return None if status == 503 else (status, said)
+    found: tuple[int, Any] = (503, None)
 
-    reply = await until(found)
-    assert reply is not None
-    return reply
+    async def said() -> bool:
+        nonlocal found
+        found = await person.call("GET", path)
+        return found[0] != 503
+
+    await until(said)
+    return found
 
 
 async def test_an_entry_that_is_not_there_may_have_been_given_up(
