@@ -147,7 +147,12 @@ def test_no_node_is_asked_for_what_the_idle_one_cannot_do() -> None:
 
 
 def test_what_runs_or_is_paused_or_moved_often_is_not_asked_for() -> None:
-    for of in ({"state": "RUNNING"}, {"paused": "owner"}, {"unsent": policy.UNSENT_MOST}):
+    states: list[dict[str, Any]] = [
+        {"state": "RUNNING"},
+        {"paused": "owner"},
+        {"unsent": policy.UNSENT_MOST},
+    ]
+    for of in states:
         board, heard = farm(*at(NODE, *JOBS[:3], **of))
         board.relieve(LATER, 5.0)
         assert [told for _, told in heard if isinstance(told, Recall) and told.for_another] == []
