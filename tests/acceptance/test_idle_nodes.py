@@ -77,7 +77,7 @@ async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(
         busy = FakeNode(gateway.url, behave=sits_on_it(done), name="busy")
         await stack.enter_async_context(busy)
         status, answer = await creator.dispatch("echo", frames="1-2")
-        assert status == 200, answer
+        assert status in (200, 202), answer  # its hello may be under way
         job = str(answer["job_id"])
 
         async def both_given() -> bool:
