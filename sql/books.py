@@ -150,6 +150,7 @@ class UnitRow:
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
+    unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
 
 
 @attrs.frozen

@@ -46,6 +46,7 @@ _UNIT_UPDATED: tuple[str, ...] = (
 _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
 )
+_UNIT_COUNTED: tuple[str, ...] = ("unsent",)
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
@@ -241,9 +242,10 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     waiting = [unit for unit in new if is_untouched(unit)]
     moved = [unit for unit in new if not is_untouched(unit)]
     names = ("job_id", "number", *_UNIT_NEW, "missing")
+    changing = (*_UNIT_UPDATED, *_UNIT_COPIED, *_UNIT_COUNTED)
     yield "books_units_queue", columns_of(waiting, *names)
-    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *_UNIT_UPDATED, *_UNIT_COPIED)
-    yield "books_units_update", _unit_columns(old, *_UNIT_UPDATED, *_UNIT_COPIED)
+    yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *changing)
+    yield "books_units_update", _unit_columns(old, *changing)
 
 
 def is_untouched(unit: UnitRow) -> bool:

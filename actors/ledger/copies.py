@@ -124,7 +124,12 @@ def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitReq
     if isinstance(effect, UnitFail):
         change(draft, unit, blamed(left, effect), **shunned(draft, effect))
     else:
-        told = attrs.evolve(left, error_class=None, error_message=words(effect.reason))
+        told = attrs.evolve(
+            left,
+            error_class=None,
+            error_message=words(effect.reason),
+            unsent=left.unsent + effect.unsent,
+        )
         change(draft, unit, told)
 
 

@@ -245,6 +245,7 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         lease_until=None,
         not_before=None,
         error_message=words(effect.reason),
+        unsent=unit.unsent + effect.unsent,
     )
     change(draft, unit, waiting)
     return True

@@ -208,13 +208,15 @@ class UnitFail:
 class UnitRequeue:
     """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
 
-    Where another attempt is at work beside it, that one goes on, and nothing is queued.
+    Where another attempt is at work beside it, that one goes on, and nothing is queued. An attempt
+    that is ``unsent``, as its node never had it, is no retry.
     """
 
     job: UUID
     unit: int
     attempt: int
     reason: str
+    unsent: bool = False
 
 
 WorkEffect: TypeAlias = (

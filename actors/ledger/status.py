@@ -97,4 +97,4 @@ def _ended(job: JobRow) -> str:
 
 
 def _retries(unit: UnitRow) -> int:
-    return max(unit.attempt - 1, 0)
+    return max(unit.attempt - unit.unsent - 1, 0)

@@ -19,8 +19,9 @@ def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
-        return UnitRequeue(unit.job, unit.unit, unit.attempt, reason)
-    if unit.attempt < ATTEMPTS_MOST:
+        return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
+    tries = max(unit.attempt - unit.unsent, 1)
+    if tries < ATTEMPTS_MOST:
         return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out")
     return UnitFail(
         job=unit.job,
@@ -28,7 +29,7 @@ def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
         attempt=unit.attempt,
         node=unit.node,
         error_class="network",
-        error=f"its nodes were lost {unit.attempt} times",
+        error=f"its nodes were lost {tries} times",
     )
 
 

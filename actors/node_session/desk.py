@@ -93,16 +93,16 @@ class Desk(Actor[NodeSession], partial=True):
 
     def _withhold(self) -> None:
         """What the node is not to begin, as people say, goes back to the queue."""
-        node, now = self._node, self._peers.clock.now()
+        node = self._node
         for held in self._work.waiting():
             unit = held.assignment
             if unit.paused:
                 self._end(held, failures.paused(unit))
             elif not self._standing.may_work_for(unit.user, node.owner):
-                self._end(held, failures.withheld(unit, node.id, now))
+                self._end(held, failures.withheld(unit))
             elif not self._serves(offers.pool_of(unit, node.owner)):
                 self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
-                self._end(held, failures.withheld(unit, node.id, now))
+                self._end(held, failures.withheld(unit))
 
     def _serves(self, pool: str) -> bool:
         """Whether the node takes work of a pool, as its hello says."""

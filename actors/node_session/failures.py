@@ -34,11 +34,11 @@ def failed(
         final
         or error_class == "scene"
         or failures >= NODE_FAILURES_MOST
-        or unit.attempt >= ATTEMPTS_MOST
+        or unit.tries >= ATTEMPTS_MOST
     )
     if final and error_class == "node" and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
         error_class, error = "scene", f"failed on {NODES_FOR_SCENE} nodes, last by: {error}"
-    wait = RETRY_SECONDS[min(unit.attempt, len(RETRY_SECONDS)) - 1]
+    wait = RETRY_SECONDS[min(unit.tries, len(RETRY_SECONDS)) - 1]
     return UnitFail(
         job=unit.job,
         unit=unit.unit,
@@ -52,21 +52,29 @@ def failed(
 
 def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     """The node knows nothing of a unit that it ran. It may have been restarted: no blame."""
-    if unit.attempt >= ATTEMPTS_MOST:
-        return failed(unit, node, "network", f"lost by its node {unit.attempt} times", now)
+    if unit.tries >= ATTEMPTS_MOST:
+        return failed(unit, node, "network", f"lost by its node {unit.tries} times", now)
     return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node does not have it any more")
 
 
-def withheld(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
+def withheld(unit: Assignment) -> UnitRequeue:
     """The node was given the unit, and may not begin it any more: no blame."""
-    if unit.attempt >= ATTEMPTS_MOST:
-        return failed(unit, node, "network", f"taken from its node {unit.attempt} times", now)
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node is to begin nothing new")
+    return _unsent(unit, "its node is to begin nothing new")
 
 
 def paused(unit: Assignment) -> UnitRequeue:
     """Its job was paused before the node had it. However often that is: nothing failed."""
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its job was paused")
+    return _unsent(unit, "its job was paused")
+
+
+def relieved(unit: Assignment) -> UnitRequeue:
+    """Another node would begin it at once."""
+    return _unsent(unit, "another node had nothing to do")
+
+
+def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
+    """Its node never had it: no try, however often that is."""
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
 
 
 def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
@@ -74,6 +82,6 @@ def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRe
     at once and before all others: from the fourth attempt on it is the node's failure.
     """
     reason = "its node gave it back"
-    if unit.attempt > GIVEN_BACK_MOST:
+    if unit.tries > GIVEN_BACK_MOST:
         return failed(unit, node, "node", reason, now)
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason)

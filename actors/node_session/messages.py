@@ -93,11 +93,16 @@ class Withdraw(Message[NodeSession, None]):
 
 @attrs.frozen
 class Recall(Message[NodeSession, None]):
-    """From the Scheduler: the unit is not to begin. Unless the node has it, it goes back."""
+    """From the Scheduler: the unit is not to begin here. Unless the node has it, it goes back.
+
+    Its job is paused; or it is wanted ``for_another`` node: then ``Kept`` answers where the node
+    has it.
+    """
 
     job: UUID
     unit: int
     attempt: int
+    for_another: bool = False
 
 
 @attrs.frozen

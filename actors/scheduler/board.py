@@ -15,10 +15,10 @@ import attrs
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.alike import pinned
-from actors.scheduler.copying import Copies
 from actors.scheduler.demand import Demand
 from actors.scheduler.floor import PLACING_SECONDS, Booking
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
+from actors.scheduler.moving import Moves
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import PENDING, age, has_ended, key_of
 from actors.scheduler.unit import Placing, Unit, of_dispatch
@@ -29,7 +29,7 @@ WINDOW = 16  # units of a job that are read with everything else
 REFILL = 256  # units of a job that are read when few of it are left
 
 
-class Board(Copies):
+class Board(Moves):
     """Units that wait find nodes here, and what is heard of units and nodes is taken over."""
 
     # -- placing
@@ -154,7 +154,9 @@ class Board(Copies):
         if age(state.state, state.attempt) <= unit.age:
             return False
         if state.state == "RUNNING" and state.attempt == unit.attempt:
-            unit.state = "RUNNING"
+            self._begin(unit)
+            return False
+        if self._came_back(unit, state):
             return False
         # Ended; or queued again, or assigned by another: what to know of those stands in the books.
         finished = state.state in ("VERIFYING", "COMPLETED")
@@ -215,7 +217,8 @@ class Board(Copies):
             self._admit(row, now)
         elif age(row.state, row.attempt) > unit.age:
             if row.state == "RUNNING" and row.attempt == unit.attempt:
-                unit.state, unit.started_at = "RUNNING", row.started_at
+                unit.started_at = row.started_at
+                self._begin(unit)
                 return
             self._drop(unit)
             self._admit(row, now)

@@ -83,7 +83,8 @@ def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
     )
     if is_assigned(unit.state):
         reason = "its node cannot be reached"
-        effects = (UnitRequeue(unit.job, unit.number, unit.attempt, reason), *effects)
+        requeue = UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True)
+        effects = (requeue, *effects)
     return Commit(effects=effects, observer=observer, tag=booking)
 
 

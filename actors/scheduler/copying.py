@@ -20,7 +20,7 @@ class Copies(Floor):
 
     def late(self, now: datetime, patience: Patience) -> list[Unit]:
         """Units of which a second node may be given a copy, if their jobs' others were faster."""
-        if not any(node.is_free for node in self.index):
+        if not self.index.free:
             return []
         units = (unit for unit in self.units.values() if unit.key not in self.copies)
         return late(units, self._more, now, patience)

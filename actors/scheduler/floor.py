@@ -172,7 +172,7 @@ class Floor:
         self._ordered.pop(unit.key, None)
         if unit.node is not None and unit.node is not node:
             self._take_away(unit, unit.node)
-        unit.node, unit.state, unit.attempt = node, state, attempt
+        unit.node, unit.state, unit.attempt, unit.kept = node, state, attempt, False
         self._take(unit, node)
         self.index.larder.note(node.id, unit.payload_ref)
         unit.told = self._tell(node, Send(self._assignment(unit, node)))

@@ -38,6 +38,8 @@ class Index:
         self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
         self._heaps: dict[Line, list[Entry]] = {}
         self._needs: dict[Needs, None] = {NOTHING: None}  # those that were asked for
+        self.free: dict[UUID, Node] = {}  # they would begin a unit at once
+        self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
         self._closed = 0  # how many lines are some people's alone
         self._versions = 0
 
@@ -76,6 +78,8 @@ class Index:
         listed = self._listed.get(node.id, NOWHERE)
         if lines != listed:
             self._relist(node, listed, lines)
+        _list(self.free, node, listed=node.is_free)
+        _list(self.laden, node, listed=node.is_laden)
         self._versions += 1
         node.version = self._versions
         if node.has_room:
@@ -204,6 +208,13 @@ class Index:
             for many in kinds
             for needs in met
         )
+
+
+def _list(nodes: dict[UUID, Node], node: Node, *, listed: bool) -> None:
+    if listed:
+        nodes[node.id] = node
+    else:
+        nodes.pop(node.id, None)
 
 
 def _is_closed(line: Line) -> bool:

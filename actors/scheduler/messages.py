@@ -225,6 +225,15 @@ class NodeDeclined(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class Kept(Message[Scheduler, None]):
+    """From a NodeSession: of what was to go to another node, its node has this already."""
+
+    job: UUID
+    unit: int
+    attempt: int
+
+
+@attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From whoever committed a change of units: what they are now."""
 
@@ -253,6 +262,11 @@ class CirclesChanged(Message[Scheduler, None]):
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
     """A timer: read what is open, and mend what is known differently here."""
+
+
+@attrs.frozen
+class Relieve(Message[Scheduler, None]):
+    """A timer: see whether units wait at some nodes while others have nothing to do."""
 
 
 @attrs.frozen
@@ -305,3 +319,9 @@ class Assignment:
     pool: str = "any"
     price: int = 0  # in units of money
     paused: bool = False  # by the job's owner: it is not to begin
+    unsent: int = 0  # of the attempts before this one, how many no node ever had
+
+    @property
+    def tries(self) -> int:
+        """How often a node was to work on it, this time included."""
+        return max(self.attempt - self.unsent, 1)

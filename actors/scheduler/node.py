@@ -94,6 +94,14 @@ class Node:
         return self.session is not None and len(self.taken) < (self.slots or 0)
 
     @property
+    def is_laden(self) -> bool:
+        """Whether units wait at it that its session has not sent: it was given more than it runs.
+
+        To one that never said how many it runs, everything is sent at once.
+        """
+        return self.session is not None and len(self.taken) > (self.slots or len(self.taken))
+
+    @property
     def is_provided(self) -> bool:
         """Whether it has enough for now: what waits is better kept for whoever is free first."""
         return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)

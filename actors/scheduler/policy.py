@@ -29,6 +29,8 @@ _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
 _ENDED: Final = 4
 PAUSE_SECONDS: Final = 15.0
 PAUSE_SECONDS_MOST: Final = 600.0
+BACKLOG_SECONDS: Final = 1.0  # a unit that takes less is not worth moving
+UNSENT_MOST: Final = 8  # of a unit's attempts: then it stays with whoever has it
 PENDING: Final = "PENDING"  # not in the books yet: its first commit is under way
 
 
@@ -36,7 +38,7 @@ def rank(node: Node) -> Rank:
     """The least is the best: reachable, fewest units per slot, least loaded, then by id."""
     return (
         node.session is None,
-        len(node.taken) / max(node.slots or 1, 1),
+        burden(node),
         node.load,
         node.id.int,
     )
@@ -106,6 +108,23 @@ def within(priority: int, queued_at: datetime, job: UUID, place: int) -> Within:
 def pause_seconds(declines: int) -> float:
     """How long a node gets nothing after it gave back so many units in a row."""
     return min(PAUSE_SECONDS * 2.0 ** (declines - 1), PAUSE_SECONDS_MOST)
+
+
+def may_move(state: str, seconds: float, unsent: int) -> bool:
+    """Whether a unit that has been in a node's backlog for so long may be another node's, who has
+    nothing to do. Each move is an unsent attempt, as every other way back from a backlog is.
+    """
+    return state == "DISPATCHED" and seconds >= BACKLOG_SECONDS and unsent < UNSENT_MOST
+
+
+def relieves(idle: Node, laden: Node) -> bool:
+    """Whether one node would begin at once what waits at another, behind what that one runs."""
+    return idle.is_free and idle.has_room and laden.is_laden
+
+
+def burden(node: Node) -> float:
+    """How many units a node has for each that it runs at once."""
+    return len(node.taken) / max(node.slots or 1, 1)
 
 
 def age(state: str, attempt: int) -> Age:

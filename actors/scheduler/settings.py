@@ -17,6 +17,7 @@ class SchedulerSettings:
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
+    relief_seconds: float = 0.5  # from one look at who has nothing to do to the next
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
     patience: Patience = USUAL

@@ -19,12 +19,14 @@ from sql.work import OpenUnit, Part
 class Placing:
     """A commit that assigns the unit is under way; after ``expires`` it counts as lost.
 
-    Without a node it is one that only queues a new job.
+    Without a node it is one that only queues a new job. One that ``is_recall`` is no commit: the
+    session of the node that has the unit was asked for it, and this node's slot is kept for it.
     """
 
     node: Node | None
     attempt: int
     expires: float  # seconds of the monotonic clock
+    is_recall: bool = False
 
 
 @attrs.define(eq=False)
@@ -34,7 +36,7 @@ class Unit:
     ``ticket`` is its entry in the queue, or among the strays, 0 when it has none. ``told``: a
     session of its node heard of this attempt. ``avoid`` are nodes that failed it, ``barred`` those
     that failed another unit of its job. ``copied`` is the newest attempt that was made beside
-    another; one that ``is_copy`` is such an attempt.
+    another; one that ``is_copy`` is such an attempt. ``kept``: its node has it, and did not begin.
     """
 
     job: UUID
@@ -52,6 +54,7 @@ class Unit:
     not_before: datetime | None = None
     assigned_at: datetime | None = None
     told: bool = False
+    kept: bool = False
     placing: Placing | None = None
     ticket: int = 0
     place: int = 0
@@ -66,6 +69,7 @@ class Unit:
     copied: int = 0
     is_copy: bool = False
     paused: bool = False  # by its job's owner
+    unsent: int = 0  # of the attempts before this one, how many no node ever had
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -104,6 +108,11 @@ class Unit:
         return self.state == "QUEUED" and self.placing is None
 
     @property
+    def is_recalled(self) -> bool:
+        """Whether its node was asked to leave it to another."""
+        return self.placing is not None and self.placing.is_recall
+
+    @property
     def is_stray(self) -> bool:
         """Whether its node never heard of it, and nobody is there who could be told."""
         return (
@@ -133,6 +142,7 @@ class Unit:
             pool=pool,
             price=self.price,
             paused=self.paused,
+            unsent=self.unsent,
         )
 
 
@@ -166,6 +176,7 @@ def copy_of(unit: Unit) -> Unit:
         assigned_at=None,
         started_at=None,
         told=False,
+        kept=False,
         placing=None,
         ticket=0,
         is_copy=True,
@@ -200,4 +211,5 @@ def of_row(row: OpenUnit) -> Unit:
         copied=row.copied,
         is_copy=row.is_copy,
         paused=row.paused == "owner",
+        unsent=row.unsent,
     )

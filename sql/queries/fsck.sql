@@ -237,7 +237,7 @@ SELECT 'job ' || j.id AS subject,
            || coalesce(string_agg(u.state, ', ' ORDER BY u.number), 'none') AS found
 FROM jobs j LEFT JOIN units u ON u.job_id = j.id
 GROUP BY j.id
-HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - 1, 0)), 0)
+HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - u.unsent - 1, 0)), 0)
     OR j.open_units <> count(*) FILTER (WHERE u.ended_at IS NULL)
     OR j.failed_units <> count(*) FILTER (WHERE u.state = 'FAILED')
     OR j.cancelled_units <> count(*) FILTER (WHERE u.state = 'CANCELLED')

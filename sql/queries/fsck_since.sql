@@ -174,7 +174,7 @@ SELECT 'job ' || j.id AS subject,
 FROM unnest($2::uuid[]) AS n (id)
 JOIN jobs j ON j.id = n.id
 CROSS JOIN LATERAL (
-    SELECT count(*) AS count, coalesce(sum(greatest(attempt - 1, 0)), 0) AS retries,
+    SELECT count(*) AS count, coalesce(sum(greatest(attempt - unsent - 1, 0)), 0) AS retries,
            count(*) FILTER (WHERE ended_at IS NULL) AS open,
            count(*) FILTER (WHERE state = 'FAILED') AS failed,
            count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,

@@ -16,7 +16,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
-from actors.node_session.messages import NodeSession, Send, Withdraw
+from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
 from actors.scheduler.board import REFILL, Board
 from actors.scheduler.node import Node
 from actors.scheduler.stragglers import Patience, paces, stragglers
@@ -24,6 +24,7 @@ from sql.work import Done, OpenUnit
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
+RELIEF_SECONDS = 0.5  # and for nodes with nothing to do
 NEVER = Patience(times=0)
 SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
 JOB_TYPE = "render"
@@ -66,6 +67,7 @@ class Outcome:
     worked: list[tuple[float, float]]  # from when to when, of each frame
     copies: int = 0
     won: int = 0  # by copies
+    moves: int = 0
     fetches: int = 0
     most_on_a_node: float = 0.0  # units per slot
 
@@ -80,7 +82,9 @@ class Outcome:
 
 
 class Farm:
-    """``slow``: so many nodes are ten times slower. Everything follows from the seed."""
+    """``slow``: so many nodes are ten times slower; ``joining``: so many more come at a time, and
+    ``relieving``: they get what waits elsewhere. Everything follows from the seed.
+    """
 
     def __init__(
         self,
@@ -90,8 +94,11 @@ class Farm:
         slow: int = 0,
         seed: int = 1,
         patience: Patience = NEVER,
+        joining: tuple[float, int] = (0.0, 0),
+        relieving: bool = False,
     ) -> None:
         self._patience = patience
+        self._joining, self._relieving = joining, relieving
         self._done: dict[UUID, list[Done]] = {}
         self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
         self._random = random.Random(seed)
@@ -124,6 +131,10 @@ class Farm:
             self._later(order.at, ("order", number))
         if self._patience.times:
             self._later(POLL_SECONDS, ("poll",))
+        if self._relieving:
+            self._later(RELIEF_SECONDS, ("relieve",))
+        if self._joining[1]:
+            self._later(self._joining[0], ("join",))
         while self._events:
             self._clock, _, event = heapq.heappop(self._events)
             self._happen(event)
@@ -142,6 +153,13 @@ class Farm:
             self._submit(event[1])
         elif event[0] == "poll":
             self._look_for_stragglers()
+        elif event[0] == "relieve":
+            self._relieve()
+        elif event[0] == "recall":
+            self._recall(*event[1:])
+        elif event[0] == "join":
+            for _ in range(self._joining[1]):
+                self._join(UUID(int=len(self._machines) + 1), 1.0)
         else:
             self._finish(*event[1:])
 
@@ -206,6 +224,22 @@ class Farm:
         if any(self._left.values()):
             self._later(self._clock + POLL_SECONDS, ("poll",))
 
+    def _relieve(self) -> None:
+        self._board.expire(EPOCH, self._clock)
+        self._board.relieve(EPOCH + timedelta(seconds=self._clock), self._clock)
+        if any(self._left.values()):
+            self._later(self._clock + RELIEF_SECONDS, ("relieve",))
+
+    def _recall(self, machine: Machine, message: Recall) -> None:
+        """As a session answers: what runs stays."""
+        key = (message.job, message.unit, message.attempt)
+        if key in machine.waiting:
+            machine.waiting.remove(key)
+            self._outcome.moves += 1
+            self._board.hear(UnitState(*key[:2], "QUEUED", message.attempt, None, "RUNNING"))
+        else:
+            self._board.kept(key[:2], message.attempt)
+
     def _place(self) -> None:
         now = EPOCH + timedelta(seconds=self._clock)
         while True:
@@ -241,12 +275,15 @@ class Farm:
             self._begin(machine)
         elif isinstance(message, Withdraw):
             self._withdraw(self._machines[node.id], message)
+        elif isinstance(message, Recall):
+            self._later(self._clock, ("recall", self._machines[node.id], message))
         return True
 
     def _started(self, job: UUID, unit: int, attempt: int) -> None:
         """The Board hears that it runs, and reads since when."""
         if self._patience.times:
-            shelf = self._board.copies if attempt > 1 else self._board.units
+            is_copy = attempt == self._copied.get((job, unit))
+            shelf = self._board.copies if is_copy else self._board.units
             shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)
 
     def _withdraw(self, machine: Machine, message: Withdraw) -> None:

@@ -434,6 +434,7 @@ class StoreTwin(MultipartsOfResults):
             started_at=unit.started_at,
             copied=unit.copy_attempt,
             paused=job.paused,
+            unsent=unit.unsent,
         )
 
     def _copies(self) -> list[OpenUnit]:

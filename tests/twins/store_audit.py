@@ -113,7 +113,7 @@ def _i9(store: "StoreTwin") -> Iterator[Finding]:
         at_work = [unit for unit in units if unit.state in COMMITTED]
         done = [unit for unit in at_work if unit.state == "COMPLETED"]
         wanted = (
-            *(_status(job, units), sum(max(unit.attempt - 1, 0) for unit in units)),
+            *(_status(job, units), sum(max(unit.attempt - unit.unsent - 1, 0) for unit in units)),
             *(sum(unit.ended_at is None for unit in units), states["FAILED"], states["CANCELLED"]),
             *(sum(unit.price for unit in at_work), sum(unit.price for unit in done), len(units)),
         )

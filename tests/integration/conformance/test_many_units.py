@@ -144,7 +144,7 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     await stage.do(UnitAssign(job, 0, 1, node), UnitStart(job, 0, 1, node))
     await stage.do(UnitAssign(job, 1, 1, node))
     await stage.do(JobPause(job, user))
-    given_back = await stage.do(UnitRequeue(job, 1, 1, "its job was paused"))
+    given_back = await stage.do(UnitRequeue(job, 1, 1, "its job was paused", unsent=True))
     assert isinstance(given_back, Posted)
     assert [(unit.state, unit.job_status) for unit in given_back.units] == [("QUEUED", "PAUSED")]
     row = await stage.job(job)
@@ -156,7 +156,22 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     await stage.do(UnitAssign(job, 1, 2, node))
     await stage.do(UnitComplete(job, 0, 1, node, None), UnitComplete(job, 1, 2, node, None))
     assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (800, 0))
+    assert (await stage.job(job)).retry_count == 0, "nobody tried anything again"
     assert await stage.store.audit() == []
+
+
+async def test_an_attempt_that_was_never_sent_is_no_retry_and_one_that_was_is(stage: Stage) -> None:
+    user, node, job = await stage.dispatched(100)
+    requeue = UnitRequeue(job, 0, 1, "another node had nothing to do", unsent=True)
+    assert isinstance(await stage.do(requeue), Posted)
+    assert isinstance(await stage.do(requeue), Replayed), "it is counted once"
+    assert [unit.unsent for unit in await stage.store.open_units(9) if unit.job == job] == [1]
+    for attempt, retries in ((2, 0), (3, 1)):
+        assert isinstance(await stage.do(UnitAssign(job, 0, attempt, node)), Posted)
+        assert (await stage.job(job)).retry_count == retries
+        assert await stage.store.audit() == []
+        await stage.do(UnitRequeue(job, 0, attempt, "its lease ran out"))
+    assert await stage.of_user(user) == (200, 100)
 
 
 async def test_one_that_never_ran_can_be_cancelled_while_it_is_paused(stage: Stage) -> None:

@@ -26,7 +26,13 @@ from actors.node_session.messages import (
 )
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import NodeSeen, SessionClosed, SessionOpened, SessionReady
+from actors.scheduler.messages import (
+    Kept,
+    NodeSeen,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+)
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
@@ -339,9 +345,25 @@ async def test_of_a_paused_job_what_waits_goes_back_and_what_the_node_has_it_fin
         await play.socket.expect(JobDispatch)
         for unit in (0, 1):
             play.ref.tell(Recall(JOB, unit, 1))
-        assert await play.effect() == UnitRequeue(JOB, 1, 1, "its job was paused")
+        assert await play.effect() == UnitRequeue(JOB, 1, 1, "its job was paused", unsent=True)
         play.hear(result(unit=0, attempt=1, result_ref="none:0"))
         assert isinstance(await play.effect(), UnitComplete)
+        await asyncio.sleep(1)
+        assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
+
+
+@simulated
+async def test_for_another_node_only_what_was_not_sent_goes_back() -> None:
+    async with session() as play:
+        await play.greeted(assignment(), assignment(unit=1), slots=1)
+        await play.socket.expect(JobDispatch)
+        for unit in (0, 1):
+            play.ref.tell(Recall(JOB, unit, 1, for_another=True))
+        assert await play.told(Kept) == Kept(JOB, 0, 1)
+        effect = UnitRequeue(JOB, 1, 1, "another node had nothing to do", unsent=True)
+        assert await play.effect() == effect
+        play.ref.tell(Recall(JOB, 7, 1, for_another=True))
+        assert (await play.told(Kept)).unit == 7
         await asyncio.sleep(1)
         assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
 
@@ -352,7 +374,7 @@ async def test_a_job_that_was_paused_before_the_hello_keeps_only_what_the_node_h
         play.assign(assignment(paused=True), assignment(unit=1, paused=True, attempt=20))
         play.hear(Hello(version="1", slots=2, running=(running(),)))
         assert (await play.welcome()).keep == (running(),)
-        assert await play.effect() == UnitRequeue(JOB, 1, 20, "its job was paused")
+        assert await play.effect() == UnitRequeue(JOB, 1, 20, "its job was paused", unsent=True)
         await asyncio.sleep(1)
         assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
 

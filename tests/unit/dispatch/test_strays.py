@@ -17,7 +17,7 @@ from tests.unit.dispatch.test_scheduler import Play, scheduling
 from tests.unit.simulated_time import simulated
 
 REASON = "its node cannot be reached"
-MOVE = (UnitRequeue(JOB, 0, 1, REASON), UnitAssign(JOB, 0, 2, OTHER))
+MOVE = (UnitRequeue(JOB, 0, 1, REASON, unsent=True), UnitAssign(JOB, 0, 2, OTHER))
 SESSION: Ref[Any] = Ref("session")
 
 

@@ -35,6 +35,7 @@ def effects_on(unit: UnitRow, node: UUID, user: UUID) -> list[Effect]:
     return [
         UnitStart(job, number, attempt, node),
         UnitRequeue(job, number, attempt, "gone"),
+        UnitRequeue(job, number, attempt, "never sent", unsent=True),
         UnitFail(job, number, attempt, node, "network", "reset", EPOCH),
         UnitFail(job, number, attempt, node, "scene", "no camera"),
         UnitComplete(job, number, attempt, node, None),

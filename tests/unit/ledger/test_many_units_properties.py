@@ -115,6 +115,7 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
     usual: list[Effect] = [
         *(done, done, done, UnitStart(job.id, number, attempt, node)),
         UnitRequeue(job.id, number, attempt, "gone"),
+        UnitRequeue(job.id, number, attempt, "never sent", unsent=True),
         UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
     ]
