@@ -63,7 +63,7 @@ def lines(found: "Preflight") -> list[str]:
         samples = "" if scene.samples is None else f", {scene.samples} samples"
         told.append(
             f"{wording.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
-            f" frames {scene.frame_start} to {scene.frame_end} at {scene.fps} a second"
+            f" frames {scene.frame_start} to {scene.frame_end} at {wording.rate(scene.fps, scene.fps_base)} a second"
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))

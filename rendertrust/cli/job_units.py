@@ -144,10 +144,10 @@ async def saved(
 @job_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
-@click.option("--fps", type=click.IntRange(1, 32_767), help="Frames a second; else the scene's.")
+@click.option("--fps", type=animation.RATE, help="As 24, 23.976 or 24000/1001; else the scene's.")
 @click.pass_context
 def video(
-    context: click.Context, job: UUID, out: Path | None, fps: int | None, *, webm: bool
+    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool
 ) -> None:
     """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
     session = session_of(context)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
+from rendertrust.frame_range import canonical
 from rendertrust.node import renderer
 from rendertrust.node.blender import WORKER, Blender, NoBlender
 from rendertrust.node.plain import NotAFile, open_plain
@@ -84,15 +85,20 @@ async def probe(
 
 
 async def look(
-    scene: Path, *, within: float = INSPECT_SECONDS_MAX
+    scene: Path, frames: Sequence[int] | None = None, *, within: float = INSPECT_SECONDS_MAX
 ) -> Mapping[str, Any] | NoBlender | Failed:
-    """The facts of one's own scene, by the Blender of this machine; its scripts do not run."""
+    """The facts of one's own scene, by the Blender of this machine; its scripts do not run.
+
+    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
+    """
     program = renderer.find()
     if program is None:
         return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
     path = await asyncio.to_thread(scene.absolute)
     order = {"do": "inspect", "scene": str(path), "out": str(folder)}
+    if frames is not None:
+        order["frames"] = canonical(frames)
     try:
         ending = await converse(
             program.program(str(WORKER / "worker.py"), orjson.dumps(order).decode()),
