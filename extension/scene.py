@@ -44,7 +44,8 @@ def looked_into(scene: Any, frames: str) -> "Looked":
         raise Unsaved
     # What is sent is a copy that this Blender saves, whichever one saved the file before.
     asked = frame_range.parse(frames)
-    found = facts(bpy, scene, asked) | {"saved_by": list(bpy.app.version)}
+    found: dict[str, Any] = facts(bpy, scene, asked)
+    found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
     said = findings(found, NodeClass(blender=NODES), asked)
     return Looked(said, layout, found["memory"]["bytes"])

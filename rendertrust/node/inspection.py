@@ -45,13 +45,19 @@ class Where:
 
 
 async def inspect(
-    blender: Blender, where: Where, *, within: float = INSPECT_SECONDS_MAX
+    blender: Blender,
+    where: Where,
+    *,
+    within: float = INSPECT_SECONDS_MAX,
+    memory_bytes: int | None = None,
 ) -> Mapping[str, Any] | Failed:
-    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them."""
+    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them.
+
+    A scene that takes more than ``memory_bytes`` (what Blender may have) to be shown is not opened.
+    """
     blender.box.prepare(where.folder)
-    ending = await blender.obey(
-        where.order("inspect"), where.folder, within=within, hear=lambda _: None
-    )
+    order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
+    ending = await blender.obey(order, where.folder, within=within, hear=lambda _: None)
     return await asyncio.to_thread(_facts, ending, where.folder / "out")
 
 

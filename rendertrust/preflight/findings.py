@@ -79,6 +79,15 @@ def stops(found: Iterable[Finding]) -> bool:
 def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
     if facts.get("is_newer") and tuple(facts["saved_by"]) > nodes.blender:
         return _newer(facts["saved_by"], nodes, "error")
+    if facts.get("memory", {}).get("bytes"):
+        need, most = facts["memory"]["bytes"] / GIB, facts["memory"]["most"]
+        return Finding(
+            code="too_much_memory",
+            level="error",
+            message=f"about {need:,.1f} GiB are needed to show it; it was not opened",
+            setting=LESS_MEMORY + " and Levels Viewport",
+            object=most[0]["object"] if most else None,
+        )
     return Finding(
         code="not_a_scene",
         level="error",

@@ -29,7 +29,7 @@ def _subdivided(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
     if settings.use_simplify:
         most = "simplify_subdivision_render" if render else "simplify_subdivision"
         levels = min(levels, getattr(settings, most))
-    return 4.0**levels
+    return float(4**levels)
 
 
 def _repeated(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
@@ -75,7 +75,10 @@ def _remeshed(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
     if modifier.mode != "VOXEL":
         return float(SIDES * 4**modifier.octree_depth / _faces(thing))
     size = modifier.voxel_size
-    x, y, z = (abs(side / (scale or 1.0)) for side, scale in zip(thing.dimensions, thing.scale))
+    x, y, z = (
+        abs(side / (scale or 1.0))
+        for side, scale in zip(thing.dimensions, thing.scale, strict=True)
+    )
     return float(2 * (x * y + y * z + z * x) / (size * size) / _faces(thing)) if size > 0 else 1.0
 
 
@@ -113,7 +116,12 @@ def _level(modifier: Any, tree: Any, node: Any) -> int:
     link = socket.links[0]
     if link.from_node.bl_idname != "NodeGroupInput" or tree != modifier.node_group:
         return 0
-    told = modifier.get(link.from_socket.identifier)
+    name = link.from_socket.identifier
+    interface = getattr(modifier, "properties", None)
+    inputs = getattr(interface, "inputs", None)  # since 5.2; before, members of the modifier
+    told = (
+        modifier.get(name) if inputs is None else getattr(getattr(inputs, name, None), "value", 0)
+    )
     return told if isinstance(told, int) else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import cutting
 from .files import files_of, parts_of
-from .memory import memory_of
+from .memory import memory_of, too_large
 from .scene import MOVIES, compositor_nodes, load, saved_by, shows_strips, size_of
 from .sequences import frames_of
 from .speech import MachineError, Say, SceneError
@@ -21,6 +21,9 @@ def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
     be rendered: 1-250, nothing for the current one; left out, the scene's own.
     """
     path = order["scene"]
+    if (memory := too_large(bpy, path, order.get("memory_bytes"))) is not None:
+        found = {"opened": False, "error": "", "saved_by": list(saved_by(path)), "memory": memory}
+        return _write(order, found, say)
     try:
         scene, lost_engine = load(bpy, order)
     except (SceneError, MachineError) as fault:
@@ -29,6 +32,10 @@ def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
     else:
         found = facts(bpy, scene, frames_of(scene, order.get("frames")))
         found |= {"engine": lost_engine} if lost_engine else {}
+    return _write(order, found, say)
+
+
+def _write(order: dict[str, Any], found: dict[str, Any], say: Say) -> None:
     with open(os.path.join(order["out"], NAME), "w", encoding="utf-8") as file:
         json.dump(found, file)
     say("done", file=NAME)

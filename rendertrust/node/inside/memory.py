@@ -6,7 +6,7 @@ look must not need what it warns of.
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from .growth import growing, growth_of
@@ -15,6 +15,7 @@ from .scene import size_of
 BASE = 300 * 2**20
 TRIANGLE = 220  # with its share of the tree that rays are traced through
 VERTEX = 60
+FACE = 120  # as Blender itself keeps it, with its corners, edges and points
 COPY = 1024  # an instance: its place, and its share of that tree
 HAIR_KEY = 100  # a point of a hair, with its share of that tree
 VOXELS = 4  # bytes in memory for each of a volume's file, which is packed
@@ -47,6 +48,37 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
     }
 
 
+def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
+    """What a scene needs that cannot be opened within ``most`` bytes (None: those of this machine),
+    as opening builds all that the viewport shows; None: it can, or it is not known.
+    """
+    if most is None:
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:  # linked, and never shown: nothing is built of it
+        with bpy.data.libraries.load(path, link=True) as (have, take):
+            take.scenes = list(have.scenes)
+    except (OSError, RuntimeError):
+        return None  # opening it will say why
+    needs = [shown_bytes(scene) for scene in take.scenes if scene is not None]
+    least = min(needs, key=lambda need: sum(need.values()), default=None)
+    if least is None or sum(least.values()) <= most:
+        return None
+    biggest = sorted(least.items(), key=lambda item: -item[1])[:5]
+    told = [{"object": f"Object '{name}'", "bytes": size} for name, size in biggest]
+    return {"bytes": BASE + sum(least.values()), "most": told}
+
+
+def shown_bytes(scene: Any) -> dict[str, int]:
+    """Of each object that grows, what its mesh takes as the viewport shows it."""
+    found: dict[str, int] = {}
+    for thing in scene.objects:
+        grown = 1.0 if thing.hide_viewport else growth_of(scene, thing, render=False)
+        if grown > 1.0:
+            faces = grown * max(len(getattr(thing.data, "polygons", ())), 1)
+            found[thing.name] = int(faces * FACE)
+    return found
+
+
 def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
     """What a render has, with what stands in instanced collections, each once."""
     for thing in things:
@@ -76,7 +108,7 @@ def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _lightened(scene: Any, shapes: Iterable[Any]) -> Iterator[dict[str, float]]:
+def _lightened(scene: Any, shapes: Iterable[Any]) -> Generator[dict[str, float]]:
     """Meanwhile objects that grow much are not shown with what makes them grow; gives how many
     times each is shown larger than it is.
     """

@@ -99,9 +99,8 @@ def strip_files(
     is_plain = not any(strip.type == "SPEED" for strip in strips)
     files: dict[str, list[int] | None] = {}
     for strip in here:
-        names = [element.filename for element in strip.elements]
-        for at, showing in _elements(strip, frames, len(names), is_plain=is_plain).items():
-            place = os.path.join(os.path.dirname(base), names[at])
+        for name, showing in _elements(strip, frames if is_plain else None).items():
+            place = os.path.join(os.path.dirname(base), name)
             more = files.get(place, [])
             files[place] = None if showing is None or more is None else [*more, *showing]
     return files if here else {base: None}
@@ -110,20 +109,19 @@ def strip_files(
 def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:
     if strip.type != "IMAGE":
         return None
-    return os.path.normpath(bpy.path.abspath(strip.directory, library=scene.library))
+    return os.path.normpath(str(bpy.path.abspath(strip.directory, library=scene.library)))
 
 
-def _elements(
-    strip: Any, frames: Sequence[int], count: int, *, is_plain: bool
-) -> Mapping[int, list[int] | None]:
-    """Which elements the frames show; all of them where the strip does not simply run."""
-    keys = getattr(strip, "retiming_keys", ())
-    is_straight = is_plain and not strip.use_reverse_frames and strip.strobe == 1 and len(keys) < 3
-    if not is_straight:
-        return dict.fromkeys(range(count))
-    found: dict[int, list[int]] = {}
+def _elements(strip: Any, frames: Sequence[int] | None) -> Mapping[str, list[int] | None]:
+    """Which pictures the frames show; all of them where an effect decides that."""
+    if frames is None:
+        return dict.fromkeys(element.filename for element in strip.elements)
+    is_new = hasattr(strip, "left_handle")  # since 5.2; what was before goes in 6.0
+    first = strip.left_handle if is_new else strip.frame_final_start
+    end = strip.right_handle if is_new else strip.frame_final_end
+    found: dict[str, list[int]] = {}
     for frame in frames:
-        if strip.frame_final_start <= frame < strip.frame_final_end and count:
-            at = min(max(int(frame - strip.frame_start), 0), count - 1)
-            found.setdefault(at, []).append(frame)
-    return found
+        element = strip.strip_elem_from_frame(frame) if first <= frame < end else None
+        if element is not None:
+            found.setdefault(element.filename, []).append(frame)
+    return {**found}

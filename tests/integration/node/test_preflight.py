@@ -23,6 +23,7 @@ from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import seconds_of
 from tests.integration.node.scenes import run, task, unit
+from web.jobs.scene_facts import facts_in
 
 pytestmark = pytest.mark.render
 
@@ -95,7 +96,7 @@ strip = scene.sequence_editor_create().strips.new_image(
 )
 for number in (6, 7, 8):
     strip.elements.append(f"fire_{number:04d}.png")
-strip.frame_final_duration = 4
+strip.duration = 4
 save("strip")
 fresh()
 evil = bpy.data.texts.new("rig_ui.py"); evil.use_module = True
@@ -117,8 +118,13 @@ bpy.context.collection.objects.link(second)
 second.modifiers.new("Fine", "SUBSURF").render_levels = 11; save("twice")
 fresh()
 for number in range(4):
-    bpy.data.objects["Cube"].modifiers.new("Rows", "ARRAY").count = 60
+    rows = bpy.data.objects["Cube"].modifiers.new("Rows", "ARRAY")
+    rows.show_viewport, rows.count = False, 60
 save("array")
+fresh()
+for number in range(2):
+    bpy.data.objects["Cube"].modifiers.new("Rows", "ARRAY").count = 60
+save("rows")
 fresh()
 tree = bpy.data.node_groups.new("Finer", "GeometryNodeTree")
 tree.interface.new_socket("Mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
@@ -130,8 +136,8 @@ tree.links.new(come.outputs[0], fine.inputs["Mesh"])
 tree.links.new(come.outputs[1], fine.inputs["Level"])
 tree.links.new(fine.outputs[0], go.inputs[0])
 finer = bpy.data.objects["Cube"].modifiers.new("Finer", "NODES")
-finer.node_group = tree
-finer[level.identifier] = 11; save("nodes")
+finer.show_viewport, finer.node_group = False, tree
+getattr(finer.properties.inputs, level.identifier).value = 11; save("nodes")
 scene = fresh()
 inner = bpy.data.collections.new("Inner")
 cube = bpy.data.objects["Cube"]
@@ -142,7 +148,9 @@ empty = bpy.data.objects.new("Shown", None)
 empty.instance_type, empty.instance_collection = "COLLECTION", inner
 scene.collection.objects.link(empty); save("collected")
 fresh()
-hairs = bpy.data.objects["Cube"].modifiers.new("Hair", "PARTICLE_SYSTEM").particle_system.settings
+hair = bpy.data.objects["Cube"].modifiers.new("Hair", "PARTICLE_SYSTEM")
+hair.show_viewport = False
+hairs = hair.particle_system.settings
 hairs.type, hairs.count, hairs.child_type = "HAIR", 100_000, "INTERPOLATED"
 hairs.rendered_child_count, hairs.render_step = 100, 4
 save("hairy")
@@ -261,6 +269,23 @@ async def test_finding_says_where_it_is_and_what_mends_it(
     assert stops(found) == (case.level == "error")
 
 
+async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    whole = await facts_of(found_blender, tmp_path / "a", scenes / "rows.blend")
+    assert (whole["opened"], whole["memory"]["most"][0]["object"]) == (True, "Object 'Cube'")
+    folder = tmp_path / "b"
+    (folder / "in").mkdir(parents=True)
+    shutil.copyfile(scenes / "rows.blend", folder / "in" / "rows.blend")
+    where = Where(folder=folder, scene="rows.blend")
+    told = await inspection.inspect(found_blender, where, memory_bytes=2**20)
+    assert isinstance(told, Mapping)
+    assert not told["opened"]
+    (finding,) = findings(told, CPU)
+    assert (finding.code, finding.object) == ("too_much_memory", "Object 'Cube'")
+    assert "not opened" in finding.message
+
+
 async def test_clean_scene_has_no_finding(
     found_blender: Blender, scenes: Path, tmp_path: Path
 ) -> None:
@@ -355,7 +380,7 @@ async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) ->
 async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
     found_blender: Blender, scenes: Path, tmp_path: Path
 ) -> None:
-    plugin = Preflight(render=Render(found=found_blender))
+    plugin = Preflight(render=Render(found=found_blender, scratch=tmp_path))
     inputs = {
         "scene.blend": scenes / "sequence.blend",
         "maps/fire_0006.png": scenes / "maps" / "fire_0006.png",
@@ -363,7 +388,9 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
     result = await plugin.run(unit(tmp_path / "unit", inputs, {"scene": "scene.blend"}))
     assert isinstance(result, Completed), result
     assert result.file is not None
-    facts = json.loads(result.file.read_bytes())
+    heard = facts_in(result.file.read_bytes())
+    assert not isinstance(heard, str), heard
+    facts = attrs.asdict(heard)
     (missing,) = facts["files"]
     assert (missing["file"], missing["frames"]) == ("fire_0005.png", "1,3-250")
     assert not stops(findings(facts, CPU, [2]))
