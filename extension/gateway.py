@@ -89,6 +89,7 @@ class Gateway:
                 bundle.payload_ref,
                 queue=True,
                 manifest=bundle.manifest,
+                needs=packed.needs,
                 priority=order.priority,
                 **order.cut(),
             )

@@ -43,10 +43,12 @@ def looked_into(scene: Any, frames: str) -> "Looked":
     if not bpy.data.filepath:
         raise Unsaved
     # What is sent is a copy that this Blender saves, whichever one saved the file before.
-    found = facts(bpy, scene) | {"saved_by": list(bpy.app.version)}
     asked = frame_range.parse(frames)
+    found: dict[str, Any] = facts(bpy, scene, asked)
+    found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
-    return Looked(findings(found, NodeClass(blender=NODES), asked), layout)
+    said = findings(found, NodeClass(blender=NODES), asked)
+    return Looked(said, layout, found["memory"]["bytes"])
 
 
 def copied(looked: "Looked", folder: Path) -> "Packed":
@@ -57,7 +59,7 @@ def copied(looked: "Looked", folder: Path) -> "Packed":
     bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=True)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
-    return Packed(layout.scene, {layout.scene: copy, **files}, layout.paths)
+    return Packed(layout.scene, {layout.scene: copy, **files}, layout.paths, looked.memory)
 
 
 def out_of(scene: Any) -> Folder:

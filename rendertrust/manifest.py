@@ -11,7 +11,8 @@ Reading is strict, on every side: whoever wrote it, its paths stay below one fol
 """
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -97,6 +98,8 @@ def read(content: bytes, place: str) -> Manifest:
     if sum(entry.size for entry in entries) > TOTAL_BYTES_MAX:
         raise ManifestError(f"its files have more than {TOTAL_BYTES_MAX >> 30} GiB")
     _no_file_is_a_folder(files)
+    if place == "upload" and (twins := alike(files)) is not None:
+        raise ManifestError(twins_fault(*twins), twins[0])
     return Manifest(scene, entries)
 
 
@@ -133,6 +136,23 @@ def path_fault(path: str) -> str | None:
     except UnicodeEncodeError:
         return "a path is valid Unicode"
     return f"a name has at most {NAME_BYTES_MAX} bytes" if is_long else None
+
+
+def alike(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two paths that are one to a file system that takes a for A, and é for e with an accent, as
+    those of Windows and macOS do; None: there are none.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        folded = unicodedata.normalize("NFC", path).casefold()
+        if (other := seen.setdefault(folded, path)) != path:
+            return other, path
+    return None
+
+
+def twins_fault(_: str, second: str) -> str:
+    """What is wrong with two such paths."""
+    return f"and {second} differ in case or accents alone; some nodes take both for one: rename one"
 
 
 def _no_file_is_a_folder(paths: Mapping[str, Any]) -> None:

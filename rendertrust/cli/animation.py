@@ -59,6 +59,23 @@ class Tiles(click.ParamType[str]):
         return value
 
 
+class FrameRate(click.ParamType[str]):
+    """Frames a second as ``rendertrust.frame_rate`` reads them."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same text; a usage error says how to write it."""
+        from rendertrust.frame_rate import FrameRateError, parse
+
+        try:
+            parse(value)
+        except FrameRateError as refused:
+            self.fail(str(refused), param, ctx)
+        return value
+
+
+RATE: Final = FrameRate()
 FRAMES: Final = FrameRange()
 CREDITS: Final = Credits()
 TILES: Final = Tiles()

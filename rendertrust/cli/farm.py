@@ -61,9 +61,10 @@ def lines(found: "Preflight") -> list[str]:
     if found.scene is not None:
         scene = found.scene
         samples = "" if scene.samples is None else f", {scene.samples} samples"
+        rate = wording.rate(scene.fps, scene.fps_base)
         told.append(
             f"{wording.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
-            f" frames {scene.frame_start} to {scene.frame_end} at {scene.fps} a second"
+            f" frames {scene.frame_start} to {scene.frame_end} at {rate} a second"
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
-COLUMNS: Final = ("UNIT", "FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "ERROR")
+COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "ERROR", "UNIT")
 
 
 @click.command(cls=Command)
@@ -29,12 +29,14 @@ COLUMNS: Final = ("UNIT", "FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "E
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
 @click.pass_context
 def units(context: click.Context, job: UUID, state: str | None) -> None:
-    """What a job consists of: each frame, how far it is, who has it, what it cost."""
+    """What a job consists of: each frame, how far it is, who has it, what it cost.
+
+    Frames are as the scene counts them; units, which --unit of other commands names, count from 0.
+    """
     session = session_of(context)
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
-    rows = [(str(unit.number), *board.cells(unit)) for unit in found]
-    session.output.table(COLUMNS, rows)
+    session.output.table(COLUMNS, [(*board.cells(unit), str(unit.number)) for unit in found])
 
 
 async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[Unit]":
@@ -52,7 +54,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     help="The folder where frames go; of one unit also a file.",
 )
 @click.option("--frames", type=animation.FRAMES, help="Only these: 12, or 1-10,20.")
-@click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is.")
+@click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is; from 0.")
 @click.option(
     "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
 )
@@ -110,6 +112,35 @@ async def _evidence(
     output.say(f"Saved {path}.")
 
 
+def asked_of(units: "list[Unit]", frames: str, job: str) -> str | None:
+    """What is to be said before those frames are fetched; Stop says why none of them can be."""
+    from rendertrust.frame_range import canonical, parse
+
+    asked, known, done = set(parse(frames)), set[int](), set[int]()
+    for unit in units:
+        if unit.frames is not None and unit.tile is None:
+            known.update(parse(unit.frames))
+            done.update(parse(unit.frames) if unit.download_url is not None else ())
+    if not known:
+        hint = f"Fetch it: rendertrust jobs download {job} --out FOLDER"
+        raise Stop(Ending(exit_codes.USAGE, "usage", "The job is one picture; no --frames", hint))
+    strange, ready = canonical(asked - known), canonical(done) or "none yet"
+    facts = {"frames": canonical(known), "done": canonical(done)}
+    if not asked & known:
+        detail = f"The job has no frame {strange}; its frames are {canonical(known)}"
+        hint = f"Done are: {ready}"
+        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_frame", detail, hint, facts))
+    if not asked & done:
+        one = len(asked & known) == 1
+        what = f"Frame{'' if one else 's'} {canonical(asked & known)} {'is' if one else 'are'}"
+        hint = f"Done are: {ready}\nSee how far it is: rendertrust jobs units {job}"
+        detail = f"{what} not done (yet)"
+        raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
+    return (
+        f"The job has no frame {strange}; its frames are {canonical(known)}." if strange else None
+    )
+
+
 async def saved(
     output: Output,
     client: "AsyncClient",
@@ -124,7 +155,11 @@ async def saved(
 
     ``arrived``: so many files of it are new there already.
     """
-    if (await client.job(job)).units == 1:
+    if frames is not None:
+        there = asked_of([unit async for unit in client.each_unit(job)], frames, job)
+        if there is not None:
+            output.note(there)
+    elif (await client.job(job)).units == 1:
         return await fetched(output, client, job, folder, name)
     with transfer.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
@@ -136,7 +171,8 @@ async def saved(
     paths = [str(path) for path in found.paths]
     more = f"; {found.missing} are not done (yet)" if found.missing else ""
     new = arrived + len(found.new)
-    output.say(f"{len(paths)} files are in {folder}, {new} of them new{more}.")
+    what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
+    output.say(f"{what} in {folder}, {new} of them new{more}.")
     return {"job_id": job, "paths": paths, "new": new, "missing": found.missing}
 
 
@@ -144,10 +180,10 @@ async def saved(
 @job_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
-@click.option("--fps", type=click.IntRange(1, 32_767), help="Frames a second; else the scene's.")
+@click.option("--fps", type=animation.RATE, help="As 24, 23.976 or 24000/1001; else the scene's.")
 @click.pass_context
 def video(
-    context: click.Context, job: UUID, out: Path | None, fps: int | None, *, webm: bool
+    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool
 ) -> None:
     """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
     session = session_of(context)

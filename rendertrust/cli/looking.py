@@ -65,29 +65,31 @@ def has_blender() -> bool:
     return renderer.find() is not None
 
 
-def look(path: Path, frames: Sequence[int] = (), ram: float | None = None) -> Looked:
+def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> Looked:
     """Look into the scene at ``path``, which is absolute; ``ram``: GiB that a node has.
+
+    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
 
     Ends the command where there is no Blender here, or it cannot open the scene.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
 
-    facts = _facts(path)
+    facts = _facts(path, frames)
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
     return Looked(
-        findings(facts, nodes, frames),
+        findings(facts, nodes, frames or ()),
         laid_out(path, facts.get("files", ())),
         int((facts.get("memory") or {}).get("bytes") or 0),
     )
 
 
-def _facts(path: Path) -> Mapping[str, Any]:
+def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
     from rendertrust.node.blender import NoBlender
     from rendertrust.node.inspection import look as looked
     from rendertrust.node.plugin import Failed
 
-    told = asyncio.run(looked(path))
+    told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):
         hint = "It is asked which files the scene links; nodes need none of this."
         raise Stop(Ending(exit_codes.FAILURE, "no_blender", told.reason, hint))

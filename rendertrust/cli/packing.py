@@ -65,8 +65,10 @@ def alone(path: Path) -> Packed:
     return Packed(ALONE, {ALONE: path})
 
 
-def packed(output: "Output", path: Path, frames: Sequence[int]) -> Packed:
-    """The scene with all that it links. Ends the command where something must be mended first."""
+def packed(output: "Output", path: Path, frames: Sequence[int] | None) -> Packed:
+    """The scene with all that these frames need of what it links (none: the current one; None: the
+    scene's own). Ends the command where something must be mended first.
+    """
     if not looking.has_blender():
         output.note(WITHOUT)
         return alone(path)

@@ -58,7 +58,7 @@ def preflight(
     return exit_codes.FAILURE if looked.stops else exit_codes.OK
 
 
-def _sent(session: Session, path: Path, frames: tuple[int, ...]) -> Packed:
+def _sent(session: Session, path: Path, frames: tuple[int, ...] | None) -> Packed:
     if looking.has_blender():
         return packed(session.output, path, frames)
     session.output.note("There is no Blender here to look: the scene is sent alone, to a node.")
@@ -87,10 +87,10 @@ def _by_node(session: Session, path: Path, sent: Packed, wish: farm.Wish, *, aga
     return exit_codes.FAILURE if found.stops else exit_codes.OK
 
 
-def _frames(text: str) -> tuple[int, ...]:
+def _frames(text: str) -> tuple[int, ...] | None:
     from rendertrust.frame_range import FrameRangeError, parse
 
     try:
-        return parse(text) if text else ()
+        return parse(text) if text else None
     except FrameRangeError as refused:
         raise click.UsageError(f"--frames: {refused}") from refused

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rendertrust.frame_rate import Rate
+
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 
@@ -58,6 +60,11 @@ def size(count: int) -> str:
 def short(identifier: str | None) -> str:
     """Enough of an id to tell it from another; ``-`` for none."""
     return identifier.split("-")[0] if identifier else "-"
+
+
+def rate(fps: int, base: float) -> str:
+    """``24``, ``23.976``."""
+    return str(Rate(fps, base or 1))
 
 
 def percent(progress: float | None) -> str:

@@ -107,7 +107,7 @@ class BlockingControl:
         job_id: str | UUID,
         *,
         container: Container = "MP4",
-        fps: int | None = None,
+        fps: float | str | None = None,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Have a video made of the frames of a job that has ended."""

@@ -10,7 +10,15 @@ import attrs
 from rendertrust.client.answers import Upload
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.uploads import Uploads
-from rendertrust.manifest import FILENAME, FILES_MAX, Entry, Manifest, path_fault
+from rendertrust.manifest import (
+    FILENAME,
+    FILES_MAX,
+    Entry,
+    Manifest,
+    alike,
+    path_fault,
+    twins_fault,
+)
 
 AT_ONCE = 4
 
@@ -78,6 +86,8 @@ def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
     for path in files:
         if (fault := path_fault(path)) is not None:
             raise ValueError(f"{path}: {fault}")
+    if (twins := alike(files)) is not None:
+        raise ValueError(f"{twins[0]} {twins_fault(*twins)}")
     if len(files) > FILES_MAX:
         raise ValueError(f"{len(files)} files; a job has at most {FILES_MAX}")
     sizes = {path: source.stat().st_size for path, source in files.items()}

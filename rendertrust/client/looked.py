@@ -30,7 +30,9 @@ class SceneFinding:
 
 @attrs.frozen
 class SceneSummary:
-    """What would be rendered, as the artist set it. ``frame`` is the scene's current one."""
+    """What would be rendered, as the artist set it. ``frame`` is the scene's current one; ``fps`` /
+    ``fps_base`` frames are a second.
+    """
 
     engine: str
     samples: int | None
@@ -41,6 +43,7 @@ class SceneSummary:
     frame_start: int
     frame_end: int
     fps: int
+    fps_base: float = 1.0
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
+from rendertrust import frame_rate
 from rendertrust.client.answers import Job, Placed, ResultUrl
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.cut import Quote, Unit, Units
@@ -136,17 +137,20 @@ class Control(Wire):
         job_id: str | UUID,
         *,
         container: Container = "MP4",
-        fps: int | None = None,
+        fps: float | str | None = None,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Have a video made of the frames of a job that has ended; ``download`` gives that of it.
 
-        The rate is the scene's own unless ``fps`` says another. Conflict: it has not ended, or has
-        no frames.
+        The rate is the scene's own unless ``fps`` says another: 24, 23.976 or "24000/1001".
+        FrameRateError (a ValueError): it is none. Conflict: it has not ended, or has no frames.
         """
         body: dict[str, Any] = {"container": container}
         if fps is not None:
-            body["fps"] = fps
+            rate = frame_rate.parse(str(fps))
+            body |= (
+                {"fps": rate.fps} if rate.base == 1 else {"fps": rate.fps, "fps_base": rate.base}
+            )
         return read(Placed, await self._once(f"{job_path(job_id)}/video", body, idempotency_key))
 
     async def download_unit(

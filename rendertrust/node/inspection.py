@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
+from rendertrust.frame_range import canonical
 from rendertrust.node import renderer
 from rendertrust.node.blender import WORKER, Blender, NoBlender
 from rendertrust.node.plain import NotAFile, open_plain
@@ -44,13 +45,19 @@ class Where:
 
 
 async def inspect(
-    blender: Blender, where: Where, *, within: float = INSPECT_SECONDS_MAX
+    blender: Blender,
+    where: Where,
+    *,
+    within: float = INSPECT_SECONDS_MAX,
+    memory_bytes: int | None = None,
 ) -> Mapping[str, Any] | Failed:
-    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them."""
+    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them.
+
+    A scene that takes more than ``memory_bytes`` (what Blender may have) to be shown is not opened.
+    """
     blender.box.prepare(where.folder)
-    ending = await blender.obey(
-        where.order("inspect"), where.folder, within=within, hear=lambda _: None
-    )
+    order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
+    ending = await blender.obey(order, where.folder, within=within, hear=lambda _: None)
     return await asyncio.to_thread(_facts, ending, where.folder / "out")
 
 
@@ -84,15 +91,20 @@ async def probe(
 
 
 async def look(
-    scene: Path, *, within: float = INSPECT_SECONDS_MAX
+    scene: Path, frames: Sequence[int] | None = None, *, within: float = INSPECT_SECONDS_MAX
 ) -> Mapping[str, Any] | NoBlender | Failed:
-    """The facts of one's own scene, by the Blender of this machine; its scripts do not run."""
+    """The facts of one's own scene, by the Blender of this machine; its scripts do not run.
+
+    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
+    """
     program = renderer.find()
     if program is None:
         return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
     path = await asyncio.to_thread(scene.absolute)
     order = {"do": "inspect", "scene": str(path), "out": str(folder)}
+    if frames is not None:
+        order["frames"] = canonical(frames)
     try:
         ending = await converse(
             program.program(str(WORKER / "worker.py"), orjson.dumps(order).decode()),

@@ -9,11 +9,20 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust import frame_range
+
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
 SIDE_MAX: Final = 16_384
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
+# Where nothing is known of the nodes: what many machines do not have, and what none has.
+MACHINES_MANY: Final = 8 * GIB
+MACHINES_MOST: Final = 256 * GIB
+LESS_MEMORY: Final = (
+    "Render Properties > Simplify > Render: Max Subdivision and Texture Limit; or of the object, "
+    "Modifier Properties: Levels Render, Count"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +58,8 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_engine(facts, nodes),
         *_output(facts),
         *_camera(facts),
-        *_files(facts),
+        *_files(facts, frames),
+        *_parts(facts),
         *_scripts(facts),
         *_addons(facts),
         *_memory(facts, nodes),
@@ -69,6 +79,15 @@ def stops(found: Iterable[Finding]) -> bool:
 def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
     if facts.get("is_newer") and tuple(facts["saved_by"]) > nodes.blender:
         return _newer(facts["saved_by"], nodes, "error")
+    if facts.get("memory", {}).get("bytes"):
+        need, most = facts["memory"]["bytes"] / GIB, facts["memory"]["most"]
+        return Finding(
+            code="too_much_memory",
+            level="error",
+            message=f"about {need:,.1f} GiB are needed to show it; it was not opened",
+            setting=LESS_MEMORY + " and Levels Viewport",
+            object=most[0]["object"] if most else None,
+        )
     return Finding(
         code="not_a_scene",
         level="error",
@@ -157,13 +176,25 @@ def _camera(facts: Facts) -> Iterator[Finding]:
     )
 
 
-def _files(facts: Facts) -> Iterator[Finding]:
+def showing(file: Facts) -> frozenset[int] | None:
+    """The frames that show a missing file of a sequence; None: all do, or nobody knows."""
+    return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
+
+
+def _is_needed(file: Facts, frames: Sequence[int]) -> bool:
+    shown = showing(file) if frames else None
+    return shown is None or not shown.isdisjoint(frames)
+
+
+def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
     missing = [file for file in facts["files"] if file["bytes"] is None]
-    for file in missing[:SHOWN_MAX]:
+    needed = [file for file in missing if _is_needed(file, frames)]
+    for file in needed[:SHOWN_MAX]:
+        shown = f"; it is shown at frame {file['frames']}" if file.get("frames") else ""
         yield Finding(
             code="missing_file",
             level="error",
-            message=f"a file that the scene needs ({file['kind']}) is not there",
+            message=f"a file that the scene needs ({file['kind']}) is not there{shown}",
             setting="File > External Data > Find Missing Files, or Pack Resources",
             object=file["owner"],
             path=file["path"] if file["kind"] not in ("sequence", "udim") else file["file"],
@@ -175,6 +206,19 @@ def _files(facts: Facts) -> Iterator[Finding]:
             message="the library that it is linked from no longer has it",
             setting="Outliner > Blender File > Libraries: relocate the library or link it anew",
             object=block,
+        )
+
+
+def _parts(facts: Facts) -> Iterator[Finding]:
+    for part in facts.get("parts", ())[:SHOWN_MAX]:
+        yield Finding(
+            code="part_of_sequence",
+            level="note",
+            message=f"{part['needed']} of the {part['there']} files of the sequence are needed by "
+            "the frames asked for; the others stay here",
+            setting="Which picture a frame shows: Image Texture > Frames, Start, Offset, Cyclic",
+            object=part["owner"],
+            path=part["path"],
         )
 
 
@@ -206,17 +250,26 @@ def _addons(facts: Facts) -> Iterator[Finding]:
 
 
 def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
-    need = facts["memory"]["bytes"]
-    if nodes.ram_bytes is None or need <= nodes.ram_bytes * 0.9:
-        return
-    most, have = facts["memory"]["most"], nodes.ram_bytes / GIB
-    yield Finding(
-        code="too_much_memory",
-        level="error",
-        message=f"about {need / GIB:.1f} GiB are needed; the nodes have {have:.1f}",
-        setting="Render Properties > Simplify > Render: Max Subdivision and Texture Limit",
-        object=most[0]["object"] if most else None,
-    )
+    need, most = facts["memory"]["bytes"], facts["memory"]["most"]
+    said, where = f"about {need / GIB:,.1f} GiB are needed", most[0]["object"] if most else None
+    if need > (MACHINES_MOST if nodes.ram_bytes is None else nodes.ram_bytes * 0.9):
+        have = "machines" if nodes.ram_bytes is None else "the nodes"
+        than = "" if nodes.ram_bytes is None else f": {nodes.ram_bytes / GIB:.1f}"
+        yield Finding(
+            code="too_much_memory",
+            level="error",
+            message=f"{said}, more than {have} have{than}",
+            setting=LESS_MEMORY,
+            object=where,
+        )
+    elif nodes.ram_bytes is None and need > MACHINES_MANY:
+        yield Finding(
+            code="much_memory",
+            level="warning",
+            message=f"{said}; it waits for a node that has so much, and many have less",
+            setting=LESS_MEMORY,
+            object=where,
+        )
 
 
 def _sampling(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.ports import ObjectMissing, ObjectTooLarge
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Fleet, FleetOf, Scheduler
+from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.preflights import PreflightRow
 from sql.work import ANY, POOL
@@ -143,8 +144,16 @@ def meant(facts: SceneFacts, nodes: Fleet, frames: Sequence[int] = ()) -> tuple[
     return findings(attrs.asdict(facts), node_class, frames)
 
 
+def asked_frames(facts: SceneFacts, frames: str | None, params: Mapping[str, Any]) -> Sequence[int]:
+    """The frames that a job would have: those named, else the one; of the scene, its current."""
+    if frames is not None:
+        return parse(frames)
+    frame = params.get("frame")
+    return (frame if type(frame) is int else facts.frame_current,)
+
+
 async def refusal(
-    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
+    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any], frames: str | None
 ) -> Problem | None:
     """Why a job cannot be submitted, by what a node found in its scene; None: nothing is known."""
     content = content_of(params) if job_type == "render" else None
@@ -154,7 +163,8 @@ async def refusal(
     if found is None or found.facts is None:
         return None
     nodes = await fleet(gateway, user, params, job_type)
-    errors = [one for one in meant(found.facts, nodes) if one.level == "error"]
+    asked = asked_frames(found.facts, frames, params)
+    errors = [one for one in meant(found.facts, nodes, asked) if one.level == "error"]
     return invalid([_fault(one) for one in errors]) if errors else None
 
 

@@ -18,18 +18,22 @@ Version = Annotated[list[Annotated[int, Meta(ge=0, le=9999)]], Meta(min_length=2
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Side = Annotated[int, Meta(ge=0, le=10**6)]
+ShownIn = Annotated[str, Meta(max_length=1000, pattern=r"^-?[0-9]{1,7}(?:[-,x]-?[0-9]{1,7})*$")]
 Samples = Annotated[int, Meta(ge=1, le=2**31)]
 Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 
 
 @attrs.frozen
 class MissingFile:
-    """One that the scene names and that was not among the inputs. ``file``: its name."""
+    """One that the scene names and that was not among the inputs. ``file``: its name; ``frames``:
+    those of the scene that show it, where not all of them do.
+    """
 
     kind: Text
     owner: Text
     path: Text
     file: Text
+    frames: ShownIn | None = None
     bytes: None = None  # what findings look at: it is not there
 
 

@@ -149,7 +149,8 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     if isinstance(wanted, Problem):
         return wanted
     if not call.body.as_is:
-        found = await refusal(call.gateway, call.caller, wanted.job_type, wanted.params)
+        job_type, params, frames = wanted.job_type, wanted.params, call.body.frames
+        found = await refusal(call.gateway, call.caller, job_type, params, frames)
         if found is not None:
             return found
     wanted = attrs.evolve(wanted, key=key)

@@ -1,23 +1,23 @@
 """What is wrong with a scene, and how long its frames will take, before anything is held."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
 import attrs
 
 from actors.ledger.messages import Posted
-from actors.scheduler.messages import TooManyOpen
+from actors.scheduler.messages import Fleet, TooManyOpen
 from rendertrust.frame_range import parse
 from rendertrust.paths import thumbnail_path
-from rendertrust.preflight.findings import stops
+from rendertrust.preflight.findings import Finding, stops
 from sql.jobs import Order
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.jobs.estimates import Estimate, estimate_of
 from web.jobs.placing import Pool
 from web.jobs.plan import Frames
-from web.jobs.preflights import Known, begin, content_of, fleet, known, meant
+from web.jobs.preflights import Known, asked_frames, begin, content_of, fleet, known, meant
 from web.jobs.scene_facts import SceneFacts
 from web.jobs.submissions import JobIdea, Reference, in_pool, wanted_of
 from web.jobs.waiting import Reason, reasons_of
@@ -74,6 +74,7 @@ class SceneSummary:
     frame_start: int
     frame_end: int
     fps: int
+    fps_base: float
 
 
 @attrs.frozen
@@ -174,7 +175,7 @@ async def _shown(
     nodes = await fleet(call.gateway, call.caller, params, "render")
     frames = () if idea.frames is None else parse(idea.frames)
     facts = found.facts
-    said = () if facts is None else meant(facts, nodes, frames)
+    said = () if facts is None else _said(facts, nodes, idea, params)
     estimate = None if facts is None else estimate_of(facts, frames, params, nodes.slots)
     return Preflight(
         status=found.status,
@@ -189,6 +190,12 @@ async def _shown(
         not_estimated=facts.unprobed if facts is not None and estimate is None else None,
         thumbnail=await _thumbnail(call, found),
     )
+
+
+def _said(
+    facts: SceneFacts, nodes: Fleet, idea: JobIdea, params: Mapping[str, Any]
+) -> Sequence[Finding]:
+    return meant(facts, nodes, asked_frames(facts, idea.frames, params))
 
 
 async def _thumbnail(call: Call[Any], found: Known) -> str | None:
@@ -215,4 +222,5 @@ def _summary(facts: SceneFacts) -> SceneSummary:
         frame_start=facts.frame_start,
         frame_end=facts.frame_end,
         fps=facts.fps,
+        fps_base=facts.fps_base,
     )

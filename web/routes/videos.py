@@ -27,6 +27,7 @@ VIDEO = "video"
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
 NO_RATE = invalid([Fault("fps", "missing", "is required: there is no scene of yours to tell it")])
+BASE_ALONE = invalid([Fault("fps_base", "value", "goes with fps: the rate is fps / fps_base")])
 TOO_EARLY = Problem(409, "The job has not ended; make its video when it has")
 TOO_MANY = Problem(409, f"A video is made of {FILES_MAX} files at most; ask for chunks of frames")
 NO_FRAMES = Problem(409, "The job has no frame that is complete and kept here")
@@ -34,10 +35,13 @@ NO_FRAMES = Problem(409, "The job has no frame that is complete and kept here")
 
 @attrs.frozen
 class NewVideo:
-    """``fps``: frames a second; left out, the scene's own rate, fractions included."""
+    """``fps`` / ``fps_base`` frames are a second: 24, or 24000 over 1001; left out, they are as in
+    the scene, fractions included.
+    """
 
     container: Literal["MP4", "WEBM"] = "MP4"
     fps: Annotated[int, Meta(ge=1, le=32_767)] | None = None
+    fps_base: Annotated[float, Meta(ge=0.1, le=100_000)] | None = None
     queue: bool = True
 
 
@@ -108,13 +112,16 @@ async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, 
         return NO_FRAMES
     if not frames:
         return NO_FRAMES
+    if wish.fps_base is not None and wish.fps is None:
+        return BASE_ALONE
     if scene is None and wish.fps is None:
         return NO_RATE
     files = (*frames, *([] if scene is None else [scene]))
     if len(files) > FILES_MAX:
         return TOO_MANY
     kept = await keep(gateway, past.user_id, Manifest(files[-1].path, files))
-    rate = {} if wish.fps is None else {"fps": wish.fps}
+    told = {"fps": wish.fps, "fps_base": wish.fps_base}
+    rate = {name: value for name, value in told.items() if value is not None}
     of_job = {name: value for name, value in past.params.items() if name == POOL}
     of_job[FRAMES_OF] = str(past.id)  # its results stay until the video is made
     return {"container": wish.container, **rate, MANIFEST: kept, **of_job}

@@ -10,6 +10,8 @@ from .speech import MachineError, Say, SceneError, one_line
 # container, codec, suffix; both play in browsers
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
+FPS_MAX = 32_767
+
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Make a video of the pictures ``pictures`` (paths, in order) and say what came of it.
@@ -25,8 +27,8 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
         raise SceneError("OpenEXR frames need the scene too, for its view transform; name it")
     scene = _studio(bpy, artist if is_linear else None)
     rate = artist.render if artist is not None else scene.render
-    scene.render.fps = order.get("fps") or rate.fps
-    scene.render.fps_base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
+    base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
+    scene.render.fps, scene.render.fps_base = exact(order.get("fps") or rate.fps, base)
     # The codec halves colours both ways: an odd row or column has no place in it.
     scene.render.resolution_x, scene.render.resolution_y = width - width % 2, height - height % 2
     _lay(scene, pictures)
@@ -34,6 +36,15 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
     path = os.path.join(order["out"], "video" + suffix)
     _run(bpy, scene, path, say)
     say("done", **_facts(scene, path, len(pictures)))
+
+
+def exact(fps: int, base: float) -> tuple[int, float]:
+    """The same rate in whole numbers, where Blender has the base of television: 24 / 1.001 is kept
+    as 24 / 1.00100004673.
+    """
+    if abs(base - 1.001) < 1e-6 and fps * 1000 <= FPS_MAX:
+        return fps * 1000, 1001.0
+    return fps, base
 
 
 def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:

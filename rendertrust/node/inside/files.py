@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from .sequences import numbers_of, runs, strip_files
 
 FILES_MAX = 5_000
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
@@ -22,12 +24,16 @@ KINDS = {
 }
 SOURCES = {"SEQUENCE": "sequence", "TILED": "udim", "MOVIE": "movie"}
 File = dict[str, Any]
+Frames = Sequence[int]
+# The files that one path stands for, each with the frames that show it; None: all of them do.
+Shown = Mapping[str, "Frames | None"]
 
 
-def files_of(bpy: Any) -> list[File]:
-    """Every file that the scene names and does not hold in itself, once for each owner.
+def files_of(bpy: Any, frames: Frames) -> list[File]:
+    """Every file that ``frames`` need and the scene does not hold in itself, once for each owner.
 
-    ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not.
+    ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
+    and ``frames`` then says which frames show it, if not all of them do.
     """
     own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     found: dict[tuple[str, str], File] = {}
@@ -35,9 +41,9 @@ def files_of(bpy: Any) -> list[File]:
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
-        for file in _each(bpy, owner, base):
+        for file, showing in _each(bpy, owner, base, frames).items():
             place = os.path.normpath(file)
-            told = _told(owner, path, place)
+            told = _told(owner, path, place, showing)
             found.setdefault((told["owner"], place), told)
             if len(found) >= FILES_MAX:
                 return list(found.values())
@@ -68,11 +74,27 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
     yield from told
 
 
-def _told(owner: Any, path: str, place: str) -> File:
+def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
+    """Of each sequence that ``frames`` need in part: how many files, and of how many that lie
+    there.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for owner, path in named(bpy):
+        if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":
+            continue
+        base = bpy.path.abspath(path, library=owner.library)
+        needed, there = len(_numbered(bpy, owner, base, frames)), len(_siblings(base))
+        if 0 < needed < there:
+            name = f"{type(owner).__name__} '{owner.name}'"
+            found[name] = {"owner": name, "path": path, "needed": needed, "there": there}
+    return list(found.values())
+
+
+def _told(owner: Any, path: str, place: str, showing: Frames | None = None) -> File:
     kind = KINDS.get(type(owner).__name__, "file")
     if type(owner).__name__ == "Image":
         kind = SOURCES.get(owner.source, "image")
-    return {
+    told: File = {
         "kind": kind,
         "owner": f"{type(owner).__name__} '{owner.name}'",
         "library": owner.library.filepath if owner.library is not None else None,
@@ -80,21 +102,24 @@ def _told(owner: Any, path: str, place: str) -> File:
         "file": place,
         "bytes": os.path.getsize(place) if os.path.isfile(place) else None,
     }
+    if told["bytes"] is None and showing is not None:
+        told["frames"] = runs(showing)
+    return told
 
 
-def _each(bpy: Any, owner: Any, base: str) -> Iterable[str]:
-    """The files that one path stands for."""
+def _each(bpy: Any, owner: Any, base: str, frames: Frames) -> Shown:
+    """The files that one path stands for, as far as the frames need them."""
     kind = type(owner).__name__
     if kind == "Image" and owner.source == "TILED":
-        return [_tile_path(base, tile.number) for tile in owner.tiles]
+        return dict.fromkeys(_tile_path(base, tile.number) for tile in owner.tiles)
     if kind == "Image" and owner.source == "SEQUENCE":
-        return _numbered(base, _numbers_of(bpy, owner)) or [base]
+        return _numbered(bpy, owner, base, frames)
     is_sequence = getattr(owner, "is_sequence", False) or getattr(owner, "source", "") == "SEQUENCE"
     if kind in ("Volume", "CacheFile", "MovieClip") and is_sequence:
-        return _siblings(base) or [base]
+        return dict.fromkeys(_siblings(base) or [base])
     if kind == "Scene":
-        return _strip_files(bpy, owner, base)
-    return [base]
+        return strip_files(bpy, owner, os.path.normpath(base), frames)
+    return {base: None}
 
 
 def _tile_path(base: str, number: int) -> str:
@@ -102,18 +127,25 @@ def _tile_path(base: str, number: int) -> str:
     return base.replace(UDIM, str(number)).replace(UVTILE, f"u{u}_v{v}")
 
 
-def _numbered(base: str, numbers: Iterable[int]) -> list[str]:
-    """``base`` with each of the numbers in place of its last one."""
+def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
+    """The files of an image sequence that the frames show; all that are there where only a render
+    can tell which, and ``base`` where nothing shows it.
+    """
+    numbers = numbers_of(bpy, image, frames)
     folder, name = os.path.split(base)
     found = NUMBER.search(name)
-    if found is None:
-        return []
+    if numbers is None:
+        return dict.fromkeys(_siblings(base) or [base])
+    if not numbers or found is None:
+        return {base: None}
     width, (start, end) = len(found[1]), found.span(1)
-    return [
-        os.path.join(folder, f"{name[:start]}{number:0{width}d}{name[end:]}")
-        for number in sorted(set(numbers))
-        if number >= 0
-    ]
+    files: dict[str, Frames | None] = {}
+    for number, showing in sorted(numbers.items())[:FILES_MAX]:
+        file = os.path.join(folder, f"{name[:start]}{number:0{width}d}{name[end:]}")
+        # Before its first frame a sequence shows nothing, unless there is a file of that number.
+        if showing or os.path.isfile(file):
+            files[file] = showing
+    return files
 
 
 def _siblings(base: str) -> list[str]:
@@ -129,40 +161,6 @@ def _siblings(base: str) -> list[str]:
         for other in sorted(os.listdir(folder))
         if alike.fullmatch(other)
     ]
-
-
-def _numbers_of(bpy: Any, image: Any) -> set[int]:
-    """The numbers that an image sequence is shown with, by all who show it."""
-    numbers: set[int] = set()
-    for user in _users(bpy, image):
-        first = 1 + user.frame_offset
-        numbers.update(range(first, first + min(user.frame_duration, FILES_MAX)))
-    return numbers
-
-
-def _users(bpy: Any, image: Any) -> Iterator[Any]:
-    trees = list(bpy.data.node_groups)
-    for of in (bpy.data.materials, bpy.data.worlds, bpy.data.lights, bpy.data.scenes):
-        trees += [one.node_tree for one in of if getattr(one, "node_tree", None) is not None]
-    for tree in trees:
-        for node in tree.nodes:
-            if getattr(node, "image", None) == image:
-                # Shader nodes keep it in a member, compositor nodes are it.
-                yield getattr(node, "image_user", node)
-    for texture in bpy.data.textures:
-        if getattr(texture, "image", None) == image:
-            yield texture.image_user
-
-
-def _strip_files(bpy: Any, scene: Any, base: str) -> list[str]:
-    """The pictures of an image strip; any other strip has the one file."""
-    editor = scene.sequence_editor
-    for strip in editor.strips_all if editor else ():
-        if strip.type == "IMAGE":
-            folder = os.path.normpath(bpy.path.abspath(strip.directory, library=scene.library))
-            if folder == os.path.normpath(os.path.dirname(base)):
-                return [os.path.join(folder, element.filename) for element in strip.elements]
-    return [base]
 
 
 def _cache_folders(bpy: Any) -> Iterator[tuple[Any, str]]:

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import cutting
-from .files import files_of
-from .memory import memory_of
+from .files import files_of, parts_of
+from .memory import memory_of, too_large
 from .scene import MOVIES, compositor_nodes, load, saved_by, shows_strips, size_of
+from .sequences import frames_of
 from .speech import MachineError, Say, SceneError
 
 SOME = 200  # of each list; the rest is counted
@@ -16,22 +17,32 @@ NAME = "facts.json"
 
 
 def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Write the facts to ``facts.json`` and say that they are there."""
+    """Write the facts to ``facts.json`` and say that they are there. ``frames`` are those that will
+    be rendered: 1-250, nothing for the current one; left out, the scene's own.
+    """
     path = order["scene"]
+    if (memory := too_large(bpy, path, order.get("memory_bytes"))) is not None:
+        found = {"opened": False, "error": "", "saved_by": list(saved_by(path)), "memory": memory}
+        return _write(order, found, say)
     try:
         scene, lost_engine = load(bpy, order)
     except (SceneError, MachineError) as fault:
         found = {"opened": False, "error": str(fault), "saved_by": list(saved_by(path))}
         found |= {"is_newer": isinstance(fault, MachineError)}
     else:
-        found = facts(bpy, scene) | ({"engine": lost_engine} if lost_engine else {})
+        found = facts(bpy, scene, frames_of(scene, order.get("frames")))
+        found |= {"engine": lost_engine} if lost_engine else {}
+    return _write(order, found, say)
+
+
+def _write(order: dict[str, Any], found: dict[str, Any], say: Say) -> None:
     with open(os.path.join(order["out"], NAME), "w", encoding="utf-8") as file:
         json.dump(found, file)
     say("done", file=NAME)
 
 
-def facts(bpy: Any, scene: Any) -> dict[str, Any]:
-    """Everything that pre-flight looks at."""
+def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
+    """Everything that pre-flight looks at, for these frames."""
     return {
         "opened": True,
         "saved_by": list(bpy.data.version),
@@ -39,7 +50,8 @@ def facts(bpy: Any, scene: Any) -> dict[str, Any]:
         "scene": scene.name,
         **_picture(bpy, scene),
         **_time(scene),
-        "files": files_of(bpy),
+        "files": files_of(bpy, frames),
+        "parts": parts_of(bpy, frames)[:SOME],
         "missing_blocks": [_named(block) for block in _blocks(bpy) if block.is_missing][:SOME],
         "scripts": list(_scripts(bpy))[:SOME],
         "unknown_nodes": list(_unknown_nodes(bpy))[:SOME],

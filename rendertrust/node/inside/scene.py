@@ -180,7 +180,8 @@ def size_of(scene: Any) -> tuple[int, int]:
 
 def warnings_of(bpy: Any) -> list[str]:
     """What would have used a missing file renders pink or not at all; the first ten are named."""
-    missing = {os.path.basename(of["file"]) for of in files_of(bpy) if of["bytes"] is None}
+    found = files_of(bpy, [bpy.context.scene.frame_current])
+    missing = {os.path.basename(of["file"]) for of in found if of["bytes"] is None}
     return [f"missing file: {name}" for name in sorted(missing)][:10]
 
 

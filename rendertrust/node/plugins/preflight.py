@@ -1,25 +1,28 @@
 """``preflight``: what a scene is, and how long its frames take, before anybody pays for them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, ClassVar, Final
 
 import attrs
 import orjson
 
+from rendertrust.frame_range import FRAMES_MAX, canonical
 from rendertrust.node import inspection
 from rendertrust.node.inspection import Where
 from rendertrust.node.machine import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import PATHS, refused, scene_of
 from rendertrust.node.plugins.render import Render, show
+from rendertrust.preflight.findings import showing
 from rendertrust.preflight.price import Probe
 
 REPORT: Final = "preflight.json"
 INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
+FRAMES_CHARACTERS: Final = 1000
 FILES_MAX: Final = 100  # missing ones that are told; who has so many sees how it is
 # Of the facts: what findings and estimates are made of.
 _TOLD: Final = (
@@ -57,9 +60,9 @@ class Preflight:
         if isinstance(facts, Failed):
             return facts
         report = _report(facts)
-        if (why := _not_probed(facts, self.render.memory_bytes or ram_bytes())) is None:
+        frames = _whole_frames(facts)
+        if (why := _not_probed(facts, frames, self.render.memory_bytes or ram_bytes())) is None:
             task.report(0.4, "tries small pieces of some frames")
-            frames = range(facts["frame_start"], facts["frame_end"] + 1)
             probed = await inspection.probe(
                 *(blender, where, facts, frames),
                 threads=task.threads,
@@ -89,7 +92,7 @@ def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
     report = {name: facts[name] for name in _TOLD if name in facts}
     if not facts["opened"]:
         return report
-    missing = [file for file in facts["files"] if file["bytes"] is None]
+    missing = _gathered([file for file in facts["files"] if file["bytes"] is None])
     memory = facts["memory"]
     return report | {
         "files": [_missing(file) for file in missing[:FILES_MAX]],
@@ -101,17 +104,45 @@ def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
 def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
     """One tile or number of a texture by its name: its folder is one of this machine's."""
     name = PurePath(file["file"]).name
-    return {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
+    told = {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
+    return {**told, "frames": file["frames"]} if file.get("frames") else told
 
 
-def _not_probed(facts: Mapping[str, Any], ram: int | None) -> str | None:
+def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The files of one sequence as one, with all frames that show them: what is sent of it depends
+    on the frames that are asked for, and most of it may be at home.
+    """
+    several: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for file in missing:
+        if file.get("frames"):
+            several.setdefault((file["owner"], file["path"]), []).append(file)
+    gathered = [file for file in missing if not file.get("frames")]
+    for files in several.values():
+        frames = canonical(frozenset[int]().union(*(showing(file) or () for file in files)))
+        gathered.append({**files[0], "frames": frames if len(frames) <= FRAMES_CHARACTERS else ""})
+    return gathered
+
+
+def _whole_frames(facts: Mapping[str, Any]) -> Sequence[int]:
+    """The scene's frames for which nothing is missing."""
+    if not facts["opened"]:
+        return ()
+    frames = range(facts["frame_start"], facts["frame_end"] + 1)
+    gone = [showing(file) for file in facts["files"] if file["bytes"] is None]
+    if not gone or len(frames) > FRAMES_MAX:
+        return () if gone else frames
+    lost = frozenset[int]().union(*(frames if shown is None else shown for shown in gone))
+    return [frame for frame in frames if frame not in lost]
+
+
+def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None) -> str | None:
     if not facts["opened"]:
         return "the scene cannot be opened"
     if facts["engine"] != "CYCLES":
         return f"frames of the engine {facts['engine']} are not tried; only those of Cycles are"
     if not facts["has_camera"]:
         return "there is no camera to try a frame with"
-    if any(file["bytes"] is None for file in facts["files"]):
+    if not frames:
         return "files are missing: a frame without them says nothing"
     if ram is not None and facts["memory"]["bytes"] > MEMORY_SHARE * ram:
         return "the node that looked has too little memory to try it"

@@ -172,8 +172,8 @@ async def test_units_are_listed_and_tried_again(program: Program, gateway: Gatew
     gateway.add_units(job, PICTURE, "FAILED", "FAILED", "FAILED", error_message="no \x1bcamera")
     told = await program.run("jobs", "units", job)
     rows = [line.split("\t") for line in told.out.splitlines()]
-    assert rows[0][:3] == ["UNIT", "FRAME", "STATE"]
-    assert (len(rows), rows[2][2]) == (5, "FAILED")
+    assert (rows[0][:2], rows[0][-1]) == (["FRAME", "STATE"], "UNIT")
+    assert (len(rows), rows[2][:2], rows[2][-1]) == (5, ["2", "FAILED"], "1")
     assert "\x1b" not in told.out
     listed = await program.run("jobs", "units", job, "--state", "completed", "--json")
     assert [unit["frames"] for unit in listed.document["units"]] == ["1"]
@@ -198,7 +198,17 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
     told = await program.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
     assert told.code == 0, told
-    assert "1 files are in ., 1 of them new; 1 are not done (yet)." in told.out
+    assert "One file is in ., 1 of them new; 1 are not done (yet)." in told.out
+    told = await program.run("jobs", "download", job, "--frames", "9-11")
+    assert told.code == exit_codes.NOT_FOUND, told
+    assert "The job has no frame 9-11; its frames are 1-3" in told.err
+    assert "Done are: 1,3" in told.err
+    told = await program.run("jobs", "download", job, "--frames", "2")
+    assert told.code == exit_codes.STILL_RUNNING, told
+    assert "Frame 2 is not done (yet)" in told.err
+    assert "Done are: 1,3" in told.err
+    told = await program.run("jobs", "download", job, "--frames", "1,9", "--name", "shot")
+    assert (told.code, "The job has no frame 9; its frames are 1-3." in told.err) == (0, True)
     told = await program.run("jobs", "download", job, "--name", "shot", "--json")
     assert json.loads(told.out)["new"] == 1
     told = await program.run("jobs", "download", job, "--unit", "1")

@@ -12,15 +12,18 @@ from typing import Any
 import attrs
 import pytest
 
+from rendertrust.frame_range import parse
 from rendertrust.node import blender, inspection
 from rendertrust.node.blender import Blender
 from rendertrust.node.inspection import Where
-from rendertrust.node.plugin import Failed
+from rendertrust.node.plugin import Completed, Failed
+from rendertrust.node.plugins.preflight import Preflight
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import seconds_of
-from tests.integration.node.scenes import run, task
+from tests.integration.node.scenes import run, task, unit
+from web.jobs.scene_facts import facts_in
 
 pytestmark = pytest.mark.render
 
@@ -79,6 +82,23 @@ for number in (5, 6, 8):
 textured(image("//maps/fire_0005.png", "SEQUENCE"), frame_duration=4, frame_offset=4)
 save("sequence")
 fresh()
+number = dict(frame_duration=2, frame_offset=4, frame_start=3, use_cyclic=True)
+textured(image("//maps/fire_0005.png", "SEQUENCE"), **number)
+save("cyclic")
+fresh()
+textured(image("//maps/fire_0005.png", "SEQUENCE"), frame_duration=4, frame_offset=4)
+nodes = bpy.data.materials["Material"].node_tree
+next(n for n in nodes.nodes if n.type == "TEX_IMAGE").image_user.keyframe_insert("frame_offset")
+save("animated")
+scene = fresh()
+strip = scene.sequence_editor_create().strips.new_image(
+    "fire", f"{folder}/maps/fire_0005.png", 1, 10, fit_method="ORIGINAL"
+)
+for number in (6, 7, 8):
+    strip.elements.append(f"fire_{number:04d}.png")
+strip.duration = 4
+save("strip")
+fresh()
 evil = bpy.data.texts.new("rig_ui.py"); evil.use_module = True
 driver = bpy.data.objects["Cube"].driver_add("location", 0).driver
 driver.expression = "__import__('math').sin(frame)"
@@ -87,6 +107,53 @@ plain.expression = "frame * 2"
 save("scripts")
 fresh()
 bpy.data.objects["Cube"].modifiers.new("Fine", "SUBSURF").render_levels = 11; save("memory")
+fresh()
+both = bpy.data.objects["Cube"].modifiers.new("Fine", "SUBSURF")
+both.levels = both.render_levels = 11; save("shown")
+fresh()
+first = bpy.data.objects["Cube"]
+first.modifiers.new("Fine", "SUBSURF").render_levels = 1
+second = bpy.data.objects.new("Second", first.data)
+bpy.context.collection.objects.link(second)
+second.modifiers.new("Fine", "SUBSURF").render_levels = 11; save("twice")
+fresh()
+for number in range(4):
+    rows = bpy.data.objects["Cube"].modifiers.new("Rows", "ARRAY")
+    rows.show_viewport, rows.count = False, 60
+save("array")
+fresh()
+for number in range(2):
+    bpy.data.objects["Cube"].modifiers.new("Rows", "ARRAY").count = 60
+save("rows")
+fresh()
+tree = bpy.data.node_groups.new("Finer", "GeometryNodeTree")
+tree.interface.new_socket("Mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
+level = tree.interface.new_socket("Level", in_out="INPUT", socket_type="NodeSocketInt")
+tree.interface.new_socket("Mesh", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+come, go = tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
+fine = tree.nodes.new("GeometryNodeSubdivideMesh")
+tree.links.new(come.outputs[0], fine.inputs["Mesh"])
+tree.links.new(come.outputs[1], fine.inputs["Level"])
+tree.links.new(fine.outputs[0], go.inputs[0])
+finer = bpy.data.objects["Cube"].modifiers.new("Finer", "NODES")
+finer.show_viewport, finer.node_group = False, tree
+getattr(finer.properties.inputs, level.identifier).value = 11; save("nodes")
+scene = fresh()
+inner = bpy.data.collections.new("Inner")
+cube = bpy.data.objects["Cube"]
+cube.modifiers.new("Fine", "SUBSURF").render_levels = 11
+scene.collection.children[0].objects.unlink(cube)
+inner.objects.link(cube)
+empty = bpy.data.objects.new("Shown", None)
+empty.instance_type, empty.instance_collection = "COLLECTION", inner
+scene.collection.objects.link(empty); save("collected")
+fresh()
+hair = bpy.data.objects["Cube"].modifiers.new("Hair", "PARTICLE_SYSTEM")
+hair.show_viewport = False
+hairs = hair.particle_system.settings
+hairs.type, hairs.count, hairs.child_type = "HAIR", 100_000, "INTERPOLATED"
+hairs.rendered_child_count, hairs.render_step = 100, 4
+save("hairy")
 scene = fresh()
 bpy.data.objects["Cube"].modifiers.new("Cloth", "CLOTH"); save("cloth")
 scene = fresh()
@@ -169,7 +236,13 @@ CASES = [
     Case("missing", "missing_file", "error", "Data", "Image 'texture'", "/artist/wood.png"),
     Case("linking", "missing_file", "error", "Data", "Library 'library.blend'", "//library.blend"),
     Case("addon", "addon_node", "error", "own nodes", "Material 'Material' > Foreign"),
-    Case("memory", "too_much_memory", "error", "Max Subdivision", "Cube"),
+    Case("memory", "too_much_memory", "error", "Max Subdivision", "Object 'Cube'"),
+    Case("shown", "too_much_memory", "error", "Levels Render", "Object 'Cube'"),
+    Case("twice", "too_much_memory", "error", "Levels Render", "Object 'Second'"),
+    Case("array", "too_much_memory", "error", "Count", "Object 'Cube'"),
+    Case("nodes", "too_much_memory", "error", "Max Subdivision", "Object 'Cube'"),
+    Case("collected", "too_much_memory", "error", "Max Subdivision", "Object 'Cube'"),
+    Case("hairy", "too_much_memory", "error", "Max Subdivision", "Object 'Cube'"),
     Case("samples", "many_samples", "warning", "Max Samples"),
     Case("samples", "time_limit", "note", "Time Limit"),
     Case("region", "region", "warning", "Render Region"),
@@ -194,6 +267,23 @@ async def test_finding_says_where_it_is_and_what_mends_it(
     assert case.setting in finding.setting
     assert finding.message
     assert stops(found) == (case.level == "error")
+
+
+async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    whole = await facts_of(found_blender, tmp_path / "a", scenes / "rows.blend")
+    assert (whole["opened"], whole["memory"]["most"][0]["object"]) == (True, "Object 'Cube'")
+    folder = tmp_path / "b"
+    (folder / "in").mkdir(parents=True)
+    shutil.copyfile(scenes / "rows.blend", folder / "in" / "rows.blend")
+    where = Where(folder=folder, scene="rows.blend")
+    told = await inspection.inspect(found_blender, where, memory_bytes=2**20)
+    assert isinstance(told, Mapping)
+    assert not told["opened"]
+    (finding,) = findings(told, CPU)
+    assert (finding.code, finding.object) == ("too_much_memory", "Object 'Cube'")
+    assert "not opened" in finding.message
 
 
 async def test_clean_scene_has_no_finding(
@@ -237,6 +327,75 @@ async def test_missing_tile_and_number_of_a_texture_are_named(
     assert {Path(file["file"]).name for file in told["files"]} == {
         f"fire_000{number}.png" for number in (5, 6, 7, 8)
     }
+
+
+@pytest.mark.parametrize(
+    ("frames", "files"),
+    [
+        ("1-2", {"fire_0005.png", "fire_0006.png"}),
+        ("1,4-9", {"fire_0005.png", "fire_0008.png"}),  # after its last picture that one stays
+        ("-3-0", set[str]()),  # it has not begun: Blender shows nothing either
+        ("3", {"fire_0007.png"}),
+    ],
+)
+async def test_of_a_sequence_the_frames_need_what_they_show(
+    scenes: Path, frames: str, files: set[str]
+) -> None:
+    told = await inspection.look(scenes / "sequence.blend", parse(frames))
+    assert isinstance(told, Mapping)
+    assert {Path(file["file"]).name for file in told["files"]} == files
+    assert stops(findings(told, CPU, parse(frames))) == (frames == "3")
+    missing = laid_out(scenes / "sequence.blend", told["files"]).missing
+    assert [one.source.name for one in missing] == (["fire_0007.png"] if frames == "3" else [])
+
+
+async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: Path) -> None:
+    told = await inspection.look(scenes / "cyclic.blend", parse("3,8-9"))
+    assert isinstance(told, Mapping)
+    assert [Path(file["file"]).name for file in told["files"]] == ["fire_0005.png", "fire_0006.png"]
+    assert told["parts"] == [
+        {"owner": "Image 'texture'", "path": "//maps/fire_0005.png", "needed": 2, "there": 3}
+    ]
+    (part,) = [one for one in findings(told, CPU) if one.code == "part_of_sequence"]
+    assert "2 of the 3 files" in part.message
+
+
+async def test_a_sequence_whose_numbers_are_animated_is_sent_whole(scenes: Path) -> None:
+    told = await inspection.look(scenes / "animated.blend", (1,))
+    assert isinstance(told, Mapping)
+    assert {Path(file["file"]).name for file in told["files"]} == {
+        *("fire_0005.png", "fire_0006.png", "fire_0008.png")
+    }
+
+
+async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) -> None:
+    told = await inspection.look(scenes / "strip.blend", parse("11,12,40"))
+    assert isinstance(told, Mapping)
+    assert [(Path(file["file"]).name, file["bytes"] is None) for file in told["files"]] == [
+        ("fire_0006.png", False),
+        ("fire_0007.png", True),
+    ]
+
+
+async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    plugin = Preflight(render=Render(found=found_blender, scratch=tmp_path))
+    inputs = {
+        "scene.blend": scenes / "sequence.blend",
+        "maps/fire_0006.png": scenes / "maps" / "fire_0006.png",
+    }
+    result = await plugin.run(unit(tmp_path / "unit", inputs, {"scene": "scene.blend"}))
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    heard = facts_in(result.file.read_bytes())
+    assert not isinstance(heard, str), heard
+    facts = attrs.asdict(heard)
+    (missing,) = facts["files"]
+    assert (missing["file"], missing["frames"]) == ("fire_0005.png", "1,3-250")
+    assert not stops(findings(facts, CPU, [2]))
+    assert stops(findings(facts, CPU, [2, 3]))
+    assert [one["frame"] for one in facts["probe"]["frames"]] == [2]
 
 
 async def test_what_a_linked_library_lost_is_named(

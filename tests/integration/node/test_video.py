@@ -122,6 +122,36 @@ async def test_webm_of_single_frames_at_the_scenes_rate(video: Video, tmp_path: 
     assert told["brightness"] == pytest.approx(list(LEVELS.values()), abs=4)
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("params", "scenes", "rate"),
+    [
+        ({}, "scene.render.fps, scene.render.fps_base = 24, 1.001", (24000, 1001)),
+        ({"container": "WEBM", "fps": 30000, "fps_base": 1001}, None, (30000, 1001)),
+        ({"fps": 25, "fps_base": 2}, None, (25, 2)),
+    ],
+)
+async def test_fractional_rate(
+    video: Video,
+    tmp_path: Path,
+    params: dict[str, Any],
+    scenes: str | None,
+    rate: tuple[int, int],
+) -> None:
+    inputs = {"frames.zip": packed(tmp_path / "z.zip", pictures(tmp_path / "p"))}
+    if scenes is not None:
+        inputs["scene.blend"] = build(tmp_path / "s.blend", f"\n{scenes}\n")
+    result = await video.run(unit(tmp_path / "unit", inputs, params))
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    told = played(result.file, tmp_path / "seen")
+    assert told["fps"] == pytest.approx(rate[0] / rate[1], abs=1e-3)
+    if "container" not in params:
+        found = dict(boxes(result.file.read_bytes()))
+        scale, length = struct.unpack(">II", found["mdhd"][12:20])
+        assert length * rate[0] == 4 * rate[1] * scale, "to the tick"
+
+
 LINEAR = """
 import bpy, os, sys
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])

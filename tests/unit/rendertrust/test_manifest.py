@@ -28,6 +28,19 @@ def test_what_is_written_is_read() -> None:
         read(made.written("key"), "upload")
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("t/Tex.png", "t/tex.png"), ("T/a.png", "t/a.png"), ("\u00e9.png", "e\u0301.png")],
+)
+def test_files_that_are_one_on_other_machines_are_refused(first: str, second: str) -> None:
+    files = {"a.blend": ENTRY, first: ENTRY, second: ENTRY}
+    with pytest.raises(ManifestError, match="rename one") as refused:
+        read(told(files), "upload")
+    assert (first in str(refused.value), second in str(refused.value)) == (True, True)
+    kept = {path: {"sha256": SHA, "size": 5, "key": "k"} for path in files}
+    assert len(read(told(kept), "key").files) == 3, "what was taken before goes on"
+
+
 @given(st.text(max_size=40) | st.from_regex(r"[./\\a]{1,12}", fullmatch=True))
 def test_a_path_that_is_taken_stays_below_its_folder(path: str) -> None:
     if path_fault(path) is None:

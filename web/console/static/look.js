@@ -29,9 +29,9 @@ function estimated({ estimate, not_estimated: why }) {
   return elapsed !== null && frames > 1 && slots > 1 ? `${said}; ${time(elapsed)} if all ${slots} slots that are there help.` : `${said}.`;
 }
 
-function pictured({ engine, width, height, samples, format, frame_start: first, frame_end: last, fps }) {
+function pictured({ engine, width, height, samples, format, frame_start: first, frame_end: last, fps, fps_base: base }) {
   const by = samples === null ? "" : `, ${many(samples, "sample")}`;
-  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${fps} a second.`;
+  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} a second.`;
 }
 
 function line({ level, message, setting, object, path }) {

@@ -100,7 +100,7 @@ MANY: Final[Example] = {
     "max_credits": "200.0000",
     "eta_seconds": 540.0,
 }
-NEW_VIDEO: Final[Example] = {"container": "MP4", "fps": 24}
+NEW_VIDEO: Final[Example] = {"container": "MP4", "fps": 24000, "fps_base": 1001}
 PAUSED_JOB: Final[Example] = {**MANY, "status": "PAUSED", "paused": "owner"}
 STOPPED_JOB: Final[Example] = {
     **MANY,

@@ -32,6 +32,7 @@ PREFLIGHT: Final[Example] = {
         "frame_start": 1,
         "frame_end": 48,
         "fps": 24,
+        "fps_base": 1.0,
     },
     "estimate": {
         "frames": 48,
