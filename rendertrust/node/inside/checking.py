@@ -11,18 +11,18 @@ import filecmp
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import comparing, cutting, layered, passes, pictures
+from . import comparing, cutting, flat, layered, passes, pictures
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
-from .rendering import facts, still
+from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
 from .speech import MachineError, Progress, Say, one_line
 
@@ -155,10 +155,10 @@ def _coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> 
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
     frame = (order.get("frames") or [scene.frame_current])[0]
-    with _small(scene):
+    with _small(scene), other_format(scene) as settings:
+        flat.choose(settings)
         still(bpy, scene, frame, path)
-        found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
-    return comparing.variance(next(iter(found.values())), CELLS)
+    return comparing.variance(flat.read(path), CELLS)
 
 
 @contextlib.contextmanager
@@ -187,31 +187,41 @@ class _Evidence(NamedTuple):
     layers: Layers
 
 
+class _Rendered(NamedTuple):
+    """A crop, the pixels that were rendered for it, and the file that has them."""
+
+    crop: Crop
+    area: Crop
+    path: str
+
+
 def _held(
     bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
 ) -> list[dict[str, Any]]:
     """How each view layer of each crop compares, rendered of the stripped scene."""
-    size, found = size_of(scene), list[dict[str, Any]]()
+    rendered = list[_Rendered]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        for layer, ours in _crop(bpy, scene, crop, theirs.frame, theirs.out).items():
-            told = comparing.compared(ours, _part(theirs.layers, layer, crop, size))
-            found.append({"at": list(crop), "layer": layer, **told})
-    return found
+        area = cutting.rendered(crop, scene)
+        cutting.select(scene, area)
+        path = os.path.join(theirs.out, f"crop-{number}.exr")
+        still(bpy, scene, theirs.frame, path)
+        rendered.append(_Rendered(crop, area, path))
+    # Reading renders another scene, and with that all is lost that was kept for the next crop.
+    return [told for one in rendered for told in _beside(bpy, scene, theirs, one)]
 
 
-def _crop(bpy: Any, scene: Any, crop: Crop, frame: int, out: str) -> dict[str, Any]:
-    """The crop as we render it, of each view layer, its first row the lowest."""
-    area = cutting.rendered(crop, scene)
-    cutting.select(scene, area)
-    path = os.path.join(out, "crop.exr")
-    still(bpy, scene, frame, path)
+def _beside(
+    bpy: Any, scene: Any, theirs: _Evidence, rendered: _Rendered
+) -> Iterator[dict[str, Any]]:
+    """How each view layer of what was rendered compares; first rows are the lowest."""
+    crop, area, path = rendered
     layers = [layer.name for layer in scene.view_layers if layer.use]
-    found = _combined(bpy, path, (area[2], area[3]), layers)
     left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    return {
-        layer: of[below : below + crop[3], left : left + crop[2]] for layer, of in found.items()
-    }
+    for layer, of in _combined(bpy, path, (area[2], area[3]), layers).items():
+        ours = of[below : below + crop[3], left : left + crop[2]]
+        told = comparing.compared(ours, _part(theirs.layers, layer, crop, size_of(scene)))
+        yield {"at": list(crop), "layer": layer, **told}
 
 
 def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
