@@ -6,21 +6,23 @@ What is wrong with them is told as a ``fault``, which is whoever's they are; wha
 scene, or with this machine, ends the order as it ends any other, and says nothing about them.
 """
 
+import contextlib
 import filecmp
 import os
 import shutil
 import time
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import comparing, cutting, passes, pictures
+from . import comparing, cutting, flat, layered, passes, pictures
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
-from .rendering import facts, still
+from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
 from .speech import MachineError, Progress, Say, one_line
 
@@ -65,26 +67,20 @@ def _compare(
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
-    theirs = _evidence(bpy, evidence, size, kinds)
+    theirs = _Evidence(frame, order["out"], _evidence(bpy, evidence, size, kinds))
+    scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = _coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
-    scene = opened(bpy, order)
-    prepare(scene, order)
-    cutting.strip(scene)
-    found: list[dict[str, Any]] = []
-    for crop in crops:
-        progress.next(f"crop {len(found) + 1}")
-        ours = _crop(bpy, scene, crop, frame, order["out"])
-        found += [
-            {
-                "at": list(crop),
-                "layer": layer,
-                **comparing.compared(of, _part(theirs, layer, crop, size)),
-            }
-            for layer, of in ours.items()
-        ]
+    found = _held(bpy, scene, crops, theirs, progress)
+    if not all(one["equal"] for one in found):
+        # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
+        scene = opened(bpy, order)
+        prepare(scene, order)
+        cutting.strip(scene)
+        scene.render.use_persistent_data = False
+        found = _held(bpy, scene, crops, theirs, progress)
     progress.next("picture")
-    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs))}
+    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
 
 
 def _look(
@@ -154,35 +150,78 @@ def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 
 
 def _coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
-    """How much varies where, by a small picture of our own."""
+    """How much varies where, by a small picture of our own; the scene is stripped afterwards."""
     progress.next("coarse picture")
-    share = COARSE_SIDE / max(size_of(scene))
-    if share < 1:
-        width, height = (max(round(side * share), 4) for side in size_of(scene))
-        scene.render.resolution_x, scene.render.resolution_y = width, height
-        scene.render.resolution_percentage = 100
-    scene.cycles.samples = min(scene.cycles.samples, COARSE_SAMPLES)
-    scene.cycles.use_adaptive_sampling = False
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
     frame = (order.get("frames") or [scene.frame_current])[0]
-    still(bpy, scene, frame, path)
-    found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
-    return comparing.variance(next(iter(found.values())), CELLS)
+    with _small(scene), other_format(scene) as settings:
+        flat.choose(settings)
+        still(bpy, scene, frame, path)
+    return comparing.variance(flat.read(path), CELLS)
 
 
-def _crop(bpy: Any, scene: Any, crop: Crop, frame: int, out: str) -> dict[str, Any]:
-    """The crop as we render it, of each view layer, its first row the lowest."""
-    area = cutting.rendered(crop, scene)
-    cutting.select(scene, area)
-    path = os.path.join(out, "crop.exr")
-    still(bpy, scene, frame, path)
+@contextlib.contextmanager
+def _small(scene: Any) -> Generator[None]:
+    """The scene with few pixels and few samples; as it was, afterwards."""
+    render, cycles = scene.render, scene.cycles
+    sides = render.resolution_x, render.resolution_y, render.resolution_percentage
+    sampling = cycles.samples, cycles.use_adaptive_sampling
+    share = COARSE_SIDE / max(size_of(scene))
+    if share < 1:
+        width, height = (max(round(side * share), 4) for side in size_of(scene))
+        render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
+    cycles.samples, cycles.use_adaptive_sampling = min(cycles.samples, COARSE_SAMPLES), False
+    try:
+        yield
+    finally:
+        render.resolution_x, render.resolution_y, render.resolution_percentage = sides
+        cycles.samples, cycles.use_adaptive_sampling = sampling
+
+
+class _Evidence(NamedTuple):
+    """Of which frame, a folder to work in, and the passes that were delivered."""
+
+    frame: int
+    out: str
+    layers: Layers
+
+
+class _Rendered(NamedTuple):
+    """A crop, the pixels that were rendered for it, and the file that has them."""
+
+    crop: Crop
+    area: Crop
+    path: str
+
+
+def _held(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
+) -> list[dict[str, Any]]:
+    """How each view layer of each crop compares, rendered of the stripped scene."""
+    rendered = list[_Rendered]()
+    for number, crop in enumerate(crops):
+        progress.next(f"crop {number + 1}")
+        area = cutting.rendered(crop, scene)
+        cutting.select(scene, area)
+        path = os.path.join(theirs.out, f"crop-{number}.exr")
+        still(bpy, scene, theirs.frame, path)
+        rendered.append(_Rendered(crop, area, path))
+    # Reading renders another scene, and with that all is lost that was kept for the next crop.
+    return [told for one in rendered for told in _beside(bpy, scene, theirs, one)]
+
+
+def _beside(
+    bpy: Any, scene: Any, theirs: _Evidence, rendered: _Rendered
+) -> Iterator[dict[str, Any]]:
+    """How each view layer of what was rendered compares; first rows are the lowest."""
+    crop, area, path = rendered
     layers = [layer.name for layer in scene.view_layers if layer.use]
-    found = _combined(bpy, path, (area[2], area[3]), layers)
     left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    return {
-        layer: of[below : below + crop[3], left : left + crop[2]] for layer, of in found.items()
-    }
+    for layer, of in _combined(bpy, path, (area[2], area[3]), layers).items():
+        ours = of[below : below + crop[3], left : left + crop[2]]
+        told = comparing.compared(ours, _part(theirs.layers, layer, crop, size_of(scene)))
+        yield {"at": list(crop), "layer": layer, **told}
 
 
 def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
@@ -212,8 +251,20 @@ def _finish(
         return {"equal": True, "psnr": None} if _same(path, picture) else None
     ours = _pixels(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return {"equal": True, "psnr": None} if _same(path, picture) else None
+        return _layers(bpy, path, picture, size_of(scene))
     return comparing.compared(ours, _pixels(bpy, picture))
+
+
+def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The same of pictures of several layers, by every pass of them."""
+    if not layered.same_layers(ours, theirs):
+        raise Fault("the picture has other layers or passes than that of such a frame")
+    if _same(ours, theirs):
+        return {"equal": True, "psnr": None}
+    try:
+        return layered.compared(bpy, ours, theirs, size)
+    except NoPixels:
+        return None
 
 
 def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
