@@ -61,6 +61,7 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
+    seen_at: datetime | None = None
 
 
 @attrs.frozen

@@ -251,7 +251,9 @@ class Tree:
 
     def _outside(self) -> list[Child]:
         bus, clock, given = self._ports.bus, self._ports.clock, self._anchoring
-        children = [child(self._notifier, lambda: NotifierActor(bus)), *self._courier()]
+        scheduler = self._scheduler
+        notifier = child(self._notifier, lambda: NotifierActor(bus, scheduler=scheduler))
+        children = [notifier, *self._courier()]
         if given is None:
             return children
         anchor = self._address(Anchor, "anchor")

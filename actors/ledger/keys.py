@@ -128,9 +128,9 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
     if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
-    if isinstance(effect, JobPause | JobResume | JobChange):
+    if isinstance(effect, JobPause | JobChange):
         return
-    if isinstance(effect, JobInsert | JobCancel | JobStop | UnitRetry):
+    if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
             numbers = (number for number, piece in enumerate(effect.plan) if piece.price)

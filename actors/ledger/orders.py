@@ -161,7 +161,23 @@ def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
 def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
     if job.status in ENDED:
         return GuardFailed("JobResume", job.status)
+    if job.paused is not None and _is_at_cap(draft, job):
+        return GuardFailed("JobResume", "CAP")
     return _put(draft, job, paused=None)
+
+
+def _is_at_cap(draft: Draft, job: JobRow) -> bool:
+    """Whether it would pause again at once: what comes next would bring it above its cap.
+
+    What costs nothing may always begin.
+    """
+    waiting = [
+        unit for unit in draft.units_of(job.id) if unit.state == "QUEUED" and not unit.missing
+    ]
+    if job.cap is None or not waiting or not all(unit.price for unit in waiting):
+        return False
+    first = min(waiting, key=lambda unit: (unit.place, unit.number))
+    return job.committed + first.price > job.cap
 
 
 def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:

@@ -86,7 +86,10 @@ class JobPause:
 
 @attrs.frozen
 class JobResume:
-    """A PAUSED job goes on where it was, by its owner; at its cap it is paused again."""
+    """A PAUSED job goes on where it was, by its owner.
+
+    One whose next unit would bring it above its cap is refused (``found``: 'CAP').
+    """
 
     job: UUID
     user: UUID

@@ -12,11 +12,12 @@ import attrs
 import orjson
 from prometheus_client import Counter
 
-from actors.kernel import Actor, handles, handles_batch
+from actors.kernel import Actor, Ref, handles, handles_batch
 from actors.ledger.messages import UnitState
 from actors.notifier.messages import (
     Feed,
     Notifier,
+    Paused,
     Progress,
     ProgressOf,
     Publish,
@@ -27,8 +28,10 @@ from actors.notifier.messages import (
 )
 from actors.notifier.tails import Line, Tails
 from actors.ports import Bus
+from actors.ports.bus import Subscription
+from actors.scheduler.messages import JobPaused, Scheduler
 
-TOPIC, PROGRESS = "jobs", "progress"
+TOPIC, PROGRESS, PAUSED = "jobs", "progress", "paused"
 PUBLISH_SECONDS: Final = 1.0
 PUBLISHED_MOST: Final = 1_000  # of what came within one of these
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
@@ -45,20 +48,40 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints to the other gateways."""
+    """``bus`` carries hints to the other gateways; ``scheduler`` is ours, and hears theirs."""
 
     def __init__(
         self,
         bus: Bus,
         settings: NotifierSettings = NotifierSettings(),
+        *,
+        scheduler: Ref[Scheduler] | None = None,
     ) -> None:
         self._bus = bus
         self._settings = settings
+        self._scheduler = scheduler
+        self._subscription: Subscription | None = None
         self._progress: OrderedDict[UUID, Progress] = OrderedDict()
         self._tails = Tails(settings.tails_most)
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
+
+    async def started(self) -> None:
+        self._subscription = self._bus.subscribe(PAUSED, self._hear_paused)
+
+    async def stopped(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+
+    @handles(Paused)
+    async def paused(self, message: Paused) -> None:
+        await self._bus.publish(PAUSED, message.job.bytes)
+
+    def _hear_paused(self, payload: bytes) -> None:
+        """Called by the bus, for what this gateway said, too: to hear it twice changes nothing."""
+        if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
+            self._scheduler.tell(JobPaused(UUID(bytes=payload)))
 
     @handles(Progress)
     async def progress(self, message: Progress) -> None:

@@ -27,6 +27,13 @@ class UnitsMoved(Message[Notifier, None]):
 
 
 @attrs.frozen
+class Paused(Message[Notifier, None]):
+    """From the web: its owner paused a job. The Schedulers of all gateways are to know at once."""
+
+    job: UUID
+
+
+@attrs.frozen
 class Progress(Message[Notifier, None]):
     """From a NodeSession: how far a unit is (0 to 1). Only the newest matters."""
 

@@ -121,7 +121,8 @@ class Floor:
         for row in rows:
             node = self.index.node(row.id)
             node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
-            node.load, node.healthy = row.load, True
+            node.load = row.load
+            node.healthy = node.healthy or node.is_back(row.seen_at)
             self.index.changed(node)
 
     def note_silent(self, name: UUID) -> None:

@@ -242,7 +242,10 @@ class UnitsChanged(Message[Scheduler, None]):
 
 @attrs.frozen
 class JobPaused(Message[Scheduler, None]):
-    """From the web: its owner paused a job. What nodes were not yet sent of it goes back."""
+    """From the web, and the Notifiers of all gateways: its owner paused a job.
+
+    What nodes were not yet sent of it goes back.
+    """
 
     job: UUID
 

@@ -1,5 +1,6 @@
 """A node, as the Scheduler knows it."""
 
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -27,6 +28,7 @@ class Node:
     ``behind``: its session missed a message and must be told everything again. ``declines`` are
     the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
     it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
+    ``left_at``: when its last session ended; it lives if it gave a sign of life since.
     """
 
     id: UUID
@@ -38,6 +40,7 @@ class Node:
     slots: int | None = None
     session: Ref[Any] | None = None
     epoch: float = float("-inf")
+    left_at: datetime | None = None
     taken: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
     declines: int = 0
@@ -57,6 +60,15 @@ class Node:
         self.offered = frozenset(hello.offered) if hello.offered else None
         self.pools = frozenset(hello.pools)
         self.kit = kit_of(hello.device_class, hello.blender, hello.ram, hello.vram, hello.slots)
+
+    def leave(self, now: datetime) -> None:
+        """Its session ended: until it is heard of again, nobody knows that it lives."""
+        self.session, self.healthy, self.left_at = None, False, now
+        self.forget()
+
+    def is_back(self, seen_at: datetime | None) -> bool:
+        """Whether a sign of life came since its last session ended."""
+        return self.left_at is None or (seen_at is not None and seen_at > self.left_at)
 
     def forget(self) -> None:
         """What it said and did while its last session lived."""

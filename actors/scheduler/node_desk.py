@@ -172,6 +172,5 @@ class NodeDesk(Actor[Scheduler], partial=True):
     def _lose(self, session: Ref[Any]) -> None:
         node = self._serving.pop(session, None)
         if node is not None:
-            node.session = None
-            node.forget()
+            node.leave(self._clock.now())
             self._board.index.changed(node)

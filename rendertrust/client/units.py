@@ -105,7 +105,7 @@ class Control(Wire):
         return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/pause")))
 
     async def resume(self, job_id: str | UUID) -> Job:
-        """Go on with a job that was paused. Conflict: it has ended."""
+        """Go on with a job that was paused. Conflict: it has ended, or its cap must be raised."""
         return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/resume")))
 
     async def stop(self, job_id: str | UUID) -> Job:

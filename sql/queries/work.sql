@@ -94,7 +94,8 @@ CROSS JOIN LATERAL (
 
 -- name: work_healthy_nodes
 -- The nodes that may be given work.
-SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified
+SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
+       seen_at
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
 -- name: work_standings

@@ -273,7 +273,7 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
         return [
-            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified)
+            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, n.seen_at)
             for n in sorted(healthy, key=lambda node: node.id)
         ]
 

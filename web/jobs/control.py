@@ -7,11 +7,12 @@ from actors.ledger.messages import (
     GuardFailed,
     InsufficientCredits,
     JobPause,
+    JobResume,
     OfJob,
     Posted,
     Replayed,
 )
-from actors.notifier.messages import Notifier, UnitsMoved
+from actors.notifier.messages import Notifier, Paused, UnitsMoved
 from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
 from sql.audit import Act
 from web.gateway import Gateway
@@ -21,6 +22,7 @@ from web.jobs.orders import NOT_FOUND
 from web.money.books import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found")
+AT_CAP: Final = Problem(409, "The job is at its max_credits: raise max_credits to go on")
 SPENT: Final = Problem(409, "More than max_credits is spent, or at work, already")
 _ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 _AGAIN: Final = unavailable("The job changed meanwhile; try again")
@@ -45,6 +47,7 @@ async def steered(gateway: Gateway, effect: OfJob, act: Act | None = None) -> Pr
         registry = gateway.registry
         if isinstance(effect, JobPause):
             registry.ref(Scheduler).tell(JobPaused(effect.job))
+            registry.ref(Notifier).tell(Paused(effect.job))
         registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
         registry.ref(Scheduler).tell(Wake())  # of what is not named there
         registry.ref(Notifier).tell(UnitsMoved(outcome.units))
@@ -55,7 +58,7 @@ def _refused(effect: OfJob, found: str) -> Problem:
     if not found:
         return NO_UNIT
     if found == "CAP":
-        return SPENT
+        return AT_CAP if isinstance(effect, JobResume) else SPENT
     if hasattr(effect, "unit"):
         is_job = found == "CANCELLED"
         what = "Job was cancelled" if is_job else f"Unit is {found}; only FAILED units are retried"

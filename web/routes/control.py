@@ -44,13 +44,13 @@ async def pause(call: Call) -> Job | Problem:
     "/api/v1/jobs/{job_id}/resume",
     scope=Scope.JOBS_WRITE,
     answers={200: Job},
-    refusals=REFUSALS,
+    refusals={**REFUSALS, 409: "The job has ended, or is at its max_credits: raise it to go on"},
     absent="Job not found",
     rate="write",
     example=examples.MANY,
 )
 async def resume(call: Call) -> Job | Problem:
-    """Go on with a job that was paused. At its cap it is paused again: raise ``max_credits``."""
+    """Go on with a job that was paused; of one that is at its cap raise ``max_credits`` first."""
     return await _done(call, JobResume(call.ids["job_id"], call.caller))
 
 

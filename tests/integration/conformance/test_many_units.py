@@ -204,11 +204,17 @@ async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
     await stage.do(UnitAssign(job, 2, 1, node))
     await stage.do(UnitAssign(job, 3, 1, node))
     assert await stage.status(job) == "PAUSED"
-    await stage.do(JobResume(job, user))
-    assert await stage.status(job) == "DISPATCHED"
-    await stage.do(UnitAssign(job, 3, 1, node))
-    assert await stage.status(job) == "PAUSED"
+    for pause in ("cap", "owner"):
+        refused = await stage.do(JobResume(job, user))
+        assert isinstance(refused, GuardFailed)
+        assert refused.found == "CAP"
+        assert ((await stage.job(job)).paused, await stage.status(job)) == (pause, "PAUSED")
+        await stage.do(JobPause(job, user))
+    await stage.do(JobChange(job, user, cap=299))
+    assert isinstance(await stage.do(JobResume(job, user)), GuardFailed)
     assert isinstance(await stage.do(JobChange(job, user, cap=300)), Posted)
+    assert await stage.status(job) == "PAUSED", "its owner wants it so"
+    assert isinstance(await stage.do(JobResume(job, user)), Posted)
     assert await stage.status(job) == "DISPATCHED"
     await stage.do(UnitAssign(job, 3, 1, node))
     assert ((await stage.job(job)).committed, await stage.status(job)) == (300, "DISPATCHED")

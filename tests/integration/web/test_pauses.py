@@ -76,3 +76,28 @@ async def test_units_that_were_not_sent_are_queued_again_and_cost_nothing(
     owner = await asyncpg.connect(database.owner_dsn)
     assert await run_fsck(owner) == []
     await owner.close()
+
+
+async def test_to_go_on_at_the_cap_it_must_be_raised(gateway: Whole, jane: Person) -> None:
+    async with FakeNode(gateway.url, behave=completes()):
+        order = {**ORDER, "queue": True, "max_credits": "10"}
+        status, placed = await jane.call("POST", "/jobs/dispatch", order)
+        assert status in (200, 202), placed
+        at = f"/jobs/{placed['job_id']}"
+
+        async def is_at_cap() -> bool:
+            _, found = await jane.call("GET", at)
+            return (found["status"], found["paused"], found["done"]) == ("PAUSED", "cap", 1)
+
+        await until(is_at_cap, within=WITHIN)
+        status, refused = await jane.call("POST", f"{at}/resume")
+        assert status == 409
+        assert "raise max_credits" in refused["detail"]
+        assert await is_at_cap()
+        status, raised = await jane.call("PATCH", at, {"max_credits": "50"})
+        assert status == 200, raised
+
+        async def is_over() -> bool:
+            return await states(jane, placed["job_id"]) == 5 * ["COMPLETED"]
+
+        await until(is_over, within=WITHIN)

@@ -10,7 +10,18 @@ import orjson
 
 from actors.kernel import Ref
 from actors.notifier.actor import NotifierActor, NotifierSettings
-from actors.notifier.messages import Feed, Progress, ProgressOf, Said, Subscribe, TailOf, UnitsMoved
+from actors.notifier.messages import (
+    Feed,
+    Paused,
+    Progress,
+    ProgressOf,
+    Said,
+    Subscribe,
+    TailOf,
+    UnitsMoved,
+)
+from actors.scheduler.messages import JobPaused
+from tests.probe import Probe
 from tests.twins.bus import TwinBus
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, on_stage, state_of
 from tests.unit.simulated_time import simulated
@@ -128,3 +139,21 @@ async def test_how_far_units_are_is_published_once_a_second_newest_only() -> Non
         await asyncio.sleep(2.0)
     told = [[(one["job"], one["progress"]) for one in orjson.loads(hint)] for hint in heard]
     assert told == [[(str(JOB), 0.3), (str(JOB2), 0.5)], [(str(JOB), 0.4)]]
+
+
+@simulated
+async def test_the_schedulers_of_all_gateways_hear_of_a_pause_at_once() -> None:
+    bus = TwinBus()
+    here, there = Probe[Any]("here"), Probe[Any]("there")
+
+    def of(scheduler: Probe[Any]) -> NotifierActor:
+        return NotifierActor(bus, scheduler=scheduler.ref)
+
+    async with (
+        on_stage("notifier", lambda: of(here)) as notifier,
+        on_stage("other", lambda: of(there)),
+    ):
+        notifier.tell(Paused(JOB))
+        for scheduler in (here, there):
+            assert await scheduler.expect(JobPaused, within=0.1) == JobPaused(JOB)
+    assert not bus.subscriptions

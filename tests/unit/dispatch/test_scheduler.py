@@ -420,3 +420,29 @@ async def test_a_session_that_had_no_room_is_told_again_soon() -> None:
         newest = play.cast.session.ref.mailbox.items[-1]
         assert isinstance(getattr(newest, "message", newest), Assignments)
         answer.cancel()
+
+
+@simulated
+async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_again() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
+        assert await play.dispatch() == NoCapableNode()
+        await asyncio.sleep(70)  # the database knows it as healthy for a while
+        assert await play.dispatch() == NoCapableNode()
+        play.cast.store.nodes = [attrs.evolve(node_row(), seen_at=play.clock.now())]
+        await asyncio.sleep(70)  # at another gateway
+        play.dispatch()
+        await play.commit()
+
+
+@simulated
+async def test_a_node_whose_socket_closed_lives_by_its_heartbeat() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
+        play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
+        play.dispatch()
+        await play.commit()

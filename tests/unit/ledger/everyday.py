@@ -523,6 +523,9 @@ class Everyday(RuleBasedStateMachine):
         def model() -> Answer:
             if job.state in ENDED:
                 return GuardFailed
+            at_cap = job.cap is not None and job.state == "QUEUED" and job.price > job.cap
+            if paused is None and job.paused is not None and at_cap:
+                return GuardFailed
             before, job.paused = job.paused, paused
             return Replayed if before == paused else Posted
 
