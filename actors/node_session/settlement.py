@@ -51,7 +51,7 @@ class Settlement(Desk, partial=True):
             error = result.error or "the node says it failed"
             # One that it never began it did not want, whoever says so.
             given_back = result.failure == DECLINES and (
-                result.given_back is True or not held.is_started
+                result.given_back is True or held.begun_at is None
             )
             self._fail(held, result.failure or "node", error, given_back=given_back)
         else:
