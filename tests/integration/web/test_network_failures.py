@@ -59,7 +59,8 @@ async def test_the_fourth_failure_is_the_last(gateway: Whole, jane: Person) -> N
         at = f"/jobs/{placed['job_id']}"
 
         async def is_over() -> bool:
-            return (await jane.call("GET", at))[1]["status"] == "FAILED"
+            _, found = await jane.call("GET", at)
+            return bool(found["status"] == "FAILED")
 
         await until(is_over, within=WITHIN)
         _, found = await jane.call("GET", at)
