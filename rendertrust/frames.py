@@ -299,6 +299,7 @@ class JobResult:
 
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
     ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
+    ``given_back`` beside ``network``: nothing failed, the node drains, rests or stops;
     ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
     ``sha256`` and ``size`` are of the uploaded object, ``part_sums`` the SHA-256s of the parts in
     which it was sent; ``evidence`` is what lies beside it. ``work`` is what the node measured, or
@@ -322,6 +323,9 @@ class JobResult:
     part_sums: tuple[str, ...] = attrs.field(default=(), validator=hexadecimals(PARTS_MAX, 64))
     evidence: Evidence | None = attrs.field(
         default=None, validator=optional(attrs.validators.instance_of(Evidence))
+    )
+    given_back: bool | None = attrs.field(
+        default=None, validator=optional(attrs.validators.instance_of(bool))
     )
 
 

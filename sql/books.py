@@ -150,6 +150,7 @@ class UnitRow:
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
+    faults: int = 0  # failures that were no node's and not the scene's
     unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
 
 

@@ -46,7 +46,7 @@ _UNIT_UPDATED: tuple[str, ...] = (
 _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
 )
-_UNIT_COUNTED: tuple[str, ...] = ("unsent",)
+_UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults")
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),

@@ -109,6 +109,7 @@ class OpenUnit:
     copied: int = 0  # the newest attempt that was made beside another
     is_copy: bool = False  # this attempt is beside another one
     paused: str | None = None  # by whom its job is: its "owner", or at its "cap"
+    faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
 
 

@@ -17,10 +17,13 @@ def words(error: str) -> str:
 
 
 def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
-    """With what went wrong; a failure of the node's counts, and it is to be avoided."""
+    """With what went wrong; a failure of the node's counts, and it is to be avoided.
+
+    Others count for themselves, but for a unit that was given back: nothing failed then.
+    """
     told = attrs.evolve(unit, error_class=effect.error_class, error_message=words(effect.error))
     if effect.error_class != "node":
-        return told
+        return told if effect.given_back else attrs.evolve(told, faults=unit.faults + 1)
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
     return attrs.evolve(told, failures=unit.failures + 1, avoid=avoid)

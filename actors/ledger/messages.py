@@ -192,6 +192,7 @@ class UnitFail:
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
     failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
     with this class of machine; that stands in its record like a check that found one.
+    ``given_back``: its node does not want it now, and nothing failed.
     """
 
     job: UUID
@@ -202,6 +203,7 @@ class UnitFail:
     error: str
     retry_at: datetime | None = None
     caught: str | None = None
+    given_back: bool = False
 
 
 @attrs.frozen

@@ -23,22 +23,26 @@ def failed(
     now: datetime,
     *,
     final: bool = False,
+    given_back: bool = False,
 ) -> UnitFail:
     """A failed attempt.
 
     ``scene`` is final. Three failures of nodes are too, and on three different nodes they are the
-    scene's. Anything else is tried again after 1, 2, then 4 seconds.
+    scene's. Anything else is tried again after 1, 2, then 4 seconds, and then it is final. What is
+    ``given_back`` as its node drains or stops did not fail: there are twelve tries of it.
     """
     failures = unit.failures + (error_class == "node")
+    count = unit.tries if given_back else failures + unit.faults + (error_class != "node")
     final = (
         final
         or error_class == "scene"
         or failures >= NODE_FAILURES_MOST
+        or (count > len(RETRY_SECONDS) and not given_back)
         or unit.tries >= ATTEMPTS_MOST
     )
     if final and error_class == "node" and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
         error_class, error = "scene", f"failed on {NODES_FOR_SCENE} nodes, last by: {error}"
-    wait = RETRY_SECONDS[min(unit.tries, len(RETRY_SECONDS)) - 1]
+    wait = RETRY_SECONDS[min(count, len(RETRY_SECONDS)) - 1]
     return UnitFail(
         job=unit.job,
         unit=unit.unit,
@@ -47,6 +51,7 @@ def failed(
         error_class=error_class,
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final else now + timedelta(seconds=wait),
+        given_back=given_back,
     )
 
 

@@ -48,7 +48,12 @@ class Settlement(Desk, partial=True):
             if result.failure == DECLINES:
                 declined = NodeDeclined(self._node.id, self.ref)
                 self._peers.scheduler.tell(declined)
-            self._fail(held, result.failure or "node", result.error or "the node says it failed")
+            error = result.error or "the node says it failed"
+            # One that it never began it did not want, whoever says so.
+            given_back = result.failure == DECLINES and (
+                result.given_back is True or held.begun_at is None
+            )
+            self._fail(held, result.failure or "node", error, given_back=given_back)
         else:
             await self._complete(held, result)
 

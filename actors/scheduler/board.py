@@ -225,6 +225,7 @@ class Board(Moves):
         elif unit.waits and (unit.ticket == 0 or not _is_as(unit, row)):
             unit.avoid, unit.failures, unit.not_before = row.avoid, row.failures, row.not_before
             unit.priority, unit.barred = row.priority, row.barred
+            unit.faults, unit.unsent = row.faults, row.unsent
             self.queue.add(unit, now)
         elif row.attempt == unit.attempt:
             unit.copied = max(unit.copied, row.copied)

@@ -322,6 +322,7 @@ class Assignment:
     pool: str = "any"
     price: int = 0  # in units of money
     paused: bool = False  # by the job's owner: it is not to begin
+    faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
 
     @property

@@ -69,6 +69,7 @@ class Unit:
     copied: int = 0
     is_copy: bool = False
     paused: bool = False  # by its job's owner
+    faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
@@ -142,6 +143,7 @@ class Unit:
             pool=pool,
             price=self.price,
             paused=self.paused,
+            faults=self.faults,
             unsent=self.unsent,
         )
 
@@ -211,5 +213,6 @@ def of_row(row: OpenUnit) -> Unit:
         copied=row.copied,
         is_copy=row.is_copy,
         paused=row.paused == "owner",
+        faults=row.faults,
         unsent=row.unsent,
     )

@@ -28,6 +28,7 @@ from rendertrust.node.cache import Cache
 from rendertrust.node.clearing import clear
 from rendertrust.node.connection import Connection
 from rendertrust.node.enrolment import Login
+from rendertrust.node.given_back import DRAINING, RESTING, STOPPED
 from rendertrust.node.greeting import hello, pools_of
 from rendertrust.node.health import HealthPage
 from rendertrust.node.plugin import Failed
@@ -56,9 +57,6 @@ from rendertrust.protocol import (
 
 __all__ = ["Agent", "Ended", "NotJoined", "Status", "run", "status"]
 
-STOPPED: Final = Failed(failure="network", error="the node was stopped; the unit is given back")
-DRAINING: Final = Failed(failure="network", error="the node is draining; the unit is given back")
-RESTING: Final = Failed(failure="network", error="the node rests now; the unit is given back")
 TELL_SECONDS: Final = 1.0
 
 

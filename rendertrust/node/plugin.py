@@ -33,11 +33,13 @@ class Failed:
 
     ``failure`` says whose fault it is (``rendertrust.protocol.FAILURE_CLASSES``), ``error`` is one
     line for people, ``detail`` what a person who looks into it needs beside.
+    ``given_back``: nothing failed, this node does not do it now.
     """
 
     failure: str
     error: str
     detail: str = ""
+    given_back: bool = False
 
 
 Result = Completed | Failed

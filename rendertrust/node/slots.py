@@ -9,6 +9,7 @@ from rendertrust.node.addresses import Addresses
 from rendertrust.node.attesting import Attester
 from rendertrust.node.cache import Cache
 from rendertrust.node.clearing import clear
+from rendertrust.node.given_back import FULL, STRANGERS
 from rendertrust.node.plugin import Failed, Plugin
 from rendertrust.node.settings import Settings
 from rendertrust.node.spool import Spool
@@ -16,10 +17,6 @@ from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
 ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
-
-STRANGERS: Final = Failed(
-    failure="network", error="this node has no sandbox: it takes work of its own owner alone"
-)
 
 
 class Slots:
@@ -77,7 +74,7 @@ class Slots:
         elif self._pools is not None and frame.pool not in self._pools:
             self.refuse(ref, STRANGERS)
         elif len(self.units) >= self._settings.queued_units_max:
-            self.refuse(ref, Failed(failure="network", error="this node's queue is full"))
+            self.refuse(ref, FULL)
         else:
             self._start(frame, plugin)
 

@@ -152,6 +152,7 @@ def failed(ref: Running, failure: Failed) -> JobResult:
         failure=failure.failure,
         error=clean(failure.error)[:500] or "failed",
         detail=clean(failure.detail)[-3500:] or None,
+        given_back=failure.given_back or None,
     )
 
 

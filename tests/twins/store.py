@@ -434,6 +434,7 @@ class StoreTwin(MultipartsOfResults):
             started_at=unit.started_at,
             copied=unit.copy_attempt,
             paused=job.paused,
+            faults=unit.faults,
             unsent=unit.unsent,
         )
 

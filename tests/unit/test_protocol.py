@@ -151,6 +151,7 @@ from_node: st.SearchStrategy[Frame] = st.one_of(
         work=st.none() | objects,
         signature=st.none() | st.text("0123456789abcdef", min_size=128, max_size=128),
         part_sums=sums,
+        given_back=st.none() | st.booleans(),
         evidence=st.none() | st.builds(Evidence, sha256=sha256, size=sizes, part_sums=sums),
         **fence,
     ),

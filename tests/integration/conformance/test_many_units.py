@@ -174,6 +174,29 @@ async def test_an_attempt_that_was_never_sent_is_no_retry_and_one_that_was_is(st
     assert await stage.of_user(user) == (200, 100)
 
 
+async def test_failures_that_are_no_nodes_are_counted_until_somebody_tries_it_again(
+    stage: Stage,
+) -> None:
+    user, node, job = await stage.dispatched(100)
+
+    async def fails(attempt: int, *, given_back: bool = False, final: bool = False) -> int:
+        if attempt > 1:
+            await stage.do(UnitAssign(job, 0, attempt, node))
+        retry_at = None if final else stage.clock.now()
+        word = f"reset {attempt}"
+        effect = UnitFail(job, 0, attempt, node, "network", word, retry_at, given_back=given_back)
+        assert isinstance(await stage.do(effect), Posted)
+        assert await stage.store.audit() == []
+        return (await stage.unit(job)).faults
+
+    assert await fails(1) == 1
+    assert await fails(2, given_back=True) == 1
+    assert await fails(3, final=True) == 2
+    assert isinstance(await stage.do(UnitRetry(job, 0, user)), Posted)
+    (waiting,) = [unit for unit in await stage.store.open_units(9) if unit.job == job]
+    assert (waiting.faults, waiting.failures) == (0, 0)
+
+
 async def test_one_that_never_ran_can_be_cancelled_while_it_is_paused(stage: Stage) -> None:
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
     await stage.commit(pieces_of(job, user, frames(100, 100)))

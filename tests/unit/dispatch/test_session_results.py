@@ -266,7 +266,7 @@ async def test_a_result_that_comes_before_the_assignments_waits_for_them() -> No
 @simulated
 async def test_a_failure_is_tried_again_after_a_while() -> None:
     async with session() as play:
-        await play.working(assignment(attempt=2))
+        await play.working(assignment(attempt=2, failures=1))
         play.hear(result(status="failed", error="out of memory"))
         heard = play.clock.now()
         commit = await play.commit()

@@ -105,24 +105,36 @@ def test_a_word_renews_a_lease_once(work: Work) -> None:
     st.sampled_from(("scene", "node", "network", "gateway", "verifier")),
     st.integers(1, 20),
     st.integers(0, 2),
+    st.integers(0, 4),
     st.frozensets(st.sampled_from(JOBS), max_size=2),
 )
 def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
-    error_class: str, attempt: int, before: int, avoid: frozenset[UUID]
+    error_class: str, attempt: int, before: int, faults: int, avoid: frozenset[UUID]
 ) -> None:
-    unit = assignment(attempt=attempt, failures=before, avoid=avoid)
+    """Whatever failed: after one, two and four seconds, and then no more."""
+    unit = assignment(attempt=attempt, failures=before, faults=faults, avoid=avoid)
+    failed = before + faults + 1
     effect = failures.failed(unit, NODE, error_class, "broken", EPOCH)
     assert isinstance(effect, UnitFail)
     if effect.retry_at is None:
         third = error_class == "node" and before == 2
-        assert error_class == "scene" or third or attempt >= failures.ATTEMPTS_MOST
+        worn = attempt >= failures.ATTEMPTS_MOST or failed > 3
+        assert error_class == "scene" or third or worn
     else:
         wait = (effect.retry_at - EPOCH).total_seconds()
-        assert wait == min(2.0 ** (attempt - 1), 4.0)
+        assert wait == 2.0 ** (failed - 1) <= 4.0
         assert error_class != "scene"
     if effect.error_class != error_class:
         assert effect.error_class == "scene"
         assert len(avoid | {NODE}) >= 3
+
+
+@given(st.integers(1, 20), st.integers(0, 9))
+def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
+    unit = assignment(attempt=attempt, faults=faults)
+    effect = failures.failed(unit, NODE, "network", "it drains", EPOCH, given_back=True)
+    assert effect.given_back
+    assert (effect.retry_at is None) == (attempt >= failures.ATTEMPTS_MOST)
 
 
 def test_a_lost_unit_is_nobodys_fault_until_it_was_lost_too_often() -> None:
