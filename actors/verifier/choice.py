@@ -1,12 +1,20 @@
-"""Who may look at whose work: a node of another owner and the same class, else the gateway's."""
+"""Who may look at whose work: a node of another owner and the same class, or the gateway's own.
+
+A node says itself what class it is of. So a class that nobody else has must not keep its work from
+being looked at: the gateway's own looks at every class whose build is its own, and always has its
+lot, as there may be as many strangers of a class as somebody cares to enrol.
+"""
 
 from collections.abc import Iterable, Set
+from typing import Final
 from uuid import UUID
 
 import attrs
 
 from actors.verifier.odds import draw
 from sql.work import ANY
+
+OURS: Final = b""  # the lot of the gateway's own nodes
 
 
 @attrs.frozen
@@ -31,12 +39,24 @@ def may_check(candidate: Candidate, subject: Candidate, asked: Set[UUID] = froze
     """
     if candidate.id == subject.id or not candidate.is_free:
         return False
+    if candidate.is_own:
+        return is_kin(candidate.device_class, subject.device_class)
     if candidate.device_class != subject.device_class:
         return False
-    if candidate.is_own:
-        return True
     owner = candidate.owner
     return owner is not None and owner != subject.owner and owner not in asked
+
+
+def is_kin(one: str, other: str) -> bool:
+    """Whether two classes render alike but for their instruction sets: the same kind of device, the
+    same build of Blender.
+    """
+    return _kind(one) == _kind(other)
+
+
+def _kind(device_class: str) -> tuple[str, str]:
+    device, *rest = device_class.split("/")
+    return device, rest[-1] if rest else ""
 
 
 def may_see(candidate: Candidate, pool: str) -> bool:
@@ -65,19 +85,27 @@ def choose(
 ) -> Candidate | None:
     """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
 
-    Owners are drawn, and then one of their nodes: who has many is not asked more often. Strangers
-    go before the gateway's own: it looks where fewer than two owners could.
+    Owners are drawn, and then one of their nodes: who has many is not asked more often. The
+    gateway's own are as one owner more; they alone look at the work of a node that nobody owns.
     """
     able = [one for one in candidates if may_check(one, subject, asked)]
-    own = sorted((one for one in able if one.is_own), key=lambda one: one.id)
-    by_owner: dict[UUID, list[Candidate]] = {}
+    by_owner: dict[bytes, list[Candidate]] = {}
     for one in able:
-        if not one.is_own and one.owner is not None:
-            by_owner.setdefault(one.owner, []).append(one)
-    turn = len(asked)
-    if not by_owner or (subject.owner is None and own):
-        return own[0] if own else None
-    owners = sorted(by_owner)
+        by_owner.setdefault(_lot(one), []).append(one)
+    if subject.owner is None and OURS in by_owner:
+        by_owner = {OURS: by_owner[OURS]}
+    if not by_owner:
+        return None
+    turn, owners = len(asked), sorted(by_owner)
     owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
+    # Of ours, who has the very class: what it says is exact.
     nodes = sorted(by_owner[owner], key=lambda one: one.id)
-    return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
+    alike = [one for one in nodes if one.device_class == subject.device_class] or nodes
+    return alike[int(draw(secret, b"node", unit, result, turn) * len(alike))]
+
+
+def _lot(candidate: Candidate) -> bytes:
+    """Whose lot draws it."""
+    if candidate.is_own or candidate.owner is None:
+        return OURS
+    return candidate.owner.bytes
