@@ -6,15 +6,17 @@ What is wrong with them is told as a ``fault``, which is whoever's they are; wha
 scene, or with this machine, ends the order as it ends any other, and says nothing about them.
 """
 
+import contextlib
 import filecmp
 import os
 import shutil
 import time
-from typing import Any
+from collections.abc import Generator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import comparing, cutting, passes, pictures
+from . import comparing, cutting, layered, passes, pictures
 from .headers import NoHeader, window_of
 from .passes import STANDARD, Kinds, Layers
 from .pixels import NoPixels
@@ -65,26 +67,20 @@ def _compare(
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
-    theirs = _evidence(bpy, evidence, size, kinds)
+    theirs = _Evidence(frame, order["out"], _evidence(bpy, evidence, size, kinds))
+    scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = _coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
-    scene = opened(bpy, order)
-    prepare(scene, order)
-    cutting.strip(scene)
-    found: list[dict[str, Any]] = []
-    for crop in crops:
-        progress.next(f"crop {len(found) + 1}")
-        ours = _crop(bpy, scene, crop, frame, order["out"])
-        found += [
-            {
-                "at": list(crop),
-                "layer": layer,
-                **comparing.compared(of, _part(theirs, layer, crop, size)),
-            }
-            for layer, of in ours.items()
-        ]
+    found = _held(bpy, scene, crops, theirs, progress)
+    if not all(one["equal"] for one in found):
+        # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
+        scene = opened(bpy, order)
+        prepare(scene, order)
+        cutting.strip(scene)
+        scene.render.use_persistent_data = False
+        found = _held(bpy, scene, crops, theirs, progress)
     progress.next("picture")
-    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs))}
+    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
 
 
 def _look(
@@ -154,21 +150,54 @@ def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 
 
 def _coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
-    """How much varies where, by a small picture of our own."""
+    """How much varies where, by a small picture of our own; the scene is stripped afterwards."""
     progress.next("coarse picture")
-    share = COARSE_SIDE / max(size_of(scene))
-    if share < 1:
-        width, height = (max(round(side * share), 4) for side in size_of(scene))
-        scene.render.resolution_x, scene.render.resolution_y = width, height
-        scene.render.resolution_percentage = 100
-    scene.cycles.samples = min(scene.cycles.samples, COARSE_SAMPLES)
-    scene.cycles.use_adaptive_sampling = False
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
     frame = (order.get("frames") or [scene.frame_current])[0]
-    still(bpy, scene, frame, path)
-    found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
+    with _small(scene):
+        still(bpy, scene, frame, path)
+        found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
     return comparing.variance(next(iter(found.values())), CELLS)
+
+
+@contextlib.contextmanager
+def _small(scene: Any) -> Generator[None]:
+    """The scene with few pixels and few samples; as it was, afterwards."""
+    render, cycles = scene.render, scene.cycles
+    sides = render.resolution_x, render.resolution_y, render.resolution_percentage
+    sampling = cycles.samples, cycles.use_adaptive_sampling
+    share = COARSE_SIDE / max(size_of(scene))
+    if share < 1:
+        width, height = (max(round(side * share), 4) for side in size_of(scene))
+        render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
+    cycles.samples, cycles.use_adaptive_sampling = min(cycles.samples, COARSE_SAMPLES), False
+    try:
+        yield
+    finally:
+        render.resolution_x, render.resolution_y, render.resolution_percentage = sides
+        cycles.samples, cycles.use_adaptive_sampling = sampling
+
+
+class _Evidence(NamedTuple):
+    """Of which frame, a folder to work in, and the passes that were delivered."""
+
+    frame: int
+    out: str
+    layers: Layers
+
+
+def _held(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
+) -> list[dict[str, Any]]:
+    """How each view layer of each crop compares, rendered of the stripped scene."""
+    size, found = size_of(scene), list[dict[str, Any]]()
+    for number, crop in enumerate(crops):
+        progress.next(f"crop {number + 1}")
+        for layer, ours in _crop(bpy, scene, crop, theirs.frame, theirs.out).items():
+            told = comparing.compared(ours, _part(theirs.layers, layer, crop, size))
+            found.append({"at": list(crop), "layer": layer, **told})
+    return found
 
 
 def _crop(bpy: Any, scene: Any, crop: Crop, frame: int, out: str) -> dict[str, Any]:
@@ -212,8 +241,20 @@ def _finish(
         return {"equal": True, "psnr": None} if _same(path, picture) else None
     ours = _pixels(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return {"equal": True, "psnr": None} if _same(path, picture) else None
+        return _layers(bpy, path, picture, size_of(scene))
     return comparing.compared(ours, _pixels(bpy, picture))
+
+
+def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The same of pictures of several layers, by every pass of them."""
+    if not layered.same_layers(ours, theirs):
+        raise Fault("the picture has other layers or passes than that of such a frame")
+    if _same(ours, theirs):
+        return {"equal": True, "psnr": None}
+    try:
+        return layered.compared(bpy, ours, theirs, size)
+    except NoPixels:
+        return None
 
 
 def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:

@@ -11,6 +11,9 @@ are coded.
 OpenEXR of one part, in scan lines: ``rendertrust-coded-v1 exr {width} {height} {compression}``, a
 newline, the value of ``channels``, and the blocks from the top, each behind its length in four
 bytes: where they are deflated (ZIPS, ZIP) as they are before that, else as they are stored.
+
+OpenEXR of several parts: ``rendertrust-coded-v1 exr-parts {number}``, a newline, and of each part
+in the file's order its name, a newline, and what is hashed of a file of that part alone.
 """
 
 import hashlib
@@ -19,7 +22,7 @@ import struct
 import zlib
 from typing import Any
 
-from .headers import MAGIC, NoHeader, attributes_of, window_in
+from .headers import Head, NoHeader, heads_of, window_in
 from .pixels import PIXELS_MAX, SIDE_MAX, NoPixels
 
 NAME = "rendertrust-coded-v1"
@@ -144,29 +147,67 @@ def of_exr(file: Any) -> dict[str, Any]:
 
 
 def _exr(file: Any) -> dict[str, Any]:
-    if _read(file, 4) != MAGIC:
-        raise NoPixels("it is no OpenEXR file")
-    (version,) = struct.unpack("<I", _read(file, 4))
-    if version & 0x1A00:
-        raise NoPixels("it is an OpenEXR file of several parts, of tiles, or deep")
-    found = attributes_of(file)
-    width, height, count = window_in(found)
-    _must_be_bounded(width, height)
-    packing = found.get("compression", b"\xff")[0]
-    if packing not in LINES:
-        raise NoPixels("it is an OpenEXR file of a compression that is not read")
-    widths = _widths(found["channels"], count)
-    digest = hashlib.sha256(f"{NAME} exr {width} {height} {packing}\n".encode())
-    digest.update(found["channels"])
-    lines = LINES[packing]
-    offsets = struct.unpack(f"<{-(-height // lines)}Q", _read(file, -(-height // lines) * 8))
-    for number, offset in enumerate(offsets):
-        rows = min(lines, height - number * lines)
-        block = _block(file, offset, rows * width * sum(widths), packing)
-        digest.update(len(block).to_bytes(4, "little") + block)
-    bits = 8 * max(widths)
-    told = {"width": width, "height": height, "channels": count, "bits": bits}
+    several, heads = heads_of(file)
+    parts = [_Part(head) for head in heads]
+    if not parts or len({(part.width, part.height) for part in parts}) != 1:
+        raise NoPixels("its parts are not all of one size")
+    tables = [_offsets(file, part) for part in parts]
+    digest = hashlib.sha256(f"{NAME} exr-parts {len(parts)}\n".encode() if several else b"")
+    for number, (part, offsets) in enumerate(zip(parts, tables, strict=True)):
+        if several:
+            digest.update(part.name + b"\n")
+        _hash_part(file, part, offsets, digest, number if several else None)
+    first, channels = parts[0], sum(len(part.widths) for part in parts)
+    bits = 8 * max(width for part in parts for width in part.widths)
+    told = {"width": first.width, "height": first.height, "channels": channels, "bits": bits}
     return {"sha256": digest.hexdigest(), **told}
+
+
+class _Part:
+    """What the head of a part says of its blocks. NoHeader, NoPixels."""
+
+    def __init__(self, head: Head) -> None:
+        self.width, self.height, count = window_in(head)
+        _must_be_bounded(self.width, self.height)
+        self.packing = head.get("compression", b"\xff")[0]
+        if self.packing not in LINES:
+            raise NoPixels("it is an OpenEXR file of a compression that is not read")
+        self.name, self.channels = head.get("name", b""), head["channels"]
+        self.widths = _widths(self.channels, count)
+        self.lines = LINES[self.packing]
+        self.blocks = -(-self.height // self.lines)
+        told = self.blocks.to_bytes(4, "little")
+        if head.get("chunkCount", told) != told:
+            raise NoPixels("it has another number of blocks than its size says")
+
+
+def _offsets(file: Any, part: _Part) -> tuple[int, ...]:
+    return struct.unpack(f"<{part.blocks}Q", _read(file, part.blocks * 8))
+
+
+def _hash_part(
+    file: Any, part: _Part, offsets: tuple[int, ...], digest: Any, number: int | None
+) -> None:
+    """``number``: which part it is, where each block says so; None: there is one alone."""
+    digest.update(f"{NAME} exr {part.width} {part.height} {part.packing}\n".encode())
+    digest.update(part.channels)
+    for row, offset in zip(range(0, part.height, part.lines), offsets, strict=True):
+        rows = min(part.lines, part.height - row)
+        place = _own(file, offset, number)
+        block = _block(file, place, rows * part.width * sum(part.widths), part.packing)
+        digest.update(len(block).to_bytes(4, "little") + block)
+
+
+def _own(file: Any, offset: int, number: int | None) -> int:
+    """Where the block begins: behind the number of its part, which must be this one."""
+    if number is None:
+        return offset
+    if offset > FILE_MAX:
+        raise NoPixels("one of its blocks lies nowhere")
+    file.seek(offset)
+    if int.from_bytes(_read(file, 4), "little") != number:
+        raise NoPixels("one of its blocks is another part's")
+    return offset + 4
 
 
 def _widths(channels: bytes, count: int) -> list[int]:

@@ -22,6 +22,14 @@ def compared(ours: Array, theirs: Array) -> dict[str, Any]:
     return {"equal": False, "psnr": round(-10 * np.log10(max(off, 1e-30)), 3)}
 
 
+def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several comparisons say together: equal where all are, else the least number."""
+    off = [one["psnr"] for one in found if not one["equal"]]
+    if not off:
+        return {"equal": True, "psnr": None}
+    return {"equal": False, "psnr": None if None in off else min(off)}
+
+
 def _seen(light: Array) -> Array:
     """Light up to 1 as it is; above it the logarithm: a sun that differs must not be all that
     counts, nor be cut off and count for nothing."""

@@ -5,90 +5,23 @@ The table of what is seen is printed (``-s``); docs/VERIFICATION.md has it.
 
 import asyncio
 import io
-import math
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
-import orjson
 import pytest
 from PIL import Image
 
-from actors.verifier.crops import draws
-from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import of_all
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
 from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import FRAME, Files, Stage, files_of
 from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-DRAWS = [list(drawn) for drawn in draws(b"secret" * 6, b"job:0:1", b"r" * 32)]
-FRAME = 4
 SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
-
-
-@attrs.frozen
-class Files:
-    """What a node delivers: a picture, and the evidence beside it."""
-
-    picture: bytes = attrs.field(repr=False)
-    evidence: bytes | None = attrs.field(repr=False)
-
-
-def files_of(result: Completed) -> Files:
-    assert result.file is not None
-    assert result.evidence is not None
-    assert result.file.suffix == ".png"
-    return Files(result.file.read_bytes(), result.evidence.read_bytes())
-
-
-@attrs.frozen
-class Stage:
-    """A scene, its honest result, and who renders and checks."""
-
-    folder: Path
-    render: Render
-    scene: Path
-    honest: Files
-
-    async def delivered(self, name: str, scene: Path, **params: Any) -> Files:
-        """What a node delivers for other parameters, or of another scene."""
-        given = {"frame": FRAME, "evidence": True, **params}
-        result = await self.render.run(unit(self.folder / name, {"s.blend": scene}, given))
-        assert isinstance(result, Completed), result
-        return files_of(result)
-
-    async def told(self, name: str, files: Files, **params: Any) -> Mapping[str, Any] | Failed:
-        """The report of a check."""
-        given = {"frame": FRAME, "draws": DRAWS, **params}
-        inputs = {"s.blend": self.scene}
-        for path, content in ((PICTURE, files.picture), (EVIDENCE, files.evidence)):
-            if content is not None:
-                inputs[path] = self.folder / f"{name}-{Path(path).name}"
-                inputs[path].write_bytes(content)
-        task = attrs.evolve(unit(self.folder / f"check-{name}", inputs, given), job_type="check")
-        found = await Check(self.render).run(task)
-        if isinstance(found, Failed):
-            return found
-        assert found.file is not None
-        report: Mapping[str, Any] = orjson.loads(found.file.read_bytes())
-        return report
-
-    async def verdict(self, name: str, files: Files) -> str:
-        told = await self.told(name, files)
-        assert not isinstance(told, Failed), told
-        read = read_report(told)
-        assert isinstance(read, Report), read
-        least = min((c.psnr for c in read.compared if not c.equal), default=math.inf)
-        said = "mismatch" if read.fault else of_all(read.compared)
-        row = f"{name:28} {said:10} {least:7.1f} dB  {read.fault or ''}"
-        sys.stdout.write(row + "\n")
-        return said
 
 
 @pytest.fixture(scope="module")

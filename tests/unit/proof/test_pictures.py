@@ -179,6 +179,72 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
         of_file(written(tmp_path, content))
 
 
+def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
+    """A file of several parts, each that of a file of one; ``numbers`` as its blocks say them."""
+    names = [f"part {number}".encode() for number in range(len(pictures))]
+    heads, blocks = b"", list[list[bytes]]()
+    for name, picture in zip(names, pictures, strict=True):
+        head, count, found = apart(picture)
+        more = attribute("chunkCount", "int", struct.pack("<i", count))
+        more += attribute("name", "string", name)
+        heads += head + more + attribute("type", "string", b"scanlineimage") + b"\0"
+        blocks.append(found)
+    begin = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | 0x1000) + heads + b"\0"
+    offsets, body = list[int](), b""
+    start = len(begin) + 8 * sum(map(len, blocks))
+    for number, part in enumerate(blocks):
+        for block in part:
+            offsets.append(start + len(body))
+            body += struct.pack("<i", (numbers or range(len(blocks)))[number]) + block
+    return begin + struct.pack(f"<{len(offsets)}Q", *offsets) + body
+
+
+def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
+    """The attributes of a file of one part, how many blocks it has, and these."""
+    end = picture.index(b"dataWindow") + len(b"dataWindow\0box2i\0") + 4 + 16
+    count = (struct.unpack("<Q", picture[end + 1 : end + 9])[0] - end - 1) // 8
+    offsets = struct.unpack(f"<{count}Q", picture[end + 1 : end + 1 + 8 * count])
+    ends = [*offsets[1:], len(picture)]
+    return picture[8:end], count, [picture[a:b] for a, b in zip(offsets, ends, strict=True)]
+
+
+def test_an_exr_of_several_parts_counts_by_all_of_them(tmp_path: Path) -> None:
+    other = bytes(reversed(LINES))
+    plain = of_file(written(tmp_path, parted(exr(LINES), exr(other))))
+    size = {"width": WIDTH, "height": HEIGHT, "channels": 6, "bits": 16}
+    assert plain == {**size, "sha256": plain["sha256"]}
+    assert size_of(written(tmp_path, parted(exr(LINES), exr(other))), ".exr") == (WIDTH, HEIGHT)
+    packed_otherwise = parted(exr(LINES, level=1), exr(other, raw=True))
+    assert hash_of(tmp_path, packed_otherwise) == plain["sha256"]
+    changed = bytearray(other)
+    changed[-1] ^= 1
+    different = (
+        parted(exr(other), exr(LINES)),
+        parted(exr(LINES), exr(bytes(changed))),
+        parted(exr(LINES)),
+        exr(LINES),
+    )
+    found = {hash_of(tmp_path, one) for one in different}
+    assert len(found | {plain["sha256"]}) == 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        parted(exr(LINES), exr(LINES))[:-3],
+        parted(exr(LINES), exr(LINES))[:300],
+        parted(exr(LINES), exr(LINES), numbers=(0, 0)),
+        parted(exr(LINES), exr(LINES[:ROW], window=(WIDTH, 1))),
+        parted(exr(LINES), exr(LINES)).replace(b"scanlineimage", b"deepscanline!"),
+        parted(exr(LINES), exr(LINES)).replace(b"\x03\0\0\0name", b"\x04\0\0\0name"),
+        parted(*[exr(LINES[:ROW], window=(WIDTH, 1))] * 300),
+    ],
+)
+def test_an_exr_of_several_parts_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(NoPixels):
+        of_file(written(tmp_path, content))
+
+
 # ── several ──────────────────────────────────────────────────────────────────────────────────────
 
 

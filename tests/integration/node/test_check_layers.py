@@ -1,0 +1,81 @@
+"""The check of OpenEXR pictures of several layers, in one part and in a part for each pass, as
+Blender writes them unless it is told otherwise.
+"""
+
+import asyncio
+from pathlib import Path
+
+import attrs
+import pytest
+
+from actors.verifier.report import Report, read_report
+from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import Files, Stage
+from tests.integration.node.scenes import ARTISTS, build
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+LAYERED = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+settings.color_depth = "16"
+settings.use_exr_interleave = {together}
+"""
+PARTS = 0x1000  # the flag of a file of several parts
+BRIGHTER = "\nblur.inputs['Size'].default_value = (9, 9)\n"  # the same passes, composed otherwise
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["parts", "together"])
+def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Stage:
+    folder = tmp_path_factory.mktemp("layers")
+    render = Render(scratch=folder / "scratch")
+    assert asyncio.run(render.why_not()) is None
+    scene = build(folder / "scene.blend", ARTISTS, LAYERED.format(together=request.param))
+    bare = Stage(folder, render, scene, Files(b"", None))
+    honest = asyncio.run(bare.delivered("honest", scene))
+    assert bool(int.from_bytes(honest.picture[4:8], "little") & PARTS) is not request.param
+    return attrs.evolve(bare, honest=honest)
+
+
+async def test_an_honest_picture_of_layers_is_exact(stage: Stage) -> None:
+    told = await stage.told("honest", stage.honest)
+    assert not isinstance(told, Failed)
+    assert told["finish"] == {"equal": True, "psnr": None}
+    assert await stage.verdict("honest, layers", stage.honest) == "exact"
+
+
+async def test_a_look_at_a_picture_of_layers_finds_no_fault(stage: Stage) -> None:
+    told = await stage.told("look", stage.honest, draws=[])
+    assert not isinstance(told, Failed)
+    assert told["looked"]
+    assert "fault" not in told
+
+
+async def test_layers_that_were_not_made_of_the_evidence_are_found(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Every pass is honest; what was composed of them is not."""
+    change = LAYERED.format(together=not _are_parts(stage.honest.picture))
+    scene = build(tmp_path / "lie.blend", ARTISTS, change, BRIGHTER)
+    other = await stage.delivered("other", scene)
+    lie = attrs.evolve(stage.honest, picture=other.picture)
+    told = await stage.told("lie", lie)
+    assert not isinstance(told, Failed)
+    read = read_report(told)
+    assert isinstance(read, Report)
+    assert read.is_finished
+    assert await stage.verdict("layers composed otherwise", lie) in ("suspicious", "mismatch")
+
+
+async def test_a_picture_of_other_layers_is_found(stage: Stage, tmp_path: Path) -> None:
+    change = LAYERED.format(together=not _are_parts(stage.honest.picture))
+    scene = build(tmp_path / "lie.blend", ARTISTS, change, "\nlayer.use_pass_mist = False\n")
+    other = await stage.delivered("fewer", scene)
+    lie = attrs.evolve(stage.honest, picture=other.picture)
+    told = await stage.told("fewer layers", lie)
+    assert not isinstance(told, Failed)
+    assert "layers" in told["fault"]
+
+
+def _are_parts(picture: bytes) -> bool:
+    return bool(int.from_bytes(picture[4:8], "little") & PARTS)
