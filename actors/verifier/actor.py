@@ -210,6 +210,7 @@ class VerifierActor(Actor[Verifier]):
             unit=unit,
             result=sha256,
             asked=case.asked,
+            own_odds=self._settings.own_odds,
         )
         if chosen is not None and not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere.

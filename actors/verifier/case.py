@@ -114,9 +114,7 @@ class Case:
         self.asked |= _owner(checker)
         self.unable_by |= _owner(checker)
 
-    def _hear_compared(
-        self, report: Report, checker: Candidate, thresholds: Thresholds
-    ) -> None:
+    def _hear_compared(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         across = checker.device_class != self.pending.row.device_class
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
@@ -160,7 +158,7 @@ def _owner(checker: Candidate) -> frozenset[UUID]:
 
 
 def _final(found: Verdict, *, across: bool) -> FinalVerdict:
-    """The last word. Bits that another class made are no proof of bits: at best it is consistent."""
+    """The last word. What another class makes is no proof of bits: at best it is consistent."""
     if found == "suspicious":
         return "mismatch"
     return "consistent" if across and is_valid(found) else found

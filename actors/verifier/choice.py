@@ -1,20 +1,17 @@
 """Who may look at whose work: a node of another owner and the same class, or the gateway's own.
 
 A node says itself what class it is of. So a class that nobody else has must not keep its work from
-being looked at: the gateway's own looks at every class whose build is its own, and always has its
-lot, as there may be as many strangers of a class as somebody cares to enrol.
+being looked at: the gateway's own looks at every class whose build is its own, and now and then
+where strangers could, as somebody may enrol as many of them as he cares to.
 """
 
 from collections.abc import Iterable, Set
-from typing import Final
 from uuid import UUID
 
 import attrs
 
 from actors.verifier.odds import draw
 from sql.work import ANY
-
-OURS: Final = b""  # the lot of the gateway's own nodes
 
 
 @attrs.frozen
@@ -82,30 +79,30 @@ def choose(
     unit: bytes,
     result: bytes,
     asked: Set[UUID] = frozenset(),
+    own_odds: float = 0.0,
 ) -> Candidate | None:
     """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
 
     Owners are drawn, and then one of their nodes: who has many is not asked more often. The
-    gateway's own are as one owner more; they alone look at the work of a node that nobody owns.
+    gateway's own look where no stranger could, and of the others at so many as ``own_odds`` says.
     """
     able = [one for one in candidates if may_check(one, subject, asked)]
-    by_owner: dict[bytes, list[Candidate]] = {}
+    own = [one for one in able if one.is_own]
+    by_owner: dict[UUID, list[Candidate]] = {}
     for one in able:
-        by_owner.setdefault(_lot(one), []).append(one)
-    if subject.owner is None and OURS in by_owner:
-        by_owner = {OURS: by_owner[OURS]}
-    if not by_owner:
-        return None
-    turn, owners = len(asked), sorted(by_owner)
+        if not one.is_own and one.owner is not None:
+            by_owner.setdefault(one.owner, []).append(one)
+    turn = len(asked)
+    drawn = own and draw(secret, b"ours", unit, result, turn) < own_odds
+    if not by_owner or drawn or (subject.owner is None and own):
+        return _ours(own, subject)
+    owners = sorted(by_owner)
     owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
-    # Of ours, who has the very class: what it says is exact.
     nodes = sorted(by_owner[owner], key=lambda one: one.id)
-    alike = [one for one in nodes if one.device_class == subject.device_class] or nodes
-    return alike[int(draw(secret, b"node", unit, result, turn) * len(alike))]
+    return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
 
 
-def _lot(candidate: Candidate) -> bytes:
-    """Whose lot draws it."""
-    if candidate.is_own or candidate.owner is None:
-        return OURS
-    return candidate.owner.bytes
+def _ours(own: list[Candidate], subject: Candidate) -> Candidate | None:
+    """Rather one of the very class: what it says is exact."""
+    other = subject.device_class
+    return min(own, key=lambda one: (one.device_class != other, one.id), default=None)
