@@ -118,6 +118,8 @@ class Case:
         across = checker.device_class != self.pending.row.device_class
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
+        if is_valid(found) and not report.is_finished:
+            found = "suspicious"  # nobody saw whether the picture is made of the evidence
         words = report.fault or f"{farthest(report):.3g} times the noise"
         self.verifier = checker.id
         if self.first is not None:

@@ -280,8 +280,8 @@ def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:
 def _finish(
     bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
 ) -> dict[str, Any] | None:
-    """The picture made anew of the evidence, beside the one that was delivered; None where the
-    format is one whose head we do not read, and the files are not the same.
+    """The picture made anew of the evidence, beside the one that was delivered; None where nobody
+    here reads such a picture, and the files are not the same.
     """
     picture, layers = delivered
     scene = opened(bpy, order)
@@ -289,12 +289,16 @@ def _finish(
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
     make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    if not _may_be_opened(picture, suffix, size_of(scene)):
-        return {"equal": True, "off": None} if _same(path, picture) else None
+    known = _may_be_opened(picture, suffix, size_of(scene))
+    if not known and _same(path, picture):
+        return {"equal": True, "off": None}
     ours = _pixels(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return _layers(bpy, path, picture, size_of(scene))
-    return comparing.compared(ours, _pixels(bpy, picture))
+        return _layers(bpy, path, picture, size_of(scene)) if known else None
+    theirs = _pixels(bpy, picture)
+    if theirs.shape != ours.shape:
+        raise Fault("the picture is none, or has another size or other channels")
+    return comparing.compared(ours, theirs)
 
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
@@ -330,7 +334,10 @@ def _same(one: str, other: str) -> bool:
 
 
 def _pixels(bpy: Any, path: str) -> Any:
-    image = bpy.data.images.load(path)
+    try:
+        image = bpy.data.images.load(path)
+    except RuntimeError as fault:
+        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
     try:
         width, height = image.size
         found = np.empty(width * height * image.channels, np.float32)
