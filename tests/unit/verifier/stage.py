@@ -52,14 +52,14 @@ PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
 EXACT: Mapping[str, Any] = {
-    "crops": [{"equal": True, "psnr": None}] * 3,
-    "finish": {"equal": True, "psnr": None},
+    "crops": [{"equal": True, "off": None}] * 3,
+    "finish": {"equal": True, "off": None},
 }
 
 
-def psnr(value: float) -> Mapping[str, Any]:
+def apart(value: float) -> Mapping[str, Any]:
     """A report of one crop that is off."""
-    return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "psnr": value}]}
+    return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "off": value}]}
 
 
 @attrs.define
@@ -237,7 +237,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
         random=TwinRandom(1),
         signer=TwinSigner(),
     )
-    given: dict[str, Any] = {"look_seconds": 0.5, "trial_odds": 0.0, **settings}
+    given: dict[str, Any] = {"look_seconds": 0.5, "own_odds": 0.0, "trial_odds": 0.0, **settings}
     chosen = VerifierSettings(**given)
     root = Supervisor(
         "root",
