@@ -19,6 +19,7 @@ from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
 
 
 @attrs.define(eq=False)
@@ -132,7 +133,8 @@ class Case:
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
         if is_valid(found) and not report.is_finished:
-            found = "suspicious"  # nobody saw whether the picture is made of the evidence
+            self._hear_unable(UNREAD, checker)
+            return
         words = report.fault or f"{farthest(report):.3g} times the noise"
         self.verifier = checker.id
         if self.first is not None:

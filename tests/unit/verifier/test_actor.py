@@ -589,3 +589,30 @@ async def test_where_the_gateways_own_fails_or_is_late_the_result_is_paid() -> N
         play.goes(ours)
         await play.ends(late, "COMPLETED")
         assert play.verdict(late) == "unchecked"
+
+
+UNREAD = {"crops": EXACT["crops"], "finish": None}
+
+
+@simulated
+async def test_a_picture_that_nobody_read_is_neither_exact_nor_a_lie() -> None:
+    """Its crops are right; whether it was made of them two owners cannot see."""
+    async with verifying() as play:
+        job = await play.delivered()
+        checkers = [play.checker(20, 3), play.checker(21, 4)]
+        asked, _ = await _whoever(play, checkers, UNREAD)
+        await _whoever(play, [one for one in checkers if one is not asked], UNREAD)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+
+
+@simulated
+async def test_what_one_cannot_read_another_can() -> None:
+    for second, state in ((EXACT, "COMPLETED"), ({"fault": "no picture"}, "VERIFYING")):
+        async with verifying() as play:
+            job = await play.delivered()
+            checkers = [play.checker(20, 3), play.checker(21, 4)]
+            asked, _ = await _whoever(play, checkers, UNREAD)
+            await _whoever(play, [one for one in checkers if one is not asked], second)
+            await play.ends(job, state)
+            assert play.verdict(job) == ("exact" if second is EXACT else None)
