@@ -33,7 +33,6 @@ from rendertrust.node.process import Ending
 
 FRAME: Final = 4
 SECRET: Final = b"bench.verify" * 3
-STEP_DECIBELS: Final = 5.0
 LEAST_ODDS: Final = 0.05
 HONEST: Final = ("honest", "no AVX2, by its like")
 ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is never asked: to see why
@@ -65,7 +64,7 @@ class Seen:
 
     scene: str
     case: str
-    least: float
+    farthest: float
     report: Report
     rendering: float
     checking: float
@@ -211,23 +210,22 @@ async def seen(
     """Check it, and tell."""
     began = time.monotonic()
     report = await bench.checked(scene, result, " ".join(named), other=other)
-    least = min((one.psnr for one in report.compared), default=-math.inf)
-    found = Seen(*named, least, report, rendering, bench.seconds)
+    farthest = max((one.off for one in report.compared), default=math.inf)
+    found = Seen(*named, farthest, report, rendering, bench.seconds)
     verdict = "fault" if report.fault else of_all(report.compared)
-    words = f"{named[0]:17} {named[1]:22} {verdict:10} {least:7.1f} dB"
+    words = f"{named[0]:17} {named[1]:22} {verdict:10} {farthest:9.3g}"
     times = f"render {rendering:6.1f} s CPU, check {found.checking:6.1f} s CPU"
     print(f"{words}   {times}, {time.monotonic() - began:.0f} s", flush=True)
     return found
 
 
 def chosen(found: Sequence[Seen]) -> float:
-    """The threshold by these scenes: between the best lie and the worst honest result, at most
-    20 dB above the lie, as a multiple of five.
+    """The threshold by these scenes: the geometric mean of the best lie and the worst honest
+    result, which counts for a hundredth of the lie where it is less.
     """
-    best = max((one.least for one in found if one.case not in HONEST), default=math.nan)
-    worst = min((one.least for one in found if one.case in HONEST), default=math.inf)
-    middle = best + min(worst - best, 40.0) / 2
-    return STEP_DECIBELS * round(middle / STEP_DECIBELS)
+    best = min((one.farthest for one in found if one.case not in HONEST), default=math.nan)
+    worst = max((one.farthest for one in found if one.case in HONEST), default=0.0)
+    return math.sqrt(best * max(worst, best / 100))
 
 
 def summary(words: str, found: Sequence[Seen], match: float) -> None:
@@ -236,15 +234,15 @@ def summary(words: str, found: Sequence[Seen], match: float) -> None:
     lies = [one for one in found if one.case not in HONEST]
     if not honest or not lies:
         return
-    thresholds = Thresholds(match=match, suspicious=min(match, DEFAULTS.suspicious))
+    thresholds = Thresholds(match=match, suspicious=max(match, DEFAULTS.suspicious))
     alarms = sum(not one.is_held(thresholds) for one in honest)
     missed = sum(one.is_held(thresholds) for one in lies)
-    worst, best = min(one.least for one in honest), max(one.least for one in lies)
-    exact = sum(one.least == math.inf for one in honest)
+    worst, best = max(one.farthest for one in honest), min(one.farthest for one in lies)
+    exact = sum(one.farthest == 0 for one in honest)
     print(
-        f"{words}, at {match:.0f} dB: {alarms} of {len(honest)} honest refused, {missed} of"
-        f" {len(lies)} lies missed; {exact} honest ones exact, the worst {worst:.1f} dB, the best"
-        f" lie {best:.1f} dB"
+        f"{words}, at {match:.2g} of the noise: {alarms} of {len(honest)} honest refused, {missed}"
+        f" of {len(lies)} lies missed; {exact} honest ones exact, the worst {worst:.2g}, the best"
+        f" lie {best:.2g}"
     )
 
 

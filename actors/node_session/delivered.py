@@ -35,6 +35,8 @@ async def look(result: JobResult, pieces: Pieces, *, is_checked: bool) -> Looked
     Raises ObjectsUnavailable, ``sql.database.Unavailable``.
     """
     found: ObjectInfo | Refused | Lost | None
+    if is_checked and (result.sha256 is None or result.size is None):
+        return Refused("a result that is to be checked says its SHA-256 and its size")
     if result.part_sums:
         if result.sha256 is None:
             return Refused("a result in parts says the SHA-256 of the whole")

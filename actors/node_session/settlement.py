@@ -78,6 +78,8 @@ class Settlement(Desk, partial=True):
             self._refuse(held, worth)
             return
         work = attested.read(result, unit, self._node, looked)
+        if work is None and self._node.key is not None and offers.is_checked(unit, settings):
+            work = results.Refused("a result that is to be checked is signed by its node's key")
         if isinstance(work, results.Refused):
             self._refuse(held, work)
             return

@@ -175,7 +175,8 @@ class VerifierActor(Actor[Verifier]):
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
         elif late:
-            case.verdict, case.said = "unverifiable", "nobody could check it in time"
+            case.verdict = "unverifiable"
+            case.said = case.unable or "nobody could check it in time"
         else:
             self._have_checked(case, row.sha256)
         if case.verdict is not None:
@@ -190,6 +191,7 @@ class VerifierActor(Actor[Verifier]):
         known = await warden.reputation_of(self._peers.store, row.node_id, row.device_class)
         if known.is_to_be_quarantined:  # and nobody came to it, or it delivers what it had
             self._caught.add(row.node_id)
+        case.is_known = known.valid_in_row >= odds.ALWAYS_UNTIL and not known.strikes
         chance = odds.odds(known.valid_in_row, self._settings.least_odds)
         if known.strikes:  # until all is made good
             chance = 1.0
@@ -217,10 +219,11 @@ class VerifierActor(Actor[Verifier]):
             unit=unit,
             result=sha256,
             asked=case.asked,
+            own_odds=self._settings.own_odds,
         )
         if chosen is not None and not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere.
-            drawn = draws(self._secret + bytes([len(case.asked)]), unit, sha256)
+            drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
             self._ask(case, chosen, tuple(drawn))
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
@@ -314,8 +317,9 @@ class VerifierActor(Actor[Verifier]):
             said=case.said,
             verifier=case.verifier,
             operator=row.operator,
-            # Who was suspected, and by nobody cleared, is not paid.
-            pays=self._settings.pays_unverifiable and case.first is None,
+            # Who was suspected, and by nobody cleared, is not paid; nor who says of itself that it
+            # is what nobody can check, until it was checked often enough.
+            pays=self._settings.pays_unverifiable and case.first is None and case.is_known,
             receipt=self._receipt(case, case.verdict),
             retry_at=self._retry(case) if case.verdict == "mismatch" else None,
             checked=case.checked,

@@ -12,13 +12,14 @@ from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.report import Report
-from actors.verifier.verdict import Thresholds, Verdict, decided, of_all
+from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from rendertrust.frame_range import parse
 from sql.checks import Draws, Pending
 from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
 
 
 @attrs.define(eq=False)
@@ -47,6 +48,9 @@ class Case:
     verifier: UUID | None = None
     suspects: Candidate | None = None  # who said ``first``
     checked: tuple[Checked, ...] = ()
+    unable: str | None = None  # why a check cannot be made, as somebody said
+    unable_by: frozenset[UUID] = frozenset()  # owners who said so
+    is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
 
     @property
@@ -101,29 +105,46 @@ class Case:
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         """Take a report; the verdict is there unless another has to look.
 
-        A stranger's word alone condemns nobody: what he calls a mismatch is a suspicion, as what
-        is too far off to match is anybody's. The gateway's own verifier is believed.
+        A stranger's word alone condemns nobody, and excuses nobody: what he calls a mismatch is a
+        suspicion, as what is too far off to match is anybody's; and that a scene cannot be checked
+        another owner must say, too. The gateway's own verifier is believed.
         """
         if report.unable is not None:
-            self.verdict, self.said = "unverifiable", report.unable
-            return
-        if report.looked and self.drawn:
+            self._hear_unable(report.unable, checker)
+        elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
-            return
-        if report.looked:
+        elif report.looked:
             self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
+        else:
+            self._hear_compared(report, checker, thresholds)
+
+    def _hear_unable(self, reason: str, checker: Candidate) -> None:
+        agreed = self.unable is not None and checker.owner not in self.unable_by
+        self.unable = reason[:FAULT_WORDS]
+        if self.first is None and (checker.is_own or agreed):
+            self.verdict, self.said = "unverifiable", self.unable
             return
-        found: Verdict = "mismatch" if report.fault else of_all(report.compared, thresholds)
-        words = report.fault or f"{least(report):.1f} dB"
+        self.tried |= {checker.id}
+        self.asked |= _owner(checker)
+        self.unable_by |= _owner(checker)
+
+    def _hear_compared(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
+        across = checker.device_class != self.pending.row.device_class
+        limits = thresholds.across if across else thresholds
+        found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
+        if is_valid(found) and not report.is_finished:
+            self._hear_unable(UNREAD, checker)
+            return
+        words = report.fault or f"{farthest(report):.3g} times the noise"
         self.verifier = checker.id
         if self.first is not None:
             found = decided("suspicious", found)
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]
             self.suspects = checker
-            self.asked |= frozenset() if checker.owner is None else {checker.owner}
+            self.asked |= _owner(checker)
             return
-        self.verdict = "mismatch" if found == "suspicious" else found
+        self.verdict = _final(found, across=across)
         self.checked = self._rests_on(checker)
         self.said = "" if found == "exact" else words[:FAULT_WORDS]
 
@@ -144,6 +165,17 @@ def _params(pending: Pending) -> dict[str, Any]:
     return {**pending.params, "frame": parse(pending.frames)[0]}
 
 
-def least(report: Report) -> float:
-    """The worst comparison, in decibels."""
-    return min((one.psnr for one in report.compared), default=float("inf"))
+def farthest(report: Report) -> float:
+    """The worst comparison."""
+    return max((one.off for one in report.compared), default=0.0)
+
+
+def _owner(checker: Candidate) -> frozenset[UUID]:
+    return frozenset() if checker.owner is None else frozenset({checker.owner})
+
+
+def _final(found: Verdict, *, across: bool) -> FinalVerdict:
+    """The last word. What another class makes is no proof of bits: at best it is consistent."""
+    if found == "suspicious":
+        return "mismatch"
+    return "consistent" if across and is_valid(found) else found

@@ -1,4 +1,9 @@
-"""Who may look at whose work: a node of another owner and the same class, else the gateway's."""
+"""Who may look at whose work: a node of another owner and the same class, or the gateway's own.
+
+A node says itself what class it is of. So a class that nobody else has must not keep its work from
+being looked at: the gateway's own looks at every class whose build is its own, and now and then
+where strangers could, as somebody may enrol as many of them as he cares to.
+"""
 
 from collections.abc import Iterable, Set
 from uuid import UUID
@@ -31,12 +36,24 @@ def may_check(candidate: Candidate, subject: Candidate, asked: Set[UUID] = froze
     """
     if candidate.id == subject.id or not candidate.is_free:
         return False
+    if candidate.is_own:
+        return is_kin(candidate.device_class, subject.device_class)
     if candidate.device_class != subject.device_class:
         return False
-    if candidate.is_own:
-        return True
     owner = candidate.owner
     return owner is not None and owner != subject.owner and owner not in asked
+
+
+def is_kin(one: str, other: str) -> bool:
+    """Whether two classes render alike but for their instruction sets: the same kind of device, the
+    same build of Blender.
+    """
+    return _kind(one) == _kind(other)
+
+
+def _kind(device_class: str) -> tuple[str, str]:
+    device, *rest = device_class.split("/")
+    return device, rest[-1] if rest else ""
 
 
 def may_see(candidate: Candidate, pool: str) -> bool:
@@ -62,22 +79,30 @@ def choose(
     unit: bytes,
     result: bytes,
     asked: Set[UUID] = frozenset(),
+    own_odds: float = 0.0,
 ) -> Candidate | None:
     """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
 
-    Owners are drawn, and then one of their nodes: who has many is not asked more often. Strangers
-    go before the gateway's own: it looks where fewer than two owners could.
+    Owners are drawn, and then one of their nodes: who has many is not asked more often. The
+    gateway's own look where no stranger could, and of the others at so many as ``own_odds`` says.
     """
     able = [one for one in candidates if may_check(one, subject, asked)]
-    own = sorted((one for one in able if one.is_own), key=lambda one: one.id)
+    own = [one for one in able if one.is_own]
     by_owner: dict[UUID, list[Candidate]] = {}
     for one in able:
         if not one.is_own and one.owner is not None:
             by_owner.setdefault(one.owner, []).append(one)
     turn = len(asked)
-    if not by_owner or (subject.owner is None and own):
-        return own[0] if own else None
+    drawn = own and draw(secret, b"ours", unit, result, turn) < own_odds
+    if not by_owner or drawn or (subject.owner is None and own):
+        return _ours(own, subject)
     owners = sorted(by_owner)
     owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
     nodes = sorted(by_owner[owner], key=lambda one: one.id)
     return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
+
+
+def _ours(own: list[Candidate], subject: Candidate) -> Candidate | None:
+    """Rather one of the very class: what it says is exact."""
+    other = subject.device_class
+    return min(own, key=lambda one: (one.device_class != other, one.id), default=None)

@@ -79,11 +79,13 @@ def _compared(told: object) -> Compared | None:
     if not isinstance(told, Mapping) or type(told.get("equal")) is not bool:
         return None
     if told["equal"]:
-        return Compared(True, math.inf)
-    if told.get("psnr") is None:
-        return Compared(False, -math.inf)
-    psnr = _number(told["psnr"])
-    return None if psnr is None else Compared(False, psnr)
+        return Compared(True, 0.0)
+    if "off" not in told:  # of a release before, which measured otherwise
+        return None
+    if told["off"] is None:
+        return Compared(False, math.inf)
+    off = _number(told["off"])
+    return None if off is None or off < 0 else Compared(False, off)
 
 
 def _number(value: object) -> float | None:

@@ -19,6 +19,7 @@ class VerifierSettings:
     ``least_odds``: of so many results of whoever is known one is checked at least. ``own``: the
     gateway's own verifier nodes. ``pays_unverifiable``: the share of what nobody could check.
     ``check_percent``: of a unit's price, what each check by another's node is paid.
+    ``own_odds``: of what strangers could check, so many are checked by the gateway's own.
     ``trial_odds``: of so many checks by a verifier one has an answer that is known (``trials.py``).
     """
 
@@ -31,6 +32,7 @@ class VerifierSettings:
     at_once: int = 256
     pays_unverifiable: bool = True
     check_percent: int = 5
+    own_odds: float = 0.2
     trial_odds: float = 0.05
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS

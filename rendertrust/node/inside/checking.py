@@ -11,14 +11,14 @@ import filecmp
 import os
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import comparing, cutting, flat, layered, passes, pictures
 from .headers import NoHeader, window_of
-from .passes import STANDARD, Kinds, Layers
+from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
@@ -32,6 +32,7 @@ VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 CHANNELS_MORE = 8
 PIECE = 1 << 20
+SEED_STEP = 7919
 
 
 class Fault(Exception):
@@ -67,18 +68,18 @@ def _compare(
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
-    theirs = _Evidence(frame, order["out"], _evidence(bpy, evidence, size, kinds))
+    theirs = _Evidence(frame, order["out"], kinds, _evidence(bpy, evidence, size, kinds))
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = _coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
-    found = _held(bpy, scene, crops, theirs, progress)
+    found = _held(bpy, scene, crops, theirs, (progress, False))
     if not all(one["equal"] for one in found):
         # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
         scene = opened(bpy, order)
         prepare(scene, order)
         cutting.strip(scene)
         scene.render.use_persistent_data = False
-        found = _held(bpy, scene, crops, theirs, progress)
+        found = _held(bpy, scene, crops, theirs, (progress, True))
     progress.next("picture")
     return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
 
@@ -184,6 +185,7 @@ class _Evidence(NamedTuple):
 
     frame: int
     out: str
+    kinds: Kinds
     layers: Layers
 
 
@@ -196,50 +198,103 @@ class _Rendered(NamedTuple):
 
 
 def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
+    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, how: tuple[Progress, bool]
 ) -> list[dict[str, Any]]:
-    """How each view layer of each crop compares, rendered of the stripped scene."""
+    """How each view layer of each crop compares, rendered of the stripped scene. ``how``: whether
+    what differs is measured, too, by the noise.
+    """
+    progress, measures = how
     rendered = list[_Rendered]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        area = cutting.rendered(crop, scene)
-        cutting.select(scene, area)
-        path = os.path.join(theirs.out, f"crop-{number}.exr")
-        still(bpy, scene, theirs.frame, path)
-        rendered.append(_Rendered(crop, area, path))
+        rendered.append(_crop(bpy, scene, crop, theirs, f"crop-{number}.exr"))
+    found: list[dict[str, Any]] = []
     # Reading renders another scene, and with that all is lost that was kept for the next crop.
-    return [told for one in rendered for told in _beside(bpy, scene, theirs, one)]
+    for one in rendered:
+        ours, delivered = _read(bpy, one, theirs), _part(theirs, one.crop, size_of(scene))
+        other: Layers = {}
+        if measures and not _all_same(ours, delivered):
+            with _other_seed(scene):
+                other = _read(bpy, _crop(bpy, scene, one.crop, theirs, "other.exr"), theirs)
+        found += _of_layers(one.crop, ours, delivered, other)
+    return found
 
 
-def _beside(
-    bpy: Any, scene: Any, theirs: _Evidence, rendered: _Rendered
-) -> Iterator[dict[str, Any]]:
-    """How each view layer of what was rendered compares; first rows are the lowest."""
+def _all_same(ours: Layers, theirs: Layers) -> bool:
+    return all(
+        comparing.is_same(of, theirs[layer][name])
+        for layer, bands in ours.items()
+        for name, of in bands.items()
+    )
+
+
+def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
+    """Of each layer the pass that is farthest off: every one of them may make the picture."""
+    return [
+        {
+            "at": list(crop),
+            "layer": layer,
+            **comparing.worst(
+                [
+                    {"pass": name}
+                    | comparing.compared(
+                        of, theirs[layer][name], other.get(layer, {}).get(name, of)
+                    )
+                    for name, of in bands.items()
+                ]
+            ),
+        }
+        for layer, bands in ours.items()
+    ]
+
+
+@contextlib.contextmanager
+def _other_seed(scene: Any) -> Generator[None]:
+    """The scene with another one; as it was, afterwards."""
+    seed = scene.cycles.seed
+    scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+    try:
+        yield
+    finally:
+        scene.cycles.seed = seed
+
+
+def _crop(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
+    """Every pass of the crop as we render it, in a file."""
+    area = cutting.rendered(crop, scene)
+    cutting.select(scene, area)
+    path = os.path.join(theirs.out, name)
+    still(bpy, scene, theirs.frame, path)
+    return _Rendered(crop, area, path)
+
+
+def _read(bpy: Any, rendered: _Rendered, theirs: _Evidence) -> Layers:
+    """The crop alone, its first row the lowest."""
     crop, area, path = rendered
-    layers = [layer.name for layer in scene.view_layers if layer.use]
+    found = passes.read(bpy, path, (area[2], area[3]), theirs.kinds)
     left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    for layer, of in _combined(bpy, path, (area[2], area[3]), layers).items():
-        ours = of[below : below + crop[3], left : left + crop[2]]
-        told = comparing.compared(ours, _part(theirs.layers, layer, crop, size_of(scene)))
-        yield {"at": list(crop), "layer": layer, **told}
+    return _cut(found, (left, below, crop[2], crop[3]))
 
 
-def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
-    kinds = {layer: {"Combined": STANDARD["Combined"]} for layer in layers}
-    return {layer: of["Combined"] for layer, of in passes.read(bpy, path, size, kinds).items()}
+def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
+    """Columns and rows from the lower left corner."""
+    left, below, across, up = box
+    return {
+        layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
+        for layer, bands in layers.items()
+    }
 
 
-def _part(theirs: Layers, layer: str, crop: Crop, size: tuple[int, int]) -> Any:
+def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:
     x, y, across, down = crop
-    below = size[1] - y - down
-    return theirs[layer]["Combined"][below : below + down, x : x + across]
+    return _cut(theirs.layers, (x, size[1] - y - down, across, down))
 
 
 def _finish(
     bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
 ) -> dict[str, Any] | None:
-    """The picture made anew of the evidence, beside the one that was delivered; None where the
-    format is one whose head we do not read, and the files are not the same.
+    """The picture made anew of the evidence, beside the one that was delivered; None where nobody
+    here reads such a picture, and the files are not the same.
     """
     picture, layers = delivered
     scene = opened(bpy, order)
@@ -247,12 +302,16 @@ def _finish(
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
     make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    if not _may_be_opened(picture, suffix, size_of(scene)):
-        return {"equal": True, "psnr": None} if _same(path, picture) else None
+    known = _may_be_opened(picture, suffix, size_of(scene))
+    if not known and _same(path, picture):
+        return {"equal": True, "off": None}
     ours = _pixels(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return _layers(bpy, path, picture, size_of(scene))
-    return comparing.compared(ours, _pixels(bpy, picture))
+        return _layers(bpy, path, picture, size_of(scene)) if known else None
+    theirs = _pixels(bpy, picture)
+    if theirs.shape != ours.shape:
+        raise Fault("the picture is none, or has another size or other channels")
+    return comparing.compared(ours, theirs)
 
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
@@ -260,7 +319,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
     if not layered.same_layers(ours, theirs):
         raise Fault("the picture has other layers or passes than that of such a frame")
     if _same(ours, theirs):
-        return {"equal": True, "psnr": None}
+        return {"equal": True, "off": None}
     try:
         return layered.compared(bpy, ours, theirs, size)
     except NoPixels:
@@ -288,7 +347,10 @@ def _same(one: str, other: str) -> bool:
 
 
 def _pixels(bpy: Any, path: str) -> Any:
-    image = bpy.data.images.load(path)
+    try:
+        image = bpy.data.images.load(path)
+    except RuntimeError as fault:
+        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
     try:
         width, height = image.size
         found = np.empty(width * height * image.channels, np.float32)

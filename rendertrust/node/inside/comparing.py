@@ -7,34 +7,77 @@ import numpy as np
 Array = Any
 
 
-def compared(ours: Array, theirs: Array) -> dict[str, Any]:
-    """``equal``: every bit of every pixel. ``psnr`` in decibels with a peak of 1; None where they
-    are equal, or so different that there is no such number, as of pixels that are none.
-    """
+NOISE_LEAST = 1e-4  # of what is to be seen: where there is no noise, what rounding may do
+GRAIN = 1e-2  # of a finished picture, whose noise was taken away
+
+
+def is_same(ours: Array, theirs: Array) -> bool:
+    """Whether every bit of every pixel is."""
     if ours.shape != theirs.shape:
-        return {"equal": False, "psnr": None}
-    ours, theirs = (np.ascontiguousarray(of, np.float32) for of in (ours, theirs))
-    if np.array_equal(ours.view(np.uint32), theirs.view(np.uint32)):
-        return {"equal": True, "psnr": None}
-    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-        return {"equal": False, "psnr": None}
-    off = float(np.mean((_seen(ours) - _seen(theirs)) ** 2))
-    return {"equal": False, "psnr": round(-10 * np.log10(max(off, 1e-30)), 3)}
+        return False
+    one, other = (np.ascontiguousarray(of, np.float32).view(np.uint32) for of in (ours, theirs))
+    return bool(np.array_equal(one, other))
+
+
+def compared(ours: Array, theirs: Array, other: Array | None = None) -> dict[str, Any]:
+    """``equal``: every bit of every pixel. ``off``: how far they are apart, of each channel the
+    root of the mean square, in multiples of the noise; the worst channel counts. None where they
+    are equal, or where there is no such number, as of pixels that are none.
+
+    ``other`` is ours of another seed, and the noise is how far that is from ours; without it they
+    are finished pictures, and it is the hundredth part of what is bright in them.
+    """
+    if is_same(ours, theirs):
+        return {"equal": True, "off": None}
+    shown = [ours, theirs, *([] if other is None else [other])]
+    if len({of.shape for of in shown}) != 1 or not all(np.isfinite(of).all() for of in shown):
+        return {"equal": False, "off": None}
+    channels = (tuple(of[..., n] for of in shown) for n in range(ours.shape[-1]))
+    return {"equal": False, "off": float(f"{max(_off(*of) for of in channels):.4g}")}
+
+
+def _off(ours: Array, theirs: Array, other: Array | None = None) -> float:
+    """The same of one channel."""
+    if other is None:
+        scale, noise, least = _bright(ours, theirs, percent=99), 0.0, GRAIN
+    else:
+        scale, least = _bright(ours, theirs, percent=50), NOISE_LEAST
+        noise = _apart(ours, other, scale)
+    return _apart(ours, theirs, scale) / max(noise, least)
+
+
+def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
+    """What counts as bright, so that nothing depends on how dark a scene is. What is black in ours
+    is measured by theirs.
+    """
+    for of in (ours, theirs):
+        if (of != 0).any():
+            return float(np.percentile(np.abs(of[of != 0].astype(np.float64)), percent))
+    return 1.0
+
+
+def _apart(one: Array, other: Array, scale: float) -> float:
+    first, second = (_seen(of.astype(np.float64) / scale) for of in (one, other))
+    return float(np.sqrt(np.mean((first - second) ** 2)))
 
 
 def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """What several comparisons say together: equal where all are, else the least number."""
-    off = [one["psnr"] for one in found if not one["equal"]]
-    if not off:
-        return {"equal": True, "psnr": None}
-    return {"equal": False, "psnr": None if None in off else min(off)}
+    """Of several comparisons the one that is farthest off."""
+    return max(found, key=_badness)
+
+
+def _badness(one: dict[str, Any]) -> float:
+    if one["equal"]:
+        return -1.0
+    return float("inf") if one["off"] is None else float(one["off"])
 
 
 def _seen(light: Array) -> Array:
     """Light up to 1 as it is; above it the logarithm: a sun that differs must not be all that
-    counts, nor be cut off and count for nothing."""
-    light = np.maximum(light.astype(np.float64), -1.0)
-    return np.where(light <= 1.0, light, 1.0 + np.log(np.maximum(light, 1.0)))
+    counts, nor be cut off and count for nothing. The same of what is negative, as positions are.
+    """
+    size = np.abs(light.astype(np.float64))
+    return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))
 
 
 def visible(picture: Array) -> Array:

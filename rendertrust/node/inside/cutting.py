@@ -10,6 +10,8 @@ Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width,
 # Adaptive sampling goes on at a pixel while its neighbours are noisy, so what lies over a tile's
 # edge matters to the pixels at it: that much more is rendered, and left out when tiles are merged.
 MARGIN = 8
+# In a volume Cycles guides its steps by what it saw around a pixel, too.
+MARGIN_VOLUME = 16
 
 
 def obstacles(scene: Any) -> list[str]:
@@ -49,9 +51,24 @@ def rendered(tile: Rectangle, scene: Any) -> Rectangle:
     if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
         raise SceneError(f"the tile {list(tile)} lies outside of the frame, {width} x {height}")
     margin = MARGIN if scene.cycles.use_adaptive_sampling else 0
+    margin = MARGIN_VOLUME if _has_volume() else margin
     left, top = max(x - margin, 0), max(y - margin, 0)
     right, bottom = min(x + across + margin, width), min(y + down + margin, height)
     return left, top, right - left, bottom - top
+
+
+def _has_volume() -> bool:
+    """Whether anything in the file scatters light within itself."""
+    import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+
+    data: Any = bpy.data  # pyright: ignore[reportUnknownMemberType,reportAttributeAccessIssue,reportUnknownVariableType]
+    trees = [of.node_tree for of in (*data.materials, *data.worlds) if of.node_tree]
+    return bool(data.volumes) or any(
+        node.inputs["Volume"].is_linked
+        for tree in trees
+        for node in tree.nodes
+        if node.bl_idname in ("ShaderNodeOutputMaterial", "ShaderNodeOutputWorld")
+    )
 
 
 def select(scene: Any, area: Rectangle) -> None:
@@ -78,6 +95,7 @@ def strip(scene: Any) -> None:
     for layer in scene.view_layers:
         layer.update_render_passes()
     scene.render.use_compositing = scene.render.use_sequencer = False
+    scene.render.use_stamp = False  # burnt into the picture by the finishing step, once
     exact(scene.render.image_settings)
 
 

@@ -33,7 +33,7 @@ _TOLD: Final = (
 class Check:
     """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
     from 0 up to 1; none: it only looks. Its result is a report as JSON: of each crop and of the
-    picture whether they are ``equal``, else their ``psnr``; or a ``fault`` of what was delivered.
+    picture whether they are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"

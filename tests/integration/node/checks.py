@@ -1,6 +1,5 @@
 """A scene, its honest result, who renders it and who checks it, by Blender in the sandbox."""
 
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,8 +71,8 @@ class Stage:
         assert not isinstance(told, Failed), told
         read = read_report(told)
         assert isinstance(read, Report), read
-        least = min((c.psnr for c in read.compared if not c.equal), default=math.inf)
+        farthest = max((c.off for c in read.compared), default=0.0)
         said = "mismatch" if read.fault else of_all(read.compared)
-        row = f"{name:28} {said:10} {least:7.1f} dB  {read.fault or ''}"
+        row = f"{name:28} {said:10} {farthest:9.3g} {read.fault or ''}"
         sys.stdout.write(row + "\n")
         return said

@@ -203,6 +203,39 @@ async def test_undenoised_tiles_merged_are_the_whole_frame(render: Render, tmp_p
     assert np.array_equal(merged["ViewLayer"], plain["ViewLayer"])
 
 
+# Burnt in at the size and place of the whole frame; nothing in it is another one each time.
+BURNT_IN = """
+render = scene.render
+for name in dir(render):
+    if name.startswith("use_stamp_"):
+        setattr(render, name, name == "use_stamp_note")
+render.use_stamp, render.stamp_note_text, render.stamp_font_size = True, "Shot 12", 8
+"""
+VOLUME = """
+scene.cycles.use_adaptive_sampling = scene.cycles.use_denoising = False
+tree = scene.world.node_tree
+scatter = tree.nodes.new("ShaderNodeVolumeScatter")
+scatter.inputs["Density"].default_value = 0.05
+tree.links.new(scatter.outputs[0], tree.nodes["World Output"].inputs["Volume"])
+"""
+
+
+@pytest.mark.parametrize("lines", [BURNT_IN, VOLUME])
+async def test_tiles_of_what_depends_on_its_surroundings_become_the_frame(
+    render: Render, tmp_path: Path, lines: str
+) -> None:
+    scene = build(tmp_path / "scene.blend", lines)
+    whole = pixels(file_of(await render.run(task(tmp_path / "whole", scene, {"frame": 1}))))
+    tiles = grid(whole.shape[1], whole.shape[0], 2, 2)
+    inputs = dict[str, Path]()
+    for number, tile in enumerate(tiles):
+        order = unit(tmp_path / f"{number}", {"s.blend": scene}, {"frame": 1, "tile": tile.members})
+        inputs[f"tiles/{number}.exr"] = file_of(await render.run(order))
+    params = {"frame": 1, "tiles": [tile.members for tile in tiles]}
+    merged = await render.run(unit(tmp_path / "all", {"s.blend": scene, **inputs}, params))
+    assert np.array_equal(pixels(file_of(merged)), whole)
+
+
 # Sampling stops early in places, so that what lies over a tile's edge would matter.
 PLAIN = """
 scene.cycles.use_denoising = False

@@ -110,6 +110,18 @@ async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -
 
 
 @simulated
+@pytest.mark.parametrize("missing", ["sha256", "size"])
+async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
+    """A store may know neither; then nobody could be asked about it."""
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, **{missing: None})
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert effect.error_class == "node"
+        assert "its SHA-256 and its size" in effect.error
+
+
+@simulated
 async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
     """Some scenes have none; whether this one has the check tells."""
     async with session(verified_types=VERIFIED) as play:

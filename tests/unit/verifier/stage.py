@@ -53,14 +53,14 @@ PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
 EXACT: Mapping[str, Any] = {
-    "crops": [{"equal": True, "psnr": None}] * 3,
-    "finish": {"equal": True, "psnr": None},
+    "crops": [{"equal": True, "off": None}] * 3,
+    "finish": {"equal": True, "off": None},
 }
 
 
-def psnr(value: float) -> Mapping[str, Any]:
+def apart(value: float) -> Mapping[str, Any]:
     """A report of one crop that is off."""
-    return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "psnr": value}]}
+    return {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "off": value}]}
 
 
 @attrs.define
@@ -242,7 +242,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
     store, clock = StoreTwin(), TwinClock()
     objects = TwinObjects(clock.monotonic)
     scheduler, notifier = Probe[Scheduler]("scheduler"), Probe[Notifier]("notifier")
-    given: dict[str, Any] = {"look_seconds": 0.5, "trial_odds": 0.0, **settings}
+    given: dict[str, Any] = {"look_seconds": 0.5, "own_odds": 0.0, "trial_odds": 0.0, **settings}
     chosen, lives = VerifierSettings(**given), itertools.count(1)
 
     def begin() -> tuple[Supervisor, Ref[Verifier], Ref[Ledger]]:

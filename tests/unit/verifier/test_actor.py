@@ -18,13 +18,14 @@ from rendertrust.node.inside.placing import Crop, place
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
+    CLASS,
     CREATOR,
     EXACT,
     NODE,
     PRICE,
     Checker,
     Play,
-    psnr,
+    apart,
     verifying,
 )
 from tests.until import until
@@ -61,7 +62,7 @@ async def test_nothing_is_paid_before_somebody_looked() -> None:
 async def test_close_enough_is_a_match() -> None:
     async with verifying() as play:
         job = await play.delivered()
-        await play.checks(play.checker(20, 3), psnr(61.5))
+        await play.checks(play.checker(20, 3), apart(0.05))
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "match"
         assert play.earned() == SHARE
@@ -71,18 +72,18 @@ async def test_close_enough_is_a_match() -> None:
 async def test_the_gateways_own_is_believed_at_once() -> None:
     async with verifying(own=frozenset({UUID(int=20)})) as play:
         job = await play.delivered()
-        await play.checks(play.checker(20, None), psnr(35.0))
+        await play.checks(play.checker(20, None), apart(0.9))
         unit = await play.ends(job, "QUEUED")
         assert (play.charged(), play.earned()) == (0, 0)
         assert (unit.failures, unit.avoid, unit.error_class) == (1, (NODE,), "node")
-        assert "35.0 dB" in (unit.error_message or "")
+        assert "0.9 times the noise" in (unit.error_message or "")
 
 
 @simulated
-@pytest.mark.parametrize("report", [psnr(35.0), psnr(50.0), {"fault": "the picture is none"}])
+@pytest.mark.parametrize("report", [apart(0.9), apart(0.3), {"fault": "the picture is none"}])
 async def test_a_strangers_word_alone_condemns_nobody(report: dict[str, object]) -> None:
     """Another owner looks, elsewhere in the picture; what he says counts."""
-    for second, state in ((EXACT, "COMPLETED"), (psnr(35.0), "QUEUED"), (psnr(50.0), "QUEUED")):
+    for second, state in ((EXACT, "COMPLETED"), (apart(0.9), "QUEUED"), (apart(0.3), "QUEUED")):
         async with verifying() as play:
             job = await play.delivered()
             one, other = play.checker(20, 3), play.checker(21, 4)
@@ -122,7 +123,9 @@ async def test_two_nodes_of_one_owner_do_not_cover_each_other() -> None:
 
 @simulated
 async def test_what_nobody_can_check_within_an_hour_is_unverifiable_and_paid() -> None:
-    async with verifying() as play:
+    """To whom was found honest before."""
+    async with verifying(least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         job = await play.delivered()
         begun = play.clock.monotonic()
         await play.ends(job, "VERIFYING")
@@ -133,17 +136,51 @@ async def test_what_nobody_can_check_within_an_hour_is_unverifiable_and_paid() -
 
 
 @simulated
+@pytest.mark.parametrize("letters", ["", "v" * (ALWAYS_UNTIL - 1), "v" * 15 + "m" + "v" * 12])
+async def test_a_class_that_nobody_has_is_no_way_to_be_paid(letters: str) -> None:
+    """A node says itself what it is; who was not checked often enough, or lied, is not paid."""
+    async with verifying(wait_seconds=30.0) as play:
+        play.known(letters)
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("report", "said", "earns"),
+    [
+        (EXACT, "exact", SHARE),
+        (apart(0.2), "consistent", SHARE),
+        (apart(0.9), "mismatch", 0),
+        ({"fault": "the picture is none"}, "mismatch", 0),
+    ],
+)
+async def test_the_gateways_own_looks_at_a_class_that_nobody_has(
+    report: dict[str, object], said: str, earns: int
+) -> None:
+    device, build = CLASS.split("/")[0], CLASS.split("/")[-1]
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, None, f"{device}/other/{build}"), report)
+        await until(lambda: play.verdict(job) is not None, within=60)
+        assert play.verdict(job) == ("consistent" if said == "exact" else said)
+        assert play.earned() == earns
+
+
+@simulated
 async def test_who_is_suspected_and_cleared_by_nobody_is_not_paid() -> None:
     async with verifying(wait_seconds=100.0) as play:
         job = await play.delivered()
-        await play.checks(play.checker(20, 3), psnr(50.0))
+        await play.checks(play.checker(20, 3), apart(0.3))
         await until(lambda: play.store.units[job, 0].state == "COMPLETED", within=200)
         assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
 
 
 @simulated
 @pytest.mark.parametrize(
-    "report", [None, {}, {"crops": []}, {"crops": [{"equal": "yes"}]}, psnr(math.nan), {"crops": 1}]
+    "report",
+    [None, {}, {"crops": []}, {"crops": [{"equal": "yes"}]}, apart(math.nan), {"crops": 1}],
 )
 async def test_a_verifier_that_fails_costs_the_node_nothing(report: dict[str, object]) -> None:
     async with verifying() as play:
@@ -170,7 +207,7 @@ async def test_a_verifier_that_goes_or_says_nothing_is_replaced() -> None:
         third = play.checker(22, 5)
         await play.checks(third, EXACT)
         await play.ends(job, "COMPLETED")
-        play.says(silent, order, psnr(1.0))  # too late
+        play.says(silent, order, apart(5.0))  # too late
         await play.delivered()
         assert play.earned() == SHARE
 
@@ -188,14 +225,42 @@ async def test_what_was_delivered_before_an_upgrade_is_unverifiable() -> None:
         assert play.store.checks[job, 0, 1].said == "it was delivered before an upgrade"
 
 
+UNABLE = {"unable": "the engine is EEVEE"}
+
+
 @simulated
-async def test_a_scene_that_cannot_be_checked_is_unverifiable() -> None:
+async def test_a_scene_that_two_owners_cannot_check_is_unverifiable() -> None:
     async with verifying() as play:
         job = await play.delivered()
-        await play.checks(play.checker(20, 3), {"unable": "the engine is EEVEE"})
+        for number, owner in ((20, 3), (21, 4)):
+            await play.checks(play.checker(number, owner), UNABLE)
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
         assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
+
+
+@simulated
+async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), UNABLE)
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+
+
+@simulated
+@pytest.mark.parametrize("report", [EXACT, apart(0.9)])
+async def test_a_strangers_word_that_it_cannot_be_checked_excuses_nobody(
+    report: dict[str, object],
+) -> None:
+    """His friend, who says so, nor he again with another node of his: somebody else looks."""
+    async with verifying(own=frozenset({UUID(int=22)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), UNABLE)
+        same_owner = play.checker(21, 3)
+        await play.checks(play.checker(22, None), report)
+        await play.ends(job, "COMPLETED" if report is EXACT else "QUEUED")
+        assert same_owner.probe.ref.depth == 0
 
 
 @simulated
@@ -235,7 +300,7 @@ async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
 
         assert [await said(EXACT) for _ in range(ALWAYS_UNTIL)] == ["exact"] * ALWAYS_UNTIL
         assert [await said(EXACT) for _ in range(30)].count("unchecked") > 20
-        found = [await said(psnr(10.0)) for _ in range(100)]
+        found = [await said(apart(2.0)) for _ in range(100)]
         first = found.index("mismatch")
         assert found[:first] == ["unchecked"] * first
         assert found[first:] == ["mismatch"] * (100 - first), "each of them is looked at now"
@@ -317,9 +382,9 @@ async def test_both_who_found_a_lie_are_paid_and_the_liar_is_not() -> None:
     async with verifying() as play:
         job = await play.delivered()
         one, other = play.checker(20, 3), play.checker(21, 4)
-        first, _ = await _whoever(play, [one, other], psnr(35.0))
+        first, _ = await _whoever(play, [one, other], apart(0.9))
         [left] = [c for c in (one, other) if c is not first]
-        await play.checks(left, psnr(35.0))
+        await play.checks(left, apart(0.9))
         await play.ends(job, "QUEUED")
         assert (play.earned(UUID(int=3)), play.earned(UUID(int=4)), play.earned()) == (PAY, PAY, 0)
         assert play.charged() == 0
@@ -330,7 +395,7 @@ async def test_a_suspicion_that_nobody_confirms_earns_nothing() -> None:
     async with verifying() as play:
         job = await play.delivered()
         one, other = play.checker(20, 3), play.checker(21, 4)
-        first, _ = await _whoever(play, [one, other], psnr(35.0))
+        first, _ = await _whoever(play, [one, other], apart(0.9))
         [left] = [c for c in (one, other) if c is not first]
         await play.checks(left, EXACT)
         await play.ends(job, "COMPLETED")
@@ -371,7 +436,7 @@ async def test_the_third_lie_is_one_too_many() -> None:
         for _ in range(STRIKES_MOST):
             assert play.store.nodes.get(NODE) is None or play.standing() == "ACTIVE"
             job = await play.delivered()
-            await play.checks(checker, psnr(35.0))
+            await play.checks(checker, apart(0.9))
             await play.ends(job, "QUEUED")
         await until(lambda: play.standing() == "QUARANTINED", within=60)
         [act] = play.store.acts
@@ -388,7 +453,7 @@ async def test_who_is_released_is_quarantined_again_at_the_next_lie() -> None:
 
         async def lies() -> None:
             job = await play.delivered()
-            await play.checks(checker, psnr(35.0))
+            await play.checks(checker, apart(0.9))
             await play.ends(job, "QUEUED")
 
         for _ in range(STRIKES_MOST):
@@ -489,7 +554,7 @@ async def test_what_is_no_picture_at_all_is_not_paid_though_nobody_was_drawn() -
 @simulated
 async def test_a_picture_of_one_colour_is_checked() -> None:
     """It may be what the scene gives, so nobody is blamed for it alone."""
-    for report, state in ((EXACT, "COMPLETED"), (psnr(9.0), "QUEUED")):
+    for report, state in ((EXACT, "COMPLETED"), (apart(2.5), "QUEUED")):
         async with verifying(own=frozenset({OURS, UUID(int=21)}), least_odds=0.0) as play:
             ours = await _trusted(play)
             job = await play.delivered()
@@ -524,3 +589,30 @@ async def test_where_the_gateways_own_fails_or_is_late_the_result_is_paid() -> N
         play.goes(ours)
         await play.ends(late, "COMPLETED")
         assert play.verdict(late) == "unchecked"
+
+
+UNREAD = {"crops": EXACT["crops"], "finish": None}
+
+
+@simulated
+async def test_a_picture_that_nobody_read_is_neither_exact_nor_a_lie() -> None:
+    """Its crops are right; whether it was made of them two owners cannot see."""
+    async with verifying() as play:
+        job = await play.delivered()
+        checkers = [play.checker(20, 3), play.checker(21, 4)]
+        asked, _ = await _whoever(play, checkers, UNREAD)
+        await _whoever(play, [one for one in checkers if one is not asked], UNREAD)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+
+
+@simulated
+async def test_what_one_cannot_read_another_can() -> None:
+    for second, state in ((EXACT, "COMPLETED"), ({"fault": "no picture"}, "VERIFYING")):
+        async with verifying() as play:
+            job = await play.delivered()
+            checkers = [play.checker(20, 3), play.checker(21, 4)]
+            asked, _ = await _whoever(play, checkers, UNREAD)
+            await _whoever(play, [one for one in checkers if one is not asked], second)
+            await play.ends(job, state)
+            assert play.verdict(job) == ("exact" if second is EXACT else None)

@@ -9,12 +9,12 @@ import pytest
 
 from actors.node_session.messages import RunCheck
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, Checker, Play, psnr, verifying
+from tests.unit.verifier.stage import EXACT, Checker, Play, apart, verifying
 from tests.until import until
 
 OURS = UUID(int=20)
 LAZY = UUID(int=30)
-WRONG = psnr(12.0)
+WRONG = apart(1.5)
 
 
 def samples(order: RunCheck) -> int | None:
@@ -109,7 +109,7 @@ async def test_who_cannot_tell_is_not_blamed(report: Any) -> None:
 
 
 @simulated
-@pytest.mark.parametrize("report", [EXACT, psnr(70.0), psnr(50.0), None, {"fault": "it is none"}])
+@pytest.mark.parametrize("report", [EXACT, apart(0.05), apart(0.3), None, {"fault": "it is none"}])
 async def test_only_what_the_gateways_own_sees_to_be_wrong_is_a_trial(report: Any) -> None:
     """A scene may look alike with any number of samples, or nearly."""
     async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
@@ -164,7 +164,7 @@ async def test_an_answer_waits_for_the_database() -> None:
 
 def seeing(wrong: set[int], count: int, layers: int = 1) -> dict[str, Any]:
     """A report of ``count`` crops, each of so many view layers, of which these are wrong."""
-    good, bad = {"equal": True, "psnr": None}, {"equal": False, "psnr": 20.0}
+    good, bad = {"equal": True, "off": None}, {"equal": False, "off": 0.9}
     crops = [
         bad if number in wrong and layer == layers - 1 else good
         for number in range(count)
