@@ -9,10 +9,11 @@ function offered(known, text) {
     return known.words.filter(([each]) => each.startsWith(begun)).map(([each, what]) => ({ take: each, show: each, what }));
   }
   const values = known.values[name] ?? [];
+  const quoted = (each) => (/\s/.test(each) ? `"${each.replaceAll('"', "")}"` : each);
   return values
     .filter((each) => each.toLowerCase().includes(begun) && each.toLowerCase() !== begun)
     .slice(0, 12)
-    .map((each) => ({ take: `${name}:${/\s/.test(each) ? `"${each.replaceAll('"', "")}"` : each} `, show: each, what: "" }));
+    .map((each) => ({ take: `${name}:${quoted(each)} `, show: each, what: "" }));
 }
 
 function begin() {
