@@ -65,7 +65,8 @@ function begin() {
   field.addEventListener("keydown", (event) => {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      at = (at + (event.key === "ArrowDown" ? 1 : -1) + found.length) % found.length;
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      at = at < 0 && step < 0 ? found.length - 1 : (at + step + found.length) % found.length;
       show();
     } else if ((event.key === "Enter" || event.key === "Tab" && !event.shiftKey) && at >= 0) take(at);
     else if (event.key === "Escape") { close(); event.stopPropagation(); }
