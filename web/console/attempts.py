@@ -16,7 +16,6 @@ class Try:
     """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
 
     ``frames`` are those of the unit, None: it is no part of an animation.
-
     ``took`` is seconds; None: it never began, or goes on.
     """
 
