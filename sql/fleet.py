@@ -50,6 +50,7 @@ class Work:
     assigned_at: datetime
     started_at: datetime | None
     lease_until: datetime | None
+    frames: str | None = None
 
 
 @attrs.frozen

@@ -149,6 +149,7 @@ class DeskUnit:
     verdict: str | None = None
     said: str | None = None  # by who checked it
     has_receipt: bool = False
+    frames: str | None = None  # None: it is no part of an animation
 
 
 @attrs.frozen
@@ -166,6 +167,7 @@ class Attempt:
     error: str | None
     verdict: str | None = None
     said: str | None = None
+    frames: str | None = None
 
 
 @attrs.frozen

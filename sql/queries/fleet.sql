@@ -75,8 +75,10 @@ GROUP BY n.status, n.standing;
 
 -- name: fleet_work
 -- What a node works on, or has before it: those that run first.
-SELECT u.job_id, u.unit, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at, u.lease_until
+SELECT u.job_id, u.unit, w.frames, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
+       u.lease_until
 FROM at_nodes u JOIN jobs j ON j.id = u.job_id
+JOIN units w ON w.job_id = u.job_id AND w.number = u.unit
 WHERE u.node_id = $1
 ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 

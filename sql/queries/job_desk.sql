@@ -56,8 +56,8 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
 -- name: job_desk_units
 -- Its units as they are, 100 at most.
-SELECT w.number, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at, w.started_at,
-       w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
+SELECT w.number, w.frames, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
+       w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
        w.result_size, w.result_sha256, c.verdict, c.said,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
 FROM units w LEFT JOIN nodes n ON n.id = w.node_id
@@ -82,9 +82,10 @@ WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT
 
 -- name: job_desk_attempts
 -- Attempts that came to nothing, oldest first, 100 at most.
-SELECT a.number, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at, a.ended_at,
-       a.error_class, a.error, c.verdict, c.said
-FROM attempts a LEFT JOIN nodes n ON n.id = a.node_id
+SELECT a.number, w.frames, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
+       a.ended_at, a.error_class, a.error, c.verdict, c.said
+FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
+LEFT JOIN nodes n ON n.id = a.node_id
 LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = a.attempt
 WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 

@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,7 @@ from web.console.bundle import STYLE, bundles
 
 FOLDER: Final = Path(__file__).parent
 OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
+PACKED: Final = FOLDER / "brotli"  # written by scripts/console_brotli.py
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"
@@ -21,7 +24,7 @@ WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'
 
 @attrs.frozen
 class Asset:
-    """A file as it is sent. ``brotli``: smaller still; where somebody compressed it before."""
+    """A file as it is sent. ``brotli``: smaller still; where it was packed before."""
 
     name: str
     media: str
@@ -81,12 +84,14 @@ def sent_as(name: str) -> str:
 
 
 @cache
-def assets() -> Assets:
-    """Read and compress them, once."""
+def assets(packed: Path = PACKED) -> Assets:
+    """Read and compress them, once; ``packed`` is where their brotli lies."""
     own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
-    files = {name: _asset(name, text.encode()) for name, text in own.items()}
+    plain = {name: text.encode() for name, text in own.items()}
     for path in [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]:
-        files[path.name] = _asset(path.name, path.read_bytes(), path)
+        plain[path.name] = path.read_bytes()
+    brotli = _packed(packed, plain)
+    files = {name: _asset(name, plain[name], brotli.get(name)) for name in plain}
     whole = hashlib.sha256()
     for name in sorted(files):
         whole.update(f"{name} {files[name].tag}\n".encode())
@@ -97,8 +102,14 @@ def _files(folder: Path, *endings: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in endings)
 
 
-def _asset(name: str, plain: bytes, path: Path | None = None) -> Asset:
-    beside = None if path is None else path.with_name(f"{name}.br")
-    brotli = beside.read_bytes() if beside is not None and beside.exists() else None
+def _packed(folder: Path, plain: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The brotli of each file that is still what was packed; of others gzip is sent."""
+    manifest = folder / "manifest.json"
+    hashes: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
+    fit = [name for name in plain if hashes.get(name) == hashlib.sha256(plain[name]).hexdigest()]
+    return {name: (folder / f"{name}.br").read_bytes() for name in fit}
+
+
+def _asset(name: str, plain: bytes, brotli: bytes | None) -> Asset:
     media = MEDIA[Path(name).suffix]
     return Asset(name, media, plain, gzip.compress(plain, 9, mtime=0), brotli)

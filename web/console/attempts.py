@@ -15,6 +15,7 @@ STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 class Try:
     """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
 
+    ``frames`` are those of the unit, None: it is no part of an animation.
     ``took`` is seconds; None: it never began, or goes on.
     """
 
@@ -26,6 +27,7 @@ class Try:
     error: str | None = None
     verdict: str | None = None
     said: str | None = None
+    frames: str | None = None
 
 
 def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[Try]:
@@ -45,13 +47,14 @@ def _lost(of: Attempt) -> Try:
         of.error,
         of.verdict,
         of.said,
+        of.frames,
     )
 
 
 def _standing(of: DeskUnit) -> Try:
     took = _took(of.started_at, of.ended_at)
     place = (of.number, of.attempt)
-    told = (None, of.verdict, of.said)
+    told = (None, of.verdict, of.said, of.frames)
     return Try(place, of.node_name, of.assigned_at, of.state, took, *told)
 
 

@@ -13,7 +13,16 @@ STYLE: Final = "console.css"  # begins the one that all styles are in
 _IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
-_AROUND: Final = re.compile(r"\s*([{};,])\s*")
+_AROUND: Final = re.compile(r"\s*([{};,>])\s*")
+# Of a line of a script: what stays (texts and patterns; a division has a space behind it), what is
+# said beside it, and signs with the spaces around them; not where two plus or minus would meet.
+_PATTERN: Final = r"/(?![ /*])(?:\\.|\[(?:\\.|[^]\\])*\]|[^/\\[])+/\w*"
+_TEMPLATE: Final = r"`(?:[^`$]|\$(?!\{)|\$\{(?:[^`}]|`[^`]*`)*\})*`"
+_TOKEN: Final = re.compile(
+    rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|{_TEMPLATE}|{_PATTERN})| *//.*"""
+    r"""| ?([<>=!&|*%^?:.~]+|[][{}(),;]) ?| ?(/) |(?<![+-]) ([+-]=?) (?![+-])"""
+)
+_BREAK: Final = re.compile(r"(?<=[{(\[,=>?:&|])\n|\n(?=[\])}.?:&|])")
 
 
 def bundles(sources: Mapping[str, str]) -> dict[str, str]:
@@ -36,7 +45,7 @@ def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) 
     def kept(found: re.Match[str]) -> str:
         return found[0] if found[1] in shared else ""
 
-    return "".join(_bare(_IMPORT.sub(kept, text)) for text in [*texts, sources[name]])
+    return "".join(bare(_IMPORT.sub(kept, text)) for text in [*texts, sources[name]])
 
 
 def style(sources: Mapping[str, str]) -> str:
@@ -53,7 +62,18 @@ def _parts(name: str, sources: Mapping[str, str], shared: Collection[str]) -> It
     yield name
 
 
-def _bare(text: str) -> str:
-    """Without indentation, empty lines, and lines that are comments alone."""
-    lines = (line.strip() for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+def bare(text: str) -> str:
+    """Without what only people read: comments, indentation, empty lines, spaces around signs.
+
+    Line ends stay where one may end a statement, and around imports.
+    """
+    lines = (_tight(line.strip()) for line in text.splitlines())
+    return _BREAK.sub("", "".join(f"{line}\n" for line in lines if line))
+
+
+def _tight(line: str) -> str:
+    return line if line.startswith("import ") else _TOKEN.sub(_kept, line)
+
+
+def _kept(found: re.Match[str]) -> str:
+    return next((part for part in found.groups() if part is not None), "")

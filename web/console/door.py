@@ -17,7 +17,7 @@ from web.console.answers import (
     refused,
     sign_in_first,
 )
-from web.console.forms import form_of, ids_of, params_of, query_of
+from web.console.forms import form_of, ids_of, params_of, query_of, readable
 from web.console.hub import ANYTHING, Happened, Hub
 from web.console.registry import Action, Call, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
@@ -116,6 +116,7 @@ class Door:
         ids = ids_of(words, page.absent)
         if isinstance(ids, Problem):
             return ids
+        asked = readable(asked)
         query = query_of(asked, page.query)
         if isinstance(query, Problem):
             return query
@@ -191,7 +192,7 @@ class ActionDoor(Door):
             self.gateway.registry.ref(Hub).tell(Happened(ANYTHING))
 
     async def _done(self, request: web.Request, visitor: Visitor) -> Go | Problem:
-        if not is_own(request):
+        if not is_own(request, self.gateway):
             return FOREIGN
         if visitor.who.role not in self._action.who:
             return NOT_YOURS
@@ -235,7 +236,7 @@ class CallDoor(Door):
         return refusal(request, NOT_AUTHENTICATED)
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD") and not is_own(request):
+        if request.method not in ("GET", "HEAD") and not is_own(request, self.gateway):
             return refusal(request, FOREIGN)
         if visitor.who.role not in self._call.who:
             return refusal(request, NOT_YOURS)

@@ -11,6 +11,7 @@ from multidict import MultiDict, MultiMapping
 
 from web.http.body import read_bytes
 from web.http.converter import parameter_of, structure_query, uuid_of
+from web.http.document import mended
 from web.http.problem import Problem, invalid
 
 MEDIA: Final = "application/x-www-form-urlencoded"
@@ -27,6 +28,11 @@ def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
             return Problem(404, absent)
         ids[name] = found
     return ids
+
+
+def readable(asked: MultiMapping[str]) -> MultiDict[str]:
+    """The query as a page can show it: what cannot be stored is U+FFFD, and finds nothing."""
+    return MultiDict((mended(name), mended(value)) for name, value in asked.items())
 
 
 def query_of(asked: MultiMapping[str], kind: Any) -> Any:

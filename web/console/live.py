@@ -91,7 +91,7 @@ class LiveDoor(Door):
         """The addresses of the pages. A line of a request has 8 KiB at most, its body has room."""
         if request.method == "GET":
             return request.query.getall("of", [])[:NAMED_MAX]
-        if not is_own(request):
+        if not is_own(request, self.gateway):
             return FOREIGN
         raw = await read_bytes(request, self.gateway.settings.server.body_seconds)
         if isinstance(raw, Problem):

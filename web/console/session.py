@@ -122,13 +122,15 @@ def forget(response: web.StreamResponse, *, secure: bool) -> None:
     )
 
 
-def is_own(request: web.Request) -> bool:
+def is_own(request: web.Request, gateway: Gateway) -> bool:
     """Whether a change was asked for by a page of ours.
 
-    Browsers say so by ``Sec-Fetch-Site``, over plain http by ``Origin`` alone.
+    Browsers say so by ``Sec-Fetch-Site``, over plain http by ``Origin`` alone: with its scheme, as
+    whoever is on the line can make up a page at http:// of a name that has https.
     """
     site = request.headers.getall("Sec-Fetch-Site", [])
     if site:
         return site == ["same-origin"]
     origins = request.headers.getall("Origin", [])
-    return len(origins) == 1 and urlsplit(origins[0]).netloc == request.headers.get("Host", "-")
+    scheme = "https" if is_secure(request, gateway) else "http"
+    return origins == [f"{scheme}://{request.headers.get('Host', '-')}"]

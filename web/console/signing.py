@@ -54,7 +54,7 @@ class Signing:
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse | Problem:
         """A new login, in a cookie."""
-        if not is_own(request):
+        if not is_own(request, self._gateway):
             return FOREIGN
         fields = await form_of(request, self._gateway.settings.server.body_seconds)
         if isinstance(fields, Problem):
@@ -87,7 +87,7 @@ class Signing:
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse | Problem:
         """The login ends, here and wherever else it is used."""
-        if not is_own(request):
+        if not is_own(request, self._gateway):
             return FOREIGN
         gateway = self._gateway
         visitor = await visitor_of(gateway, request)

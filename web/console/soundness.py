@@ -33,6 +33,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "I10": "not looked at here",
     "I12": "by what the database knows; the Anchor asks the chain",
 }
+NO_CHAIN: Final = "there is none that it could be compared with"
 
 
 @attrs.frozen
@@ -44,11 +45,12 @@ class Line:
     findings: int | None
     at: datetime | None
     elsewhere: str = ""
+    unseen: str = "not looked at"
 
     @property
     def state(self) -> str:
         if self.findings is None:
-            return "not looked at"
+            return self.unseen
         return "broken" if self.findings else "holds"
 
 
@@ -69,13 +71,13 @@ async def soundness_of(gateway: Gateway) -> Soundness:
         audit = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
     except (AskFailed, LookupError):
         audit = None
-    return judged(audit, await gateway.halts.now())
+    return judged(audit, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
 
 
-def judged(audit: Audit | None, halt: Halt | None) -> Soundness:
-    """What follows from both."""
+def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> Soundness:
+    """What follows from both. ``chain``: one is configured."""
     halted = [] if halt is None else [halt.text]
-    lines = [_line(name, audit, halt) for name in ALL]
+    lines = [_line(name, audit, halt, chain=chain) for name in ALL]
     if audit is None:
         return Soundness("broken" if halted else "unknown", lines, said=halted)
     said = [f"{each.invariant} {each.subject}: {each.found}" for each in audit.findings]
@@ -85,12 +87,17 @@ def judged(audit: Audit | None, halt: Halt | None) -> Soundness:
     return Soundness(state, lines, audit.at, audit.whole)
 
 
-def _line(name: str, audit: Audit | None, halt: Halt | None) -> Line:
-    """Of I12 the audits find what the database knows; a halt is what the chain said."""
+def _line(name: str, audit: Audit | None, halt: Halt | None, *, chain: bool) -> Line:
+    """Of I12 the audits find what the database knows; a halt is what the chain said.
+
+    Without a chain nothing was compared: that holds no more than it is broken.
+    """
     elsewhere = ELSEWHERE.get(name, "")
     names = [] if audit is None else [finding.invariant for finding in audit.findings]
     if name == "I12" and halt is not None:
         return Line(name, ALL[name], names.count(name) + 1, halt.found_at, elsewhere)
+    if name == "I12" and not chain and name not in names:
+        return Line(name, ALL[name], None, None, NO_CHAIN, "no chain")
     at = None if audit is None else audit.at if name in OF_WHAT_IS_NEW else audit.whole
     if at is None or name not in INVARIANTS:
         return Line(name, ALL[name], None, None, elsewhere)

@@ -54,6 +54,11 @@ def writable(text: str) -> bool:
     return _UNWRITABLE.search(text) is None
 
 
+def mended(text: str) -> str:
+    """The text with U+FFFD for each character that cannot be stored."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
 def unwritable(value: Any, place: str = "") -> Iterator[Fault]:
     """Every text in a document that cannot be stored: escapes bring NUL and lone surrogates in."""
     if isinstance(value, str):

@@ -37,6 +37,7 @@ _TERM: Final = re.compile(r'\s*([A-Za-z]+:)?("[^"]*"|[^\s"]+)', re.ASCII)
 _BEGUN: Final = re.compile(r"\s*([A-Za-z]+):(?=\s|$)", re.ASCII)
 _AGE: Final = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_UNTYPED: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _ID: Final = re.compile(r"[0-9a-fA-F-]{1,36}", re.ASCII)
 
 
@@ -67,6 +68,8 @@ def terms_of(text: str) -> list[Term] | Misread:
     """The terms of a filter, or the first thing that is none."""
     if len(text) > CHARACTERS_MAX:
         return Misread(f"A filter has at most {CHARACTERS_MAX} characters")
+    if _UNTYPED.search(text):
+        return Misread("A character in it is none that can be typed (�); write the filter anew")
     found: list[Term] = []
     place = 0
     text = text.rstrip()

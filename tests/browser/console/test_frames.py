@@ -62,6 +62,7 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(frames.nth(2)).to_contain_text("the third frame has no camera")
             await expect(page.locator("#state")).to_contain_text("1 failed")
             await expect(page.locator("#state")).to_contain_text("failed")
+            await expect(page.locator("#attempts tbody")).to_contain_text("frame 3")
             await eyes.is_well("job-frames-failed")
             leave.release()
             await page.get_by_role("button", name="Retry frame 3").click()

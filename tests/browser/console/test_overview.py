@@ -42,3 +42,12 @@ async def test_a_job_that_ends_is_seen_without_a_reload(browser: Browser, stage:
         await expect(eyes.page.locator(f"img[src$='{job}']")).to_have_js_property("complete", True)
         assert await eyes.page.locator(f"img[src$='{job}']").evaluate("i => i.naturalWidth") == 96
         assert await eyes.page.evaluate("window.same") == 1
+
+
+async def test_the_gateways_fit_beside_the_chart(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "ann") as eyes:
+        table = eyes.page.locator("#gateways")
+        await expect(table).to_contain_text("this one")
+        for width in (1280, 1100, 1000, 761):
+            await eyes.page.set_viewport_size({"width": width, "height": 860})
+            assert await table.evaluate("t => t.scrollWidth - t.clientWidth") <= 0, width

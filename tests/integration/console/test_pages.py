@@ -150,6 +150,21 @@ async def test_a_filter_that_is_too_long_is_answered_beside_its_field(face: Face
     assert 'aria-describedby="misread"' in text
 
 
+async def test_a_filter_with_what_cannot_be_stored_is_answered_beside_its_field(face: Face) -> None:
+    visitor = await newcomer(face)
+    for sent, shown in (
+        ("%00", "\ufffd"),
+        ("%07", "\x07"),
+        ("%1B", "\x1b"),
+        ("%ED%A0%80", "\ufffd"),
+    ):
+        status, text = await visitor.get(f"/console/jobs?q=status:failed{sent}")
+        assert (status, 'aria-describedby="misread"' in text) == (200, True), sent
+        assert f'value="status:failed{shown}' in text
+    status, text = await visitor.get("/console/jobs?q%00=1&sort=%00")
+    assert (status, "<h1>Jobs</h1>" in text) == (200, True)
+
+
 async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> None:
     visitor = await newcomer(face)
     accepts = {"Accept-Encoding": "gzip, deflate"}

@@ -103,6 +103,7 @@ async def test_only_our_own_pages_may_change_something(face: Face) -> None:
         {"Sec-Fetch-Site": "same-site", "Origin": origin},
         {"Sec-Fetch-Site": "none"},
         {"Origin": "https://evil.example"},
+        {"Origin": origin.replace("http://", "https://")},
         {"Origin": "null"},
         {"X-Nothing": "1"},
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.browser.console.stage import HOSTILE
 from web.console import render, wording
 from web.console.answers import own_path
+from web.console.pages.jobs import told
 from web.console.tables import Column, Sort, heads, order_of, page_of, sort_of, sorted_rows, table
 
 COLUMNS = (Column("Name", "name"), Column("Depth", "depth", "number"), Column("Error"))
@@ -108,3 +109,31 @@ def test_a_table_is_one_of_several_and_says_its_order() -> None:
     assert ([row.label for row in second.rows], second.before, second.after) == (["b"], 0, 2)
     last = page_of(chosen, 2, 1)
     assert (last.before, last.after) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("verb", "done", "refused", "text"),
+    [
+        ("retry", 1, {}, "1 job is tried again."),
+        ("cancel", 4, {}, "4 jobs are cancelled."),
+        (
+            "retry",
+            3,
+            {"Job is COMPLETED": 2},
+            "3 of 5 jobs are tried again; 2 cannot be, because job is COMPLETED.",
+        ),
+        (
+            "cancel",
+            0,
+            {"Job is RUNNING": 1, "the gateway is busy; try again": 2},
+            (
+                "None of 3 jobs is cancelled; 3 cannot be: 1 because job is RUNNING and 2 because"
+                " the gateway is busy, try again."
+            ),
+        ),
+    ],
+)
+def test_many_jobs_at_once_say_how_many_and_why_not(
+    verb: str, done: int, refused: dict[str, int], text: str
+) -> None:
+    assert told(verb, done, refused) == text

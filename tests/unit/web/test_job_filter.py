@@ -36,6 +36,14 @@ def test_what_is_understood(text: str, wish: Wish) -> None:
     assert wish_of(text, NOW) == wish
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\ufffd"])
+def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
+    found = wish_of(f"status:failed{character}", NOW)
+    assert isinstance(found, Misread)
+    assert "none that can be typed" in found.said
+    assert with_status(f"node:a{character}", "failed") == "status:failed"
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

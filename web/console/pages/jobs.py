@@ -180,11 +180,22 @@ async def _why_not(view: View, verb: str, job: UUID) -> str | None:
 
 
 def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
-    """What was done, and what was not and why."""
+    """What was done, and what could not be and why: of how many."""
     became = "tried again" if verb == "retry" else "cancelled"
-    words = f"{done} {'job is' if done == 1 else 'jobs are'} {became}."
-    kept = "; ".join(f"{number}: {why}" for why, number in refused.items())
-    return f"{words} Not {became}: {kept}." if refused else words
+    if not refused:
+        return f"{done} {'job is' if done == 1 else 'jobs are'} {became}."
+    left = sum(refused.values())
+    why = [f"{number} because {_within(reason)}" for reason, number in refused.items()]
+    kept = (
+        why[0].removeprefix(f"{left} ") if len(why) == 1 else f"{', '.join(why[:-1])} and {why[-1]}"
+    )
+    words = f"{done or 'None'} of {done + left} jobs {'is' if done < 2 else 'are'} {became}"
+    return f"{words}; {left} cannot be{':' if len(why) > 1 else ','} {kept}."
+
+
+def _within(reason: str) -> str:
+    """A reason as the rest of a sentence."""
+    return (reason[:1].lower() + reason[1:]).replace("; ", ", ").rstrip(".")
 
 
 async def _retry(view: View, job: UUID) -> Any:

@@ -9,10 +9,11 @@ function offered(known, text) {
     return known.words.filter(([each]) => each.startsWith(begun)).map(([each, what]) => ({ take: each, show: each, what }));
   }
   const values = known.values[name] ?? [];
+  const quoted = (each) => (/\s/.test(each) ? `"${each.replaceAll('"', "")}"` : each);
   return values
     .filter((each) => each.toLowerCase().includes(begun) && each.toLowerCase() !== begun)
     .slice(0, 12)
-    .map((each) => ({ take: `${name}:${/\s/.test(each) ? `"${each.replaceAll('"', "")}"` : each} `, show: each, what: "" }));
+    .map((each) => ({ take: `${name}:${quoted(each)} `, show: each, what: "" }));
 }
 
 function begin() {
@@ -64,7 +65,8 @@ function begin() {
   field.addEventListener("keydown", (event) => {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      at = (at + (event.key === "ArrowDown" ? 1 : -1) + found.length) % found.length;
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      at = at < 0 && step < 0 ? found.length - 1 : (at + step + found.length) % found.length;
       show();
     } else if ((event.key === "Enter" || event.key === "Tab" && !event.shiftKey) && at >= 0) take(at);
     else if (event.key === "Escape") { close(); event.stopPropagation(); }
