@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
-COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "ERROR", "UNIT")
+COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 
 @click.command(cls=Command)
