@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rendertrust.cli import board
-from rendertrust.client.cut import Unit, Waiting
+from rendertrust.client.cut import Unit
+from rendertrust.client.looked import Waiting
 
 
 def unit(**more: Any) -> Unit:
