@@ -50,13 +50,17 @@ def named(unit: "Unit") -> str:
     """``frame 12``, ``frames 1-8``, ``frame 12 tile 3``, ``unit 0``."""
     if unit.frames is None:
         return f"unit {unit.number}"
-    several = any(sign in unit.frames.lstrip("-") for sign in "-,")
     tile = "" if unit.tile is None else f" tile {unit.tile}"
-    return f"frame{'s' if several else ''} {unit.frames}{tile}"
+    return f"frame{'s' if is_several(unit) else ''} {unit.frames}{tile}"
+
+
+def is_several(unit: "Unit") -> bool:
+    """Whether it has more than one frame."""
+    return any(sign in (unit.frames or "").lstrip("-") for sign in "-,")
 
 
 def cells(unit: "Unit") -> tuple[str, ...]:
-    """Its columns: frames, state, attempts, node, time, credits, error."""
+    """Its columns: frames, state, attempts, node, time, credits, its error or what it waits for."""
     name = unit.frames or str(unit.number)
     seconds = unit.seconds if unit.state in ENDED else None
     return (
@@ -66,8 +70,15 @@ def cells(unit: "Unit") -> tuple[str, ...]:
         wording.short(unit.node_id),
         "-" if seconds is None else wording.duration(seconds),
         unit.charged if unit.state == "COMPLETED" else "-",
-        wording.harmless(unit.error_message or ""),
+        wording.harmless(_why(unit)),
     )
+
+
+def _why(unit: "Unit") -> str:
+    """What it waits for now counts more than what went wrong before."""
+    if unit.waiting is not None and unit.state not in ENDED:
+        return unit.waiting.words
+    return unit.error_message or ""
 
 
 def line(unit: "Unit") -> str:

@@ -7,10 +7,11 @@ import click
 
 from rendertrust.cli import wording
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import Dispute
+    from rendertrust.client import AsyncClient, Dispute
 
 STATES: Final = ("open", "upheld", "rejected")
 COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISION")
@@ -23,13 +24,27 @@ def disputes() -> None:
 
 @disputes.command("open")
 @click.argument("job", type=click.UUID)
-@click.option("--unit", type=click.IntRange(0), default=0, show_default=True, help="Which one.")
+@click.option("--frame", type=int, help="Of a job of many: which frame.")
+@click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
 @click.option("--reason", required=True, help="Why; whoever decides reads it.")
 @click.pass_context
-def open_(context: click.Context, job: UUID, unit: int, reason: str) -> None:
+def open_(
+    context: click.Context,
+    /,
+    job: UUID,
+    *,
+    frame: int | None,
+    unit: int | None,
+    reason: str,
+) -> None:
     """Dispute a completed unit of a JOB, once, before its window closes."""
     session = session_of(context)
-    made = session.run(lambda client: client.dispute(job, reason, unit=unit))
+
+    async def dispute(client: "AsyncClient") -> "Dispute":
+        number = await unit_of(client, job, frame, unit)
+        return await client.dispute(job, reason, unit=number or 0)
+
+    made = session.run(dispute)
     session.output.document(made)
     session.output.say(f"Disputed: unit {made.unit} of {made.job_id}, charged {made.charge}.")
     session.output.note("See what is decided: rendertrust disputes list")

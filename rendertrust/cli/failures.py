@@ -1,6 +1,7 @@
 """What the client's exceptions mean at the command line: exit code, words, and what to do next."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import attrs
 
@@ -39,7 +40,11 @@ _Words = tuple[int, str, str]
 
 def _insufficient(error: errors.Refused) -> _Words:
     assert isinstance(error, errors.InsufficientCredits)
-    hint = "See what is set aside for open jobs: rendertrust credits balance"
+    hint = (
+        "Buy more: rendertrust credits buy SKU (what there is: rendertrust credits offers)\n"
+        "Render on your own nodes, which costs nothing: --pool mine\n"
+        "See what is set aside for open jobs: rendertrust credits balance"
+    )
     if error.available is not None and error.requested is not None:
         known = f"Available: {error.available} credits. This takes: {error.requested} credits."
         hint = f"{wording.harmless(known)}\n{hint}"
@@ -55,6 +60,15 @@ def _listed(error: errors.Refused) -> str:
 def _later(error: errors.Refused, name: str) -> _Words:
     when = "later" if error.retry_after is None else f"in {wording.duration(error.retry_after)}"
     return exit_codes.UNAVAILABLE, name, f"Try again {when}."
+
+
+def _as_things_stand(error: errors.Refused) -> _Words:
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        hint = "What you keep:      rendertrust uploads list\n"
+        hint += "What nobody needs:  rendertrust uploads delete ID"
+        return exit_codes.FAILURE, "too_much_kept", hint
+    hint = "The gateway does not do that as things stand: rendertrust jobs list shows them."
+    return exit_codes.FAILURE, "refused", hint
 
 
 _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
@@ -85,11 +99,7 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
         "gateway_fault",
         "The fault is the gateway's. Try again; if it stays, tell who runs the gateway.",
     ),
-    errors.Refused: lambda _: (
-        exit_codes.FAILURE,
-        "refused",
-        "The gateway does not do that as things stand: rendertrust jobs list shows them.",
-    ),
+    errors.Refused: _as_things_stand,
 }
 
 

@@ -69,7 +69,7 @@ def cap(context: click.Context, job: UUID, amount: str) -> None:
 @click.command(cls=Command)
 @job_argument
 @click.option("--frame", type=int, help="The frame that failed.")
-@click.option("--unit", type=click.IntRange(0), help="The unit that failed, by its number.")
+@click.option("--unit", type=click.IntRange(0), help="The unit that failed; they count from 0.")
 @click.option("--failed", is_flag=True, help="All that failed.")
 @click.pass_context
 def retry(
@@ -88,7 +88,8 @@ def retry(
     done = asked(session, job, lambda client: _retry(client, job, frame, unit))
     session.output.document({"units": done, "count": len(done)})
     for one in done:
-        session.output.say(f"{board.named(one).capitalize()} is {one.state}.")
+        verb = "are" if board.is_several(one) else "is"
+        session.output.say(f"{board.named(one).capitalize()} {verb} {one.state}.")
     session.output.note(f"Watch it: rendertrust jobs watch {job}")
 
 
@@ -126,6 +127,25 @@ async def _retry(
         hint = f"See what there is: rendertrust jobs units {job}"
         raise Stop(Ending(exit_codes.FAILURE, "nothing_to_retry", what, hint))
     return [await client.retry_unit(job, number) for number in failed]
+
+
+async def unit_of(
+    client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
+) -> int | None:
+    """The number of the unit that is asked for by a frame or by itself; None: neither is given.
+
+    Of a frame in tiles it is the one that has the picture. Stop says that there is no such frame.
+    """
+    if frame is None:
+        return unit
+    if unit is not None:
+        raise click.UsageError("Give --frame or --unit")
+    found = [one.number async for one in client.each_unit(job) if has_frame(one, frame)]
+    if not found:
+        hint = f"See what there is: rendertrust jobs units {job}"
+        detail = f"The job has no frame {frame}"
+        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_frame", detail, hint))
+    return found[-1]
 
 
 def has_frame(unit: "Unit", frame: int) -> bool:

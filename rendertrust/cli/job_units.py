@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
-COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "ERROR", "UNIT")
+COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 
 @click.command(cls=Command)
@@ -188,9 +188,8 @@ def video(
     """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
     session = session_of(context)
     place = None if out is None else scene.placed(out)
-    placed = asked(
-        session, job, lambda client: client.video(job, container=container_of(webm=webm), fps=fps)
-    )
+    container = container_of(out, webm=webm)
+    placed = asked(session, job, lambda client: client.video(job, container=container, fps=fps))
     output = session.output
     if place is None:
         output.document(placed)
@@ -208,9 +207,12 @@ def video(
     session.run(seen)
 
 
-def container_of(*, webm: bool) -> Any:
-    """As the gateway calls it."""
-    return "WEBM" if webm else "MP4"
+def container_of(out: Path | None, *, webm: bool) -> Any:
+    """As the gateway calls it; a file is what its name says."""
+    suffix = "" if out is None else out.suffix.lower()
+    if webm and suffix == ".mp4":
+        raise click.UsageError(f"{out} would be a WebM; call it {out.stem if out else ''}.webm")
+    return "WEBM" if webm or suffix == ".webm" else "MP4"
 
 
 @attrs.define

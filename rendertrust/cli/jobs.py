@@ -13,14 +13,23 @@ from rendertrust.cli import exit_codes, follow, scene, verdict, wording
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
-from rendertrust.cli.job_control import cap, job_argument, pause, priority, resume, retry, stop
+from rendertrust.cli.job_control import (
+    cap,
+    job_argument,
+    pause,
+    priority,
+    resume,
+    retry,
+    stop,
+    unit_of,
+)
 from rendertrust.cli.job_events import events
 from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.output import encoded
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Job, JobList
+    from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
 
 STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
@@ -184,20 +193,29 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
 
 @jobs.command()
 @job_argument
-@click.option("--unit", type=click.IntRange(0), help="Of a job of many units: which one.")
+@click.option("--frame", type=int, help="Of a job of many: which frame.")
+@click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it there, for `rendertrust verify`.",
 )
 @click.pass_context
-def receipt(context: click.Context, job: UUID, unit: int | None, output: Path | None) -> None:
+def receipt(
+    context: click.Context,
+    /,
+    job: UUID,
+    *,
+    frame: int | None,
+    unit: int | None,
+    output: Path | None,
+) -> None:
     """What was done for the charge, signed by the node and the gateway, verified.
 
     With the picture anybody can check it: rendertrust verify RECEIPT PICTURE
     """
     session = session_of(context)
-    found = session.run(lambda client: client.receipt(job, unit=unit))
+    found = session.run(lambda client: _receipt(client, job, frame, unit))
     if output is None:
         session.output.document(found)
         session.output.say(encoded(found))
@@ -207,6 +225,23 @@ def receipt(context: click.Context, job: UUID, unit: int | None, output: Path | 
     if found.proof is None and found.entry_id is not None:
         session.output.note("It is not in the log yet; ask again for the proof.")
     session.output.note(f"Written to {output}; check it: rendertrust verify {output} PICTURE")
+
+
+async def _receipt(
+    client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
+) -> "ReceiptFile":
+    from rendertrust.client import NotFound
+
+    number = await unit_of(client, job, frame, unit)
+    try:
+        return await client.receipt(job, unit=number)
+    except NotFound as error:
+        found = await client.job(job)
+        if number is not None or found.units == 1:
+            raise
+        hint = f"Name one: rendertrust jobs receipt {job} --frame N"
+        detail = f"The job has {found.units} units, and a receipt for each"
+        raise Stop(Ending(exit_codes.USAGE, "usage", detail, hint)) from error
 
 
 async def _result(session: Session, client: "AsyncClient", job: UUID, out: Path | None) -> None:

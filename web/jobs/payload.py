@@ -11,6 +11,15 @@ from web.objects.reference import place_of
 INPUT = "_input"
 
 
+def _not_ours(bucket: str, manifest: str | None) -> str:
+    if manifest is not None:
+        return f"is in the bucket {bucket}; with a manifest it must be an upload of yours"
+    return (
+        f"is in the bucket {bucket}, which this gateway does not take"
+        " (payloads.external_buckets); it must be an upload of yours"
+    )
+
+
 async def input_of(
     call: Call[Any, Any], reference: str, manifest: str | None, job_type: str
 ) -> dict[str, Any] | Fault:
@@ -26,7 +35,7 @@ async def input_of(
     if place.bucket != settings.objects.bucket:
         if settings.payloads.allows(place.bucket) and manifest is None:
             return {}
-        return Fault("payload_ref", "value", "must be an upload of yours")
+        return Fault("payload_ref", "value", _not_ours(place.bucket, manifest))
     row = await call.gateway.uploads.by_key(call.caller, place.key)
     if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
         return Fault("payload_ref", "value", "must be a completed upload of yours")

@@ -236,6 +236,13 @@ async def test_a_video_is_ordered_waited_for_and_saved(
     told = await program.run("jobs", "video", done, "--webm", "--json")
     assert (told.code, gateway.bodies[-1]["container"]) == (0, "WEBM")
     assert told.document["status"] == "DISPATCHED"
+    gateway.life = completing(0.5)
+    await program.run("jobs", "video", done, "--fps", "23.976", "--out", "film.webm")
+    assert gateway.bodies[-1] == {"container": "WEBM", "fps": 24000, "fps_base": 1001}
+    told = await program.run("jobs", "video", done, "--webm", "--out", "film.mp4")
+    assert (told.code, "film.webm" in told.err) == (exit_codes.USAGE, True), told
+    told = await program.run("jobs", "video", done, "--fps", "fast")
+    assert (told.code, "24000/1001" in told.err) == (exit_codes.USAGE, True), told
 
 
 async def test_a_refusal_of_the_quote_is_the_order_s(

@@ -164,8 +164,10 @@ async def test_other_buckets_are_taken_by_a_setting_alone(database: PostgresEndp
     async with serving(pool, settings) as face:
         user = await face.user()
         for bucket, status in (("known", 400), ("other", 400), ("bucket", 422)):
-            found, _, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
+            found, body, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
             assert found == status, bucket
+        (fault,) = body["errors"]
+        assert "the bucket bucket, which this gateway does not take" in fault["message"]
     await pool.close()
 
 

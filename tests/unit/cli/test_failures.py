@@ -32,6 +32,12 @@ def test_each_refusal_has_its_code_and_says_what_to_do(status: int, code: int) -
     assert ending.hint
 
 
+def test_who_keeps_too_much_is_told_how_to_remove_it() -> None:
+    ending = ending_of(errors.refusal(413, {"detail": "no"}), URL)
+    assert ending is not None
+    assert "rendertrust uploads delete ID" in ending.hint
+
+
 @pytest.mark.parametrize(
     ("detail", "listed"), [("Job not found", "jobs list"), ("Entry not found", "credits history")]
 )

@@ -1,0 +1,48 @@
+"""A unit as the command line shows it."""
+
+from typing import Any
+
+import pytest
+
+from rendertrust.cli import board
+from rendertrust.client.cut import Unit
+from rendertrust.client.looked import Waiting
+
+
+def unit(**more: Any) -> Unit:
+    usual: dict[str, Any] = {
+        "number": 3,
+        "frames": "7",
+        "tile": None,
+        "state": "QUEUED",
+        "attempt": 0,
+        "node_id": None,
+        "price": "10.0000",
+        "charged": "0.0000",
+    }
+    return Unit(**usual | more)
+
+
+@pytest.mark.parametrize(
+    ("frames", "tile", "words", "several"),
+    [
+        ("7", None, "frame 7", False),
+        ("-7", None, "frame -7", False),
+        ("7-8", None, "frames 7-8", True),
+        ("7,9", None, "frames 7,9", True),
+        ("7", 2, "frame 7 tile 2", False),
+        (None, None, "unit 3", False),
+    ],
+)
+def test_it_is_named_by_its_frames(
+    frames: str | None, tile: int | None, words: str, several: bool
+) -> None:
+    one = unit(frames=frames, tile=tile)
+    assert (board.named(one), board.is_several(one)) == (words, several)
+
+
+def test_what_waits_says_why() -> None:
+    waiting = Waiting("no_node", "No node is there that renders.")
+    assert "No node is there that renders." in board.cells(unit(waiting=waiting))
+    failed = unit(state="FAILED", error_message="no camera", waiting=waiting)
+    assert "no camera" in board.cells(failed)
