@@ -137,7 +137,7 @@ def _made(secret: bytes, trial: TrialRow, report: Report, own: Candidate) -> Tri
 
     Only who is of the same class sees the same; else the first three are taken as they were drawn.
     """
-    said = [of_all(one, DEFAULTS) for one in report.by_crop(len(trial.draws)) or []]
+    said: list[Verdict] = [of_all(one, DEFAULTS) for one in report.by_crop(len(trial.draws)) or []]
     if not said:
         return None
     chosen: tuple[int, ...] | None = tuple(range(COUNT))

@@ -270,7 +270,7 @@ async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> No
         await stage.store.note_trial(TrialMade(trial, now))
         await stage.store.note_trial(TrialGiven(trial.id, owner, now))
     [found] = [one for one in await stage.store.trials(16) if one.id == trial.id]
-    assert (found.samples, found.draws, found.wrong) == (16, draws, {0, 2})
+    assert (found.samples, found.draws, found.wrong) == (16, draws, frozenset({0, 2}))
     assert found.owners == {owner}
     assert (found.of.row.id, found.of.params, found.of.user) == (
         pending.row.id,
