@@ -15,7 +15,8 @@ class CheckRow:
     """PENDING, then DECIDED with a ``verdict``.
 
     ``work`` is canonical JSON, as its node signed it. ``packed``: of a release before, whose
-    evidence lay in one file with the picture.
+    evidence lay in one file with the picture. ``withdrawn``: the scene is at fault, so that no
+    mismatch on the unit is a strike.
     """
 
     job_id: UUID
@@ -41,6 +42,7 @@ class CheckRow:
     said: str = ""
     verifier_id: UUID | None = None
     decided_at: datetime | None = None
+    withdrawn: bool = False
 
     @property
     def id(self) -> CheckId:
@@ -78,6 +80,7 @@ class Pending:
     price: int
     failures: int
     owner: UUID | None  # of the node whose work it is
+    blamed: frozenset[UUID] = frozenset()  # owners of whom checks found a mismatch on the unit
 
 
 @attrs.frozen

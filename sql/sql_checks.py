@@ -15,7 +15,7 @@ Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
-    "decided_at",
+    *("decided_at", "withdrawn"),
 )
 
 
@@ -53,6 +53,7 @@ def _pending(row: Any) -> Pending:
         price=row["price"],
         failures=row["failures"],
         owner=row["owner"],
+        blamed=frozenset(row["blamed"]),
     )
 
 

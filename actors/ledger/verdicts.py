@@ -90,6 +90,7 @@ def judge(
             said=effect.said[:SAID_MAX],
             verifier_id=effect.verifier,
             decided_at=draft.now,
+            withdrawn=effect.withdrawn,
         )
         draft.checks.put(row.id, decided)
     return done
@@ -146,7 +147,7 @@ def _failure(row: CheckRow, effect: UnitVerdict) -> UnitFail:
         unit=row.unit,
         attempt=row.attempt,
         node=row.node_id,
-        error_class="node",
+        error_class="scene" if effect.withdrawn else "node",
         error=f"the check found something else: {effect.said}",
         retry_at=effect.retry_at,
     )

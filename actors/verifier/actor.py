@@ -295,6 +295,7 @@ class VerifierActor(Actor[Verifier]):
             case.tried |= {message.node}
             return
         case.hear(report, checker.candidate, self._settings.thresholds)
+        case.acquit(self._settings.own)
         if case.verdict is not None and case.id in self._cases:
             await self._conclude(case)
 
@@ -322,6 +323,7 @@ class VerifierActor(Actor[Verifier]):
             pays=self._settings.pays_unverifiable and case.first is None and case.is_known,
             receipt=self._receipt(case, case.verdict),
             retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+            withdrawn=case.withdrawn,
             checked=case.checked,
             check_percent=self._settings.check_percent,
         )
@@ -343,6 +345,7 @@ class VerifierActor(Actor[Verifier]):
             return False
         if not same:
             case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
+            case.withdrawn = False
         return True
 
     async def _holds(self, key: str, sha256: bytes | None, size: int | None) -> bool:
@@ -351,6 +354,8 @@ class VerifierActor(Actor[Verifier]):
         return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
+        if case.withdrawn:
+            return None
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:

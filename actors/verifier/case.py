@@ -1,6 +1,6 @@
 """What the Verifier keeps of one delivery until its verdict is in the books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+OWNERS_FOR_SCENE = 3
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
 
 
@@ -50,6 +51,7 @@ class Case:
     checked: tuple[Checked, ...] = ()
     unable: str | None = None  # why a check cannot be made, as somebody said
     unable_by: frozenset[UUID] = frozenset()  # owners who said so
+    withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
 
@@ -117,6 +119,23 @@ class Case:
             self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
         else:
             self._hear_compared(report, checker, thresholds)
+
+    def acquit(self, own: Set[UUID]) -> None:
+        """A mismatch that cannot be the node's fault, once a check has found one.
+
+        What three nodes of three owners deliver is what such a scene gives, whatever its parts
+        give; and so is what a node of the gateway's ``own`` delivers.
+        """
+        pending = self.pending
+        owners = pending.blamed | (frozenset() if pending.owner is None else {pending.owner})
+        if self.verdict != "mismatch":
+            return
+        if pending.row.node_id in own:
+            self.verdict, self.withdrawn = "unverifiable", True
+            self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"
+        elif len(owners) >= OWNERS_FOR_SCENE:
+            self.withdrawn = True
+            self.said = f"nodes of three owners delivered what its parts are not: {self.said}"
 
     def _hear_unable(self, reason: str, checker: Candidate) -> None:
         agreed = self.unable is not None and checker.owner not in self.unable_by

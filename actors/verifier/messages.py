@@ -65,7 +65,8 @@ class UnitVerdict:
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
     could check is paid; of what was checked it always is. ``verifier``: who looked last.
     ``checked``: those on whose word the verdict rests, each of another owner; each is paid
-    ``check_percent`` of the unit's price from revenue.
+    ``check_percent`` of the unit's price from revenue. ``withdrawn``: the scene is at fault, so
+    that a mismatch is its failure, and none on the unit is a node's strike.
     """
 
     job: UUID
@@ -80,6 +81,7 @@ class UnitVerdict:
     retry_at: datetime | None = None
     checked: tuple[Checked, ...] = ()
     check_percent: int = 0
+    withdrawn: bool = False
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict

@@ -11,25 +11,29 @@ ORDER BY c.job_id, c.unit FOR UPDATE OF c;
 -- What was delivered, and decided in the same batch perhaps.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at)
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn)
 SELECT *
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[]);
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[]);
 
 -- name: books_checks_decide
 -- What was found; once.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
-                    decided_at = n.decided_at
+                    decided_at = n.decided_at, withdrawn = n.withdrawn
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
-            $7::timestamptz[]) AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at)
+            $7::timestamptz[], $8::boolean[])
+     AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, withdrawn)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
 
 -- name: checks_pending
 -- The oldest $1 that wait, of units that wait for them, with what their jobs say.
 SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.price, u.failures,
-       n.owner_id AS owner
+       n.owner_id AS owner,
+       ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
+             WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
+               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed
 FROM checks c
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN jobs j ON j.id = c.job_id
@@ -50,7 +54,8 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
--- to it; those from before the node was released last, and since.
+-- to it; those from before the node was released last, and since. A mismatch on a unit whose scene is
+-- at fault is none.
 SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE c.decided_at < n.released_at), '') AS before,
@@ -63,9 +68,12 @@ CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
                     SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed) k
 CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
-                     FROM checks
+                     FROM checks m
                      WHERE node_id = n.id AND device_class = k.device_class
                        AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                       AND (verdict <> 'mismatch' OR verifier_id IS NULL
+                            OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
+                                           AND w.unit = m.unit AND w.withdrawn))
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
                     (SELECT at, job_id, unit, 'm' FROM verifier_tests
@@ -106,7 +114,7 @@ CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER
 SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
        c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.price, u.failures,
-       n.owner_id AS owner
+       n.owner_id AS owner, '{}'::uuid[] AS blamed
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

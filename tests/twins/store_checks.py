@@ -58,10 +58,31 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 price=unit.price,
                 failures=unit.failures,
                 owner=None if node is None else node.owner,
+                blamed=_blamed(store, row),
             )
         )
     found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))
     return found[:limit]
+
+
+def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
+    """The owners of whom checks found a mismatch on the same unit."""
+    found = [
+        store.nodes[row.node_id].owner
+        for row in _of_unit(store, of)
+        if row.verdict == "mismatch" and row.verifier_id is not None
+    ]
+    return frozenset(owner for owner in found if owner is not None)
+
+
+def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
+    return [row for row in store.checks.values() if (row.job_id, row.unit) == of.id[:2]]
+
+
+def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
+    """A mismatch on a unit whose scene is at fault."""
+    found = row.verdict == "mismatch" and row.verifier_id is not None
+    return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
@@ -70,6 +91,8 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     for row in store.checks.values():
         if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
             assert row.decided_at is not None, "it has a verdict"
+            if _is_withdrawn(store, row):
+                continue
             letter = "m" if row.verdict == "mismatch" else "v"
             found = (row.decided_at, row.job_id, row.unit, letter)
             told.setdefault((row.node_id, row.device_class), []).append(found)

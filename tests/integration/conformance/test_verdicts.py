@@ -290,3 +290,25 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
     assert await stage.store.quarantine(node, act) == Standing("QUARANTINED", 1)
     assert await stage.store.quarantine(node, act) is None
+
+
+@pytest.mark.parametrize(("withdrawn", "letters"), [(True, []), (False, ["m"])])
+async def test_a_scene_at_fault_clears_those_before(
+    stage: Stage, withdrawn: bool, letters: list[str]
+) -> None:
+    """The mismatch of an attempt, and the next one, which is said to be the scene's."""
+    case = await delivered(stage)
+    verifier, now, owners = await stage.node(), stage.clock.now(), [await stage.user()]
+    await stage.own(case.node, owners[0])
+    wrong = said(case.job, "mismatch", case.operator, verifier=verifier, retry_at=now)
+    await stage.do(wrong)
+    node = await stage.node()
+    await stage.do(UnitAssign(case.job, 0, 2, node))
+    await stage.do(attrs.evolve(delivery(case.job, node), attempt=2))
+    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
+    assert pending.blamed == set(owners)
+    last = said(case.job, "mismatch", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
+    assert isinstance(await stage.do(last), Posted)
+    found = await stage.store.records([case.node, node])
+    assert [one.since for one in found if one.since] == letters * 2
+    assert await stage.store.audit() == []

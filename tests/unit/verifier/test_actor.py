@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.ledger.messages import UnitAssign
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
@@ -616,3 +617,53 @@ async def test_what_one_cannot_read_another_can() -> None:
             await _whoever(play, [one for one in checkers if one is not asked], second)
             await play.ends(job, state)
             assert play.verdict(job) == ("exact" if second is EXACT else None)
+
+
+async def _thrice(play: Play, owners: Sequence[int], own: UUID | None = None) -> UUID:
+    """A unit that as many nodes deliver one after the other, each found to be another one."""
+    checker = play.checker(20, None)
+    job = await play.delivered(NODE, UUID(int=owners[0]))
+    for attempt, owner in enumerate(owners, 1):
+        if attempt > 1:
+            node = own if own is not None and attempt == len(owners) else UUID(int=9 + attempt)
+            await play.ends(job, "QUEUED")
+            play.store.add_node(node, ("render",), owner=UUID(int=owner))
+            await play.do(UnitAssign(job, 0, attempt, node))
+            await play.again(job, node, attempt, UUID(int=owner))
+        await play.checks(checker, apart(0.9))
+    return job
+
+
+async def _strikes(play: Play, job: UUID) -> list[int]:
+    nodes = {row.node_id for row in play.store.checks.values() if row.job_id == job}
+    return [one.reputation.strikes for one in await play.store.records(sorted(nodes))]
+
+
+@simulated
+async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_strike() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await _thrice(play, (2, 5, 6))
+        unit = await play.ends(job, "FAILED")
+        assert (unit.error_class, play.charged()) == ("scene", 0)
+        assert "three owners" in (unit.error_message or "")
+        assert sum(await _strikes(play, job)) == 0
+
+
+@simulated
+async def test_three_nodes_of_two_owners_are_three_liars() -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await _thrice(play, (2, 2, 6))
+        unit = await play.ends(job, "FAILED")
+        assert (unit.error_class, play.charged()) == ("node", 0)
+        assert await _strikes(play, job) == [1, 1, 1]
+
+
+@simulated
+async def test_the_gateways_own_is_never_struck_and_clears_those_before_it() -> None:
+    """What it rendered is right: parts of such a scene come out otherwise."""
+    ours = UUID(int=30)
+    async with verifying(own=frozenset({UUID(int=20), ours})) as play:
+        job = await _thrice(play, (2, 5), ours)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job, 1), play.verdict(job, 2)) == ("mismatch", "unverifiable")
+        assert sum(await _strikes(play, job)) == 0
