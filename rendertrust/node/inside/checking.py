@@ -18,7 +18,7 @@ import numpy as np
 
 from . import comparing, cutting, flat, layered, passes, pictures
 from .headers import NoHeader, window_of
-from .passes import STANDARD, Kinds, Layers
+from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
@@ -276,11 +276,6 @@ def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
         layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
         for layer, bands in layers.items()
     }
-
-
-def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
-    kinds = {layer: {"Combined": STANDARD["Combined"]} for layer in layers}
-    return {layer: of["Combined"] for layer, of in passes.read(bpy, path, size, kinds).items()}
 
 
 def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:
