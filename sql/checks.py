@@ -77,3 +77,4 @@ class Pending:
     price: int
     failures: int
     owner: UUID | None  # of the node whose work it is
+    tile: int | None = None

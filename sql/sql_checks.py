@@ -50,6 +50,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
             price=row["price"],
             failures=row["failures"],
             owner=row["owner"],
+            tile=row["tile"],
         )
         for row in rows
     ]

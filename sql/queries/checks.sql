@@ -28,7 +28,7 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, of units that wait for them, with what their jobs say.
-SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.price, u.failures,
+SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures,
        n.owner_id AS owner
 FROM checks c
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

@@ -56,6 +56,7 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 price=unit.price,
                 failures=unit.failures,
                 owner=None if node is None else node.owner,
+                tile=unit.tile,
             )
         )
     found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))
