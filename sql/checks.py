@@ -6,6 +6,7 @@ from uuid import UUID
 
 import attrs
 
+Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 
 
@@ -78,3 +79,39 @@ class Pending:
     failures: int
     owner: UUID | None  # of the node whose work it is
     tile: int | None = None
+
+
+@attrs.frozen
+class TrialRow:
+    """A check of which the answer is known: that of a result which was found valid, with other
+    ``samples`` than it was rendered with.
+
+    ``wrong`` are those of its crops, by number, that cannot be right; ``owners`` were given it.
+    """
+
+    id: UUID
+    of: Pending
+    samples: int
+    draws: Draws
+    wrong: frozenset[int] = frozenset()
+    owners: frozenset[UUID] = frozenset()
+
+
+@attrs.frozen
+class TrialMade:
+    """A trial is known by now."""
+
+    trial: TrialRow
+    at: datetime
+
+
+@attrs.frozen
+class TrialGiven:
+    """A node of an owner's was given it."""
+
+    trial: UUID
+    owner: UUID
+    at: datetime
+
+
+TrialNote: TypeAlias = VerifierTest | TrialMade | TrialGiven

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from sql.books import Changes, Keys, Rows
-from sql.checks import CheckRow, Pending
-from sql.database import Connection
+from sql.checks import CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
+from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
 
@@ -39,21 +39,50 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
+    return [_pending(row) for row in rows]
+
+
+def _pending(row: Any) -> Pending:
+    return Pending(
+        row=_row(row),
+        job_type=row["job_type"],
+        payload_ref=row["payload_ref"],
+        params=row["params"],
+        user=row["user_id"],
+        frames=row["frames"],
+        price=row["price"],
+        failures=row["failures"],
+        owner=row["owner"],
+        tile=row["tile"],
+    )
+
+
+def trials(rows: Sequence[Any]) -> list[TrialRow]:
+    """Those of ``trials_known``, oldest first."""
     return [
-        Pending(
-            row=_row(row),
-            job_type=row["job_type"],
-            payload_ref=row["payload_ref"],
-            params=row["params"],
-            user=row["user_id"],
-            frames=row["frames"],
-            price=row["price"],
-            failures=row["failures"],
-            owner=row["owner"],
-            tile=row["tile"],
+        TrialRow(
+            id=row["trial"],
+            of=_pending(row),
+            samples=row["samples"],
+            draws=tuple(zip(*[iter(row["draws"])] * 3, strict=True)),
+            wrong=frozenset(row["wrong"]),
+            owners=frozenset(row["owners"]),
         )
-        for row in rows
+        for row in reversed(rows)
     ]
+
+
+async def note(database: Database, noted: TrialNote) -> None:
+    """Keep it; once."""
+    if isinstance(noted, VerifierTest):
+        await database.execute("verifier_test_note", *attrs.astuple(noted))
+    elif isinstance(noted, TrialGiven):
+        await database.execute("trial_given_note", *attrs.astuple(noted))
+    else:
+        trial = noted.trial
+        flat = [number for drawn in trial.draws for number in drawn]
+        values = (trial.id, *trial.of.row.id, trial.samples, flat, sorted(trial.wrong), noted.at)
+        await database.execute("trial_note", *values)
 
 
 def _row(row: Any) -> CheckRow:

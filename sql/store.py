@@ -14,7 +14,7 @@ import orjson
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, VerifierTest
+from sql.checks import Pending, TrialNote, TrialRow
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
@@ -27,7 +27,7 @@ from sql.log import LogTransaction, Look
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
-from sql.sql_checks import pending
+from sql.sql_checks import note, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
 
@@ -180,8 +180,15 @@ class SqlStore:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
-    async def note_verifier_test(self, test: VerifierTest) -> None:
-        await self._database.execute("verifier_test_note", *attrs.astuple(test))
+    async def trials(self, limit: int) -> list[TrialRow]:
+        return trials(await self._database.all("trials_known", limit))
+
+    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
+        rows = await self._database.all("verifier_tests_last", list(nodes))
+        return {row["node"]: row["passed"] for row in rows}
+
+    async def note_trial(self, noted: TrialNote) -> None:
+        await note(self._database, noted)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         async with self._database.transaction() as connection:

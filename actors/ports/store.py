@@ -1,6 +1,6 @@
 """The database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, VerifierTest
+    from sql.checks import Pending, TrialNote, TrialRow
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -140,8 +140,16 @@ class Store(Protocol):
         """What was found of these nodes' work, of each class of machine a record."""
         ...
 
-    async def note_verifier_test(self, test: "VerifierTest") -> None:
-        """Keep what a verifier node said of a check whose answer was known; once."""
+    async def trials(self, limit: int) -> "Sequence[TrialRow]":
+        """The newest checks of which the answer is known, and the objects kept; oldest first."""
+        ...
+
+    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
+        """Of those of the nodes that were tried, whether what they said last was right."""
+        ...
+
+    async def note_trial(self, noted: "TrialNote") -> None:
+        """Keep a trial, who was given it, or what a verifier said of it; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import Actor, handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Issued, Posted
-from actors.node_session.messages import RunCheck, Stored
+from actors.node_session.messages import RunCheck
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import NodeStands, UnitsChanged
@@ -28,10 +28,10 @@ from actors.verifier.messages import (
     UnitVerdict,
     Verifier,
 )
-from actors.verifier.report import NoReport, read_report
+from actors.verifier.report import NoReport, answer
 from actors.verifier.retries import retry_at
 from actors.verifier.settings import Peers, VerifierSettings
-from actors.verifier.trials import Trials
+from actors.verifier.trials import KEPT, Trials
 from rendertrust import receipt
 from rendertrust.node.inside.placing import Drawn
 from sql.checks import VerifierTest
@@ -53,10 +53,9 @@ class VerifierActor(Actor[Verifier]):
         self._checkers: dict[UUID, Checker] = {}
         self._cases: dict[CaseId, Case] = {}
         self._caught: set[UUID] = set()  # nodes whose record is to be looked at
-        # Until when; no case: a trial of the verifier.
-        self._running: dict[UUID, tuple[Case | None, Checker, float]] = {}
+        # Until when, and of how many crops; no case: a trial of the verifier.
+        self._running: dict[UUID, tuple[Case | None, Checker, float, int]] = {}
         self._trials = Trials(self._secret, settings.trial_odds)
-        self._tests: list[VerifierTest] = []  # to be noted
 
     async def started(self) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
@@ -86,7 +85,7 @@ class VerifierActor(Actor[Verifier]):
 
     def _end(self, check: UUID) -> Case | None:
         """Nobody makes it any more; what it was about, if it was no trial."""
-        case, checker, _ = self._running.pop(check)
+        case, checker, _, _ = self._running.pop(check)
         checker.busy = None
         self._trials.lose(check)
         if case is not None:
@@ -99,6 +98,7 @@ class VerifierActor(Actor[Verifier]):
     async def look(self, _: Look) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
         try:
+            await self._read_trials()
             found = await self._peers.store.pending_checks(self._settings.at_once)
             known = {(p.row.job_id, p.row.unit, p.row.attempt): p for p in found}
             for gone in self._cases.keys() - known.keys():
@@ -107,7 +107,7 @@ class VerifierActor(Actor[Verifier]):
             for name, pending in known.items():
                 case = self._cases.setdefault(name, Case(pending))
                 await self._advance(case)
-            await self._note_tests()
+            await self._note_trials()
             await self._quarantine()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
@@ -116,12 +116,21 @@ class VerifierActor(Actor[Verifier]):
     async def caught(self, message: Caught) -> None:
         self._caught.add(message.node)
 
-    async def _note_tests(self) -> None:
-        """What verifiers said of what is known; who called it valid has lied."""
-        while self._tests:
-            await self._peers.store.note_verifier_test(self._tests[0])
-            test = self._tests.pop(0)
-            if not test.passed:
+    async def _read_trials(self) -> None:
+        """What was known and said in lives before this one; of each node, once it is there."""
+        trials, store = self._trials, self._peers.store
+        if not trials.is_read:
+            trials.take(await store.trials(KEPT))
+        new = sorted(self._checkers.keys() - trials.read)
+        if new:
+            trials.take_tests(new, await store.last_tests(new))
+
+    async def _note_trials(self) -> None:
+        """Trials, and what verifiers said of them; who called one valid has lied."""
+        while self._trials.notes:
+            await self._peers.store.note_trial(self._trials.notes[0])
+            test = self._trials.notes.pop(0)
+            if isinstance(test, VerifierTest) and not test.passed:
                 log.warning("node %s found valid what is not: a trial", test.node_id)
                 self._caught.add(test.node_id)
 
@@ -140,7 +149,7 @@ class VerifierActor(Actor[Verifier]):
 
     def _expire(self) -> None:
         now = self._peers.clock.monotonic()
-        for check, (_, checker, until) in list(self._running.items()):
+        for check, (_, checker, until, _) in list(self._running.items()):
             if until <= now:
                 log.warning("a check took too long: node %s", checker.candidate.id)
                 case = self._end(check)
@@ -222,7 +231,8 @@ class VerifierActor(Actor[Verifier]):
             return False
         doubted = chosen.id in self._trials.doubted
         if doubted or self._trials.is_due(chosen.id, unit):
-            order = self._trials.give(chosen, self._peers.random.uuid())
+            now = self._peers.clock.now()
+            order = self._trials.give(chosen, self._peers.random.uuid(), now)
             if order is not None:
                 self._send(None, chosen, order)
                 return True
@@ -232,13 +242,13 @@ class VerifierActor(Actor[Verifier]):
 
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
-        order, unit = case.order, odds.unit_name(*case.id)
-        if case.verdict not in ("exact", "match") or case.pool != ANY or order is None:
+        unit = odds.unit_name(*case.id)
+        if case.verdict not in ("exact", "match") or case.pool != ANY:
             return
         chosen = glance(self._able(case, own=True), case.subject)
         if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
             check = self._peers.random.uuid()
-            self._send(None, chosen, self._trials.begin(order, case.subject, check))
+            self._send(None, chosen, self._trials.begin(case.pending, check))
 
     def _able(self, case: Case, *, own: bool = False) -> list[Candidate]:
         """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
@@ -251,19 +261,9 @@ class VerifierActor(Actor[Verifier]):
         ]
 
     def _ask(self, case: Case, chosen: Candidate, drawn: tuple[Drawn, ...]) -> None:
-        row, check = case.pending.row, self._peers.random.uuid()
-        assert row.sha256 is not None, "nobody is asked about what cannot be named"
-        assert row.size is not None, "nor about what has no size"
-        place, proof, of = case.place, row.evidence_sha256, row.evidence_size
-        order = RunCheck(
-            check=check,
-            unit=case.assignment,
-            picture=Stored(place(result_key), row.sha256.hex(), row.size),
-            evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
-            draws=drawn,
-        )
-        if self._send(case, chosen, order):
-            case.check, case.order = check, order
+        check = self._peers.random.uuid()
+        if self._send(case, chosen, case.asks(check, drawn)):
+            case.check = check
 
     def _send(self, case: Case | None, chosen: Candidate, order: RunCheck) -> bool:
         checker = self._checkers[chosen.id]
@@ -272,7 +272,7 @@ class VerifierActor(Actor[Verifier]):
             return False
         until = self._peers.clock.monotonic() + self._settings.check_seconds
         checker.busy = order.check
-        self._running[order.check] = (case, checker, until)
+        self._running[order.check] = (case, checker, until, len(order.draws))
         return True
 
     @handles(Reported)
@@ -280,12 +280,13 @@ class VerifierActor(Actor[Verifier]):
         running = self._running.get(message.check)
         if running is None or running[1].candidate.id != message.node:
             return  # too late, or not asked
-        case, checker, _ = self._running.pop(message.check)
+        case, checker, _, crops = self._running.pop(message.check)
         checker.busy = None
-        report = NoReport(message.reason) if message.report is None else read_report(message.report)
+        told = message.report
+        report = NoReport(message.reason) if told is None else answer(told, crops)
         if case is None:
             now, limits = self._peers.clock.now(), self._settings.thresholds
-            self._tests += self._trials.hear(message.check, checker.candidate, report, now, limits)
+            self._trials.hear(message.check, checker.candidate, report, now, limits)
             return
         case.check = None
         if isinstance(report, NoReport):

@@ -7,15 +7,15 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from actors.node_session.messages import NodeSession, RunCheck
+from actors.node_session.messages import NodeSession, RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.report import Report
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
-from sql.checks import Pending
+from sql.checks import Draws, Pending
 from sql.unit_params import is_whole, params_of
-from sql.work import ANY, POOL
+from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
@@ -43,7 +43,6 @@ class Case:
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
     check: UUID | None = None
-    order: RunCheck | None = None  # the last one
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
     suspects: Candidate | None = None  # who said ``first``
@@ -101,6 +100,20 @@ class Case:
         else:
             self.verdict = "doubtful"
             self.said = f"a check saw {self.said}, and nobody else could look"
+
+    def asks(self, check: UUID, drawn: Draws) -> RunCheck:
+        """What a node is asked that looks at it."""
+        row = self.pending.row
+        assert row.sha256 is not None, "nobody is asked about what cannot be named"
+        assert row.size is not None, "nor about what has no size"
+        place, proof, of = self.place, row.evidence_sha256, row.evidence_size
+        return RunCheck(
+            check=check,
+            unit=self.assignment,
+            picture=Stored(place(result_key), row.sha256.hex(), row.size),
+            evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
+            draws=drawn,
+        )
 
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         """Take a report; the verdict is there unless another has to look.

@@ -26,6 +26,18 @@ class Report:
     suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
 
+    @property
+    def crops(self) -> tuple[Compared, ...]:
+        """Without the picture."""
+        return self.compared[:-1] if self.is_finished else self.compared
+
+    def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
+        """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
+        layers, left = divmod(len(self.crops), count)
+        if left or not layers:
+            return None
+        return [self.crops[start : start + layers] for start in range(0, count * layers, layers)]
+
 
 @attrs.frozen
 class NoReport:
@@ -34,8 +46,16 @@ class NoReport:
     reason: str
 
 
+def answer(told: Mapping[str, Any], crops: int) -> Report | NoReport:
+    """What it says to who asked for so many crops, none of which it may leave out. Never raises."""
+    read = read_report(told)
+    if isinstance(read, Report) and read.compared and crops and read.by_crop(crops) is None:
+        return NoReport("it tells of other crops than were asked for")
+    return read
+
+
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:
-    """What it says. Never raises."""
+    """What it says, whatever was asked. Never raises."""
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
         return Report(fault=fault, unable=None if fault else unable)

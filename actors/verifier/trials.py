@@ -1,11 +1,13 @@
 """Whether verifiers look at all: checks of which the right answer is known, given as any others.
 
 A trial is the check of a result that was found valid, but with another number of samples than it
-was rendered with: no crop of it can be right, and nothing in what a verifier is sent tells so. The
-gateway's own verifier answers it first, as there are scenes that any number of samples renders
-alike; who says afterwards that it is valid has not looked.
+was rendered with: what is seen of it is wrong, and nothing in what a verifier is sent tells so. The
+gateway's own verifier answers it first, as there are scenes, and parts of them, that any number of
+samples renders alike. It looks at many crops, of which three are put together: where it can be
+done, two that are right and one that is wrong, so that who renders one of three does not find it.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,69 +15,76 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
+from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
-from actors.verifier.crops import draws
+from actors.verifier.crops import COUNT, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
-from actors.verifier.verdict import Thresholds, is_valid, of_all
-from sql.checks import VerifierTest
+from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
+from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)
-
-
-@attrs.define(eq=False)
-class Trial:
-    """``order`` as the gateway's own was asked; ``subject`` is whose result it shows."""
-
-    order: RunCheck
-    subject: Candidate
-    asked: frozenset[UUID] = frozenset()  # owners who were given it
+LOOKS: Final = 5  # times three crops that the gateway's own looks at
 
 
 @attrs.define
 class Trials:
-    """Of this life of the Verifier: what is known, who is to be tried, and whom nobody believes."""
+    """What is known, who is to be tried, and whom nobody believes: ``notes`` are to be written
+    down, and ``read`` are the nodes of which the database was asked.
+    """
 
     secret: bytes
     odds: float  # that a check is preceded by one, and that one is made of a result; 0: none is
-    known: list[Trial] = attrs.field(factory=list[Trial])
+    known: list[TrialRow] = attrs.field(factory=list[TrialRow])
     passed: set[UUID] = attrs.field(factory=set[UUID])  # nodes that need none for now
     doubted: set[UUID] = attrs.field(factory=set[UUID])  # whose last one was wrong
-    running: dict[UUID, Trial] = attrs.field(factory=dict[UUID, Trial])
+    running: dict[UUID, TrialRow] = attrs.field(factory=dict[UUID, TrialRow])
+    notes: list[TrialNote] = attrs.field(factory=list[TrialNote])
+    read: set[UUID] = attrs.field(factory=set[UUID])
+    is_read: bool = False
+
+    def take(self, known: Sequence[TrialRow]) -> None:
+        """What was known in a life before this one."""
+        self.known, self.is_read = [*known, *self.known][-KEPT:], True
+
+    def take_tests(self, nodes: Sequence[UUID], last: Mapping[UUID, bool]) -> None:
+        """What these nodes said last, in whatever life."""
+        self.read |= {*nodes}
+        self.passed |= {node for node, passed in last.items() if passed}
+        self.doubted |= {node for node, passed in last.items() if not passed}
 
     def is_wanted(self, device_class: str, name: bytes) -> bool:
         """Whether one is to be made of a valid result of this class."""
-        lacks = all(one.subject.device_class != device_class for one in self.known)
+        lacks = all(one.of.row.device_class != device_class for one in self.known)
         return self.odds > 0 and (lacks or draw(self.secret, b"make", name, b"") < self.odds)
 
-    def begin(self, order: RunCheck, subject: Candidate, check: UUID) -> RunCheck:
-        """What the gateway's own is asked, of a check whose answer was that all is well."""
-        unit = order.unit
-        name = unit_name(unit.job, unit.unit, unit.attempt)
-        able = [count for count in SAMPLES if count != unit.params.get("samples")]
+    def begin(self, pending: Pending, check: UUID) -> RunCheck:
+        """What the gateway's own is asked, of a result that was found valid."""
+        name = unit_name(*pending.row.id)
+        able = [count for count in SAMPLES if count != pending.params.get("samples")]
         samples = able[int(draw(self.secret, b"samples", name, check.bytes) * len(able))]
-        altered = attrs.evolve(
-            order,
-            check=check,
-            unit=attrs.evolve(unit, params={**unit.params, "samples": samples}),
-            draws=tuple(draws(self.secret, b"trial:" + name, check.bytes)),
-        )
-        self.running[check] = Trial(altered, subject)
-        return altered
+        looks = [
+            draws(self.secret, b"trial:%d:" % look + name, check.bytes) for look in range(LOOKS)
+        ]
+        drawn = tuple(one for look in looks for one in look)
+        self.running[check] = trial = TrialRow(check, pending, samples, drawn)
+        return _order(trial, check)
 
     def is_due(self, node: UUID, name: bytes) -> bool:
         """Whether a trial comes before what it is to check: the first time, and now and then."""
         often = draw(self.secret, b"due", name, node.bytes) < self.odds
         return self.odds > 0 and (often or node not in self.passed)
 
-    def give(self, candidate: Candidate, check: UUID) -> RunCheck | None:
+    def give(self, candidate: Candidate, check: UUID, now: datetime) -> RunCheck | None:
         """One that its owner was not given yet, with a name of its own."""
-        for trial in self.known:
-            if may_check(candidate, trial.subject, trial.asked) and candidate.owner is not None:
-                trial.asked |= {candidate.owner}
+        for number, trial in enumerate(self.known):
+            subject, owner = Case(trial.of).subject, candidate.owner
+            if owner is not None and may_check(candidate, subject, trial.owners):
+                self.known[number] = attrs.evolve(trial, owners=trial.owners | {owner})
+                self.notes.append(TrialGiven(trial.id, owner, now))
                 self.running[check] = trial
-                return attrs.evolve(trial.order, check=check)
+                return _order(trial, check)
         return None
 
     def lose(self, check: UUID) -> None:
@@ -89,25 +98,71 @@ class Trials:
         report: Report | NoReport,
         now: datetime,
         thresholds: Thresholds,
-    ) -> list[VerifierTest]:
-        """The gateway's own makes it known; of another's answer what is to be noted, if anything.
+    ) -> None:
+        """The gateway's own makes it known; another's answer is noted, if it is one.
 
         Who cannot tell, or breaks down, is not blamed, and is tried again.
         """
         trial = self.running.pop(check)
         if isinstance(report, NoReport) or report.unable is not None or report.looked:
-            return []
-        valid = report.fault is None and is_valid(of_all(report.compared, thresholds))
+            return
         if candidate.is_own:
-            self._learn(trial, report)
-            return []
-        (self.doubted if valid else self.passed).add(candidate.id)
-        (self.passed if valid else self.doubted).discard(candidate.id)
-        unit = trial.order.unit
-        node, machine, ok = candidate.id, candidate.device_class, not valid
-        return [VerifierTest(check, node, machine, unit.job, unit.unit, unit.attempt, ok, now)]
+            made = None if report.fault else _made(self.secret, trial, report, candidate)
+            if made is not None:
+                self.known = [*self.known, made][-KEPT:]
+                self.notes.append(TrialMade(made, now))
+            return
+        passed = report.fault is not None or _sees(report, trial, thresholds)
+        (self.passed if passed else self.doubted).add(candidate.id)
+        (self.doubted if passed else self.passed).discard(candidate.id)
+        name, machine = trial.of.row.id, candidate.device_class
+        self.notes.append(VerifierTest(check, candidate.id, machine, *name, passed, now))
 
-    def _learn(self, trial: Trial, report: Report) -> None:
-        """It is a trial where the gateway's own sees a mismatch: not what is merely far off."""
-        if report.fault is None and of_all(report.compared) == "mismatch":
-            self.known = [*self.known, trial][-KEPT:]
+
+def _order(trial: TrialRow, check: UUID) -> RunCheck:
+    order = Case(trial.of).asks(check, trial.draws)
+    params = {**order.unit.params, "samples": trial.samples}
+    return attrs.evolve(order, unit=attrs.evolve(order.unit, params=params))
+
+
+def _sees(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:
+    """Whether it says of each crop that cannot be right that it is not."""
+    found = report.by_crop(len(trial.draws)) or []
+    return not any(is_valid(of_all(found[number], thresholds)) for number in trial.wrong)
+
+
+def _made(secret: bytes, trial: TrialRow, report: Report, own: Candidate) -> TrialRow | None:
+    """Three of the crops that were looked at, in the order of their kinds. It is a trial where the
+    gateway's own sees a mismatch in one: not what is merely far off.
+
+    Only who is of the same class sees the same; else the first three are taken as they were drawn.
+    """
+    said: list[Verdict] = [of_all(one, DEFAULTS) for one in report.by_crop(len(trial.draws)) or []]
+    if not said:
+        return None
+    chosen: tuple[int, ...] | None = tuple(range(COUNT))
+    if own.device_class == trial.of.row.device_class:
+        chosen = _chosen(secret, trial, said)
+    wrong = frozenset(n for n, place in enumerate(chosen or ()) if said[place] == "mismatch")
+    if chosen is None or not wrong:
+        return None
+    return attrs.evolve(trial, draws=tuple(trial.draws[place] for place in chosen), wrong=wrong)
+
+
+def _chosen(secret: bytes, trial: TrialRow, said: Sequence[Verdict]) -> tuple[int, ...] | None:
+    """One of each kind, the first kind that is drawn a wrong one, the others right ones where there
+    are any.
+    """
+    kinds = [[*range(kind, len(said), COUNT)] for kind in range(COUNT)]
+    start = int(draw(secret, b"wrong", unit_name(*trial.of.row.id), trial.id.bytes) * COUNT)
+    for turn in range(COUNT):
+        one = (start + turn) % COUNT
+        bad = [place for place in kinds[one] if said[place] == "mismatch"]
+        others = [
+            [place for place in kind if is_valid(said[place])]
+            or [place for place in kind if said[place] == "mismatch"]
+            for kind in kinds
+        ]
+        if bad and all(others):
+            return tuple(bad[0] if kind == one else others[kind][0] for kind in range(COUNT))
+    return None

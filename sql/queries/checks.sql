@@ -94,3 +94,33 @@ ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 -- What a verifier node said of a check whose answer was known; once.
 INSERT INTO verifier_tests (id, node_id, device_class, job_id, unit, attempt, passed, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING;
+
+-- name: verifier_tests_last
+-- Of nodes $1 that were tried, whether what they said last was right.
+SELECT n.id AS node, t.passed
+FROM unnest($1::uuid[]) AS n (id)
+CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER BY at DESC LIMIT 1) t;
+
+-- name: trials_known
+-- The newest $1 of which the objects are there, newest first, with what their jobs say.
+SELECT t.id AS trial, t.samples, t.draws, t.wrong,
+       ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
+       c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures,
+       n.owner_id AS owner
+FROM trials t
+JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN jobs j ON j.id = c.job_id
+JOIN nodes n ON n.id = c.node_id
+WHERE u.state = 'COMPLETED'
+  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit)
+ORDER BY t.made_at DESC, t.id LIMIT $1;
+
+-- name: trial_note
+-- A check of which the answer is known by now; once.
+INSERT INTO trials (id, job_id, unit, attempt, samples, draws, wrong, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING;
+
+-- name: trial_given_note
+-- An owner's node was given it.
+INSERT INTO trial_owners (trial_id, owner_id, given_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;

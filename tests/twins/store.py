@@ -29,7 +29,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckRow, Pending, VerifierTest
+from sql.checks import CheckRow, Pending, TrialMade, TrialNote, TrialRow, VerifierTest
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
@@ -53,7 +53,16 @@ from sql.work import (
     StandingRow,
 )
 from tests.twins.store_audit import audit
-from tests.twins.store_checks import find_checks, keep_checks, pending_checks, quarantine, records
+from tests.twins.store_checks import (
+    find_checks,
+    keep_checks,
+    known_trials,
+    last_tests,
+    note_trial,
+    pending_checks,
+    quarantine,
+    records,
+)
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_multiparts import MultipartsOfResults
@@ -107,6 +116,8 @@ class StoreTwin(MultipartsOfResults):
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.verifier_tests: dict[UUID, VerifierTest] = {}
+        self.known_trials: dict[UUID, TrialMade] = {}
+        self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Circles = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
@@ -325,9 +336,17 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return records(self, nodes)
 
-    async def note_verifier_test(self, test: VerifierTest) -> None:
+    async def trials(self, limit: int) -> list[TrialRow]:
         await self.round_trip()
-        self.verifier_tests.setdefault(test.id, test)
+        return known_trials(self, limit)
+
+    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
+        await self.round_trip()
+        return last_tests(self, nodes)
+
+    async def note_trial(self, noted: TrialNote) -> None:
+        await self.round_trip()
+        note_trial(self, noted)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         await self.round_trip()

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
+import attrs
+
 from sql.audit import Act
 from sql.books import Changes, Keys
-from sql.checks import CheckId, CheckRow, Pending
+from sql.checks import CheckId, CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
 from sql.database import Mismatch, Refused
 from sql.reputation import HISTORY, Record
 from sql.work import Standing
@@ -95,3 +97,32 @@ def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     row.standing = Standing("QUARANTINED", row.standing.version + 1)
     store.acts.append(act)
     return row.standing
+
+
+def known_trials(store: "StoreTwin", limit: int) -> list[TrialRow]:
+    """The newest, oldest first, with the owners that were given them."""
+    made = sorted(store.known_trials.values(), key=lambda one: (one.at, one.trial.id))
+    return [
+        attrs.evolve(
+            one.trial,
+            owners=frozenset(owner for trial, owner in store.trials_given if trial == one.trial.id),
+        )
+        for one in made[-limit:]
+        if store.units[one.trial.of.row.job_id, one.trial.of.row.unit].state == "COMPLETED"
+    ]
+
+
+def last_tests(store: "StoreTwin", nodes: Sequence[UUID]) -> dict[UUID, bool]:
+    """Whether what those of them that were tried said last was right."""
+    told = sorted(store.verifier_tests.values(), key=lambda one: one.at)
+    return {one.node_id: one.passed for one in told if one.node_id in nodes}
+
+
+def note_trial(store: "StoreTwin", noted: TrialNote) -> None:
+    """Once, each."""
+    if isinstance(noted, VerifierTest):
+        store.verifier_tests.setdefault(noted.id, noted)
+    elif isinstance(noted, TrialGiven):
+        store.trials_given.setdefault((noted.trial, noted.owner), noted.at)
+    else:
+        store.known_trials.setdefault(noted.trial.id, noted)

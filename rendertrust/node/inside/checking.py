@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import comparing, cutting, layered, passes, pictures
+from . import comparing, cutting, flat, layered, passes, pictures
 from .headers import NoHeader, window_of
-from .passes import STANDARD, Kinds, Layers
+from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
-from .rendering import facts, still
+from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
 from .speech import MachineError, Progress, Say, one_line
 
@@ -156,10 +156,10 @@ def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> l
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
     frame = (order.get("frames") or [scene.frame_current])[0]
-    with _small(scene):
+    with _small(scene), other_format(scene) as settings:
+        flat.choose(settings)
         still(bpy, scene, frame, path)
-        found = _combined(bpy, path, size_of(scene), list(cutting.tile_kinds(scene)))
-    return comparing.variance(next(iter(found.values())), CELLS)
+    return comparing.variance(flat.read(path), CELLS)
 
 
 @contextlib.contextmanager
@@ -189,6 +189,14 @@ class _Evidence(NamedTuple):
     layers: Layers
 
 
+class _Rendered(NamedTuple):
+    """A crop, the pixels that were rendered for it, and the file that has them."""
+
+    crop: Crop
+    area: Crop
+    path: str
+
+
 def _held(
     bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, how: tuple[Progress, bool]
 ) -> list[dict[str, Any]]:
@@ -196,16 +204,37 @@ def _held(
     what differs is measured, too, by the noise.
     """
     progress, measures = how
-    found: list[dict[str, Any]] = []
+    rendered = list[_Rendered]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        ours, delivered = _crop(bpy, scene, crop, theirs), _part(theirs, crop, size_of(scene))
+        rendered.append(_render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
+    # Reading renders another scene, and with that all is lost that was kept for the next crop.
+    found = list[dict[str, Any]]()
+    for one in rendered:
+        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop, size_of(scene))
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
             with _other_seed(scene):
-                other = _crop(bpy, scene, crop, theirs)
-        found += _of_layers(crop, ours, delivered, other)
+                noisy = _render(bpy, scene, one.crop, theirs, "other.exr")
+            other = _read(bpy, noisy, theirs.kinds)
+        found += _of_layers(one.crop, ours, delivered, other)
     return found
+
+
+def _render(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
+    area = cutting.rendered(crop, scene)
+    cutting.select(scene, area)
+    path = os.path.join(theirs.out, name)
+    still(bpy, scene, theirs.frame, path)
+    return _Rendered(crop, area, path)
+
+
+def _read(bpy: Any, rendered: _Rendered, kinds: Kinds) -> Layers:
+    """Every pass of the crop, its first row the lowest."""
+    crop, area, path = rendered
+    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
+    found = passes.read(bpy, path, (area[2], area[3]), kinds)
+    return _cut(found, (left, below, crop[2], crop[3]))
 
 
 def _all_same(ours: Layers, theirs: Layers) -> bool:
@@ -218,22 +247,15 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
     """Of each layer the pass that is farthest off: every one of them may make the picture."""
-    return [
-        {
-            "at": list(crop),
-            "layer": layer,
-            **comparing.worst(
-                [
-                    {"pass": name}
-                    | comparing.compared(
-                        of, theirs[layer][name], other.get(layer, {}).get(name, of)
-                    )
-                    for name, of in bands.items()
-                ]
-            ),
-        }
-        for layer, bands in ours.items()
-    ]
+    found = list[dict[str, Any]]()
+    for layer, bands in ours.items():
+        noisy = other.get(layer, {})
+        told = [
+            {"pass": name} | comparing.compared(of, theirs[layer][name], noisy.get(name, of))
+            for name, of in bands.items()
+        ]
+        found.append({"at": list(crop), "layer": layer, **comparing.worst(told)})
+    return found
 
 
 @contextlib.contextmanager
@@ -247,17 +269,6 @@ def _other_seed(scene: Any) -> Generator[None]:
         scene.cycles.seed = seed
 
 
-def _crop(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence) -> Layers:
-    """Every pass of the crop as we render it, its first row the lowest."""
-    area = cutting.rendered(crop, scene)
-    cutting.select(scene, area)
-    path = os.path.join(theirs.out, "crop.exr")
-    still(bpy, scene, theirs.frame, path)
-    found = passes.read(bpy, path, (area[2], area[3]), theirs.kinds)
-    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    return _cut(found, (left, below, crop[2], crop[3]))
-
-
 def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
     """Columns and rows from the lower left corner."""
     left, below, across, up = box
@@ -265,11 +276,6 @@ def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
         layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
         for layer, bands in layers.items()
     }
-
-
-def _combined(bpy: Any, path: str, size: tuple[int, int], layers: list[str]) -> dict[str, Any]:
-    kinds = {layer: {"Combined": STANDARD["Combined"]} for layer in layers}
-    return {layer: of["Combined"] for layer, of in passes.read(bpy, path, size, kinds).items()}
 
 
 def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:

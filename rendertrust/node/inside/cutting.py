@@ -61,8 +61,9 @@ def _has_volume() -> bool:
     """Whether anything in the file scatters light within itself."""
     import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
-    trees = [of.node_tree for of in (*bpy.data.materials, *bpy.data.worlds) if of.node_tree]
-    return bool(bpy.data.volumes) or any(
+    data: Any = bpy.data  # pyright: ignore[reportUnknownMemberType,reportAttributeAccessIssue,reportUnknownVariableType]
+    trees = [of.node_tree for of in (*data.materials, *data.worlds) if of.node_tree]
+    return bool(data.volumes) or any(
         node.inputs["Volume"].is_linked
         for tree in trees
         for node in tree.nodes

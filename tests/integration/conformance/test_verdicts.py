@@ -23,7 +23,7 @@ from actors.ledger.messages import (
 )
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import VerifierTest
+from sql.checks import TrialGiven, TrialMade, TrialRow, VerifierTest
 from sql.reputation import Record
 from sql.work import Standing
 from tests.integration.conformance.earnings import take
@@ -264,10 +264,36 @@ async def test_who_called_valid_what_is_known_not_to_be_has_a_strike(stage: Stag
     for passed in (True, False):
         test = VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, now)
         for _ in range(2):  # it may be told again
-            await stage.store.note_verifier_test(test)
+            await stage.store.note_trial(test)
     assert await stage.store.records([verifier]) == [Record(verifier, CLASS, False, "", "m")]
     await stage.do(said(case.job, "exact", case.operator))
     assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
+
+
+async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> None:
+    case, verifier = await delivered(stage), await stage.node()
+    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
+    await stage.do(said(case.job, "exact", case.operator))
+    owner, now = await stage.user(), stage.clock.now()
+    draws = ((0.25, 0.5, None), (0.125, 0.0, 0.75), (0.5, 0.5, None))
+    trial = TrialRow(fresh_id(), pending, 16, draws, frozenset({0, 2}))
+    for _ in range(2):  # it may be told again
+        await stage.store.note_trial(TrialMade(trial, now))
+        await stage.store.note_trial(TrialGiven(trial.id, owner, now))
+    [found] = [one for one in await stage.store.trials(16) if one.id == trial.id]
+    assert (found.samples, found.draws, found.wrong) == (16, draws, frozenset({0, 2}))
+    assert found.owners == {owner}
+    assert (found.of.row.id, found.of.params, found.of.user) == (
+        pending.row.id,
+        pending.params,
+        pending.user,
+    )
+    for number, passed in enumerate((True, False)):
+        at = now + timedelta(seconds=number)
+        await stage.store.note_trial(
+            VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, at)
+        )
+    assert await stage.store.last_tests([verifier, case.node]) == {verifier: False}
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

@@ -31,8 +31,8 @@ from tests.whole import Whole, whole
 
 CLASS, CONTENT, PROOF, WITHIN = "cpu/avx2/5.2", b"a picture", b"its evidence", 60.0
 HUGE, FLOOD = 1 << 20, 2_500  # bytes, as the farm allows; frames, more than a session takes
-EXACT = {"crops": [{"equal": True}], "finish": {"equal": True}}
-OFF = {"crops": [{"equal": False, "off": 0.9}], "finish": {"equal": True}}
+EXACT = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
+OFF = {"crops": [{"equal": False, "off": 0.9}] * 3, "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 EVIDENCE = Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF))
 Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]

@@ -40,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 async def test_an_honest_picture_of_layers_is_exact(stage: Stage) -> None:
     told = await stage.told("honest", stage.honest)
     assert not isinstance(told, Failed)
-    assert told["finish"] == {"equal": True, "psnr": None}
+    assert told["finish"] == {"equal": True, "off": None}
     assert await stage.verdict("honest, layers", stage.honest) == "exact"
 
 

@@ -1,6 +1,6 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending, VerifierTest
+from sql.checks import Pending, TrialNote, TrialRow
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
@@ -129,7 +129,13 @@ class ShelfStore(MultipartsOfResults):
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
 
-    async def note_verifier_test(self, test: VerifierTest) -> None:
+    async def trials(self, limit: int) -> Sequence[TrialRow]:
+        raise AssertionError("nobody but the Verifier asks")
+
+    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
+        raise AssertionError("nobody but the Verifier asks")
+
+    async def note_trial(self, noted: TrialNote) -> None:
         raise AssertionError("nobody but the Verifier gives any")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:

@@ -48,6 +48,15 @@ def test_each_work_folder_of_roots_has_a_stranger_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("as_root", [True, False])
+def test_no_device_of_a_graphics_card_is_within_reach(as_root: bool) -> None:
+    """A card's memory cannot be bounded, so nobody gets at it: /dev is one of bwrap's own."""
+    command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/inside"))
+    assert command[command.index("--dev") + 1] == "/dev"
+    assert not [word for word in command if word.startswith("--dev-bind")]
+    assert not [word for word in command if word.startswith(("/dev/", "/sys"))]
+
+
+@pytest.mark.parametrize("as_root", [True, False])
 def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
     command = box(as_root=as_root).command(["blender"], Path("/w"), Path("/inside"))
     writable = [command[i + 1] for i, word in enumerate(command) if word == "--bind"]

@@ -157,3 +157,130 @@ async def test_an_answer_waits_for_the_database() -> None:
         play.says(lazy, trial, EXACT)
         play.store.away = False
         await until(lambda: bool(play.store.verifier_tests), within=60)
+
+
+# ── a trial of each crop ─────────────────────────────────────────────────────────────────────────
+
+
+def seeing(wrong: set[int], count: int, layers: int = 1) -> dict[str, Any]:
+    """A report of ``count`` crops, each of so many view layers, of which these are wrong."""
+    good, bad = {"equal": True, "off": None}, {"equal": False, "off": 1.5}
+    crops = [
+        bad if number in wrong and layer == layers - 1 else good
+        for number in range(count)
+        for layer in range(layers)
+    ]
+    return {"crops": crops, "finish": good}
+
+
+async def known_trial(play: Play, ours: Checker, helper: Checker, right: set[int]) -> RunCheck:
+    """A trial is made of which the gateway's own sees that those crops are right."""
+    job = await play.delivered()
+    await play.checks(helper, EXACT)
+    await play.ends(job, "COMPLETED")
+    made = await play.asked(ours)
+    assert len(made.draws) == 15
+    play.says(ours, made, seeing({*range(15)} - right, 15, layers=2))
+    await until(lambda: bool(play.store.known_trials), within=60)
+    return made
+
+
+@simulated
+@pytest.mark.parametrize("right", [{0, 3, 4, 8}, {2, 6, 13}])
+async def test_of_three_crops_one_is_wrong_where_two_can_be_right(right: set[int]) -> None:
+    """Who renders one of three is found by the others."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours, lazy = play.checker(20, None), play.checker(30, 3)
+        made = await known_trial(play, ours, lazy, right)
+        kinds = {place % 3 for place in right}
+        await play.delivered()
+        trial = await play.asked(lazy)
+        places = [made.draws.index(drawn) for drawn in trial.draws]
+        assert [place % 3 for place in places] == [0, 1, 2], "of each kind one, in its place"
+        wrong = {number for number, place in enumerate(places) if place not in right}
+        assert wrong, "something is"
+        assert len(wrong) <= 1 + (3 - len(kinds))
+        play.says(lazy, trial, seeing(wrong, 3))
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        [test] = play.store.verifier_tests.values()
+        assert test.passed
+
+
+@simulated
+@pytest.mark.parametrize("seen", [0, 1, 2])
+async def test_who_says_what_one_crop_shows_and_makes_up_the_others_has_not_looked(
+    seen: int,
+) -> None:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours, lazy = play.checker(20, None), play.checker(30, 3)
+        await known_trial(play, ours, lazy, set())  # all are wrong
+        await play.delivered()
+        trial = await play.asked(lazy)
+        play.says(lazy, trial, seeing({seen}, 3))
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        [test] = play.store.verifier_tests.values()
+        assert not test.passed
+
+
+@simulated
+async def test_a_report_of_one_crop_is_none() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        one, other = play.checker(20, 3), play.checker(21, 4)
+        asked = [one, other]
+        await until(lambda: any(c.probe.ref.depth for c in asked), within=60)
+        [first] = [c for c in asked if c.probe.ref.depth]
+        play.says(first, await play.asked(first), seeing(set(), 1))
+        [second] = [c for c in asked if c is not first]
+        await play.checks(second, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.store.checks[job, 0, 1].verifier_id == second.node
+
+
+@simulated
+async def test_another_class_of_the_gateways_own_takes_what_was_drawn() -> None:
+    """It may see more crops right than those see who are asked."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+        ours, lazy = play.checker(20, None, "another"), play.checker(30, 3)
+        made = await known_trial(play, ours, lazy, {0, 3, 6, 9, 12})
+        await play.delivered()
+        trial = await play.asked(lazy)
+        assert trial.draws == made.draws[:3]
+
+
+# ── another life of the gateway ──────────────────────────────────────────────────────────────────
+
+
+@simulated
+async def test_what_is_known_outlives_the_gateway_and_is_given_once() -> None:
+    async with with_a_trial() as (play, ours, lazy, job):
+        await until(lambda: bool(play.store.known_trials), within=60)
+        await play.restarts()
+        play.appears(ours)
+        play.appears(lazy)
+        await play.delivered()
+        trial = await play.checks(lazy, WRONG)
+        assert (trial.unit.job, samples(trial) is None) == (job, False)
+        await play.checks(lazy, EXACT)
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        await play.restarts()
+        play.appears(lazy)
+        for _ in range(3):
+            waits = await play.delivered()
+            order = await play.checks(lazy, EXACT)
+            assert samples(order) is None, "it passed, and its owner had that one"
+            await play.ends(waits, "COMPLETED")
+
+
+@simulated
+async def test_who_is_not_believed_is_not_believed_in_another_life() -> None:
+    async with with_a_trial() as (play, ours, lazy, _):
+        waits = await play.delivered()
+        await play.checks(lazy, EXACT)
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        await play.restarts()
+        play.appears(lazy)
+        play.appears(ours)
+        await play.checks(ours, EXACT)
+        await play.ends(waits, "COMPLETED")
+        assert lazy.probe.ref.depth == 0
