@@ -52,6 +52,15 @@ _LEAF: Final = re.compile(
 )
 
 
+_MEMBERS: Final = frozenset(
+    (
+        *("entry_id", "merkle_root", "proof_hashes", "directions", "leaf", "leaf_hash"),
+        *("leaf_index", "tree_size", "checkpoint", "verifier", "opening", "anchor"),
+        *anchor_note.MEMBERS,
+    )
+)
+
+
 @attrs.frozen
 class Step:
     """One thing that was checked, and what came of it, for people."""
@@ -301,6 +310,8 @@ def on_chain(size: int, root: bytes, chain: OnChain | Unasked) -> list[Step]:
 
 def _proof_of(document: object) -> _Proof | str:
     found = given.members(document)
+    if unknown := sorted(found.keys() - _MEMBERS):
+        return f"{unknown[0][:64]!r} is no member of a proof"
     entry, index = given.size(found.get("entry_id")), given.size(found.get("leaf_index"))
     size, hashes = given.size(found.get("tree_size")), given.hashes(found.get("proof_hashes"))
     leaf_hash, root = given.sha256(found.get("leaf_hash")), given.sha256(found.get("merkle_root"))
@@ -343,6 +354,6 @@ def _opening_of(value: object) -> tuple[bytes, str] | str | None:
         return None
     found = given.members(value)
     salt, private = given.sha256(found.get("salt")), given.text(found.get("private"))
-    if salt is None or private is None:
-        return "an opening has a salt and the private part"
+    if salt is None or private is None or len(found) > 2:
+        return "an opening has a salt and the private part, and nothing else"
     return salt, private

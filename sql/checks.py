@@ -81,6 +81,7 @@ class Pending:
     failures: int
     owner: UUID | None  # of the node whose work it is
     blamed: frozenset[UUID] = frozenset()  # owners of whom checks found a mismatch on the unit
+    tile: int | None = None
 
 
 @attrs.frozen

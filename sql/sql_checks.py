@@ -54,6 +54,7 @@ def _pending(row: Any) -> Pending:
         failures=row["failures"],
         owner=row["owner"],
         blamed=frozenset(row["blamed"]),
+        tile=row["tile"],
     )
 
 

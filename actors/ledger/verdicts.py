@@ -75,7 +75,7 @@ def judge(
         return False if row.verdict == effect.verdict else GuardFailed("UnitVerdict", unit.state)
     if unit.state != "VERIFYING" or effect.operator != row.operator:
         return GuardFailed("UnitVerdict", unit.state)
-    if effect.verdict == "mismatch":
+    if effect.verdict in ("mismatch", "doubtful"):
         done = fail(draft, unit, _failure(row, effect), VERIFYING)
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)

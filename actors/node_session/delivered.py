@@ -29,14 +29,18 @@ class Delivered:
 Looked: TypeAlias = Delivered | Refused | Lost
 
 
-async def look(result: JobResult, pieces: Pieces, *, is_checked: bool) -> Looked:
+async def look(
+    result: JobResult, pieces: Pieces, *, is_checked: bool, waits: bool = False
+) -> Looked:
     """Look at both, and make one of the parts in which they came.
+
+    ``is_checked``: there may be evidence; ``waits``: for a verdict, so it must say what it is.
 
     Raises ObjectsUnavailable, ``sql.database.Unavailable``.
     """
     found: ObjectInfo | Refused | Lost | None
-    if is_checked and (result.sha256 is None or result.size is None):
-        return Refused("a result that is to be checked says its SHA-256 and its size")
+    if waits and (result.sha256 is None or result.size is None):
+        return Refused("a result that waits for a verdict says its SHA-256 and its size")
     if result.part_sums:
         if result.sha256 is None:
             return Refused("a result in parts says the SHA-256 of the whole")

@@ -10,6 +10,7 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import Input, JobDispatch, Output, Urls
+from sql.unit_params import is_whole
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"
@@ -57,12 +58,14 @@ def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
     return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
 
 
+def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
+    """Whether what is delivered waits for a verdict."""
+    return unit.job_type in settings.verified_types
+
+
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Whether what is delivered waits for a verdict: of one whole frame of a scene."""
-    params = unit.params
-    if unit.job_type not in settings.verified_types or unit.parts:
-        return False
-    return not ({"tile", "tiles"} & params.keys()) and len(params.get("frames") or [0]) == 1
+    """Whether it is held against the scene: it is one whole frame."""
+    return waits(unit, settings) and not unit.parts and is_whole(unit.params)
 
 
 def pool_of(unit: Assignment, owner: UUID | None) -> str:

@@ -60,10 +60,13 @@ class Settlement(Desk, partial=True):
     async def _complete(self, held: Held, result: JobResult) -> None:
         unit, settings = held.assignment, self._settings
         worth, looked = results.named(result.result_ref, unit, settings), Delivered(None)
+        waits = offers.waits(unit, settings)
         if isinstance(worth, results.Ours):
             is_checked = offers.is_checked(unit, settings)
             try:
-                seen = await delivered.look(result, self._pieces(unit), is_checked=is_checked)
+                seen = await delivered.look(
+                    result, self._pieces(unit), is_checked=is_checked, waits=waits
+                )
             except (ObjectsUnavailable, Unavailable):
                 self._again(held)
                 return
@@ -78,15 +81,15 @@ class Settlement(Desk, partial=True):
             self._refuse(held, worth)
             return
         work = attested.read(result, unit, self._node, looked)
-        if work is None and self._node.key is not None and offers.is_checked(unit, settings):
-            work = results.Refused("a result that is to be checked is signed by its node's key")
+        if work is None and self._node.key is not None and waits:
+            work = results.Refused("a result that waits for a verdict is signed by its node's key")
         if isinstance(work, results.Refused):
             self._refuse(held, work)
             return
         effect = results.completion(
             unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
         )
-        if isinstance(worth, results.Ours) and offers.is_checked(unit, settings):
+        if isinstance(worth, results.Ours) and waits:
             self._end(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))

@@ -10,8 +10,8 @@ from actors.ledger.messages import Piece
 from actors.scheduler.demand import ANY, Demand, Kind, kind_of
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.pieces import params_of
 from actors.scheduler.policy import PENDING, Age, age
+from sql.unit_params import params_of
 from sql.work import OpenUnit, Part
 
 

@@ -168,15 +168,14 @@ class VerifierActor(Actor[Verifier]):
         row = case.pending.row
         waited = (self._peers.clock.now() - row.opened_at).total_seconds()
         late = waited >= self._settings.wait_seconds
-        if not case.drawn:
+        if not case.drawn or not case.is_whole:
             self._have_looked_at(case, late=late)
         elif row.packed:
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
         elif late:
-            case.verdict = "unverifiable"
-            case.said = case.unable or "nobody could check it in time"
+            case.give_up()
         else:
             self._have_checked(case, row.sha256)
         if case.verdict is not None:
@@ -318,11 +317,11 @@ class VerifierActor(Actor[Verifier]):
             said=case.said,
             verifier=case.verifier,
             operator=row.operator,
-            # Who was suspected, and by nobody cleared, is not paid; nor who says of itself that it
-            # is what nobody can check, until it was checked often enough.
-            pays=self._settings.pays_unverifiable and case.first is None and case.is_known,
+            # Who says of itself that it is what nobody can check is not paid until it was checked
+            # often enough.
+            pays=self._settings.pays_unverifiable and case.is_known,
             receipt=self._receipt(case, case.verdict),
-            retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+            retry_at=self._retry(case) if case.verdict in ("mismatch", "doubtful") else None,
             withdrawn=case.withdrawn,
             checked=case.checked,
             check_percent=self._settings.check_percent,
@@ -360,7 +359,12 @@ class VerifierActor(Actor[Verifier]):
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
         row, signer = case.pending.row, self._peers.signer
-        if verdict == "mismatch" or signer is None or row.work is None or not row.node_signature:
+        if (
+            verdict in ("mismatch", "doubtful")
+            or signer is None
+            or row.work is None
+            or not row.node_signature
+        ):
             return None
         work = receipt.read_work(json.loads(row.work))
         if isinstance(work, str):

@@ -13,8 +13,8 @@ from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.report import Report
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
-from rendertrust.frame_range import parse
 from sql.checks import Draws, Pending
+from sql.unit_params import is_whole, params_of
 from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -65,6 +65,11 @@ class Case:
         return named(self.pending.user, *self.id)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it can be held against the scene: one frame, rendered at once."""
+        return is_whole(_params(self.pending))
+
+    @property
     def pool(self) -> str:
         """Who may see its job's work."""
         return str(self.pending.params.get(POOL, ANY))
@@ -90,6 +95,15 @@ class Case:
             failures=pending.failures,
         )
 
+    def give_up(self) -> None:
+        """It waited as long as it may. What somebody called wrong nobody is charged for."""
+        if self.first is None:
+            self.verdict = "unverifiable"
+            self.said = self.unable or "nobody could check it in time"
+        else:
+            self.verdict = "doubtful"
+            self.said = f"a check saw {self.said}, and nobody else could look"
+
     def asks(self, check: UUID, drawn: Draws) -> RunCheck:
         """What a node is asked that looks at it."""
         row = self.pending.row
@@ -113,6 +127,9 @@ class Case:
         """
         if report.unable is not None:
             self._hear_unable(report.unable, checker)
+        elif report.looked and not self.is_whole:
+            self.said = report.suspect or ""  # which nobody can decide
+            self.verdict = "doubtful" if report.suspect else "unchecked"
         elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
         elif report.looked:
@@ -178,10 +195,8 @@ class Case:
 
 
 def _params(pending: Pending) -> dict[str, Any]:
-    """Of the unit, which is one whole frame."""
-    if pending.frames is None:
-        return pending.params
-    return {**pending.params, "frame": parse(pending.frames)[0]}
+    """Of the unit."""
+    return params_of(pending.params, pending.frames, pending.tile)
 
 
 def farthest(report: Report) -> float:

@@ -14,7 +14,7 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
 
 FinalVerdict: TypeAlias = Literal[
-    "unchecked", "exact", "match", "consistent", "unverifiable", "mismatch"
+    "unchecked", "exact", "match", "consistent", "unverifiable", "doubtful", "mismatch"
 ]
 
 
@@ -59,8 +59,9 @@ class Checked:
 @attrs.frozen
 class UnitVerdict:
     """From the Verifier. VERIFYING → COMPLETED, its hold settled, where ``verdict`` is valid or
-    nobody could tell; → QUEUED, or FAILED without ``retry_at``, on a mismatch: a failure of its
-    node, which is not paid.
+    nobody could tell; → QUEUED, or FAILED without ``retry_at``, on a mismatch, and where it is
+    doubtful, as somebody called it wrong whom nobody confirmed: a failure of its node, which is not
+    paid. A mismatch alone stands in the node's record.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
     could check is paid; of what was checked it always is. ``verifier``: who looked last.

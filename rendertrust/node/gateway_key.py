@@ -64,6 +64,8 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
         shown, signed = str(members["verifier"]), str(members["checkpoint"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return Unsure(f"{url} shows no checkpoint") if known else Known(None)
+    if known is not None and isinstance(damaged := note.read_verifier(known), NoteRefused):
+        return changed(url, f"cannot be told: the key that is kept is damaged ({damaged.reason})")
     key = note.read_verifier(shown)
     if isinstance(key, NoteRefused):
         return changed(url, f"shows a key that is none: {key.reason}")

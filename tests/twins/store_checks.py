@@ -59,6 +59,7 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 failures=unit.failures,
                 owner=None if node is None else node.owner,
                 blamed=_blamed(store, row),
+                tile=unit.tile,
             )
         )
     found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))

@@ -67,10 +67,10 @@ def _compare(
 ) -> dict[str, Any]:
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
-    theirs = _Evidence(frame, order["out"], kinds, _evidence(bpy, evidence, size, kinds))
+    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
+    theirs = _Evidence(frame, order["out"], kinds, read_evidence(bpy, evidence, size, kinds))
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
-    grid = _coarse(bpy, scene, order, progress)
+    grid = coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
     found = _held(bpy, scene, crops, theirs, (progress, False))
     if not all(one["equal"] for one in found):
@@ -92,14 +92,14 @@ def _look(
     """
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, _bytes_most(size, kinds))
+    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
     _fits(evidence, size, kinds)
-    if not _may_be_opened(picture, suffix, size):
+    if not may_be_opened(picture, suffix, size):
         return {"looked": True}
-    pixels = comparing.visible(_pixels(bpy, picture))
+    pixels = comparing.visible(pixels_of(bpy, picture))
     if not pixels.size or (pixels != pixels[0, 0]).any():
         return {"looked": True}
-    grid = _coarse(bpy, scene, order, progress)
+    grid = coarse(bpy, scene, order, progress)
     if max(map(max, grid), default=0.0) < VARIES:
         return {"looked": True}
     return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
@@ -108,7 +108,7 @@ def _look(
 # ── what was delivered ───────────────────────────────────────────────────────────────────────────
 
 
-def _bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
+def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
     """What a file of so many pixels can have at most, packed badly."""
     channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
     return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
@@ -127,7 +127,7 @@ def _delivered(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]
     return paths[0], paths[1]
 
 
-def _evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
+def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
     _fits(path, size, kinds)
     try:
         return passes.read(bpy, path, size, kinds)
@@ -150,7 +150,7 @@ def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
 
 
-def _coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
+def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
     """How much varies where, by a small picture of our own; the scene is stripped afterwards."""
     progress.next("coarse picture")
     cutting.strip(scene)
@@ -295,13 +295,13 @@ def _finish(
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
     make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    known = _may_be_opened(picture, suffix, size_of(scene))
+    known = may_be_opened(picture, suffix, size_of(scene))
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
-    ours = _pixels(bpy, path)
+    ours = pixels_of(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
         return _layers(bpy, path, picture, size_of(scene)) if known else None
-    theirs = _pixels(bpy, picture)
+    theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
         raise Fault("the picture is none, or has another size or other channels")
     return comparing.compared(ours, theirs)
@@ -319,7 +319,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
         return None
 
 
-def _may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
+def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
     try:
         found = pictures.size_of(picture, suffix)
     except NoPixels as fault:
@@ -339,7 +339,7 @@ def _same(one: str, other: str) -> bool:
         return filecmp.cmp(one, other, shallow=False)
 
 
-def _pixels(bpy: Any, path: str) -> Any:
+def pixels_of(bpy: Any, path: str) -> Any:
     try:
         image = bpy.data.images.load(path)
     except RuntimeError as fault:

@@ -11,6 +11,7 @@ from .checking import check
 from .encoding import encode
 from .finishing import finish
 from .inspecting import inspect
+from .looking import look
 from .probing import probe
 from .proving import prove
 from .rendering import render
@@ -20,6 +21,7 @@ from .trying import try_out
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "render": render,
     "check": check,
+    "look": look,
     "prove": prove,
     "finish": finish,
     "inspect": inspect,

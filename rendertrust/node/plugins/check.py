@@ -32,7 +32,8 @@ _TOLD: Final = (
 @attrs.define
 class Check:
     """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
-    from 0 up to 1; none: it only looks. Its result is a report as JSON: of each crop and of the
+    from 0 up to 1; none: it only looks, at what is no whole frame, too (``frames``, ``tile``, and
+    ``tiles``: a picture made of them). Its result is a report as JSON: of each crop and of the
     picture whether they are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
     """
 
@@ -58,13 +59,16 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.inputs:
         return refused(f"the input {PICTURE} is missing")
-    params = {name: value for name, value in task.params.items() if name != "draws"}
+    made_of = ("draws", "tiles")  # the tiles themselves are not looked at again
+    params = {name: value for name, value in task.params.items() if name not in made_of}
     inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
     order = order_for(attrs.evolve(task, params=params, inputs=inputs))
     if isinstance(order, Failed):
         return order
-    if "tile" in order or "tiles" in order or len(order.get("frames", ())) > 1:
-        return refused("one whole frame is checked at a time")
+    if "tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1:
+        if draws:
+            return refused("one whole frame is checked at a time")
+        return {**order, "do": "look", "thumbnails": False, "picture": PICTURE}
     evidence = EVIDENCE if EVIDENCE in task.inputs else None
     delivered = {"picture": PICTURE, "evidence": evidence}
     return {**order, "do": "check", "draws": draws, "thumbnails": False, **delivered}

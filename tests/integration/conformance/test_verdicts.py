@@ -152,6 +152,17 @@ async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> 
     assert await stage.store.audit() == []
 
 
+async def test_what_is_doubtful_is_not_paid_either_and_is_no_strike(stage: Stage) -> None:
+    case = await delivered(stage)
+    effect = said(case.job, "doubtful", case.operator, retry_at=stage.clock.now())
+    outcome = await stage.do(effect)
+    assert outcome == Posted(units=(UnitState(case.job, 0, "QUEUED", 1, None, "RUNNING"),))
+    assert await stage.of_user(case.user) == (200, 100)
+    assert await stage.money(case.operator) == (0, 0)
+    assert await stage.store.records([case.node]) == []
+    assert await stage.store.audit() == []
+
+
 async def test_the_last_mismatch_gives_the_creator_all_back(stage: Stage) -> None:
     case = await delivered(stage)
     outcome = await stage.do(said(case.job, "mismatch", case.operator))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from rendertrust import identity
@@ -41,6 +42,24 @@ async def test_joining_keeps_the_key_and_another_is_refused(peer: Gateway, tmp_p
     assert len(peer.registrations) == 1  # nothing was told to the stranger
     assert await joined(peer, tmp_path, accept=True) is None
     assert kept(tmp_path) != before
+
+
+async def test_a_key_that_was_kept_and_is_damaged_is_not_none(
+    peer: Gateway, tmp_path: Path
+) -> None:
+    peer.log_keys = [OLD]
+    assert await joined(peer, tmp_path) is None
+    folder = StateFolder(tmp_path)
+    enrolled = folder.enrolment()
+    assert enrolled is not None
+    damaged = attrs.evolve(enrolled, gateway_key=kept(tmp_path)[:-6] + "AAAAAA")
+    folder.enrol(damaged)
+    peer.log_keys = [NEW]
+    refused = await joined(peer, tmp_path)
+    assert refused is not None
+    assert "the key that is kept is damaged" in refused.reason
+    assert kept(tmp_path) == damaged.gateway_key
+    assert await joined(peer, tmp_path, accept=True) is None
 
 
 async def test_a_running_node_leaves_a_gateway_whose_key_changed(

@@ -136,12 +136,22 @@ async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() ->
     "params",
     [{"tile": [0, 0, 8, 8]}, {"tiles": [[0, 0, 8, 8]]}, {"frames": [1, 2]}],
 )
-async def test_parts_and_chunks_are_settled_at_once(params: dict[str, object]) -> None:
+async def test_parts_and_chunks_wait_too_without_evidence(params: dict[str, object]) -> None:
     unit = attrs.evolve(RENDER, params=params)
     async with session(verified_types=VERIFIED) as play:
         sent = await delivered(play, unit)
         assert "evidence" not in sent.params
-        assert isinstance(await play.effect(), UnitComplete)
+        assert isinstance(await play.effect(), UnitDeliver)
+
+
+@simulated
+async def test_a_chunk_says_what_it_is() -> None:
+    unit = attrs.evolve(RENDER, params={"frames": [1, 2]})
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, unit, sha256=None)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert effect.error == "a result that waits for a verdict says its SHA-256 and its size"
 
 
 @simulated

@@ -87,6 +87,16 @@ def test_a_proof_without_a_member_is_refused(field: str) -> None:
         assert not verify({**PROOF, field: other}).holds
 
 
+@pytest.mark.parametrize("field", [*NO_ANCHOR, "opening"])
+def test_a_member_of_another_name_is_refused_though_it_says_nothing(field: str) -> None:
+    unanchored = {**PROOF, **NO_ANCHOR, "opening": None}
+    assert verify(unanchored).holds
+    renamed = {name: value for name, value in unanchored.items() if name != field}
+    verdict = verify({**renamed, field.upper(): None})
+    assert not verdict.holds
+    assert verdict.steps[0].said == f"{field.upper()!r} is no member of a proof"
+
+
 def test_an_anchor_is_named_and_signed_or_neither() -> None:
     assert set(MEANT) | {"opening"} == PROOF.keys()
     for proof in ({**PROOF, **NO_ANCHOR}, {k: PROOF[k] for k in PROOF if k not in NO_ANCHOR}):

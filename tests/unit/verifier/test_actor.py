@@ -170,12 +170,15 @@ async def test_the_gateways_own_looks_at_a_class_that_nobody_has(
 
 
 @simulated
-async def test_who_is_suspected_and_cleared_by_nobody_is_not_paid() -> None:
+async def test_what_is_suspected_and_cleared_by_nobody_costs_nothing_and_is_rendered_anew() -> None:
     async with verifying(wait_seconds=100.0) as play:
         job = await play.delivered()
         await play.checks(play.checker(20, 3), apart(0.3))
-        await until(lambda: play.store.units[job, 0].state == "COMPLETED", within=200)
-        assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+        await until(lambda: play.store.units[job, 0].state == "QUEUED", within=200)
+        assert (play.verdict(job), play.charged(), play.earned()) == ("doubtful", 0, 0)
+        assert play.store.checks[job, 0, 1].said.startswith("a check saw ")
+        assert await play.store.records([NODE]) == []  # one word is no strike
+        assert await play.store.audit() == []
 
 
 @simulated
@@ -358,6 +361,55 @@ async def test_work_for_trusted_nodes_is_looked_at_by_the_gateways_own_alone() -
         job = await play.delivered(_pool="trusted")
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
+        assert not stranger.probe.ref.depth
+
+
+# -- what is no whole frame
+
+PARTS: tuple[Mapping[str, Any], ...] = (
+    {"frame": None, "frames": [1, 2]},
+    {"tile": [0, 0, 8, 8]},
+    {"tiles": [[0, 0, 8, 8]]},
+)
+INSPECTOR = UUID(int=21)
+
+
+@simulated
+@pytest.mark.parametrize("params", PARTS)
+@pytest.mark.parametrize(
+    ("report", "state", "verdict"),
+    [
+        ({"looked": True}, "COMPLETED", "unchecked"),
+        ({"fault": "the frames are no zip that can be read"}, "QUEUED", "mismatch"),
+        ({"looked": True, "suspect": "all of it is of one colour"}, "QUEUED", "doubtful"),
+    ],
+)
+async def test_the_gateways_own_looks_at_what_is_held_against_nothing(
+    params: Mapping[str, Any], report: Mapping[str, Any], state: str, verdict: str
+) -> None:
+    async with verifying(own=frozenset({INSPECTOR})) as play:
+        stranger, ours = play.checker(20, 3), play.checker(21, None, "gpu")
+        job = await play.delivered(**params)
+        order = await play.asked(ours)
+        assert order.draws == ()
+        assert params.items() <= order.unit.params.items()
+        play.says(ours, order, report)
+        await play.ends(job, state)
+        assert play.verdict(job) == verdict
+        assert (play.charged(), play.earned()) == (
+            (PRICE, SHARE) if verdict == "unchecked" else (0, 0)
+        )
+        assert not stranger.probe.ref.depth
+        assert play.store.checks[job, 0, 1].said == report.get("suspect", report.get("fault", ""))
+
+
+@simulated
+async def test_without_one_of_ours_nobody_looks_at_what_is_held_against_nothing() -> None:
+    async with verifying() as play:
+        stranger = play.checker(20, 3)
+        job = await play.delivered(frame=None, frames=[1, 2])
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
         assert not stranger.probe.ref.depth
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.pieces import params_of
 from rendertrust.frame_range import ORDERS, parse
+from sql.unit_params import params_of
 from sql.work import GRID
 from web.http.problem import Fault
 from web.jobs.plan import UNITS_MAX, Cut, Plan, plan_of

@@ -23,6 +23,7 @@ TABS: Final = (
     ("Pending", PENDING),
     ("Do not match", "mismatch"),
     ("Could not be checked", "unverifiable"),
+    ("Doubtful", "doubtful"),
     ("Match", "match"),
     ("Consistent", "consistent"),
     ("Exact", "exact"),

@@ -25,3 +25,8 @@ def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -
         return {**told, "tiles": [each.members for each in tiles]}
     told["tile"] = tiles[tile].members
     return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
+
+
+def is_whole(params: Mapping[str, Any]) -> bool:
+    """Whether a unit of these parameters is one whole frame, rendered at once."""
+    return not ({"tile", "tiles"} & params.keys()) and len(params.get("frames") or [0]) == 1

@@ -1,0 +1,122 @@
+"""A look at what is held against nothing: a chunk of frames, a tile, a picture made of tiles.
+
+Whether it is such a thing at all: as many frames as were asked for, each under its name, of the
+frame's size, one that decodes; and not of one colour, all of them, where the scene is not. It does
+not say that they show the scene.
+"""
+
+import os
+import shutil
+import time
+import zipfile
+from typing import Any
+
+from . import checking, comparing, cutting
+from .checking import Fault
+from .headers import NoHeader, window_of
+from .rendering import facts
+from .scene import choose_format, compositor_nodes, name_of, opened, prepare, size_of
+from .speech import Progress, Say
+
+PIECE = 1 << 20
+BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
+
+
+def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """``picture`` was delivered for this order; says that it ``looked``, and what is ``suspect``,
+    or a ``fault`` of it. ``tile``: it is of that part, as passes; ``frames``, of several: a zip.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frames = order.get("frames") or [scene.frame_current]
+    progress = Progress(say, len(frames) + 1)
+    progress.watch(bpy)
+    try:
+        if "tile" in order:
+            told = _tile(bpy, scene, order)
+        else:
+            told = _pictures(bpy, scene, order, frames, progress)
+    except Fault as fault:
+        told = {"fault": str(fault)}
+    say("done", frame=frames[0], **told, **facts(bpy, scene, started))
+
+
+def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
+    """By its head, and whether its first pass decodes."""
+    x, y, across, down = order["tile"]
+    size, kinds = cutting.rendered((x, y, across, down), scene)[2:], cutting.tile_kinds(scene)
+    if os.path.getsize(order["picture"]) > checking.bytes_most(size, kinds):
+        raise Fault("the tile is larger than one of such a size can be")
+    path = os.path.join(order["out"], "their-tile.exr")
+    shutil.copyfile(order["picture"], path)
+    try:
+        found = window_of(path)[:2]
+    except NoHeader as fault:
+        raise Fault(f"the tile is none: {fault}") from fault
+    if found != size:
+        raise Fault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
+    checking.read_evidence(bpy, path, size, kinds)
+    return {"looked": True}
+
+
+def _pictures(
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
+) -> dict[str, Any]:
+    size, suffix = size_of(scene), choose_format(scene.render, order.get("format"))
+    most = checking.bytes_most(size, cutting.tile_kinds(scene))
+    plain: list[bool] = []
+    for path in _files(order, frames, suffix, most):
+        progress.next(os.path.basename(path))
+        plain.append(_is_plain(bpy, path, suffix, size))
+        os.unlink(path)
+    # Of one colour is also what a compositor makes of a scene, or a cut to black.
+    if not all(plain) or compositor_nodes(scene) or cutting.obstacles(scene):
+        return {"looked": True}
+    grid = checking.coarse(bpy, scene, order, progress)
+    if max(map(max, grid), default=0.0) < checking.VARIES:
+        return {"looked": True}
+    return {"looked": True, "suspect": "all of it is of one colour, and what it shows is not"}
+
+
+def _files(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
+    """Each picture, unpacked only when it is its turn."""
+    if len(frames) == 1:
+        if os.path.getsize(order["picture"]) > most:
+            raise Fault("the picture is larger than that of such a frame can be")
+        yield shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
+        return
+    try:
+        with zipfile.ZipFile(order["picture"]) as packed:
+            _are_all(packed, frames, suffix)
+            for frame in frames:
+                yield _unpacked(packed, name_of(frame, suffix), order["out"], most)
+    except BROKEN as fault:
+        raise Fault("the frames are no zip that can be read") from fault
+
+
+def _are_all(packed: zipfile.ZipFile, frames: list[int], suffix: str) -> None:
+    wanted, found = {name_of(frame, suffix) for frame in frames}, packed.namelist()
+    missing = sorted(wanted - set(found))
+    if missing:
+        raise Fault(f"{missing[0]} is missing, {len(missing)} of {len(frames)} frames are")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in packed.infolist()):
+        raise Fault("the frames are packed otherwise than chunks of frames are")
+
+
+def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
+    if packed.getinfo(name).file_size > most:
+        raise Fault(f"{name} is larger than such a frame can be")
+    path = os.path.join(out, "their-" + name)
+    with packed.open(name) as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target, PIECE)  # no more than its entry says, or it raises
+    return path
+
+
+def _is_plain(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> bool:
+    """Whether it is of one colour; Fault where it is no picture of this size."""
+    known = checking.may_be_opened(path, suffix, size)
+    pixels = comparing.visible(checking.pixels_of(bpy, path))
+    if not known and pixels.shape[:2] != (size[1], size[0]):
+        raise Fault("the picture is none, or has another size")
+    return bool(pixels.size) and not (pixels != pixels[0, 0]).any()

@@ -1,0 +1,132 @@
+"""What is held against nothing is looked at: whether it is frames, or a tile, at all."""
+
+import asyncio
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+from PIL import Image
+
+from rendertrust.node.plugin import Completed, Failed
+from rendertrust.node.plugins.check import PICTURE, Check
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.scenes import build, unit
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+FRAMES = [3, 4]
+LOOKED = {"looked": True}
+PLAIN_SCENE = """
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+"""
+
+
+def png(size: tuple[int, int] = (64, 36)) -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", size).save(written, "PNG")
+    return written.getvalue()
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as target:
+        for name, content in files.items():
+            target.writestr(name, content)
+    return written.getvalue()
+
+
+NOISE = Image.effect_noise((64, 36), 60)
+
+
+def noise() -> bytes:
+    written = io.BytesIO()
+    NOISE.save(written, "PNG")
+    return written.getvalue()
+
+
+@attrs.frozen
+class Stage:
+    """Who renders and who looks; a scene."""
+
+    folder: Path
+    render: Render
+    scene: Path
+
+    async def delivered(self, **params: Any) -> bytes:
+        result = await self.render.run(unit(self.folder / "made", {"s.blend": self.scene}, params))
+        assert isinstance(result, Completed), result
+        assert result.file is not None
+        return result.file.read_bytes()
+
+    async def told(self, name: str, picture: bytes, **params: Any) -> Any:
+        path = self.folder / f"{name}.bin"
+        path.write_bytes(picture)
+        given = {"draws": [], **params}
+        task = unit(self.folder / name, {"s.blend": self.scene, PICTURE: path}, given)
+        found = await Check(self.render).run(attrs.evolve(task, job_type="check"))
+        if isinstance(found, Failed):
+            return found
+        assert found.file is not None
+        told = orjson.loads(found.file.read_bytes())
+        return {of: told[of] for of in ("looked", "suspect", "fault", "unable") if of in told}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    render = Render(scratch=tmp_path / "scratch")
+    assert asyncio.run(render.why_not()) is None
+    return Stage(tmp_path, render, build(tmp_path / "scene.blend"))
+
+
+async def test_a_chunk_is_frames(stage: Stage) -> None:
+    honest = await stage.delivered(frames=FRAMES)
+    assert await stage.told("honest", honest, frames=FRAMES) == LOOKED
+    lies = {
+        "text": (b"I am not a picture", "the frames are no zip that can be read"),
+        "one": (packed({"0003.png": noise()}), "0004.png is missing, 1 of 2 frames are"),
+        "small": (
+            packed({"0003.png": noise(), "0004.png": png((32, 18))}),
+            "the picture is 32 by 18, not 64 by 36",
+        ),
+    }
+    for name, (lie, fault) in lies.items():
+        assert await stage.told(name, lie, frames=FRAMES) == {"fault": fault}
+    torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
+    assert torn["fault"].startswith("the picture is none: ")
+
+
+async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(
+    stage: Stage, tmp_path: Path
+) -> None:
+    black = packed({"0003.png": png(), "0004.png": png()})
+    told = await stage.told("black", black, frames=FRAMES)
+    assert told == {
+        "looked": True,
+        "suspect": "all of it is of one colour, and what it shows is not",
+    }
+    half = packed({"0003.png": noise(), "0004.png": png()})
+    assert await stage.told("half", half, frames=FRAMES) == LOOKED  # cut to black
+    empty = attrs.evolve(stage, scene=build(tmp_path / "empty.blend", PLAIN_SCENE))
+    assert await empty.told("empty", black, frames=FRAMES) == LOOKED
+
+
+async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
+    tile = await stage.delivered(frame=3, tile=[0, 0, 32, 36])
+    assert await stage.told("tile", tile, frame=3, tile=[0, 0, 32, 36]) == LOOKED
+    wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
+    assert wrong["fault"].startswith("the tile is ")
+    none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
+    assert none == {"fault": "the tile is none: it is no OpenEXR file"}
+    tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
+    assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
+    text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)
+    assert text["fault"].startswith("the picture is none: ")
+    assert "suspect" in await stage.told("dark", png(), frame=3, tiles=tiles)
+
+
+async def test_what_is_no_whole_frame_has_no_crops(stage: Stage) -> None:
+    told = await stage.told("crops", b"", frames=FRAMES, draws=[[0.1, 0.1, None]])
+    assert isinstance(told, Failed)
