@@ -180,10 +180,21 @@ class Desk(Actor[NodeSession], partial=True):
         held.phase, held.effect = Phase.ENDING, effect
         self._ask(held, effect, ends=True)
 
-    def _fail(self, held: Held, error_class: str, error: str, *, final: bool = False) -> None:
+    def _fail(
+        self,
+        held: Held,
+        error_class: str,
+        error: str,
+        *,
+        final: bool = False,
+        confirmed: bool = True,
+    ) -> None:
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
-        self._end(held, failures.failed(unit, node, error_class, error, now, final=final))
+        effect = failures.failed(
+            unit, node, error_class, error, now, final=final, confirmed=confirmed
+        )
+        self._end(held, effect)
 
     def _again(self, held: Held) -> None:
         settings, unit = self._settings, held.assignment

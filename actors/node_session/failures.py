@@ -23,16 +23,18 @@ def failed(
     now: datetime,
     *,
     final: bool = False,
+    confirmed: bool = True,
 ) -> UnitFail:
     """A failed attempt.
 
-    ``scene`` is final. Three failures of nodes are too, and on three different nodes they are the
-    scene's. Anything else is tried again after 1, 2, then 4 seconds.
+    ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of nodes
+    are final, too, and on three different nodes they are the scene's. Anything else is tried again
+    after 1, 2, then 4 seconds.
     """
     failures = unit.failures + (error_class == "node")
     final = (
         final
-        or error_class == "scene"
+        or (error_class == "scene" and confirmed)
         or failures >= NODE_FAILURES_MOST
         or unit.attempt >= ATTEMPTS_MOST
     )
