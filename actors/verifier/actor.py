@@ -328,7 +328,7 @@ class VerifierActor(Actor[Verifier]):
             # is what nobody can check, until it was checked often enough.
             pays=self._settings.pays_unverifiable and case.first is None and case.is_known,
             receipt=self._receipt(case, case.verdict),
-            retry_at=self._retry(case) if case.verdict == "mismatch" else None,
+            retry_at=None if case.is_over else self._retry(case),
             withdrawn=case.withdrawn,
             checked=case.checked,
             check_percent=self._settings.check_percent,
@@ -350,8 +350,7 @@ class VerifierActor(Actor[Verifier]):
         except ObjectsUnavailable:
             return False
         if not same:
-            case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
-            case.withdrawn = False
+            case.swap()
         return True
 
     async def _holds(self, key: str, sha256: bytes | None, size: int | None) -> bool:
@@ -360,8 +359,6 @@ class VerifierActor(Actor[Verifier]):
         return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
-        if case.withdrawn:
-            return None
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
