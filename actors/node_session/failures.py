@@ -28,8 +28,8 @@ def failed(
     """A failed attempt.
 
     ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of
-    nodes are final, too, and on three different nodes they are the scene's. Anything else is tried again
-    after 1, 2, then 4 seconds.
+    nodes are final, too, and on three different nodes they are the scene's. Anything else is
+    tried again after 1, 2, then 4 seconds.
     """
     failures = unit.failures + (error_class == "node")
     final = (
