@@ -207,17 +207,34 @@ def _held(
     rendered = list[_Rendered]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        rendered.append(_crop(bpy, scene, crop, theirs, f"crop-{number}.exr"))
-    found: list[dict[str, Any]] = []
+        rendered.append(_render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
     # Reading renders another scene, and with that all is lost that was kept for the next crop.
+    found = list[dict[str, Any]]()
     for one in rendered:
-        ours, delivered = _read(bpy, one, theirs), _part(theirs, one.crop, size_of(scene))
+        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop, size_of(scene))
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
             with _other_seed(scene):
-                other = _read(bpy, _crop(bpy, scene, one.crop, theirs, "other.exr"), theirs)
+                noisy = _render(bpy, scene, one.crop, theirs, "other.exr")
+            other = _read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found
+
+
+def _render(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
+    area = cutting.rendered(crop, scene)
+    cutting.select(scene, area)
+    path = os.path.join(theirs.out, name)
+    still(bpy, scene, theirs.frame, path)
+    return _Rendered(crop, area, path)
+
+
+def _read(bpy: Any, rendered: _Rendered, kinds: Kinds) -> Layers:
+    """Every pass of the crop, its first row the lowest."""
+    crop, area, path = rendered
+    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
+    found = passes.read(bpy, path, (area[2], area[3]), kinds)
+    return _cut(found, (left, below, crop[2], crop[3]))
 
 
 def _all_same(ours: Layers, theirs: Layers) -> bool:
@@ -230,22 +247,15 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
     """Of each layer the pass that is farthest off: every one of them may make the picture."""
-    return [
-        {
-            "at": list(crop),
-            "layer": layer,
-            **comparing.worst(
-                [
-                    {"pass": name}
-                    | comparing.compared(
-                        of, theirs[layer][name], other.get(layer, {}).get(name, of)
-                    )
-                    for name, of in bands.items()
-                ]
-            ),
-        }
-        for layer, bands in ours.items()
-    ]
+    found = list[dict[str, Any]]()
+    for layer, bands in ours.items():
+        noisy = other.get(layer, {})
+        told = [
+            {"pass": name} | comparing.compared(of, theirs[layer][name], noisy.get(name, of))
+            for name, of in bands.items()
+        ]
+        found.append({"at": list(crop), "layer": layer, **comparing.worst(told)})
+    return found
 
 
 @contextlib.contextmanager
@@ -257,23 +267,6 @@ def _other_seed(scene: Any) -> Generator[None]:
         yield
     finally:
         scene.cycles.seed = seed
-
-
-def _crop(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
-    """Every pass of the crop as we render it, in a file."""
-    area = cutting.rendered(crop, scene)
-    cutting.select(scene, area)
-    path = os.path.join(theirs.out, name)
-    still(bpy, scene, theirs.frame, path)
-    return _Rendered(crop, area, path)
-
-
-def _read(bpy: Any, rendered: _Rendered, theirs: _Evidence) -> Layers:
-    """The crop alone, its first row the lowest."""
-    crop, area, path = rendered
-    found = passes.read(bpy, path, (area[2], area[3]), theirs.kinds)
-    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    return _cut(found, (left, below, crop[2], crop[3]))
 
 
 def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:

@@ -164,7 +164,7 @@ async def test_an_answer_waits_for_the_database() -> None:
 
 def seeing(wrong: set[int], count: int, layers: int = 1) -> dict[str, Any]:
     """A report of ``count`` crops, each of so many view layers, of which these are wrong."""
-    good, bad = {"equal": True, "off": None}, {"equal": False, "off": 0.9}
+    good, bad = {"equal": True, "off": None}, {"equal": False, "off": 1.5}
     crops = [
         bad if number in wrong and layer == layers - 1 else good
         for number in range(count)
