@@ -29,7 +29,17 @@ from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultipar
 from sql.sql_books import SqlBooks
 from sql.sql_checks import note, pending, trials
 from sql.sql_log import SqlLog, look
-from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, Part, Standing, StandingRow
+from sql.work import (
+    Done,
+    Lease,
+    LeaseId,
+    NodeRow,
+    OpenUnit,
+    Part,
+    SceneWord,
+    Standing,
+    StandingRow,
+)
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
@@ -179,6 +189,9 @@ class SqlStore:
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
+
+    async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
+        return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]
 
     async def trials(self, limit: int) -> list[TrialRow]:
         return trials(await self._database.all("trials_known", limit))

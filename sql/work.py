@@ -114,6 +114,14 @@ class OpenUnit:
 
 
 @attrs.frozen
+class SceneWord:
+    """A node, and whose it is, that said of a unit that its scene is at fault."""
+
+    node: UUID
+    owner: UUID | None
+
+
+@attrs.frozen
 class Done:
     """How long a unit took that is complete: ``frames`` it rendered, or a tile of one."""
 

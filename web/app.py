@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import attrs
 from aiohttp import web
@@ -186,17 +187,13 @@ def verifying_of(settings: Settings) -> VerifierSettings:
     given = settings.verification
     if not given.enabled:
         return VerifierSettings(enabled=False, look_seconds=IDLE_LOOK_SECONDS)
-    try:
-        own = given.own()
-    except ValueError as error:
-        raise SettingsError("verification.own_nodes must be ids of nodes") from error
     return VerifierSettings(
         least_odds=given.least_odds,
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
         pays_unverifiable=given.pays_unverifiable,
         check_percent=given.check_percent,
-        own=own,
+        own=_own_nodes(settings),
     )
 
 
@@ -233,6 +230,13 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
     )
 
 
+def _own_nodes(settings: Settings) -> frozenset[UUID]:
+    try:
+        return settings.verification.own()
+    except ValueError as error:
+        raise SettingsError("verification.own_nodes must be ids of nodes") from error
+
+
 def session_settings(settings: Settings) -> NodeSessionSettings:
     """What the settings say to the sessions of nodes."""
     leases, earnings = settings.leases, settings.earnings
@@ -244,6 +248,7 @@ def session_settings(settings: Settings) -> NodeSessionSettings:
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
         verified_types=frozenset({"render"} if settings.verification.enabled else ()),
+        own=_own_nodes(settings),
     )
 
 

@@ -1,6 +1,7 @@
 """What is written down of an attempt that came to nothing: the words, and whose failure it is."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
@@ -35,3 +36,11 @@ def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
     if job is None or effect.error_class != "node" or effect.node in (None, *job.avoid):
         return {}
     return {"avoid": (*job.avoid, effect.node)}
+
+
+def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
+    """A node that says of a scene that it is at fault is not asked again: another has to say so."""
+    node, again = effect.node, effect.retry_at is not None
+    if effect.error_class != "scene" or not again or node is None or node in unit.avoid:
+        return unit.avoid
+    return (*unit.avoid, node)

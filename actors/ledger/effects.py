@@ -8,7 +8,7 @@ node was given by the same decision.
 import attrs
 
 from actors.ledger import copies, receipts
-from actors.ledger.blame import blamed, shunned, words
+from actors.ledger.blame import avoiding, blamed, shunned, words
 from actors.ledger.draft import Draft
 from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
@@ -222,7 +222,9 @@ def _fail(
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
     """To the queue, or to the creator his credits."""
     if effect.retry_at is not None:
-        waiting = attrs.evolve(failed, state="QUEUED", not_before=effect.retry_at)
+        waiting = attrs.evolve(
+            failed, state="QUEUED", not_before=effect.retry_at, avoid=avoiding(failed, effect)
+        )
         change(draft, unit, waiting, **shunned(draft, effect))
         return True
     released = release(draft, work_reference(effect.job, effect.unit))

@@ -188,11 +188,19 @@ class Desk(Actor[NodeSession], partial=True):
         *,
         final: bool = False,
         given_back: bool = False,
+        confirmed: bool = True,
     ) -> None:
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
         effect = failures.failed(
-            unit, node, error_class, error, now, final=final, given_back=given_back
+            unit,
+            node,
+            error_class,
+            error,
+            now,
+            final=final,
+            given_back=given_back,
+            confirmed=confirmed,
         )
         self._end(held, effect)
 

@@ -24,18 +24,20 @@ def failed(
     *,
     final: bool = False,
     given_back: bool = False,
+    confirmed: bool = True,
 ) -> UnitFail:
     """A failed attempt.
 
-    ``scene`` is final. Three failures of nodes are too, and on three different nodes they are the
-    scene's. Anything else is tried again after 1, 2, then 4 seconds, and then it is final. What is
-    ``given_back`` as its node drains or stops did not fail: there are twelve tries of it.
+    ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of
+    nodes are final, too, and on three different nodes they are the scene's. Anything else is
+    tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
+    node drains or stops did not fail: there are twelve tries of it.
     """
     failures = unit.failures + (error_class == "node")
     count = unit.tries if given_back else failures + unit.faults + (error_class != "node")
     final = (
         final
-        or error_class == "scene"
+        or (error_class == "scene" and confirmed)
         or failures >= NODE_FAILURES_MOST
         or (count > len(RETRY_SECONDS) and not given_back)
         or unit.tries >= ATTEMPTS_MOST

@@ -35,6 +35,7 @@ class NodeSessionSettings:
     close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
     verified_types: frozenset[str] = frozenset()  # of work that waits for a verdict
+    own: frozenset[UUID] = frozenset()  # nodes of the gateway's, whose word is enough
     result_bytes_most: int = 16 * 2**30  # of one object: evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     flood_seconds: float = 10.0

@@ -29,10 +29,12 @@ from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
+from sql.work import ANY
 
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
+SCENE = "scene"
 
 
 class Settlement(Desk, partial=True):
@@ -48,14 +50,38 @@ class Settlement(Desk, partial=True):
             if result.failure == DECLINES:
                 declined = NodeDeclined(self._node.id, self.ref)
                 self._peers.scheduler.tell(declined)
+            try:
+                confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
+            except Unavailable:
+                self._again(held)
+                return
             error = result.error or "the node says it failed"
             # One that it never began it did not want, whoever says so.
             given_back = result.failure == DECLINES and (
                 result.given_back is True or held.begun_at is None
             )
-            self._fail(held, result.failure or "node", error, given_back=given_back)
+            self._fail(
+                held,
+                result.failure or "node",
+                error,
+                given_back=given_back,
+                confirmed=confirmed,
+            )
         else:
             await self._complete(held, result)
+
+    async def _is_believed(self, unit: Assignment) -> bool:
+        """Whether a scene is at fault because this node says so. A stranger's word needs another
+        owner's beside it, or the same again where nobody else is there to be asked.
+
+        Raises Unavailable.
+        """
+        node, settings = self._node, self._settings
+        is_strangers = offers.pool_of(unit, node.owner) == ANY and node.id not in settings.own
+        if not settings.verified_types or not is_strangers:
+            return True
+        said = await self._peers.store.scene_words(unit.job, unit.unit)
+        return any(one.node == node.id or one.owner != node.owner for one in said)
 
     async def _complete(self, held: Held, result: JobResult) -> None:
         unit, settings = held.assignment, self._settings

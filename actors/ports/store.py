@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sql.log import LogTransaction, Look
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
-    from sql.work import Standing
+    from sql.work import SceneWord, Standing
 
 
 class Store(Protocol):
@@ -138,6 +138,10 @@ class Store(Protocol):
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
         """What was found of these nodes' work, of each class of machine a record."""
+        ...
+
+    async def scene_words(self, job: UUID, unit: int) -> "Sequence[SceneWord]":
+        """Who said of a unit that its scene is at fault."""
         ...
 
     async def trials(self, limit: int) -> "Sequence[TrialRow]":

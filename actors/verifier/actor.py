@@ -53,6 +53,7 @@ class VerifierActor(Actor[Verifier]):
         self._checkers: dict[UUID, Checker] = {}
         self._cases: dict[CaseId, Case] = {}
         self._caught: set[UUID] = set()  # nodes whose record is to be looked at
+        self._refuting: set[tuple[UUID, int]] = set()  # units found valid
         # Until when, and of how many crops; no case: a trial of the verifier.
         self._running: dict[UUID, tuple[Case | None, Checker, float, int]] = {}
         self._trials = Trials(self._secret, settings.trial_odds)
@@ -135,7 +136,10 @@ class VerifierActor(Actor[Verifier]):
                 self._caught.add(test.node_id)
 
     async def _quarantine(self) -> None:
-        """Those who lied too often."""
+        """Those who lied too often, or said of scenes what is not so."""
+        for unit in list(self._refuting):
+            self._caught |= {one.node for one in await self._peers.store.scene_words(*unit)}
+            self._refuting.discard(unit)
         for node in list(self._caught):
             said = await warden.quarantined(self._peers.store, node, self._peers.clock.now())
             self._caught.discard(node)
@@ -187,6 +191,8 @@ class VerifierActor(Actor[Verifier]):
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
+        if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
+            return True  # somebody said that it cannot be rendered
         known = await warden.reputation_of(self._peers.store, row.node_id, row.device_class)
         if known.is_to_be_quarantined:  # and nobody came to it, or it delivers what it had
             self._caught.add(row.node_id)
@@ -321,7 +327,7 @@ class VerifierActor(Actor[Verifier]):
             # often enough.
             pays=self._settings.pays_unverifiable and case.is_known,
             receipt=self._receipt(case, case.verdict),
-            retry_at=self._retry(case) if case.verdict in ("mismatch", "doubtful") else None,
+            retry_at=None if case.is_over else self._retry(case),
             withdrawn=case.withdrawn,
             checked=case.checked,
             check_percent=self._settings.check_percent,
@@ -343,8 +349,7 @@ class VerifierActor(Actor[Verifier]):
         except ObjectsUnavailable:
             return False
         if not same:
-            case.verdict, case.said = "mismatch", "the object is not the one that was delivered"
-            case.withdrawn = False
+            case.swap()
         return True
 
     async def _holds(self, key: str, sha256: bytes | None, size: int | None) -> bool:
@@ -353,8 +358,6 @@ class VerifierActor(Actor[Verifier]):
         return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
-        if case.withdrawn:
-            return None
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
@@ -390,6 +393,8 @@ class VerifierActor(Actor[Verifier]):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
             if case.verdict == "mismatch":
                 self._caught.add(case.pending.row.node_id)
+            elif case.verdict in ("exact", "match", "consistent"):
+                self._refuting.add(case.id[:2])
             self._make_trial(case)
         units = getattr(outcome, "units", ())
         if units:

@@ -70,6 +70,11 @@ class Case:
         return is_whole(_params(self.pending))
 
     @property
+    def is_over(self) -> bool:
+        """Whether its unit gets no other try by this verdict, whichever it is."""
+        return self.withdrawn or self.verdict not in ("mismatch", "doubtful")
+
+    @property
     def pool(self) -> str:
         """Who may see its job's work."""
         return str(self.pending.params.get(POOL, ANY))
@@ -136,6 +141,11 @@ class Case:
             self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
         else:
             self._hear_compared(report, checker, thresholds)
+
+    def swap(self) -> None:
+        """The object is another one by now: whatever was found, that is its node's fault."""
+        self.verdict, self.withdrawn = "mismatch", False
+        self.said = "the object is not the one that was delivered"
 
     def acquit(self, own: Set[UUID]) -> None:
         """A mismatch that cannot be the node's fault, once a check has found one.

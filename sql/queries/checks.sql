@@ -54,7 +54,7 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
--- to it; those from before the node was released last, and since. A mismatch on a unit whose scene is
+-- to it, or what it said of a scene that another rendered; those from before the node was released last, and since. A mismatch on a unit whose scene is
 -- at fault is none.
 SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
@@ -65,7 +65,9 @@ FROM nodes n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
                     WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
                     UNION
-                    SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed) k
+                    SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed
+                    UNION
+                    SELECT device_class FROM refuted_words WHERE node_id = n.id) k
 CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
@@ -79,10 +81,19 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                     (SELECT at, job_id, unit, 'm' FROM verifier_tests
                      WHERE node_id = n.id AND device_class = k.device_class AND NOT passed
                      ORDER BY at DESC LIMIT $2)
+                    UNION ALL
+                    (SELECT at, job_id, unit, 'm' FROM refuted_words
+                     WHERE node_id = n.id AND device_class = k.device_class
+                     ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE n.id = ANY($1::uuid[])
 GROUP BY n.id, n.released_at, k.device_class
 ORDER BY n.id, k.device_class;
+
+-- name: scene_words
+-- Who said of unit $2 of job $1 that its scene is at fault.
+SELECT DISTINCT a.node_id AS node, n.owner_id AS owner FROM attempts a JOIN nodes n ON n.id = a.node_id
+WHERE a.job_id = $1 AND a.number = $2 AND a.error_class = 'scene';
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
@@ -95,7 +106,11 @@ SELECT * FROM (
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
             'its check called this valid, which it was known not to be', at, at
-     FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)) found
+     FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)
+    UNION ALL
+    (SELECT job_id, unit, attempt, device_class, 'misjudged',
+            'it said that the scene is at fault, and another rendered it', at, at
+     FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
 -- name: verifier_test_note

@@ -49,6 +49,7 @@ from sql.work import (
     NodeRow,
     OpenUnit,
     Part,
+    SceneWord,
     Standing,
     StandingRow,
 )
@@ -58,10 +59,12 @@ from tests.twins.store_checks import (
     keep_checks,
     known_trials,
     last_tests,
+    note_scene_words,
     note_trial,
     pending_checks,
     quarantine,
     records,
+    scene_words,
 )
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
@@ -115,6 +118,7 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
+        self.scene_failures: list[tuple[UUID, int, int, UUID]] = []  # attempts, and their nodes
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
         self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
@@ -335,6 +339,10 @@ class StoreTwin(MultipartsOfResults):
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
         return records(self, nodes)
+
+    async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
+        await self.round_trip()
+        return scene_words(self, job, unit)
 
     async def trials(self, limit: int) -> list[TrialRow]:
         await self.round_trip()
@@ -568,6 +576,7 @@ class BooksTwin:
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})
+            note_scene_words(store, changes)
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row

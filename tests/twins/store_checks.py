@@ -1,18 +1,19 @@
 """Checks in the twin of the database: the same rows, found and kept the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from actors.ledger.status import AT_WORK
 from sql.audit import Act
 from sql.books import Changes, Keys
 from sql.checks import CheckId, CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
 from sql.database import Mismatch, Refused
 from sql.reputation import HISTORY, Record
-from sql.work import Standing
+from sql.work import SceneWord, Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -86,6 +87,36 @@ def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
     return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
+def note_scene_words(store: "StoreTwin", changes: Changes) -> None:
+    """Attempts that end by what their nodes say of the scene."""
+    for row in changes.units:
+        was = store.units.get((row.job_id, row.number))
+        ended = was is not None and was.state in AT_WORK and row.state in ("QUEUED", "FAILED")
+        if ended and was is not None and row.error_class == "scene" and was.node_id is not None:
+            found = (row.job_id, row.number, was.attempt, was.node_id)
+            store.scene_failures.append(found)
+
+
+def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneWord]:
+    """Who said so of a unit."""
+    nodes = {node for *of, _, node in store.scene_failures if of == [job, unit]}
+    return [SceneWord(node, store.nodes[node].owner) for node in sorted(nodes)]
+
+
+def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
+    """What nodes said of scenes with which another owner's work was found valid."""
+    for job, unit, _, node in store.scene_failures:
+        mine = [row for row in store.checks.values() if row.node_id == node and row.decided_at]
+        mine.sort(key=lambda row: row.decided_at or row.opened_at)
+        for row in list(store.checks.values()):
+            valid = row.verdict in ("exact", "match", "consistent") and row.decided_at is not None
+            others = store.nodes[row.node_id].owner != store.nodes[node].owner
+            if valid and others and node in nodes and (row.job_id, row.unit) == (job, unit):
+                assert row.decided_at is not None, "it has a verdict"
+                told = (row.decided_at, job, unit, "m")
+                yield node, mine[-1].device_class if mine else "", told
+
+
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     """What was found of each node's work, by class of machine."""
     told: dict[tuple[UUID, str], list[Told]] = {}
@@ -101,6 +132,8 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
         if test.node_id in nodes and not test.passed:
             found = (test.at, test.job_id, test.unit, "m")
             told.setdefault((test.node_id, test.device_class), []).append(found)
+    for node, device_class, found in _refuted(store, nodes):
+        told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
 
 

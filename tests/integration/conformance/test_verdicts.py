@@ -25,7 +25,7 @@ from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVer
 from sql.audit import Act
 from sql.checks import TrialGiven, TrialMade, TrialRow, VerifierTest
 from sql.reputation import Record
-from sql.work import Standing
+from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
 from tests.integration.conformance.stage import Stage, fresh_id
 
@@ -323,3 +323,23 @@ async def test_a_scene_at_fault_clears_those_before(
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
     assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("verdict", ["exact", "unchecked", "mismatch"])
+async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
+    stage: Stage, verdict: FinalVerdict
+) -> None:
+    user, node, job = await stage.dispatched(100)
+    other, now = await stage.node(), stage.clock.now()
+    owners = [await stage.user() for _ in range(2)]
+    await stage.own(node, owners[0])
+    await stage.own(other, owners[1])
+    assert await stage.store.scene_words(job, 0) == []
+    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now))
+    assert await stage.of_user(user) == (200, 100)
+    assert await stage.store.scene_words(job, 0) == [SceneWord(node, owners[0])]
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(said(job, verdict, attempt=2))
+    refuted = [Record(node, "", False, "", "m")] if verdict == "exact" else []
+    assert await stage.store.records([node]) == refuted

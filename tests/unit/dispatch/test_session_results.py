@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.kernel import Message
@@ -20,8 +21,9 @@ from actors.ledger.messages import (
 )
 from actors.node_session.messages import Proved
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import NodeDeclined, UnitsChanged
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, JobDispatch
+from sql.work import SceneWord
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
     JOB,
@@ -283,6 +285,41 @@ async def test_a_failure_of_the_scene_is_final() -> None:
         play.hear(result(status="failed", failure="scene", error="no camera"))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
+
+
+RENDERS = frozenset({"render"})
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("said", "is_final"),
+    [
+        ([], False),
+        ([SceneWord(OTHER, OWNER)], False),  # of the same owner
+        ([SceneWord(OTHER, THIRD)], True),
+        ([SceneWord(NODE, OWNER)], True),  # nobody else is there to be asked
+    ],
+)
+async def test_a_strangers_word_on_a_scene_needs_anothers(
+    said: list[SceneWord], *, is_final: bool
+) -> None:
+    async with session(verified_types=RENDERS) as play:
+        play.cast.store.scene_said = said
+        await play.working(assignment(attempt=2))
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        effect = await play.effect()
+        assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
+
+
+@simulated
+@pytest.mark.parametrize(
+    "unit", [assignment(pool="trusted"), attrs.evolve(assignment(), user=OWNER)]
+)
+async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
+    async with session(verified_types=RENDERS) as play:
+        await play.working(unit)
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        assert (await play.effect()).retry_at is None
 
 
 @simulated

@@ -21,6 +21,7 @@ from actors.ledger.messages import (
     Posted,
     Transfer,
     UnitAssign,
+    UnitFail,
     operator_account,
     user_account,
 )
@@ -92,6 +93,12 @@ class Play:
 
     async def delivered(self, node: UUID = NODE, owner: UUID = OPERATOR, **params: Any) -> UUID:
         """A unit that a node delivered: its object is there, and nothing is charged."""
+        job = await self.assigned(node, owner, **params)
+        await self.again(job, node, 1, owner)
+        return job
+
+    async def assigned(self, node: UUID, owner: UUID = OPERATOR, **params: Any) -> UUID:
+        """A unit that a node was given."""
         self.jobs += 1
         job = UUID(int=1000 + self.jobs)
         if node not in self.store.nodes:
@@ -108,7 +115,15 @@ class Play:
             UnitAssign(job, 0, 1, node),
             postings=(HoldUnits(user_account(CREATOR), job, (PRICE,)),),
         )
-        await self.again(job, node, 1, owner)
+        return job
+
+    async def refused(self, node: UUID) -> UUID:
+        """A unit of which this node says that its scene is at fault, and that another delivers."""
+        job = await self.assigned(node)
+        now = self.clock.now()
+        await self.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now))
+        await self.do(UnitAssign(job, 0, 2, NODE))
+        await self.again(job, NODE, 2)
         return job
 
     async def again(self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR) -> None:

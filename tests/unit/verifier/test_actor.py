@@ -719,3 +719,22 @@ async def test_the_gateways_own_is_never_struck_and_clears_those_before_it() -> 
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job, 1), play.verdict(job, 2)) == ("mismatch", "unverifiable")
         assert sum(await _strikes(play, job)) == 0
+
+
+@simulated
+async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -> None:
+    """Each is checked, whoever delivers it: by a valid one the word is refuted."""
+    liar = UUID(int=30)
+    async with verifying(own=frozenset({UUID(int=20)}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        play.store.add_node(liar, ("render",), owner=UUID(int=7))
+        checker = play.checker(20, None)
+        for count in range(1, STRIKES_MOST + 1):
+            job = await play.refused(liar)
+            await play.checks(checker, EXACT)
+            unit = await play.ends(job, "COMPLETED")
+            assert (unit.avoid, unit.failures) == ((liar,), 0)
+            [record] = await play.store.records([liar])
+            assert (record.device_class, record.since) == ("", "m" * count)
+        await until(lambda: play.standing(liar) == "QUARANTINED", within=60)
+        assert play.standing() == "ACTIVE"
