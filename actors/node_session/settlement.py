@@ -47,28 +47,27 @@ class Settlement(Desk, partial=True):
             assert held.effect is not None, "a unit ends by a result or by an effect"
             self._end(held, held.effect)
         elif result.status == "failed":
-            if result.failure == DECLINES:
-                declined = NodeDeclined(self._node.id, self.ref)
-                self._peers.scheduler.tell(declined)
-            try:
-                confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
-            except Unavailable:
-                self._again(held)
-                return
-            error = result.error or "the node says it failed"
-            # One that it never began it did not want, whoever says so.
-            given_back = result.failure == DECLINES and (
-                result.given_back is True or held.begun_at is None
-            )
-            self._fail(
-                held,
-                result.failure or "node",
-                error,
-                given_back=given_back,
-                confirmed=confirmed,
-            )
+            await self._finish_failed(held, result)
         else:
             await self._complete(held, result)
+
+    async def _finish_failed(self, held: Held, result: JobResult) -> None:
+        declines = result.failure == DECLINES
+        if declines:
+            self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
+        try:
+            confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
+        except Unavailable:
+            self._again(held)
+            return
+        self._fail(
+            held,
+            result.failure or "node",
+            result.error or "the node says it failed",
+            # One that it never began it did not want, whoever says so.
+            given_back=declines and (result.given_back is True or held.begun_at is None),
+            confirmed=confirmed,
+        )
 
     async def _is_believed(self, unit: Assignment) -> bool:
         """Whether a scene is at fault because this node says so. A stranger's word needs another
