@@ -1,6 +1,5 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
-import json
 import logging
 from datetime import datetime
 from typing import Final
@@ -18,6 +17,7 @@ from actors.verifier import odds, warden
 from actors.verifier.case import Case, CaseId, Checker
 from actors.verifier.choice import Candidate, choose, glance, may_see
 from actors.verifier.crops import draws
+from actors.verifier.issuing import issued
 from actors.verifier.messages import (
     Caught,
     CheckerGone,
@@ -32,7 +32,6 @@ from actors.verifier.report import NoReport, answer
 from actors.verifier.retries import retry_at
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import KEPT, Trials
-from rendertrust import receipt
 from rendertrust.node.inside.placing import Drawn
 from sql.checks import VerifierTest
 from sql.database import Unavailable
@@ -361,26 +360,7 @@ class VerifierActor(Actor[Verifier]):
         return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
-        row, signer = case.pending.row, self._peers.signer
-        if (
-            verdict in ("mismatch", "doubtful")
-            or signer is None
-            or row.work is None
-            or not row.node_signature
-        ):
-            return None
-        work = receipt.read_work(json.loads(row.work))
-        if isinstance(work, str):
-            return None
-        key = signer.receipts()
-        return receipt.issue(
-            work,
-            row.node_signature,
-            verdict=verdict,
-            price=case.pending.price,
-            issued=self._peers.clock.now(),
-            key=(key.public, key.sign),
-        )
+        return issued(case.pending, verdict, self._peers.signer, self._peers.clock.now())
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:

@@ -1,0 +1,34 @@
+"""The gateway's word on a unit that was found good: the receipt of its work."""
+
+import json
+from datetime import datetime
+from typing import Final
+
+from actors.ledger.messages import Issued
+from actors.verifier.messages import FinalVerdict
+from actors.verifier.settings import ReceiptSigner
+from rendertrust import receipt
+from sql.checks import Pending
+
+WITHOUT: Final = ("mismatch", "doubtful")
+
+
+def issued(
+    pending: Pending, verdict: FinalVerdict, signer: ReceiptSigner | None, now: datetime
+) -> Issued | None:
+    """None where there is nothing to vouch for: nobody signs here, or its node signed nothing."""
+    row = pending.row
+    if verdict in WITHOUT or signer is None or row.work is None or not row.node_signature:
+        return None
+    work = receipt.read_work(json.loads(row.work))
+    if isinstance(work, str):
+        return None
+    key = signer.receipts()
+    return receipt.issue(
+        work,
+        row.node_signature,
+        verdict=verdict,
+        price=pending.price,
+        issued=now,
+        key=(key.public, key.sign),
+    )
