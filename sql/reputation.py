@@ -7,6 +7,7 @@ import attrs
 
 STRIKES_MOST: Final = 3  # then it is quarantined
 FORGIVEN_BY: Final = 20  # valid results in a row take one strike away
+FORGIVEN_MOST: Final = 2  # strikes in all: else lying now and then would pay
 HISTORY: Final = 1000  # verdicts by which a node is known
 VALID, MISMATCH = "v", "m"  # as a record spells them
 
@@ -21,6 +22,7 @@ class Reputation:
     valid: int = 0
     mismatches: int = 0
     strikes: int = 0
+    forgiven: int = 0  # strikes taken away since an admin released it, or ever
 
     @property
     def is_to_be_quarantined(self) -> bool:
@@ -60,25 +62,26 @@ class Record:
 
 def after(before: Reputation, letters: str) -> Reputation:
     """After these verdicts. Plain numbers, as a list of nodes has a hundred thousand of them."""
-    streak, strikes = before.valid_in_row, before.strikes
+    streak, strikes, forgiven = before.valid_in_row, before.strikes, before.forgiven
     for letter in letters:
         if letter == MISMATCH:
             streak, strikes = 0, strikes + 1
             continue
         streak += 1
-        if strikes and streak % FORGIVEN_BY == 0:
-            strikes -= 1
+        if strikes and streak % FORGIVEN_BY == 0 and forgiven < FORGIVEN_MOST:
+            strikes, forgiven = strikes - 1, forgiven + 1
     return Reputation(
         valid_in_row=streak,
         valid=before.valid + letters.count(VALID),
         mismatches=before.mismatches + letters.count(MISMATCH),
         strikes=strikes,
+        forgiven=forgiven,
     )
 
 
 def released(before: Reputation) -> Reputation:
     """After an admin released it from quarantine: it begins anew, and each result is checked."""
-    return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1)
+    return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 
 def record(row: Any) -> Record:

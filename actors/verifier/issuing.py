@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from actors.ledger.messages import Issued
+from actors.ports import ReceiptSigner
 from actors.verifier.messages import FinalVerdict
-from actors.verifier.settings import ReceiptSigner
 from rendertrust import receipt
 from sql.checks import Pending
 

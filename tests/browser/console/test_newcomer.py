@@ -33,7 +33,9 @@ class Newcomer:
 
     async def job(self, job: str) -> None:
         row = self.page.locator("tbody tr").filter(has_text=job[:8])
-        await self.click(row.get_by_role("link", name=job[:8]))
+        link = row.get_by_role("link", name=job[:8])
+        await link.first.scroll_into_view_if_needed()  # others' newer jobs may stand above it
+        await self.click(link)
         await self.page.wait_for_url(f"**/console/jobs/{job}")
 
 

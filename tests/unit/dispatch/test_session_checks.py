@@ -59,7 +59,9 @@ async def delivered(
     play.assign(unit)  # type: ignore[arg-type]
     await play.welcome()
     sent = await play.socket.expect(JobDispatch)
-    await play.objects.put(KEY, CONTENT)
+    assert sent.output is not None
+    # As a node puts it: the store knows no SHA-256 of such an object.
+    await play.objects.request("PUT", sent.output.url, sent.output.headers, CONTENT)
     if proof is not None:
         await play.objects.put(PROOF_KEY, proof)
     told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, **said}
@@ -142,6 +144,19 @@ async def test_parts_and_chunks_wait_too_without_evidence(params: dict[str, obje
         sent = await delivered(play, unit)
         assert "evidence" not in sent.params
         assert isinstance(await play.effect(), UnitDeliver)
+
+
+@simulated
+async def test_a_wrong_sum_is_seen_though_the_store_cannot_tell_it() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, sha256="ab" * 32)
+        found = await play.objects.head(KEY)
+        assert found is not None
+        assert found.sha256 is None
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert effect.error == "the object has another SHA-256 than the result says"
+        assert effect.caught == CLASS
 
 
 @simulated

@@ -15,7 +15,7 @@ from actors.verifier.choice import Candidate
 from actors.verifier.verdict import Compared
 from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
 from sql import reputation
-from sql.reputation import NEW, STRIKES_MOST, Record
+from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 
 
 def placed(
@@ -292,3 +292,12 @@ def test_a_mismatch_is_tried_again_as_any_failure_of_a_node() -> None:
     assert [(at - now).seconds for at in waits if at] == [1, 2, 4, 4]
     assert retries.retry_at(2, 1, now) is None
     assert retries.retry_at(0, 12, now) is None
+
+
+def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
+    lied = "m" + "v" * FORGIVEN_BY
+    known = reputation.after(NEW, lied * (STRIKES_MOST + FORGIVEN_MOST - 1) + "m")
+    assert known.is_to_be_quarantined
+    assert not reputation.after(NEW, lied * FORGIVEN_MOST).strikes
+    again = reputation.released(known)
+    assert (again.strikes, reputation.after(again, "v" * FORGIVEN_BY).strikes) == (2, 1)
