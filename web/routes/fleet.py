@@ -267,6 +267,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     for record in await call.gateway.nodes.records(nodes):
         known = record.reputation
         members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
+        del members["forgiven"]  # of no use without the rule
         found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
     return found
 
