@@ -96,7 +96,7 @@ strip = scene.sequence_editor_create().strips.new_image(
 )
 for number in (6, 7, 8):
     strip.elements.append(f"fire_{number:04d}.png")
-strip.duration = 4
+setattr(strip, "duration" if hasattr(strip, "duration") else "frame_final_duration", 4)
 save("strip")
 fresh()
 evil = bpy.data.texts.new("rig_ui.py"); evil.use_module = True
