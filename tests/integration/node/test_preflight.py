@@ -137,7 +137,11 @@ tree.links.new(come.outputs[1], fine.inputs["Level"])
 tree.links.new(fine.outputs[0], go.inputs[0])
 finer = bpy.data.objects["Cube"].modifiers.new("Finer", "NODES")
 finer.show_viewport, finer.node_group = False, tree
-getattr(finer.properties.inputs, level.identifier).value = 11; save("nodes")
+if hasattr(finer, "properties"):  # since 5.2
+    getattr(finer.properties.inputs, level.identifier).value = 11
+else:
+    finer[level.identifier] = 11
+save("nodes")
 scene = fresh()
 inner = bpy.data.collections.new("Inner")
 cube = bpy.data.objects["Cube"]
