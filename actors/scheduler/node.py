@@ -62,8 +62,13 @@ class Node:
         self.kit = kit_of(hello.device_class, hello.blender, hello.ram, hello.vram, hello.slots)
 
     def leave(self, now: datetime) -> None:
-        """Its session ended: until it is heard of again, nobody knows that it lives."""
-        self.session, self.healthy, self.left_at = None, False, now
+        """Its session ended: until it is heard of again, nobody knows that it lives.
+
+        What never said hello speaks the reference alone: its heartbeats are its word.
+        """
+        self.session = None
+        if self.slots is not None:
+            self.healthy, self.left_at = False, now
         self.forget()
 
     def is_back(self, seen_at: datetime | None) -> bool:

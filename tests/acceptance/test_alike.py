@@ -51,9 +51,14 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
         named = {"device_class": "cpu/arm64/none"}
         status, answer = await creator.dispatch("echo", frames="1-2", needs=named, queue=True)
         assert status == 202, answer
+
+        async def told() -> bool:
+            unit, _ = await units(creator, answer["job_id"])
+            return "1 is of another class" in unit["waiting"]["words"]
+
+        await until(told, within=30)
         unit, _ = await units(creator, answer["job_id"])
         assert unit["waiting"]["code"] == "nobody"
-        assert "1 is of another class" in unit["waiting"]["words"]
     status, refused = await creator.dispatch(
         "echo", frames="1-2", needs={"alike": True}, queue=True
     )

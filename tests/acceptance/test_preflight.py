@@ -41,7 +41,7 @@ CASES = [
     Case("camera", "no_camera", "Scene > Camera", "Object 'Camera'"),
     Case("movie", "movie_output", "File Format"),
     Case("missing", "missing_file", "Missing Files", "Image 'texture'", "/artist/wood.png"),
-    Case("memory", "too_much_memory", "Max Subdivision", "Cube"),
+    Case("memory", "too_much_memory", "Max Subdivision", "Object 'Cube'"),
     Case("scripts", "auto_run_script", "Register", "Text 'rig_ui.py'", level="warning"),
 ]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,9 @@ from rendertrust.frames import (
     Welcome,
 )
 from rendertrust.node import registration
+from rendertrust.node.attesting import Attester, utc
+from rendertrust.node.plugin import Completed
+from rendertrust.node.spool import Taken
 from rendertrust.protocol import FromNode, decode_from_gateway, encode
 from tests.kills.journal import Record
 from tests.kills.people import Desk
@@ -177,8 +181,19 @@ class Worker:
             **await self._proved(frame),
         )
         if unit in self.held:
-            self.held[unit] = result
+            self.held[unit] = result = self._signed(frame, result)
             await self.say(result)
+
+    def _signed(self, frame: JobDispatch, result: JobResult) -> JobResult:
+        """With the work signed, where it waits for a verdict: unsigned work is refused."""
+        beside = result.evidence
+        if beside is None or result.sha256 is None or result.size is None:
+            return result
+        attester = Attester(node=lambda: self.id, key=self.key, renderers={})
+        taken = Taken(path=Path(), sha256=result.sha256, size=result.size)
+        proof = Taken(path=Path(), sha256=beside.sha256, size=beside.size)
+        made = attester.attest(frame, utc(), Completed(), taken, proof)
+        return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 
     async def _proved(self, frame: JobDispatch) -> dict[str, Any]:
         """What a result says beside where it lies, if it waits for a verdict."""

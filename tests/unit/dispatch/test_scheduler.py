@@ -427,12 +427,23 @@ async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_
     async with scheduling() as play:
         play.open()
         await play.cast.session.expect(Assignments)
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 1))
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         assert await play.dispatch() == NoCapableNode()
         await asyncio.sleep(70)  # the database knows it as healthy for a while
         assert await play.dispatch() == NoCapableNode()
         play.cast.store.nodes = [attrs.evolve(node_row(), seen_at=play.clock.now())]
         await asyncio.sleep(70)  # at another gateway
+        play.dispatch()
+        await play.commit()
+
+
+@simulated
+async def test_a_node_that_never_said_hello_lives_by_its_heartbeats_alone() -> None:
+    async with scheduling() as play:
+        play.open()
+        await play.cast.session.expect(Assignments)
+        play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         play.dispatch()
         await play.commit()
 
