@@ -247,7 +247,8 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         lease_until=None,
         not_before=None,
         error_message=words(effect.reason),
-        unsent=unit.unsent + effect.unsent,
+        # Who asks may not know that its node had it: what has a lease was sent.
+        unsent=unit.unsent + (effect.unsent and unit.lease_until is None),
     )
     change(draft, unit, waiting)
     return True
