@@ -247,8 +247,14 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         lease_until=None,
         not_before=None,
         error_message=words(effect.reason),
-        # Who asks may not know that its node had it: what has a lease was sent.
-        unsent=unit.unsent + (effect.unsent and unit.lease_until is None),
+        unsent=unit.unsent + (effect.unsent and not _is_begun(unit)),
     )
     change(draft, unit, waiting)
     return True
+
+
+def _is_begun(unit: UnitRow) -> bool:
+    """Whether this attempt was: then it was sent, whatever he knows who asks for it back."""
+    if unit.started_at is None or unit.assigned_at is None:
+        return False
+    return unit.started_at >= unit.assigned_at
