@@ -114,7 +114,7 @@ class JobRow:
     cap: int | None = None  # what it may cost at most
     committed: int = 0  # the price of the units that are at work or complete
     charged: int = 0  # of those that are complete
-    paused: str | None = None  # by 'owner', or at the 'cap'
+    paused: str | None = None  # by 'owner', at the 'cap', or 'stopped'
     reached: str = "QUEUED"  # how far it ever was: QUEUED, DISPATCHED or RUNNING
     avoid: tuple[UUID, ...] = ()  # nodes that failed one of its units
 
