@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.checks import CheckId, CheckRow
+from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
@@ -259,6 +259,7 @@ class Changes:
     receipts: tuple[ReceiptRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     new_checks: frozenset[CheckId] = frozenset()
+    words: tuple[WordRow, ...] = ()  # new, as what was said was said
 
 
 class BooksTransaction(Protocol):

@@ -31,7 +31,7 @@ from actors.ledger.orders import STOPPED, change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge, note_lie
+from actors.ledger.verdicts import deliver, judge, note
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
@@ -214,8 +214,8 @@ def _fail(
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
     done = _give_back(draft, unit, attrs.evolve(blamed(unit, effect), lease_until=None), effect)
-    if done is True and effect.caught is not None:
-        note_lie(draft, unit, effect)
+    if done is True:
+        note(draft, effect, attempt)
     return done
 
 
