@@ -11,6 +11,23 @@ CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 
 
 @attrs.frozen
+class WordRow:
+    """A node said of a unit that its scene is at fault, working with this class of machine."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    node_id: UUID
+    device_class: str
+    said_at: datetime
+
+    @property
+    def id(self) -> CheckId:
+        """The attempt."""
+        return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
 class CheckRow:
     """PENDING, then DECIDED with a ``verdict``.
 

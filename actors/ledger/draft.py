@@ -21,7 +21,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckId, CheckRow
+from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
@@ -83,6 +83,7 @@ class Draft:
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
+        self.words: Layer[CheckId, WordRow] = Layer({})
         self.check_pay: Layer[UUID, EarningRow] = Layer({})
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
@@ -90,6 +91,7 @@ class Draft:
         money = (self.accounts, self.transfers, self.entries, self.acts)
         earned = (
             self.checks,
+            self.words,
             self.check_pay,
             self.receipts,
             self.earnings,
@@ -230,6 +232,7 @@ class Draft:
             receipts=tuple(self.receipts.kept.values()),
             checks=tuple(self.checks.kept.values()),
             new_checks=self.checks.new(),
+            words=tuple(self.words.kept.values()),
         )
 
 

@@ -192,7 +192,9 @@ class UnitFail:
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
     failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
     with this class of machine; that stands in its record like a check that found one.
-    ``given_back``: its node does not want it now, and nothing failed.
+    ``accused``: the node itself said, with this class of machine, that the scene is at fault; that
+    is held against it where another renders the scene. ``given_back``: its node does not want it
+    now, and nothing failed.
     """
 
     job: UUID
@@ -203,6 +205,7 @@ class UnitFail:
     error: str
     retry_at: datetime | None = None
     caught: str | None = None
+    accused: str | None = None
     given_back: bool = False
 
 

@@ -17,7 +17,7 @@ from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import UnitRow
-from sql.checks import CheckRow
+from sql.checks import CheckRow, WordRow
 
 VERIFYING: Final = frozenset({"VERIFYING"})
 SAID_MAX: Final = 500
@@ -96,15 +96,26 @@ def judge(
     return done
 
 
-def note_lie(draft: Draft, unit: UnitRow, effect: UnitFail) -> None:
+def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
+    """What an attempt that failed leaves in its node's record: a lie, or a word about the scene."""
+    if effect.caught is not None:
+        _note_lie(draft, effect, attempt, effect.caught)
+    elif effect.accused is not None:
+        assert effect.node is not None, "somebody said it"
+        of = (effect.job, effect.unit, attempt)
+        word = WordRow(*of, effect.node, effect.accused, draft.now)
+        draft.words.put(word.id, word)
+
+
+def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
     """What was delivered was refused before anybody looked: its attempt has its verdict."""
-    assert unit.node_id is not None, "it is a node's failure"
+    assert effect.node is not None, "it is a node's failure"
     row = CheckRow(
-        job_id=unit.job_id,
-        unit=unit.number,
-        attempt=unit.attempt,
-        node_id=unit.node_id,
-        device_class=effect.caught or "",
+        job_id=effect.job,
+        unit=effect.unit,
+        attempt=attempt,
+        node_id=effect.node,
+        device_class=device_class,
         result_ref=None,
         sha256=None,
         size=None,

@@ -189,6 +189,7 @@ class Desk(Actor[NodeSession], partial=True):
         final: bool = False,
         given_back: bool = False,
         confirmed: bool = True,
+        accused: str | None = None,
     ) -> None:
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
@@ -202,7 +203,7 @@ class Desk(Actor[NodeSession], partial=True):
             given_back=given_back,
             confirmed=confirmed,
         )
-        self._end(held, effect)
+        self._end(held, attrs.evolve(effect, accused=accused))
 
     def _again(self, held: Held) -> None:
         settings, unit = self._settings, held.assignment

@@ -67,6 +67,7 @@ class Settlement(Desk, partial=True):
             # One that it never began it did not want, whoever says so.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
+            accused=self._device_class if result.failure == SCENE else None,
         )
 
     async def _is_believed(self, unit: Assignment) -> bool:

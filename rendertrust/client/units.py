@@ -111,6 +111,8 @@ class Control(Wire):
     async def stop(self, job_id: str | UUID) -> Job:
         """End a job: what is complete stays, and stays paid; what is held for the rest goes back.
 
+        What was delivered and is being checked is paid if it is right; until then the job is
+        ``PAUSED``, as it was ``stopped``.
         Conflict: it has ended by itself.
         """
         return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/stop")))

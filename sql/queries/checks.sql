@@ -18,6 +18,11 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
             $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[]);
 
+-- name: books_words_insert
+-- What nodes said of scenes.
+INSERT INTO scene_words (job_id, unit, attempt, node_id, device_class, said_at)
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::timestamptz[]);
+
 -- name: books_checks_decide
 -- What was found; once.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
@@ -92,8 +97,8 @@ ORDER BY n.id, k.device_class;
 
 -- name: scene_words
 -- Who said of unit $2 of job $1 that its scene is at fault.
-SELECT DISTINCT a.node_id AS node, n.owner_id AS owner FROM attempts a JOIN nodes n ON n.id = a.node_id
-WHERE a.job_id = $1 AND a.number = $2 AND a.error_class = 'scene';
+SELECT DISTINCT w.node_id AS node, n.owner_id AS owner FROM scene_words w JOIN nodes n ON n.id = w.node_id
+WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;

@@ -29,7 +29,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckRow, Pending, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import CheckRow, Pending, TrialMade, TrialNote, TrialRow, VerifierTest, WordRow
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
@@ -59,7 +59,6 @@ from tests.twins.store_checks import (
     keep_checks,
     known_trials,
     last_tests,
-    note_scene_words,
     note_trial,
     pending_checks,
     quarantine,
@@ -118,7 +117,7 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
-        self.scene_failures: list[tuple[UUID, int, int, UUID]] = []  # attempts, and their nodes
+        self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
         self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
@@ -576,7 +575,6 @@ class BooksTwin:
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})
-            note_scene_words(store, changes)
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
@@ -587,6 +585,7 @@ class BooksTwin:
             store.reversals.update({row.id: row for row in changes.reversals})
             store.events.update({row.id: row for row in changes.events})
             keep_checks(store, changes)
+            store.words.extend(changes.words)
             store.receipts.update({(row.job_id, row.unit): row for row in changes.receipts})
             keep_earnings(store, changes)
 

@@ -24,6 +24,7 @@ from web.money.books import commit, insufficient
 NO_UNIT: Final = Problem(404, "Unit not found")
 AT_CAP: Final = Problem(409, "The job is at its max_credits: raise max_credits to go on")
 SPENT: Final = Problem(409, "More than max_credits is spent, or at work, already")
+STOPPED: Final = Problem(409, "Job was stopped; it ends with its checks")
 _ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 _AGAIN: Final = unavailable("The job changed meanwhile; try again")
 
@@ -59,6 +60,8 @@ def _refused(effect: OfJob, found: str) -> Problem:
         return NO_UNIT
     if found == "CAP":
         return AT_CAP if isinstance(effect, JobResume) else SPENT
+    if found == "STOPPED":
+        return STOPPED
     if hasattr(effect, "unit"):
         is_job = found == "CANCELLED"
         what = "Job was cancelled" if is_job else f"Unit is {found}; only FAILED units are retried"

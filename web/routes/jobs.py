@@ -62,9 +62,9 @@ class Job:
 
     ``retry_of`` is the job that this one does again. ``done`` of its ``units`` are complete, and
     ``failed`` for good. ``paused`` says by whom: its ``owner``, or at the ``cap``, which is
-    ``max_credits``. ``pool`` says who may see it. A job of many units has many results: they stand
-    at its units. ``eta_seconds``: when all is done, as its own units went; None until enough of
-    them are, and in lists.
+    ``max_credits``; ``stopped`` waits for the checks of what was delivered. ``pool`` says who may
+    see it. A job of many units has many results: they stand at its units. ``eta_seconds``: when all
+    is done, as its own units went; None until enough of them are, and in lists.
     """
 
     id: UUID

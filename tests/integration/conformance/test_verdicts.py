@@ -16,8 +16,10 @@ from actors.ledger.messages import (
     Replayed,
     UnitAssign,
     UnitComplete,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
+    UnitRetry,
     UnitStart,
     UnitState,
 )
@@ -184,15 +186,12 @@ async def test_what_nobody_could_check_is_charged_and_paid_by_a_setting(
     assert await stage.store.audit() == []
 
 
-async def test_a_job_that_is_stopped_is_not_charged_whatever_the_verdict(stage: Stage) -> None:
+async def test_what_was_delivered_before_a_stop_is_charged_if_it_is_right(stage: Stage) -> None:
     case = await delivered(stage)
     assert isinstance(await stage.do(JobStop(case.job, case.user)), Posted)
-    assert await stage.of_user(case.user) == (200, 0)
-    outcome = await stage.do(said(case.job, "exact", case.operator))
-    assert isinstance(outcome, GuardFailed)
-    assert outcome.found == "CANCELLED"
-    assert await stage.store.pending_checks(10) == []
-    assert await stage.money(REVENUE) == (0, 0)
+    assert await stage.of_user(case.user) == (200, 100)
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert (await stage.of_user(case.user), await stage.status(case.job)) == ((100, 0), "COMPLETED")
     assert await stage.store.audit() == []
 
 
@@ -325,6 +324,36 @@ async def test_a_scene_at_fault_clears_those_before(
     assert await stage.store.audit() == []
 
 
+async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(stage: Stage) -> None:
+    """Three failures of nodes are called the scene's; nobody said so."""
+    user, node, job = await stage.dispatched(100)
+    other = await stage.node()
+    await stage.own(node, await stage.user())
+    await stage.own(other, await stage.user())
+    await stage.do(UnitFail(job, 0, 1, node, "scene", "failed on 3 nodes, last by: no memory"))
+    await stage.do(UnitRetry(job, 0, user))
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(said(job, "exact", attempt=2))
+    assert await stage.store.scene_words(job, 0) == []
+    assert await stage.store.records([node]) == []
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
+    stage: Stage, *, is_copy: bool
+) -> None:
+    _, node, job = await stage.dispatched(100)
+    other, now = await stage.node(), stage.clock.now()
+    await stage.do(UnitCopy(job, 0, 2, other, beside=1))
+    liar, attempt = (other, 2) if is_copy else (node, 1)
+    lie = UnitFail(job, 0, attempt, liar, "node", "another hash", retry_at=now, caught=CLASS)
+    assert isinstance(await stage.do(lie), Posted)
+    assert await stage.store.records([node, other]) == [Record(liar, CLASS, False, "", "m")]
+    assert (await stage.unit(job)).state == "DISPATCHED"
+    assert await stage.store.audit() == []
+
+
 @pytest.mark.parametrize("verdict", ["exact", "unchecked", "mismatch"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, verdict: FinalVerdict
@@ -335,11 +364,12 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     await stage.own(node, owners[0])
     await stage.own(other, owners[1])
     assert await stage.store.scene_words(job, 0) == []
-    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now))
+    fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
+    await stage.do(fault)
     assert await stage.of_user(user) == (200, 100)
     assert await stage.store.scene_words(job, 0) == [SceneWord(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))
     await stage.do(said(job, verdict, attempt=2))
-    refuted = [Record(node, "", False, "", "m")] if verdict == "exact" else []
+    refuted = [Record(node, CLASS, False, "", "m")] if verdict == "exact" else []
     assert await stage.store.records([node]) == refuted

@@ -121,7 +121,8 @@ class Play:
         """A unit of which this node says that its scene is at fault, and that another delivers."""
         job = await self.assigned(node)
         now = self.clock.now()
-        await self.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now))
+        fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
+        await self.do(fault)
         await self.do(UnitAssign(job, 0, 2, NODE))
         await self.again(job, NODE, 2)
         return job

@@ -735,6 +735,6 @@ async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -
             unit = await play.ends(job, "COMPLETED")
             assert (unit.avoid, unit.failures) == ((liar,), 0)
             [record] = await play.store.records([liar])
-            assert (record.device_class, record.since) == ("", "m" * count)
+            assert (record.device_class, record.since) == (CLASS, "m" * count)
         await until(lambda: play.standing(liar) == "QUARANTINED", within=60)
         assert play.standing() == "ACTIVE"
