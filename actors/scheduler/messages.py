@@ -10,6 +10,7 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import Outcome, Piece, UnitState
 from sql.audit import Act
+from sql.tries import tries
 from sql.work import NOTHING_SAID, Part, Standing
 
 
@@ -328,4 +329,4 @@ class Assignment:
     @property
     def tries(self) -> int:
         """How often a node was to work on it, this time included."""
-        return max(self.attempt - self.unsent, 1)
+        return tries(self.attempt, self.unsent)
