@@ -6,6 +6,8 @@ from uuid import UUID
 
 import attrs
 
+from sql.tries import tries
+
 Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 
@@ -95,10 +97,17 @@ class Pending:
     user: UUID
     frames: str | None
     price: int
-    failures: int
+    failures: int  # of nodes
+    faults: int  # that were no node's
+    unsent: int  # of the attempts before this one, how many no node ever had
     owner: UUID | None  # of the node whose work it is
     blamed: frozenset[UUID] = frozenset()  # owners of whom checks found a mismatch on the unit
     tile: int | None = None
+
+    @property
+    def tries(self) -> int:
+        """How often a node was to work on the unit, the one that delivered this included."""
+        return tries(self.row.attempt, self.unsent)
 
 
 @attrs.frozen

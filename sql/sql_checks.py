@@ -54,6 +54,8 @@ def _pending(row: Any) -> Pending:
         frames=row["frames"],
         price=row["price"],
         failures=row["failures"],
+        faults=row["faults"],
+        unsent=row["unsent"],
         owner=row["owner"],
         blamed=frozenset(row["blamed"]),
         tile=row["tile"],

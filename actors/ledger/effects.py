@@ -243,6 +243,8 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         return False
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
         return GuardFailed("UnitRequeue", unit.state)
+    if effect.unheard and unit.lease_until is not None:
+        return GuardFailed("UnitRequeue", "LEASED")
     waiting = attrs.evolve(
         unit,
         state="QUEUED",

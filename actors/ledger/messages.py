@@ -214,7 +214,8 @@ class UnitRequeue:
     """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
 
     Where another attempt is at work beside it, that one goes on, and nothing is queued. An attempt
-    that is ``unsent``, as its node never had it, is no retry.
+    that is ``unsent``, as its node never had it, is no retry; what is ``unheard`` of stays where a
+    session vouches for it: it has a lease.
     """
 
     job: UUID
@@ -222,6 +223,7 @@ class UnitRequeue:
     attempt: int
     reason: str
     unsent: bool = False
+    unheard: bool = False
 
 
 WorkEffect: TypeAlias = (

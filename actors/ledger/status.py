@@ -7,6 +7,7 @@ from typing import Any, Final
 import attrs
 
 from sql.books import JobRow, UnitRow
+from sql.tries import tries
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
@@ -97,4 +98,4 @@ def _ended(job: JobRow) -> str:
 
 
 def _retries(unit: UnitRow) -> int:
-    return max(unit.attempt - unit.unsent - 1, 0)
+    return tries(unit.attempt, unit.unsent) - 1

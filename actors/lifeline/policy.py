@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Final
 
 from actors.ledger.messages import UnitFail, UnitRequeue
+from sql.tries import TRIES_MOST, tries
 from sql.work import OpenUnit
 
-ATTEMPTS_MOST: Final = 12
 WAITING_MOST: Final = timedelta(
     days=7
 )  # since the job was submitted; fsck allows a day more, and nine at a node
@@ -20,8 +20,8 @@ def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
     if unit.lease_until is None:
         reason = "it was never sent to its node"
         return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
-    tries = max(unit.attempt - unit.unsent, 1)
-    if tries < ATTEMPTS_MOST:
+    tried = tries(unit.attempt, unit.unsent)
+    if tried < TRIES_MOST:
         return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out")
     return UnitFail(
         job=unit.job,
@@ -29,7 +29,7 @@ def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
         attempt=unit.attempt,
         node=unit.node,
         error_class="network",
-        error=f"its nodes were lost {tries} times",
+        error=f"its nodes were lost {tried} times",
     )
 
 

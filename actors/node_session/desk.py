@@ -146,7 +146,7 @@ class Desk(Actor[NodeSession], partial=True):
             held.phase, held.is_started = Phase.RUNNING, True
             held.begun_at = self._begun(unit)
         self._work.add(held)
-        self._renew_in(self._settings.renew_seconds)
+        self._renew_in(self._settings.first_lease_seconds)  # other gateways see that it is ours
 
     def _begun(self, unit: Assignment) -> float:
         """When an attempt that an earlier session sent began: no earlier than it was assigned."""

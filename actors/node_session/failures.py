@@ -6,10 +6,8 @@ from uuid import UUID
 
 from actors.ledger.messages import UnitFail, UnitRequeue
 from actors.scheduler.messages import Assignment
+from sql.tries import TRIES_MOST, wait_seconds
 
-NODE_FAILURES_MOST: Final = 3
-ATTEMPTS_MOST: Final = 12  # however they failed
-RETRY_SECONDS: Final = (1, 2, 4)
 NODES_FOR_SCENE: Final = 3
 GIVEN_BACK_MOST: Final = 3  # attempts that a node may hand back without blame
 ERROR_CHARACTERS_MOST: Final = 500
@@ -33,18 +31,16 @@ def failed(
     tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
     node drains or stops did not fail: there are twelve tries of it.
     """
-    failures = unit.failures + (error_class == "node")
-    count = unit.tries if given_back else failures + unit.faults + (error_class != "node")
-    final = (
-        final
-        or (error_class == "scene" and confirmed)
-        or failures >= NODE_FAILURES_MOST
-        or (count > len(RETRY_SECONDS) and not given_back)
-        or unit.tries >= ATTEMPTS_MOST
+    wait = wait_seconds(
+        failures=unit.failures,
+        faults=unit.faults,
+        tried=unit.tries,
+        is_nodes=error_class == "node",
+        is_given_back=given_back,
     )
+    final = final or wait is None or (error_class == "scene" and confirmed)
     if final and error_class == "node" and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
         error_class, error = "scene", f"failed on {NODES_FOR_SCENE} nodes, last by: {error}"
-    wait = RETRY_SECONDS[min(count, len(RETRY_SECONDS)) - 1]
     return UnitFail(
         job=unit.job,
         unit=unit.unit,
@@ -52,14 +48,14 @@ def failed(
         node=node,
         error_class=error_class,
         error=error[:ERROR_CHARACTERS_MOST],
-        retry_at=None if final else now + timedelta(seconds=wait),
+        retry_at=None if final or wait is None else now + timedelta(seconds=wait),
         given_back=given_back,
     )
 
 
 def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
     """The node knows nothing of a unit that it ran. It may have been restarted: no blame."""
-    if unit.tries >= ATTEMPTS_MOST:
+    if unit.tries >= TRIES_MOST:
         return failed(unit, node, "network", f"lost by its node {unit.tries} times", now)
     return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node does not have it any more")
 

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles, handles_batch
 from actors.ledger.messages import UnitState
+from actors.notifier import hints
 from actors.notifier.messages import (
     Feed,
     Notifier,
@@ -24,6 +25,7 @@ from actors.notifier.messages import (
     Said,
     Subscribe,
     TailOf,
+    ToOthers,
     UnitsMoved,
 )
 from actors.notifier.tails import Line, Tails
@@ -31,7 +33,7 @@ from actors.ports import Bus
 from actors.ports.bus import Subscription
 from actors.scheduler.messages import JobPaused, Scheduler
 
-TOPIC, PROGRESS, PAUSED = "jobs", "progress", "paused"
+TOPIC, PROGRESS, PAUSED, MOVES = "jobs", "progress", "paused", "moves"
 PUBLISH_SECONDS: Final = 1.0
 PUBLISHED_MOST: Final = 1_000  # of what came within one of these
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
@@ -60,7 +62,7 @@ class NotifierActor(Actor[Notifier]):
         self._bus = bus
         self._settings = settings
         self._scheduler = scheduler
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
         self._progress: OrderedDict[UUID, Progress] = OrderedDict()
         self._tails = Tails(settings.tails_most)
         self._feeds: dict[UUID, list[Feed]] = {}
@@ -68,11 +70,14 @@ class NotifierActor(Actor[Notifier]):
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
 
     async def started(self) -> None:
-        self._subscription = self._bus.subscribe(PAUSED, self._hear_paused)
+        self._subscriptions = [
+            self._bus.subscribe(PAUSED, self._hear_paused),
+            self._bus.subscribe(MOVES, self._hear_of_moves),
+        ]
 
     async def stopped(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
+        for subscription in self._subscriptions:
+            subscription.close()
 
     @handles(Paused)
     async def paused(self, message: Paused) -> None:
@@ -82,6 +87,16 @@ class NotifierActor(Actor[Notifier]):
         """Called by the bus, for what this gateway said, too: to hear it twice changes nothing."""
         if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
             self._scheduler.tell(JobPaused(UUID(bytes=payload)))
+
+    @handles(ToOthers)
+    async def to_others(self, message: ToOthers) -> None:
+        await self._bus.publish(MOVES, hints.encoded(message.hint))
+
+    def _hear_of_moves(self, payload: bytes) -> None:
+        """The same: of its own words a Scheduler knows nothing that they could be about."""
+        hint = hints.decoded(payload)
+        if self._scheduler is not None and hint is not None:
+            self._scheduler.tell(hint)
 
     @handles(Progress)
     async def progress(self, message: Progress) -> None:

@@ -11,6 +11,7 @@ import attrs
 from actors.kernel import Message, Overflow
 from actors.ledger.messages import UnitState
 from actors.notifier.tails import Line as Line  # noqa: PLC0414 - part of what this module offers
+from actors.scheduler.messages import Given, Kept, Wanted
 
 
 class Notifier:
@@ -31,6 +32,15 @@ class Paused(Message[Notifier, None]):
     """From the web: its owner paused a job. The Schedulers of all gateways are to know at once."""
 
     job: UUID
+
+
+@attrs.frozen
+class ToOthers(Message[Notifier, None]):
+    """From the Scheduler: for the Schedulers of all other gateways."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+
+    hint: Wanted | Kept | Given
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from actors.kernel import Later, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import NodeSession, WhoAreYou
-from actors.notifier.messages import Notifier, UnitsMoved
+from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW
@@ -25,6 +25,7 @@ from actors.scheduler.messages import (
     DispatchOutcome,
     Fleet,
     FleetOf,
+    Given,
     JobPaused,
     Kept,
     NoCapableNode,
@@ -37,6 +38,7 @@ from actors.scheduler.messages import (
     UnitsChanged,
     Waiting,
     Wake,
+    Wanted,
     WhyWaiting,
 )
 from actors.scheduler.node_desk import NodeDesk
@@ -143,6 +145,8 @@ class SchedulerActor(NodeDesk):
             self._board.confirm(booking, self._clock.now())
             bookings.DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
+            if booking.node is not None and not self._board.serves(booking.node):
+                self._tell_others(Given((booking.node,)))
         else:
             self._board.refuse(booking)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
@@ -168,14 +172,42 @@ class SchedulerActor(NodeDesk):
 
     @handles(Kept)
     async def kept(self, message: Kept) -> None:
-        self._board.kept((message.job, message.unit), message.attempt)
+        of, attempt = (message.job, message.unit), message.attempt
+        wanted_for = self._board.kept(of, attempt, message.node)
+        if wanted_for is not None:
+            self._tell_others(Kept(*of, attempt, wanted_for))
         self._see_who_is_idle()
 
     @handles(Relieve)
     async def relieve(self, message: Relieve) -> None:
         self._relief_due = None
-        self._board.relieve(self._clock.now(), self._clock.monotonic())
+        wishes = self._board.relieve(self._clock.now(), self._clock.monotonic())
+        if wishes:
+            self._tell_others(Wanted(tuple(wishes)))
         self._see_who_is_idle()
+
+    # -- with other gateways
+
+    def _tell_others(self, hint: Wanted | Kept | Given) -> None:
+        self._notifier.tell(ToOthers(hint))
+
+    @handles(Wanted)
+    async def wanted(self, message: Wanted) -> None:
+        now, clock = self._clock.now(), self._clock.monotonic()
+        for wish in message.wishes:
+            if not self._board.lend(wish, now, clock):
+                self._tell_others(Kept(wish.job, wish.unit, wish.attempt, wish.node))
+
+    @handles(Given)
+    async def given(self, message: Given) -> None:
+        """Look at what other gateways gave to nodes that are served here."""
+        known = (self._board.index.get(node) for node in message.nodes)
+        try:
+            for node in [node for node in known if node is not None and node.session is not None]:
+                self._board.look_at(await self._store.open_units_of(node.id), self._clock.now())
+        except Unavailable as error:
+            log.warning("what nodes were given cannot be read: %s", type(error).__name__)
+        self._place()
 
     def _see_who_is_idle(self) -> None:
         if self._loaded and self._board.is_uneven and self._relief_due is None:

@@ -72,7 +72,8 @@ class Board(Moves):
         """
         alike = self.index.is_the_same_for_all
         waiting = self.queue.placeable(self._choose, alike=alike)
-        for unit, node in itertools.chain(waiting, self.strays.placeable(self.index.choose)):
+        strays = self.strays.placeable(self.index.choose)
+        for unit, node in itertools.chain(self._promised(), waiting, strays):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
 
     def _choose(
@@ -184,6 +185,12 @@ class Board(Moves):
                 self._drop(unit)
         self._compare_copies([row for row in rows if row.is_copy], now)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
+
+    def look_at(self, rows: Sequence[OpenUnit], now: datetime) -> None:
+        """Take over what the database says about some units."""
+        for row in rows:
+            if not row.is_copy:
+                self._compare(row, now)
 
     # -- jobs of which not all is known
 

@@ -83,7 +83,9 @@ def of_waiting(booking: Booking, observer: Ref[Any]) -> Commit:
     )
     if is_assigned(unit.state):
         reason = "its node cannot be reached"
-        requeue = UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True)
+        requeue = UnitRequeue(
+            unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True
+        )
         effects = (requeue, *effects)
     return Commit(effects=effects, observer=observer, tag=booking)
 

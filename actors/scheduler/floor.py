@@ -55,6 +55,7 @@ class Floor:
         self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
         self._placed = 0
+        self._lent: list[tuple[Unit, Node]] = []  # back, and promised to other gateways' nodes
 
     def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
         if unit.state == PENDING and not unit.is_copy:
@@ -80,6 +81,11 @@ class Floor:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)
             unit.told = unit.told or row.lease_until is not None
         self._line_up(unit, now)
+
+    def serves(self, name: UUID) -> bool:
+        """Whether a node has its session here."""
+        node = self.index.get(name)
+        return node is not None and node.session is not None
 
     def fall_behind(self, node: Node) -> None:
         """Its session must be told everything again: at the next ``catch_up``."""

@@ -40,6 +40,7 @@ class Index:
         self._needs: dict[Needs, None] = {NOTHING: None}  # those that were asked for
         self.free: dict[UUID, Node] = {}  # they would begin a unit at once
         self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
+        self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
         self._closed = 0  # how many lines are some people's alone
         self._versions = 0
 
@@ -80,6 +81,7 @@ class Index:
             self._relist(node, listed, lines)
         _list(self.free, node, listed=node.is_free)
         _list(self.laden, node, listed=node.is_laden)
+        _list(self.laden_afar, node, listed=node.is_laden_afar)
         self._versions += 1
         node.version = self._versions
         if node.has_room:

@@ -10,6 +10,7 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import Outcome, Piece, UnitState
 from sql.audit import Act
+from sql.tries import tries
 from sql.work import NOTHING_SAID, Part, Standing
 
 
@@ -226,11 +227,42 @@ class NodeDeclined(Message[Scheduler, None]):
 
 @attrs.frozen
 class Kept(Message[Scheduler, None]):
-    """From a NodeSession: of what was to go to another node, its node has this already."""
+    """From a NodeSession: of what was to go to another node, its node has this already.
+
+    From the Notifier, of another gateway, with the ``node`` of ours that it was to go to.
+    """
 
     job: UUID
     unit: int
     attempt: int
+    node: UUID | None = None
+
+
+@attrs.frozen
+class Wish:
+    """``node`` has nothing to do, and would begin this unit, which waits elsewhere, at once."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
+class Wanted(Message[Scheduler, None]):
+    """From the Notifier, of another gateway: what its idle nodes would take from busy ones here.
+
+    Answered by nobody, by ``Kept``, or by ``Given``.
+    """
+
+    wishes: tuple[Wish, ...]
+
+
+@attrs.frozen
+class Given(Message[Scheduler, None]):
+    """From the Notifier, of another gateway: it gave units to nodes that it does not serve."""
+
+    nodes: tuple[UUID, ...]
 
 
 @attrs.frozen
@@ -328,4 +360,4 @@ class Assignment:
     @property
     def tries(self) -> int:
         """How often a node was to work on it, this time included."""
-        return max(self.attempt - self.unsent, 1)
+        return tries(self.attempt, self.unsent)

@@ -3,10 +3,14 @@
 Only the session of the node that has a unit knows whether it was sent. So it is asked; what was not
 sent it gives back as an unsent attempt, which is no retry, and then the unit is placed like any
 other that waits. A slot of the idle node is kept for it as long as that may take.
+
+Where another gateway serves the busy node, its Scheduler is asked (``Wish``), and asks the session.
+What comes back there it gives to the node that was named, whose gateway hears of it.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -14,6 +18,7 @@ from actors.ledger.messages import UnitState
 from actors.node_session.messages import Recall
 from actors.scheduler.copying import Copies
 from actors.scheduler.demand import Kind
+from actors.scheduler.messages import Wish
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import burden, may_move, relieves
 from actors.scheduler.stragglers import since
@@ -29,39 +34,50 @@ class Moves(Copies):
     @property
     def is_uneven(self) -> bool:
         """Whether units wait at some nodes while others have nothing to do."""
-        return bool(self.index.free and self.index.laden)
+        return bool(self.index.free and (self.index.laden or self.index.laden_afar))
 
-    def relieve(self, now: datetime, clock: float) -> None:
-        """Ask nodes with a backlog for what others would begin at once.
+    def relieve(self, now: datetime, clock: float) -> list[Wish]:
+        """Ask nodes with a backlog for what others would begin at once; what to ask other gateways.
 
         Who has most for each of its slots gives first, and of its units the last ones.
         """
         nobody: set[Wanted] = set()
-        for laden in sorted(self.index.laden.values(), key=burden, reverse=True):
+        wishes: list[Wish] = []
+        for unit, laden in self._in_backlogs(now):
+            wanted = (unit.kind, unit.user, unit.shuns)
+            if wanted in nobody:
+                continue
+            if (idle := self._idle_for(unit, laden)) is None:
+                nobody.add(wanted)
+            elif laden.session is None:
+                wishes.append(Wish(unit.job, unit.number, unit.attempt, idle.id))
+                self._promise(unit, idle, clock)
+            elif self._recall(unit, laden):
+                self._promise(unit, idle, clock)
+        return wishes
+
+    def _in_backlogs(self, now: datetime) -> Iterator[tuple[Unit, Node]]:
+        """What could move, while there is a node with nothing to do; first of our own nodes'."""
+        here, afar = self.index.laden.values(), self.index.laden_afar.values()
+        for laden in chain(*(sorted(nodes, key=burden, reverse=True) for nodes in (here, afar))):
             for unit in self._movable(laden, now):
-                if not (self.index.free and laden.is_laden):
-                    break
-                wanted = (unit.kind, unit.user, unit.shuns)
-                if wanted in nobody:
-                    continue
-                if (idle := self._idle_for(unit, laden)) is None:
-                    nobody.add(wanted)
-                else:
-                    self._move(unit, laden, idle, clock)
+                if not self.index.free:
+                    return
+                yield unit, laden
 
     def _movable(self, laden: Node, now: datetime) -> Iterator[Unit]:
         """What a node could give, the last that came to it first; as many as wait there."""
-        units = (self.units.get(key) for key in laden.taken)
-        here = [unit for unit in units if unit is not None and self._may_move(unit, laden, now)]
-        waiting = len(laden.taken) - (laden.slots or 0)
-        leaving = sum(unit.is_recalled for unit in map(self.units.get, laden.taken) if unit)
+        units = [unit for key in laden.taken if (unit := self.units.get(key)) is not None]
+        here = [unit for unit in units if self._may_move(unit, laden, now)]
+        waiting = len(laden.taken) - (laden.slots or 1)
+        leaving = sum(unit.is_recalled and unit.node is laden for unit in units)
         here.sort(key=lambda unit: (since(unit), unit.place, unit.key), reverse=True)
         yield from here[: max(waiting - leaving, 0)]
 
     def _may_move(self, unit: Unit, laden: Node, now: datetime) -> bool:
         if unit.node is not laden or unit.placing is not None or unit.kept or unit.paused:
             return False
-        if unit.state != "DISPATCHED" or unit.key in self.copies:
+        if unit.state != "DISPATCHED" or unit.key in self.copies or unit.is_stray:
             return False
         return may_move(unit.state, (now - since(unit)).total_seconds(), unit.unsent)
 
@@ -72,19 +88,48 @@ class Moves(Copies):
             return None
         return node
 
-    def _move(self, unit: Unit, laden: Node, idle: Node, clock: float) -> None:
-        recall = Recall(unit.job, unit.number, unit.attempt, for_another=True)
-        if not self._tell(laden, recall):
-            return
+    def _recall(self, unit: Unit, laden: Node) -> bool:
+        return self._tell(laden, Recall(unit.job, unit.number, unit.attempt, for_another=True))
+
+    def _promise(self, unit: Unit, idle: Node, clock: float) -> None:
         self._keep(unit, Placing(idle, unit.next_attempt, clock + RECALL_SECONDS, is_recall=True))
         self._take(unit, idle)
 
-    def kept(self, key: UnitKey, attempt: int) -> None:
-        """Its node has it already: it stays there."""
+    # -- for other gateways
+
+    def lend(self, wish: Wish, now: datetime, clock: float) -> bool:
+        """Ask for what another gateway's node would begin; False: that stays where it is.
+
+        What is not known so here, or waits at no node of ours, others may know of.
+        """
+        unit = self.units.get((wish.job, wish.unit))
+        if unit is None or unit.attempt != wish.attempt or unit.node is None:
+            return True
+        if unit.node.session is None:
+            return True
+        if not (self._may_move(unit, unit.node, now) and self._recall(unit, unit.node)):
+            return False
+        self._promise(unit, self.index.node(wish.node), clock)
+        return True
+
+    def _promised(self) -> Iterator[tuple[Unit, Node]]:
+        """What came back for nodes of other gateways'."""
+        lent, self._lent = self._lent, []
+        return ((unit, node) for unit, node in lent if unit.waits and not unit.ticket)
+
+    # -- what the session says
+
+    def kept(self, key: UnitKey, attempt: int, node: UUID | None = None) -> UUID | None:
+        """Its node has it already: it stays there. For which node another gateway wanted it."""
         unit = self.units.get(key)
-        if unit is not None and unit.attempt == attempt and unit.is_recalled:
-            unit.kept = True
-            self._stay(unit)
+        if unit is None or unit.attempt != attempt or not unit.is_recalled:
+            return None
+        idle = unit.placing.node if unit.placing is not None else None
+        if idle is None or node not in (None, idle.id):
+            return None
+        unit.kept = True
+        self._stay(unit)
+        return idle.id if node is None and idle.session is None else None
 
     def _begin(self, unit: Unit) -> None:
         unit.state = "RUNNING"
@@ -97,12 +142,17 @@ class Moves(Copies):
     def _came_back(self, unit: Unit, state: UnitState) -> bool:
         """Whether it is one that was asked for, and waits now: all else of it is known here."""
         is_back = state.state == "QUEUED" and state.attempt == unit.attempt
-        if not (is_back and unit.is_recalled) or state.job_status == "PAUSED":
+        placing = unit.placing
+        if not is_back or placing is None or not placing.is_recall:
             return False
-        assert unit.node is not None, "a node had it"
+        if state.job_status == "PAUSED" or unit.node is None or placing.node is None:
+            return False
         self._give_back(unit)
         self._take_away(unit, unit.node, finished=True)
         unit.state, unit.node, unit.unsent = "QUEUED", None, unit.unsent + 1
         unit.told, unit.not_before = False, None
-        self.queue.add(unit, unit.queued_at)  # it may be placed at once
+        if placing.node.session is None:
+            self._lent.append((unit, placing.node))
+        else:
+            self.queue.add(unit, unit.queued_at)  # it may be placed at once
         return True

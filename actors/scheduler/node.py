@@ -119,6 +119,14 @@ class Node:
         return self.session is not None and len(self.taken) > (self.slots or len(self.taken))
 
     @property
+    def is_laden_afar(self) -> bool:
+        """Whether units wait at it, as far as can be told: it is not served here, and has several.
+        One whose session ended here is not looked for elsewhere until it is heard of.
+        """
+        may_live = self.healthy or self.left_at is None
+        return self.session is None and may_live and len(self.taken) > 1
+
+    @property
     def is_provided(self) -> bool:
         """Whether it has enough for now: what waits is better kept for whoever is free first."""
         return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)

@@ -119,7 +119,7 @@ def may_move(state: str, seconds: float, unsent: int) -> bool:
 
 def relieves(idle: Node, laden: Node) -> bool:
     """Whether one node would begin at once what waits at another, behind what that one runs."""
-    return idle.is_free and idle.has_room and laden.is_laden
+    return idle.is_free and idle.has_room and (laden.is_laden or laden.is_laden_afar)
 
 
 def burden(node: Node) -> float:

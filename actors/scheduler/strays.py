@@ -12,7 +12,9 @@ from actors.scheduler.queue import LOOK_AHEAD, Choose
 from actors.scheduler.unit import Unit
 
 Entry: TypeAlias = tuple[datetime, int, Unit]
-GRACE: Final = timedelta(seconds=2)  # a node that reconnects finds its units still its own
+# A node that reconnects finds its units still its own. Another gateway that serves it has vouched
+# for them by then (``first_lease_seconds``), and they are its node's.
+GRACE: Final = timedelta(seconds=5)
 
 
 class Strays:

@@ -1,7 +1,7 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -29,12 +29,12 @@ from actors.verifier.messages import (
     Verifier,
 )
 from actors.verifier.report import NoReport, answer
-from actors.verifier.retries import retry_at
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import KEPT, Trials
 from rendertrust.node.inside.placing import Drawn
 from sql.checks import VerifierTest
 from sql.database import Unavailable
+from sql.tries import wait_seconds
 from sql.work import ANY, MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
@@ -357,7 +357,11 @@ class VerifierActor(Actor[Verifier]):
         return found is not None and found.size == size and found.sha256 in (None, sha256)
 
     def _retry(self, case: Case) -> datetime | None:
-        return retry_at(case.pending.failures, case.pending.row.attempt, self._peers.clock.now())
+        unit = case.pending
+        wait = wait_seconds(
+            failures=unit.failures, faults=unit.faults, tried=unit.tries, is_nodes=True
+        )
+        return None if wait is None else self._peers.clock.now() + timedelta(seconds=wait)
 
     def _receipt(self, case: Case, verdict: FinalVerdict) -> Issued | None:
         return issued(case.pending, verdict, self._peers.signer, self._peers.clock.now())

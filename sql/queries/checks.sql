@@ -34,7 +34,7 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, of units that wait for them, with what their jobs say.
-SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures,
+SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
@@ -133,7 +133,7 @@ CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER
 -- The newest $1 of which the objects are there, newest first, with what their jobs say.
 SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
-       c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures,
+       c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        n.owner_id AS owner, '{}'::uuid[] AS blamed
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt

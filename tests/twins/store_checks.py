@@ -57,6 +57,8 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 frames=unit.frames,
                 price=unit.price,
                 failures=unit.failures,
+                faults=unit.faults,
+                unsent=unit.unsent,
                 owner=None if node is None else node.owner,
                 blamed=_blamed(store, row),
                 tile=unit.tile,

@@ -2,19 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
-import structlog
 
 from actors.ports import Clock
 from config.redaction import hide
 from config.sections import Jwt
 from config.settings import Settings
 from supervisors.engines.secret import fresh_secret, keep_secret, write_private
-
-LOOK_EVERY_SECONDS: Final = 1.0
-log = structlog.get_logger("keys")
+from web.identity.rotated import Rotated, made_for
 
 
 @attrs.frozen
@@ -54,31 +51,12 @@ class KeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
-        self._clock = clock
-        self._looked = clock.monotonic()
-        self._stamp = _stamp(path)
-        self._keys = read_keys(path, clock.now())
+        words = "the keys that sign tokens"
+        self._kept = Rotated(path, clock, lambda text: keys_of(text, clock.now()), words)
 
     def keys(self) -> Keys:
         """Those of now. A file that went away or is broken changes nothing."""
-        now = self._clock.monotonic()
-        if now - self._looked >= LOOK_EVERY_SECONDS:
-            self._looked = now
-            self._look()
-        return self._keys
-
-    def _look(self) -> None:
-        try:
-            stamp = _stamp(self._path)
-            if stamp == self._stamp:
-                return
-            self._keys = read_keys(self._path, self._clock.now())
-        except (OSError, ValueError) as error:
-            log.error("the keys cannot be read: those of before stay", reason=str(error))
-            return
-        self._stamp = stamp
-        log.info("the keys that sign tokens were rotated")
+        return self._kept.now()
 
 
 class NotYet(Exception):
@@ -98,9 +76,7 @@ def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
     if settings.jwt.secret:
         return given(settings.jwt)
     path = key_file(data)
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
+    if made_for(path):
         keep_secret(path)  # 24 random bytes as 32 characters
     return KeyFile(path, clock)
 
@@ -111,20 +87,25 @@ def key_file(data: Path) -> Path:
 
 
 def read_keys(path: Path, now: datetime) -> Keys:
+    """Those in a file. Raises OSError, ValueError."""
+    return keys_of(path.read_text("ascii"), now)
+
+
+def keys_of(text: str, now: datetime) -> Keys:
     """The key, and on a second line the one before with the time until which it verifies.
 
-    Raises OSError, ValueError.
+    Raises ValueError.
     """
-    lines = path.read_text("ascii").splitlines()
+    lines = text.splitlines()
     current = lines[0].strip() if lines else ""
     if not current:
         raise ValueError("the file is empty")
     hide(current)
     if len(lines) < 2:
         return Keys(current)
-    previous, _, text = lines[1].partition(" ")
+    previous, _, end = lines[1].partition(" ")
     hide(previous)
-    until = datetime.fromisoformat(text).astimezone(UTC)
+    until = datetime.fromisoformat(end).astimezone(UTC)
     return Keys(current, previous, until) if now < until else Keys(current)
 
 
@@ -141,8 +122,3 @@ def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = Fals
     lines = f"{fresh.current}\n{fresh.previous} {now + lifetime:%Y-%m-%dT%H:%M:%S+00:00}\n"
     write_private(path, lines, (stat.st_uid, stat.st_gid))
     return fresh
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    stat = path.stat()
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -25,8 +25,27 @@ Priority = Literal["low", "normal", "high"]
 PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
 
 
-@attrs.frozen
-class NewJob:
+@attrs.frozen(kw_only=True)
+class Submission:
+    """What is to be done, but for the file that it is done to."""
+
+    job_type: JobType
+    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    queue: bool = False
+    manifest: Reference | None = None
+    frames: Frames | None = None
+    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
+    tiles: Tiles | None = None
+    order: CutOrder = "sequential"
+    priority: Priority = "normal"
+    max_credits: Amount | None = None
+    pool: Pool = "any"
+    needs: NodeNeeds | None = None
+    as_is: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class NewJob(Submission):
     """``queue``: wait when no node can do it, instead of being refused.
 
     ``manifest``: of a job of several files, the upload that lists them (``docs/RENDERING.md``).
@@ -41,40 +60,14 @@ class NewJob:
     ``as_is``: render the scene even if a node found in it what should be mended first.
     """
 
-    job_type: JobType
     payload_ref: Reference
-    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    queue: bool = False
-    manifest: Reference | None = None
-    frames: Frames | None = None
-    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
-    tiles: Tiles | None = None
-    order: CutOrder = "sequential"
-    priority: Priority = "normal"
-    max_credits: Amount | None = None
-    pool: Pool = "any"
-    needs: NodeNeeds | None = None
-    as_is: bool = False
 
 
-@attrs.frozen
-class JobIdea:
+@attrs.frozen(kw_only=True)
+class JobIdea(Submission):
     """A submission of which the price is asked. Without ``payload_ref`` no file is looked at."""
 
-    job_type: JobType
     payload_ref: Reference | None = None
-    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    queue: bool = False
-    manifest: Reference | None = None
-    frames: Frames | None = None
-    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
-    tiles: Tiles | None = None
-    order: CutOrder = "sequential"
-    priority: Priority = "normal"
-    max_credits: Amount | None = None
-    pool: Pool = "any"
-    needs: NodeNeeds | None = None
-    as_is: bool = False
 
 
 Asked: TypeAlias = NewJob | JobIdea

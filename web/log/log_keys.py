@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.ports import Clock, Random, ReceiptKey
@@ -23,11 +22,10 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
+from web.identity.rotated import Rotated, made_for
 
-LOOK_EVERY_SECONDS: Final = 1.0
 SEED_BYTES: Final = 32
 _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
-log = structlog.get_logger("keys")
 
 
 @attrs.frozen
@@ -53,44 +51,20 @@ class KeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
-        self._clock = clock
-        self._looked = clock.monotonic()
-        self._text = path.read_text("ascii")
-        self._keys = keys_of(self._text.split())
+        self._kept = Rotated(path, clock, lambda text: keys_of(text.split()), "the log's key")
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
-        return self._now().verifiers(origin)
+        return self._kept.now().verifiers(origin)
 
     def sign(self, made: Checkpoint) -> str:
         """By the keys that ``verifiers`` told last: they change there alone."""
-        return self._keys.sign(made)
+        return self._kept.last.sign(made)
 
     def sign_anchor(self, made: AnchorNote) -> str:
-        return self._now().sign_anchor(made)
+        return self._kept.now().sign_anchor(made)
 
     def receipts(self) -> ReceiptKey:
-        return self._now().receipts()
-
-    def _now(self) -> Keys:
-        """Those of now. A file that went away or is broken changes nothing."""
-        now = self._clock.monotonic()
-        if now - self._looked >= LOOK_EVERY_SECONDS:
-            self._looked = now
-            self._look()
-        return self._keys
-
-    def _look(self) -> None:
-        try:
-            text = self._path.read_text("ascii")
-            if text == self._text:
-                return
-            self._keys = keys_of(text.split())
-        except (OSError, ValueError) as error:
-            log.error("the log's key cannot be read: that of before stays", reason=str(error))
-            return
-        self._text = text
-        log.info("the log's key was rotated")
+        return self._kept.now().receipts()
 
 
 def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "Keys | KeyFile":
@@ -101,9 +75,7 @@ def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "K
     if settings.proof.key:
         return given(settings.proof)
     path = key_file(data)
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
+    if made_for(path):
         write_private(path, fresh(random) + "\n")
     try:
         return KeyFile(path, clock)

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from actors.ledger.messages import Commit, GuardFailed, Posted, UnitFail, UnitRequeue
 from actors.lifeline.actor import LifelineActor
-from actors.lifeline.policy import ATTEMPTS_MOST, rescue
+from actors.lifeline.policy import rescue
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
+from sql.tries import TRIES_MOST
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.stage import JOB, NODE, Cast, decide, on_stage, open_unit, state_of
 from tests.unit.simulated_time import simulated
@@ -115,12 +116,12 @@ async def test_a_unit_that_waited_too_long_fails_and_everybody_hears_of_it() -> 
 
 
 def test_a_unit_that_was_lost_too_often_fails() -> None:
-    often = open_unit(state="RUNNING", attempt=ATTEMPTS_MOST, node=NODE, lease_until=EPOCH)
+    often = open_unit(state="RUNNING", attempt=TRIES_MOST, node=NODE, lease_until=EPOCH)
     effect = rescue(often)
     assert isinstance(effect, UnitFail)
     assert effect.retry_at is None
 
 
 def test_a_unit_that_was_never_sent_may_be_moved_as_often_as_it_takes() -> None:
-    unsent = open_unit(state="DISPATCHED", attempt=ATTEMPTS_MOST + 9, node=NODE)
+    unsent = open_unit(state="DISPATCHED", attempt=TRIES_MOST + 9, node=NODE)
     assert isinstance(rescue(unsent), UnitRequeue)

@@ -85,7 +85,10 @@ def test_a_node_relieves_another_only_of_what_that_one_does_not_run(
     assert policy.relieves(idle, laden) == (units < slots and theirs > others)
     assert not policy.relieves(attrs.evolve(idle, session=None), laden)
     assert not policy.relieves(attrs.evolve(idle, is_paused=True), laden)
-    assert not policy.relieves(idle, attrs.evolve(laden, session=None)), "those are strays"
+    afar = attrs.evolve(laden, session=None)
+    assert policy.relieves(idle, afar) == (units < slots and theirs > 1), "another gateway's"
+    gone = attrs.evolve(afar, left_at=EPOCH)
+    assert not policy.relieves(idle, gone), "it was ours, and has gone"
     assert not policy.relieves(idle, attrs.evolve(laden, slots=None)), "everything was sent to it"
 
 

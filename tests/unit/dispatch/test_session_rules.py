@@ -13,6 +13,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.work import Held, Phase, Work
 from actors.ports import ObjectInfo
 from rendertrust.protocol import Running
+from sql.tries import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
 
@@ -118,7 +119,7 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
     assert isinstance(effect, UnitFail)
     if effect.retry_at is None:
         third = error_class == "node" and before == 2
-        worn = attempt >= failures.ATTEMPTS_MOST or failed > 3
+        worn = attempt >= TRIES_MOST or failed > 3
         assert error_class == "scene" or third or worn
     else:
         wait = (effect.retry_at - EPOCH).total_seconds()
@@ -134,13 +135,13 @@ def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
     unit = assignment(attempt=attempt, faults=faults)
     effect = failures.failed(unit, NODE, "network", "it drains", EPOCH, given_back=True)
     assert effect.given_back
-    assert (effect.retry_at is None) == (attempt >= failures.ATTEMPTS_MOST)
+    assert (effect.retry_at is None) == (attempt >= TRIES_MOST)
 
 
 def test_a_lost_unit_is_nobodys_fault_until_it_was_lost_too_often() -> None:
     once = failures.lost(assignment(attempt=1), NODE, EPOCH)
     assert isinstance(once, UnitRequeue)
-    often = failures.lost(assignment(attempt=failures.ATTEMPTS_MOST), NODE, EPOCH)
+    often = failures.lost(assignment(attempt=TRIES_MOST), NODE, EPOCH)
     assert isinstance(often, UnitFail)
     assert (often.error_class, often.retry_at) == ("network", None)
 

@@ -17,7 +17,10 @@ from tests.unit.dispatch.test_scheduler import Play, scheduling
 from tests.unit.simulated_time import simulated
 
 REASON = "its node cannot be reached"
-MOVE = (UnitRequeue(JOB, 0, 1, REASON, unsent=True), UnitAssign(JOB, 0, 2, OTHER))
+MOVE = (
+    UnitRequeue(JOB, 0, 1, REASON, unsent=True, unheard=True),
+    UnitAssign(JOB, 0, 2, OTHER),
+)
 SESSION: Ref[Any] = Ref("session")
 
 
@@ -39,7 +42,7 @@ async def stays_quiet(play: Play, seconds: float = 20.0) -> None:
 async def test_a_unit_of_an_unreachable_node_goes_to_one_that_connects() -> None:
     async with scheduling() as play:
         await give_away(play)
-        await stays_quiet(play, 3)
+        await stays_quiet(play, 6)
         play.open(node=OTHER)
         await play.cast.session.expect(Assignments)
         commit = await play.cast.ledger.expect(Commit, within=0.1)
@@ -54,7 +57,7 @@ async def test_it_goes_as_soon_as_its_own_node_had_time_to_come() -> None:
     async with scheduling() as play:
         await give_away(play)
         play.open(node=OTHER)
-        await stays_quiet(play, 1.9)
+        await stays_quiet(play, 4.9)
         assert (await play.cast.ledger.expect(Commit, within=0.2)).effects == MOVE
 
 
@@ -62,7 +65,7 @@ async def test_it_goes_as_soon_as_its_own_node_had_time_to_come() -> None:
 async def test_after_a_restart_its_own_node_has_that_time_too() -> None:
     async with scheduling(units=[open_unit(state="DISPATCHED", attempt=1, node=NODE)]) as play:
         play.open(node=OTHER)
-        await stays_quiet(play, 1.9)
+        await stays_quiet(play, 4.9)
         assert (await play.cast.ledger.expect(Commit, within=0.2)).effects == MOVE
 
 
@@ -97,7 +100,7 @@ async def test_a_move_that_is_refused_is_tried_again() -> None:
         play.open(node=OTHER)
         commit = await play.commit()
         decide(commit, GuardFailed("UnitRequeue", "DISPATCHED"))
-        assert (await play.cast.ledger.expect(Commit, within=3.0)).effects == MOVE
+        assert (await play.cast.ledger.expect(Commit, within=6.0)).effects == MOVE
 
 
 @simulated

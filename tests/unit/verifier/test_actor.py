@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitAssign
+from actors.ledger.messages import UnitAssign, UnitRequeue
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
@@ -78,6 +78,22 @@ async def test_the_gateways_own_is_believed_at_once() -> None:
         assert (play.charged(), play.earned()) == (0, 0)
         assert (unit.failures, unit.avoid, unit.error_class) == (1, (NODE,), "node")
         assert "0.9 times the noise" in (unit.error_message or "")
+
+
+@simulated
+async def test_what_no_node_was_sent_is_no_try_of_what_a_check_refuses() -> None:
+    """Twelve numbers were given, and one of them to a node that had it."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.assigned(NODE)
+        for attempt in range(1, 12):
+            await play.do(UnitRequeue(job, 0, attempt, "its job was paused", unsent=True))
+            await play.do(UnitAssign(job, 0, attempt + 1, NODE))
+        await play.again(job, NODE, 12)
+        await play.checks(play.checker(20, None), apart(0.9))
+        unit = await play.ends(job, "QUEUED")
+        assert unit.not_before is not None
+        assert (unit.not_before - play.clock.now()).total_seconds() <= 1.0
+        assert (unit.attempt, unit.unsent, unit.failures) == (12, 11, 1)
 
 
 @simulated

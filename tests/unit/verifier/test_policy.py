@@ -1,7 +1,6 @@
 """Who is checked how often, where, by whom, and what a verdict changes: pure decisions."""
 
 import math
-from datetime import UTC, datetime
 from uuid import UUID
 
 import attrs
@@ -9,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.node_session import failures
-from actors.verifier import choice, crops, odds, retries, verdict
+from actors.verifier import choice, crops, odds, verdict
 from actors.verifier.choice import Candidate
 from actors.verifier.verdict import Compared
 from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
@@ -282,16 +280,6 @@ def test_an_owner_of_many_nodes_is_not_asked_more_often() -> None:
         for n in range(1000)
     ]
     assert 400 < sum(found == one for found in asked) < 600
-
-
-def test_a_mismatch_is_tried_again_as_any_failure_of_a_node() -> None:
-    ours = (retries.NODE_FAILURES_MOST, retries.ATTEMPTS_MOST, retries.RETRY_SECONDS)
-    assert ours == (failures.NODE_FAILURES_MOST, failures.ATTEMPTS_MOST, failures.RETRY_SECONDS)
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    waits = [retries.retry_at(0, attempt, now) for attempt in (1, 2, 3, 4)]
-    assert [(at - now).seconds for at in waits if at] == [1, 2, 4, 4]
-    assert retries.retry_at(2, 1, now) is None
-    assert retries.retry_at(0, 12, now) is None
 
 
 def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:

@@ -1,0 +1,42 @@
+"""What the Schedulers of several gateways tell each other, as bytes: hints; any may be lost."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from actors.scheduler.messages import Given, Kept, Wanted, Wish
+
+MOST: Final = 1_000  # wishes or nodes in one hint
+
+
+def encoded(hint: Wanted | Kept | Given) -> bytes:
+    """As it goes over the bus. Names are text: the database's own UUIDs are no JSON."""
+    return orjson.dumps(_plain(hint), default=str)
+
+
+def _plain(hint: Wanted | Kept | Given) -> dict[str, Any]:
+    if isinstance(hint, Wanted):
+        wishes = hint.wishes[:MOST]
+        return {"wanted": [[wish.job, wish.unit, wish.attempt, wish.node] for wish in wishes]}
+    if isinstance(hint, Kept):
+        return {"kept": [hint.job, hint.unit, hint.attempt, hint.node]}
+    return {"given": hint.nodes[:MOST]}
+
+
+def decoded(payload: bytes) -> Wanted | Kept | Given | None:
+    """None: a hint of another release, or none at all."""
+    try:
+        told = orjson.loads(payload)
+        if "wanted" in told:
+            return Wanted(tuple(_wish(*one) for one in told["wanted"][:MOST]))
+        if "kept" in told:
+            wish = _wish(*told["kept"])
+            return Kept(wish.job, wish.unit, wish.attempt, wish.node)
+        return Given(tuple(UUID(node) for node in told["given"][:MOST]))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _wish(job: str, unit: int, attempt: int, node: str) -> Wish:
+    return Wish(UUID(job), int(unit), int(attempt), UUID(node))

@@ -1,0 +1,102 @@
+"""Two gateway processes on one PostgreSQL, one Redis, one object store: what waits behind other
+work at a node of one of them goes to a node with nothing to do at the other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from rendertrust.testing import FakeNode
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.acceptance.gateway import PATIENT, Gateway, started
+from tests.acceptance.people import Creator
+from tests.acceptance.test_animation import check_books
+from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it
+from tests.databases import Databases
+from tests.engines import LoopThread, engine_folder
+from tests.until import until
+
+SHARED = {
+    "RENDERTRUST_JWT_SECRET": "a secret that both of them sign tokens with",
+    "RENDERTRUST_PROOF_KEY": "5e" * 32,
+    "RENDERTRUST_LIMITS_SHARED": "true",
+    "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",
+}
+
+
+@attrs.frozen
+class Pair:
+    """Two gateways of one database."""
+
+    one: Gateway
+    other: Gateway
+
+
+@pytest.fixture(scope="module")
+def one_database(engine_loop: LoopThread, databases: Databases) -> Iterator[PostgresEndpoint]:
+    fresh = engine_loop.run(databases.take("template1"))
+    yield fresh
+    engine_loop.run(databases.drop(fresh))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pair(
+    one_database: PostgresEndpoint,
+    valkey_endpoint: ValkeyEndpoint,
+    lent_objects: Mapping[str, str],
+) -> AsyncIterator[Pair]:
+    """Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
+    shared = {
+        "RENDERTRUST_DATABASE_URL": one_database.app_dsn,
+        "RENDERTRUST_DATABASE_OWNER_URL": one_database.owner_dsn,
+        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
+    }
+    settings = {**PATIENT, **SHARED, **lent_objects, **shared}
+    with engine_folder() as folder:
+        one, other = (Gateway(folder / name, **settings) for name in ("one", "other"))
+        async with started(one), started(other):
+            reason = ("--reason", "to see what is charged")
+            code, said = await one.run("admin", "prices", "set", "echo", "1.5", *reason)
+            assert code == 0, said
+            yield Pair(one, other)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(pair: Pair) -> Gateway:
+    """Where people go."""
+    return pair.one
+
+
+async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
+    pair: Pair, creator: Creator
+) -> None:
+    """Six jobs of one unit: one is at work, and five wait behind it, each given to that node."""
+    done = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        busy = FakeNode(pair.one.url, behave=sits_on_it(done), name="busy")
+        await stack.enter_async_context(busy)
+        jobs: list[str] = []
+        for _ in range(6):
+            status, answer = await creator.dispatch("echo")
+            assert (status, answer["node_id"]) == (200, busy.node_id), answer
+            jobs.append(str(answer["job_id"]))
+        await until(lambda: len(given(busy)) == 1, within=30)
+        at_work = given(busy)[0][0]
+        idle = FakeNode(pair.other.url, behave=ENDS, name="idle")
+        await stack.enter_async_context(idle)
+        others = [job for job in jobs if job != at_work]
+        found = [await creator.job_within(job, "COMPLETED", within=60) for job in others]
+        assert {job["node_id"] for job in found} == {idle.node_id}
+        assert {job["retry_count"] for job in found} == {0}
+        assert sorted(given(idle)) == sorted((job, 0, 2) for job in others)
+        await check_books(pair.one, creator, charged="7.5000", held="1.5000")
+        done.set()
+        last = await creator.job_within(at_work, "COMPLETED", within=30)
+        assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
+        assert len(given(busy)) == 1
+        await check_books(pair.other, creator, charged="9.0000", held="0.0000")

@@ -1,0 +1,40 @@
+"""What counts as a try of a unit, when the next one is, and which is the last."""
+
+from sql.tries import NODE_FAILURES_MOST, TRIES_MOST, tries, wait_seconds
+
+
+def after(
+    failures: int = 0, faults: int = 0, tried: int = 1, *, is_nodes: bool = True
+) -> int | None:
+    return wait_seconds(failures=failures, faults=faults, tried=tried, is_nodes=is_nodes)
+
+
+def given_back(tried: int) -> int | None:
+    return wait_seconds(failures=0, faults=0, tried=tried, is_nodes=False, is_given_back=True)
+
+
+def test_what_no_node_had_is_no_try() -> None:
+    assert tries(5, 0) == 5
+    assert tries(5, 4) == 1
+    assert tries(0, 0) == 1, "the one that is about to be"
+
+
+def test_of_nodes_the_third_failure_is_the_last() -> None:
+    waits = [after(failures) for failures in range(NODE_FAILURES_MOST)]
+    assert waits == [1, 2, None]
+
+
+def test_faults_wait_one_two_and_four_seconds() -> None:
+    assert [after(0, faults, is_nodes=False) for faults in range(4)] == [1, 2, 4, None]
+    assert after(1, 1, is_nodes=False) == 4, "all that went wrong is counted together"
+    assert after(1, 2, is_nodes=False) is None
+
+
+def test_numbers_that_were_given_make_no_wait_longer() -> None:
+    assert after(0, 0, 7) == 1
+
+
+def test_what_is_given_back_is_tried_twelve_times() -> None:
+    assert [given_back(tried) for tried in (1, 2, 3, 11)] == [1, 2, 4, 4]
+    assert given_back(TRIES_MOST) is None
+    assert after(0, 0, TRIES_MOST) is None
