@@ -195,6 +195,16 @@ class Preflight:
 
 
 @attrs.frozen
+class Pricing:
+    """For how many seconds of work the table's price of a frame pays, on a machine of the
+    gateway's own (0: every frame costs that price); whether frames must be measured before.
+    """
+
+    frame_seconds: int
+    look_first: bool
+
+
+@attrs.frozen
 class Retention:
     """Days after which inputs (unused) and results (ended) go, and what a user may keep."""
 

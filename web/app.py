@@ -266,6 +266,7 @@ def paces_of(settings: Settings) -> Paces:
             patience=Patience(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),
+            ours=_own_nodes(settings),
         ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),

@@ -22,7 +22,8 @@ ORDER BY o.place;
 -- A page of a user's jobs, newest first: those older than job $4, if there is one. All bounds are of
 -- an index, so a page far down costs what the first one does.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j
 WHERE j.user_id = $1
   AND (j.created_at, j.id) < (
@@ -34,7 +35,8 @@ LIMIT $2 OFFSET $3;
 -- name: jobs_of_user_with_status
 -- The same of those with one status: a condition that may be left out would be of no index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j
 WHERE j.user_id = $1 AND j.status = $5
   AND (j.created_at, j.id) < (
@@ -58,7 +60,8 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- name: job_of_user
 -- A job, for its owner alone.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
@@ -70,7 +73,7 @@ FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIM
 -- name: job_to_retry
 -- A job as it was ordered, for its owner ($2; null: whoever it is), and the one that does it again.
 SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
-       j.units,
+       j.units, (SELECT u.frames FROM units u WHERE u.job_id = j.id AND u.number = 0) AS frames,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
