@@ -150,6 +150,7 @@ class DeskUnit:
     said: str | None = None  # by who checked it
     has_receipt: bool = False
     frames: str | None = None  # None: it is no part of an animation
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -168,6 +169,7 @@ class Attempt:
     verdict: str | None = None
     said: str | None = None
     frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -180,6 +182,8 @@ class DeskHold:
     state: str
     created_at: datetime
     closed_at: datetime | None
+    frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -196,6 +200,8 @@ class DeskEntry:
     leaf_index: int | None
     signed_at: datetime | None
     anchored_at: datetime | None
+    frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen

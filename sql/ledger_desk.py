@@ -34,7 +34,11 @@ class EntryWish:
 
 @attrs.frozen
 class DeskEntryRow:
-    """An entry, from the view of its account, and how far it has come towards the chain."""
+    """An entry, from the view of its account, and how far it has come towards the chain.
+
+    ``unit`` and what follows: of the job that it is about. ``grid``: into how many columns and rows
+    of tiles a frame of it is cut, if it is.
+    """
 
     entry_id: int
     account: str
@@ -48,6 +52,10 @@ class DeskEntryRow:
     leaf_index: int | None
     signed_at: datetime | None
     anchored_at: datetime | None
+    unit: int | None = None
+    frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
 
     @property
     def job(self) -> str | None:

@@ -164,7 +164,7 @@ def test_what_it_cost() -> None:
     part = attrs.evolve(CHARGED, amount=-60_000)
     charged = bill_of([hold], [part])
     assert (charged.state, charged.amount) == ("charged", 60_000)
-    assert [(line.what, line.amount, line.moved) for line in charged.lines] == [
+    assert [(line.what, line.amount, line.entry is not None) for line in charged.lines] == [
         ("Held", 100_000, False),
         ("Released", 40_000, False),
         ("Charged", -60_000, True),

@@ -8,6 +8,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Line, Notifier, Progress, ProgressOf, TailOf
 from sql.job_desk import DeskJob, JobDesk
+from sql.work import GRID
 from web.console.attempts import tries_of
 from web.console.curl import curl_of, shown_params
 from web.console.frames import SHOWN, frames_of, numbers_of, small_of
@@ -102,6 +103,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
         "curl": curl_of(base, row, await desk.parts(row.id)),
         "params": shown_params(row),
+        "grid": row.params.get(GRID),
         "pool": row.params.get(POOL),
         "is_own": row.user_id == view.who.user,
         "may_retry": row.status in RETRYABLE and row.retried_by is None and row.units == 1,
