@@ -10,6 +10,7 @@ from actors.ledger.messages import Commit, Effect, Ledger
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
 from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
+from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.work import Held, Phase, Work
@@ -43,6 +44,7 @@ class Peers:
     tokens: NodeTokens
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
+    moves: Moves = attrs.field(factory=Moves)  # of all sessions
 
 
 class Desk(Actor[NodeSession], partial=True):
@@ -130,8 +132,14 @@ class Desk(Actor[NodeSession], partial=True):
             return True
         now = self._peers.clock.monotonic()
         held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
+        unit = held.assignment
+        self._move(held).fetch(inputs(unit.params, (part.size for part in unit.parts)))
         self._renew_in(self._settings.first_lease_seconds)
         return True
+
+    def _move(self, held: Held) -> Move:
+        """How far a unit is."""
+        return self._peers.moves.of(held, self._peers.clock.monotonic())
 
     # -- units
 
