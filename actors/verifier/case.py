@@ -6,8 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Ref
-from actors.node_session.messages import NodeSession, RunCheck, Stored
+from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
@@ -21,15 +20,6 @@ CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
 OWNERS_FOR_SCENE = 3
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
-
-
-@attrs.define(eq=False)
-class Checker:
-    """A node that checks, and the check that it makes now."""
-
-    candidate: Candidate
-    session: Ref[NodeSession]
-    busy: UUID | None = None
 
 
 @attrs.define(eq=False)
