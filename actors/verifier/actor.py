@@ -139,10 +139,11 @@ class VerifierActor(Actor[Verifier]):
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
+        known = await self._warden.known(row.node_id, row.device_class)
+        is_honest = known.valid_in_row >= odds.ALWAYS_UNTIL and not known.strikes
+        case.is_known = is_honest or row.node_id in self._settings.own
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
-        known = await self._warden.known(row.node_id, row.device_class)
-        case.is_known = known.valid_in_row >= odds.ALWAYS_UNTIL and not known.strikes
         chance = odds.odds(known.valid_in_row, self._settings.least_odds)
         if known.strikes:  # until all is made good
             chance = 1.0

@@ -3,7 +3,7 @@
 from actors.ports import Objects
 from actors.verifier.case import Case
 from actors.verifier.issuing import issued
-from actors.verifier.messages import UnitVerdict
+from actors.verifier.messages import UnitVerdict, earns
 from actors.verifier.retries import retry_at
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.work import evidence_key, result_key
@@ -13,6 +13,10 @@ def verdict_on(case: Case, peers: Peers, settings: VerifierSettings) -> UnitVerd
     """The effect: all that follows from the verdict, and whom it pays."""
     assert case.verdict is not None, "there is something to conclude"
     pending, row, now = case.pending, case.pending.row, peers.clock.now()
+    # Who says of itself that it is what nobody can check is not paid until it was checked often
+    # enough.
+    pays = settings.pays_unverifiable and case.is_known
+    price = pending.price if earns(row, case.verdict, pays=pays) else 0
     return UnitVerdict(
         job=row.job_id,
         unit=row.unit,
@@ -21,10 +25,8 @@ def verdict_on(case: Case, peers: Peers, settings: VerifierSettings) -> UnitVerd
         said=case.said,
         verifier=case.verifier,
         operator=row.operator,
-        # Who says of itself that it is what nobody can check is not paid until it was checked
-        # often enough.
-        pays=settings.pays_unverifiable and case.is_known,
-        receipt=issued(pending, case.verdict, peers.signer, now),
+        pays=pays,
+        receipt=issued(pending, case.verdict, price, peers.signer, now),
         retry_at=None if case.is_over else retry_at(pending.failures, row.attempt, now),
         withdrawn=case.withdrawn,
         checked=case.checked,

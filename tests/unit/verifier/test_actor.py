@@ -119,7 +119,7 @@ async def test_two_nodes_of_one_owner_do_not_cover_each_other() -> None:
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
         assert [c.probe.ref.depth for c in (friend, nobodys, other)] == [0, 0, 0]
-        assert (play.charged(), play.earned()) == (PRICE, 0)
+        assert (play.charged(), play.earned()) == (0, 0)
 
 
 @simulated
@@ -143,8 +143,9 @@ async def test_a_class_that_nobody_has_is_no_way_to_be_paid(letters: str) -> Non
     async with verifying(wait_seconds=30.0) as play:
         play.known(letters)
         job = await play.delivered()
-        await play.ends(job, "COMPLETED")
+        unit = await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+        assert (play.charged(), unit.price) == (0, 0), "nobody pays what nobody earns"
 
 
 @simulated
@@ -230,6 +231,18 @@ async def test_what_was_delivered_before_an_upgrade_is_unverifiable() -> None:
 
 
 UNABLE = {"unable": "the engine is EEVEE"}
+
+
+@simulated
+async def test_who_is_known_is_paid_though_another_said_the_scene_is_at_fault() -> None:
+    """What nobody can check is paid to whom was found honest, whoever tried before him."""
+    stranger = UUID(int=30)
+    async with verifying(wait_seconds=30.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        play.store.add_node(stranger, ("render",), owner=UUID(int=7))
+        job = await play.refused(stranger)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job, 2), play.earned()) == ("unverifiable", SHARE)
 
 
 @simulated
@@ -718,6 +731,7 @@ async def test_the_gateways_own_is_never_struck_and_clears_those_before_it() -> 
         job = await _thrice(play, (2, 5), ours)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job, 1), play.verdict(job, 2)) == ("mismatch", "unverifiable")
+        assert play.charged() == PRICE
         assert sum(await _strikes(play, job)) == 0
 
 
