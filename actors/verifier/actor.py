@@ -1,6 +1,7 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from actors.kernel import Actor, handles
@@ -26,8 +27,9 @@ from actors.verifier.messages import (
 from actors.verifier.report import NoReport, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
-from actors.verifier.warden import Warden
+from actors.verifier.warden import NodeClass, Warden
 from sql.database import Unavailable
+from sql.reputation import NEW, Reputation
 from sql.work import ANY, MINE
 
 SECRET_BYTES: Final = 32
@@ -43,6 +45,7 @@ class VerifierActor(Actor[Verifier]):
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
         self._cases: dict[CaseId, Case] = {}
+        self._known: Mapping[NodeClass, Reputation] = {}  # nodes of which something waits
         self._checkers = Checkers()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
@@ -90,6 +93,7 @@ class VerifierActor(Actor[Verifier]):
         found = await self._peers.store.pending_checks(self._settings.at_once)
         before = self._cases
         self._cases = {one.row.id: before.get(one.row.id) or Case(one) for one in found}
+        self._known = await self._warden.known({one.row.node_id for one in found})
 
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
@@ -112,12 +116,13 @@ class VerifierActor(Actor[Verifier]):
         """The next step of a case, if it is its turn."""
         if case.verdict is None and case.check is None:
             await self._begin(case)
+            case.acquit(self._settings.own)
         if case.verdict is not None:
             await self._conclude(case)
 
     async def _begin(self, case: Case) -> None:
         """Have somebody look at it, or end it without."""
-        if case.drawn is None:
+        if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
         row = case.pending.row
         waited = (self._peers.clock.now() - row.opened_at).total_seconds()
@@ -139,16 +144,28 @@ class VerifierActor(Actor[Verifier]):
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
-        known = await self._warden.known(row.node_id, row.device_class)
-        is_honest = known.valid_in_row >= odds.ALWAYS_UNTIL and not known.strikes
+        known = self._known.get((row.node_id, row.device_class), NEW)
+        is_honest = known.valid_in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
         case.is_known = is_honest or row.node_id in self._settings.own
+        if self._is_suspected(case):  # until all is made good
+            return True
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
         chance = odds.odds(known.valid_in_row, self._settings.least_odds)
-        if known.strikes:  # until all is made good
-            chance = 1.0
         unit = odds.unit_name(*case.id)
         return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
+
+    def _is_suspected(self, case: Case) -> bool:
+        """Whether its node lied, or something else of it that waits was called wrong: then nothing
+        of it is settled unseen.
+        """
+        row = case.pending.row
+        others = (one for one in self._cases.values() if one.pending.row.node_id == row.node_id)
+        return (
+            bool(self._known.get((row.node_id, row.device_class), NEW).strikes)
+            or self._warden.suspects(row.node_id)
+            or any(one.is_accused for one in others)
+        )
 
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
@@ -156,7 +173,7 @@ class VerifierActor(Actor[Verifier]):
         told = row.sha256 is not None and row.size is not None
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
         if late or not may or not ours:
-            case.verdict = "unchecked"
+            case.pass_by(is_suspected=may and self._is_suspected(case))
             return
         chosen = glance(ours, case.subject)
         if chosen is not None:
@@ -223,6 +240,8 @@ class VerifierActor(Actor[Verifier]):
             case.tried |= {message.node}
         else:
             case.hear(report, checker, self._settings.thresholds)
+            if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
+                case.verdict, case.drawn = None, True
             case.acquit(self._settings.own)
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)

@@ -20,7 +20,9 @@ def issued(
     signer: ReceiptSigner | None,
     now: datetime,
 ) -> Issued | None:
-    """``price``: what is charged. None where there is nothing to vouch for: nobody signs here, or its node signed nothing."""
+    """``price``: what is charged. None where there is nothing to vouch for: nobody signs here, or
+    its node signed nothing.
+    """
     row = pending.row
     if verdict in WITHOUT or signer is None or row.work is None or not row.node_signature:
         return None

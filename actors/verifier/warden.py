@@ -1,6 +1,8 @@
 """Who lied too often gets no strangers' work any more: read from the record, said as a word."""
 
 import logging
+from collections.abc import Set
+from typing import TypeAlias
 from uuid import UUID
 
 from actors.kernel import Ref
@@ -10,6 +12,7 @@ from sql.audit import Act
 from sql.reputation import Record, Reputation
 
 ACTOR = "verifier"
+NodeClass: TypeAlias = tuple[UUID, str]  # of which it works with a class of machine
 log = logging.getLogger(__name__)
 
 
@@ -29,14 +32,17 @@ class Warden:
         """Its scene is in order: who said otherwise is to be looked at."""
         self._refuting.add((job, unit))
 
-    async def known(self, node: UUID, device_class: str) -> Reputation:
-        """What is known of its work with a class of machine. Raises Unavailable."""
-        records = await self._store.records([node])
-        found = [one.reputation for one in records if one.device_class == device_class]
-        reputation = found[0] if found else Reputation()
-        if reputation.is_to_be_quarantined:  # and nobody came to it, or it delivers what it had
-            self._caught.add(node)
-        return reputation
+    def suspects(self, node: UUID) -> bool:
+        """Whether its record is still to be looked at."""
+        return node in self._caught
+
+    async def known(self, nodes: Set[UUID]) -> dict[NodeClass, Reputation]:
+        """What is known of their work, with each class of machine. Raises Unavailable."""
+        records = await self._store.records(sorted(nodes)) if nodes else ()
+        found = {(one.node, one.device_class): one.reputation for one in records}
+        # And nobody came to it, or they deliver what they had.
+        self._caught |= {of[0] for of, known in found.items() if known.is_to_be_quarantined}
+        return found
 
     async def attend(self) -> None:
         """Say the word on those who lied too often, or said of scenes what is not so.
