@@ -161,6 +161,7 @@ class Verification:
     """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
 
     ``check_percent``: what a check by another operator's node is paid, of the unit's price.
+    ``own_odds``, ``trial_odds``: shares of the checks that strangers make, 0 to 1.
     """
 
     enabled: bool
@@ -168,6 +169,8 @@ class Verification:
     wait_seconds: float
     check_seconds: float
     pays_unverifiable: bool
+    own_odds: float
+    trial_odds: float
     check_percent: int
     own_nodes: str
 

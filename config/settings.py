@@ -174,6 +174,8 @@ _BOUNDS = {
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "verification.least_odds": (0, 1),
+    "verification.own_odds": (0, 1),
+    "verification.trial_odds": (0, 1),
     "verification.check_percent": (0, 15),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),

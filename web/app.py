@@ -193,6 +193,8 @@ def verifying_of(settings: Settings) -> VerifierSettings:
         check_seconds=given.check_seconds,
         pays_unverifiable=given.pays_unverifiable,
         check_percent=given.check_percent,
+        own_odds=given.own_odds,
+        trial_odds=given.trial_odds,
         own=_own_nodes(settings),
     )
 

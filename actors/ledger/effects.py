@@ -130,11 +130,13 @@ def _complete(
         return False
     if not ours or unit.state not in states:
         return GuardFailed("UnitComplete", unit.state)
-    charged = _charge(draft, unit, effect)
+    price = 0 if effect.free else unit.price
+    charged = _charge(draft, attrs.evolve(unit, price=price), effect)
     if not isinstance(charged, bool):
         return charged
     completed = attrs.evolve(
         unit,
+        price=price,
         state="COMPLETED",
         result_key=effect.result_ref,
         result_sha256=effect.sha256,
@@ -187,6 +189,11 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
     # One that tells another price is no receipt of this.
     told = effect.receipt is not None and effect.receipt.price == unit.price
     receipt = effect.receipt if told else None
+    if effect.free:
+        released = release(draft, reference)
+        if receipt is not None and isinstance(released, bool):
+            receipts.keep(draft, unit, receipt, user_account(job.user_id), reference)
+        return released
     order = SettleHold(
         reference,
         operator=effect.operator if effect.verified else None,

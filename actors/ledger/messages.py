@@ -168,7 +168,8 @@ class UnitComplete:
     """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
 
     Settling is part of the effect: charge the unit's hold, and when ``verified`` pay the owner of
-    the node his share. ``attempt`` None: the attempt assigned to that node.
+    the node his share. ``attempt`` None: the attempt assigned to that node. ``free``: nobody is
+    paid for it, so nobody is charged: it has no price from now on, and its hold is released.
     """
 
     job: UUID
@@ -183,6 +184,7 @@ class UnitComplete:
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
     receipt: Issued | None = None
+    free: bool = False
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
 from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow
 
@@ -135,7 +135,7 @@ def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -
 
 
 def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
-    paid = row.verified and (effect.verdict != "unverifiable" or effect.pays)
+    paid = earns(row, effect.verdict, pays=effect.pays)
     return UnitComplete(
         job=row.job_id,
         unit=row.unit,
@@ -149,6 +149,7 @@ def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
         share_percent=row.share_percent,
         dispute_window=timedelta(seconds=row.window_seconds),
         receipt=effect.receipt,
+        free=not paid,
     )
 
 

@@ -6,8 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import Ref
-from actors.node_session.messages import NodeSession, RunCheck, Stored
+from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
@@ -19,17 +18,9 @@ from sql.work import ANY, POOL, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+FAILED = ("mismatch", "doubtful")
 OWNERS_FOR_SCENE = 3
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
-
-
-@attrs.define(eq=False)
-class Checker:
-    """A node that checks, and the check that it makes now."""
-
-    candidate: Candidate
-    session: Ref[NodeSession]
-    busy: UUID | None = None
 
 
 @attrs.define(eq=False)
@@ -72,7 +63,7 @@ class Case:
     @property
     def is_over(self) -> bool:
         """Whether its unit gets no other try by this verdict, whichever it is."""
-        return self.withdrawn or self.verdict not in ("mismatch", "doubtful")
+        return self.withdrawn or self.verdict not in FAILED
 
     @property
     def pool(self) -> str:
@@ -99,6 +90,16 @@ class Case:
             user=pending.user,
             failures=pending.failures,
         )
+
+    @property
+    def is_accused(self) -> bool:
+        """Whether somebody called it wrong, and nobody cleared it."""
+        return self.verdict in FAILED or (self.verdict is None and self.first is not None)
+
+    def pass_by(self, *, is_suspected: bool) -> None:
+        """Nobody looks at it. What a node that is suspected delivered nobody is charged for."""
+        self.verdict = "unverifiable" if is_suspected else "unchecked"
+        self.said = "nobody could look at it" if is_suspected else ""
 
     def give_up(self) -> None:
         """It waited as long as it may. What somebody called wrong nobody is charged for."""
@@ -155,12 +156,11 @@ class Case:
         """
         pending = self.pending
         owners = pending.blamed | (frozenset() if pending.owner is None else {pending.owner})
-        if self.verdict != "mismatch":
-            return
-        if pending.row.node_id in own:
-            self.verdict, self.withdrawn = "unverifiable", True
+        if self.verdict in FAILED and pending.row.node_id in own:
+            self.withdrawn = self.verdict == "mismatch"
+            self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"
-        elif len(owners) >= OWNERS_FOR_SCENE:
+        elif self.verdict == "mismatch" and len(owners) >= OWNERS_FOR_SCENE:
             self.withdrawn = True
             self.said = f"nodes of three owners delivered what its parts are not: {self.said}"
 

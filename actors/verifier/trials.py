@@ -7,7 +7,7 @@ samples renders alike. It looks at many crops, of which three are put together: 
 done, two that are right and one that is wrong, so that who renders one of three does not find it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
+from actors.ports import Store
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
 from actors.verifier.crops import COUNT, draws
@@ -44,15 +45,29 @@ class Trials:
     read: set[UUID] = attrs.field(factory=set[UUID])
     is_read: bool = False
 
-    def take(self, known: Sequence[TrialRow]) -> None:
-        """What was known in a life before this one."""
-        self.known, self.is_read = [*known, *self.known][-KEPT:], True
+    async def learn(self, store: Store, nodes: Set[UUID]) -> None:
+        """What was known and said in lives before this one; of each node, once it is there.
 
-    def take_tests(self, nodes: Sequence[UUID], last: Mapping[UUID, bool]) -> None:
-        """What these nodes said last, in whatever life."""
-        self.read |= {*nodes}
-        self.passed |= {node for node, passed in last.items() if passed}
-        self.doubted |= {node for node, passed in last.items() if not passed}
+        Raises Unavailable.
+        """
+        if not self.is_read:
+            self.known, self.is_read = [*await store.trials(KEPT), *self.known][-KEPT:], True
+        new = sorted(nodes - self.read)
+        if new:
+            last = await store.last_tests(new)
+            self.read |= {*new}
+            self.passed |= {node for node, passed in last.items() if passed}
+            self.doubted |= {node for node, passed in last.items() if not passed}
+
+    async def write(self, store: Store) -> list[UUID]:
+        """Keep what is new; the nodes that called one valid. Raises Unavailable: then again."""
+        failed: list[UUID] = []
+        while self.notes:
+            await store.note_trial(self.notes[0])
+            test = self.notes.pop(0)
+            if isinstance(test, VerifierTest) and not test.passed:
+                failed.append(test.node_id)
+        return failed
 
     def is_wanted(self, device_class: str, name: bytes) -> bool:
         """Whether one is to be made of a valid result of this class."""

@@ -174,15 +174,25 @@ async def test_the_last_mismatch_gives_the_creator_all_back(stage: Stage) -> Non
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize(("pays", "share"), [(True, 70), (False, 0)])
-async def test_what_nobody_could_check_is_charged_and_paid_by_a_setting(
-    stage: Stage, pays: bool, share: int
+@pytest.mark.parametrize(("pays", "charge", "share"), [(True, 100, 70), (False, 0, 0)])
+async def test_what_nobody_could_check_is_charged_where_it_is_paid(
+    stage: Stage, pays: bool, charge: int, share: int
 ) -> None:
     case = await delivered(stage)
     outcome = await stage.do(said(case.job, "unverifiable", case.operator, pays=pays))
     assert isinstance(outcome, Posted)
-    assert await stage.of_user(case.user) == (100, 0)
-    assert await stage.money(REVENUE) == (100 - share, 0)
+    assert await stage.of_user(case.user) == (200 - charge, 0)
+    assert await stage.money(REVENUE) == (charge - share, 0)
+    assert (await stage.unit(case.job)).price == charge
+    assert await stage.store.audit() == []
+
+
+async def test_nobody_is_charged_for_a_node_that_cannot_be_paid(stage: Stage) -> None:
+    """Whatever a check says: its key was never proved."""
+    user, node, job = await stage.dispatched(100)
+    await stage.do(delivery(job, node))
+    assert isinstance(await stage.do(said(job, "exact")), Posted)
+    assert await stage.of_user(user) == (200, 0)
     assert await stage.store.audit() == []
 
 

@@ -135,7 +135,7 @@ async def test_two_nodes_of_one_owner_do_not_cover_each_other() -> None:
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
         assert [c.probe.ref.depth for c in (friend, nobodys, other)] == [0, 0, 0]
-        assert (play.charged(), play.earned()) == (PRICE, 0)
+        assert (play.charged(), play.earned()) == (0, 0)
 
 
 @simulated
@@ -159,8 +159,9 @@ async def test_a_class_that_nobody_has_is_no_way_to_be_paid(letters: str) -> Non
     async with verifying(wait_seconds=30.0) as play:
         play.known(letters)
         job = await play.delivered()
-        await play.ends(job, "COMPLETED")
+        unit = await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("unverifiable", 0)
+        assert (play.charged(), unit.price) == (0, 0), "nobody pays what nobody earns"
 
 
 @simulated
@@ -246,6 +247,18 @@ async def test_what_was_delivered_before_an_upgrade_is_unverifiable() -> None:
 
 
 UNABLE = {"unable": "the engine is EEVEE"}
+
+
+@simulated
+async def test_who_is_known_is_paid_though_another_said_the_scene_is_at_fault() -> None:
+    """What nobody can check is paid to whom was found honest, whoever tried before him."""
+    stranger = UUID(int=30)
+    async with verifying(wait_seconds=30.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        play.store.add_node(stranger, ("render",), owner=UUID(int=7))
+        job = await play.refused(stranger)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job, 2), play.earned()) == ("unverifiable", SHARE)
 
 
 @simulated
@@ -734,6 +747,7 @@ async def test_the_gateways_own_is_never_struck_and_clears_those_before_it() -> 
         job = await _thrice(play, (2, 5), ours)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job, 1), play.verdict(job, 2)) == ("mismatch", "unverifiable")
+        assert play.charged() == PRICE
         assert sum(await _strikes(play, job)) == 0
 
 
@@ -754,3 +768,69 @@ async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -
             assert (record.device_class, record.since) == (CLASS, "m" * count)
         await until(lambda: play.standing(liar) == "QUARANTINED", within=60)
         assert play.standing() == "ACTIVE"
+
+
+# -- what a node delivered that is caught while it waits
+
+
+async def _waiting(play: Play) -> tuple[Checker, RunCheck, UUID, UUID]:
+    """Of a known node two results wait: one is being looked at, no more, and one will be."""
+    ours = await _trusted(play)
+    seen, other = await play.delivered(), await play.delivered()
+    return ours, await play.asked(ours), seen, other
+
+
+@simulated
+async def test_what_waits_of_a_node_that_is_caught_is_checked() -> None:
+    """Whether somebody looks at it already, or it waits for that: nothing is paid unseen."""
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        ours, order, seen, other = await _waiting(play)
+        play.known("m")
+        assert play.verifier.tell(Caught(NODE))
+        play.says(ours, order, SEEN)
+        stranger = play.checker(21, 4)
+        for _ in range(2):
+            order = await play.checks(stranger, EXACT)
+            assert len(order.draws) == 3
+        for job in (seen, other):
+            await play.ends(job, "COMPLETED")
+            assert play.verdict(job) == "exact"
+
+
+@simulated
+async def test_a_suspicion_has_what_else_waits_of_its_node_checked() -> None:
+    """Also before it is confirmed: what was not drawn until then would be paid meanwhile."""
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        ours = play.checker(20, None)
+        seen, other = await play.delivered(), await play.delivered()
+        await play.checks(ours, {**SEEN, "suspect": "the picture is of one colour"})
+        order = await play.asked(ours)
+        assert len(order.draws) == 3, "of the one that is suspect"
+        play.says(ours, order, apart(2.5))
+        order = await play.asked(ours)
+        assert len(order.draws) == 3, "and of the other one"
+        play.says(ours, order, EXACT)
+        await play.ends(seen, "QUEUED")
+        await play.ends(other, "COMPLETED")
+        assert play.verdict(other) == "exact"
+
+
+@simulated
+async def test_chunks_of_a_node_that_lied_are_not_paid_where_nobody_looks() -> None:
+    async with verifying() as play:
+        play.known("v" * 30 + "m")
+        job = await play.delivered(frame=None, frames=[1, 2])
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
+
+
+@simulated
+async def test_what_our_own_node_delivered_is_not_doubtful_either() -> None:
+    ours = UUID(int=30)
+    async with verifying(own=frozenset({ours}), wait_seconds=30.0) as play:
+        job = await play.delivered(ours)
+        await play.checks(play.checker(20, 3), apart(0.9))
+        unit = await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), unit.failures) == ("unverifiable", 0)
+        assert play.charged() == PRICE
