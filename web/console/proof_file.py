@@ -20,7 +20,9 @@ _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 def proof_file(shown: Mapping[str, Any]) -> str:
     """The page. Its policy allows just the script and the style that stand in it."""
     style = _whole(STYLE, assets().files[STYLE].plain)
-    texts = [_whole(name, sources()[name]) for name in SCRIPTS]  # as people read them: what is checked
+    texts = [
+        _whole(name, sources()[name]) for name in SCRIPTS
+    ]  # as people read them: what is checked
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
     # What stands between these tags is ours, and is as it was when its hash was taken.
