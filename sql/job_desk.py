@@ -1,6 +1,6 @@
 """Jobs as people look for them and look at them: in the console, and in the lists of admins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -125,6 +125,15 @@ class DeskPart:
 
     frames: str
     place: int
+
+
+@attrs.frozen
+class DeskPiece:
+    """What a unit is of: frames, or a tile of one."""
+
+    number: int
+    frames: str | None
+    tile: int | None
 
 
 @attrs.frozen
@@ -276,6 +285,11 @@ class JobDesk:
     async def charges(self, job: UUID) -> DeskCharges:
         row = await self._database.one("job_desk_charges", job)
         return DeskCharges() if row is None else DeskCharges(**row)
+
+    async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, DeskPiece]:
+        """What some of its units are of, by their numbers."""
+        rows = await self._database.all("job_desk_pieces", job, list(units))
+        return {row["number"]: DeskPiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[DeskPart]:
         """How it was cut, by number; of a job without frames none."""

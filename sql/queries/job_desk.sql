@@ -138,3 +138,7 @@ FROM last;
 -- The frames of its units, without tiles, as it was cut into them.
 SELECT w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
+
+-- name: job_desk_pieces
+-- What the units $2 of it are of.
+SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

@@ -5,6 +5,7 @@ import re
 from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete
+from actors.notifier.messages import Notifier, Said
 from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
@@ -126,6 +127,34 @@ async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) 
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="/console/ledger?reference={job}"' in text
     assert "Held frame 100" in table(read((200, text)), "money")
+
+
+async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    job = await worked(with_books, database.owner_dsn, jane, 1)
+    _, text = await ann.get(f"/console/jobs/{job}")
+    assert f'href="/console/users/{jane.id}"' in text
+    assert re.search(r'by <a href="/console/fleet/[0-9a-f-]{36}"', text)
+    assert "<dt>Priority</dt><dd>normal</dd>" in text
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "/console/users/" not in text
+    assert not re.search(r"/console/fleet/[0-9a-f-]{36}", text)
+
+
+async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    notifier = with_books.gateway.registry.ref(Notifier)
+    order = tiled(UUID(jane.id), job, (100, 200))
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    notifier.tell(Said(job, 4, 2, "an image is missing"))
+    notifier.tell(Said(job, 0, 1, "Read blend"))
+    _, text = await jane.get(f"/console/jobs/{job}")
+    log = html.unescape(TAG.sub("", text.partition('<pre class="log"')[2].partition("</pre>")[0]))
+    assert "frame 2, tile 2 of 2, attempt 2 an image is missing" in log
+    assert "frame 1, tile 1 of 2 Read blend" in log
 
 
 async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(

@@ -45,7 +45,7 @@ MONEY: Final = (
     Column("Entry"),
 )
 ATTEMPTS: Final = (
-    Column("Attempt", "place"),
+    Column("Attempt", "place", "figure"),
     Column("Node", "node"),
     Column("Given", "given_at", "time"),
     Column("Became", "state"),
@@ -86,6 +86,7 @@ async def job(view: View[Query]) -> Shown | Problem:
     known = Known(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
+    lines = await tail_of(view, row)
     failed = next((unit for unit in units if unit.error_class is not None), None)
     return {
         "title": f"Job {str(row.id)[:8]}",
@@ -97,7 +98,8 @@ async def job(view: View[Query]) -> Shown | Problem:
         "bill": bill,
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
-        "lines": await tail_of(view, row),
+        "lines": lines,
+        "pieces": await desk.pieces(row.id, {line.unit for line in lines}),
         "why": await why(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
