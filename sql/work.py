@@ -14,6 +14,10 @@ MINE, TRUSTED, ANY = "mine", "trusted", "any"
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 
 
+# So begins what the gateway says of a scene by itself; what nodes say does not (0063).
+OURS: Final = ("failed on ", "the check found ")
+
+
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
     """Where the result of one attempt goes; nobody else ever writes there."""
     return f"results/{user}/{job}/{unit}/{attempt}/result"

@@ -29,7 +29,7 @@ from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
-from sql.work import ANY
+from sql.work import ANY, OURS
 
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
@@ -63,7 +63,7 @@ class Settlement(Desk, partial=True):
         self._fail(
             held,
             result.failure or "node",
-            result.error or "the node says it failed",
+            _quoted(result.error or "the node says it failed"),
             # One that it never began it did not want, whoever says so.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
@@ -251,3 +251,8 @@ class Settlement(Desk, partial=True):
             self._peers.ledger.tell(RenewLeases(renewed))
         if len(self._work):
             self._renew_in(settings.renew_seconds)
+
+
+def _quoted(error: str) -> str:
+    """What a node says, so that it is not taken for what the gateway says by itself."""
+    return f"the node says: {error}" if error.startswith(OURS) else error

@@ -97,8 +97,8 @@ ORDER BY n.id, k.device_class;
 
 -- name: scene_words
 -- Who said of unit $2 of job $1 that its scene is at fault.
-SELECT DISTINCT a.node_id AS node, n.owner_id AS owner FROM attempts a JOIN nodes n ON n.id = a.node_id
-WHERE a.job_id = $1 AND a.number = $2 AND a.error_class = 'scene';
+SELECT DISTINCT a.node_id AS node, n.owner_id AS owner FROM scene_words a JOIN nodes n ON n.id = a.node_id
+WHERE a.job_id = $1 AND a.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;

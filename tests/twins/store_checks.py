@@ -22,7 +22,7 @@ from sql.checks import (
 )
 from sql.database import Mismatch, Refused
 from sql.reputation import HISTORY, Record
-from sql.work import SceneWord, Standing
+from sql.work import OURS, SceneWord, Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -108,7 +108,8 @@ def note_scene_words(store: "StoreTwin", changes: Changes) -> None:
     for row in changes.units:
         was = store.units.get((row.job_id, row.number))
         ended = was is not None and was.state in AT_WORK and row.state in ("QUEUED", "FAILED")
-        if ended and was is not None and row.error_class == "scene" and was.node_id is not None:
+        said = row.error_class == "scene" and not (row.error_message or "").startswith(OURS)
+        if ended and was is not None and said and was.node_id is not None:
             found = (row.job_id, row.number, was.attempt, was.node_id)
             store.scene_failures.append(found)
 

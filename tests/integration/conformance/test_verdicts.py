@@ -367,6 +367,25 @@ async def test_a_scene_at_fault_clears_those_before(
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize(
+    "made_of_it",
+    ["failed on 3 nodes, last by: no memory", "the check found something else: 9 times the noise"],
+)
+async def test_what_the_gateway_makes_of_a_failure_is_no_word_of_its_node(
+    stage: Stage, made_of_it: str
+) -> None:
+    _, node, job = await stage.dispatched(100)
+    other, now = await stage.node(), stage.clock.now()
+    await stage.own(node, await stage.user())
+    await stage.own(other, await stage.user())
+    await stage.do(UnitFail(job, 0, 1, node, "scene", made_of_it, retry_at=now))
+    assert await stage.store.scene_words(job, 0) == []
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(said(job, "exact", attempt=2))
+    assert await stage.store.records([node]) == []
+
+
 @pytest.mark.parametrize("verdict", ["exact", "unchecked", "mismatch"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, verdict: FinalVerdict

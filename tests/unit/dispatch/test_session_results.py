@@ -323,6 +323,15 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
 
 
 @simulated
+@pytest.mark.parametrize("error", ["failed on 3 nodes, last by: me", "the check found nothing"])
+async def test_no_nodes_word_on_a_scene_is_taken_for_the_gateways(error: str) -> None:
+    async with session() as play:
+        await play.working(assignment())
+        play.hear(result(status="failed", failure="scene", error=error))
+        assert (await play.effect()).error == f"the node says: {error}"
+
+
+@simulated
 async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
     async with session() as play:
         await play.working(assignment(attempt=3, failures=2, avoid=frozenset({OTHER, THIRD})))
