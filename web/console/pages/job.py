@@ -19,6 +19,7 @@ from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
 from web.jobs.dead_letters import CLASSES
+from web.jobs.eta import seconds_left
 from web.jobs.orders import CANCELLABLE, RETRYABLE
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
@@ -112,7 +113,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "may_cancel": row.status in CANCELLABLE,
         "may_steer": row.status not in ENDED,
         "priority": WORDS[row.priority],
-        "eta": eta_of(view, row),
+        "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
         **await frames_shown(view, desk, row),
     }
@@ -136,12 +137,14 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
     }
 
 
-def eta_of(view: View[Query], row: DeskJob) -> float | None:
-    """Seconds that are left if the others take as long as those that are done, roughly."""
-    if row.status != "RUNNING" or row.dispatched_at is None or not row.done:
+async def eta_of(view: View[Query], row: DeskJob) -> float | None:
+    """Seconds that are left, roughly: as the API says it."""
+    if row.status != "RUNNING" or row.units == 1:
         return None
-    gone = (view.now - row.dispatched_at).total_seconds()
-    left = gone / row.done * (row.units - row.done - row.failed)
+    pace = await view.gateway.jobs.pace(row.id, view.now)
+    left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
+    if left is None:
+        return None
     return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
 
 
