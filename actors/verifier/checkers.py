@@ -67,7 +67,7 @@ class Checkers:
             for one in self._known.values()
             if may_see(one.candidate, case.pool)
             and one.candidate.id not in {*case.tried, case.pending.row.node_id}
-            and (one.candidate.is_own or not own)
+            and (one.candidate.is_own or not (own or one.candidate.owner in case.barred))
         ]
 
     def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:

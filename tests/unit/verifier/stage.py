@@ -220,7 +220,7 @@ class Play:
         row.standing = Standing("ACTIVE", row.standing.version + 1)
         row.released_at = self.clock.now()
 
-    def known(self, letters: str, node: UUID = NODE) -> None:
+    def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
         """Verdicts of before: 'v' is valid, 'm' a mismatch."""
         if node not in self.store.nodes:
             self.store.add_node(node, ("render",), owner=OPERATOR)
@@ -231,7 +231,7 @@ class Play:
                 unit=0,
                 attempt=1,
                 node_id=node,
-                device_class=CLASS,
+                device_class=device_class,
                 result_ref=None,
                 sha256=None,
                 size=None,
