@@ -190,6 +190,7 @@ class NodeSessionActor(Checks):
             await self._close(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
         elif await self._line.ping():
             self.after(self._settings.ping_seconds, PingDue())
+            self._tell_standing()
             await self._note_seen()
         else:
             self.stop()

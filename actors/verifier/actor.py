@@ -45,6 +45,7 @@ class VerifierActor(Actor[Verifier]):
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
+        self._since = peers.clock.now()  # this life's beginning
         self._cases: dict[CaseId, Case] = {}
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
@@ -139,7 +140,8 @@ class VerifierActor(Actor[Verifier]):
         if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
         row = case.pending.row
-        waited = (self._peers.clock.now() - row.opened_at).total_seconds()
+        # While no gateway ran nobody could look.
+        waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
         late = waited >= self._settings.wait_seconds
         if not case.drawn or not case.is_whole:
             self._have_looked_at(case, late=late)
@@ -211,7 +213,8 @@ class VerifierActor(Actor[Verifier]):
         if chosen.is_own:
             return False
         doubted = chosen.id in self._trials.doubted
-        if doubted or self._trials.is_due(chosen.id, unit):
+        if doubted or (chosen.id not in case.tested and self._trials.is_due(chosen.id, unit)):
+            case.tested |= {chosen.id}
             now = self._peers.clock.now()
             order = self._trials.give(chosen, self._peers.random.uuid(), now)
             if order is not None:

@@ -35,6 +35,7 @@ class Case:
     said: str = ""
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
+    tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
     lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
     refuted: Candidate | None = None  # who called wrong what the gateway's own found right
     check: UUID | None = None

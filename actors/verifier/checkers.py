@@ -47,8 +47,11 @@ class Checkers:
         return {*self._known}
 
     def come(self, candidate: Candidate, session: Ref[Any]) -> Running | None:
-        """It is there, perhaps anew: then what it was looking at is lost."""
-        lost = self._lose(self._known.get(candidate.id))
+        """It is there; where it came anew, or as another one, what it was looking at is lost."""
+        before = self._known.get(candidate.id)
+        if before is not None and (before.candidate, before.session) == (candidate, session):
+            return None
+        lost = self._lose(before)
         self._known[candidate.id] = Checker(candidate, session)
         return lost
 

@@ -124,18 +124,20 @@ class Trials:
     ) -> None:
         """The gateway's own makes it known; another's answer is noted, if it is one.
 
-        Who cannot tell, or breaks down, is not blamed, and is tried again.
+        Who breaks down is not blamed, and is tried again; so is who tells of a fault: there may be
+        one by now, and in a check it is the gateway's own that confirms it.
         """
         trial = self.running.pop(check)
-        if isinstance(report, NoReport) or report.unable is not None or report.looked:
+        if isinstance(report, NoReport) or report.fault is not None or report.looked:
             return
         if candidate.is_own:
-            made = None if report.fault else _made(self.secret, trial, report, candidate)
+            made = None if report.unable else _made(self.secret, trial, report, candidate)
             if made is not None:
                 self.known = [*self.known, made][-KEPT:]
                 self.notes.append(TrialMade(made, now))
             return
-        passed = report.fault is not None or _sees(report, trial, thresholds)
+        # The gateway's own could: who says that such a scene cannot be checked does not want to.
+        passed = report.unable is None and _sees(report, trial, thresholds)
         (self.passed if passed else self.doubted).add(candidate.id)
         (self.doubted if passed else self.passed).discard(candidate.id)
         name, machine = trial.of.row.id, candidate.device_class

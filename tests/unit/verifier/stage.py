@@ -162,6 +162,13 @@ class Play:
         seen = CheckerSeen(checker.node, checker.owner, CLASS, checker.probe.ref)
         assert self.verifier.tell(seen)
 
+    def comes_back(self, checker: Checker) -> Checker:
+        """It lost its connection, and has another one."""
+        probe: Probe[NodeSession] = Probe(f"session of {checker.node}, again")
+        seen = CheckerSeen(checker.node, checker.owner, CLASS, probe.ref)
+        assert self.verifier.tell(seen)
+        return Checker(checker.node, checker.owner, probe)
+
     async def restarts(self) -> None:
         """The gateway is restarted: another Verifier over the same database."""
         await self.root.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from actors.ledger.messages import UnitAssign, UnitRequeue
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
-from actors.verifier.messages import Caught, CheckerSeen
+from actors.verifier.messages import Caught
 from actors.verifier.odds import ALWAYS_UNTIL
 from rendertrust.node.inside.placing import Crop, place
 from sql.circles import Circles
@@ -883,14 +884,14 @@ async def test_who_confirms_a_strangers_word_is_the_gateways_own(report: Any) ->
 
 @simulated
 async def test_who_goes_while_he_looks_is_asked_last() -> None:
-    """Else one that says hello again and again would hold a unit until it is late."""
+    """Else one that connects again and again would hold a unit until it is late."""
     async with verifying(wait_seconds=60.0) as play:
         job = await play.delivered()
         one, other = play.checker(20, 3), play.checker(21, 4)
         await until(lambda: one.probe.ref.depth or other.probe.ref.depth, within=60)
         first, second = (one, other) if one.probe.ref.depth else (other, one)
         await play.asked(first)
-        assert play.verifier.tell(CheckerSeen(first.node, first.owner, CLASS, first.probe.ref))
+        play.comes_back(first)
         await play.checks(second, EXACT)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("exact", SHARE)
@@ -902,8 +903,7 @@ async def test_who_goes_and_comes_is_asked_again_where_nobody_else_is() -> None:
         job = await play.delivered()
         only = play.checker(20, 3)
         await play.asked(only)
-        play.appears(only)
-        await play.checks(only, EXACT)
+        await play.checks(play.comes_back(only), EXACT)
         await play.ends(job, "COMPLETED")
 
 
@@ -948,3 +948,31 @@ async def test_strikes_are_the_nodes_whatever_class_it_says_it_is_of() -> None:
         play.known("m", device_class="d")
         assert play.verifier.tell(Caught(NODE))
         await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_a_checker_that_is_seen_again_goes_on() -> None:
+    """Its session says with each ping that it is there: a Verifier that was restarted hears it."""
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        play.appears(checker)
+        await asyncio.sleep(5)
+        play.says(checker, order, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert checker.probe.ref.depth == 0
+
+
+@simulated
+async def test_time_in_which_no_gateway_ran_does_not_count() -> None:
+    async with verifying(wait_seconds=100.0) as play:
+        job = await play.delivered()
+        row = play.store.checks[job, 0, 1]
+        long_ago = row.opened_at - timedelta(days=1)
+        play.store.checks[job, 0, 1] = attrs.evolve(row, opened_at=long_ago)
+        await play.restarts()
+        await asyncio.sleep(50)
+        await play.checks(play.checker(20, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("exact", SHARE)
