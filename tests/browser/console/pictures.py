@@ -38,7 +38,7 @@ SETTINGS = {
     "RENDERTRUST_CREDITS_STARTER": "2500",
     "RENDERTRUST_AUDIT_EVERY_SECONDS": "2",
     "RENDERTRUST_CHAIN_URL": "embedded",
-    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "5",
     "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.5",
 }
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
