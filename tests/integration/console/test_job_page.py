@@ -173,6 +173,33 @@ async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
         assert "Priority and cap" not in text
 
 
+UPLOADED = """
+WITH sent AS (
+    INSERT INTO uploads (id, user_id, sha256, size, filename, object_key)
+    VALUES (gen_random_uuid(), '{user}', sha256('s'), 1, 'glass <b>.blend', 'k') RETURNING sha256
+)
+UPDATE jobs SET payload_ref = 's3://bucket/uploads/{user}/' || encode(sha256, 'hex') || '.blend'
+FROM sent WHERE jobs.id = '{job}'
+"""
+
+
+async def test_a_job_is_known_by_the_name_of_its_file(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    job = await worked(with_books, database.owner_dsn, jane)
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        assert "<bdi>scene.blend</bdi>" in (await jane.get(path))[1], "it is elsewhere"
+    await execute(database.owner_dsn, UPLOADED.format(user=jane.id, job=job))
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        assert "<bdi>glass &lt;b&gt;.blend</bdi>" in (await jane.get(path))[1]
+    await execute(database.owner_dsn, "DELETE FROM uploads")
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        text = (await jane.get(path))[1]
+        assert "/uploads/" not in text.partition("<h1")[2].partition("</h1>")[0]
+        assert 'class="file' not in text, "what its hash is says nothing"
+
+
 RECEIPT = """
 INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, issued_at)
 VALUES ('{job}', 0, 1, '{{"format":"rendertrust-receipt-v1"}}', sha256('d'),
