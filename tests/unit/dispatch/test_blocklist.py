@@ -1,5 +1,7 @@
 """Nodes that failed a job, and its other units."""
 
+from typing import Any
+
 import attrs
 
 from actors.scheduler.board import Board
@@ -11,7 +13,7 @@ from tests.unit.dispatch.test_board import Hearing, board_with
 UNITS = 4
 
 
-def rows(**of: object) -> list[OpenUnit]:
+def rows(**of: Any) -> list[OpenUnit]:
     return [attrs.evolve(open_unit(JOB), unit=n, units=UNITS, **of) for n in range(UNITS)]
 
 
