@@ -166,6 +166,11 @@ async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
         one = await come_to(jane, made, "DELIVERED")
     assert (one["tries"], one["status"]) == (2, 204)
+    assert [(each["status"], each["error"]) for each in one["answers"]] == [
+        (500, None),
+        (204, None),
+    ]
+    assert one["answers"][0]["at"] < one["answers"][1]["at"]
     assert len({letter.headers["webhook-id"] for letter in post.received[URL]}) == 1
     _, page = await jane.ask("GET", AT)
     assert page["endpoints"][0]["failing_since"] is None
