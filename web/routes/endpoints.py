@@ -277,7 +277,8 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """The row as the API shows it."""
-    answers = [
+    fields = attrs.asdict(row)
+    fields["answers"] = [
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
     ]
-    return Delivery(**{**attrs.asdict(row), "answers": answers})
+    return Delivery(**fields)
