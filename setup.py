@@ -68,6 +68,7 @@ DEV = [
     "pytest-xdist>=3.8",
     "ruff>=0.14",
     "schemathesis>=4.4",
+    "tdewolff-minify>=2.24",
     "towncrier>=25.8",
     "asyncpg-stubs>=0.31",
     "types-aiobotocore-lite[s3]>=2.25",

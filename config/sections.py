@@ -161,6 +161,7 @@ class Verification:
     """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
 
     ``check_percent``: what a check by another operator's node is paid, of the unit's price.
+    ``own_odds``, ``trial_odds``: shares of the checks that strangers make, 0 to 1.
     """
 
     enabled: bool
@@ -168,6 +169,8 @@ class Verification:
     wait_seconds: float
     check_seconds: float
     pays_unverifiable: bool
+    own_odds: float
+    trial_odds: float
     check_percent: int
     own_nodes: str
 
@@ -192,6 +195,16 @@ class Preflight:
     """How many scenes nodes look into for one user, within an hour."""
 
     per_hour: int
+
+
+@attrs.frozen
+class Pricing:
+    """For how many seconds of work the table's price of a frame pays, on a machine of the
+    gateway's own (0: every frame costs that price); whether frames must be measured before.
+    """
+
+    frame_seconds: int
+    look_first: bool
 
 
 @attrs.frozen

@@ -27,6 +27,7 @@ from config.sections import (
     Objects,
     Payloads,
     Preflight,
+    Pricing,
     Proof,
     Redis,
     Results,
@@ -68,6 +69,7 @@ class Settings:
     verification: Verification
     payloads: Payloads
     preflight: Preflight
+    pricing: Pricing
     retention: Retention
     events: Events
     webhooks: Webhooks
@@ -172,6 +174,8 @@ _BOUNDS = {
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "verification.least_odds": (0, 1),
+    "verification.own_odds": (0, 1),
+    "verification.trial_odds": (0, 1),
     "verification.check_percent": (0, 15),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
@@ -183,6 +187,7 @@ _BOUNDS = {
     "leases.grace_seconds": (0.1, 600),
     "leases.sweep_seconds": (0.1, 600),
     "preflight.per_hour": (0, 1_000_000),
+    "pricing.frame_seconds": (0, 86_400),
     "retention.inputs_days": (2, 36_500),
     "retention.results_days": (2, 36_500),
     "retention.quota_gib": (1, 1_000_000),

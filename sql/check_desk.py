@@ -14,12 +14,17 @@ PENDING: Final = "pending"  # beside the verdicts: nothing was decided yet
 
 @attrs.frozen
 class DeskCheck:
-    """``verdict`` is ``pending`` until there is one; ``said`` is why, by who looked."""
+    """``verdict`` is ``pending`` until there is one; ``said`` is why, by who looked.
+
+    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    """
 
     job_id: UUID
     unit: int
     attempt: int
     frames: str | None
+    tile: int | None
+    grid: Sequence[int] | None
     node_id: UUID
     node_name: str
     device_class: str

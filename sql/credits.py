@@ -35,7 +35,10 @@ class EntryRow:
 
 @attrs.frozen
 class HoldRow:
-    """An open hold; the job is None where it is held for something else."""
+    """An open hold; the job is None where it is held for something else.
+
+    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    """
 
     id: UUID
     amount: int
@@ -44,6 +47,10 @@ class HoldRow:
     job_id: UUID | None
     job_type: str | None
     job_status: str | None
+    unit: int | None = None
+    frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
 
 
 @attrs.frozen

@@ -40,7 +40,10 @@ class ListedNode:
 
 @attrs.frozen
 class Work:
-    """A unit that a node works on, or has before it."""
+    """A unit that a node works on, or has before it.
+
+    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    """
 
     job_id: UUID
     unit: int
@@ -51,11 +54,13 @@ class Work:
     started_at: datetime | None
     lease_until: datetime | None
     frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
 
 
 @attrs.frozen
 class Share:
-    """What a node earned by one unit."""
+    """What a node earned by one unit; ``grid`` as of ``Work``."""
 
     job_id: UUID
     unit: int
@@ -63,6 +68,9 @@ class Share:
     amount: int
     state: str
     earned_at: datetime
+    frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
 """Jobs as people look for them and look at them: in the console, and in the lists of admins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -128,6 +128,15 @@ class DeskPart:
 
 
 @attrs.frozen
+class DeskPiece:
+    """What a unit is of: frames, or a tile of one."""
+
+    number: int
+    frames: str | None
+    tile: int | None
+
+
+@attrs.frozen
 class DeskUnit:
     """A unit as it is, with its last attempt."""
 
@@ -150,6 +159,7 @@ class DeskUnit:
     said: str | None = None  # by who checked it
     has_receipt: bool = False
     frames: str | None = None  # None: it is no part of an animation
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -168,6 +178,7 @@ class Attempt:
     verdict: str | None = None
     said: str | None = None
     frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -180,6 +191,8 @@ class DeskHold:
     state: str
     created_at: datetime
     closed_at: datetime | None
+    frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -196,6 +209,8 @@ class DeskEntry:
     leaf_index: int | None
     signed_at: datetime | None
     anchored_at: datetime | None
+    frames: str | None = None
+    tile: int | None = None
 
 
 @attrs.frozen
@@ -270,6 +285,11 @@ class JobDesk:
     async def charges(self, job: UUID) -> DeskCharges:
         row = await self._database.one("job_desk_charges", job)
         return DeskCharges() if row is None else DeskCharges(**row)
+
+    async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, DeskPiece]:
+        """What some of its units are of, by their numbers."""
+        rows = await self._database.all("job_desk_pieces", job, list(units))
+        return {row["number"]: DeskPiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[DeskPart]:
         """How it was cut, by number; of a job without frames none."""

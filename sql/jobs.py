@@ -37,11 +37,15 @@ class JobRow:
     cap: int | None
     paused: str | None
     pool: str
+    work: int | None = None  # microseconds that were measured, which its price follows
 
 
 @attrs.frozen
 class PastJob:
-    """A job as it was ordered, and what became of it. ``retried_by`` is the one that retries it."""
+    """A job as it was ordered, and what became of it. ``retried_by`` is the one that retries it.
+
+    ``frames`` are those of its first unit.
+    """
 
     id: UUID
     user_id: UUID
@@ -52,6 +56,7 @@ class PastJob:
     price: int
     units: int
     retried_by: UUID | None
+    frames: str | None = None
 
 
 @attrs.frozen

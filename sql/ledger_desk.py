@@ -34,7 +34,11 @@ class EntryWish:
 
 @attrs.frozen
 class DeskEntryRow:
-    """An entry, from the view of its account, and how far it has come towards the chain."""
+    """An entry, from the view of its account, and how far it has come towards the chain.
+
+    ``unit`` and what follows: of the job that it is about. ``grid``: into how many columns and rows
+    of tiles a frame of it is cut, if it is.
+    """
 
     entry_id: int
     account: str
@@ -48,12 +52,21 @@ class DeskEntryRow:
     leaf_index: int | None
     signed_at: datetime | None
     anchored_at: datetime | None
+    unit: int | None = None
+    frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
 
     @property
     def job(self) -> str | None:
         """The job that it is about."""
         parts = self.reference.split(":")
         return parts[1] if len(parts) == 3 and parts[0] == "job" else None
+
+    @property
+    def is_of_owner(self) -> bool:
+        """Whether it is of the account of who owns that job, and not of who worked at it."""
+        return self.account.startswith("user:")
 
 
 class LedgerDesk:

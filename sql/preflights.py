@@ -14,7 +14,7 @@ HOUR: Final = timedelta(hours=1)
 @attrs.frozen
 class PreflightRow:
     """``facts`` as they were kept; until then ``status`` and the rest are of the job that looks,
-    and None where there is no such job.
+    and None where there is no such job. ``node_id`` is the node that looked.
     """
 
     job_id: UUID
@@ -23,6 +23,7 @@ class PreflightRow:
     status: str | None
     error_message: str | None
     result_key: str | None
+    node_id: UUID | None
 
 
 class Preflights:

@@ -245,7 +245,7 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
     changing = (*_UNIT_UPDATED, *_UNIT_COPIED, *_UNIT_COUNTED)
     yield "books_units_queue", columns_of(waiting, *names)
     yield "books_units_insert", _unit_columns(moved, *_UNIT_NEW, *changing)
-    yield "books_units_update", _unit_columns(old, *changing)
+    yield "books_units_update", _unit_columns(old, *changing, "price")
 
 
 def is_untouched(unit: UnitRow) -> bool:

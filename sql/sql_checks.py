@@ -6,13 +6,14 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from sql.books import Changes, Keys, Rows
-from sql.checks import CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
+from sql.checks import CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest, WordRow
 from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
 
 Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
+_OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
     *("decided_at", "withdrawn"),
@@ -35,6 +36,7 @@ def check_parts(changes: Changes) -> Iterator[Part]:
     decided = [row for row in changes.checks if row.id not in changes.new_checks]
     yield "books_checks_insert", columns_of(new, *_NAMES)
     yield "books_checks_decide", columns_of(decided, *_DECIDED)
+    yield "books_words_insert", columns_of(changes.words, *_OF_WORD)
 
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
@@ -57,6 +59,7 @@ def _pending(row: Any) -> Pending:
         owner=row["owner"],
         blamed=frozenset(row["blamed"]),
         tile=row["tile"],
+        friends=frozenset(row["friends"]),
     )
 
 

@@ -24,6 +24,7 @@ from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import NodeSession
+from actors.node_session.moves import Moves
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
@@ -152,7 +153,7 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying = verifying
-        self._numbers = count(1)
+        self._numbers, self._moves = count(1), Moves()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
@@ -318,6 +319,7 @@ class Tree:
             tokens=self._ports.tokens,
             signer=self._ports.receipts,
             verifier=self._verifier,
+            moves=self._moves,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

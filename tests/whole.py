@@ -23,7 +23,7 @@ from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
-from supervisors.tree import Anchoring, Ports, Tree
+from supervisors.tree import UNCHANGED, Anchoring, Paces, Ports, Tree
 from tests.face import FaceServer, close_payments, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
@@ -74,6 +74,7 @@ async def whole(
     anchoring: tuple[Chain, AnchorSettings] | None = None,
     memory: FileMemory | None = None,
     verifying: VerifierSettings | None = None,
+    paces: Paces = UNCHANGED,
     **session: Any,
 ) -> AsyncGenerator[Whole]:
     """One that serves; ``memory`` is what it keeps beside the database, ``session`` are settings of
@@ -100,6 +101,7 @@ async def whole(
         ports,
         registry,
         NodeSessionSettings(bucket=settings.objects.bucket, **session),
+        paces=paces,
         anchoring=_anchoring(gateway, anchoring),
         verifying=verifying,
         engines=[],

@@ -193,6 +193,8 @@ def verifying_of(settings: Settings) -> VerifierSettings:
         check_seconds=given.check_seconds,
         pays_unverifiable=given.pays_unverifiable,
         check_percent=given.check_percent,
+        own_odds=given.own_odds,
+        trial_odds=given.trial_odds,
         own=_own_nodes(settings),
     )
 
@@ -266,6 +268,7 @@ def paces_of(settings: Settings) -> Paces:
             patience=Patience(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),
+            ours=_own_nodes(settings),
         ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),

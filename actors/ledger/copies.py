@@ -8,6 +8,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger import verdicts
 from actors.ledger.blame import blamed, shunned, words
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
@@ -69,6 +70,8 @@ def heard(
     if isinstance(effect, UnitFail | UnitRequeue) and not _ends_both(effect):
         left = alone(unit) if is_copy else promoted(unit)
         _note(draft, unit, left, effect)
+        if isinstance(effect, UnitFail):
+            verdicts.note(draft, effect, unit.copy_attempt if is_copy else unit.attempt)
         return True
     kept = promoted(unit) if is_copy else alone(unit)
     change(draft, unit, kept)

@@ -21,7 +21,7 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckId, CheckRow
+from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
@@ -83,13 +83,15 @@ class Draft:
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
-        self.check_pay: Layer[UUID, EarningRow] = Layer({})
+        self.words: Layer[CheckId, WordRow] = Layer({})
+        self.check_pay: Layer[UUID, EarningRow] = Layer(rows.check_pay)
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
         money = (self.accounts, self.transfers, self.entries, self.acts)
         earned = (
             self.checks,
+            self.words,
             self.check_pay,
             self.receipts,
             self.earnings,
@@ -221,6 +223,7 @@ class Draft:
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
             check_pay=tuple(self.check_pay.kept.values()),
+            new_check_pay=self.check_pay.new(),
             new_disputes=self.disputes.new(),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),
@@ -230,6 +233,7 @@ class Draft:
             receipts=tuple(self.receipts.kept.values()),
             checks=tuple(self.checks.kept.values()),
             new_checks=self.checks.new(),
+            words=tuple(self.words.kept.values()),
         )
 
 

@@ -27,11 +27,11 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.operators import earned, of_operator
-from actors.ledger.orders import change, insert, of_job
+from actors.ledger.orders import STOPPED, change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge, note_lie
+from actors.ledger.verdicts import deliver, judge, note
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
@@ -130,11 +130,13 @@ def _complete(
         return False
     if not ours or unit.state not in states:
         return GuardFailed("UnitComplete", unit.state)
-    charged = _charge(draft, unit, effect)
+    price = 0 if effect.free else unit.price
+    charged = _charge(draft, attrs.evolve(unit, price=price), effect)
     if not isinstance(charged, bool):
         return charged
     completed = attrs.evolve(
         unit,
+        price=price,
         state="COMPLETED",
         result_key=effect.result_ref,
         result_sha256=effect.sha256,
@@ -187,6 +189,11 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
     # One that tells another price is no receipt of this.
     told = effect.receipt is not None and effect.receipt.price == unit.price
     receipt = effect.receipt if told else None
+    if effect.free:
+        released = release(draft, reference)
+        if receipt is not None and isinstance(released, bool):
+            receipts.keep(draft, unit, receipt, user_account(job.user_id), reference)
+        return released
     order = SettleHold(
         reference,
         operator=effect.operator if effect.verified else None,
@@ -214,14 +221,15 @@ def _fail(
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
     done = _give_back(draft, unit, attrs.evolve(blamed(unit, effect), lease_until=None), effect)
-    if done is True and effect.caught is not None:
-        note_lie(draft, unit, effect)
+    if done is True:
+        note(draft, effect, attempt)
     return done
 
 
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
-    """To the queue, or to the creator his credits."""
-    if effect.retry_at is not None:
+    """To the queue, or to the creator his credits; a job that is stopped tries nothing again."""
+    is_stopped = draft.job_of(unit).paused == STOPPED
+    if effect.retry_at is not None and not is_stopped:
         waiting = attrs.evolve(
             failed, state="QUEUED", not_before=effect.retry_at, avoid=avoiding(failed, effect)
         )
@@ -230,7 +238,8 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
-    ended = attrs.evolve(failed, state="FAILED", not_before=None, ended_at=draft.now)
+    state = "CANCELLED" if is_stopped else "FAILED"
+    ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
     _starve(draft, unit)
     change(draft, unit, ended, **shunned(draft, effect))
     return True

@@ -4,13 +4,18 @@ A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarde
 jobs and units). Many commits share one database transaction; each gets an outcome of its own.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Message, Ref
+from actors.ledger.attempts import UnitAssign as UnitAssign  # noqa: PLC0414 - and of attempts
+from actors.ledger.attempts import UnitComplete as UnitComplete  # noqa: PLC0414
+from actors.ledger.attempts import UnitFail as UnitFail  # noqa: PLC0414
+from actors.ledger.attempts import UnitRequeue as UnitRequeue  # noqa: PLC0414
+from actors.ledger.attempts import UnitStart as UnitStart  # noqa: PLC0414
 from actors.ledger.facts import PurchaseEffect as PurchaseEffect  # noqa: PLC0414 - and of these
 from actors.ledger.facts import PurchaseOpen as PurchaseOpen  # noqa: PLC0414
 from actors.ledger.facts import PurchaseSession as PurchaseSession  # noqa: PLC0414
@@ -134,93 +139,6 @@ class ReleaseHold:
 
 
 Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
-
-
-# ── effects: the closed set of changes of jobs and units ─────────────────────────────────────────
-
-
-@attrs.frozen
-class UnitAssign:
-    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
-
-    Nothing of a paused job is assigned, and nothing before all that it is made of is there. If the
-    unit would pass what the job may cost, the job is PAUSED instead, and the unit waits.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-
-
-@attrs.frozen
-class UnitStart:
-    """DISPATCHED → RUNNING where attempt and node match; RUNNING already is no fault."""
-
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-
-
-@attrs.frozen
-class UnitComplete:
-    """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
-
-    Settling is part of the effect: charge the unit's hold, and when ``verified`` pay the owner of
-    the node his share. ``attempt`` None: the attempt assigned to that node.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int | None
-    node: UUID
-    result_ref: str | None
-    sha256: bytes | None = None
-    size: int | None = None
-    verified: bool = False
-    operator: str | None = None  # the account that earns: the owner's, or suspense
-    share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
-    receipt: Issued | None = None
-
-
-@attrs.frozen
-class UnitFail:
-    """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
-
-    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
-    with this class of machine; that stands in its record like a check that found one.
-    ``given_back``: its node does not want it now, and nothing failed.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int | None
-    node: UUID | None
-    error_class: str
-    error: str
-    retry_at: datetime | None = None
-    caught: str | None = None
-    given_back: bool = False
-
-
-@attrs.frozen
-class UnitRequeue:
-    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
-
-    Where another attempt is at work beside it, that one goes on, and nothing is queued. An attempt
-    that is ``unsent``, as its node never had it, is no retry; what is ``unheard`` of stays where a
-    session vouches for it: it has a lease.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    reason: str
-    unsent: bool = False
-    unheard: bool = False
 
 
 WorkEffect: TypeAlias = (

@@ -26,6 +26,7 @@ from actors.ledger.status import ENDED, cancelled, followed, stated
 from sql.books import JobRow, UnitRow
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
+STOPPED: Final = "stopped"
 
 
 def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
@@ -121,7 +122,7 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
 
 
 def _stop(draft: Draft, job: JobRow, effect: JobStop) -> bool | Refusal:
-    if job.status == "CANCELLED":
+    if job.status == "CANCELLED" or job.paused == STOPPED:
         return _touch(draft, job)
     if job.status in ENDED:
         return GuardFailed("JobStop", job.status)
@@ -135,8 +136,13 @@ def _touch(draft: Draft, job: JobRow) -> bool:
 
 
 def _end(draft: Draft, job: JobRow) -> bool | Refusal:
-    """Cancel what has not ended; there may be thousands: the job is counted once."""
-    open_ones = [unit for unit in draft.units_of(job.id) if unit.state not in ENDED]
+    """Cancel what has not ended; there may be thousands: the job is counted once.
+
+    What was delivered keeps its hold until its verdict, or a creator would have his frames for
+    nothing: he sees them come, and stops.
+    """
+    kept = {*ENDED, "VERIFYING"}
+    open_ones = [unit for unit in draft.units_of(job.id) if unit.state not in kept]
     for unit in open_ones:
         released = release(draft, work_reference(unit.job_id, unit.number))
         if not isinstance(released, bool):
@@ -145,22 +151,29 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
             alone(unit), state="CANCELLED", lease_until=None, not_before=None, ended_at=draft.now
         )
         draft.put_unit(ended)
-    draft.jobs.put(job.id, cancelled(job, open_ones, draft.now))
+    draft.jobs.put(job.id, cancelled(attrs.evolve(job, paused=STOPPED), open_ones, draft.now))
     return True
+
+
+def _over(job: JobRow) -> str | None:
+    """How it ended, or that it is stopped; None: it goes on."""
+    if job.status in ENDED:
+        return job.status
+    return "STOPPED" if job.paused == STOPPED else None
 
 
 # -- its pauses
 
 
 def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
-    if job.status in ENDED:
-        return GuardFailed("JobPause", job.status)
+    if over := _over(job):
+        return GuardFailed("JobPause", over)
     return _put(draft, job, paused="owner")
 
 
 def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
-    if job.status in ENDED:
-        return GuardFailed("JobResume", job.status)
+    if over := _over(job):
+        return GuardFailed("JobResume", over)
     if job.paused is not None and _is_at_cap(draft, job):
         return GuardFailed("JobResume", "CAP")
     return _put(draft, job, paused=None)
@@ -181,8 +194,8 @@ def _is_at_cap(draft: Draft, job: JobRow) -> bool:
 
 
 def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
-    if job.status in ENDED:
-        return GuardFailed("JobChange", job.status)
+    if over := _over(job):
+        return GuardFailed("JobChange", over)
     cap = job.cap if effect.cap is None else effect.cap
     if cap is not None and cap < job.committed:
         return GuardFailed("JobChange", "CAP")
@@ -210,8 +223,10 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
     draft.touched[unit.job_id, unit.number] = None
     if unit.state not in ENDED:
         return False  # it waits, or is at work, since somebody asked before
-    if unit.state != "FAILED" or job.status == "CANCELLED":
-        return GuardFailed("UnitRetry", job.status if job.status == "CANCELLED" else unit.state)
+    if (over := _over(job)) in ("CANCELLED", "STOPPED"):
+        return GuardFailed("UnitRetry", over)
+    if unit.state != "FAILED":
+        return GuardFailed("UnitRetry", unit.state)
     for one in _together(draft, unit):
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):

@@ -15,9 +15,9 @@ from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
 from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, earns
 from sql.books import UnitRow
-from sql.checks import CheckRow
+from sql.checks import CheckRow, WordRow
 
 VERIFYING: Final = frozenset({"VERIFYING"})
 SAID_MAX: Final = 500
@@ -80,7 +80,7 @@ def judge(
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
     if isinstance(done, bool):
-        paid = pay_checks(draft, unit, effect)
+        paid = pay_checks(draft, unit, row, effect)
         if not isinstance(paid, bool):
             return paid
         decided = attrs.evolve(
@@ -96,15 +96,26 @@ def judge(
     return done
 
 
-def note_lie(draft: Draft, unit: UnitRow, effect: UnitFail) -> None:
+def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
+    """What an attempt that failed leaves in its node's record: a lie, or a word about the scene."""
+    if effect.caught is not None:
+        _note_lie(draft, effect, attempt, effect.caught)
+    elif effect.accused is not None:
+        assert effect.node is not None, "somebody said it"
+        of = (effect.job, effect.unit, attempt)
+        word = WordRow(*of, effect.node, effect.accused, draft.now)
+        draft.words.put(word.id, word)
+
+
+def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
     """What was delivered was refused before anybody looked: its attempt has its verdict."""
-    assert unit.node_id is not None, "it is a node's failure"
+    assert effect.node is not None, "it is a node's failure"
     row = CheckRow(
-        job_id=unit.job_id,
-        unit=unit.number,
-        attempt=unit.attempt,
-        node_id=unit.node_id,
-        device_class=effect.caught or "",
+        job_id=effect.job,
+        unit=effect.unit,
+        attempt=attempt,
+        node_id=effect.node,
+        device_class=device_class,
         result_ref=None,
         sha256=None,
         size=None,
@@ -124,7 +135,7 @@ def note_lie(draft: Draft, unit: UnitRow, effect: UnitFail) -> None:
 
 
 def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
-    paid = row.verified and (effect.verdict != "unverifiable" or effect.pays)
+    paid = earns(row, effect.verdict, pays=effect.pays)
     return UnitComplete(
         job=row.job_id,
         unit=row.unit,
@@ -138,6 +149,7 @@ def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
         share_percent=row.share_percent,
         dispute_window=timedelta(seconds=row.window_seconds),
         receipt=effect.receipt,
+        free=not paid,
     )
 
 

@@ -69,7 +69,8 @@ class JobCancel:
 class JobStop:
     """An open job → CANCELLED: units that have not ended are cancelled and their holds released.
 
-    Those that are complete stay, and stay paid. Only by its owner.
+    Those that are complete stay, and stay paid; those that were delivered wait for their verdicts,
+    the job PAUSED. Only by its owner.
     """
 
     job: UUID

@@ -190,6 +190,7 @@ class NodeSessionActor(Checks):
             await self._close(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
         elif await self._line.ping():
             self.after(self._settings.ping_seconds, PingDue())
+            self._tell_standing()
             await self._note_seen()
         else:
             self.stop()
@@ -314,6 +315,7 @@ class NodeSessionActor(Checks):
             start = UnitStart(unit.job, unit.unit, unit.attempt, self._node.id)
             self._ask(held, start, ends=False)
         if frame.progress is not None:
+            self._move(held).tell(frame.progress, now)
             self._tell_progress(held, frame.progress, frame.detail or "")
 
     def _tell_progress(self, held: Held, value: float, detail: str) -> None:
@@ -385,6 +387,9 @@ class NodeSessionActor(Checks):
                 return
             objects, base = self._peers.objects, self._node.base
             give = manifests.urls(frame.files) if frame.files else offers.urls
-            await self._say(await give(held.assignment, objects, self._settings, base))
+            given = await give(held.assignment, objects, self._settings, base)
+            if frame.files:
+                self._move(held).fetch((file.sha256, file.size) for file in given.inputs)
+            await self._say(given)
         except (ObjectsUnavailable, Unavailable, ValueError) as fault:
             log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again

@@ -10,6 +10,7 @@ from actors.ledger.messages import Commit, Effect, Ledger
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
 from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
+from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.turns import Turns
@@ -44,6 +45,7 @@ class Peers:
     tokens: NodeTokens
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
+    moves: Moves = attrs.field(factory=Moves)  # of all sessions
 
 
 class Desk(Actor[NodeSession], partial=True):
@@ -132,9 +134,15 @@ class Desk(Actor[NodeSession], partial=True):
             return True
         now = self._peers.clock.monotonic()
         held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
+        unit = held.assignment
+        self._move(held).fetch(inputs(unit.params, (part.size for part in unit.parts)))
         self._turns.took(held)
         self._renew_in(self._settings.first_lease_seconds)
         return True
+
+    def _move(self, held: Held) -> Move:
+        """How far a unit is."""
+        return self._peers.moves.of(held, self._peers.clock.monotonic())
 
     # -- units
 
@@ -194,6 +202,7 @@ class Desk(Actor[NodeSession], partial=True):
         final: bool = False,
         given_back: bool = False,
         confirmed: bool = True,
+        accused: str | None = None,
     ) -> None:
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
@@ -207,7 +216,7 @@ class Desk(Actor[NodeSession], partial=True):
             given_back=given_back,
             confirmed=confirmed,
         )
-        self._end(held, effect)
+        self._end(held, attrs.evolve(effect, accused=accused))
 
     def _again(self, held: Held) -> None:
         settings, unit = self._settings, held.assignment

@@ -38,6 +38,8 @@ class NodeSessionSettings:
     own: frozenset[UUID] = frozenset()  # nodes of the gateway's, whose word is enough
     result_bytes_most: int = 16 * 2**30  # of one object: evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
+    still_seconds: float = 1800.0  # without any progress; what is fetched and sent may take more
+    expected_times: float = 20.0  # as long as half of its job's others took; 0: never mind
     flood_seconds: float = 10.0
     flood_frames: int = 2000
 

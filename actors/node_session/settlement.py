@@ -18,9 +18,10 @@ from actors.ledger.messages import (
 )
 from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
-from actors.node_session.desk import Asked, Desk
+from actors.node_session.desk import Asked
 from actors.node_session.messages import RenewDue, TryAgain
 from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
+from actors.node_session.watching import Watching
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
@@ -37,7 +38,7 @@ DECLINES = "network"
 SCENE = "scene"
 
 
-class Settlement(Desk, partial=True):
+class Settlement(Watching, partial=True):
     """Asks for the effect of a result until the Ledger has decided; only then acknowledges it."""
 
     async def _finish(self, held: Held) -> None:
@@ -67,6 +68,7 @@ class Settlement(Desk, partial=True):
             # One that it never began it did not want, whoever says so.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
+            accused=self._device_class if result.failure == SCENE else None,
         )
 
     async def _is_believed(self, unit: Assignment) -> bool:
@@ -143,6 +145,10 @@ class Settlement(Desk, partial=True):
         if not is_bounded(wanted, settings):
             self._fail(held, "node", f"a result of {wanted.size} bytes does not come in parts")
             return
+        self._move(held).fetch(
+            ((wanted.what, part.number), min(settings.part_bytes, wanted.size))
+            for part in wanted.parts
+        )
         offered = await self._pieces(unit).offer(wanted)
         if offered is not None:
             said = held.running
@@ -208,6 +214,7 @@ class Settlement(Desk, partial=True):
         held = asked.held
         if asked.ends:
             self._work.remove(held)
+            self._peers.moves.forget(held)
             self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
@@ -239,8 +246,7 @@ class Settlement(Desk, partial=True):
         self._renew = None
         clock, settings = self._peers.clock, self._settings
         now = clock.monotonic()
-        for held in leases.overdue(self._work, now, settings.runtime_seconds_most):
-            self._fail(held, "node", "it ran longer than an attempt may")
+        await self._look_at_moves()
         for held in self._work:
             if held.phase is Phase.ENDING and held.asked_at is not None and self._may_ask(held):
                 await self._finish(held)

@@ -37,6 +37,7 @@ class Held:
     vouched_at: float | None = None
     asked_at: float | None = None
     begun_at: float | None = None
+    paced_at: float | None = None  # when it was last held against the others of its job
     is_started: bool = False  # RUNNING stands in the books
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end

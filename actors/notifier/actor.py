@@ -104,7 +104,7 @@ class NotifierActor(Actor[Notifier]):
         self._progress.move_to_end(message.job)
         if len(self._progress) > self._settings.progress_most:
             self._progress.popitem(last=False)
-        self._tails.add(message.job, message.unit, message.attempt, message.detail)
+        self._tails.follow(message.job, message.unit, message.attempt, message.detail)
         self._feed(message.job, message)
         if not self._unpublished:
             self.after(PUBLISH_SECONDS, Publish())

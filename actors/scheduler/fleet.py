@@ -18,6 +18,7 @@ def fleet_of(board: Board, user: UUID, job_type: str, pool: str) -> Fleet:
         slots=sum(node.slots or 1 for node in able),
         blender=max((kit.blender for kit in kits), default=(0, 0)),
         memory=max((kit.memory for kit in kits), default=0),
+        ours=sum(node.measures for node in able),
         has_gpu=any(kit.device not in ("", CPU) for kit in kits),
     )
 

@@ -5,7 +5,7 @@ in which the session of a node is told.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -41,10 +41,14 @@ class Booking:
 
 
 class Floor:
-    """``say`` tells a node's session something, False if it was not taken."""
+    """``say`` tells a node's session something, False if it was not taken. ``ours`` are the
+    gateway's own nodes.
+    """
 
-    def __init__(self, say: Callable[[Node, Message[NodeSession, None]], bool]) -> None:
-        self.index = Index()
+    def __init__(
+        self, say: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
+    ) -> None:
+        self.index = Index(ours)
         self.queue = Queue()
         self.strays = Strays()
         self.units = Units()

@@ -1,7 +1,7 @@
 """The nodes by capability and load: choosing looks at a few of them, however many there are."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from actors.scheduler.kit import NOTHING, Needs
 from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import Rank, rank
+from actors.scheduler.policy import FOR_OURS, Rank, rank
 from sql.circles import ALONE, Circles
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
@@ -27,10 +27,11 @@ class Index:
 
     A line has a heap of ranks once somebody asked for it; entries that are out of date are dropped
     when met. Those that have said hello stand in lines for jobs of many units as well: a client of
-    the reference cannot tell the units of one job apart.
+    the reference cannot tell the units of one job apart. ``ours`` are the gateway's own nodes: few.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ours: Collection[UUID] = ()) -> None:
+        self._ours = frozenset(ours)
         self.circles: Circles = ALONE
         self.larder = Larder()
         self._nodes: dict[UUID, Node] = {}
@@ -60,7 +61,7 @@ class Index:
         """The node's record, a new one if there is none."""
         found = self._nodes.get(node)
         if found is None:
-            found = self._nodes[node] = Node(node)
+            found = self._nodes[node] = Node(node, is_ours=node in self._ours)
         return found
 
     def take(self, node: Node, key: UnitKey) -> None:
@@ -119,6 +120,8 @@ class Index:
         for less in (failed, frozenset[UUID]()):
             if avoid and all(node in avoid for line in lines for node in self._capable[line]):
                 avoid = less
+        if ours := self._able_of_ours(demand, lines, avoid):
+            return self._of_few(ours, demand)
         near = self._near(demand, lines, avoid)
         if near is not None:
             return near
@@ -144,6 +147,22 @@ class Index:
         self._needs[needs] = None
         for node in self._nodes.values():
             self.changed(node)
+
+    def _able_of_ours(
+        self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]
+    ) -> list[Node]:
+        """The gateway's own that can do what is theirs before all others."""
+        if demand.kind.job_type != FOR_OURS:
+            return []
+        found = (self._nodes[node] for node in self._ours - avoid if node in self._nodes)
+        able = (node for node in found if any(node.id in self._capable[line] for line in lines))
+        return [node for node in able if node.measures]
+
+    def _of_few(self, nodes: list[Node], demand: Demand) -> Node | AllNodesFull:
+        holders = self.larder.holders(demand.inputs)
+        room = [node for node in nodes if node.has_room]
+        near = [node for node in room if node.is_free and node.id in holders]
+        return min(near or room, key=rank, default=AllNodesFull())
 
     def _near(self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]) -> Node | None:
         """The best of those that had the inputs lately and would begin at once."""

@@ -119,6 +119,7 @@ class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
 class Fleet:
     """The nodes that may do a kind of work now. ``blender`` is the newest of theirs, ``memory`` in
     bytes the most that one has; (0, 0) and 0: none of them said. ``slots``: units at once, in all.
+    ``ours`` of them are the gateway's own.
     """
 
     nodes: int = 0
@@ -126,6 +127,7 @@ class Fleet:
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
     has_gpu: bool = False
+    ours: int = 0
 
 
 @attrs.frozen

@@ -28,6 +28,7 @@ class Node:
     ``behind``: its session missed a message and must be told everything again. ``declines`` are
     the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
     it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
+    ``is_ours``: the gateway's owner runs it himself.
     ``left_at``: when its last session ended; it lives if it gave a sign of life since.
     """
 
@@ -48,6 +49,7 @@ class Node:
     standing: Standing = NOTHING_SAID
     pools: frozenset[str] = frozenset()
     kit: Kit = UNKNOWN
+    is_ours: bool = False
     version: int = 0  # of its entries in the index
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
@@ -100,6 +102,11 @@ class Node:
     def is_open(self) -> bool:
         """Whether it takes anybody's work, as it says itself."""
         return not self.pools or "any" in self.pools
+
+    @property
+    def measures(self) -> bool:
+        """Whether it is the gateway's own, and there."""
+        return self.is_ours and self.session is not None
 
     @property
     def has_room(self) -> bool:

@@ -29,6 +29,8 @@ PAUSE_SECONDS: Final = 15.0
 PAUSE_SECONDS_MOST: Final = 600.0
 BACKLOG_SECONDS: Final = 1.0  # a unit that takes less is not worth moving
 UNSENT_MOST: Final = 8  # of a unit's attempts: then it stays with whoever has it
+# What a price follows from: a machine that the gateway's owner controls goes before all others.
+FOR_OURS: Final = "preflight"
 PENDING: Final = "PENDING"  # not in the books yet: its first commit is under way
 
 
@@ -53,13 +55,16 @@ def candidates(
 
     One to ``avoid``, as it failed the job before, is among them only if there is no other, and one
     that ``failed`` the unit only if all others did: a unit that one node alone can do would
-    otherwise wait for ever.
+    otherwise wait for ever. Work for the gateway's own nodes is theirs alone, as long as one that
+    can do it is there.
     """
     kind = demand.kind
     fit = [node for node in nodes if node.eligible and can_do(node, kind)]
     capable = [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
     tiers = ([n for n in capable if n.id not in shunned] for shunned in (avoid, failed))
-    return next((nodes for nodes in tiers if nodes), capable)
+    able = next((nodes for nodes in tiers if nodes), capable)
+    ours = [node for node in able if node.measures and kind.job_type == FOR_OURS]
+    return ours or able
 
 
 def can_do(node: Node, kind: Kind) -> bool:

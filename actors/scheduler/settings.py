@@ -1,6 +1,7 @@
 """How patient the Scheduler is, and how much it takes."""
 
 from typing import Final
+from uuid import UUID
 
 import attrs
 
@@ -11,7 +12,10 @@ USUAL: Final = Patience()
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds, and how many jobs of one user may be open, as far as this gateway knows."""
+    """Seconds, and how many jobs of one user may be open, as far as this gateway knows.
+
+    ``ours`` are the nodes that the gateway's owner runs himself.
+    """
 
     open_jobs: int = 1_000_000
     poll_seconds: float = 5.0
@@ -21,4 +25,5 @@ class SchedulerSettings:
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # every so many polls the nodes are read too
     patience: Patience = USUAL
+    ours: frozenset[UUID] = frozenset()
     standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

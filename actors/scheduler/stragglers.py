@@ -4,22 +4,15 @@ Decided over values. Nothing is copied before nothing of the job waits any more:
 node has better things to do.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from statistics import median
-from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.scheduler.policy import is_assigned
 from actors.scheduler.unit import Unit
-from rendertrust.frame_range import parse
-from sql.work import Done
-
-Alike: TypeAlias = tuple[UUID, bool]  # the tiles of a job, or its other units
-DONE_MOST: Final = 50  # of each job the last ones tell its pace
+from sql.pace import Alike, Pace, frames_of
 
 
 @attrs.frozen
@@ -31,22 +24,6 @@ class Patience:
     times: float = 2.0
     seconds: float = 10.0
     done: int = 3
-
-
-@attrs.frozen
-class Pace:
-    """How many units of a job are complete, and how long half of them took for a frame at most."""
-
-    done: int
-    seconds: float
-
-
-def paces(units: Iterable[Done]) -> dict[Alike, Pace]:
-    """Of each job; tiles take less than frames, and what is made of them less again."""
-    found: defaultdict[Alike, list[float]] = defaultdict(list)
-    for unit in units:
-        found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))
-    return {alike: Pace(len(seconds), median(seconds)) for alike, seconds in found.items()}
 
 
 def straggles(seconds: float, frames: int, pace: Pace | None, patience: Patience) -> bool:
@@ -98,8 +75,3 @@ def stragglers(
 def since(unit: Unit) -> datetime:
     """Since when its attempt is at work, or waits for its node."""
     return max(at for at in (unit.assigned_at, unit.started_at) if at is not None)
-
-
-def frames_of(frames: str | None) -> int:
-    """How many frames a unit has; at least one."""
-    return 1 if frames is None else max(len(parse(frames)), 1)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from actors.ports import Clock, Store
 from actors.scheduler.board import Board
 from actors.scheduler.floor import Booking
-from actors.scheduler.stragglers import DONE_MOST, Patience, paces, stragglers
+from actors.scheduler.stragglers import Patience, stragglers
 from sql.database import Unavailable
+from sql.pace import DONE_MOST, paces
 
 log = logging.getLogger(__name__)
 

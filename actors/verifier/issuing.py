@@ -14,9 +14,15 @@ WITHOUT: Final = ("mismatch", "doubtful")
 
 
 def issued(
-    pending: Pending, verdict: FinalVerdict, signer: ReceiptSigner | None, now: datetime
+    pending: Pending,
+    verdict: FinalVerdict,
+    price: int,
+    signer: ReceiptSigner | None,
+    now: datetime,
 ) -> Issued | None:
-    """None where there is nothing to vouch for: nobody signs here, or its node signed nothing."""
+    """``price``: what is charged. None where there is nothing to vouch for: nobody signs here, or
+    its node signed nothing.
+    """
     row = pending.row
     if verdict in WITHOUT or signer is None or row.work is None or not row.node_signature:
         return None
@@ -28,7 +34,7 @@ def issued(
         work,
         row.node_signature,
         verdict=verdict,
-        price=pending.price,
+        price=price,
         issued=now,
         key=(key.public, key.sign),
     )

@@ -12,6 +12,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
+from sql.checks import CheckRow
 
 FinalVerdict: TypeAlias = Literal[
     "unchecked", "exact", "match", "consistent", "unverifiable", "doubtful", "mismatch"
@@ -64,7 +65,8 @@ class UnitVerdict:
     paid. A mismatch alone stands in the node's record.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
-    could check is paid; of what was checked it always is. ``verifier``: who looked last.
+    could check is paid; of what was checked it always is. What nobody is paid for is not charged.
+    ``verifier``: who looked last.
     ``checked``: those on whose word the verdict rests, each of another owner; each is paid
     ``check_percent`` of the unit's price from revenue. ``withdrawn``: the scene is at fault, so
     that a mismatch is its failure, and none on the unit is a node's strike.
@@ -86,6 +88,11 @@ class UnitVerdict:
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
+
+
+def earns(row: CheckRow, verdict: FinalVerdict, *, pays: bool) -> bool:
+    """Whether somebody is paid for what was delivered; if not, nobody is charged for it."""
+    return row.verified and (verdict != "unverifiable" or pays)
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────

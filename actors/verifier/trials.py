@@ -7,7 +7,7 @@ samples renders alike. It looks at many crops, of which three are put together: 
 done, two that are right and one that is wrong, so that who renders one of three does not find it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,13 +15,14 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
+from actors.ports import Store
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
 from actors.verifier.crops import COUNT, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
-from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import CheckId, Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)
@@ -44,15 +45,29 @@ class Trials:
     read: set[UUID] = attrs.field(factory=set[UUID])
     is_read: bool = False
 
-    def take(self, known: Sequence[TrialRow]) -> None:
-        """What was known in a life before this one."""
-        self.known, self.is_read = [*known, *self.known][-KEPT:], True
+    async def learn(self, store: Store, nodes: Set[UUID]) -> None:
+        """What was known and said in lives before this one; of each node, once it is there.
 
-    def take_tests(self, nodes: Sequence[UUID], last: Mapping[UUID, bool]) -> None:
-        """What these nodes said last, in whatever life."""
-        self.read |= {*nodes}
-        self.passed |= {node for node, passed in last.items() if passed}
-        self.doubted |= {node for node, passed in last.items() if not passed}
+        Raises Unavailable.
+        """
+        if not self.is_read:
+            self.known, self.is_read = [*await store.trials(KEPT), *self.known][-KEPT:], True
+        new = sorted(nodes - self.read)
+        if new:
+            last = await store.last_tests(new)
+            self.read |= {*new}
+            self.passed |= {node for node, passed in last.items() if passed}
+            self.doubted |= {node for node, passed in last.items() if not passed}
+
+    async def write(self, store: Store) -> list[UUID]:
+        """Keep what is new; the nodes that called one valid. Raises Unavailable: then again."""
+        failed: list[UUID] = []
+        while self.notes:
+            await store.note_trial(self.notes[0])
+            test = self.notes.pop(0)
+            if isinstance(test, VerifierTest) and not test.passed:
+                failed.append(test.node_id)
+        return failed
 
     def is_wanted(self, device_class: str, name: bytes) -> bool:
         """Whether one is to be made of a valid result of this class."""
@@ -79,13 +94,21 @@ class Trials:
     def give(self, candidate: Candidate, check: UUID, now: datetime) -> RunCheck | None:
         """One that its owner was not given yet, with a name of its own."""
         for number, trial in enumerate(self.known):
-            subject, owner = Case(trial.of).subject, candidate.owner
-            if owner is not None and may_check(candidate, subject, trial.owners):
+            case, owner = Case(trial.of), candidate.owner
+            may = may_check(candidate, case.subject, trial.owners | case.barred)
+            if owner is not None and may:
                 self.known[number] = attrs.evolve(trial, owners=trial.owners | {owner})
                 self.notes.append(TrialGiven(trial.id, owner, now))
                 self.running[check] = trial
                 return _order(trial, check)
         return None
+
+    def convict(self, accuser: Candidate, of: CheckId, check: UUID, now: datetime) -> None:
+        """It called a result wrong that the gateway's own found right: as if a trial was failed."""
+        self.doubted.add(accuser.id)
+        self.passed.discard(accuser.id)
+        told = (check, accuser.id, accuser.device_class, *of)
+        self.notes.append(VerifierTest(*told, passed=False, at=now, accused=True))
 
     def lose(self, check: UUID) -> None:
         """It came to nothing, which says nothing of anybody."""
@@ -101,18 +124,20 @@ class Trials:
     ) -> None:
         """The gateway's own makes it known; another's answer is noted, if it is one.
 
-        Who cannot tell, or breaks down, is not blamed, and is tried again.
+        Who breaks down is not blamed, and is tried again; so is who tells of a fault: there may be
+        one by now, and in a check it is the gateway's own that confirms it.
         """
         trial = self.running.pop(check)
-        if isinstance(report, NoReport) or report.unable is not None or report.looked:
+        if isinstance(report, NoReport) or report.fault is not None or report.looked:
             return
         if candidate.is_own:
-            made = None if report.fault else _made(self.secret, trial, report, candidate)
+            made = None if report.unable else _made(self.secret, trial, report, candidate)
             if made is not None:
                 self.known = [*self.known, made][-KEPT:]
                 self.notes.append(TrialMade(made, now))
             return
-        passed = report.fault is not None or _sees(report, trial, thresholds)
+        # The gateway's own could: who says that such a scene cannot be checked does not want to.
+        passed = report.unable is None and _sees(report, trial, thresholds)
         (self.passed if passed else self.doubted).add(candidate.id)
         (self.doubted if passed else self.passed).discard(candidate.id)
         name, machine = trial.of.row.id, candidate.device_class

@@ -128,6 +128,8 @@ def reason(job: "Job") -> str:
     """Why it is paused, and what to do about that."""
     if job.status != "PAUSED":
         return ""
+    if job.paused == "stopped":
+        return " (stopped; what was delivered is being checked, and paid if it is right)"
     if job.paused == "cap":
         return f" (at its cap; raise it: rendertrust jobs cap {job.id} CREDITS)"
     return f" (go on: rendertrust jobs resume {job.id})"

@@ -38,7 +38,10 @@ def resume(context: click.Context, job: UUID) -> None:
 @job_argument
 @click.pass_context
 def stop(context: click.Context, job: UUID) -> None:
-    """End a job: frames that are done stay, and stay paid; what is held for others is back."""
+    """End a job: frames that are done stay, and stay paid; what is held for others is back.
+
+    Frames that were delivered and are being checked are paid if they are right.
+    """
     _say(context, asked(session_of(context), job, lambda client: client.stop(job)))
 
 

@@ -38,6 +38,7 @@ STATUSES: Final = (
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
+PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being checked"}
 
 
 @click.group(cls=Group)
@@ -128,7 +129,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
         "units": f"{job.units}, {job.done} done{failed}",
         "priority": job.priority,
         "cap": job.max_credits,
-        "paused": None if job.paused is None else f"by its {job.paused}",
+        "paused": PAUSES.get(job.paused or ""),
     }
 
 

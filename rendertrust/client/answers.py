@@ -236,8 +236,9 @@ class Job:
     """A job. ``progress`` is 0 to 1 or unknown; ``price`` was held, ``charged`` was taken of it.
 
     ``done`` of its ``units`` are complete, ``failed`` for good. ``paused`` says by whom: its
-    ``owner``, or at the ``cap``, which is ``max_credits``. ``eta_seconds``: when all is done, as
-    its own units went; None until enough of them are.
+    ``owner``, or at the ``cap``, which is ``max_credits``; ``stopped`` waits for the checks of what
+    was delivered. ``eta_seconds``: when all is done, as its own units went; None until enough of
+    them are.
     """
 
     id: str

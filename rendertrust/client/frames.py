@@ -41,19 +41,22 @@ class Fetched:
 
 @attrs.frozen
 class Frames:
-    """The frames of one job on their way to ``folder``; ``where`` tells a unit's URL anew."""
+    """The frames of one job on their way to ``folder``; ``where`` tells a unit's URL anew.
+
+    ``asked``: the numbers of those that are wanted; None means all.
+    """
 
     transport: Transport
     where: Callable[[int], Awaitable[ResultUrl]]
     folder: Path
     stem: str
     progress: Progress
+    asked: frozenset[int] | None = None
 
-    async def fetched(self, units: Sequence[Unit], frames: str | None) -> Fetched:
+    async def fetched(self, units: Sequence[Unit]) -> Fetched:
         """Have those that are complete; tiles are parts of one and left out."""
         await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-        asked = None if frames is None else frozenset(frame_range.parse(frames))
-        wanted = [unit for unit in units if unit.tile is None and _is_asked(unit, asked)]
+        wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
         counted = Counted(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
@@ -104,7 +107,7 @@ class Frames:
             return None
         noted = self._note(unit)
         if noted.is_file():
-            return self._noted(noted)
+            return self._noted(noted, unit)
         for path in sorted(self.folder.glob(f"{_escaped(self._name(unit))}.*")):
             if path.stat().st_size == unit.size and _sha256(path) == unit.sha256:
                 return [path] if path.suffix != ZIP else self._taken_apart(path, unit)
@@ -114,34 +117,49 @@ class Frames:
         """Where it stands what a chunk was taken apart into: its own bytes are gone by then."""
         return self.folder / f".rendertrust-{(unit.sha256 or '')[:32]}.frames"
 
-    def _noted(self, note: Path) -> list[Path] | None:
-        try:
-            told: dict[str, str] = orjson.loads(note.read_bytes())
-            found = [self.folder / Path(name).name for name in told]
-            same = all(_sha256(path) == told[path.name] for path in found)
-        except (OSError, ValueError, AttributeError, KeyError):
-            return None
-        return found if same and found else None
+    def _noted(self, note: Path, unit: Unit) -> list[Path] | None:
+        """Every frame of the unit that is asked for, as noted; None if one lacks or is changed."""
+        told = _digests(note)
+        found: list[Path] = []
+        for frame in self._frames(unit):
+            name = f"{named(self.stem, frame)}."
+            files = [self.folder / file for file in told if file.startswith(name)]
+            if not files or not all(_is_same(path, told[path.name]) for path in files):
+                return None
+            found.extend(files)
+        return found or None
 
     def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
-        """The frames of a zip, each whole or not there. TransferFailed: it is not what nodes make.
+        """The asked frames of a zip, each whole or not there. TransferFailed: no node makes such.
 
         A node made it: of its names the numbers alone are used, and what is packed is refused, as
         it may be a thousand times as large as the zip.
         """
         digests: dict[str, str] = {}
+        frames = frozenset(self._frames(unit))
         try:
             with zips.opened(bundle, bundle.stat().st_size) as packed:
                 for member in _stored(packed.members):
                     number, suffix = _split(member.filename)
+                    if unit.frames is not None and number not in frames:
+                        continue
                     place = self.folder / f"{named(self.stem, number)}{suffix}"
                     digests[place.name] = self._extracted(packed.pieces(member), place)
         except zips.BadZip as fault:
             raise TransferFailed(f"The zip of a chunk cannot be read: {fault}") from fault
         if unit.sha256 is not None:
-            self._note(unit).write_bytes(orjson.dumps(digests))
+            note = self._note(unit)
+            note.write_bytes(orjson.dumps(_digests(note) | digests))
         bundle.unlink()
         return [self.folder / name for name in digests]
+
+    def _is_asked(self, unit: Unit) -> bool:
+        return self.asked is None or bool(self._frames(unit))
+
+    def _frames(self, unit: Unit) -> list[int]:
+        """Which of its frames are asked for."""
+        of_unit = () if unit.frames is None else frame_range.parse(unit.frames)
+        return [frame for frame in of_unit if self.asked is None or frame in self.asked]
 
     def _extracted(self, pieces: Iterable[bytes], place: Path) -> str:
         with part_in(self.folder) as part:
@@ -170,10 +188,18 @@ def padded(frame: int) -> str:
     return ("-" if frame < 0 else "") + f"{abs(frame):04}"
 
 
-def _is_asked(unit: Unit, asked: frozenset[int] | None) -> bool:
-    if asked is None:
-        return True
-    return unit.frames is not None and not asked.isdisjoint(frame_range.parse(unit.frames))
+def _digests(note: Path) -> dict[str, str]:
+    """Of each file that was taken out of a chunk; nothing where the note cannot be read."""
+    try:
+        return {
+            Path(name).name: str(sha256) for name, sha256 in orjson.loads(note.read_bytes()).items()
+        }
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _is_same(path: Path, sha256: str) -> bool:
+    return path.is_file() and _sha256(path) == sha256
 
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
-from rendertrust import frame_rate
+from rendertrust import frame_range, frame_rate
 from rendertrust.client.answers import Job, Placed, ResultUrl
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.cut import Quote, Unit, Units
@@ -111,6 +111,8 @@ class Control(Wire):
     async def stop(self, job_id: str | UUID) -> Job:
         """End a job: what is complete stays, and stays paid; what is held for the rest goes back.
 
+        What was delivered and is being checked is paid if it is right; until then the job is
+        ``PAUSED``, as it was ``stopped``.
         Conflict: it has ended by itself.
         """
         return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/stop")))
@@ -223,8 +225,9 @@ class Control(Wire):
             return where_of(job_id, await self.unit(job_id, number))
 
         found = [unit async for unit in self.each_unit(job_id)]
-        work = Frames(self._transport, where, Path(folder), stem, progress)
-        return await work.fetched(found, frames)
+        asked = None if frames is None else frozenset(frame_range.parse(frames))
+        work = Frames(self._transport, where, Path(folder), stem, progress, asked)
+        return await work.fetched(found)
 
 
 def where_of(job_id: str | UUID, unit: Unit) -> ResultUrl:

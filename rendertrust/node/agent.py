@@ -13,7 +13,6 @@ acknowledged, then it hangs up until it is time again.
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +35,7 @@ from rendertrust.node.readiness import readiness_of
 from rendertrust.node.renewal import renewal_seconds, uploading
 from rendertrust.node.settings import Settings
 from rendertrust.node.slots import Slots
+from rendertrust.node.snapshot import Doing, snapshot
 from rendertrust.node.spool import EVIDENCE, RESULT, Spool
 from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.node.status import NotJoined, Status, status
@@ -48,7 +48,6 @@ from rendertrust.protocol import (
     JobCancel,
     JobDispatch,
     JobPause,
-    JobStatus,
     Running,
     TokenRenewal,
     Urls,
@@ -121,13 +120,10 @@ class Agent:
         self._settings = settings
         self._offer = offer
         self._narrate = narrate
-        self._started = time.monotonic()
+        self._readiness = readiness_of(settings)
+        self._doing = Doing(rest=self._readiness.why_not())
         clear(folder.work)  # what an agent that was killed left
         folder.forget_drain()
-        self._health_port: int | None = None
-        self._is_draining = False
-        self._readiness = readiness_of(settings)
-        self._rest: str | None = self._readiness.why_not()
         self._changed = asyncio.Event()
         self._leased = asyncio.Event()  # a unit came, perhaps with a shorter lease
         self._renew_seconds = settings.lease_seconds
@@ -147,7 +143,7 @@ class Agent:
         """Until one of the ends; leaves no task, process or port behind."""
         health = HealthPage(self.snapshot)
         if self._settings.health_port is not None:
-            self._health_port = await health.start(self._settings.health_port)
+            self._doing.health_port = await health.start(self._settings.health_port)
         try:
             with signals.heard(stop):
                 return await self._run(stop)
@@ -160,7 +156,7 @@ class Agent:
     async def _run(self, stop: asyncio.Event) -> Ended:
         async with asyncio.TaskGroup() as tasks:
             self._slots = self._make_slots(tasks)
-            if self._rest is not None and not self._spool.held():
+            if self._doing.rest is not None and not self._spool.held():
                 await self._connection.rest()
             connection = tasks.create_task(self._connection.run())
             background = [
@@ -209,7 +205,7 @@ class Agent:
             drained.cancel()
 
     async def _drained(self) -> None:
-        while not (self._is_draining and not self._slots.units and not self._spool.held()):
+        while not (self._doing.is_draining and not self._slots.units and not self._spool.held()):
             self._changed.clear()
             await self._changed.wait()
 
@@ -244,28 +240,15 @@ class Agent:
 
     def snapshot(self) -> Mapping[str, Any]:
         """What the health page and ``status`` show."""
-        enrolment = self._login.enrolment
-        slots = getattr(self, "_slots", None)
-        resting = "running" if self._rest is None else "resting"
-        return {
-            "status": "draining" if self._is_draining else resting,
-            "why": self._rest,
-            "node_id": enrolment.node_id,
-            "name": enrolment.name,
-            "gateway": enrolment.url,
-            "connected": self._connection.is_open,
-            "version": __version__,
-            "pid": os.getpid(),
-            "health_port": self._health_port,
-            "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "capabilities": sorted(self._offer.plugins),
-            "not_offered": dict(self._offer.not_offered),
-            "serves": list(pools_of(self._offer)) or ["any"],
-            "slots": self._settings.slots,
-            "units": [_shown(unit.status()) for unit in slots.units.values()] if slots else [],
-            "units_done": slots.done if slots else 0,
-            "waiting_results": len(self._spool.held()),
-        }
+        return snapshot(
+            self._doing,
+            enrolment=self._login.enrolment,
+            offer=self._offer,
+            settings=self._settings,
+            slots=getattr(self, "_slots", None),
+            spool=self._spool,
+            connected=self._connection.is_open,
+        )
 
     # ---------------------------------------------------------------- frames
 
@@ -280,7 +263,7 @@ class Agent:
         if isinstance(frame, JobDispatch):
             self._dispatch(frame)
         elif isinstance(frame, JobCancel):
-            self._slots.cancel(_ref(frame))
+            self._slots.cancel(_ref(frame), frame.reason)
         elif isinstance(frame, Ack):
             self._spool.settle(_ref(frame))
             self._changed.set()
@@ -298,8 +281,8 @@ class Agent:
 
     def _dispatch(self, frame: JobDispatch) -> None:
         is_known = ref_of(frame) in self._slots.units
-        if (self._is_draining or self._rest is not None) and not is_known:
-            self._slots.refuse(ref_of(frame), DRAINING if self._is_draining else RESTING)
+        if (self._doing.is_draining or self._doing.rest is not None) and not is_known:
+            self._slots.refuse(ref_of(frame), DRAINING if self._doing.is_draining else RESTING)
         else:
             self._renew_seconds = renewal_seconds(frame, self._settings)
             self._leased.set()
@@ -322,7 +305,7 @@ class Agent:
 
     def _stop_taking(self, failure: Failed) -> None:
         """End after what runs now; what has not begun is given back."""
-        self._is_draining = True
+        self._doing.is_draining = True
         self._slots.give_back_waiting(failure)
         self._changed.set()
 
@@ -351,7 +334,7 @@ class Agent:
                 with contextlib.suppress(OSError):  # a full disk: what is told is not worth an end
                     self._folder.tell(facts)
                     told = facts
-            if not self._is_draining and self._folder.drain_wished:
+            if not self._doing.is_draining and self._folder.drain_wished:
                 self._drain()
             await asyncio.sleep(TELL_SECONDS)
 
@@ -360,15 +343,15 @@ class Agent:
         while True:
             self._turn(self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
-            if self._rest is not None and is_done and self._connection.is_wanted:
+            if self._doing.rest is not None and is_done and self._connection.is_wanted:
                 await self._connection.flush()
                 await self._connection.rest()
             await asyncio.sleep(self._settings.look_seconds)
 
     def _turn(self, rest: str | None) -> None:
-        if rest == self._rest:
+        if rest == self._doing.rest:
             return
-        before, self._rest = self._rest, rest
+        before, self._doing.rest = self._doing.rest, rest
         if rest is not None:
             self._narrate(f"resting: {rest}")
             self._slots.give_back_waiting(RESTING)
@@ -392,7 +375,3 @@ def _silence(_: str) -> None:
 
 def _ref(frame: JobCancel | Ack | Urls) -> Running:
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
-
-
-def _shown(frame: JobStatus) -> Mapping[str, Any]:
-    return attrs.asdict(frame, filter=lambda field, _: field.name != "status")

@@ -24,6 +24,7 @@ from rendertrust.preflight.price import SAMPLES_MOST, Probe, crops, frames_to_pr
 
 INSPECT_SECONDS_MAX: Final = 180.0
 PROBE_SECONDS_MAX: Final = 900.0
+PROBE_SHARE: Final = 0.6  # of its time: then what is known must do
 FACTS_BYTES_MAX: Final = 32 * 2**20
 _FACTS: Final = "facts.json"
 
@@ -77,9 +78,10 @@ async def probe(
     """
     blender.box.prepare(where.folder)
     parts = [tile.members for tile in crops(facts["width"], facts["height"])]
-    chosen = list(frames_to_probe(frames))
+    chosen = _by_weight(frames_to_probe(frames))
+    limits = {"samples_most": SAMPLES_MOST, "seconds": within * PROBE_SHARE}
     ending = await blender.obey(
-        where.order("probe", frames=chosen, crops=parts, samples_most=SAMPLES_MOST),
+        where.order("probe", frames=chosen, crops=parts, **limits),
         where.folder,
         threads=threads,
         within=within,
@@ -88,6 +90,12 @@ async def probe(
     if ending.last.get("event") != "done":
         return _failed(ending)
     return probe_of(ending.last)
+
+
+def _by_weight(frames: Sequence[int]) -> list[int]:
+    """The middle first: where one alone can be probed in time, it stands for all."""
+    middle = frames[len(frames) // 2]
+    return [middle, *(frame for frame in frames if frame != middle)]
 
 
 async def look(

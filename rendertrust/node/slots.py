@@ -83,9 +83,14 @@ class Slots:
         self._spool.put(failed(ref, failure))
         self._on_spooled()
 
-    def cancel(self, ref: Running) -> None:
-        """End a unit that is wanted no longer; one that is done is forgotten."""
+    def cancel(self, ref: Running, reason: str | None = None) -> None:
+        """End a unit that is wanted no longer; one that is done is forgotten. ``reason``: why the
+        gateway took it back.
+        """
         running = self._matching(ref)
+        if reason is not None:
+            number = "" if ref.unit is None else f" unit {ref.unit}"
+            self._narrate(f"the gateway took {ref.job_id}{number} back: {reason}")
         for unit in running:
             unit.cancel()
         if self._spool.settle(ref):

@@ -64,6 +64,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_addons(facts),
         *_memory(facts, nodes),
         *_sampling(facts, nodes),
+        *_measured(facts),
         *_frames(facts, frames),
         *_simulations(facts),
         *_tiles(facts),
@@ -294,6 +295,16 @@ def _sampling(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
             level="error",
             message="OptiX denoises on NVIDIA cards alone, which these nodes do not have",
             setting="Render Properties > Sampling > Render > Denoise: OpenImageDenoise",
+        )
+
+
+def _measured(facts: Facts) -> Iterator[Finding]:
+    if facts.get("probe_failed"):
+        yield Finding(
+            code="not_measured",
+            level="error",
+            message=f"small pieces of its frames could not be rendered: {facts['unprobed']}",
+            setting="Render Properties > Simplify, or Sampling > Render > Max Samples",
         )
 
 

@@ -175,16 +175,17 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    copy_attempt = n.copy_attempt, copy_node_id = n.copy_node_id,
                    copy_assigned_at = n.copy_assigned_at, copy_started_at = n.copy_started_at,
                    copy_lease_until = n.copy_lease_until, unsent = n.unsent,
-                   faults = n.faults
+                   faults = n.faults, price = n.price
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
             $17::timestamptz[], $18::timestamptz[], $19::integer[], $20::integer[], $21::uuid[],
-            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::integer[], $26::integer[])
+            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::integer[], $26::integer[],
+            $27::bigint[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
            started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
-           copy_started_at, copy_lease_until, unsent, faults)
+           copy_started_at, copy_lease_until, unsent, faults, price)
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert

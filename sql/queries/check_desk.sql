@@ -2,11 +2,12 @@
 
 -- name: check_desk_page
 -- The newest $5, of node $2 where it is named, of state or verdict $3, and of what was said $4 is a part.
-SELECT c.job_id, c.unit, c.attempt, u.frames, c.node_id, n.name AS node_name, c.device_class,
+SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, j.params -> '_tiles' AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, v.name AS verifier_name, c.opened_at, c.decided_at
 FROM checks c
 JOIN nodes n ON n.id = c.node_id
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+JOIN jobs j ON j.id = c.job_id
 LEFT JOIN nodes v ON v.id = c.verifier_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1)
   AND ($2::uuid IS NULL OR c.node_id = $2)

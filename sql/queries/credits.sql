@@ -26,11 +26,14 @@ WHERE e.id = $2 AND a.name = 'user:' || $1::uuid;
 SELECT version AS count FROM accounts WHERE name = 'user:' || $1::uuid;
 
 -- name: holds_of_user
--- A page of what is held of a user's credits now, newest first, with the job that it is held for.
-SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.job_type, j.status AS job_status
+-- A page of what is held of a user's credits now, newest first, with the unit of a job that it is held for.
+SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.job_type, j.status AS job_status,
+       w.number AS unit, w.frames, w.tile, j.params -> '_tiles' AS grid
 FROM holds h
 LEFT JOIN jobs j
        ON j.id = CASE WHEN h.reference LIKE 'job:%' THEN split_part(h.reference, ':', 2)::uuid END
+LEFT JOIN units w ON w.job_id = j.id
+      AND w.number = CASE WHEN h.reference LIKE 'job:%' THEN split_part(h.reference, ':', 3)::integer END
 WHERE h.state = 'OPEN'
   AND h.account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid)
 ORDER BY h.created_at DESC, h.id DESC

@@ -75,7 +75,7 @@ GROUP BY n.status, n.standing;
 
 -- name: fleet_work
 -- What a node works on, or has before it: those that run first.
-SELECT u.job_id, u.unit, w.frames, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
+SELECT u.job_id, u.unit, w.frames, w.tile, j.params -> '_tiles' AS grid, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
        u.lease_until
 FROM at_nodes u JOIN jobs j ON j.id = u.job_id
 JOIN units w ON w.job_id = u.job_id AND w.number = u.unit
@@ -84,8 +84,10 @@ ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 
 -- name: fleet_shares
 -- The last $4 shares that a node earned its owner $1 since $3, the newest first.
-SELECT e.job_id, e.unit, j.job_type, e.amount, e.state, e.earned_at
+SELECT e.job_id, e.unit, w.frames, w.tile, j.params -> '_tiles' AS grid, j.job_type, e.amount, e.state,
+       e.earned_at
 FROM earnings e JOIN jobs j ON j.id = e.job_id
+LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 WHERE e.operator_id = $1 AND e.node_id = $2 AND e.earned_at >= $3
 ORDER BY e.earned_at DESC, e.id DESC LIMIT $4;
 

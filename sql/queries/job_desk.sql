@@ -56,7 +56,7 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
 -- name: job_desk_units
 -- Its units as they are, 100 at most.
-SELECT w.number, w.frames, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
+SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
        w.result_size, w.result_sha256, c.verdict, c.said,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
@@ -82,7 +82,7 @@ WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT
 
 -- name: job_desk_attempts
 -- Attempts that came to nothing, oldest first, 100 at most.
-SELECT a.number, w.frames, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
+SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
        a.ended_at, a.error_class, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
 LEFT JOIN nodes n ON n.id = a.node_id
@@ -91,14 +91,14 @@ WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 
 -- name: job_desk_holds
 -- What was set aside for it, and what became of that, 100 at most.
-SELECT w.number, h.amount, h.settled, h.state, h.created_at, h.closed_at
+SELECT w.number, w.frames, w.tile, h.amount, h.settled, h.state, h.created_at, h.closed_at
 FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_entries
 -- What moved on its owner's account for it, and how far each entry has come: its leaf, the first
 -- checkpoint that has it, the first anchor that is confirmed. 100 at most.
-SELECT w.number, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
+SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
@@ -138,3 +138,7 @@ FROM last;
 -- The frames of its units, without tiles, as it was cut into them.
 SELECT w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
+
+-- name: job_desk_pieces
+-- What the units $2 of it are of.
+SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

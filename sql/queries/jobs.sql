@@ -22,7 +22,8 @@ ORDER BY o.place;
 -- A page of a user's jobs, newest first: those older than job $4, if there is one. All bounds are of
 -- an index, so a page far down costs what the first one does.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j
 WHERE j.user_id = $1
   AND (j.created_at, j.id) < (
@@ -34,7 +35,8 @@ LIMIT $2 OFFSET $3;
 -- name: jobs_of_user_with_status
 -- The same of those with one status: a condition that may be left out would be of no index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j
 WHERE j.user_id = $1 AND j.status = $5
   AND (j.created_at, j.id) < (
@@ -58,7 +60,8 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- name: job_of_user
 -- A job, for its owner alone.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool
+       coalesce(j.params ->> '_pool', 'any') AS pool,
+       (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
@@ -70,7 +73,7 @@ FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIM
 -- name: job_to_retry
 -- A job as it was ordered, for its owner ($2; null: whoever it is), and the one that does it again.
 SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
-       j.units,
+       j.units, (SELECT u.frames FROM units u WHERE u.job_id = j.id AND u.number = 0) AS frames,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
@@ -88,16 +91,37 @@ ORDER BY u.number LIMIT $3;
 
 -- name: job_pace
 -- Of a job's units, but those that are made of others: how many are complete and how long each took on
--- average, since when each that is at work is with its node, and how many wait.
-SELECT count(*) FILTER (WHERE u.state = 'COMPLETED') AS done,
-       avg(extract(epoch FROM u.ended_at - greatest(u.started_at, u.assigned_at)))
-           FILTER (WHERE u.state = 'COMPLETED')::double precision AS mean,
-       coalesce(array_agg(extract(epoch FROM $2::timestamptz - greatest(u.started_at, u.assigned_at))::double precision)
-                FILTER (WHERE u.state IN ('DISPATCHED', 'RUNNING')), '{}') AS at_work,
-       count(*) FILTER (WHERE u.state = 'QUEUED') AS waiting
-FROM units u
-WHERE u.job_id = $1
-  AND NOT (u.tile IS NULL AND EXISTS (SELECT FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number));
+-- average, how long each that is at work has taken, and how many are to come. What passes between the
+-- end of a node's unit and its next one's beginning is part of the next. Of what a node has begun
+-- nothing of, the first unit is at work; all else that lies in a backlog is to come.
+WITH mine AS (
+    SELECT u.number, u.node_id, u.state, u.assigned_at, u.ended_at,
+           CASE WHEN u.state IN ('RUNNING', 'COMPLETED') THEN greatest(u.started_at, u.assigned_at) END AS begun_at,
+           row_number() OVER (PARTITION BY u.node_id, u.state IN ('RUNNING', 'DISPATCHED')
+                              ORDER BY u.state = 'RUNNING' DESC, u.assigned_at, u.number) AS place
+    FROM units u
+    WHERE u.job_id = $1
+      AND NOT (u.tile IS NULL AND EXISTS (SELECT FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number))
+),
+moments AS (
+    SELECT node_id, begun_at AS at, number, NULL::timestamptz AS ended_at FROM mine WHERE begun_at IS NOT NULL
+    UNION ALL
+    SELECT node_id, ended_at, NULL, ended_at FROM mine WHERE state = 'COMPLETED'
+),
+ends AS (SELECT number, max(ended_at) OVER (PARTITION BY node_id ORDER BY at) AS before FROM moments),
+taken AS (
+    SELECT m.state, m.place,
+           extract(epoch FROM coalesce(m.ended_at, $2::timestamptz)
+                   - CASE WHEN e.before IS NULL THEN m.begun_at ELSE greatest(m.assigned_at, e.before) END
+                  )::double precision AS seconds
+    FROM mine m LEFT JOIN ends e ON e.number = m.number
+)
+SELECT count(*) FILTER (WHERE state = 'COMPLETED') AS done,
+       avg(seconds) FILTER (WHERE state = 'COMPLETED') AS mean,
+       coalesce(array_agg(coalesce(seconds, 0))
+                FILTER (WHERE state = 'RUNNING' OR state = 'DISPATCHED' AND place = 1), '{}') AS at_work,
+       count(*) FILTER (WHERE state = 'QUEUED' OR state = 'DISPATCHED' AND place > 1) AS waiting
+FROM taken;
 
 -- name: job_units
 -- The state of a job's units.

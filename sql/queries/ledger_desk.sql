@@ -49,10 +49,15 @@ WITH found AS (
     ORDER BY place LIMIT $6 OFFSET $7
 )
 SELECT s.entry_id, s.account, s.email, s.kind, s.amount, s.after, s.reference, s.description,
-       s.created_at, l.leaf_index,
+       s.created_at, w.number AS unit, w.frames, w.tile, j.params -> '_tiles' AS grid, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
 FROM shown s
 LEFT JOIN leaves l ON l.entry_id = s.entry_id
+LEFT JOIN units w ON w.job_id = CASE WHEN s.reference ~ '^job:[0-9a-f-]{36}:[0-9]{1,7}$'
+                                     THEN split_part(s.reference, ':', 2)::uuid END
+                 AND w.number = CASE WHEN s.reference ~ '^job:[0-9a-f-]{36}:[0-9]{1,7}$'
+                                     THEN split_part(s.reference, ':', 3)::integer END
+LEFT JOIN jobs j ON j.id = w.job_id
 ORDER BY s.place;

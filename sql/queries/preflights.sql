@@ -2,7 +2,7 @@
 
 -- name: preflight_of
 -- What is known of a content, and how the job stands that looks into it.
-SELECT p.job_id, p.asked_at, p.facts, j.status, j.error_message, u.result_key
+SELECT p.job_id, p.asked_at, p.facts, j.status, j.error_message, u.result_key, u.node_id
 FROM preflights p
 LEFT JOIN jobs j ON j.id = p.job_id AND j.user_id = p.user_id
 LEFT JOIN units u ON u.job_id = p.job_id AND u.number = 0

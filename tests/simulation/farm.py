@@ -19,7 +19,8 @@ from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
 from actors.scheduler.board import REFILL, Board
 from actors.scheduler.node import Node
-from actors.scheduler.stragglers import Patience, paces, stragglers
+from actors.scheduler.stragglers import Patience, stragglers
+from sql.pace import paces
 from sql.work import Done, OpenUnit
 from tests.twins.clock import EPOCH
 

@@ -29,7 +29,16 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckRow, Pending, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import (
+    CheckRow,
+    Pending,
+    Place,
+    TrialMade,
+    TrialNote,
+    TrialRow,
+    VerifierTest,
+    WordRow,
+)
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
@@ -59,7 +68,6 @@ from tests.twins.store_checks import (
     keep_checks,
     known_trials,
     last_tests,
-    note_scene_words,
     note_trial,
     pending_checks,
     quarantine,
@@ -118,7 +126,7 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
-        self.scene_failures: list[tuple[UUID, int, int, UUID]] = []  # attempts, and their nodes
+        self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
         self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
@@ -332,9 +340,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return claimable(self, limit)
 
-    async def pending_checks(self, limit: int) -> list[Pending]:
+    async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
-        return pending_checks(self, limit)
+        return pending_checks(self, limit, after)
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
@@ -529,6 +537,7 @@ class BooksTwin:
         purchases, reversals, owners = find_purchases(store, keys.purchases)
         earned = lock_earnings(store, keys)
         names |= owners | {row.account for row in earned["earnings"].values()}
+        names |= {row.account for row in earned["check_pay"].values()}
         names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
         for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):
@@ -576,7 +585,6 @@ class BooksTwin:
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})
-            note_scene_words(store, changes)
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row
@@ -587,6 +595,7 @@ class BooksTwin:
             store.reversals.update({row.id: row for row in changes.reversals})
             store.events.update({row.id: row for row in changes.events})
             keep_checks(store, changes)
+            store.words.extend(changes.words)
             store.receipts.update({(row.job_id, row.unit): row for row in changes.receipts})
             keep_earnings(store, changes)
 

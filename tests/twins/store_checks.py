@@ -7,10 +7,18 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.status import AT_WORK
 from sql.audit import Act
 from sql.books import Changes, Keys
-from sql.checks import CheckId, CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
+from sql.checks import (
+    CheckId,
+    CheckRow,
+    Pending,
+    Place,
+    TrialGiven,
+    TrialNote,
+    TrialRow,
+    VerifierTest,
+)
 from sql.database import Mismatch, Refused
 from sql.reputation import HISTORY, Record
 from sql.work import SceneWord, Standing
@@ -38,7 +46,7 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
         store.checks[row.id] = row
 
 
-def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
+def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
     for row in store.checks.values():
@@ -63,10 +71,17 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 owner=None if node is None else node.owner,
                 blamed=_blamed(store, row),
                 tile=unit.tile,
+                friends=_friends(store, job.user_id),
             )
         )
-    found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))
-    return found[:limit]
+    found.sort(key=lambda one: one.place)
+    return [one for one in found if after is None or one.place > after][:limit]
+
+
+def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
+    """Who is in an organisation with him."""
+    mine = store.ties.of_user(user)
+    return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
 def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
@@ -89,34 +104,22 @@ def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
     return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
-def note_scene_words(store: "StoreTwin", changes: Changes) -> None:
-    """Attempts that end by what their nodes say of the scene."""
-    for row in changes.units:
-        was = store.units.get((row.job_id, row.number))
-        ended = was is not None and was.state in AT_WORK and row.state in ("QUEUED", "FAILED")
-        if ended and was is not None and row.error_class == "scene" and was.node_id is not None:
-            found = (row.job_id, row.number, was.attempt, was.node_id)
-            store.scene_failures.append(found)
-
-
 def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneWord]:
     """Who said so of a unit."""
-    nodes = {node for *of, _, node in store.scene_failures if of == [job, unit]}
+    nodes = {word.node_id for word in store.words if (word.job_id, word.unit) == (job, unit)}
     return [SceneWord(node, store.nodes[node].owner) for node in sorted(nodes)]
 
 
 def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
     """What nodes said of scenes with which another owner's work was found valid."""
-    for job, unit, _, node in store.scene_failures:
-        mine = [row for row in store.checks.values() if row.node_id == node and row.decided_at]
-        mine.sort(key=lambda row: row.decided_at or row.opened_at)
+    for word in store.words:
+        node = word.node_id
         for row in list(store.checks.values()):
             valid = row.verdict in ("exact", "match", "consistent") and row.decided_at is not None
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
-            if valid and others and node in nodes and (row.job_id, row.unit) == (job, unit):
+            if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
-                told = (row.decided_at, job, unit, "m")
-                yield node, mine[-1].device_class if mine else "", told
+                yield node, word.device_class, (row.decided_at, *word.id[:2], "m")
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from web.console.bundle import STYLE, bundles
 
 FOLDER: Final = Path(__file__).parent
 OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
-PACKED: Final = FOLDER / "brotli"  # written by scripts/console_brotli.py
+PACKED: Final = FOLDER / "packed"  # written by scripts/console_brotli.py
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"
@@ -85,31 +85,44 @@ def sent_as(name: str) -> str:
 
 @cache
 def assets(packed: Path = PACKED) -> Assets:
-    """Read and compress them, once; ``packed`` is where their brotli lies."""
-    own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
-    plain = {name: text.encode() for name, text in own.items()}
-    for path in [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]:
-        plain[path.name] = path.read_bytes()
-    brotli = _packed(packed, plain)
-    files = {name: _asset(name, plain[name], brotli.get(name)) for name in plain}
+    """Read and compress them, once; ``packed`` is where they lie as they were packed.
+
+    What was changed since it was packed is sent as it is written: nothing has to be made to see it.
+    """
+    fitting = fits(packed)
+    files = {name: _asset(name, text, packed, fitting) for name, text in sources().items()}
     whole = hashlib.sha256()
     for name in sorted(files):
         whole.update(f"{name} {files[name].tag}\n".encode())
     return Assets(files, whole.hexdigest()[:16])
 
 
+@cache
+def sources() -> dict[str, bytes]:
+    """All that is sent, by its name, as people read it."""
+    own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
+    others = [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]
+    return {name: text.encode() for name, text in own.items()} | {
+        path.name: path.read_bytes() for path in others
+    }
+
+
+def fits(packed: Path) -> frozenset[str]:
+    """The names of what was packed of just what it would be packed of now."""
+    manifest = packed / "manifest.json"
+    hashes: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
+    now = {name: hashlib.sha256(text).hexdigest() for name, text in sources().items()}
+    return frozenset(name for name in now if hashes.get(name) == now[name])
+
+
 def _files(folder: Path, *endings: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in endings)
 
 
-def _packed(folder: Path, plain: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The brotli of each file that is still what was packed; of others gzip is sent."""
-    manifest = folder / "manifest.json"
-    hashes: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
-    fit = [name for name in plain if hashes.get(name) == hashlib.sha256(plain[name]).hexdigest()]
-    return {name: (folder / f"{name}.br").read_bytes() for name in fit}
-
-
-def _asset(name: str, plain: bytes, brotli: bytes | None) -> Asset:
-    media = MEDIA[Path(name).suffix]
-    return Asset(name, media, plain, gzip.compress(plain, 9, mtime=0), brotli)
+def _asset(name: str, text: bytes, packed: Path, fitting: Collection[str]) -> Asset:
+    """``packed`` has the short form of our own files, and the brotli of all."""
+    media, brotli = MEDIA[Path(name).suffix], None
+    if name in fitting:
+        text = (packed / name).read_bytes() if (packed / name).exists() else text
+        brotli = (packed / f"{name}.br").read_bytes()
+    return Asset(name, media, text, gzip.compress(text, 9, mtime=0), brotli)

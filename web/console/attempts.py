@@ -15,7 +15,7 @@ STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 class Try:
     """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
 
-    ``frames`` are those of the unit, None: it is no part of an animation.
+    ``frames`` are those of the unit, None: it is no part of an animation; ``tile`` is one of them.
     ``took`` is seconds; None: it never began, or goes on.
     """
 
@@ -28,6 +28,7 @@ class Try:
     verdict: str | None = None
     said: str | None = None
     frames: str | None = None
+    tile: int | None = None
 
 
 def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[Try]:
@@ -48,13 +49,14 @@ def _lost(of: Attempt) -> Try:
         of.verdict,
         of.said,
         of.frames,
+        of.tile,
     )
 
 
 def _standing(of: DeskUnit) -> Try:
     took = _took(of.started_at, of.ended_at)
     place = (of.number, of.attempt)
-    told = (None, of.verdict, of.said, of.frames)
+    told = (None, of.verdict, of.said, of.frames, of.tile)
     return Try(place, of.node_name, of.assigned_at, of.state, took, *told)
 
 

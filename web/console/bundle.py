@@ -1,7 +1,7 @@
-"""Our own scripts and styles as they are sent: few files, without what only people read.
+"""Our own scripts and styles put together: few files, of many that are of one noun each.
 
-No build: they are put together when the gateway starts, from files that are served by no other
-name. A script comes with what it alone imports, all styles come in one.
+They are put together when the gateway starts, from files that are served by no other name. A script
+comes with what it alone imports, all styles come in one.
 """
 
 import re
@@ -12,17 +12,6 @@ from typing import Final
 STYLE: Final = "console.css"  # begins the one that all styles are in
 _IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
-_AROUND: Final = re.compile(r"\s*([{};,>])\s*")
-# Of a line of a script: what stays (texts and patterns; a division has a space behind it), what is
-# said beside it, and signs with the spaces around them; not where two plus or minus would meet.
-_PATTERN: Final = r"/(?![ /*])(?:\\.|\[(?:\\.|[^]\\])*\]|[^/\\[])+/\w*"
-_TEMPLATE: Final = r"`(?:[^`$]|\$(?!\{)|\$\{(?:[^`}]|`[^`]*`)*\})*`"
-_TOKEN: Final = re.compile(
-    rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|{_TEMPLATE}|{_PATTERN})| *//.*"""
-    r"""| ?([<>=!&|*%^?:.~]+|[][{}(),;]) ?| ?(/) |(?<![+-]) ([+-]=?) (?![+-])"""
-)
-_BREAK: Final = re.compile(r"(?<=[{(\[,=>?:&|])\n|\n(?=[\])}.?:&|])")
 
 
 def bundles(sources: Mapping[str, str]) -> dict[str, str]:
@@ -45,14 +34,13 @@ def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) 
     def kept(found: re.Match[str]) -> str:
         return found[0] if found[1] in shared else ""
 
-    return "".join(bare(_IMPORT.sub(kept, text)) for text in [*texts, sources[name]])
+    return "".join(_IMPORT.sub(kept, text) for text in [*texts, sources[name]])
 
 
 def style(sources: Mapping[str, str]) -> str:
     """All styles, those of every page first."""
     names = sorted(name for name in sources if name.endswith(".css") and name != STYLE)
-    whole = "".join(_COMMENT.sub("", sources[name]) for name in [STYLE, *names])
-    return _AROUND.sub(r"\1", whole).replace(": ", ":").strip()
+    return "".join(sources[name] for name in [STYLE, *names])
 
 
 def _parts(name: str, sources: Mapping[str, str], shared: Collection[str]) -> Iterator[str]:
@@ -60,20 +48,3 @@ def _parts(name: str, sources: Mapping[str, str], shared: Collection[str]) -> It
         if part not in shared:
             yield from _parts(part, sources, shared)
     yield name
-
-
-def bare(text: str) -> str:
-    """Without what only people read: comments, indentation, empty lines, spaces around signs.
-
-    Line ends stay where one may end a statement, and around imports.
-    """
-    lines = (_tight(line.strip()) for line in text.splitlines())
-    return _BREAK.sub("", "".join(f"{line}\n" for line in lines if line))
-
-
-def _tight(line: str) -> str:
-    return line if line.startswith("import ") else _TOKEN.sub(_kept, line)
-
-
-def _kept(found: re.Match[str]) -> str:
-    return next((part for part in found.groups() if part is not None), "")

@@ -13,21 +13,21 @@ WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
 @attrs.frozen
 class MoneyLine:
-    """``amount`` is units, below 0 what was taken; a hold takes nothing, and ``is_entry`` is False.
+    """``amount`` is units, below 0 what was taken; a hold takes nothing, and has no entry.
 
-    ``after`` is the balance then.
+    ``of`` tells of which unit it is.
     """
 
     what: str
     amount: int
     at: datetime | None
+    of: DeskHold | DeskEntry
     note: str = ""
-    entry: DeskEntry | None = None
 
     @property
-    def moved(self) -> bool:
-        """Whether credits came or went, or were but set aside."""
-        return self.entry is not None
+    def entry(self) -> DeskEntry | None:
+        """Where it stands in the books; None: credits were but set aside."""
+        return self.of if isinstance(self.of, DeskEntry) else None
 
 
 @attrs.frozen
@@ -52,10 +52,10 @@ def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
 
 def _lines(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Iterator[MoneyLine]:
     for hold in holds:
-        yield MoneyLine("Held", hold.amount, hold.created_at, "set aside, not taken")
+        yield MoneyLine("Held", hold.amount, hold.created_at, hold, "set aside, not taken")
         rest = hold.amount - hold.settled
         if hold.state != "OPEN" and rest:
-            yield MoneyLine("Released", rest, hold.closed_at, "may be spent again")
+            yield MoneyLine("Released", rest, hold.closed_at, hold, "may be spent again")
     for entry in entries:
         what = WORDS.get(entry.kind, entry.kind.capitalize())
-        yield MoneyLine(what, entry.amount, entry.created_at, entry.description, entry)
+        yield MoneyLine(what, entry.amount, entry.created_at, entry, entry.description)

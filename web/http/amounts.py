@@ -5,6 +5,13 @@ from typing import Annotated
 from msgspec import Meta
 
 Credits = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}\.[0-9]{4}$")]
+Quoted = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$",
+        description="a decimal string with at most 15 digits and 4 decimals, like 10.5",
+    ),
+]
 Amount = Annotated[
     str,
     Meta(

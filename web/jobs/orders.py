@@ -15,11 +15,13 @@ from actors.ledger.messages import Commit, GuardFailed, JobCancel, Piece, Posted
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
+from rendertrust.frame_range import parse
+from rendertrust.preflight.work import price_of as price_of_work
 from sql.audit import Act
 from sql.jobs import Order, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.jobs.placing import price_of
+from web.jobs.placing import PRICED, price_of
 from web.money.books import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
@@ -112,7 +114,7 @@ async def again(
         return INACTIVE
     if not await gateway.retention.renew(row.id, row.user_id, gateway.clock.now()):
         return EXPIRED
-    price = price_of(terms.price, row.params)
+    price = _price_now(row, price_of(terms.price, row.params))
     if act is not None and act.actor_id != row.user_id and price > row.price:
         return _dearer(row, price)
     dispatch = _retry_of(row, price, terms.price_number, act)
@@ -121,6 +123,13 @@ async def again(
         unit = outcome.units[0]
         return Again(dispatch.job, unit.node, unit.job_status, isinstance(outcome, Posted))
     return dispatch, outcome
+
+
+def _price_now(row: PastJob, price: int) -> int:
+    """What it costs today, where a frame costs ``price`` by the table: the same work anew."""
+    if (priced := row.params.get(PRICED)) is not None:
+        return price_of_work(priced["work"], price, priced["pays_for"])
+    return price * (1 if row.frames is None else len(parse(row.frames)))
 
 
 def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> Dispatch:
@@ -136,6 +145,7 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
         price_number=price_number,
         queue=True,
         retry_of=row.id,
+        pieces=() if row.frames is None else (Piece(price, 0, row.frames),),
         act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
     )
 

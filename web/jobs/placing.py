@@ -11,6 +11,7 @@ from sql.work import MINE as MINE  # noqa: PLC0414 - part of what this module of
 from sql.work import POOL as POOL  # noqa: PLC0414
 
 FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it is made of
+PRICED: Final = "_priced"  # there: what of its price follows from
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler
 
 Pool = Literal["mine", "trusted", "any"]

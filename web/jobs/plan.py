@@ -1,12 +1,12 @@
 """How a job is cut into units: frames, chunks of frames, tiles of a frame and what is made of them.
 
 Units are numbered by frame, and take turns in the order that was asked for. A frame costs the same
-however it is cut: a chunk as many times as it has frames, the tiles of a frame together once.
+however it is cut: a chunk what its frames do, the tiles of a frame together as much as it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
 from msgspec import Meta
@@ -34,6 +34,7 @@ Tiles = Annotated[
         pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
     ),
 ]
+Cost: TypeAlias = Callable[[int], int]  # a frame's number -> units of money
 Order = Literal["sequential", "every_nth", "middle_first"]
 
 
@@ -55,8 +56,8 @@ class Plan:
     pieces: tuple[Piece, ...] = ()
 
 
-def plan_of(cut: Cut, params: Mapping[str, Any], price: int) -> Plan | list[Fault]:
-    """The units of a job whose frames cost ``price`` each, or what is wrong with them."""
+def plan_of(cut: Cut, params: Mapping[str, Any], cost: Cost) -> Plan | list[Fault]:
+    """The units of a job whose frames have these costs, or what is wrong with them."""
     if cut.frames is None:
         faults = _alone(cut)
         return faults or Plan(params)
@@ -68,13 +69,13 @@ def plan_of(cut: Cut, params: Mapping[str, Any], price: int) -> Plan | list[Faul
     except FrameRangeError as fault:
         return [Fault("frames", "value", str(fault))]
     if cut.tiles is None:
-        return _bounded(Plan(params, tuple(_whole(parts, cut.order, price))))
+        return _bounded(Plan(params, tuple(_whole(parts, cut.order, cost))))
     columns, rows = (int(number) for number in cut.tiles.split("x"))
     try:
         count = len(grid(params["width"], params["height"], columns, rows))
     except ValueError as fault:
         return [Fault("tiles", "value", str(fault))]
-    pieces = tuple(_tiled(parts, cut.order, price, count))
+    pieces = tuple(_tiled(parts, cut.order, cost, count))
     return _bounded(Plan({**params, GRID: [columns, rows]}, pieces))
 
 
@@ -119,17 +120,22 @@ def _places(count: int, order: str) -> list[int]:
     return places
 
 
-def _whole(parts: Sequence[tuple[int, ...]], order: str, price: int) -> Iterator[Piece]:
+def _whole(parts: Sequence[tuple[int, ...]], order: str, cost: Cost) -> Iterator[Piece]:
     for part, place in zip(parts, _places(len(parts), order), strict=True):
-        yield Piece(price * len(part), place, canonical(part))
+        yield Piece(sum(map(cost, part)), place, canonical(part))
 
 
-def _tiled(parts: Sequence[tuple[int, ...]], order: str, price: int, count: int) -> Iterator[Piece]:
+def _tiled(parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int) -> Iterator[Piece]:
     """Of each frame its tiles, and then the unit that is made of them."""
-    sums = [price * part // count for part in range(count + 1)]
-    prices = [after - before for before, after in pairwise(sums)]
     for index, (part, turn) in enumerate(zip(parts, _places(len(parts), order), strict=True)):
+        prices = _shares(cost(part[0]), count)
         frames, place, whole = canonical(part), turn * (count + 1), (index + 1) * (count + 1) - 1
         for tile in range(count):
             yield Piece(prices[tile], place + tile, frames, tile, whole)
         yield Piece(0, place + count, frames, missing=count)
+
+
+def _shares(price: int, count: int) -> list[int]:
+    """Of a frame's price, for its tiles."""
+    sums = [price * part // count for part in range(count + 1)]
+    return [after - before for before, after in pairwise(sums)]

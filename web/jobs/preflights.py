@@ -36,12 +36,16 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 
 @attrs.frozen
 class Known:
-    """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED."""
+    """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED.
+
+    ``node`` is the one that looked.
+    """
 
     job: UUID
     status: Status
     facts: SceneFacts | None = None
     error: str | None = None
+    node: UUID | None = None
 
 
 def content_of(params: Mapping[str, Any]) -> bytes | None:
@@ -51,12 +55,12 @@ def content_of(params: Mapping[str, Any]) -> bytes | None:
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
-    """What is known by now; None: nobody looks, or looked."""
+    """What is known by now; None: nobody looks, or looked, or it was called off."""
     row = await gateway.preflights.of(user, content)
-    if row is None or (row.facts is None and row.status is None):
+    if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
     if row.facts is not None:
-        return _of_facts(row.job_id, facts_of(row.facts))
+        return _of_facts(row, facts_of(row.facts))
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
     if row.status in PENDING:
@@ -74,16 +78,16 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> Known:
         report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
         return Known(row.job_id, "FAILED", error="The report is not there, or too long")
-    found = _of_facts(row.job_id, facts_in(report))
+    found = _of_facts(row, facts_in(report))
     if found.facts is not None:
         await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
     return found
 
 
-def _of_facts(job: UUID, facts: SceneFacts | str) -> Known:
+def _of_facts(row: PreflightRow, facts: SceneFacts | str) -> Known:
     if isinstance(facts, str):
-        return Known(job, "FAILED", error=UNREAD + facts)
-    return Known(job, "DONE", facts)
+        return Known(row.job_id, "FAILED", error=UNREAD + facts)
+    return Known(row.job_id, "DONE", facts, node=row.node_id)
 
 
 async def begin(

@@ -127,6 +127,7 @@ class SceneFacts:
     tile_obstacles: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
     unprobed: Text = ""
+    probe_failed: bool = False
 
 
 KNOWN: Final = frozenset(field.name for field in attrs.fields(SceneFacts))

@@ -7,8 +7,9 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.frame_range import parse
 from sql.jobs import Terms
-from web.http.amounts import Amount
+from web.http.amounts import Amount, Quoted
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import Wanted
@@ -17,11 +18,13 @@ from web.jobs.payload import input_of
 from web.jobs.placing import MINE, NodeNeeds, Pool, noted
 from web.jobs.plan import CHUNK_MAX, Cut, Frames, Plan, Tiles, plan_of
 from web.jobs.plan import Order as CutOrder
+from web.jobs.pricing import Tariff, tariff_of
 
 # One word: a name that stands in lists, labels and paths as it is.
 JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Reference = Annotated[str, Meta(min_length=1, max_length=500)]
 Priority = Literal["low", "normal", "high"]
+PRICE_MOST: Final = 10**18  # units of money: what one job can hold
 PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
 
 
@@ -42,6 +45,7 @@ class Submission:
     pool: Pool = "any"
     needs: NodeNeeds | None = None
     as_is: bool = False
+    quoted: Quoted | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +62,8 @@ class NewJob(Submission):
     costs nothing), those of operators whom you trust too (``trusted``), or all of them.
 
     ``as_is``: render the scene even if a node found in it what should be mended first.
+
+    ``quoted``: the price that you were told; 409, and nothing is held, where it is more by now.
     """
 
     payload_ref: Reference
@@ -73,38 +79,74 @@ class JobIdea(Submission):
 Asked: TypeAlias = NewJob | JobIdea
 
 
+@attrs.frozen
+class Offer:
+    """What can be ordered, and what that costs: ``price`` for all of it, in units of money."""
+
+    wanted: Wanted
+    tariff: Tariff
+
+    @property
+    def price(self) -> int:
+        pieces = self.wanted.pieces
+        return sum(piece.price for piece in pieces) if pieces else self.tariff.price
+
+
 def in_pool(terms: Terms, pool: Pool) -> Terms:
     """The terms there: on one's own nodes it costs nothing."""
     return attrs.evolve(terms, price=0) if pool == MINE else terms
 
 
-async def wanted_of(call: Call[Any], asked: Asked, terms: Terms) -> Wanted | Problem:
+async def offer_of(call: Call[Any], asked: Asked, terms: Terms) -> Offer | Problem:
     """What is to be ordered at these terms, or all that is wrong with it."""
     params = await _params(call, asked)
     if isinstance(params, list):
         return invalid(params)
     if not terms.active:
         return TOKEN_REFUSED
-    plan = plan_of(Cut(asked.frames, asked.chunk, asked.tiles, asked.order), params, terms.price)
+    tariff = await tariff_of(
+        *(call.gateway, call.caller, asked.job_type, params, terms.price),
+        frames=asked.frames is not None,
+        upload=asked.payload_ref is not None,
+    )
+    if isinstance(tariff, Problem):
+        return tariff
+    cut = Cut(asked.frames, asked.chunk, asked.tiles, asked.order)
+    plan = plan_of(cut, params, tariff.of)
     if isinstance(plan, list):
         return invalid(plan)
-    cap = None if asked.max_credits is None else money.parse(asked.max_credits)
-    first = _first(plan, terms.price)
-    if cap is not None and cap < first:
-        return invalid([Fault("max_credits", "value", f"one unit costs {money.render(first)}")])
+    wanted = _wanted(asked, plan, tariff)
+    offer = Offer(wanted, tariff)
+    faults = _unpayable(offer)
+    return invalid(faults) if faults else offer
+
+
+def _wanted(asked: Asked, plan: Plan, tariff: Tariff) -> Wanted:
     return Wanted(
         job_type=asked.job_type,
         payload_ref=asked.payload_ref or "",
-        params=plan.params,
+        params={**plan.params, **tariff.noted(frames_of(asked))},
         queue=asked.queue,
         pieces=plan.pieces,
         priority=PRIORITIES[asked.priority],
-        cap=cap,
+        cap=None if asked.max_credits is None else money.parse(asked.max_credits),
     )
 
 
-def _first(plan: Plan, price: int) -> int:
-    return plan.pieces[0].price if plan.pieces else price
+def frames_of(asked: Asked) -> tuple[int, ...]:
+    """Those that are named."""
+    return () if asked.frames is None else parse(asked.frames)
+
+
+def _unpayable(offer: Offer) -> list[Fault]:
+    """Why it could not be begun, or never be paid."""
+    wanted = offer.wanted
+    first = wanted.pieces[0].price if wanted.pieces else offer.price
+    if wanted.cap is not None and wanted.cap < first:
+        return [Fault("max_credits", "value", f"one unit costs {money.render(first)}")]
+    if offer.price > PRICE_MOST:
+        return [Fault("frames", "value", f"cost over {money.render(PRICE_MOST)}; ask for fewer")]
+    return []
 
 
 async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fault]:

@@ -64,7 +64,11 @@ async def resume(call: Call) -> Job | Problem:
     example=examples.STOPPED_JOB,
 )
 async def stop(call: Call) -> Job | Problem:
-    """End a job: units that are complete stay, and stay paid; what is held for others goes back."""
+    """End a job: units that are complete stay, and stay paid; what is held for others goes back.
+
+    What was delivered and is being checked is paid if it is right: until then the job is
+    ``PAUSED``, as it was ``stopped``.
+    """
     return await _done(call, JobStop(call.ids["job_id"], call.caller))
 
 

@@ -18,6 +18,7 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
+from rendertrust.preflight.work import SECOND
 from sql.jobs import JobRow, Order
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
@@ -27,7 +28,8 @@ from web.http.problem import Problem, unavailable
 from web.jobs.eta import seconds_left
 from web.jobs.orders import NOT_FOUND, Again, again, call_off, order
 from web.jobs.preflights import refusal
-from web.jobs.submissions import PRIORITIES, NewJob, in_pool, wanted_of
+from web.jobs.pricing import unmeasured
+from web.jobs.submissions import PRIORITIES, NewJob, Offer, in_pool, offer_of
 from web.money.books import insufficient
 from web.objects.archives import address_of
 from web.objects.reference import place_of
@@ -62,9 +64,11 @@ class Job:
 
     ``retry_of`` is the job that this one does again. ``done`` of its ``units`` are complete, and
     ``failed`` for good. ``paused`` says by whom: its ``owner``, or at the ``cap``, which is
-    ``max_credits``. ``pool`` says who may see it. A job of many units has many results: they stand
-    at its units. ``eta_seconds``: when all is done, as its own units went; None until enough of
-    them are, and in lists.
+    ``max_credits``; ``stopped`` waits for the checks of what was delivered. ``pool`` says who may
+    see it. A job of many units has many results: they stand at its units. ``eta_seconds``: when all
+    is done, as its own units went; None until enough of them are, and in lists.
+    ``reference_seconds``: the work of all its frames, on the machine of the gateway's own that
+    measured it, which its price follows; None: that is of the table.
     """
 
     id: UUID
@@ -92,9 +96,13 @@ class Job:
     paused: str | None
     pool: str
     eta_seconds: float | None
+    reference_seconds: float | None
 
 
-_MADE = ("price", "charged", "progress", "priority", "max_credits", "eta_seconds")
+_MADE = (
+    *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
+    "reference_seconds",
+)
 _KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
 _WORDS = {number: word for word, number in PRIORITIES.items()}
 
@@ -124,7 +132,11 @@ class Result:
     scope=Scope.JOBS_WRITE,
     body=NewJob,
     answers={200: Placed, 202: Placed},
-    refusals={400: "No healthy nodes with matching capability", 402: "Insufficient credits"},
+    refusals={
+        400: "No healthy nodes with matching capability",
+        402: "Insufficient credits",
+        409: "It costs more than was quoted, or must be measured first",
+    },
     rate="dispatch",
     new_work=True,
     idempotency=True,
@@ -134,9 +146,10 @@ class Result:
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is told at once.
 
-    The price is that of each frame, or of a job without frames. All of it is held, and given back
-    for units that fail or are stopped. Where a node found in the scene what must be mended first
-    (`POST /jobs/preflight`), that is said by 422, and nothing is held; `as_is` renders it anyway.
+    The price is that of its frames together (`POST /jobs/quote`), or the table's for a job without
+    frames. All of it is held, and given back for units that fail or are stopped. Where a node found
+    in the scene what must be mended first (`POST /jobs/preflight`), that is said by 422, and
+    nothing is held; `as_is` renders it anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -145,16 +158,27 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
     terms = in_pool(terms, call.body.pool)
-    wanted = await wanted_of(call, call.body, terms)
-    if isinstance(wanted, Problem):
-        return wanted
-    if not call.body.as_is:
-        job_type, params, frames = wanted.job_type, wanted.params, call.body.frames
-        found = await refusal(call.gateway, call.caller, job_type, params, frames)
+    offer = await offer_of(call, call.body, terms)
+    if isinstance(offer, Problem):
+        return offer
+    if (found := await _refusal(call, offer)) is not None:
+        return found
+    wanted = attrs.evolve(offer.wanted, key=key)
+    return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
+
+
+async def _refusal(call: Call[NewJob], offer: Offer) -> Problem | None:
+    """Why nothing is held: for what was found in the scene, or for the price."""
+    body, wanted = call.body, offer.wanted
+    if not body.as_is:
+        about = (wanted.job_type, wanted.params, body.frames)
+        found = await refusal(call.gateway, call.caller, *about)
         if found is not None:
             return found
-    wanted = attrs.evolve(wanted, key=key)
-    return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
+    if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
+        said = f"It costs {money.render(offer.price)} now, and {body.quoted} were quoted"
+        return Problem(409, f"{said}; nothing is held. {offer.tariff.how}")
+    return unmeasured(call.gateway, offer.tariff)
 
 
 @operations.get(
@@ -331,6 +355,7 @@ async def shown(call: Call[Any, Any], row: JobRow) -> Job:
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),
         eta_seconds=None,
+        reference_seconds=None if row.work is None else round(row.work / SECOND, 1),
     )
 
 

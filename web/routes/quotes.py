@@ -1,14 +1,15 @@
 """What a job would cost, before anything is held for it."""
 
+from typing import Literal
+
 import attrs
 
 from rendertrust import money
-from rendertrust.frame_range import parse
 from sql.jobs import Order
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.jobs.submissions import JobIdea, in_pool, wanted_of
+from web.jobs.submissions import JobIdea, frames_of, in_pool, offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import Preflight, preflight_of
 
@@ -19,19 +20,31 @@ operations = Operations()
 class Quote:
     """``held``: what would be set aside at once, which is all of ``price``.
 
-    ``frame_price`` is that of each frame, however it is cut, or of a job without frames; ``frames``
-    is then 0. ``enough``: ``available`` is not less than ``held``. ``preflight``: what a node found
-    in the scene, and how long its frames will take; None where none has looked.
+    ``frame_price`` is that of the dearest frame, however it is cut, and ``frame_price_least`` that
+    of the cheapest; or of a job without frames; ``frames`` is then 0.
+
+    ``priced_by``: what the ``table`` says for each frame; or the ``work`` that each is, as a node
+    of the gateway's own measured it: ``reference_seconds`` for all of them. ``priced_how`` says so
+    in words, and why it is not by the other. ``measurable``: such a node is there, and `POST
+    /jobs/preflight` has it measure the scene.
+
+    ``enough``: ``available`` is not less than ``held``. ``preflight``: what a node found in the
+    scene, and how long its frames will take; None where none has looked.
     """
 
     units: int
     frames: int
     frame_price: Credits
+    frame_price_least: Credits
     price: Credits
     held: Credits
     available: Credits
     enough: bool
     max_credits: Credits | None
+    priced_by: Literal["table", "work"]
+    priced_how: str
+    reference_seconds: float | None
+    measurable: bool
     preflight: Preflight | None
 
 
@@ -47,26 +60,33 @@ class Quote:
 async def quote(call: Call[JobIdea]) -> Quote | Problem:
     """What a submission would cost and hold, checked as one; no job is made, and nothing held.
 
-    The price is that of now; it is fixed when the job is submitted. What `POST /jobs/preflight`
+    The price is that of now; it is fixed when the job is submitted: with `quoted` at this one or a
+    lower one, or not at all. What `POST /jobs/preflight`
     found in the scene is told, too; nobody is asked to look.
     """
     body, gateway = call.body, call.gateway
     terms = await gateway.jobs.terms(Order(call.caller, body.job_type, None))
     terms = in_pool(terms, body.pool)
-    wanted = await wanted_of(call, body, terms)
-    if isinstance(wanted, Problem):
-        return wanted
+    offer = await offer_of(call, body, terms)
+    if isinstance(offer, Problem):
+        return offer
+    wanted, tariff, frames = offer.wanted, offer.tariff, frames_of(body)
     balance = await gateway.credits.balance(call.caller)
     available = balance.balance - balance.held
-    price = sum(piece.price for piece in wanted.pieces) if wanted.pieces else terms.price
+    each = [tariff.of(frame) for frame in frames] or [tariff.price]
     return Quote(
         units=len(wanted.pieces) or 1,
-        frames=0 if body.frames is None else len(parse(body.frames)),
-        frame_price=money.render(terms.price),
-        price=money.render(price),
-        held=money.render(price),
+        frames=len(frames),
+        frame_price=money.render(max(each)),
+        frame_price_least=money.render(min(each)),
+        price=money.render(offer.price),
+        held=money.render(offer.price),
         available=money.render(available),
-        enough=available >= price,
+        enough=available >= offer.price,
         max_credits=None if wanted.cap is None else money.render(wanted.cap),
+        priced_by="table" if tariff.work is None else "work",
+        priced_how=tariff.how,
+        reference_seconds=tariff.seconds(frames),
+        measurable=tariff.measurable,
         preflight=await preflight_of(call, body, wanted.params),
     )

@@ -16,7 +16,8 @@ LOOK_SAMPLES = 16  # enough, with a denoiser, to see what it is
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Render ``crops`` ([x, y, width, height]) of each of ``frames``, with ``samples_most`` at
     most, and say the seconds of each; also those of nearly no pixels, which every frame costs.
-    Then show the current frame, small.
+    Then show the current frame, small. Frames that would end after so many ``seconds``, as the ones
+    before went, are left out, but for the first.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -32,7 +33,7 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene.cycles.use_denoising = scene.render.use_compositing = False
     progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 1)
     progress.watch(bpy)
-    measured = [_frame(bpy, scene, frame, order, progress) for frame in order["frames"]]
+    measured = _in_time(bpy, scene, order, progress)
     probed_samples = scene.cycles.samples
     progress.next("a small picture")
     say("frame", frame=current, thumbnail=_shown(bpy, scene, current, order))
@@ -45,6 +46,18 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
         height=width_height[1],
         frames=measured,
     )
+
+
+def _in_time(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Progress
+) -> list[dict[str, Any]]:
+    started, measured = time.monotonic(), list[dict[str, Any]]()
+    for frame in order["frames"]:
+        gone = time.monotonic() - started
+        if measured and gone * (len(measured) + 1) / len(measured) > order["seconds"]:
+            break
+        measured.append(_frame(bpy, scene, frame, order, progress))
+    return measured
 
 
 def _frame(

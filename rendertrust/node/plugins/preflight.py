@@ -69,8 +69,7 @@ class Preflight:
                 within=PROBE_SECONDS,
                 hear=lambda line: show(task, line),
             )
-            told = probed.error if isinstance(probed, Failed) else _told(probed, task.threads)
-            report |= {"unprobed": told} if isinstance(told, str) else {"probe": told}
+            report |= _tried(probed, task.threads)
         else:
             report["unprobed"] = why
         path = task.folder / REPORT
@@ -149,5 +148,7 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
     return None
 
 
-def _told(probe: Probe, threads: int) -> dict[str, Any]:
-    return {**attrs.asdict(probe), "threads": threads}
+def _tried(probed: Probe | Failed, threads: int) -> dict[str, Any]:
+    if isinstance(probed, Failed):
+        return {"unprobed": probed.error, "probe_failed": True}
+    return {"probe": {**attrs.asdict(probed), "threads": threads}}

@@ -15,7 +15,7 @@ from rendertrust.anchor_note import AnchorNote
 from tests.browser.console.kept_proofs import FAILS, HOLDS, opened
 from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
 from tests.unit.proof.test_verify import MEANT, NO_ANCHOR, flipped
-from web.console.assets import assets
+from web.console.assets import sources
 from web.console.proof_file import proof_file
 from web.openapi.examples.log import LEDGER_PROOF, VERIFICATION
 
@@ -171,7 +171,7 @@ async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     browser: Browser, tmp_path: Path
 ) -> None:
     """As ``rendertrust verify`` does: each member that means anything."""
-    script = "\n".join(assets().files[name].plain.decode() for name in ("sha256.js", "proof.js"))
+    script = "\n".join(sources()[name].decode() for name in ("sha256.js", "proof.js"))
     script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
     others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]
     two = note.sign(PROOF["checkpoint"].partition("\n\n")[0] + "\n", VERIFIER.name, KEY)

@@ -201,6 +201,23 @@ async def test_chunks_are_taken_apart_and_tiles_left_out(
     assert visible(tmp_path) == sorted(names)
 
 
+async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_others_later(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("COMPLETED")
+    gateway.add_units(job, bundle("0001.png", "0002.png", "0003.png"), frames="1-3")
+    async with client_of(gateway) as client:
+        first = await client.download_frames(job, tmp_path, frames="2")
+        assert [path.name for path in first.paths] == visible(tmp_path) == ["frame-0002.png"]
+        again = await client.download_frames(job, tmp_path, frames="2")
+        assert (again.paths, again.new, len(gateway.ranges)) == (first.paths, (), 1)
+        rest = await client.download_frames(job, tmp_path)
+        kept = await client.download_frames(job, tmp_path, frames="1-2")
+    assert len(rest.paths) == 3
+    assert visible(tmp_path) == [path.name for path in rest.paths]
+    assert (kept.paths, kept.new, len(gateway.ranges)) == (rest.paths[:2], (), 2)
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

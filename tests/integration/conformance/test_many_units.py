@@ -27,7 +27,9 @@ from actors.ledger.messages import (
     UnitState,
     user_account,
 )
+from actors.verifier.messages import UnitVerdict
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
+from tests.integration.conformance.test_verdicts import delivery
 
 
 def frames(*prices: int) -> list[Piece]:
@@ -254,6 +256,34 @@ async def test_stopping_keeps_what_is_complete_and_gives_back_the_rest(stage: St
     assert {(u.unit, u.state) for u in stopped.units} == {(n, "CANCELLED") for n in (1, 2, 3)}
     assert isinstance(await stage.do(JobStop(job, user)), Replayed)
     assert isinstance(await stage.do(UnitComplete(job, 1, 1, node, None)), GuardFailed)
+    assert (await stage.status(job), await stage.of_user(user)) == ("CANCELLED", (900, 0))
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_delivered_before_a_stop_keeps_its_hold_until_its_verdict(
+    stage: Stage,
+) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    operator = f"operator:{fresh_id()}"
+    await stage.commit(pieces_of(job, user, frames(100, 100, 100, 100)))
+    for unit in (0, 1, 2):
+        await stage.do(UnitAssign(job, unit, 1, node), UnitStart(job, unit, 1, node))
+    for unit in (0, 1):
+        await stage.do(attrs.evolve(delivery(job, node, operator), unit=unit))
+    stopped = await stage.do(JobStop(job, user))
+    assert isinstance(stopped, Posted)
+    assert {(u.unit, u.state) for u in stopped.units} == {(n, "CANCELLED") for n in (2, 3)}
+    row = await stage.job(job)
+    assert (row.status, row.paused, row.open_units) == ("PAUSED", "stopped", 2)
+    assert (await stage.of_user(user), await stage.store.audit()) == ((1000, 200), [])
+    assert isinstance(await stage.do(JobStop(job, user)), Replayed)
+    for wish in (JobPause(job, user), JobResume(job, user), JobChange(job, user, priority=1)):
+        assert await stage.do(wish) == GuardFailed(type(wish).__name__, "STOPPED")
+    await stage.do(UnitVerdict(job, 0, 1, "exact", operator=operator))
+    later = stage.clock.now() + timedelta(seconds=1)
+    await stage.do(UnitVerdict(job, 1, 1, "mismatch", "black", operator=operator, retry_at=later))
+    states = [(await stage.unit(job, number)).state for number in range(4)]
+    assert states == ["COMPLETED", "CANCELLED", "CANCELLED", "CANCELLED"]
     assert (await stage.status(job), await stage.of_user(user)) == ("CANCELLED", (900, 0))
     assert await stage.store.audit() == []
 

@@ -16,11 +16,14 @@ from actors.ledger.messages import (
     Replayed,
     UnitAssign,
     UnitComplete,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
+    UnitRetry,
     UnitStart,
     UnitState,
 )
+from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import TrialGiven, TrialMade, TrialRow, VerifierTest
@@ -172,27 +175,34 @@ async def test_the_last_mismatch_gives_the_creator_all_back(stage: Stage) -> Non
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize(("pays", "share"), [(True, 70), (False, 0)])
-async def test_what_nobody_could_check_is_charged_and_paid_by_a_setting(
-    stage: Stage, pays: bool, share: int
+@pytest.mark.parametrize(("pays", "charge", "share"), [(True, 100, 70), (False, 0, 0)])
+async def test_what_nobody_could_check_is_charged_where_it_is_paid(
+    stage: Stage, pays: bool, charge: int, share: int
 ) -> None:
     case = await delivered(stage)
     outcome = await stage.do(said(case.job, "unverifiable", case.operator, pays=pays))
     assert isinstance(outcome, Posted)
-    assert await stage.of_user(case.user) == (100, 0)
-    assert await stage.money(REVENUE) == (100 - share, 0)
+    assert await stage.of_user(case.user) == (200 - charge, 0)
+    assert await stage.money(REVENUE) == (charge - share, 0)
+    assert (await stage.unit(case.job)).price == charge
     assert await stage.store.audit() == []
 
 
-async def test_a_job_that_is_stopped_is_not_charged_whatever_the_verdict(stage: Stage) -> None:
+async def test_nobody_is_charged_for_a_node_that_cannot_be_paid(stage: Stage) -> None:
+    """Whatever a check says: its key was never proved."""
+    user, node, job = await stage.dispatched(100)
+    await stage.do(delivery(job, node))
+    assert isinstance(await stage.do(said(job, "exact")), Posted)
+    assert await stage.of_user(user) == (200, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_delivered_before_a_stop_is_charged_if_it_is_right(stage: Stage) -> None:
     case = await delivered(stage)
     assert isinstance(await stage.do(JobStop(case.job, case.user)), Posted)
-    assert await stage.of_user(case.user) == (200, 0)
-    outcome = await stage.do(said(case.job, "exact", case.operator))
-    assert isinstance(outcome, GuardFailed)
-    assert outcome.found == "CANCELLED"
-    assert await stage.store.pending_checks(10) == []
-    assert await stage.money(REVENUE) == (0, 0)
+    assert await stage.of_user(case.user) == (200, 100)
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert (await stage.of_user(case.user), await stage.status(case.job)) == ((100, 0), "COMPLETED")
     assert await stage.store.audit() == []
 
 
@@ -244,8 +254,39 @@ async def test_who_looked_is_paid_from_revenue_once(stage: Stage) -> None:
     assert await stage.money(f"operator:{other}") == (7, 0)
     assert await stage.money(REVENUE) == (16, 0)
     assert await stage.store.audit() == []
-    assert await take(stage, one) is not None, "it is payable at once"
+    assert await take(stage, one) is None, "as the share, it waits until nobody may dispute it"
+    await mature(stage, case.job, within=timedelta(days=6))
+    assert await take(stage, one) is None
+    await mature(stage, case.job, within=timedelta(days=2))
+    assert await take(stage, one) is not None
     assert await stage.money(f"operator:{one}") == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
+    cases = [await delivered(stage) for _ in range(3)]
+    first = await stage.store.pending_checks(2)
+    rest = await stage.store.pending_checks(2, first[-1].place)
+    assert {one.row.job_id for one in (*first, *rest)} == {case.job for case in cases}
+    assert all(one.friends == frozenset() for one in first)
+
+
+async def mature(stage: Stage, job: UUID, within: timedelta) -> None:
+    """So much later the Paymaster looks."""
+    stage.clock.pass_by(within.total_seconds())
+    ripe = await stage.store.ripe_earnings(stage.clock.now(), 100)
+    for unit in {(one.job, one.unit) for one in ripe if one.job == job}:
+        await stage.do(EarningMature(*unit))
+
+
+@pytest.mark.parametrize("verdict", ["mismatch", "doubtful", "unverifiable"])
+async def test_what_is_not_charged_pays_nobody(stage: Stage, verdict: FinalVerdict) -> None:
+    """Else three accounts of one person would earn by lies that they find themselves."""
+    case = await delivered(stage)
+    looked = (Checked(case.node, await stage.user()),)
+    effect = said(case.job, verdict, case.operator, checked=looked, check_percent=5, pays=False)
+    assert isinstance(await stage.do(effect), Posted)
+    assert await stage.money(REVENUE) == (0, 0)
     assert await stage.store.audit() == []
 
 
@@ -325,6 +366,41 @@ async def test_a_scene_at_fault_clears_those_before(
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize(
+    "made_of_it",
+    ["failed on 3 nodes, last by: no memory", "the check found something else: 9 times the noise"],
+)
+async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
+    stage: Stage, made_of_it: str
+) -> None:
+    user, node, job = await stage.dispatched(100)
+    other = await stage.node()
+    await stage.own(node, await stage.user())
+    await stage.own(other, await stage.user())
+    await stage.do(UnitFail(job, 0, 1, node, "scene", made_of_it))
+    await stage.do(UnitRetry(job, 0, user))
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2))
+    await stage.do(said(job, "exact", attempt=2))
+    assert await stage.store.scene_words(job, 0) == []
+    assert await stage.store.records([node]) == []
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
+    stage: Stage, *, is_copy: bool
+) -> None:
+    _, node, job = await stage.dispatched(100)
+    other, now = await stage.node(), stage.clock.now()
+    await stage.do(UnitCopy(job, 0, 2, other, beside=1))
+    liar, attempt = (other, 2) if is_copy else (node, 1)
+    lie = UnitFail(job, 0, attempt, liar, "node", "another hash", retry_at=now, caught=CLASS)
+    assert isinstance(await stage.do(lie), Posted)
+    assert await stage.store.records([node, other]) == [Record(liar, CLASS, False, "", "m")]
+    assert (await stage.unit(job)).state == "DISPATCHED"
+    assert await stage.store.audit() == []
+
+
 @pytest.mark.parametrize("verdict", ["exact", "unchecked", "mismatch"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     stage: Stage, verdict: FinalVerdict
@@ -335,11 +411,12 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     await stage.own(node, owners[0])
     await stage.own(other, owners[1])
     assert await stage.store.scene_words(job, 0) == []
-    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now))
+    fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
+    await stage.do(fault)
     assert await stage.of_user(user) == (200, 100)
     assert await stage.store.scene_words(job, 0) == [SceneWord(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))
     await stage.do(said(job, verdict, attempt=2))
-    refuted = [Record(node, "", False, "", "m")] if verdict == "exact" else []
+    refuted = [Record(node, CLASS, False, "", "m")] if verdict == "exact" else []
     assert await stage.store.records([node]) == refuted

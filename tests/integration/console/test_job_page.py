@@ -1,14 +1,16 @@
 """The page of a job of several units: its way, its order, what can still be changed of it."""
 
 import html
+import re
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Ledger, Piece
+from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete
+from actors.notifier.messages import Notifier, Said
 from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face
-from tests.integration.conformance.stage import pieces_of
+from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import following, frame
 from tests.integration.console.work import charge, joined, worked
@@ -20,7 +22,19 @@ SELECT {index}, e.entry_id, sha256('s'), sha256('h') FROM entries e
 JOIN transfers t ON t.id = e.transfer_id JOIN accounts a ON a.id = e.account_id
 WHERE t.reference = 'job:{job}:{unit}' AND t.kind = 'USAGE' AND a.name LIKE 'user:%'
 """
+TAG = re.compile(r"<[^>]+>")
 CHECKPOINT = "INSERT INTO checkpoints VALUES ({size}, sha256('r'), now(), 'note')"
+
+
+def read(answer: tuple[int, str]) -> str:
+    assert answer[0] == 200
+    return answer[1]
+
+
+def table(page: str, name: str) -> str:
+    """What stands in the table inside of the element ``name``, in words."""
+    body = page.partition(f'id="{name}"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    return " ".join(html.unescape(TAG.sub("", body.replace("</", " </"))).split())
 
 
 async def test_charges_are_in_the_log_when_the_last_of_them_is(
@@ -55,6 +69,92 @@ async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> 
     said = html.unescape(text)
     assert '"queue":true,"frames":"1-5","chunk":2}' in said
     assert "rendertrust keys create NAME" in said
+
+
+async def test_each_line_says_of_which_frame_and_tile_it_is(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    """Of money, of attempts, of work, of what is held, and of entries."""
+    jane, ann = (
+        await newcomer(with_books),
+        await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org"),
+    )
+    job, node = uuid4(), await joined(database.owner_dsn)
+    ask = with_books.gateway.registry.ref(Ledger).ask
+    await ask(tiled(UUID(jane.id), job, (100, 200)), within=60)
+    await charge(with_books, job, 1, node)
+    await ask(Commit(effects=(UnitAssign(job, 3, 1, node),)), within=60)
+    page = read(await jane.get(f"/console/jobs/{job}"))
+    lines = table(page, "money")
+    for what, of in (
+        ("Held", "frame 1, tile 1 of 2"),
+        ("Held", "frame 1, tile 2 of 2"),
+        ("Charged", "frame 1, tile 2 of 2"),
+        ("Held", "frame 2, tile 1 of 2"),
+    ):
+        assert f"{what} {of}" in lines
+    assert "no. 1 frame 1, tile 2 of 2" in table(page, "attempts")
+    held = read(await jane.get("/console/credits"))
+    assert f"{str(job)[:8]} render frame 2, tile 2 of 2" in table(held, "holds")
+    charged = read(await jane.get("/console/ledger?kind=USAGE"))
+    assert f"job {str(job)[:8]} frame 1, tile 2 of 2" in table(charged, "rows")
+    works = read(await ann.get(f"/console/fleet/{node}"))
+    assert "render frame 2, tile 1 of 2, attempt 1" in table(works, "work")
+
+
+async def test_what_a_frame_is_made_of_tiles_by_is_named(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    node = await joined(database.owner_dsn)
+    ask = with_books.gateway.registry.ref(Ledger).ask
+    await ask(tiled(UUID(jane.id), job, (100, 200), 1), within=60)
+    for unit in (0, 1):
+        await ask(Commit(effects=(UnitAssign(job, unit, 1, node),)), within=60)
+        done = UnitComplete(job, unit, 1, node, "s3://bucket/tile.exr")
+        await ask(Commit(effects=(done,)), within=60)
+    await ask(Commit(effects=(UnitAssign(job, 2, 1, node),)), within=60)
+    page = read(await jane.get(f"/console/jobs/{job}"))
+    assert "no. 1 frame 1, put together" in table(page, "attempts")
+
+
+async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    pieces = [Piece(1, turn, str(turn + 1)) for turn in range(101)]
+    await with_books.gateway.registry.ref(Ledger).ask(
+        pieces_of(job, UUID(jane.id), pieces), within=60
+    )
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert f'href="/console/ledger?reference={job}"' in text
+    assert "Held frame 100" in table(read((200, text)), "money")
+
+
+async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    job = await worked(with_books, database.owner_dsn, jane, 1)
+    _, text = await ann.get(f"/console/jobs/{job}")
+    assert f'href="/console/users/{jane.id}"' in text
+    assert re.search(r'by <a href="/console/fleet/[0-9a-f-]{36}"', text)
+    assert "<dt>Priority</dt><dd>normal</dd>" in text
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "/console/users/" not in text
+    assert not re.search(r"/console/fleet/[0-9a-f-]{36}", text)
+
+
+async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    notifier = with_books.gateway.registry.ref(Notifier)
+    order = tiled(UUID(jane.id), job, (100, 200))
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    notifier.tell(Said(job, 4, 2, "an image is missing"))
+    notifier.tell(Said(job, 0, 1, "Read blend"))
+    _, text = await jane.get(f"/console/jobs/{job}")
+    log = html.unescape(TAG.sub("", text.partition('<pre class="log"')[2].partition("</pre>")[0]))
+    assert "frame 2, tile 2 of 2, attempt 2 an image is missing" in log
+    assert "frame 1, tile 1 of 2 Read blend" in log
 
 
 async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(

@@ -228,8 +228,8 @@ async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
     assert unit["units"][0]["sha256"] == SHA256
 
 
-async def test_what_two_owners_call_a_lie_is_one(farm: Farm) -> None:
-    """Fewer samples, another seed, another frame, an old result, a black picture …"""
+async def test_what_two_owners_call_a_lie_is_not_paid_and_no_strike(farm: Farm) -> None:
+    """They may be friends: it is rendered again, and nobody is charged."""
     await farm.liar(delivers)
     await farm.checker("olga", OFF)
     await farm.checker("otto", {"fault": "the picture is none"})
@@ -239,7 +239,7 @@ async def test_what_two_owners_call_a_lie_is_one(farm: Farm) -> None:
     rows = await farm.owner.fetch(
         "SELECT verdict, verifier_id FROM checks WHERE verdict IS NOT NULL"
     )
-    assert [row["verdict"] for row in rows][:1] == ["mismatch"]
+    assert [row["verdict"] for row in rows][:1] == ["doubtful"]
     await farm.sound()
 
 
@@ -380,11 +380,11 @@ async def test_who_checked_is_paid_from_revenue(farm: Farm) -> None:
     await farm.ends(await farm.place())
     _, found = await farm.operators["olga"].call("GET", "/operators/me/earnings")
     [share] = found["earnings"]
-    assert (share["work"], share["amount"], share["state"]) == ("check", "0.5000", "payable")
-    status, paid = await farm.operators["olga"].call(
+    assert (share["work"], share["amount"], share["state"]) == ("check", "0.5000", "pending")
+    status, _ = await farm.operators["olga"].call(
         "POST", "/operators/me/payouts", {"to": "credits"}
     )
-    assert (status, paid["amount"]) == (200, "0.5000")
+    assert status == 409
     await farm.sound()
 
 
@@ -439,13 +439,42 @@ async def test_a_stale_attempt_and_a_result_twice_change_nothing(farm: Farm) -> 
     await farm.sound()
 
 
-async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> None:
+@pytest.mark.parametrize(
+    ("said", "state", "charged", "earned"),
+    [(EXACT, "COMPLETED", "10.0000", 70_000), (OFF, "CANCELLED", "0.0000", 0)],
+)
+async def test_what_was_delivered_before_its_job_is_stopped_is_paid_if_it_is_right(
+    farm: Farm, said: Any, state: str, charged: str, earned: int
+) -> None:
     node = await farm.liar(delivers)
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
-    status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
-    assert status == 200, answer
-    await farm.checker("olga", EXACT)
+    for _ in range(2):
+        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
+        assert status == 200, answer
+        assert (answer["status"], answer["paused"]) == ("PAUSED", "stopped")
+    for wish in ("pause", "resume"):
+        status, refused = await farm.jane.call("POST", f"/jobs/{job}/{wish}")
+        assert (status, refused["detail"]) == (409, "Job was stopped; it ends with its checks")
+    await farm.checker("olga", said)
+    if said is OFF:
+        await farm.checker("oscar", said)
     unit = await farm.ends(job)
+    assert (unit["state"], unit["attempt"]) == (state, 1)
+    assert (unit["charged"], await farm.earned()) == (charged, earned)
+    assert (await farm.jane.call("GET", f"/jobs/{job}"))[1]["status"] == state
+    await farm.sound()
+
+
+async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> None:
+    async def late(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+        status, answer = await farm.jane.call("POST", f"/jobs/{dispatch.job_id}/stop")
+        assert (status, answer["status"]) == (200, "CANCELLED")
+        await delivers(farm, node, dispatch)
+
+    node = await farm.liar(late)
+    await farm.checker("olga", EXACT)
+    unit = await farm.ends(await farm.place())
+    await node.next(Ack, within=WITHIN)
     assert (unit["state"], unit["charged"], await farm.earned()) == ("CANCELLED", "0.0000", 0)
     await farm.sound()

@@ -519,3 +519,30 @@ async def test_eevee_is_not_probed(found_blender: Blender, scenes: Path, tmp_pat
     probed = await inspection.probe(found_blender, where, told, [1])
     assert isinstance(probed, Failed)
     assert (probed.failure, "Cycles" in probed.error) == ("scene", True)
+
+
+async def test_with_little_time_the_middle_frame_stands_for_all(
+    found_blender: Blender, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    monkeypatch.setattr(inspection, "PROBE_SHARE", 0.0)
+    where = Where(folder=tmp_path, scene="clean.blend")
+    probed = await inspection.probe(found_blender, where, told, range(1, 251))
+    assert not isinstance(probed, Failed), probed
+    assert [frame.frame for frame in probed.frames] == [126]
+
+
+async def test_a_scene_too_slow_to_be_tried_is_a_finding(
+    found_blender: Blender, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rendertrust.node.plugins.preflight.PROBE_SECONDS", 0.01)
+    plugin = Preflight(render=Render(found=found_blender, scratch=tmp_path))
+    inputs = {"scene.blend": scenes / "clean.blend"}
+    result = await plugin.run(unit(tmp_path / "unit", inputs, {"scene": "scene.blend"}))
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    heard = facts_in(result.file.read_bytes())
+    assert not isinstance(heard, str), heard
+    (finding,) = findings(attrs.asdict(heard), CPU)
+    assert (finding.code, finding.level) == ("not_measured", "error")
+    assert "took too long" in finding.message

@@ -222,3 +222,18 @@ async def test_attempts_that_came_to_nothing_are_kept(
         await execute(dsn, f"UPDATE units SET {lost} {this}")
     rows = await fetch(database.owner_dsn, "SELECT attempt, error FROM attempts ORDER BY attempt")
     assert rows == [(1, "lost 1"), (2, "lost 2")]
+
+
+async def test_a_job_of_one_chunk_is_done_again_with_its_frames_at_their_price(face: Face) -> None:
+    jane = await register(face, "jane@example.org")
+    order = {**ORDER, "params": {}, "frames": "7-9", "chunk": 3}
+    status, placed = await jane.ask("POST", "/api/v1/jobs/dispatch", order)
+    assert status == 202, placed
+    job = UUID(placed["job_id"])
+    end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error="no camera")
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    status, again = await jane.ask("POST", f"/api/v1/jobs/{job}/retry")
+    assert status == 202, again
+    _, page = await jane.ask("GET", f"/api/v1/jobs/{again['job_id']}/units")
+    (unit,) = page["units"]
+    assert (unit["frames"], unit["price"]) == ("7-9", "30.0000")

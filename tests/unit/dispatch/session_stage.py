@@ -11,6 +11,7 @@ from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
 from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import Assignments, Received, Send
+from actors.node_session.moves import Moves
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -50,6 +51,7 @@ class Play:
     objects: TwinObjects
     clock: TwinClock
     opened: SessionOpened
+    moves: Moves
 
     def hear(self, frame: FromNode) -> None:
         """The node sends a frame."""
@@ -110,10 +112,12 @@ async def session(
     node: NodeIdentity | None = None,
     tokens: TwinTokens | None = None,
     verifier: Probe[Verifier] | None = None,
+    moves: Moves | None = None,
+    clock: TwinClock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
     """A session that has just opened."""
-    cast, clock, socket = Cast(), TwinClock(), TwinSocket()
+    cast, clock, socket = Cast(), clock or TwinClock(), TwinSocket()
     objects = TwinObjects(clock.monotonic)
     peers = Peers(
         scheduler=cast.scheduler.ref,
@@ -124,6 +128,7 @@ async def session(
         clock=clock,
         tokens=tokens or TwinTokens(),
         verifier=None if verifier is None else verifier.ref,
+        moves=moves or Moves(),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = Dynamic("nodes")
@@ -139,7 +144,7 @@ async def session(
             )
         )
         opened = await cast.scheduler.expect(SessionOpened)
-        yield Play(cast, ref, socket, objects, clock, opened)
+        yield Play(cast, ref, socket, objects, clock, opened, peers.moves)
     finally:
         await root.stop()
 

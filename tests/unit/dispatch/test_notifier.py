@@ -69,14 +69,39 @@ async def test_the_last_lines_of_a_job_are_kept_when_it_has_ended() -> None:
         ref.tell(Said(JOB, 0, 1, "Error: no camera\n\n  \n" + "x" * 1000))
         ref.tell(UnitsMoved((state_of("FAILED"),)))
         lines = await ref.ask(TailOf(JOB), within=1.0)
-        assert [line.text for line in lines] == ["Sample 1/8", "Error: no camera", "x" * 400]
+        assert [line.text for line in lines] == ["Error: no camera", "x" * 400, "Sample 1/8"]
         for number in range(200):
             ref.tell(Said(JOB, 0, 2, f"line {number}"))
         lines = await ref.ask(TailOf(JOB), within=1.0)
-        assert (len(lines), lines[-1].text, lines[-1].attempt) == (80, "line 199", 2)
+        assert (len(lines), lines[-2].text, lines[-2].attempt) == (81, "line 199", 2)
         ref.tell(Said(JOB2, 0, 1, "another"))
         ref.tell(Said(NODE, 0, 1, "a third"))
         assert await ref.ask(TailOf(JOB), within=1.0) == ()
+
+
+@simulated
+async def test_units_that_work_at_once_leave_what_was_said_in_the_tail() -> None:
+    """How far each is stands once, after the lines, however often each says it."""
+    async with notifying() as ref:
+        ref.tell(Said(JOB, 0, 1, "Warning: an image is missing"))
+        ref.tell(Said(JOB, 1, 1, "Read blend"))
+        for number in range(200):
+            for unit in (0, 1):
+                ref.tell(Said(JOB, unit, 1, "Saved"))
+                ref.tell(Progress(JOB, unit, 1, 0.1, f"Sample {number}/300"))
+        lines = await ref.ask(TailOf(JOB), within=1.0)
+        assert [(line.unit, line.text) for line in lines] == [
+            (0, "Warning: an image is missing"),
+            (1, "Read blend"),
+            (0, "Saved"),
+            (1, "Saved"),
+            (0, "Sample 199/300"),
+            (1, "Sample 199/300"),
+        ]
+        for unit in range(200):
+            ref.tell(Progress(JOB, unit, 1, 0.1, "Sample 1/300"))
+        lines = await ref.ask(TailOf(JOB), within=1.0)
+        assert [line.unit for line in lines[4:]] == list(range(180, 200))
 
 
 @simulated

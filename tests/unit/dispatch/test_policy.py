@@ -12,11 +12,11 @@ from actors.scheduler.index import NEEDS_MOST, Index
 from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.policy import age, candidates, choose, has_ended, rank
+from actors.scheduler.policy import FOR_OURS, age, candidates, choose, has_ended, rank
 from sql.circles import Circles
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
-TYPES = ("echo", "render", "inference")
+TYPES = ("echo", "render", FOR_OURS)
 SESSION: Ref[object] = Ref("session")
 USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
@@ -56,6 +56,7 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 standing=Standing(draw(st.sampled_from(STANDINGS))),
                 pools=frozenset(draw(st.sampled_from(SAID))),
                 kit=draw(st.sampled_from(KITS)),
+                is_ours=draw(st.booleans()),
             )
         )
     return made
@@ -66,7 +67,7 @@ def avoided(among: int = 8) -> st.SearchStrategy[frozenset[UUID]]:
 
 
 def indexed(made: Sequence[Node]) -> Index:
-    index = Index()
+    index = Index([node.id for node in made if node.is_ours])
     for node in made:
         record = index.node(node.id)
         for name in NAMES:
@@ -193,6 +194,19 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
             index.regroup(data.draw(ties()))
         if made:
             change(index, data.draw(st.sampled_from(made)).id, data)
+
+
+@given(nodes(), demands(), avoided(), ties())
+def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_them_can(
+    made: list[Node], demand: Demand, avoid: frozenset[UUID], circles: Circles
+) -> None:
+    choice = choose(made, demand, avoid, circles)
+    able = candidates(made, demand, frozenset(), circles)
+    ours = [node for node in able if node.measures and node.id not in avoid]
+    if demand.kind.job_type == FOR_OURS and ours:
+        assert choice in ours or (
+            isinstance(choice, AllNodesFull) and not any(node.has_room for node in ours)
+        )
 
 
 def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -> None:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.ledger.messages import UnitComplete, UnitFail
-from actors.node_session.messages import RunCheck, Stored
+from actors.node_session.messages import DropCheck, RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
@@ -16,6 +16,7 @@ from rendertrust.protocol import (
     Ack,
     Evidence,
     Hello,
+    JobCancel,
     JobDispatch,
     JobResult,
     JobStatus,
@@ -283,3 +284,18 @@ async def test_who_did_not_prove_its_key_checks_nothing() -> None:
         play.assign()
         await play.welcome()
     assert isinstance(await verifier.expect(CheckerGone), CheckerGone)
+
+
+@simulated
+async def test_a_check_that_is_over_is_cancelled() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        assert play.ref.tell(DropCheck(CHECK))
+        assert play.ref.tell(DropCheck(CHECK))  # twice: it is said once
+        cancel = await play.socket.expect(JobCancel)
+        assert (cancel.job_id, cancel.unit, cancel.attempt) == (str(CHECK), 0, 1)
+        play.hear(JobResult(job_id=str(CHECK), unit=0, attempt=1, status="cancelled"))
+        assert play.ref.tell(ORDER)
+        await play.socket.expect(JobDispatch)
+        assert verifier.ref.depth == 0

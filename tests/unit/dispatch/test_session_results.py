@@ -285,6 +285,7 @@ async def test_a_failure_of_the_scene_is_final() -> None:
         play.hear(result(status="failed", failure="scene", error="no camera"))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert effect.accused is not None
 
 
 RENDERS = frozenset({"render"})
@@ -329,6 +330,7 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
         play.hear(result(status="failed", error="crashed"))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert effect.accused is None, "its node said no such thing"
         assert effect.error == "failed on 3 nodes, last by: crashed"
 
 

@@ -13,15 +13,13 @@ from actors.node_session.messages import Send, Withdraw
 from actors.scheduler import bookings
 from actors.scheduler.board import Board
 from actors.scheduler.stragglers import (
-    Pace,
     Patience,
-    frames_of,
     late,
-    paces,
     stragglers,
     straggles,
 )
 from actors.scheduler.unit import Unit, of_row
+from sql.pace import Pace, frames_of, paces
 from sql.work import Done, OpenUnit
 from tests.probe import Probe
 from tests.twins.clock import EPOCH

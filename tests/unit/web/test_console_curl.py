@@ -29,7 +29,7 @@ CUTS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
-    plan = plan_of(Cut(**cut), SIZE, 100)
+    plan = plan_of(Cut(**cut), SIZE, lambda _: 100)
     assert isinstance(plan, Plan)
     whole = [piece for piece in plan.pieces if piece.tile is None]
     parts = [DeskPart(str(piece.frames), piece.place) for piece in whole]
@@ -37,7 +37,7 @@ def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
     again = msgspec.convert(body_of(job, parts), NewJob)
     assert again.params == SIZE
     same = Cut(again.frames, again.chunk, again.tiles, again.order)
-    assert plan_of(same, again.params, 100) == plan
+    assert plan_of(same, again.params, lambda _: 100) == plan
 
 
 def test_all_that_was_said_of_it_is_said_again() -> None:

@@ -14,13 +14,13 @@ SIZE = {"width": 64, "height": 48}
 
 
 def planned(cut: Cut, price: int = 100, **params: object) -> Plan:
-    plan = plan_of(cut, params, price)
+    plan = plan_of(cut, params, lambda _: price)
     assert isinstance(plan, Plan), plan
     return plan
 
 
 def faults(cut: Cut, **params: object) -> list[str]:
-    found = plan_of(cut, params, 100)
+    found = plan_of(cut, params, lambda _: 100)
     assert isinstance(found, list), found
     return [fault.field for fault in found]
 
@@ -96,7 +96,7 @@ def test_what_does_not_go_together_is_told() -> None:
 
 def test_a_job_is_bounded() -> None:
     assert len(planned(Cut(f"1-{UNITS_MAX}")).pieces) == UNITS_MAX
-    found = plan_of(Cut(f"1-{UNITS_MAX + 1}"), {}, 1)
+    found = plan_of(Cut(f"1-{UNITS_MAX + 1}"), {}, lambda _: 1)
     assert isinstance(found, list)
     assert isinstance(found[0], Fault)
     assert "larger chunks" in found[0].message

@@ -28,6 +28,9 @@ ABSENT: Final = "Job not found"
 NO_FILE: Final = Problem(404, "There is no such file, or not yet")
 NOBODY: Final = Problem(403, "Your account is not there any more")
 NUMBER_MAX: Final = 10**7
+STOPPED: Final = (
+    "It is stopped; what was held for the rest is back. What is being checked is paid if right."
+)
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
     str, Meta(pattern=r"^$|^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$", description="an amount, or ''")
@@ -128,7 +131,7 @@ async def resume(view: View) -> Go | Problem:
 @pages.action("/jobs/{id}/stop", absent=ABSENT)
 async def stop(view: View) -> Go | Problem:
     """End it, and keep what is complete."""
-    return await _steer(view, "stop", JobStop, "It is stopped; what was held for the rest is back.")
+    return await _steer(view, "stop", JobStop, STOPPED)
 
 
 @pages.action("/jobs/{id}/retry-unit", form=Again, absent=ABSENT)
@@ -167,5 +170,5 @@ async def _steer(
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
-    refused = await steered(view.gateway, effect(job, row.user_id), act)
+    refused = await steered(view.gateway, effect(job, row.user_id), act=act)
     return refused if refused is not None else Go(f"/console/jobs/{job}", said)

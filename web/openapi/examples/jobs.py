@@ -34,6 +34,7 @@ JOB: Final[Example] = {
     "max_credits": None,
     "paused": None,
     "eta_seconds": None,
+    "reference_seconds": None,
     "pool": "any",
 }
 CANCELLED_JOB: Final[Example] = {
@@ -78,12 +79,18 @@ JOB_IDEA: Final[Example] = {"job_type": "render", "frames": "1-48", "max_credits
 QUOTE: Final[Example] = {
     "units": 48,
     "frames": 48,
-    "frame_price": "10.0000",
-    "price": "480.0000",
-    "held": "480.0000",
+    "frame_price": "6.1000",
+    "frame_price_least": "5.2000",
+    "price": "273.4167",
+    "held": "273.4167",
     "available": "990.0000",
     "enough": True,
     "max_credits": "200.0000",
+    "priced_by": "work",
+    "priced_how": "By the work that a node of the gateway's own measured in small pieces of the"
+    " scene: the table's price of a frame pays for 60 s of it.",
+    "reference_seconds": 1640.5,
+    "measurable": False,
     "preflight": None,
 }
 MANY: Final[Example] = {

@@ -1,0 +1,105 @@
+"""The nodes that can look, and what each of them is looking at now."""
+
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.node_session.messages import NodeSession, RunCheck
+from actors.verifier.case import Case
+from actors.verifier.choice import Candidate, may_see
+
+
+@attrs.define(eq=False)
+class Checker:
+    """A node that checks, and the check that it makes now."""
+
+    candidate: Candidate
+    session: Ref[NodeSession]
+    busy: UUID | None = None
+
+
+@attrs.frozen(eq=False)
+class Running:
+    """A check that was asked for, of so many crops. ``case`` None: a trial of the verifier.
+
+    ``until``: seconds of the monotonic clock.
+    """
+
+    check: UUID
+    case: Case | None
+    checker: Checker
+    until: float
+    crops: int
+
+
+class Checkers:
+    """Each makes one check at a time; one that is lost is nobody's fault."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, Checker] = {}
+        self._running: dict[UUID, Running] = {}
+
+    @property
+    def nodes(self) -> set[UUID]:
+        """Those that are there."""
+        return {*self._known}
+
+    def come(self, candidate: Candidate, session: Ref[Any]) -> Running | None:
+        """It is there; where it came anew, or as another one, what it was looking at is lost."""
+        before = self._known.get(candidate.id)
+        if before is not None and (before.candidate, before.session) == (candidate, session):
+            return None
+        lost = self._lose(before)
+        self._known[candidate.id] = Checker(candidate, session)
+        return lost
+
+    def go(self, node: UUID, session: Ref[Any]) -> Running | None:
+        """It is not there any more, unless by another session; what is lost with it."""
+        found = self._known.get(node)
+        if found is None or found.session is not session:
+            return None
+        del self._known[node]
+        return self._lose(found)
+
+    def able(self, case: Case, *, own: bool = False) -> list[Candidate]:
+        """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
+        return [
+            attrs.evolve(one.candidate, is_free=one.busy is None)
+            for one in self._known.values()
+            if may_see(one.candidate, case.pool)
+            and one.candidate.id not in {*case.tried, case.pending.row.node_id}
+            and (one.candidate.is_own or not (own or one.candidate.owner in case.barred))
+        ]
+
+    def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:
+        """Whether it was asked; its session may be full, or gone."""
+        checker = self._known[chosen.id]
+        if not checker.session.tell(order):
+            return False
+        checker.busy = order.check
+        self._running[order.check] = Running(order.check, case, checker, until, len(order.draws))
+        if case is not None:
+            case.check = order.check
+        return True
+
+    def end(self, check: UUID, node: UUID) -> Running | None:
+        """Nobody makes it any more; None: this node does not."""
+        running = self._running.get(check)
+        if running is None or running.checker.candidate.id != node:
+            return None
+        del self._running[check]
+        running.checker.busy = None
+        if running.case is not None:
+            running.case.check = None
+        return running
+
+    def overdue(self, now: float) -> list[Running]:
+        """Those that took too long."""
+        return [one for one in self._running.values() if one.until <= now]
+
+    def _lose(self, checker: Checker | None) -> Running | None:
+        if checker is None or checker.busy is None:
+            return None
+        return self.end(checker.busy, checker.candidate.id)

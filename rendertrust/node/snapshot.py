@@ -1,0 +1,71 @@
+"""What an agent says of itself: on its health page, and in its state folder for ``status``."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from rendertrust import __version__
+from rendertrust.node.greeting import pools_of
+from rendertrust.node.plugins import Offer
+from rendertrust.node.settings import Settings
+from rendertrust.node.slots import Slots
+from rendertrust.node.spool import Spool
+from rendertrust.node.state import Enrolment
+from rendertrust.protocol import JobStatus
+
+
+@attrs.define(kw_only=True)
+class Doing:
+    """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself."""
+
+    is_draining: bool = False
+    rest: str | None = None
+    health_port: int | None = None
+    health: str | None = None  # what is wrong with the page
+    started: float = attrs.field(factory=time.monotonic)
+
+    @property
+    def status(self) -> str:
+        """In a word."""
+        if self.is_draining:
+            return "draining"
+        return "running" if self.rest is None else "resting"
+
+
+def snapshot(
+    doing: Doing,
+    *,
+    enrolment: Enrolment,
+    offer: Offer,
+    settings: Settings,
+    slots: Slots | None,
+    spool: Spool,
+    connected: bool,
+) -> Mapping[str, Any]:
+    """As JSON has it."""
+    return {
+        "status": doing.status,
+        "why": doing.rest,
+        "node_id": enrolment.node_id,
+        "name": enrolment.name,
+        "gateway": enrolment.url,
+        "connected": connected,
+        "version": __version__,
+        "pid": os.getpid(),
+        "health_port": doing.health_port,
+        "uptime_seconds": round(time.monotonic() - doing.started, 1),
+        "capabilities": sorted(offer.plugins),
+        "not_offered": dict(offer.not_offered),
+        "serves": list(pools_of(offer)) or ["any"],
+        "slots": settings.slots,
+        "units": [_shown(unit.status()) for unit in slots.units.values()] if slots else [],
+        "units_done": slots.done if slots else 0,
+        "waiting_results": len(spool.held()),
+    }
+
+
+def _shown(frame: JobStatus) -> Mapping[str, Any]:
+    return attrs.asdict(frame, filter=lambda field, _: field.name != "status")

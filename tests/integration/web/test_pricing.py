@@ -1,0 +1,265 @@
+"""Frames priced by the work that the gateway's own node measured, through a whole gateway."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from actors.scheduler.settings import SchedulerSettings
+from rendertrust import identity
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode
+from sql.audit import Act
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.tree import Paces
+from tests.acceptance.people import Creator
+from tests.face import settings_for_tests
+from tests.integration.web.test_preflights import (
+    BOTH,
+    REPORT,
+    held,
+    look,
+    looked,
+    sent,
+    somebody,
+    telling,
+)
+from tests.until import until
+from tests.whole import Whole, whole
+
+Json = dict[str, Any]
+FRAMES = "1-10"
+
+
+@pytest.fixture
+def key() -> Ed25519PrivateKey:
+    return identity.generate_key()
+
+
+async def own_node(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
+    """The id of the gateway's own node, which joined before anybody could say that it is."""
+    async with (
+        whole(database, settings_for_tests()) as before,
+        FakeNode(before.url, capabilities=BOTH, key=key) as node,
+    ):
+        return node.node_id
+
+
+def settings(own: str, **pricing: Any) -> Any:
+    return settings_for_tests(
+        credits={"starter": "1000"},
+        verification={"own_nodes": own},
+        pricing=pricing,
+        limits={"dispatch": 10_000},
+    )
+
+
+@pytest.fixture
+async def own(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
+    return await own_node(database, key)
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]:
+    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
+    async with whole(database, settings(own), require_object=True, paces=paces) as running:
+        yield running
+
+
+@pytest.fixture
+async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
+    return await somebody(gateway, http, "jane")
+
+
+def heavier(times: float) -> Json:
+    """The report of a scene each pixel of which takes so many times as long."""
+    frames = [{**REPORT["probe"]["frames"][0], "pixel": 1e-4 * times, "most": 1e-3 * times}]
+    return {**REPORT, "probe": {**REPORT["probe"], "frames": frames}}
+
+
+def ours(gateway: Whole, key: Ed25519PrivateKey, report: Json, **more: Any) -> FakeNode:
+    return FakeNode(
+        gateway.url, capabilities=BOTH, key=key, behave=telling(gateway, report), **more
+    )
+
+
+async def quoted(person: Creator, scene: str, **more: Any) -> Json:
+    body = {"job_type": "render", "payload_ref": scene, "frames": FRAMES, **more}
+    status, quote = await person.call("POST", "/jobs/quote", body)
+    assert status == 200, quote
+    return dict(quote)
+
+
+async def dispatched(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
+    body = {"job_type": "render", "payload_ref": scene, "frames": FRAMES, "queue": True, **more}
+    return await person.call("POST", "/jobs/dispatch", body)
+
+
+async def test_a_heavy_scene_costs_more_than_a_light_one_before_anything_is_held(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    light, heavy = await sent(gateway, jane, b"BLENDER light"), await sent(gateway, jane)
+    for scene, report in ((light, REPORT), (heavy, heavier(30))):
+        async with ours(gateway, key, report):
+            assert (await looked(jane, scene))["status"] == "DONE"
+    # a second for each frame, and 20,000 pixels at 1e-4 s, or at 3e-3; 60 s cost 10 credits
+    of_light, of_heavy = await quoted(jane, light), await quoted(jane, heavy)
+    assert (of_light["priced_by"], of_light["reference_seconds"]) == ("work", 30.0)
+    assert (of_light["frame_price"], of_light["price"]) == ("0.5000", "5.0000")
+    assert (of_heavy["frame_price"], of_heavy["price"]) == ("10.1667", "101.6670")
+    assert "60 s" in of_heavy["priced_how"]
+    assert await held(jane) == "0.0000"
+    more = {"params": {"width": 100, "height": 100, "samples": 50}}
+    assert (await quoted(jane, light, **more))["frame_price"] == "0.2500"
+
+
+async def test_what_is_charged_is_what_was_quoted(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, heavier(7)):
+        await looked(jane, scene)
+    quote = await quoted(jane, scene, chunk=4)
+    status, placed = await dispatched(jane, scene, chunk=4, quoted=quote["price"])
+    assert status in (200, 202), placed
+    assert await held(jane) == quote["held"]
+    async with FakeNode(gateway.url, behave=telling(gateway, b"a picture")):
+
+        async def done() -> Json:
+            job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
+            return job if job["status"] == "COMPLETED" else {}
+
+        job = await until(done)
+    assert (job["charged"], job["price"]) == (quote["price"], quote["price"])
+    assert job["reference_seconds"] == quote["reference_seconds"]
+    _, page = await jane.call("GET", f"/jobs/{job['id']}/units")
+    frame = int(quote["frame_price"].replace(".", ""))
+    charged = [int(unit["charged"].replace(".", "")) for unit in page["units"]]
+    assert charged == [4 * frame, 4 * frame, 2 * frame]
+    assert await held(jane) == "0.0000"
+
+
+async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, REPORT):
+        await looked(jane, scene)
+        quote = await quoted(jane, scene)
+        now, prices = gateway.gateway.clock.now(), gateway.gateway.prices
+        await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
+        status, refused = await dispatched(jane, scene, quoted=quote["price"])
+        assert status == 409, refused
+        assert "10.0000 now, and 5.0000 were quoted" in refused["detail"]
+        assert await held(jane) == "0.0000"
+        assert (await dispatched(jane, scene, quoted="10"))[0] in (200, 202)
+
+
+async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene, other = await sent(gateway, jane), await sent(gateway, jane, b"BLENDER other")
+    stranger = FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, heavier(1000)))
+    async with stranger:
+        await looked(jane, scene)
+        quote = await quoted(jane, scene)
+        assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
+        assert (quote["reference_seconds"], quote["measurable"]) == (None, False)
+        assert "No node of the gateway's own is there" in quote["priced_how"]
+        async with ours(gateway, key, REPORT, slots=1) as mine:
+            quote = await quoted(jane, scene)
+            assert (quote["priced_by"], quote["measurable"]) == ("table", True)
+            assert "Not a node of the gateway's own" in quote["priced_how"]
+            assert (await look(jane, scene, again=True))[0] == 202
+            await looked(jane, scene)
+            await looked(jane, other)
+            assert (await quoted(jane, scene))["price"] == "5.0000"
+            assert sum(isinstance(one, JobDispatch) for one in mine.received) == 2
+
+
+async def test_what_stays_at_the_price_of_the_table_says_so(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, heavier(30)):
+        unknown = await quoted(jane, scene)
+        assert (unknown["priced_by"], unknown["measurable"]) == ("table", True)
+        assert "POST /jobs/preflight" in unknown["priced_how"]
+        nameless = {"job_type": "render", "frames": FRAMES}
+        status, before = await jane.call("POST", "/jobs/quote", nameless)
+        assert (status, before["measurable"], before["price"]) == (200, True, "100.0000")
+        await looked(jane, scene)
+        alone = {"job_type": "render", "payload_ref": scene}
+        status, one = await jane.call("POST", "/jobs/quote", alone)
+        assert (status, one["price"], one["priced_by"]) == (200, "10.0000", "table")
+        assert "without frames" in one["priced_how"]
+        assert (await quoted(jane, scene, pool="mine"))["price"] == "0.0000"
+        status, placed = await jane.call("POST", "/jobs/dispatch", {**alone, "queue": True})
+        job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
+        assert (job["price"], job["reference_seconds"]) == ("10.0000", None)
+
+
+async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    slow = {**REPORT, "unprobed": "looking into the scene took too long", "probe_failed": True}
+    del slow["probe"]
+    async with ours(gateway, key, slow):
+        found = await looked(jane, scene)
+        (finding,) = found["findings"]
+        assert (finding["code"], finding["level"]) == ("not_measured", "error")
+        assert "took too long" in finding["message"]
+        assert found["stops"]
+        status, refused = await dispatched(jane, scene)
+        assert (status, refused["errors"][0]["code"]) == (422, "not_measured")
+        assert await held(jane) == "0.0000"
+        quote = await quoted(jane, scene)
+        assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
+        assert "took too long" in quote["priced_how"]
+
+
+async def test_a_frame_of_months_is_refused(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, heavier(1e7)):
+        await looked(jane, scene)
+        status, refused = await dispatched(jane, scene)
+        assert (status, refused["errors"][0]["code"]) == (422, "too_slow")
+        assert await held(jane) == "0.0000"
+
+
+async def test_a_gateway_may_take_no_frames_that_were_not_measured(
+    database: PostgresEndpoint, own: str, key: Ed25519PrivateKey, http: aiohttp.ClientSession
+) -> None:
+    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
+    strict = settings(own, look_first=True)
+    async with whole(database, strict, require_object=True, paces=paces) as gateway:
+        jane = await somebody(gateway, http, "jane")
+        scene = await sent(gateway, jane)
+        status, refused = await dispatched(jane, scene)
+        assert (status, await held(jane)) == (409, "0.0000")
+        assert "first measured" in refused["detail"]
+        alone = {"job_type": "render", "payload_ref": scene, "queue": True}
+        assert (await jane.call("POST", "/jobs/dispatch", alone))[0] in (200, 202)
+        async with ours(gateway, key, REPORT):
+            await looked(jane, scene)
+            assert (await dispatched(jane, scene))[0] in (200, 202)
+
+
+async def test_without_nodes_of_its_own_all_frames_cost_the_same(
+    database: PostgresEndpoint, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings(""), require_object=True) as gateway:
+        jane = await somebody(gateway, http, "jane")
+        scene = await sent(gateway, jane)
+        behave = telling(gateway, heavier(50))
+        async with FakeNode(gateway.url, capabilities=BOTH, behave=behave):
+            await looked(jane, scene)
+            quote = await quoted(jane, scene)
+            assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
+            assert quote["priced_how"] == "Each frame costs what the table says."

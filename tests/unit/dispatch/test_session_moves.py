@@ -1,0 +1,153 @@
+"""A unit whose node gets no further with it is taken back; whoever is slow and gets on keeps it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from actors.ledger.messages import Posted, UnitFail
+from actors.node_session.messages import PongSeen
+from rendertrust.protocol import Hello, JobCancel, PartsWanted, Urls, UrlsRequest, WantedPart
+from sql.work import Done
+from tests.unit.dispatch.session_stage import Play, running, session, status
+from tests.unit.dispatch.stage import JOB, assignment, state_of
+from tests.unit.simulated_time import simulated
+
+STILL = 100.0
+PATIENT: dict[str, Any] = {"still_seconds": STILL, "pong_seconds": 1e6, "lease_seconds": 80_000.0}
+
+
+async def began(play: Play, **fields: Any) -> None:
+    await play.working(assignment(**fields))
+    play.hear(status(progress=0.0))
+    await play.effect(Posted(units=(state_of("RUNNING"),)))
+
+
+async def taken_back(play: Play) -> str:
+    """Why; the node is told so."""
+    effect = await play.effect(within=60.0)
+    assert isinstance(effect, UnitFail)
+    assert effect.error_class == "node"
+    told = await play.socket.expect(JobCancel)
+    assert (told.job_id, told.attempt, told.reason) == (str(JOB), 1, effect.error)
+    return effect.error
+
+
+async def goes_on(play: Play, seconds: float, *progress: float) -> None:
+    """The node says how far it is, every ten seconds; for so long nothing is decided."""
+    steps = int(seconds // 10)
+    for step in range(steps):
+        await asyncio.sleep(10)
+        play.hear(status(progress=progress[step * len(progress) // steps]))
+        play.ref.tell(PongSeen())
+    await asyncio.sleep(1)
+    assert not [item for item in play.cast.ledger.ref.mailbox.items if "UnitFail" in repr(item)]
+
+
+@simulated
+async def test_words_without_progress_hold_a_unit_no_longer() -> None:
+    async with session(**PATIENT) as play:
+        await began(play)
+        await goes_on(play, STILL, 0.3)
+        play.hear(status(progress=0.3))
+        await asyncio.sleep(20)
+        said = await taken_back(play)
+        assert "30 %" in said
+
+
+@simulated
+async def test_less_than_a_hundredth_is_no_progress() -> None:
+    async with session(**PATIENT) as play:
+        await began(play)
+        await goes_on(play, STILL, 0.3, 0.302, 0.305, 0.309)
+        await asyncio.sleep(30)
+        assert "30 %" in await taken_back(play)
+
+
+@simulated
+async def test_a_slow_node_that_gets_on_keeps_its_unit() -> None:
+    async with session(**PATIENT) as play:
+        await began(play)
+        await goes_on(play, 20 * STILL, *(number / 40 for number in range(40)))
+
+
+@simulated
+async def test_what_is_fetched_first_and_sent_last_has_twice_the_time() -> None:
+    async with session(**PATIENT) as play:
+        await began(play)
+        await goes_on(play, 2 * STILL - 20, 0.0)
+        await goes_on(play, STILL - 20, 0.5)
+        await goes_on(play, 2 * STILL - 20, 1.0)
+        await asyncio.sleep(60)
+        assert "100 %" in await taken_back(play)
+
+
+@simulated
+async def test_large_inputs_may_come_over_a_slow_line() -> None:
+    async with session(**PATIENT) as play:
+        large = {"key": "uploads/x", "path": "x.blend", "sha256": "0" * 64, "size": 100 << 20}
+        payload = "s3://rendertrust/uploads/x"
+        await began(play, params={"_input": large}, payload_ref=payload)
+        await goes_on(play, 4 * STILL, 0.0)  # 400 s more at 256 KiB a second
+        await asyncio.sleep(260)
+        assert "0 %" in await taken_back(play)
+
+
+@simulated
+async def test_parts_that_are_wanted_give_time_to_put_them_once() -> None:
+    async with session(**PATIENT, part_bytes=10 << 20) as play:
+        await began(play)
+        play.hear(status(progress=1.0))
+        parts = (WantedPart(number=1, sha256="1" * 64), WantedPart(number=2, sha256="2" * 64))
+        wanted = PartsWanted(what="result", size=20 << 20, parts=parts)
+        for _ in range(3):  # again and again is no more than once
+            play.hear(UrlsRequest(job_id=str(JOB), wanted=wanted))
+            await play.socket.expect(Urls)
+        await goes_on(play, 2 * STILL + 60, 1.0)
+        await asyncio.sleep(60)
+        assert "100 %" in await taken_back(play)
+
+
+@simulated
+async def test_connecting_anew_is_no_progress() -> None:
+    async with session(**PATIENT) as play:
+        await began(play)
+        await goes_on(play, STILL - 20, 0.3)
+        moves = play.moves
+    async with session(**PATIENT, moves=moves, clock=play.clock) as again:
+        again.hear(Hello(version="1", running=(running(),)))
+        again.assign(assignment(state="RUNNING"))
+        await again.welcome()
+        again.hear(status(progress=0.3))
+        await asyncio.sleep(40)
+        assert "30 %" in await taken_back(again)
+
+
+@simulated
+async def test_a_plain_node_is_not_asked_how_far_it_is() -> None:
+    async with session(**PATIENT) as play:
+        play.assign(assignment())
+        await asyncio.sleep(5)
+        play.socket.sent.clear()
+        for _ in range(60):
+            await asyncio.sleep(10)
+            play.ref.tell(PongSeen())
+        assert not [i for i in play.cast.ledger.ref.mailbox.items if "UnitFail" in repr(i)]
+
+
+@simulated
+async def test_many_times_as_long_as_the_others_is_too_long_whatever_is_said() -> None:
+    async with session(**PATIENT, expected_times=20.0) as play:
+        play.cast.store.done = [Done(JOB, "7", False, 10.0) for _ in range(3)]
+        await began(play, assigned_at=play.clock.now() - timedelta(seconds=1))
+        await goes_on(play, 190.0, *(number / 40 for number in range(19)))
+        await asyncio.sleep(30)
+        assert "20 times" in await taken_back(play)
+
+
+@simulated
+async def test_whoever_is_not_that_slow_keeps_it() -> None:
+    async with session(**PATIENT, expected_times=20.0) as play:
+        play.cast.store.done = [Done(JOB, "7", False, 10.0) for _ in range(3)]
+        frames = {"frames": list(range(10))}
+        await began(play, params=frames)
+        await goes_on(play, 1900.0, *(number / 100 for number in range(100)))

@@ -1,0 +1,1 @@
+function instead(e){const t=e.dataset?.else;t&&e.getAttribute("src")!==t&&(e.src=t)}document.addEventListener("error",e=>instead(e.target),!0);for(const e of document.images)e.complete&&!e.naturalWidth&&instead(e)

@@ -1,0 +1,140 @@
+"""What frames cost: what the table says, or by the work that a node of the gateway's own measured.
+
+The table's price of a frame pays for ``pricing.frame_seconds`` of such a node's work, and each
+frame costs in proportion. No other node's measure counts: nobody sets what he is paid himself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from rendertrust.preflight.work import SECOND, Work, price_of, work_of
+from web.gateway import Gateway
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.orders import PREFLIGHT
+from web.jobs.placing import PRICED
+from web.jobs.preflights import Known, content_of, fleet, known
+
+DAY: Final = 86_400
+WORK_MOST: Final = 30 * DAY * SECOND  # of one frame
+BY_TABLE: Final = "Each frame costs what the table says."
+FREE: Final = "It costs nothing there."
+ONE: Final = "A job without frames costs what the table says."
+ELSEWHERE: Final = "What is no upload cannot be measured; each frame costs what the table says."
+ASK: Final = "Until a node of the gateway's own has measured the scene (POST /jobs/preflight)"
+AWAY: Final = "No node of the gateway's own is there to measure the scene"
+STRANGER: Final = "Not a node of the gateway's own measured the scene"
+LATER: Final = "A node looks into the scene; until it has"
+
+
+@attrs.frozen
+class Tariff:
+    """``price`` is what the table says; with ``work`` it pays for ``pays_for`` seconds of that.
+
+    ``how`` says it in words. ``measurable``: a node is there that could measure the scene.
+    ``owed``: frames of such a scene are to be measured, and these were not. ``looked`` is the job
+    that measured.
+    """
+
+    price: int
+    how: str
+    work: Work | None = None
+    pays_for: int = 0
+    measurable: bool = False
+    owed: bool = False
+    looked: UUID | None = None
+
+    def of(self, frame: int) -> int:
+        """What a frame costs."""
+        if self.work is None:
+            return self.price
+        return price_of(self.work.of(frame), self.price, self.pays_for)
+
+    def seconds(self, frames: Iterable[int]) -> float | None:
+        """The work of frames, on the machine that measured; None: nobody did."""
+        return None if self.work is None else self.work.seconds(frames)
+
+    def noted(self, frames: Iterable[int]) -> dict[str, Any]:
+        """What of it is kept with the job, as its parameters."""
+        if self.work is None:
+            return {}
+        work = sum(map(self.work.of, frames))
+        return {PRICED: {"work": work, "pays_for": self.pays_for, "looked": str(self.looked)}}
+
+
+async def tariff_of(
+    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any], price: int,
+    *, frames: bool, upload: bool,
+) -> Tariff | Problem:  # fmt: skip
+    """What frames of a job of these parameters cost. ``frames``: it names some; ``upload``: it
+    names what it works on. 422: nobody could pay for it.
+    """
+    if (why := _alike(gateway, job_type, price, frames=frames)) is not None:
+        return Tariff(price, why)
+    content = content_of(params)
+    if content is None and upload:
+        return Tariff(price, ELSEWHERE)
+    found = None if content is None else await known(gateway, user, content)
+    if found is not None and found.node in gateway.settings.verification.own():
+        tariff = _measured(gateway, found, params, price)
+        if tariff is not None:
+            return tariff
+    ours = (await fleet(gateway, user, params, PREFLIGHT)).ours
+    return Tariff(price, _unmeasured(found, ours), measurable=ours > 0, owed=True)
+
+
+def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str | None:
+    """Why all frames cost the same, whatever is in them."""
+    settings = gateway.settings
+    if job_type != "render" or not settings.pricing.frame_seconds:
+        return BY_TABLE
+    if not settings.verification.own():
+        return BY_TABLE
+    if not price:
+        return FREE
+    return None if frames else ONE
+
+
+def _measured(
+    gateway: Gateway, found: Known, params: Mapping[str, Any], price: int
+) -> Tariff | Problem | None:
+    """By what one of the gateway's own found; None: nothing yet."""
+    facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
+    if facts is None:
+        return None
+    if facts.probe is None:
+        how = f"The scene was not measured ({facts.unprobed}); {_lower(BY_TABLE)}"
+        return Tariff(price, how, owed=facts.probe_failed)
+    size = {name: params.get(name) for name in ("width", "height", "samples")}
+    work = work_of(facts.probe.probe(), **size)
+    if work.most > WORK_MOST:
+        said = f"takes over {WORK_MOST // SECOND // DAY} days a frame"
+        return invalid([Fault("payload_ref", "too_slow", f"{said}: lower its samples or size")])
+    how = (
+        "By the work that a node of the gateway's own measured in small pieces of the scene: the"
+        f" table's price of a frame pays for {pays_for} s of it."
+    )
+    return Tariff(price, how, work, pays_for, looked=found.job)
+
+
+def _unmeasured(found: Known | None, ours: int) -> str:
+    if found is not None and found.status == "PENDING":
+        why = LATER
+    elif not ours:
+        why = AWAY
+    else:
+        why = ASK if found is None or found.facts is None else f"{STRANGER} (ask again)"
+    return f"{why}{',' if why in (LATER, ASK) else ';'} {_lower(BY_TABLE)}"
+
+
+def _lower(words: str) -> str:
+    return words[0].lower() + words[1:]
+
+
+def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
+    """Why frames cannot be submitted at a price that nobody measured; None: they can."""
+    if not (tariff.owed and gateway.settings.pricing.look_first):
+        return None
+    return Problem(409, f"Frames are priced by their work here, and first measured. {tariff.how}")
