@@ -19,7 +19,7 @@ from tests.whole import Whole, whole
 
 @pytest.fixture
 async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    async with whole(database, settings_for_tests(credits={"starter": "1000"})) as running:
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
         yield running
 
 
@@ -62,8 +62,8 @@ async def fails_first_frame(node: FakeNode, dispatch: JobDispatch) -> None:
     if dispatch.unit == 0:
         await fails_after_words(node, dispatch)
         return
-    named = {"job_id": dispatch.job_id, "unit": dispatch.unit, "attempt": dispatch.attempt}
-    await node.send(JobStatus(**named, progress=0.1))
+    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
+    await node.send(JobStatus(job_id=job, unit=unit, attempt=attempt, progress=0.1))
     await node.send(said(dispatch, "Fra:2 Mem:100M"))
 
 
@@ -105,7 +105,7 @@ async def test_of_a_job_a_bounded_number_is_kept_and_goes_with_its_results(
     jane = Creator(http, gateway.url, "jane@example.org")
     await jane.register()
     async with FakeNode(gateway.url, slots=8, behave=fails_after_words):
-        _, placed = await jane.dispatch("render", frames=f"1-{LOGS_MOST + 5}")
+        _, placed = await jane.dispatch("echo", frames=f"1-{LOGS_MOST + 5}")
         await jane.job_within(placed["job_id"], "FAILED")
     rows = await kept(database)
     assert len(rows) == LOGS_MOST
