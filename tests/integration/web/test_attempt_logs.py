@@ -78,7 +78,8 @@ async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
             job = placed["job_id"]
 
             async def both_told() -> bool:
-                return len(await client.job_log(job)) == 2
+                told = await client.job_log(job)
+                return len(told) == 2 and told[0].ended_at is not None
 
             await until(both_told)
             failed, working = await client.job_log(job)
