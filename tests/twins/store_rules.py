@@ -166,8 +166,8 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
         _must((key in store.earnings) != (key in changes.new_earnings))
     for paid in changes.check_pay:
         _must((paid.id in store.check_pay) != (paid.id in changes.new_check_pay))
-    new = [s for s in changes.check_pay if s.id in changes.new_check_pay]
-    looked = [(s.job_id, s.unit, s.attempt, s.operator_id) for s in new]
+    earned = [s for s in changes.check_pay if s.id in changes.new_check_pay]
+    looked = [(s.job_id, s.unit, s.attempt, s.operator_id) for s in earned]
     _new([(s.job_id, s.unit, s.attempt, s.operator_id) for s in store.check_pay.values()], looked)
     for dispute in changes.disputes:
         key = (dispute.job_id, dispute.unit)
