@@ -366,13 +366,18 @@ async def test_a_scene_at_fault_clears_those_before(
     assert await stage.store.audit() == []
 
 
-async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(stage: Stage) -> None:
-    """Three failures of nodes are called the scene's; nobody said so."""
+@pytest.mark.parametrize(
+    "made_of_it",
+    ["failed on 3 nodes, last by: no memory", "the check found something else: 9 times the noise"],
+)
+async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
+    stage: Stage, made_of_it: str
+) -> None:
     user, node, job = await stage.dispatched(100)
     other = await stage.node()
     await stage.own(node, await stage.user())
     await stage.own(other, await stage.user())
-    await stage.do(UnitFail(job, 0, 1, node, "scene", "failed on 3 nodes, last by: no memory"))
+    await stage.do(UnitFail(job, 0, 1, node, "scene", made_of_it))
     await stage.do(UnitRetry(job, 0, user))
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))

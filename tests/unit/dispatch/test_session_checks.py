@@ -66,7 +66,7 @@ async def delivered(
     if proof is not None:
         await play.objects.put(PROOF_KEY, proof)
     told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, **said}
-    play.hear(result(unit=0, attempt=1, result_ref=KEY, **told))
+    play.hear(result(unit=0, attempt=1, **{"result_ref": KEY, **told}))
     return sent
 
 
@@ -122,6 +122,30 @@ async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
         assert "its SHA-256 and its size" in effect.error
+
+
+@simulated
+async def test_what_is_to_be_checked_is_signed() -> None:
+    """Else nobody could say whose lie it was, and there would be no receipt."""
+    node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
+    async with session(verified_types=VERIFIED, node=node) as play:
+        await delivered(play)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert effect.error_class == "node"
+        assert effect.error == "a result that waits for a verdict is signed by its node's key"
+        assert effect.caught is None, "it is no lie"
+
+
+@simulated
+@pytest.mark.parametrize("place", ["s3://elsewhere/picture", "none:render", None])
+async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None) -> None:
+    """Else it would be charged without a look, where objects need not be ours."""
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, result_ref=place)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert (effect.error_class, effect.caught) == ("node", None)
 
 
 @simulated
@@ -273,6 +297,15 @@ async def test_the_verifier_hears_that_it_goes() -> None:
     async with session(verifier=verifier) as play:
         await checking(play, verifier)
     assert (await verifier.expect(CheckerGone)).node == NODE
+
+
+@simulated
+async def test_the_verifier_hears_with_each_ping_that_it_is_there() -> None:
+    """One that was restarted knows nobody."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        assert (await verifier.expect(CheckerSeen, within=60)).node == NODE
 
 
 @simulated
