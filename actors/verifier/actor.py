@@ -219,7 +219,14 @@ class VerifierActor(Actor[Verifier]):
             last=case.last,
             own_odds=self._settings.own_odds,
         )
-        if chosen is not None and not self._tries(case, chosen, unit):
+        if chosen is None:
+            return
+        if not chosen.is_own and self._settings.own and not (case.is_known or case.is_seen):
+            ours = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
+            chosen = glance(ours, case.subject)
+            if chosen is not None:  # a friend would call anything a picture
+                self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+        elif not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere.
             drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
             self._ask(case, chosen, case.asks(self._peers.random.uuid(), tuple(drawn)))
@@ -273,7 +280,9 @@ class VerifierActor(Actor[Verifier]):
             case.hear(report, checker, self._settings.thresholds)
             self._note_accusation(case)
             if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
-                case.verdict, case.drawn = None, True
+                case.verdict, case.drawn, case.is_seen = None, True, True
+            if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
+                case.disregard()
             case.acquit(self._settings.own)
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)

@@ -18,6 +18,7 @@ from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+VALID = ("exact", "match", "consistent")
 FAILED = ("mismatch", "doubtful")
 OWNERS_FOR_SCENE = 3
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
@@ -57,6 +58,7 @@ class Case:
     unable: str | None = None  # why a check cannot be made, as somebody said
     unable_by: frozenset[UUID] = frozenset()  # owners who said so
     withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
+    is_seen: bool = False  # one of the gateway's own saw that it is such a picture
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
 
@@ -145,6 +147,12 @@ class Case:
         self.verdict = "unverifiable" if is_suspected else "unchecked"
         self.said = "nobody could look at it" if is_suspected else ""
 
+    def disregard(self) -> None:
+        """Only strangers have its class: two friends may have invented it, so it pays nobody."""
+        if self.verdict in VALID:
+            self.verdict, self.checked, self.is_known = "unverifiable", (), False
+            self.said = "none of the gateway's own has its build, and only strangers could look"
+
     def give_up(self, *, is_suspected: bool) -> None:
         """It waited as long as it may. What somebody called wrong nobody is charged for.
 
@@ -185,6 +193,8 @@ class Case:
         elif report.looked and not self.is_whole:
             self.said = report.suspect or ""  # which nobody can decide
             self.verdict = "doubtful" if report.suspect else "unchecked"
+        elif report.looked and self.drawn and checker.is_own and not self.is_seen:
+            self.is_seen = True
         elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
         elif report.looked:

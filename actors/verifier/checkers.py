@@ -9,7 +9,7 @@ import attrs
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.case import Case
-from actors.verifier.choice import Candidate, may_check, may_see
+from actors.verifier.choice import Candidate, is_kin, may_check, may_see
 
 
 @attrs.define(eq=False)
@@ -41,6 +41,7 @@ class Checkers:
     def __init__(self) -> None:
         self._known: dict[UUID, Checker] = {}
         self._running: dict[UUID, Running] = {}
+        self._ours: set[str] = set()  # classes of the gateway's own that were seen in this life
 
     @property
     def nodes(self) -> set[UUID]:
@@ -49,6 +50,8 @@ class Checkers:
 
     def come(self, candidate: Candidate, session: Ref[Any]) -> Running | None:
         """It is there; where it came anew, or as another one, what it was looking at is lost."""
+        if candidate.is_own:
+            self._ours.add(candidate.device_class)
         before = self._known.get(candidate.id)
         if before is not None and (before.candidate, before.session) == (candidate, session):
             return None
@@ -81,6 +84,10 @@ class Checkers:
         """Whether one of the gateway's own, free or not, can hold it against its scene."""
         ours = (attrs.evolve(one, is_free=True) for one in self.able(case, now, own=True))
         return any(may_check(one, case.subject) for one in ours)
+
+    def has_kin_of(self, subject: Candidate) -> bool:
+        """Whether one of the gateway's own has its build; where none was seen, nobody can tell."""
+        return not self._ours or any(is_kin(one, subject.device_class) for one in self._ours)
 
     def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:
         """Whether it was asked; its session may be full, or gone."""
