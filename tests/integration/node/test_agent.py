@@ -400,3 +400,18 @@ async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:
         await node.ended()
     left = {task for task in asyncio.all_tasks() - before if not task.done()}
     assert not {task for task in left if "agent" in repr(task)}
+
+
+async def test_a_check_does_not_wait_for_what_renders(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
+    """It has a place of its own beside the slots, for one at a time; a render has none of it."""
+    async with start():
+        await peer.next(Hello)
+        for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check"), ("j2", "gated")):
+            await peer.send(peer.dispatch(kind, job, output=peer.output(job)))
+        begun = {(await peer.next(JobStatus)).job_id for _ in range(8)}
+        assert begun == {"j1", "c1"}
+        gate.set()
+        for job in ("j1", "c1", "c2", "j2"):
+            assert (await peer.result(job)).status == "completed"

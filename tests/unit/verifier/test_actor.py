@@ -388,11 +388,11 @@ async def test_work_for_trusted_nodes_is_looked_at_by_the_gateways_own_alone() -
         await play.checks(ours, EXACT)
         await play.ends(job, "COMPLETED")
         assert not stranger.probe.ref.depth
-    async with verifying(wait_seconds=30.0) as play:
+    async with verifying() as play:
         stranger = play.checker(20, 3)
         job = await play.delivered(_pool="trusted")
         await play.ends(job, "COMPLETED")
-        assert play.verdict(job) == "unverifiable"
+        assert play.verdict(job) == "unchecked"
         assert not stranger.probe.ref.depth
 
 
