@@ -1,6 +1,7 @@
 """What is said to the gateway, in a thread, without Blender: words go out by ``tell``."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,10 +12,12 @@ from .background import Tell
 if TYPE_CHECKING:
     from rendertrust import Client
     from rendertrust.cli.packing import Packed
-    from rendertrust.client import Job
+    from rendertrust.client import Bundle, Job, Quote
 
 Verb = Literal["pause", "resume", "stop"]
 JOB_TYPE = "render"
+MORE = Decimal("1.1")  # no two measurements are alike
+LOOK_SECONDS = 300.0  # for a node that may be busy with something else
 
 
 @attrs.frozen
@@ -70,20 +73,49 @@ class Gateway:
             tell(email="", available="")
 
     def quote(self, order: Order, tell: Tell) -> None:
-        """What it would cost; nothing is held."""
+        """What it would cost; nothing is held, and nothing sent."""
         with self.client() as client:
-            quote = client.quote(JOB_TYPE, **order.cut())
-            tell(price=quote.price, available=quote.available, units=quote.units)
+            tell(**priced(client.quote(JOB_TYPE, **order.cut())))
 
-    def submit(self, order: Order, packed: "Packed", out: Folder, tell: Tell) -> None:
-        """Send what is new of the files, submit, and stay until all frames are here."""
+    def measure(self, order: Order, packed: "Packed", tell: Tell) -> None:
+        """What it costs by its work: the scene is sent, and a node measures it; nothing is held."""
         with self.client() as client:
-            with packed.written() as files:
-                bundle = client.upload_all(
-                    packed.scene,
-                    files,
-                    progress=lambda done, all_: tell(progress=done / (all_ or 1)),
-                )
+            bundle = self._sent(client, packed, tell)
+            tell(asking="A node measures the scene", progress=0.0)
+            tell(**priced(self._measured(client, order, bundle)))
+
+    def _measured(self, client: "Client", order: Order, bundle: "Bundle") -> "Quote":
+        """A quote of what was sent, once a node has looked into it, if one does in time."""
+        scene, files = bundle.payload_ref, bundle.manifest
+        client.preflight(scene, manifest=files, frames=order.frames, within=LOOK_SECONDS)
+        return client.quote(JOB_TYPE, scene, manifest=files, **order.cut())
+
+    def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
+        tell(**priced(quote))
+        if shown_price and Decimal(quote.price) > MORE * Decimal(shown_price):
+            said = f"It costs {quote.price} credits, and {shown_price} were shown"
+            raise ValueError(f"{said}. Nothing is held; press again to render it at that price")
+        return quote.price
+
+    def _sent(self, client: "Client", packed: "Packed", tell: Tell) -> "Bundle":
+        with packed.written() as files:
+            return client.upload_all(
+                packed.scene,
+                files,
+                progress=lambda done, all_: tell(progress=done / (all_ or 1)),
+            )
+
+    def submit(
+        self, order: Order, packed: "Packed", out: Folder, tell: Tell, shown_price: str = ""
+    ) -> None:
+        """Send what is new of the files, submit, and stay until all frames are here. Where frames
+        are priced by their work that is measured before; ValueError: it is more than was shown.
+        """
+        with self.client() as client:
+            bundle, quoted = self._sent(client, packed, tell), None
+            if client.quote(JOB_TYPE, **order.cut()).measurable:
+                tell(busy="A node measures the scene", progress=0.0)
+                quoted = self._agreed(self._measured(client, order, bundle), shown_price, tell)
             placed = client.dispatch(
                 JOB_TYPE,
                 bundle.payload_ref,
@@ -91,6 +123,7 @@ class Gateway:
                 manifest=bundle.manifest,
                 needs=packed.needs,
                 priority=order.priority,
+                quoted=quoted,
                 **order.cut(),
             )
             tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0)
@@ -121,6 +154,12 @@ class Gateway:
     def _fetch(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
         out.path.mkdir(parents=True, exist_ok=True)
         tell(saved=len(client.download_frames(job_id, out.path, stem=out.stem).paths))
+
+
+def priced(quote: "Quote") -> dict[str, Any]:
+    """Of a quote what the panel shows."""
+    told = {"price": quote.price, "available": quote.available, "units": quote.units}
+    return {**told, "priced_how": quote.priced_how, "measurable": quote.measurable}
 
 
 def shown(job: "Job") -> dict[str, Any]:

@@ -4,7 +4,7 @@
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -13,6 +13,9 @@ from .background import Background, Work
 from .gateway import Gateway, Order, Verb
 from .preferences import url_of
 from .state import settings_of, show, show_findings, state_of
+
+if TYPE_CHECKING:
+    from rendertrust.cli.packing import Packed
 
 props = bpy.props
 HEAR_SECONDS = 0.25
@@ -42,6 +45,18 @@ def order_of(context: Any) -> Order:
     frames = scene.frames_of(context.scene, settings.frames)
     cap = settings.max_credits.strip() or None
     return Order(frames, settings.chunk, settings.priority, cap)
+
+
+def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], Packed]":
+    """A copy of the scene and its files, and the folder of the copy. Nothing is sent of a scene in
+    which something must be mended first.
+    """
+    looked = scene.looked_into(context.scene, order.frames)
+    show_findings(context, looked.findings)
+    if looked.stops:
+        raise ValueError("Mend what is marked as an error first; nothing was sent")
+    folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
+    return folder, scene.copied(looked, Path(folder.name))
 
 
 class Button(bpy.types.Operator):
@@ -158,6 +173,24 @@ class Quote(Button):
         return self.start(asking, "Asking", lambda tell: gateway.quote(order, tell))
 
 
+class Measure(Button):
+    """Send the scene as it is on the screen, and have a node measure it; nothing is held."""
+
+    bl_idname = "rendertrust.measure"
+    bl_label = "Measure Scene"
+
+    def act(self, context: Any) -> set[str]:
+        """What the price follows is known then."""
+        gateway, order = gateway_of(context), order_of(context)
+        folder, packed = packed_of(context, order)
+
+        def work(tell: Any) -> None:
+            with folder:
+                gateway.measure(order, packed, tell)
+
+        return self.start(asking, "Sending", work)
+
+
 class Submit(Button):
     """Send the scene as it is on the screen, and fetch each frame as it is ready."""
 
@@ -169,16 +202,12 @@ class Submit(Button):
         if rendering.is_busy:
             raise RuntimeError("A job is being sent or followed already")
         gateway, order = gateway_of(context), order_of(context)
-        looked = scene.looked_into(context.scene, order.frames)
-        show_findings(context, looked.findings)
-        if looked.stops:
-            raise ValueError("Mend what is marked as an error first; nothing was sent")
-        folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
-        packed, out = scene.copied(looked, Path(folder.name)), scene.out_of(context.scene)
+        folder, packed = packed_of(context, order)
+        out, price = scene.out_of(context.scene), state_of(context).price
 
         def work(tell: Any) -> None:
             with folder:
-                gateway.submit(order, packed, out, tell)
+                gateway.submit(order, packed, out, tell, price)
 
         return self.start(rendering, "Sending", work)
 
@@ -228,7 +257,7 @@ def _who_is_signed_in() -> None:
     state_of(bpy.context).email = CredentialsFile().email(url_of(bpy.context).rstrip("/")) or ""
 
 
-CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Submit, Follow, Speak)
+CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Measure, Submit, Follow, Speak)
 
 
 def register() -> None:

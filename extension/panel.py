@@ -69,6 +69,10 @@ def _job(layout: Any, state: Any, settings: Any) -> None:
     row.operator("rendertrust.quote", icon="QUESTION")
     if state.price:
         row.label(text=f"{state.price} credits")
+    if state.priced_how:
+        _sentence(layout, state.priced_how, "INFO")
+    if state.measurable:
+        layout.operator("rendertrust.measure", icon="TIME")
     layout.operator("rendertrust.submit", icon="RENDER_ANIMATION")
     if state.busy or state.asking:
         layout.progress(factor=state.progress, text=state.busy or state.asking)

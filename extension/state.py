@@ -67,6 +67,8 @@ class State(bpy.types.PropertyGroup):
         "email": props.StringProperty(),
         "available": props.StringProperty(),
         "price": props.StringProperty(),
+        "priced_how": props.StringProperty(),
+        "measurable": props.BoolProperty(),
         "checked": props.BoolProperty(),
         "findings": props.CollectionProperty(type=Found),
         "status": props.StringProperty(),

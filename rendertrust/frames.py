@@ -6,7 +6,6 @@ into text and back.
 """
 
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Any, Final
 
 import attrs
@@ -44,18 +43,8 @@ ATTEMPT_MAX: Final = 10**4
 
 POOLS: Final = ("mine", "trusted", "any")
 DELIVERED: Final = ("result", "evidence")
+STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
-
-
-class CloseCode(IntEnum):
-    """Why a socket was closed; what the node does about it stands beside each."""
-
-    MALFORMED = 1007  # a frame that is none: reconnect
-    FLOOD = 1008  # too many frames: reconnect, later
-    SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
-    AUTHENTICATION_FAILED = 4001  # get a new token, or stop
-    HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
-    REPLACED = 4003  # another connection of this node took over: stop
 
 
 _JOB_ID = text(64)
@@ -229,6 +218,15 @@ class Urls:
 @attrs.frozen(kw_only=True)
 class Drain:
     """Finish what runs, take nothing new, leave."""
+
+
+@attrs.frozen(kw_only=True)
+class NodeStanding:
+    """What was said about the node, as long as that holds: ``QUARANTINED`` gets its owner's work
+    alone. Told to nodes that say ``hello``.
+    """
+
+    standing: str = attrs.field(validator=one_of(*STANDINGS))
 
 
 @attrs.frozen(kw_only=True)

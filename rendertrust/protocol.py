@@ -14,13 +14,13 @@ from typing import Any, Final, TypeVar
 import attrs
 import orjson
 
+from rendertrust.close_codes import CloseCode
 from rendertrust.frames import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
     LOG_CHARACTERS_MAX,
     RUNNING_MAX,
     Ack,
-    CloseCode,
     Drain,
     Evidence,
     Hello,
@@ -32,6 +32,7 @@ from rendertrust.frames import (
     JobStatus,
     Log,
     Malformed,
+    NodeStanding,
     Output,
     PartPlace,
     PartsOffered,
@@ -67,6 +68,7 @@ __all__ = [
     "JobStatus",
     "Log",
     "Malformed",
+    "NodeStanding",
     "Output",
     "PartPlace",
     "PartsOffered",
@@ -85,7 +87,9 @@ __all__ = [
     "encode",
 ]
 
-FromGateway = JobDispatch | JobCancel | JobPause | Urls | Drain | TokenRenewal | Ack | Welcome
+FromGateway = (
+    JobDispatch | JobCancel | JobPause | Urls | Drain | NodeStanding | TokenRenewal | Ack | Welcome
+)
 FromNode = Hello | JobStatus | JobResult | UrlsRequest | Log | Preview | Pong
 Frame = FromGateway | FromNode
 
@@ -95,6 +99,7 @@ FROM_GATEWAY: Final[Mapping[str, type[FromGateway]]] = {
     "job_pause": JobPause,
     "urls": Urls,
     "drain": Drain,
+    "standing": NodeStanding,
     "token": TokenRenewal,
     "ack": Ack,
     "welcome": Welcome,

@@ -10,6 +10,7 @@ from sql.tries import tries
 
 Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
+Place: TypeAlias = tuple[datetime, UUID, int]  # since when, job, unit
 
 
 @attrs.frozen
@@ -73,7 +74,8 @@ class CheckRow:
 class VerifierTest:
     """What a verifier node said of a check whose answer was known: of that attempt's result.
 
-    ``passed`` False is a strike of its node, as a lie about work of its own is.
+    ``passed`` False is a strike of its node, as a lie about work of its own is. ``accused``: it
+    called wrong what the gateway's own found right.
     """
 
     id: UUID
@@ -84,6 +86,7 @@ class VerifierTest:
     attempt: int
     passed: bool
     at: datetime
+    accused: bool = False
 
 
 @attrs.frozen
@@ -103,6 +106,12 @@ class Pending:
     owner: UUID | None  # of the node whose work it is
     blamed: frozenset[UUID] = frozenset()  # owners of whom checks found a mismatch on the unit
     tile: int | None = None
+    friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
+
+    @property
+    def place(self) -> "Place":
+        """Its place among those that wait."""
+        return self.row.opened_at, self.row.job_id, self.row.unit
 
     @property
     def tries(self) -> int:

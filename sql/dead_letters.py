@@ -28,8 +28,22 @@ class DeadJob:
     error_class: str | None
     retry_count: int
     price: int
+    units: int
     at: datetime
     total: int
+
+
+@attrs.frozen
+class DeadTry:
+    """An attempt at one of a job's units that came to nothing."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    at: datetime
+    node_name: str | None
+    error_class: str | None
+    error: str | None
 
 
 @attrs.frozen
@@ -64,6 +78,11 @@ class DeadLetters:
         """Newest first; of one owner, or those that are named, where that is given."""
         rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset)
         return [DeadJob(**row) for row in rows]
+
+    async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
+        """What these jobs went through, the newest ``most`` of each, oldest first."""
+        rows = await self._database.all("dead_tries", list(jobs), most)
+        return [DeadTry(**row) for row in rows]
 
     async def events(
         self, ids: Sequence[str] | None = None, *, limit: int = 100, offset: int = 0

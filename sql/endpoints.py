@@ -1,6 +1,6 @@
 """Endpoints of webhooks and their deliveries, as their owners read and change them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +9,7 @@ import attrs
 
 from sql.database import Database
 
+ANSWERS_SHOWN: Final = 3
 OF_USER_MAX: Final = 20
 
 
@@ -35,7 +36,9 @@ class EndpointRow:
 
 @attrs.frozen
 class DeliveryRow:
-    """An event on its way to an endpoint. ``status`` and ``error`` are of the last try."""
+    """An event on its way to an endpoint. ``status`` and ``error`` are of the last try; ``answers``
+    what came of the last ones, oldest first: their ``at``, ``status`` and ``error``.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -50,11 +53,17 @@ class DeliveryRow:
     error: str | None
     created_at: datetime
     ended_at: datetime | None
+    answers: Sequence[Mapping[str, Any]]
 
     @property
     def answer(self) -> str | None:
-        """What came of the last try, in a word or some; None: it was not tried yet."""
-        return self.error or (None if self.status is None else str(self.status))
+        """What came of the last tries, in a word or some each; None: it was not tried yet."""
+        said = [one["error"] or str(one["status"]) for one in self.answers[-ANSWERS_SHOWN:]]
+        return (
+            ", then ".join(said)
+            or self.error
+            or (None if self.status is None else str(self.status))
+        )
 
 
 @attrs.frozen

@@ -1,6 +1,7 @@
 """Jobs as people look for them and look at them: in the console, and in the lists of admins."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ import attrs
 
 from sql.database import Database
 
+HASHED: Final = re.compile("[0-9a-f]{64}")
 SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a narrower filter
 STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
@@ -36,9 +38,14 @@ class Wish:
         return (*kinds, *texts, self.since, self.until, self.id)
 
 
+def named(file: str | None) -> str | None:
+    """None where all that is known of a file is what it hashes to."""
+    return None if file is None or HASHED.match(file) else file
+
+
 @attrs.frozen
 class ListedJob:
-    """A line of a list."""
+    """A line of a list. ``file``: what its scene is called, where that is known."""
 
     id: UUID
     job_type: str
@@ -56,6 +63,7 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
+    file: str | None = attrs.field(default=None, converter=named)
 
     @property
     def took(self) -> float | None:
@@ -96,6 +104,7 @@ class DeskJob:
     cap: int | None = None
     paused: str | None = None
     held: int = 0  # for units that have not ended
+    file: str | None = attrs.field(default=None, converter=named)
 
 
 @attrs.frozen
@@ -125,6 +134,15 @@ class DeskPart:
 
     frames: str
     place: int
+
+
+@attrs.frozen
+class DeskPiece:
+    """What a unit is of: frames, or a tile of one."""
+
+    number: int
+    frames: str | None
+    tile: int | None
 
 
 @attrs.frozen
@@ -276,6 +294,11 @@ class JobDesk:
     async def charges(self, job: UUID) -> DeskCharges:
         row = await self._database.one("job_desk_charges", job)
         return DeskCharges() if row is None else DeskCharges(**row)
+
+    async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, DeskPiece]:
+        """What some of its units are of, by their numbers."""
+        rows = await self._database.all("job_desk_pieces", job, list(units))
+        return {row["number"]: DeskPiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[DeskPart]:
         """How it was cut, by number; of a job without frames none."""

@@ -63,6 +63,11 @@ class DeskEntryRow:
         parts = self.reference.split(":")
         return parts[1] if len(parts) == 3 and parts[0] == "job" else None
 
+    @property
+    def is_of_owner(self) -> bool:
+        """Whether it is of the account of who owns that job, and not of who worked at it."""
+        return self.account.startswith("user:")
+
 
 class LedgerDesk:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away.

@@ -1,5 +1,6 @@
 """What is known of a node's work, for each class of machine: read from the verdicts on it."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -77,6 +78,15 @@ def after(before: Reputation, letters: str) -> Reputation:
         strikes=strikes,
         forgiven=forgiven,
     )
+
+
+def strikes_of(records: Sequence[Record]) -> int:
+    """Of a node: those of all its classes together, as a node says itself what it is of; after a
+    release those that it began with, once.
+    """
+    begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
+    more = (one.reputation.strikes - (begun if one.released else 0) for one in records)
+    return max(begun + sum(more), 0)
 
 
 def released(before: Reputation) -> Reputation:

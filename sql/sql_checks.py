@@ -59,6 +59,7 @@ def _pending(row: Any) -> Pending:
         owner=row["owner"],
         blamed=frozenset(row["blamed"]),
         tile=row["tile"],
+        friends=frozenset(row["friends"]),
     )
 
 

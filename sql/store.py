@@ -14,7 +14,7 @@ import orjson
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, TrialNote, TrialRow
+from sql.checks import Pending, Place, TrialNote, TrialRow
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
@@ -183,8 +183,9 @@ class SqlStore:
     async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
         return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
 
-    async def pending_checks(self, limit: int) -> list[Pending]:
-        return pending(await self._database.all("checks_pending", limit))
+    async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
+        place = after or (None, None, None)
+        return pending(await self._database.all("checks_pending", limit, *place))
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)

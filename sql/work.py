@@ -1,5 +1,6 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -11,7 +12,14 @@ GRID: Final = "_tiles"
 # Who may see the work: mine, trusted, or left out: any.
 POOL: Final = "_pool"
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
+# Of units at work: of low, normal and high priority.
+WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
+
+
+def weight(priority: int) -> int:
+    """How many units a user may have at work for each one of a user with a lesser priority."""
+    return WEIGHTS[priority]
 
 
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:

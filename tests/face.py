@@ -15,7 +15,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Outcome, Posted
-from actors.notifier.messages import Notifier, Progress, ProgressOf, UnitsMoved
+from actors.notifier.messages import (
+    Line,
+    Notifier,
+    Progress,
+    ProgressOf,
+    Said,
+    TailOf,
+    UnitsMoved,
+)
+from actors.notifier.tails import Tails
 from actors.paymaster.messages import LookForClaims, Paymaster
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
@@ -141,6 +150,15 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 class StandInNotifier(Actor[Notifier], partial=True):
     def __init__(self, script: Script) -> None:
         self._script = script
+        self._tails = Tails(10)
+
+    @handles(Said)
+    async def said(self, message: Said) -> None:
+        self._tails.add(message.job, message.unit, message.attempt, message.text)
+
+    @handles(TailOf)
+    async def tail_of(self, message: TailOf) -> tuple[Line, ...]:
+        return self._tails.of(message.job)
 
     @handles(UnitsMoved)
     async def units_moved(self, message: UnitsMoved) -> None:

@@ -1,12 +1,20 @@
-"""What checks earn, over a draft of the books: from revenue, in the transaction of the verdict."""
+"""What checks earn, over a draft of the books: of what was charged, in the verdict's transaction.
+
+Who calls something wrong earns nothing by it: nobody is charged then, and several accounts of one
+person could find each other's lies for ever.
+"""
+
+from datetime import timedelta
 
 from actors.ledger.draft import Draft
 from actors.ledger.messages import REVENUE, Transfer, operator_account
 from actors.ledger.postings import Refusal, book
-from actors.verifier.messages import Checked, UnitVerdict
+from actors.verifier.messages import Checked, UnitVerdict, earns
 from sql.books import UnitRow
+from sql.checks import CheckRow
 from sql.earnings import EarningRow
 
+PAID = ("exact", "match", "consistent")
 WORDS = "Checked another's work"
 
 
@@ -15,10 +23,11 @@ def check_reference(effect: UnitVerdict) -> str:
     return f"check:{effect.job}:{effect.unit}:{effect.attempt}"
 
 
-def pay_checks(draft: Draft, unit: UnitRow, effect: UnitVerdict) -> bool | Refusal:
+def pay_checks(draft: Draft, unit: UnitRow, row: CheckRow, effect: UnitVerdict) -> bool | Refusal:
     """Pay those on whose word the verdict rests; rounded down, and nothing below one unit."""
     amount = unit.price * effect.check_percent // 100
-    if amount == 0:
+    is_charged = effect.verdict in PAID and earns(row, effect.verdict, pays=effect.pays)
+    if amount == 0 or not is_charged:
         return False
     for one in effect.checked:
         account = operator_account(one.owner)
@@ -26,22 +35,23 @@ def pay_checks(draft: Draft, unit: UnitRow, effect: UnitVerdict) -> bool | Refus
         moved = book(draft, Transfer(REVENUE, account, account, amount, "CHECK", reference, WORDS))
         if not isinstance(moved, bool):
             return moved
-        share = _share(draft, effect, one, amount)
+        share = _share(draft, row, one, amount)
         draft.check_pay.put(share.id, share)
     return True
 
 
-def _share(draft: Draft, effect: UnitVerdict, one: Checked, amount: int) -> EarningRow:
+def _share(draft: Draft, row: CheckRow, one: Checked, amount: int) -> EarningRow:
+    """It waits as the unit's share does: whoever passed a lie is not gone with it at once."""
     return EarningRow(
         id=draft.uuid(),
-        job_id=effect.job,
-        unit=effect.unit,
+        job_id=row.job_id,
+        unit=row.unit,
         node_id=one.node,
         operator_id=one.owner,
         amount=amount,
-        state="PAYABLE",  # nobody disputes a check
+        state="PENDING",
         earned_at=draft.now,
-        payable_at=draft.now,
+        payable_at=draft.now + timedelta(seconds=row.window_seconds),
         work="CHECK",
-        attempt=effect.attempt,
+        attempt=row.attempt,
     )

@@ -128,9 +128,9 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
     if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
-    if isinstance(effect, JobPause | JobChange):
+    if isinstance(effect, JobPause) or (isinstance(effect, JobChange) and effect.cap is None):
         return
-    if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | UnitRetry):
+    if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
             numbers = (number for number, piece in enumerate(effect.plan) if piece.price)

@@ -75,26 +75,35 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
         return dispute(draft, effect)
     if isinstance(effect, DisputeDecide):
         return judge(draft, effect)
+    if isinstance(effect, EarningMature):
+        return _mature(draft, effect)
     share = draft.earnings.get((effect.job, effect.unit))
     if share is None:
         return GuardFailed(type(effect).__name__, "")
-    if isinstance(effect, EarningMature):
-        return _mature(draft, share, effect)
     return _claim(draft, share, effect)
 
 
-def _mature(draft: Draft, share: EarningRow, effect: EarningMature) -> bool | Refusal:
-    if share.state in ("PAYABLE", "PAID"):
-        return False
+def _mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
+    """Of the share, and of what checks of the unit earned, all that is ripe."""
     key = (effect.job, effect.unit)
-    unit, disputed = draft.units.get(key), draft.disputes.get(key)
-    is_over = draft.now >= share.payable_at
-    is_disputed = disputed is not None and disputed.state == "OPEN"
-    is_verified = unit is not None and unit.verified
-    if share.state != "PENDING" or is_disputed or not (is_over and is_verified):
-        return GuardFailed("EarningMature", share.state)
-    draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
-    return True
+    share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
+    may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
+    checks = [one for one in draft.check_pay.all() if (one.job_id, one.unit) == key]
+    ripe = [
+        one
+        for one in (*([] if share is None else [share]), *checks)
+        if may and one.state == "PENDING" and draft.now >= one.payable_at
+    ]
+    for one in ripe:
+        payable = attrs.evolve(one, state="PAYABLE")
+        if one is share:
+            draft.earnings.put(key, payable)
+        else:
+            draft.check_pay.put(one.id, payable)
+    if ripe:
+        return True
+    state = "" if share is None else share.state
+    return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
 
 
 def _claim(draft: Draft, share: EarningRow, effect: EarningClaim) -> bool | Refusal:

@@ -199,8 +199,10 @@ def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
     cap = job.cap if effect.cap is None else effect.cap
     if cap is not None and cap < job.committed:
         return GuardFailed("JobChange", "CAP")
-    paused = None if job.paused == "cap" and cap != job.cap else job.paused
     priority = job.priority if effect.priority is None else effect.priority
+    paused = job.paused
+    if paused == "cap" and cap != job.cap and not _is_at_cap(draft, attrs.evolve(job, cap=cap)):
+        paused = None
     return _put(draft, job, cap=cap, paused=paused, priority=priority)
 
 

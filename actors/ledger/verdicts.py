@@ -80,7 +80,7 @@ def judge(
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
     if isinstance(done, bool):
-        paid = pay_checks(draft, unit, effect)
+        paid = pay_checks(draft, unit, row, effect)
         if not isinstance(paid, bool):
             return paid
         decided = attrs.evolve(

@@ -51,6 +51,7 @@ from rendertrust.protocol import (
     JobStatus,
     Log,
     Malformed,
+    NodeStanding,
     Pong,
     Preview,
     UrlsRequest,
@@ -58,6 +59,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
+from sql.work import QUARANTINED
 
 EARLY_MOST = 256
 log = logging.getLogger(__name__)
@@ -190,6 +192,7 @@ class NodeSessionActor(Checks):
             await self._close(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
         elif await self._line.ping():
             self.after(self._settings.ping_seconds, PingDue())
+            self._tell_standing()
             await self._note_seen()
         else:
             self.stop()
@@ -289,6 +292,8 @@ class NodeSessionActor(Checks):
         self._renew_in(self._settings.first_lease_seconds)
         keep = tuple(held.running for held in comparison.keep)
         await self._say(Welcome(keep=keep, drop=comparison.drop))
+        if self._standing.name == QUARANTINED:
+            await self._say(NodeStanding(standing=self._standing.name))
 
     async def _take_status(self, frame: JobStatus) -> None:
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)

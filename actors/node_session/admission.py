@@ -3,8 +3,8 @@
 from actors.kernel import handles
 from actors.node_session.messages import Stand, TokenDue
 from actors.node_session.settlement import Settlement
-from rendertrust.protocol import CloseCode, Drain, TokenRenewal
-from sql.work import DRAINING, REVOKED, Standing
+from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
+from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
 
 class Admission(Settlement, partial=True):
@@ -26,16 +26,22 @@ class Admission(Settlement, partial=True):
         """Take over what was said, unless it is old."""
         if standing.version < self._standing.version:
             return
-        changed, self._standing = standing.name != self._standing.name, standing
+        before, self._standing = self._standing, standing
         if standing.name == REVOKED:
             await self._close(CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
             return
-        if changed:
+        if standing.name != before.name:
             self._tell_standing()
+            await self._tell_quarantine(before.name, standing.name)
         was_told, self._is_draining = self._is_draining, standing.name == DRAINING
         if self._is_draining and not was_told:
             await self._say(Drain())
         await self._pump()
+
+    async def _tell_quarantine(self, before: str, now: str) -> None:
+        """That it begins, or ends; that a node drains is told by a frame of its own."""
+        if self._hello is not None and {before, now} == {ACTIVE, QUARANTINED}:
+            await self._say(NodeStanding(standing=now))
 
     def _tell_standing(self) -> None:
         """Whether its node may check others' work."""

@@ -11,12 +11,20 @@ import attrs
 from actors.kernel import handles
 from actors.node_session import manifests, offers
 from actors.node_session.admission import Admission
-from actors.node_session.messages import RunCheck
+from actors.node_session.messages import DropCheck, RunCheck
 from actors.node_session.pieces import EVIDENCE
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects, ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported
-from rendertrust.protocol import Hello, Input, JobDispatch, JobResult, Urls, UrlsRequest
+from rendertrust.protocol import (
+    Hello,
+    Input,
+    JobCancel,
+    JobDispatch,
+    JobResult,
+    Urls,
+    UrlsRequest,
+)
 
 CHECK = "check"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
@@ -93,6 +101,11 @@ class Checks(Admission, partial=True):
             return
         self._checks[message.check] = message
         await self._say(made)
+
+    @handles(DropCheck)
+    async def drop_check(self, message: DropCheck) -> None:
+        if self._checks.pop(message.check, None) is not None:
+            await self._say(JobCancel(job_id=str(message.check), unit=0, attempt=1))
 
     def _check_of(self, job: str) -> RunCheck | None:
         """The check that a frame is about."""

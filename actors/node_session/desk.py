@@ -13,6 +13,7 @@ from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAga
 from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
+from actors.node_session.turns import Turns
 from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
@@ -58,6 +59,7 @@ class Desk(Actor[NodeSession], partial=True):
         self._settings = settings
         self._line = Line(socket, peers.clock, settings)
         self._work = Work()
+        self._turns = Turns()
         self._hello: Hello | None = None
         self._is_plain = False  # a client of the reference: it says no hello
         self._is_assigned = False  # the Scheduler has said what this node is to work on
@@ -89,7 +91,7 @@ class Desk(Actor[NodeSession], partial=True):
             return
         self._withhold()
         slots = None if self._hello is None else self._hello.slots
-        for held in self._work.sendable(slots):
+        while (held := self._turns.next(self._work.sendable(slots))) is not None:
             if not await self._dispatch(held):
                 return
 
@@ -134,6 +136,7 @@ class Desk(Actor[NodeSession], partial=True):
         held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
         unit = held.assignment
         self._move(held).fetch(inputs(unit.params, (part.size for part in unit.parts)))
+        self._turns.took(held)
         self._renew_in(self._settings.first_lease_seconds)
         return True
 
@@ -146,6 +149,8 @@ class Desk(Actor[NodeSession], partial=True):
     async def _hold(self, unit: Assignment) -> None:
         known = self._work.get(unit.job, unit.unit)
         if known is not None:
+            if known.attempt == unit.attempt and known.phase is Phase.WAITING:
+                known.assignment = unit  # its priority may be another
             if known.attempt >= unit.attempt:
                 return
             await self._forget(known)

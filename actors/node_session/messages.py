@@ -83,6 +83,13 @@ class RunCheck(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class DropCheck(Message[NodeSession, None]):
+    """From the Verifier: nobody waits for this check any more; the node need not make it."""
+
+    check: UUID
+
+
+@attrs.frozen
 class Withdraw(Message[NodeSession, None]):
     """From the web or the Scheduler: the unit is cancelled or taken away; tell the node to stop."""
 

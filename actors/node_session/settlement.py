@@ -104,6 +104,8 @@ class Settlement(Watching, partial=True):
                 worth = seen
             else:
                 looked, worth = seen, results.checked(result, seen.found, settings)
+        if waits and isinstance(worth, results.Elsewhere):
+            worth = results.Refused("a result that waits for a verdict lies where it was offered")
         if isinstance(worth, results.Refused):
             self._refuse(held, worth)
             return

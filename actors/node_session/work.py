@@ -109,12 +109,9 @@ class Work:
         return min(units, key=lambda held: held.key[1]) if units else None
 
     def sendable(self, slots: int | None) -> list[Held]:
-        """The next units to send: as many as slots are free; all, to a node without slots."""
-        waiting = self.waiting()
-        if slots is None:
-            return waiting
+        """Of which the next may be sent: none while all slots work; a node may have none told."""
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
-        return waiting[: max(slots - out, 0)]
+        return self.waiting() if slots is None or out < slots else []
 
     def waiting(self) -> list[Held]:
         """Those that the node does not have."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, TrialNote, TrialRow
+    from sql.checks import Pending, Place, TrialNote, TrialRow
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -132,8 +132,10 @@ class Store(Protocol):
         """Shares in suspense whose node has an owner by now."""
         ...
 
-    async def pending_checks(self, limit: int) -> "Sequence[Pending]":
-        """What was delivered and waits longest for its verdict, of units that still wait for it."""
+    async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
+        """What was delivered and waits longest for its verdict, of units that still wait for it;
+        of those behind a place, where one is given.
+        """
         ...
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":

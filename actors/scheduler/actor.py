@@ -6,7 +6,6 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from actors.kernel import Later, Ref, Timer, handles
@@ -48,8 +47,6 @@ from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.straggling import straggling
 from sql.database import Unavailable
 
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
 USUAL: Final = SchedulerSettings()
 log = logging.getLogger(__name__)
 

@@ -55,7 +55,7 @@ class Board(Moves):
     def _may_wait(self, order: Dispatch, unit: Unit, choice: NoCapableNode | AllNodesFull) -> bool:
         """Whether it may queue. A job of many units also where a node's hello is still awaited."""
         if isinstance(choice, AllNodesFull):
-            return len(order.pieces) > 1
+            return order.queue or len(order.pieces) > 1
         if order.queue or len(order.pieces) < 2:
             return order.queue
         alone = attrs.evolve(unit.demand, kind=attrs.evolve(unit.kind, many=False))
@@ -70,21 +70,29 @@ class Board(Moves):
 
         Each booking must be committed or refused.
         """
-        alike = self.index.is_the_same_for_all
+        alike = self.index.is_the_same_for_all and not self.index.crowded
         waiting = self.queue.placeable(self._choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)
         for unit, node in itertools.chain(self._promised(), waiting, strays):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
 
     def _choose(
-        self, demand: Demand, avoid: frozenset[UUID], /
+        self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit that waits, if it is in need of one.
 
-        The best has the fewest units per slot: if that has enough, all have.
+        The best has the fewest units per slot: if that has enough, all have. Where it was given
+        more, past the queue, who has nothing waiting there need not wait for the end of it.
         """
-        choice = self.index.choose(demand, avoid)
-        return AllNodesFull() if isinstance(choice, Node) and choice.is_provided else choice
+        choice = self.index.choose(demand, avoid, failed)
+        if not isinstance(choice, Node) or not choice.is_provided:
+            return choice
+        may = choice.is_crowded and not self._waits_at(choice, demand)
+        return choice if may else AllNodesFull()
+
+    def _waits_at(self, node: Node, demand: Demand) -> bool:
+        units = (self.units.get(key) for key in node.taken)
+        return any(unit.user == demand.user and unit.state != "RUNNING" for unit in units if unit)
 
     def due(self, now: datetime) -> datetime | None:
         """When the next unit may be placed that may not be yet."""
@@ -146,6 +154,7 @@ class Board(Moves):
         Of one that waits the next ``top_up`` tells it.
         """
         self._hear_of_copy(state)
+        self._hear_of_failure(state)
         unit = self.units.get(key_of(state))
         if unit is None:
             if state.state == "QUEUED":
@@ -167,6 +176,20 @@ class Board(Moves):
         if state.state == "QUEUED":
             self._look_for_more(state.job)
         return not has_ended(state.state)
+
+    def _hear_of_failure(self, state: UnitState) -> None:
+        """A node that gave a unit up is given no other of its job before it is known why."""
+        others = self.units.of(state.job)
+        gone = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
+        known = self.units.get(key_of(state))
+        is_wanted = known is not None and known.is_recalled  # it goes to another node
+        if not gone or is_wanted or state.node is None or len(others) < 2:
+            return
+        for unit in others:
+            if unit.waits:
+                unit.barred |= {state.node}
+        self._doubted.add(state.job)
+        self._look_for_more(state.job)
 
     def reconcile(self, rows: Sequence[OpenUnit], now: datetime) -> None:
         """Take over what the database says about all open units, of each job the next ones."""
@@ -205,7 +228,7 @@ class Board(Moves):
 
     def in_line(self, jobs: Iterable[UUID]) -> list[UnitKey]:
         """The units of jobs that wait here, or are being placed: they need not be read again."""
-        units = (unit for job in jobs for unit in self.units.of(job))
+        units = (unit for job in set(jobs) - self._doubted for unit in self.units.of(job))
         return [unit.key for unit in units if unit.placing is not None or unit.ticket]
 
     def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
@@ -213,6 +236,7 @@ class Board(Moves):
         self.queue.drained.clear()
         found = Counter(row.job for row in rows)
         self._more -= {job for job in jobs if found[job] < REFILL}
+        self._doubted -= set(jobs)
         for row in rows:
             self._compare(row, now)
 
@@ -239,6 +263,7 @@ class Board(Moves):
             unit.started_at = row.started_at
             unit.told = unit.told or row.lease_until is not None
             self._note_pause(unit, paused=row.paused == "owner")
+            self._note_priority(unit, row.priority)
             if unit.ticket == 0:
                 self._line_up(unit, now)
 

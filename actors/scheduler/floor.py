@@ -55,6 +55,7 @@ class Floor:
         self.copies: dict[UnitKey, Unit] = {}  # attempts beside that of the unit itself
         self._say = say
         self._more: set[UUID] = set()  # jobs of which more units wait than are known here
+        self._doubted: set[UUID] = set()  # jobs of which what waits here is to be read again
         self._behind: dict[UUID, Node] = {}
         self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
@@ -173,6 +174,12 @@ class Floor:
         unit.paused = paused
         if is_new and unit.state == "DISPATCHED" and unit.node is not None:
             self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
+
+    def _note_priority(self, unit: Unit, priority: int) -> None:
+        """What waits at its node has another turn there."""
+        is_new, unit.priority = priority != unit.priority, priority
+        if is_new and unit.state == "DISPATCHED" and unit.node is not None:
+            self._tell(unit.node, Send(self._assignment(unit, unit.node)))
 
     # -- steps
 

@@ -42,6 +42,7 @@ class Index:
         self.free: dict[UUID, Node] = {}  # they would begin a unit at once
         self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
         self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
+        self.crowded: dict[UUID, Node] = {}  # they were given more than they need for now
         self._closed = 0  # how many lines are some people's alone
         self._versions = 0
 
@@ -82,6 +83,7 @@ class Index:
             self._relist(node, listed, lines)
         _list(self.free, node, listed=node.is_free)
         _list(self.laden, node, listed=node.is_laden)
+        _list(self.crowded, node, listed=node.is_crowded)
         _list(self.laden_afar, node, listed=node.is_laden_afar)
         self._versions += 1
         node.version = self._versions
@@ -106,14 +108,18 @@ class Index:
         return self._closed == 0
 
     def choose(
-        self, demand: Demand, avoid: frozenset[UUID] = frozenset()
+        self,
+        demand: Demand,
+        avoid: frozenset[UUID] = frozenset(),
+        failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit, as ``policy.choose`` defines it."""
         lines = self._lines_for(demand)
         if not lines:
             return NoCapableNode()
-        if avoid and all(node in avoid for line in lines for node in self._capable[line]):
-            avoid = frozenset()
+        for less in (failed, frozenset[UUID]()):
+            if avoid and all(node in avoid for line in lines for node in self._capable[line]):
+                avoid = less
         if ours := self._able_of_ours(demand, lines, avoid):
             return self._of_few(ours, demand)
         near = self._near(demand, lines, avoid)

@@ -1,8 +1,8 @@
 """What the Scheduler is asked and told."""
 
 from collections.abc import Hashable, Mapping
-from datetime import datetime
-from typing import Any, ClassVar, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -12,6 +12,8 @@ from actors.ledger.messages import Outcome, Piece, UnitState
 from sql.audit import Act
 from sql.tries import tries
 from sql.work import NOTHING_SAID, Part, Standing
+
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Scheduler:
@@ -358,6 +360,9 @@ class Assignment:
     paused: bool = False  # by the job's owner: it is not to begin
     faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
+    priority: int = 0
+    queued_at: datetime = EVER  # its job; with ``place`` within that: when its turn is
+    place: int = 0
 
     @property
     def tries(self) -> int:

@@ -139,6 +139,11 @@ class Node:
         return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether it was given more than that: orders are, where their answer names a node."""
+        return self.session is not None and len(self.taken) > DEPTH * max(self.slots or 1, 1)
+
+    @property
     def does(self) -> frozenset[str]:
         """The job types it can do now: those registered, less those its hello left out."""
         if self.offered is None:

@@ -1,7 +1,7 @@
 """What the Scheduler hears of nodes: that they live, and how their sessions come and go."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from actors.kernel import Actor, Down, Ref, Timer, handles
@@ -9,6 +9,7 @@ from actors.node_session.messages import Close, NodeSession, Proved
 from actors.ports import Clock, Store
 from actors.scheduler.board import Board
 from actors.scheduler.messages import (
+    EVER,
     CatchUp,
     CirclesChanged,
     NodeDeclined,
@@ -29,7 +30,6 @@ from actors.scheduler.settings import SchedulerSettings
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=10)  # what was said earlier may be committed later
 log = logging.getLogger(__name__)
 

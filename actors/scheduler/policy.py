@@ -4,7 +4,7 @@
 answer the same without looking at everything.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -15,14 +15,12 @@ from actors.scheduler.demand import Demand, Kind
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from sql.circles import ALONE, Circles
+from sql.work import weight
 
 Rank: TypeAlias = tuple[bool, float, float, int]
 Age: TypeAlias = tuple[int, int]
 Turn: TypeAlias = tuple[float, int, datetime]
 Within: TypeAlias = tuple[int, datetime, int, int]
-
-# Of units at work: low, normal, high.
-WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
 
 # How far a unit is within one attempt: nothing but the next attempt brings it back.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
@@ -51,17 +49,20 @@ def candidates(
     demand: Demand,
     avoid: frozenset[UUID] = frozenset(),
     circles: Circles = ALONE,
+    failed: frozenset[UUID] = frozenset(),
 ) -> list[Node]:
     """The healthy nodes that can do the work, and may do this user's.
 
-    One that failed the unit before is among them only if there is no other: a unit that one node
-    alone can do would otherwise wait for ever. Work for the gateway's own nodes is theirs alone, as
-    long as one that can do it is there.
+    One to ``avoid``, as it failed the job before, is among them only if there is no other, and one
+    that ``failed`` the unit only if all others did: a unit that one node alone can do would
+    otherwise wait for ever. Work for the gateway's own nodes is theirs alone, as long as one that
+    can do it is there.
     """
     kind = demand.kind
     fit = [node for node in nodes if node.eligible and can_do(node, kind)]
     capable = [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
-    able = [node for node in capable if node.id not in avoid] or capable
+    tiers = ([n for n in capable if n.id not in shunned] for shunned in (avoid, failed))
+    able = next((nodes for nodes in tiers if nodes), capable)
     ours = [node for node in able if node.measures and kind.job_type == FOR_OURS]
     return ours or able
 
@@ -77,22 +78,19 @@ def choose(
     demand: Demand,
     avoid: frozenset[UUID] = frozenset(),
     circles: Circles = ALONE,
+    *,
     holders: Collection[UUID] = (),
+    failed: frozenset[UUID] = frozenset(),
 ) -> Node | NoCapableNode | AllNodesFull:
     """The node for a unit: of ``holders``, who had its inputs lately, the best that would begin at
     once; else the best of all. ``Index.choose`` answers the same without looking at every node.
     """
-    capable = candidates(nodes, demand, avoid, circles)
+    capable = candidates(nodes, demand, avoid, circles, failed)
     if not capable:
         return NoCapableNode()
     room = [node for node in capable if node.has_room]
     near = [node for node in room if node.is_free and node.id in holders]
     return min(near or room, key=rank) if room else AllNodesFull()
-
-
-def weight(priority: int) -> int:
-    """How many units a user may have at work for each one of a user with a lesser priority."""
-    return WEIGHTS[priority]
 
 
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:

@@ -20,9 +20,11 @@ FEW: Final = 8  # of a job: more are to be read
 
 
 class Choose(Protocol):
-    """The node for such a unit that avoids these nodes."""
+    """The node for such a unit that avoids these nodes, or at least those that failed it."""
 
-    def __call__(self, demand: Demand, avoid: frozenset[UUID], /) -> Choice: ...
+    def __call__(
+        self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
+    ) -> Choice: ...
 
 
 class Queue:
@@ -89,7 +91,7 @@ class Queue:
                 entry = line.first()
                 assert entry is not None, "its line has a turn"
                 unit = entry.unit
-                choice = choose(unit.demand, unit.shuns) if lives(entry) else None
+                choice = choose(unit.demand, unit.shuns, unit.avoid) if lives(entry) else None
                 if isinstance(choice, Node):
                     line.take(entry)
                     self._left(unit)

@@ -11,6 +11,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.queue import LOOK_AHEAD, Choose
 from actors.scheduler.unit import Unit
 
+NOBODY: Final[frozenset[UUID]] = frozenset()
 Entry: TypeAlias = tuple[datetime, int, Unit]
 # A node that reconnects finds its units still its own. Another gateway that serves it has vouched
 # for them by then (``first_lease_seconds``), and they are its node's.
@@ -59,11 +60,15 @@ def _from_line(line: deque[Entry], choose: Choose) -> Iterator[tuple[Unit, Node]
     try:
         # Nodes with a session come first: when the best one has none, no other has room.
         while (
-            line and len(aside) < LOOK_AHEAD and _reachable(choose(line[0][2].demand, frozenset()))
+            line
+            and len(aside) < LOOK_AHEAD
+            and _reachable(choose(line[0][2].demand, NOBODY, NOBODY))
         ):
             entry = line.popleft()
             unit = entry[2]
-            node = _reachable(choose(unit.demand, unit.avoid)) if _strays(entry) else None
+            node = (
+                _reachable(choose(unit.demand, unit.shuns, unit.avoid)) if _strays(entry) else None
+            )
             if node is not None:
                 unit.ticket = 0
                 yield unit, node

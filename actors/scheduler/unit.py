@@ -145,6 +145,9 @@ class Unit:
             paused=self.paused,
             faults=self.faults,
             unsent=self.unsent,
+            priority=self.priority,
+            queued_at=self.queued_at,
+            place=self.place,
         )
 
 

@@ -1,8 +1,8 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
-from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 from actors.kernel import Actor, handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Posted
@@ -27,12 +27,13 @@ from actors.verifier.messages import (
 from actors.verifier.report import NoReport, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
-from actors.verifier.warden import NodeClass, Warden
+from actors.verifier.warden import Known, Warden
+from sql.checks import Place
 from sql.database import Unavailable
-from sql.reputation import NEW, Reputation
 from sql.work import ANY, MINE
 
 SECRET_BYTES: Final = 32
+SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
 
@@ -44,8 +45,11 @@ class VerifierActor(Actor[Verifier]):
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
+        self._since = peers.clock.now()  # this life's beginning
         self._cases: dict[CaseId, Case] = {}
-        self._known: Mapping[NodeClass, Reputation] = {}  # nodes of which something waits
+        self._known = Known()  # of nodes of which something waits
+        self._after: Place | None = None  # where the next reading begins
+        self._accused: set[UUID] = set()  # nodes of which something was called wrong that waits
         self._checkers = Checkers()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
@@ -69,31 +73,42 @@ class VerifierActor(Actor[Verifier]):
         """What it was looking at is another's to look at; that is nobody's fault."""
         if running is not None:
             self._trials.lose(running.check)
+            if running.case is not None:
+                running.case.lose(running.checker.candidate.id)
 
     # -- what waits
 
     @handles(Look)
     async def look(self, _: Look) -> None:
-        self.after(self._settings.look_seconds, Look(), jitter=0.1)
+        wait = self._settings.look_seconds
         try:
             await self._trials.learn(self._peers.store, self._checkers.nodes)
-            await self._read()
             self._expire()
-            for case in list(self._cases.values()):
+            for case in await self._read():
                 await self._advance(case)
+            wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
             await self._warden.attend()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
+        self.after(wait, Look(), jitter=0.1)
 
-    async def _read(self) -> None:
-        """What waits. What is decided, or was cancelled, is forgotten; a check of it that is under
-        way ends by itself.
+    async def _read(self) -> list[Case]:
+        """The next that wait, so many at a time: those that nobody can check keep nobody waiting.
+
+        What is decided, or was cancelled, is forgotten; a check of it ends by itself.
         """
-        found = await self._peers.store.pending_checks(self._settings.at_once)
-        before = self._cases
-        self._cases = {one.row.id: before.get(one.row.id) or Case(one) for one in found}
-        self._known = await self._warden.known({one.row.node_id for one in found})
+        after, most = self._after, self._settings.at_once
+        found = await self._peers.store.pending_checks(most, after)
+        self._after = until = found[-1].place if len(found) >= most else None
+        cases = {one.row.id: self._cases.get(one.row.id) or Case(one) for one in found}
+        others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
+        self._cases = {**others, **cases}
+        self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
+        self._known = await self._warden.known(
+            {case.pending.row.node_id for case in self._cases.values()}
+        )
+        return list(cases.values())
 
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
@@ -101,7 +116,7 @@ class VerifierActor(Actor[Verifier]):
 
     async def _note_trials(self) -> None:
         for node in await self._trials.write(self._peers.store):
-            log.warning("node %s found valid what is not: a trial", node)
+            log.warning("node %s found valid what is not, or wrong what is right", node)
             self._warden.suspect(node)
 
     def _expire(self) -> None:
@@ -125,7 +140,8 @@ class VerifierActor(Actor[Verifier]):
         if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
         row = case.pending.row
-        waited = (self._peers.clock.now() - row.opened_at).total_seconds()
+        # While no gateway ran nobody could look.
+        waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
         late = waited >= self._settings.wait_seconds
         if not case.drawn or not case.is_whole:
             self._have_looked_at(case, late=late)
@@ -144,14 +160,14 @@ class VerifierActor(Actor[Verifier]):
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
         row = case.pending.row
-        known = self._known.get((row.node_id, row.device_class), NEW)
-        is_honest = known.valid_in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
+        in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
+        is_honest = in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
         case.is_known = is_honest or row.node_id in self._settings.own
         if self._is_suspected(case):  # until all is made good
             return True
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
-        chance = odds.odds(known.valid_in_row, self._settings.least_odds)
+        chance = odds.odds(in_row, self._settings.least_odds)
         unit = odds.unit_name(*case.id)
         return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
 
@@ -159,13 +175,9 @@ class VerifierActor(Actor[Verifier]):
         """Whether its node lied, or something else of it that waits was called wrong: then nothing
         of it is settled unseen.
         """
-        row = case.pending.row
-        others = (one for one in self._cases.values() if one.pending.row.node_id == row.node_id)
-        return (
-            bool(self._known.get((row.node_id, row.device_class), NEW).strikes)
-            or self._warden.suspects(row.node_id)
-            or any(one.is_accused for one in others)
-        )
+        node = case.pending.row.node_id
+        is_struck = self._known.strikes.get(node, 0) > 0
+        return is_struck or self._warden.suspects(node) or node in self._accused
 
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
@@ -188,6 +200,7 @@ class VerifierActor(Actor[Verifier]):
             unit=unit,
             result=sha256,
             asked=case.asked,
+            last=case.lost,
             own_odds=self._settings.own_odds,
         )
         if chosen is not None and not self._tries(case, chosen, unit):
@@ -200,7 +213,8 @@ class VerifierActor(Actor[Verifier]):
         if chosen.is_own:
             return False
         doubted = chosen.id in self._trials.doubted
-        if doubted or self._trials.is_due(chosen.id, unit):
+        if doubted or (chosen.id not in case.tested and self._trials.is_due(chosen.id, unit)):
+            case.tested |= {chosen.id}
             now = self._peers.clock.now()
             order = self._trials.give(chosen, self._peers.random.uuid(), now)
             if order is not None:
@@ -240,11 +254,21 @@ class VerifierActor(Actor[Verifier]):
             case.tried |= {message.node}
         else:
             case.hear(report, checker, self._settings.thresholds)
+            self._note_accusation(case)
             if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
                 case.verdict, case.drawn = None, True
             case.acquit(self._settings.own)
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
+
+    def _note_accusation(self, case: Case) -> None:
+        """What else waits of its node is to be checked; who accused it wrongly is not believed."""
+        if case.is_accused:
+            self._accused.add(case.pending.row.node_id)
+        if case.refuted is not None:
+            check, now = self._peers.random.uuid(), self._peers.clock.now()
+            self._trials.convict(case.refuted, case.id, check, now)
+            case.refuted = None
 
     # -- what follows
 
@@ -284,3 +308,9 @@ class VerifierActor(Actor[Verifier]):
             self._peers.notifier.tell(UnitsMoved(units))
         if self._cases.get(case.id) is case:
             del self._cases[case.id]
+
+
+def _between(after: Place | None, case: Case, until: Place | None) -> bool:
+    """Whether a reading would have found it."""
+    place = case.pending.place
+    return (after is None or place > after) and (until is None or place <= until)

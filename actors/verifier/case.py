@@ -35,6 +35,9 @@ class Case:
     said: str = ""
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
+    tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
+    lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
+    refuted: Candidate | None = None  # who called wrong what the gateway's own found right
     check: UUID | None = None
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
@@ -92,6 +95,19 @@ class Case:
         )
 
     @property
+    def barred(self) -> frozenset[UUID]:
+        """Owners who may not check it: who ordered it, and who is in an organisation with him. They
+        would have the picture before it is paid for.
+        """
+        return self.pending.friends | {self.pending.user}
+
+    def lose(self, node: UUID) -> None:
+        """Who was looking at it went: once it may happen, then it came to nothing."""
+        if node in self.lost:
+            self.tried |= {node}
+        self.lost |= {node}
+
+    @property
     def is_accused(self) -> bool:
         """Whether somebody called it wrong, and nobody cleared it."""
         return self.verdict in FAILED or (self.verdict is None and self.first is not None)
@@ -127,9 +143,9 @@ class Case:
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         """Take a report; the verdict is there unless another has to look.
 
-        A stranger's word alone condemns nobody, and excuses nobody: what he calls a mismatch is a
-        suspicion, as what is too far off to match is anybody's; and that a scene cannot be checked
-        another owner must say, too. The gateway's own verifier is believed.
+        A stranger's word condemns nobody: what he calls a mismatch is a suspicion, as what is too
+        far off to match is anybody's, and two of them make it doubtful. That a scene cannot be
+        checked another owner must say, too. The gateway's own verifier is believed.
         """
         if report.unable is not None:
             self._hear_unable(report.unable, checker)
@@ -183,8 +199,14 @@ class Case:
             return
         words = report.fault or f"{farthest(report):.3g} times the noise"
         self.verifier = checker.id
+        if self.first is not None and not (is_valid(found) or checker.is_own):
+            self.verdict = "doubtful"  # two strangers may be friends
+            self.said = f"two checks saw {self.said}, and none of the gateway's own could look"
+            return
         if self.first is not None:
             found = decided("suspicious", found)
+            if self.first == "mismatch" and is_valid(found) and checker.is_own:
+                self.refuted = self.suspects
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]
             self.suspects = checker
@@ -195,13 +217,10 @@ class Case:
         self.said = "" if found == "exact" else words[:FAULT_WORDS]
 
     def _rests_on(self, last: Candidate) -> tuple[Checked, ...]:
-        """Whose word the verdict is: a suspicion that was not confirmed is nobody's.
-
-        The gateway's own are not paid by it.
-        """
-        confirmed = self.suspects if self.verdict == "mismatch" else None
-        spoke = [one for one in (confirmed, last) if one is not None and not one.is_own]
-        return tuple(Checked(one.id, one.owner) for one in spoke if one.owner is not None)
+        """Whose word the verdict is: that of the last. The gateway's own are not paid by it."""
+        if last.is_own or last.owner is None:
+            return ()
+        return (Checked(last.id, last.owner),)
 
 
 def _params(pending: Pending) -> dict[str, Any]:

@@ -47,8 +47,11 @@ class Checkers:
         return {*self._known}
 
     def come(self, candidate: Candidate, session: Ref[Any]) -> Running | None:
-        """It is there, perhaps anew: then what it was looking at is lost."""
-        lost = self._lose(self._known.get(candidate.id))
+        """It is there; where it came anew, or as another one, what it was looking at is lost."""
+        before = self._known.get(candidate.id)
+        if before is not None and (before.candidate, before.session) == (candidate, session):
+            return None
+        lost = self._lose(before)
         self._known[candidate.id] = Checker(candidate, session)
         return lost
 
@@ -67,7 +70,7 @@ class Checkers:
             for one in self._known.values()
             if may_see(one.candidate, case.pool)
             and one.candidate.id not in {*case.tried, case.pending.row.node_id}
-            and (one.candidate.is_own or not own)
+            and (one.candidate.is_own or not (own or one.candidate.owner in case.barred))
         ]
 
     def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:

@@ -79,14 +79,21 @@ def choose(
     unit: bytes,
     result: bytes,
     asked: Set[UUID] = frozenset(),
+    last: Set[UUID] = frozenset(),
     own_odds: float = 0.0,
 ) -> Candidate | None:
     """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
 
     Owners are drawn, and then one of their nodes: who has many is not asked more often. The
     gateway's own look where no stranger could, and of the others at so many as ``own_odds`` says.
+    Who is to confirm what a stranger said (``asked``) is always the gateway's own, where one could.
+    Nodes of ``last`` are asked when there is nobody else.
     """
-    able = [one for one in candidates if may_check(one, subject, asked)]
+    could = [one for one in candidates if may_check(_free(one), subject, asked)]
+    could = [one for one in could if one.id not in last] or could
+    if asked:
+        could = [one for one in could if one.is_own] or could
+    able = [one for one in could if one.is_free]
     own = [one for one in able if one.is_own]
     by_owner: dict[UUID, list[Candidate]] = {}
     for one in able:
@@ -100,6 +107,10 @@ def choose(
     owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
     nodes = sorted(by_owner[owner], key=lambda one: one.id)
     return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
+
+
+def _free(one: Candidate) -> Candidate:
+    return attrs.evolve(one, is_free=True)
 
 
 def _ours(own: list[Candidate], subject: Candidate) -> Candidate | None:

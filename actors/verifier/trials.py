@@ -22,7 +22,7 @@ from actors.verifier.crops import COUNT, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
-from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import CheckId, Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)
@@ -94,13 +94,21 @@ class Trials:
     def give(self, candidate: Candidate, check: UUID, now: datetime) -> RunCheck | None:
         """One that its owner was not given yet, with a name of its own."""
         for number, trial in enumerate(self.known):
-            subject, owner = Case(trial.of).subject, candidate.owner
-            if owner is not None and may_check(candidate, subject, trial.owners):
+            case, owner = Case(trial.of), candidate.owner
+            may = may_check(candidate, case.subject, trial.owners | case.barred)
+            if owner is not None and may:
                 self.known[number] = attrs.evolve(trial, owners=trial.owners | {owner})
                 self.notes.append(TrialGiven(trial.id, owner, now))
                 self.running[check] = trial
                 return _order(trial, check)
         return None
+
+    def convict(self, accuser: Candidate, of: CheckId, check: UUID, now: datetime) -> None:
+        """It called a result wrong that the gateway's own found right: as if a trial was failed."""
+        self.doubted.add(accuser.id)
+        self.passed.discard(accuser.id)
+        told = (check, accuser.id, accuser.device_class, *of)
+        self.notes.append(VerifierTest(*told, passed=False, at=now, accused=True))
 
     def lose(self, check: UUID) -> None:
         """It came to nothing, which says nothing of anybody."""
@@ -116,18 +124,20 @@ class Trials:
     ) -> None:
         """The gateway's own makes it known; another's answer is noted, if it is one.
 
-        Who cannot tell, or breaks down, is not blamed, and is tried again.
+        Who breaks down is not blamed, and is tried again; so is who tells of a fault: there may be
+        one by now, and in a check it is the gateway's own that confirms it.
         """
         trial = self.running.pop(check)
-        if isinstance(report, NoReport) or report.unable is not None or report.looked:
+        if isinstance(report, NoReport) or report.fault is not None or report.looked:
             return
         if candidate.is_own:
-            made = None if report.fault else _made(self.secret, trial, report, candidate)
+            made = None if report.unable else _made(self.secret, trial, report, candidate)
             if made is not None:
                 self.known = [*self.known, made][-KEPT:]
                 self.notes.append(TrialMade(made, now))
             return
-        passed = report.fault is not None or _sees(report, trial, thresholds)
+        # The gateway's own could: who says that such a scene cannot be checked does not want to.
+        passed = report.unable is None and _sees(report, trial, thresholds)
         (self.passed if passed else self.doubted).add(candidate.id)
         (self.doubted if passed else self.passed).discard(candidate.id)
         name, machine = trial.of.row.id, candidate.device_class

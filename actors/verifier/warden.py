@@ -1,15 +1,17 @@
 """Who lied too often gets no strangers' work any more: read from the record, said as a word."""
 
 import logging
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TypeAlias
 from uuid import UUID
+
+import attrs
 
 from actors.kernel import Ref
 from actors.ports import Clock, Store
 from actors.scheduler.messages import NodeStands, Scheduler
 from sql.audit import Act
-from sql.reputation import Record, Reputation
+from sql.reputation import STRIKES_MOST, Record, strikes_of
 
 ACTOR = "verifier"
 NodeClass: TypeAlias = tuple[UUID, str]  # of which it works with a class of machine
@@ -36,13 +38,12 @@ class Warden:
         """Whether its record is still to be looked at."""
         return node in self._caught
 
-    async def known(self, nodes: Set[UUID]) -> dict[NodeClass, Reputation]:
-        """What is known of their work, with each class of machine. Raises Unavailable."""
-        records = await self._store.records(sorted(nodes)) if nodes else ()
-        found = {(one.node, one.device_class): one.reputation for one in records}
+    async def known(self, nodes: Set[UUID]) -> "Known":
+        """What is known of their work. Raises Unavailable."""
+        known = Known.of(await self._store.records(sorted(nodes)) if nodes else ())
         # And nobody came to it, or they deliver what they had.
-        self._caught |= {of[0] for of, known in found.items() if known.is_to_be_quarantined}
-        return found
+        self._caught |= {n for n, strikes in known.strikes.items() if strikes >= STRIKES_MOST}
+        return known
 
     async def attend(self) -> None:
         """Say the word on those who lied too often, or said of scenes what is not so.
@@ -58,20 +59,37 @@ class Warden:
 
     async def _judge(self, node: UUID) -> None:
         records = await self._store.records([node])
-        bad = [one for one in records if one.reputation.is_to_be_quarantined]
-        if not bad:
+        if strikes_of(records) < STRIKES_MOST:
             return
         now = self._clock.now()
-        act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(bad[0]))
+        act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
         standing = await self._store.quarantine(node, act)
         if standing is not None:
             log.warning("node %s is quarantined: its results or checks were wrong", node)
             self._scheduler.tell(NodeStands(node, standing))
 
 
-def why(record: Record) -> str:
+@attrs.frozen
+class Known:
+    """The streak is of a class of machine; strikes are the node's, whatever it says that it is."""
+
+    streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
+    strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "Known":
+        """By all their records."""
+        streaks = {(one.node, one.device_class): one.reputation.valid_in_row for one in records}
+        nodes = {one.node for one in records}
+        strikes = {n: strikes_of([one for one in records if one.node == n]) for n in nodes}
+        return cls(streaks, strikes)
+
+
+def why(records: Sequence[Record]) -> str:
     """What its operator is told."""
-    count, machine = record.reputation.mismatches, record.device_class or "no class told"
+    bad = [one for one in records if one.reputation.mismatches]
+    count = sum(one.reputation.mismatches for one in bad)
+    machine = ", ".join(one.device_class or "no class told" for one in bad)
     return (
         f"{count} of its results or checks ({machine}) were wrong;"
         " 'rendertrust nodes checks' shows which and why. An admin releases it."

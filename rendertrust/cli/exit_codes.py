@@ -11,6 +11,7 @@ INSUFFICIENT_CREDITS: Final = 5
 JOB_FAILED: Final = 6
 NOT_FOUND: Final = 7
 STILL_RUNNING: Final = 8
+SHUT_OUT: Final = 9
 UNAVAILABLE: Final = 75  # EX_TEMPFAIL of sysexits.h
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 
@@ -24,6 +25,7 @@ TABLE: Final[dict[int, str]] = {
     JOB_FAILED: "the job failed or was cancelled",
     NOT_FOUND: "there is no such thing, or it belongs to somebody else",
     STILL_RUNNING: "the job has not ended yet",
+    SHUT_OUT: "the gateway wants this node no longer, or is another one: somebody has to act",
     UNAVAILABLE: "temporarily unavailable: the same command may work later",
     INTERRUPTED: "interrupted by Ctrl-C; a job that was submitted goes on",
 }

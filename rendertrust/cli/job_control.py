@@ -67,6 +67,8 @@ def cap(context: click.Context, job: UUID, amount: str) -> None:
     changed = asked(session, job, lambda client: client.change(job, max_credits=amount))
     session.output.document(changed)
     session.output.say(f"Job {job} may cost {changed.max_credits} credits.")
+    if changed.paused == "cap":
+        session.output.say("It stays paused: what comes next costs more than is left of them.")
 
 
 @click.command(cls=Command)

@@ -11,7 +11,8 @@ import click
 from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.command import Group
 from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.node_care import doctor, drain, earnings, install
+from rendertrust.cli.node_care import doctor, drain, install
+from rendertrust.cli.node_earnings import earnings
 from rendertrust.cli.node_options import (
     accept_no_sandbox,
     accept_option,
@@ -183,7 +184,8 @@ def run(
     ended = asyncio.run(agent.run(state, settings=settings, narrator=narrator(session)))
     session.output.document({"event": "ended", **attrs.asdict(ended)})
     if not ended.ok:
-        raise Stop(Ending(exit_codes.FAILURE, "node_ended", ended.reason, NODE_FAILED))
+        code = exit_codes.SHUT_OUT if ended.for_good else exit_codes.FAILURE
+        raise Stop(Ending(code, "node_ended", ended.reason, NODE_FAILED))
     session.output.say(f"Ended: {wording.harmless(ended.reason)}.")
 
 

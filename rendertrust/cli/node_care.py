@@ -1,9 +1,8 @@
-"""``rendertrust node drain|earnings|doctor|install``: what an operator does beside running it."""
+"""``rendertrust node drain|doctor|install``: what an operator does beside running it."""
 
 import asyncio
 import sys
 import time
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,12 +16,8 @@ from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Share
     from rendertrust.node.doctor import Check
 
-PAGE: Final = 100
-SHARES_MOST: Final = 10_000
-SHOWN: Final = 10
 LOOK_SECONDS: Final = 0.2
 START: Final = """\
 Start it, now and with each login:
@@ -50,44 +45,6 @@ def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
     session.output.say("It finishes what runs, and ends. To take work again: rendertrust node run")
     while wait and folder.is_locked():
         time.sleep(LOOK_SECONDS)
-
-
-@click.command(cls=Command)
-@state_option
-@click.pass_context
-def earnings(context: click.Context, state: Path | None) -> None:
-    """What the node of this machine earned; all of your nodes': rendertrust earnings."""
-    session = session_of(context)
-    found = joined(state)
-    session.given = session.given or found.url
-
-    async def ask(client: "AsyncClient") -> list["Share"]:
-        shares: list[Share] = []
-        for offset in range(0, SHARES_MOST, PAGE):
-            page = await client.earnings(limit=PAGE, offset=offset)
-            shares += [share for share in page.earnings if share.node_id == found.node_id]
-            if offset + len(page.earnings) >= page.count or not page.earnings:
-                break
-        return shares
-
-    shares = session.run(ask)
-    totals = totals_of(shares)
-    newest = [share.id for share in shares[:SHOWN]]
-    session.output.document(
-        {"node_id": found.node_id, "units": len(shares), "totals": totals, "newest": newest}
-    )
-    session.output.facts({"node": found.node_id, "units": str(len(shares)), **totals})
-    for share in shares[:SHOWN]:
-        earned = f"{wording.stamp(share.earned_at)}  {share.amount}  {share.state}"
-        session.output.say(f"{earned}  {share.job_id} unit {share.unit}")
-
-
-def totals_of(shares: "list[Share]") -> dict[str, str]:
-    """Sums by state, exact."""
-    sums: dict[str, Decimal] = {}
-    for share in shares:
-        sums[share.state] = sums.get(share.state, Decimal(0)) + Decimal(share.amount)
-    return {state: str(amount) for state, amount in sorted(sums.items())}
 
 
 @click.command(cls=Command)
@@ -130,6 +87,7 @@ def install(
 ) -> None:
     """Write a systemd unit of your own that runs the node with these options."""
     from rendertrust.node import service
+    from rendertrust.node.state import default_folder
 
     session = session_of(context)
     if not sys.platform.startswith("linux"):
@@ -137,9 +95,10 @@ def install(
         raise Stop(Ending(exit_codes.FAILURE, "no_systemd", "systemd is on Linux alone", hint))
     settings = settings_of(given)
     text = service.unit(
-        words_of(settings, state),
+        words_of(settings, state or default_folder()),
         finish_seconds=settings.finish_seconds,
         memory=settings.ram_bytes,
+        final=(exit_codes.NOT_FOUND, exit_codes.SHUT_OUT),
     )
     if only_print:
         session.output.document({"unit": text})

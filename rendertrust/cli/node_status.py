@@ -14,22 +14,34 @@ from rendertrust.cli.session import DEFAULT, session_of
 
 if TYPE_CHECKING:
     from rendertrust.node.agent import Status
+    from rendertrust.node.history import Line
 
+SHOWN: Final = 8
 START: Final = "Start it: rendertrust node run"
 DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
 
 
 @click.command(cls=Command)
 @state_option
+@click.option(
+    "--history",
+    type=click.IntRange(0, 500),
+    default=SHOWN,
+    show_default=True,
+    metavar="LINES",
+    help="How much to show of what it told, in this life and those before.",
+)
 @click.pass_context
-def status(context: click.Context, state: Path | None) -> None:
-    """What the node of this machine is doing."""
+def status(context: click.Context, state: Path | None, history: int) -> None:
+    """What the node of this machine is doing, and what it did."""
     session = session_of(context)
     found = joined(state)
     session.output.document(attrs.asdict(found))
     session.output.facts(facts(found))
     for unit in found.units:
         session.output.say(_unit(unit))
+    for line in found.history[len(found.history) - history :] if history else ():
+        session.output.say(_past(line))
     if not found.running:
         session.output.note(begun(DRAINED if found.draining else START, state))
 
@@ -52,9 +64,11 @@ def facts(found: "Status") -> dict[str, str | None]:
         "name": wording.harmless(found.name),
         "gateway": found.url,
         "state": running if found.running else stopped,
+        "standing": _standing(found),
         "process": None if found.pid is None else str(found.pid),
         "offers": ", ".join(found.capabilities) or "nothing",
         "serves": None if found.serves in ((), ("any",)) else ", ".join(found.serves),
+        "ended": ", ".join(f"{n} {how}" for how, n in sorted(found.units_ended.items())) or None,
         "results to send": str(found.waiting_results) if found.waiting_results else None,
         **{f"no {kind}": wording.harmless(why) for kind, why in found.not_offered.items()},
     }
@@ -63,6 +77,17 @@ def facts(found: "Status") -> dict[str, str | None]:
 def _unit(unit: Any) -> str:
     words = (f"{name} {value}" for name, value in dict(unit).items())
     return wording.harmless("unit: " + ", ".join(words))
+
+
+def _standing(found: "Status") -> str | None:
+    from rendertrust.node.snapshot import ACTIVE, told_of
+
+    return None if found.standing == ACTIVE else told_of(found.standing, found.node_id)
+
+
+def _past(line: "Line") -> str:
+    times = "" if line.times == 1 else f" ({line.times} times, until {line.until})"
+    return wording.harmless(f"{line.since}  {line.said}{times}")
 
 
 def joined(state: Path | None) -> "Status":

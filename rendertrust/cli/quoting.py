@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rendertrust.cli import exit_codes
+from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.output import Output
 from rendertrust.cli.session import is_interactive
@@ -17,15 +17,33 @@ def said(quote: "Quote") -> str:
     """``48 frames in 12 units: 480.0000 credits (10.0000 a frame); 990.0000 are available``."""
     what = "One picture" if quote.frames < 2 else f"{quote.frames} frames"
     cut = f" in {quote.units} units" if quote.units not in (1, quote.frames) else ""
-    each = f" ({quote.frame_price} a frame)" if quote.frames > 1 else ""
+    each = f" ({_each(quote)} a frame)" if quote.frames > 1 else ""
     cap = f", paused before {quote.max_credits}" if quote.max_credits is not None else ""
     return f"{what}{cut}: {quote.held} credits{each}{cap}; {quote.available} are available."
+
+
+def _each(quote: "Quote") -> str:
+    least = quote.frame_price_least
+    between = least is not None and least != quote.frame_price
+    return f"{least} to {quote.frame_price}" if between else quote.frame_price
+
+
+def how(quote: "Quote") -> str:
+    """What the price follows, as the gateway says; nothing: an older one does not."""
+    if quote.reference_seconds is None:
+        return wording.harmless(quote.priced_how)
+    work = f"{wording.duration(quote.reference_seconds)} of its own machine's work"
+    return f"{work}. {wording.harmless(quote.priced_how)}"
 
 
 def told(output: Output, quote: "Quote") -> None:
     """The quote, as the result of the command."""
     output.document(quote)
     output.say(said(quote))
+    if reason := how(quote):
+        output.note(reason)
+    if quote.measurable:
+        output.note("To know before it is submitted: rendertrust submit --estimate …")
     output.note("Nothing is held, and nothing was sent.")
 
 
@@ -37,6 +55,8 @@ def agreed(output: Output, quote: "Quote") -> None:
         facts = {"available": quote.available, "requested": quote.held}
         code, name = exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits"
         raise Stop(Ending(code, name, said(quote), hint, facts))
+    if reason := how(quote):
+        output.note(reason)
     if output.json or not is_interactive():
         output.note(f"{said(quote)} Nobody can be asked here: it is submitted.")
         return

@@ -54,6 +54,7 @@ class Submission:
     looks: bool  # a node looks into it first
     dispatching: bool = False
     placed: "Placed | None" = None
+    quoted: str | None = None  # the price that was said
     arrived: int = 0  # files of its frames
 
     async def run(self, client: "AsyncClient") -> None:
@@ -63,7 +64,7 @@ class Submission:
         bundle = await self._upload(client)
         if self.looks:
             await self._look(client, bundle)
-            await self._agree(client)
+            await self._agree(client, bundle)
         self.dispatching = True
         self.placed = await self._dispatch(client, bundle)
         self._tell(self.placed)
@@ -80,19 +81,45 @@ class Submission:
             self.arrived = arriving.new
         await self._end(client, job)
 
-    async def _agree(self, client: "AsyncClient") -> None:
-        """Say what it costs, and ask where somebody can answer."""
-        if "frames" in self.cut and not self.yes:
-            quoting.agreed(self.session.output, await quote(client, self.params, self.cut))
+    async def _agree(self, client: "AsyncClient", bundle: "Bundle | None" = None) -> None:
+        """Say what it costs, and ask where somebody can answer; before a scene is measured, that
+        it will be: its price follows.
+        """
+        if "frames" not in self.cut:
+            return
+        found = await self._quoted(client, bundle)
+        if found is None:
+            return
+        if found.measurable and bundle is None:
+            self.looks = True
+            return
+        if found.measurable and bundle is not None and _is_looked_at(found):
+            await self._look(client, bundle, again=True)  # it was another's node that did
+            found = await quote(client, self.params, self.cut, bundle)
+        if found.priced_by == "work":  # an older gateway knows no such word
+            self.quoted = found.price
+        if not self.yes:
+            quoting.agreed(self.session.output, found)
 
-    async def _look(self, client: "AsyncClient", bundle: "Bundle") -> None:
+    async def _quoted(self, client: "AsyncClient", bundle: "Bundle | None") -> "Quote | None":
+        """None: an API key may not ask, and whoever uses it did not want to be asked."""
+        from rendertrust.client import Forbidden
+
+        try:
+            return await quote(client, self.params, self.cut, bundle)
+        except Forbidden:
+            if self.yes:
+                return None
+            raise
+
+    async def _look(self, client: "AsyncClient", bundle: "Bundle", *, again: bool = False) -> None:
         """Have a node look into it; without one it goes on, and says so."""
         from rendertrust.client import NotFound, RateLimited
 
         output = self.session.output
         wish = farm.Wish(self.params, self.cut.get("frames"), self.cut.get("pool"))
         try:
-            found = await farm.looked(output, client, bundle, wish)
+            found = await farm.looked(output, client, bundle, wish, again=again)
         except (NotFound, RateLimited) as error:  # an older gateway; or enough for this hour
             output.note(f"No node looks into the scene: {error}; it goes on without.")
             return
@@ -149,6 +176,7 @@ class Submission:
             needs=self.needs,
             **self.cut,
             as_is=self.as_is,
+            quoted=self.quoted,
             idempotency_key=self.key,
         )
 
@@ -197,16 +225,25 @@ class Submission:
         return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
+def _is_looked_at(quote: "Quote") -> bool:
+    return quote.preflight is not None and quote.preflight.status == "DONE"
+
+
 def knows_no_as_is(error: "Invalid") -> bool:
     """Whether that is all that was wrong."""
     return [(fault.field, fault.code) for fault in error.errors] == [("as_is", "unknown")]
 
 
 async def quote(
-    client: "AsyncClient", params: dict[str, int | str], cut: dict[str, Any]
+    client: "AsyncClient",
+    params: dict[str, int | str],
+    cut: dict[str, Any],
+    bundle: "Bundle | None" = None,
 ) -> "Quote":
-    """What it would cost; nothing needs to be sent for that."""
-    return await client.quote("render", None, params, **cut)
+    """What it would cost; nothing needs to be sent for that, if the scene does not matter."""
+    if bundle is None:
+        return await client.quote("render", None, params, **cut)
+    return await client.quote("render", bundle.payload_ref, params, manifest=bundle.manifest, **cut)
 
 
 @click.command(cls=Command)
@@ -259,7 +296,8 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
 
     The files that the scene links (textures, libraries, sequences, caches) go along, found by the
     Blender of this machine; what must be mended first is said, and nothing is sent. Where there is
-    no Blender here, or with --estimate, a node looks into the scene before anything is held.
+    no Blender here, or with --estimate, or where frames are priced by their work, a node looks into
+    the scene before anything is held.
     """
     session = session_of(context)
     given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}

@@ -138,13 +138,14 @@ def _state(hook: "Hook") -> str:
 
 
 def _delivery(one: "Delivery") -> tuple[str, ...]:
-    answer = "-" if one.status is None else str(one.status)
+    said = [each.error or str(each.status) for each in one.answers[-3:]]
+    answer = ", then ".join(said) or one.error or ("-" if one.status is None else str(one.status))
     return (
         one.id,
         f"{one.type} #{one.number}",
         wording.short(one.job_id),
         one.state,
         str(one.tries),
-        wording.harmless(one.error) if one.error else answer,
+        wording.harmless(answer),
         wording.ago(one.created_at),
     )

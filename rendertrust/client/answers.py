@@ -238,7 +238,8 @@ class Job:
     ``done`` of its ``units`` are complete, ``failed`` for good. ``paused`` says by whom: its
     ``owner``, or at the ``cap``, which is ``max_credits``; ``stopped`` waits for the checks of what
     was delivered. ``eta_seconds``: when all is done, as its own units went; None until enough of
-    them are.
+    them are. ``reference_seconds``: the work of its frames, as a machine of the gateway's own
+    measured it, where its price follows that.
     """
 
     id: str
@@ -266,6 +267,7 @@ class Job:
     paused: str | None = None
     eta_seconds: float | None = None
     pool: str = "any"
+    reference_seconds: float | None = None
 
     @property
     def ended(self) -> bool:

@@ -238,6 +238,7 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
         pool: Pool | None = None,
         needs: Needs | None = None,
         as_is: bool = False,
+        quoted: str | None = None,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Submit a job, once for one ``idempotency_key``."""
@@ -257,6 +258,7 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
                 pool=pool,
                 needs=needs,
                 as_is=as_is,
+                quoted=quoted,
                 idempotency_key=idempotency_key,
             )
         )

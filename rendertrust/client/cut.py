@@ -56,9 +56,13 @@ class Units:
 class Quote:
     """What an order would cost. ``held``: what would be set aside at once, all of ``price``.
 
-    ``frame_price`` is that of a frame, however it is cut, or of a job without frames. ``enough``:
-    ``available`` is as much as would be held. ``preflight``: what a node found in the scene; None
-    where none has looked.
+    ``frame_price`` is that of the dearest frame, however it is cut, or of a job without frames, and
+    ``frame_price_least`` that of the cheapest. ``priced_by``: what the ``table`` says for each, or
+    the ``work`` that each is, ``reference_seconds`` in all, as ``priced_how`` says in words.
+    ``measurable``: ``preflight`` would have a node measure the scene.
+
+    ``enough``: ``available`` is as much as would be held. ``preflight``: what a node found in the
+    scene; None where none has looked.
     """
 
     units: int
@@ -70,3 +74,8 @@ class Quote:
     enough: bool
     max_credits: str | None = None
     preflight: Preflight | None = None
+    frame_price_least: str | None = None
+    priced_by: str = "table"
+    priced_how: str = ""
+    reference_seconds: float | None = None
+    measurable: bool = False

@@ -72,6 +72,7 @@ class Jobs(Control):
         pool: Pool | None = None,
         needs: Needs | None = None,
         as_is: bool = False,
+        quoted: str | None = None,
         idempotency_key: str | None = None,
     ) -> Placed:
         """Submit a job. However often it is tried, there is one job for one ``idempotency_key``.
@@ -82,13 +83,14 @@ class Jobs(Control):
         pauses before it would cost more than ``max_credits``. ``pool``: whose nodes may see it;
         ``mine`` costs nothing. ``needs``: what a node must have. Invalid: also where ``preflight``
         found what must be mended first; ``as_is`` renders it all the same. BadRequest: no node can
-        do it now.
-        InsufficientCredits: the price is more than what is available.
+        do it now. InsufficientCredits: the price is more than what is available. ``quoted``: the
+        ``price`` of a quote; Conflict: it would cost more by now, and nothing is held.
         """
         body = order_of(job_type, payload_ref, params, manifest)
         body |= cut_of(frames, chunk, tiles, order, priority=priority, max_credits=max_credits)
         body |= place_of(pool, needs)
         body |= {name: True for name, said in (("queue", queue), ("as_is", as_is)) if said}
+        body |= {} if quoted is None else {"quoted": quoted}
         return read(Placed, await self._once(f"{_JOBS}/dispatch", body, idempotency_key))
 
     async def jobs(

@@ -68,8 +68,19 @@ class Hooks:
 
 
 @attrs.frozen
+class Reply:
+    """What a try of a delivery was answered: a status, or nothing, and why."""
+
+    at: datetime
+    status: int | None = None
+    error: str | None = None
+
+
+@attrs.frozen
 class Delivery:
-    """An event on its way: PENDING, DELIVERED or FAILED; status and error are of the last try."""
+    """An event on its way: PENDING, DELIVERED or FAILED; status and error are of the last try, and
+    ``answers`` of the last twenty, oldest first.
+    """
 
     id: str
     endpoint_id: str
@@ -84,6 +95,7 @@ class Delivery:
     status: int | None = None
     error: str | None = None
     ended_at: datetime | None = None
+    answers: tuple[Reply, ...] = ()
 
 
 @attrs.frozen

@@ -14,10 +14,12 @@ import aiohttp
 import attrs
 
 from rendertrust import identity
-from rendertrust.node import gateway_key, machine, plugins
+from rendertrust.node import gateway_key, machine, plugins, renderer, sandbox
 from rendertrust.node.gateway_key import Changed, Unsure
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
+from rendertrust.node.seccomp import filter_of
 from rendertrust.node.settings import GIB, Settings
+from rendertrust.node.snapshot import QUARANTINED, told_of
 from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.node.status import Status, status
 
@@ -110,8 +112,10 @@ async def gateway(enrolment: Enrolment) -> list[Check]:
             return [Check("gateway", BAD, answer.reason, "look at the network, and try again")]
         joined = Check("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
-    if skew is None or abs(skew) <= SKEW_SECONDS_MAX:
-        return [joined]
+    if skew is None:
+        return [joined, Check("clock", WARNING, "the gateway does not tell the time")]
+    if abs(skew) <= SKEW_SECONDS_MAX:
+        return [joined, Check("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     return [joined, Check("clock", BAD, said, "set it, by NTP best: URLs and tokens go by it")]
 
@@ -131,6 +135,9 @@ def agent(found: object) -> Check:
         return Check("agent", WARNING, "does not run", "start it: rendertrust node run")
     if found.resting is not None:
         return Check("agent", GOOD, f"rests: {found.resting}")
+    if found.standing == QUARANTINED:
+        said = told_of(found.standing, found.node_id)
+        return Check("agent", BAD, said, "it is released by those who run the gateway")
     if not found.connected:
         return Check("agent", BAD, "runs, and is not connected", "its output says why")
     return Check("agent", GOOD, "runs and is connected")
@@ -140,9 +147,34 @@ async def work(folder: StateFolder) -> AsyncIterator[Check]:
     """What is offered, and why the rest is not; Blender is tried out for it."""
     accepted = folder.accepts_no_sandbox
     offer = await plugins.offer(folder, Settings(unsafe_no_sandbox=accepted))
+    yield renders(offer)
+    yield box(offer)
     for kind in sorted(offer.plugins):
         yield Check(kind, GOOD, "offered")
     for kind, reason in sorted(offer.not_offered.items()):
         yield Check(kind, BAD if kind == "render" else WARNING, "not offered", reason)
+
+
+def renders(offer: plugins.Offer) -> Check:
+    """Blender, which was tried out in its sandbox."""
+    if offer.render is None or offer.render.found is None:
+        program = renderer.find()
+        if program is None:
+            return Check("blender", BAD, "none is here", renderer.HOW_TO_GET_BLENDER)
+        why = offer.not_offered.get("render", "it was not tried out")
+        return Check("blender", BAD, f"{program.kind} is here, and does not render", why)
+    found = offer.render.found
+    return Check("blender", GOOD, f"{found.version} ({found.renderer.kind}), build {found.build}")
+
+
+def box(offer: plugins.Offer) -> Check:
+    """The sandbox that scenes are opened in."""
     if not offer.has_sandbox:
-        yield Check("sandbox", WARNING, OFF, INSTALL_BWRAP)
+        return Check("sandbox", WARNING, OFF, INSTALL_BWRAP)
+    given = sandbox.find(())
+    if isinstance(given, sandbox.Refused):
+        return Check("sandbox", BAD, "none: no scene is rendered", given.reason)
+    if offer.render is None:
+        return Check("sandbox", WARNING, "bubblewrap is here; nothing was tried out in it")
+    filtered = "with" if filter_of() is not None else "without"
+    return Check("sandbox", GOOD, f"bubblewrap, {filtered} a filter of system calls")

@@ -15,6 +15,7 @@ class HealthPage:
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
         self._snapshot = snapshot
+        self.address = ""
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int | None:
@@ -30,8 +31,9 @@ class HealthPage:
                 await site.start()
             except OSError:
                 continue
-            address = self._runner.addresses[0]
-            return int(address[1])
+            port = int(self._runner.addresses[0][1])
+            self.address = f"http://{HOST}:{port}/"
+            return port
         return None
 
     async def stop(self) -> None:

@@ -3,8 +3,8 @@
 Inside there is a read-only system, the renderer, and a work folder of which ``in`` is read-only and
 ``out``, ``home`` and ``/tmp`` are writable; no network, no capability, no other process, nothing of
 /etc but fonts, the loader's cache and links, and of the environment what says which instructions
-the renderer uses. Bounds on time, memory and files are set by the worker itself before it opens a
-scene.
+the renderer uses. System calls that reach beyond namespaces are refused (``seccomp``). Bounds on
+time, memory and files are set by the worker itself before it opens a scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
 without one, because only root can bind folders that lie under its own closed home, and drops to
@@ -26,6 +26,7 @@ from typing import Final
 import attrs
 
 from rendertrust.node.machine import cores, switches
+from rendertrust.node.seccomp import filter_of
 
 NOBODY: Final = 65534
 GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that nobody has
@@ -55,6 +56,8 @@ _SYSTEM: Final = (
     "/etc/ld.so.cache",
 )
 _FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
+FILTER: Final = "filter"  # in the work folder, where nothing inside sees it
+_DESCRIPTOR: Final = "9"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
 
 
@@ -104,7 +107,8 @@ class Sandbox:
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
         mounts += ["--remount-ro", "/dev", "--remount-ro", "/"]
         identity, drop = self._as_root(guest_of(folder)) if self.as_root else self._as_user()
-        return [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
+        command = [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
+        return command if filter_of() is None else _filtered(command, folder / FILTER)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """What bubblewrap itself is started with; inside it is cleared."""
@@ -113,6 +117,8 @@ class Sandbox:
     def prepare(self, folder: Path) -> None:
         """Make the work folder's parts, writable inside for whom Blender runs as."""
         make_parts(folder)
+        if (refused := filter_of()) is not None:
+            (folder / FILTER).write_bytes(refused)
         if self.as_root:
             for part in ("out", "home", "tmp"):
                 os.chown(folder / part, guest_of(folder), guest_of(folder))
@@ -201,6 +207,13 @@ class Bare:
     def limits(self, threads: int) -> Mapping[str, int]:
         """None: they would be counted over all that the user runs."""
         return {}
+
+
+def _filtered(command: Sequence[str], refused: Path) -> list[str]:
+    """The command with a filter of system calls, which bubblewrap reads from a descriptor."""
+    bwrap, *rest = command
+    opened = ("/bin/sh", "-c", f'exec "$@" {_DESCRIPTOR}<"$0"', str(refused))
+    return [*opened, bwrap, "--seccomp", _DESCRIPTOR, *rest]
 
 
 def guest_of(folder: Path) -> int:

@@ -24,6 +24,8 @@ UMask=0077
 # Drained, it ends well and stays away; what may mend itself is tried again.
 Restart=on-failure
 RestartSec=15
+# Not joined, shut out, replaced, another gateway: somebody has to act first.
+RestartPreventExitStatus={final}
 # The agent ends its workers itself, and gives back what runs.
 KillMode=mixed
 TimeoutStopSec={stop}
@@ -36,14 +38,21 @@ WantedBy=default.target
 """
 
 
-def unit(words: Sequence[str], *, finish_seconds: float = 0.0, memory: int | None = None) -> str:
+def unit(
+    words: Sequence[str],
+    *,
+    finish_seconds: float = 0.0,
+    memory: int | None = None,
+    final: Sequence[int] = (),
+) -> str:
     """The unit that runs ``rendertrust node run`` with these words. ``memory``: bytes for all of
-    it, kept by the kernel.
+    it, kept by the kernel. ``final``: exit codes after which it is not started again.
     """
     command = [sys.executable, "-m", "rendertrust", "node", "run", *words]
     return _UNIT.format(
         command=" ".join(map(quoted, command)),
         stop=int(finish_seconds) + STOP_SECONDS,
+        final=" ".join(map(str, final)),
         memory="" if memory is None else f"MemoryMax={memory}\n",
     )
 

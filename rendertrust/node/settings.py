@@ -37,6 +37,7 @@ class Settings:
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
+    disk_bytes_least: int = GIB  # as much as a sandboxed program must leave, too
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0

@@ -10,7 +10,7 @@ from rendertrust.node.attesting import Attester
 from rendertrust.node.cache import Cache
 from rendertrust.node.clearing import clear
 from rendertrust.node.given_back import FULL, STRANGERS
-from rendertrust.node.plugin import Failed, Plugin
+from rendertrust.node.plugin import Failed, Plugin, Result
 from rendertrust.node.settings import Settings
 from rendertrust.node.spool import Spool
 from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
@@ -34,6 +34,7 @@ class Slots:
         send: Callable[[FromNode], bool],
         on_spooled: Callable[[], None],
         narrate: Callable[[str], None],
+        count: Callable[[str], None] = lambda _: None,
         pools: frozenset[str] | None = None,
         attester: Attester | None = None,
     ) -> None:
@@ -45,7 +46,7 @@ class Slots:
         self._work = work
         self._send = send
         self._on_spooled = on_spooled
-        self._narrate = narrate
+        self._narrate, self._count = narrate, count
         self._pools = pools
         self._attester = attester
         self._free = asyncio.Semaphore(settings.slots)
@@ -70,7 +71,9 @@ class Slots:
             return
         plugin = self._plugins.get(frame.job_type)
         if plugin is None:
-            self.refuse(ref, Failed(failure="gateway", error=f"no {frame.job_type} on this node"))
+            unknown = Failed(failure="gateway", error=f"no {frame.job_type} on this node")
+            self.refuse(ref, unknown)
+            self._narrate(f"{_named(frame)}: {_told(unknown)}")
         elif self._pools is not None and frame.pool not in self._pools:
             self.refuse(ref, STRANGERS)
         elif len(self.units) >= self._settings.queued_units_max:
@@ -81,6 +84,7 @@ class Slots:
     def refuse(self, ref: Running, failure: Failed) -> None:
         """Give a unit back at once."""
         self._spool.put(failed(ref, failure))
+        self._count(_outcome(failure))
         self._on_spooled()
 
     def cancel(self, ref: Running, reason: str | None = None) -> None:
@@ -166,17 +170,19 @@ class Slots:
 
     async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
         async with self._free:
-            self._narrate(f"{_name(unit)}: started")
+            self._narrate(f"{_named(unit.dispatch)}: started")
             result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
             unit.log.tell()
             await keep(unit, result, self._spool, self._attester)
-        self._narrate(f"{_name(unit)}: {_told(result)}")
+        self._narrate(f"{_named(unit.dispatch)}: {_told(result)}")
+        self._count(_outcome(result))
 
     def _settle_cancelled(self, unit: Unit) -> None:
+        self._count("cancelled" if unit.failure_if_cancelled is None else "given back")
         if unit.failure_if_cancelled is not None:
             self._spool.put(failed(unit.ref, unit.failure_if_cancelled))
             return
-        self._narrate(f"{_name(unit)}: cancelled")
+        self._narrate(f"{_named(unit.dispatch)}: cancelled")
         self._say_cancelled(unit.ref)
 
     def _say_cancelled(self, ref: Running) -> None:
@@ -185,9 +191,15 @@ class Slots:
         )
 
 
-def _name(unit: Unit) -> str:
-    number = "" if unit.dispatch.unit is None else f" unit {unit.dispatch.unit}"
-    return f"{unit.dispatch.job_type} {unit.dispatch.job_id}{number}"
+def _named(frame: JobDispatch) -> str:
+    number = "" if frame.unit is None else f" unit {frame.unit}"
+    return f"{frame.job_type} {frame.job_id}{number}"
+
+
+def _outcome(result: Result) -> str:
+    if isinstance(result, Failed):
+        return "given back" if result.given_back else "failed"
+    return "completed"
 
 
 def _told(result: object) -> str:

@@ -16,15 +16,25 @@ from rendertrust.node.spool import Spool
 from rendertrust.node.state import Enrolment
 from rendertrust.protocol import JobStatus
 
+ACTIVE, QUARANTINED = "ACTIVE", "QUARANTINED"
+
+
+def told_of(standing: str, node: str) -> str:
+    """What a standing means, for the node's operator."""
+    if standing != QUARANTINED:
+        return "at the gateway this node is trusted with work again"
+    meant = "in quarantine: it gets its owner's work alone"
+    return f"at the gateway this node is {meant}; why: rendertrust nodes show {node}"
+
 
 @attrs.define(kw_only=True)
 class Doing:
     """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself."""
 
     is_draining: bool = False
+    standing: str = "ACTIVE"  # at the gateway
     rest: str | None = None
     health_port: int | None = None
-    health: str | None = None  # what is wrong with the page
     started: float = attrs.field(factory=time.monotonic)
 
     @property
@@ -49,6 +59,7 @@ def snapshot(
     return {
         "status": doing.status,
         "why": doing.rest,
+        "standing": doing.standing,
         "node_id": enrolment.node_id,
         "name": enrolment.name,
         "gateway": enrolment.url,

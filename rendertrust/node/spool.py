@@ -92,8 +92,8 @@ class Sent:
 class Spool:
     """The spool in ``folder``; opened by one agent at a time (the state folder's lock).
 
-    A disk that takes nothing any more is told to ``on_fault``: what could not be kept is done again
-    by another node, when the lease has ended.
+    A disk that takes nothing any more is told to ``on_fault``, and the gateway: what could not be
+    kept is done again by another node.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Spool:
         self._folder = folder
         self._clock = clock
         self._on_fault = on_fault
+        self._unkept: dict[Running, JobResult] = {}
         self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
         self._rows.execute("pragma journal_mode = wal")
         self._rows.execute("pragma synchronous = full")
@@ -127,10 +128,22 @@ class Spool:
                 "insert or replace into files values (?, ?, ?, ?, ?, ?)",
                 (*key, what, str(taken.path), _output_text(output)),
             )
-        self._change(
+        changed = self._change(
             "insert or replace into results values (?, ?, ?, ?, null, null, ?, ?)",
             (*key, "uploading" if files else "ready", encode(result), self._clock()),
         )
+        if not changed:
+            self._keep_in_memory(result, files or {})
+
+    def _keep_in_memory(self, result: JobResult, files: Mapping[str, tuple[Taken, Output]]) -> None:
+        """The disk takes no row: the gateway is told, as long as the agent lives. A result with
+        files is none then: nothing would go on with its upload.
+        """
+        if files:
+            for taken, _ in files.values():
+                taken.path.unlink(missing_ok=True)
+            result = _lost(result)
+        self._unkept[_ref(result)] = result
 
     def uploads(self) -> list[Spooled]:
         """What awaits its upload, oldest first; of one unit the result before its evidence."""
@@ -154,7 +167,7 @@ class Spool:
         """What the gateway is to be told, oldest first."""
         rows = self._rows.execute("select result from results where state = 'ready' order by since")
         results = [_result(text) for (text,) in rows.fetchall()]
-        return [result for result in results if result is not None]
+        return [result for result in results if result is not None] + [*self._unkept.values()]
 
     def is_ready(self, ref: Running) -> JobResult | None:
         """The result of just this unit and attempt, if it is ready."""
@@ -166,7 +179,7 @@ class Spool:
         return [
             Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt))
             for job, unit, attempt in rows.fetchall()
-        ]
+        ] + [*self._unkept]
 
     def uploaded(self, ref: Running, what: str, sent: Sent) -> None:
         """A file is in the object store; the result is to be told with the last of them."""
@@ -208,6 +221,7 @@ class Spool:
         """Forget a unit's result; an ack that names no unit or attempt means any of the job."""
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
+            self._unkept.pop(held, None)
             self._forget_files(held)
             self._change(
                 "delete from results where (job_id, unit, attempt) = (?, ?, ?)", _key(held)
@@ -275,6 +289,18 @@ def _with(result: JobResult, what: str, sent: Sent) -> JobResult:
     assert result.evidence is not None, "it was kept with its evidence"
     evidence: Evidence = attrs.evolve(result.evidence, part_sums=sent.part_sums)
     return attrs.evolve(result, evidence=evidence)
+
+
+def _lost(result: JobResult) -> JobResult:
+    """What is told instead of a result that cannot be kept."""
+    return JobResult(
+        job_id=result.job_id,
+        unit=result.unit,
+        attempt=result.attempt,
+        status="failed",
+        failure="node",
+        error="this machine's disk is full: the result cannot be kept",
+    )
 
 
 def _output_text(output: Output) -> bytes:

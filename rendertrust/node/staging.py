@@ -16,6 +16,7 @@ from rendertrust.manifest import Entry, Manifest, ManifestError, read
 from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache, place, safe_path
 from rendertrust.node.clearing import clear
+from rendertrust.node.disk import of_disk
 from rendertrust.node.plugin import Failed
 from rendertrust.protocol import Input, JobDispatch
 
@@ -103,16 +104,16 @@ class Staging:
 
     async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
         """From the cache, or its URL, to each of its paths; at once, as the cache may forget it."""
-        source = await self.cache.fetch(wanted)
-        if isinstance(source, Failed):
-            return source
-        for path in paths:
-            target = self.work / "in" / path
-            try:
+        try:
+            source = await self.cache.fetch(wanted)
+            if isinstance(source, Failed):
+                return source
+            for path in paths:
+                target = self.work / "in" / path
                 await asyncio.to_thread(place, source, target)
-            except OSError as fault:
-                return Failed(failure="node", error=f"cannot place an input: {fault.strerror}")
-            self.placed[path] = target
+                self.placed[path] = target
+        except OSError as fault:
+            return of_disk(fault)
         return None
 
 

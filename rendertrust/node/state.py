@@ -72,6 +72,11 @@ class StateFolder:
         """One folder per unit that runs."""
         return self.path / "work"
 
+    @property
+    def history(self) -> Path:
+        """What the agent did, in all its lives."""
+        return self.path / "history.sqlite"
+
     def make(self) -> None:
         """Create the folder, closed to others."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from rendertrust import __version__
+from rendertrust.node.history import Line, past
 from rendertrust.node.state import StateFolder
 
 
@@ -22,7 +23,9 @@ class Status:
     """What the agent on a state folder is doing, or was doing when it ended.
 
     ``draining``: it was told to take nothing new; when all is done it ends. ``resting``: why it
-    takes nothing now, where it does so by itself. ``serves``: whose work it takes.
+    takes nothing now, where it does so by itself. ``serves``: whose work it takes; ``standing``:
+    what was said of it at the gateway when it was connected last. ``history`` is what the agent
+    told, across its lives, the newest last; ``units_ended``: how many, and how.
     """
 
     node_id: str
@@ -40,6 +43,9 @@ class Status:
     version: str
     resting: str | None = None
     serves: tuple[str, ...] = ()
+    standing: str = "ACTIVE"
+    history: tuple[Line, ...] = ()
+    units_ended: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 def status(state: Path | None = None) -> Status | NotJoined:
@@ -49,7 +55,7 @@ def status(state: Path | None = None) -> Status | NotJoined:
     if enrolment is None:
         return NotJoined()
     told = folder.told()
-    runs = folder.is_locked()
+    runs, before = folder.is_locked(), past(folder.history)
     return Status(
         node_id=enrolment.node_id,
         name=enrolment.name,
@@ -66,4 +72,7 @@ def status(state: Path | None = None) -> Status | NotJoined:
         version=str(told.get("version", __version__)),
         resting=told.get("why") if runs else None,
         serves=tuple(told.get("serves", ())),
+        standing=str(told.get("standing", "ACTIVE")),
+        history=before.lines,
+        units_ended=before.units,
     )

@@ -13,6 +13,7 @@ import attrs
 from rendertrust.node.addresses import Addresses
 from rendertrust.node.attesting import Attester, utc
 from rendertrust.node.cache import Cache
+from rendertrust.node.disk import is_of_disk, of_disk
 from rendertrust.node.plain import NotAFile
 from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
 from rendertrust.node.spool import EVIDENCE, RESULT, Spool, Taken
@@ -132,6 +133,8 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
     try:
         return await plugin.run(unit.task)
     except Exception as fault:  # a plugin may be anybody's: its bug fails the unit, not the node
+        if isinstance(fault, OSError) and is_of_disk(fault):
+            return of_disk(fault)
         return Failed(
             failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
         )
@@ -154,12 +157,6 @@ def failed(ref: Running, failure: Failed) -> JobResult:
         detail=clean(failure.detail)[-3500:] or None,
         given_back=failure.given_back or None,
     )
-
-
-def of_disk(fault: OSError) -> Failed:
-    """A disk that is full or broken: the unit's end, and not the node's."""
-    told = fault.strerror or type(fault).__name__
-    return Failed(failure="node", error=f"this machine's disk fails: {told}", detail=str(fault))
 
 
 async def keep(unit: Unit, result: Result, spool: Spool, attester: Attester | None = None) -> None:

@@ -33,17 +33,22 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
 
 -- name: checks_pending
--- The oldest $1 that wait, of units that wait for them, with what their jobs say.
+-- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
+-- their jobs say.
 SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
-               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed
+               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
+       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
+             JOIN organisation_members f USING (organisation_id)
+             WHERE o.user_id = j.user_id) AS friends
 FROM checks c
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
+  AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
 ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
 
 -- name: evidence_of_unit
@@ -110,7 +115,8 @@ SELECT * FROM (
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
-            'its check called this valid, which it was known not to be', at, at
+            CASE WHEN accused THEN 'its check called this wrong, which the gateway''s own found right'
+                 ELSE 'its check called this valid, which it was known not to be' END, at, at
      FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
@@ -120,8 +126,8 @@ ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
 -- name: verifier_test_note
 -- What a verifier node said of a check whose answer was known; once.
-INSERT INTO verifier_tests (id, node_id, device_class, job_id, unit, attempt, passed, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING;
+INSERT INTO verifier_tests (id, node_id, device_class, job_id, unit, attempt, passed, at, accused)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING;
 
 -- name: verifier_tests_last
 -- Of nodes $1 that were tried, whether what they said last was right.
@@ -134,7 +140,10 @@ CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER
 SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
        c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
-       n.owner_id AS owner, '{}'::uuid[] AS blamed
+       n.owner_id AS owner, '{}'::uuid[] AS blamed,
+       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
+             JOIN organisation_members f USING (organisation_id)
+             WHERE m.user_id = j.user_id) AS friends
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

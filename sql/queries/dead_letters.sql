@@ -6,7 +6,7 @@
 SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
        (SELECT w.error_class FROM units w WHERE w.job_id = j.id AND w.state = 'FAILED'
         ORDER BY w.ended_at DESC LIMIT 1) AS error_class,
-       j.retry_count, j.price, j.completed_at AS at, count(*) OVER () AS total
+       j.retry_count, j.price, j.units, j.completed_at AS at, count(*) OVER () AS total
 FROM jobs j
 JOIN users u ON u.id = j.user_id
 LEFT JOIN nodes n ON n.id = j.node_id
@@ -16,6 +16,16 @@ WHERE j.status = 'FAILED'
   AND NOT EXISTS (SELECT FROM jobs r WHERE r.retry_of = j.id)
   AND NOT EXISTS (SELECT FROM discards d WHERE d.kind = 'job' AND d.id = j.id::text)
 ORDER BY j.completed_at DESC LIMIT $3 OFFSET $4;
+
+-- name: dead_tries
+-- The attempts of each of the jobs $1 that came to nothing: the newest $2 of each, oldest first.
+SELECT d.* FROM unnest($1::uuid[]) AS j (id)
+CROSS JOIN LATERAL (
+    SELECT a.job_id AS job, a.number AS unit, a.attempt, a.ended_at AS at, n.name AS node_name,
+           a.error_class, a.error
+    FROM attempts a LEFT JOIN nodes n ON n.id = a.node_id
+    WHERE a.job_id = j.id ORDER BY a.ended_at DESC, a.number DESC, a.attempt DESC LIMIT $2) d
+ORDER BY d.job, d.at, d.unit, d.attempt;
 
 -- name: dead_events
 -- Events that were refused, or whose purchase has not come, newest first; those named in $1 (null:

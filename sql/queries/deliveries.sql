@@ -30,9 +30,13 @@ LEFT JOIN job_events e ON e.job_id = c.job_id AND e.number = c.event
 ORDER BY c.job_id, c.event;
 
 -- name: deliveries_settle
--- What became of tries: an end, or when to try again. A try that somebody else has made since is his.
+-- What became of tries: an end, or when to try again. A try that somebody else has made since is his. Of one
+-- that is told again and again the last answers are kept.
 UPDATE deliveries d SET state = n.state, due_at = coalesce(n.due_at, d.due_at), status = n.status,
-                        error = n.error, ended_at = n.ended_at
+                        error = n.error, ended_at = n.ended_at,
+                        answers = jsonb_path_query_array(
+                            d.answers || jsonb_build_object('at', d.tried_at, 'status', n.status, 'error', n.error),
+                            '$[last - 19 to last]')
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[],
             $7::timestamptz[])
      AS n (id, tries, state, due_at, status, error, ended_at)

@@ -5,15 +5,20 @@
 -- Whose accounts are concerned: of earnings by unit ($1, $2), and of payouts by id ($3).
 SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
 FROM earnings
-WHERE work = 'RENDER' AND (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
 UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[]);
 
 -- name: books_earnings_lock
--- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
+-- What the accounts' locks let us see, in one row: earnings and disputes of units, what checks of them
+-- earned, payouts by id.
 SELECT ARRAY(SELECT e FROM earnings e
              WHERE e.work = 'RENDER'
                AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY e.job_id, e.unit FOR UPDATE OF e) AS earnings,
+       ARRAY(SELECT e FROM earnings e
+             WHERE e.work = 'CHECK'
+               AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+             ORDER BY e.id FOR UPDATE OF e) AS check_pay,
        ARRAY(SELECT d FROM disputes d
              WHERE (d.job_id, d.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY d.job_id, d.unit FOR UPDATE OF d) AS disputes,
@@ -42,6 +47,12 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid
 UPDATE earnings e SET state = n.state, operator_id = n.operator_id
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
 WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
+
+-- name: books_check_pay_update
+-- What a check earned is payable by now.
+UPDATE earnings e SET state = n.state
+FROM unnest($1::uuid[], $2::text[]) AS n (id, state)
+WHERE e.id = n.id AND e.work = 'CHECK';
 
 -- name: books_earnings_take
 -- The shares that a new payout ($1, to $2) pays, or is to pay: $3 says what they are then.

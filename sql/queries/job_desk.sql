@@ -6,9 +6,11 @@ SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
        (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
-       f.charged
+       f.charged, coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
 FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
 JOIN users u ON u.id = f.user_id
+LEFT JOIN uploads up ON up.user_id = f.user_id
+      AND up.sha256 = decode(substring(f.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
 LEFT JOIN nodes n ON n.id = f.node_id
 ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
                         WHEN 'user' THEN u.email WHEN 'node' THEN n.name END,
@@ -48,9 +50,12 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
-        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held
+        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
+       coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id
+LEFT JOIN uploads up ON up.user_id = j.user_id
+      AND up.sha256 = decode(substring(j.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
 LEFT JOIN nodes n ON n.id = j.node_id
 WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
@@ -138,3 +143,7 @@ FROM last;
 -- The frames of its units, without tiles, as it was cut into them.
 SELECT w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
+
+-- name: job_desk_pieces
+-- What the units $2 of it are of.
+SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

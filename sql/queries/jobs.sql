@@ -91,16 +91,37 @@ ORDER BY u.number LIMIT $3;
 
 -- name: job_pace
 -- Of a job's units, but those that are made of others: how many are complete and how long each took on
--- average, since when each that is at work is with its node, and how many wait.
-SELECT count(*) FILTER (WHERE u.state = 'COMPLETED') AS done,
-       avg(extract(epoch FROM u.ended_at - greatest(u.started_at, u.assigned_at)))
-           FILTER (WHERE u.state = 'COMPLETED')::double precision AS mean,
-       coalesce(array_agg(extract(epoch FROM $2::timestamptz - greatest(u.started_at, u.assigned_at))::double precision)
-                FILTER (WHERE u.state IN ('DISPATCHED', 'RUNNING')), '{}') AS at_work,
-       count(*) FILTER (WHERE u.state = 'QUEUED') AS waiting
-FROM units u
-WHERE u.job_id = $1
-  AND NOT (u.tile IS NULL AND EXISTS (SELECT FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number));
+-- average, how long each that is at work has taken, and how many are to come. What passes between the
+-- end of a node's unit and its next one's beginning is part of the next. Of what a node has begun
+-- nothing of, the first unit is at work; all else that lies in a backlog is to come.
+WITH mine AS (
+    SELECT u.number, u.node_id, u.state, u.assigned_at, u.ended_at,
+           CASE WHEN u.state IN ('RUNNING', 'COMPLETED') THEN greatest(u.started_at, u.assigned_at) END AS begun_at,
+           row_number() OVER (PARTITION BY u.node_id, u.state IN ('RUNNING', 'DISPATCHED')
+                              ORDER BY u.state = 'RUNNING' DESC, u.assigned_at, u.number) AS place
+    FROM units u
+    WHERE u.job_id = $1
+      AND NOT (u.tile IS NULL AND EXISTS (SELECT FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number))
+),
+moments AS (
+    SELECT node_id, begun_at AS at, number, NULL::timestamptz AS ended_at FROM mine WHERE begun_at IS NOT NULL
+    UNION ALL
+    SELECT node_id, ended_at, NULL, ended_at FROM mine WHERE state = 'COMPLETED'
+),
+ends AS (SELECT number, max(ended_at) OVER (PARTITION BY node_id ORDER BY at) AS before FROM moments),
+taken AS (
+    SELECT m.state, m.place,
+           extract(epoch FROM coalesce(m.ended_at, $2::timestamptz)
+                   - CASE WHEN e.before IS NULL THEN m.begun_at ELSE greatest(m.assigned_at, e.before) END
+                  )::double precision AS seconds
+    FROM mine m LEFT JOIN ends e ON e.number = m.number
+)
+SELECT count(*) FILTER (WHERE state = 'COMPLETED') AS done,
+       avg(seconds) FILTER (WHERE state = 'COMPLETED') AS mean,
+       coalesce(array_agg(coalesce(seconds, 0))
+                FILTER (WHERE state = 'RUNNING' OR state = 'DISPATCHED' AND place = 1), '{}') AS at_work,
+       count(*) FILTER (WHERE state = 'QUEUED' OR state = 'DISPATCHED' AND place > 1) AS waiting
+FROM taken;
 
 -- name: job_units
 -- The state of a job's units.

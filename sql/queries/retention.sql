@@ -10,10 +10,7 @@ WITH found AS (
         AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
         AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
                         WHERE f.upload_id = u.id)
-        AND NOT EXISTS (SELECT FROM kept_jobs k
-                        WHERE k.user_id = u.user_id AND k.manifest_key IS NOT NULL
-                          AND NOT EXISTS (SELECT FROM manifest_files f
-                                          WHERE f.manifest_key = k.manifest_key)))
+        AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.is_unlisted))
     ORDER BY u.used_at LIMIT 100
 )
 UPDATE uploads u SET expired_at = coalesce(u.expired_at, $2)
@@ -32,9 +29,7 @@ WHERE u.id = $1 AND u.user_id = $2
   AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
   AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
                   WHERE f.upload_id = u.id)
-  AND NOT EXISTS (SELECT FROM kept_jobs k
-                  WHERE k.user_id = u.user_id AND k.manifest_key IS NOT NULL
-                    AND NOT EXISTS (SELECT FROM manifest_files f WHERE f.manifest_key = k.manifest_key))
+  AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.is_unlisted)
 RETURNING u.id, u.object_key;
 
 -- name: retention_results

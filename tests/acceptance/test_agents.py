@@ -13,7 +13,7 @@ import pytest_asyncio
 from PIL import Image
 
 from rendertrust.node.state import StateFolder
-from tests.acceptance.agent import Agent, running_agent
+from tests.acceptance.agent import Agent, enrolled_agent, here, running_agent
 from tests.acceptance.gateway import Gateway, running_gateway
 from tests.acceptance.namespace import another_host
 from tests.acceptance.people import Creator
@@ -64,6 +64,14 @@ async def rendering(creator: Creator, job: str) -> dict[str, Any]:
     return await until(progressed, within=60) or {}
 
 
+async def key_of(operator: Creator) -> dict[str, str]:
+    """What makes a node that joins his."""
+    asked = {"name": "nodes", "scopes": ["nodes:write", "credits:read"]}
+    status, made = await operator.call("POST", "/auth/keys", asked)
+    assert status == 201, made
+    return {"RENDERTRUST_API_KEY": made["key"]}
+
+
 async def check(gateway: Gateway, creator: Creator, job: str) -> None:
     """The picture is there, paid for once."""
     with Image.open(io.BytesIO(await creator.result(job))) as picture:
@@ -103,13 +111,20 @@ async def test_what_was_rendered_while_the_gateway_was_away_is_paid_when_it_is_b
     gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
 ) -> None:
     """It comes back when the lease is long over, as after ten minutes; another node waits for work,
-    and gets none: nothing is rendered twice.
+    and gets none: nothing is rendered twice, and the operator is paid once.
     """
+    operator = Creator(creator.http, gateway.url, "operator-of-two@example.org")
+    await operator.register()
+    owned = await key_of(operator)
     async with AsyncExitStack() as stack:
         agents = [
-            await stack.enter_async_context(running_agent(gateway.url, tmp_path / name))
+            await stack.enter_async_context(
+                enrolled_agent(gateway.url, tmp_path / name, here, owned)
+            )
             for name in ("one", "two")
         ]
+        for agent in agents:
+            await agent.start()
         job = await placed(creator, scene, LONG)
         at_work = (await rendering(creator, job))["node_id"]
         await gateway.kill()
@@ -124,6 +139,9 @@ async def test_what_was_rendered_while_the_gateway_was_away_is_paid_when_it_is_b
         begun = [agent.log.read_text().count(f"render {job} unit 0: started") for agent in agents]
         assert sorted(begun) == [0, 1]
         await check(gateway, creator, job)
+        _, earned = await operator.call("GET", "/operators/me/earnings")
+        shares = [(e["job_id"], e["node_id"], e["amount"]) for e in earned["earnings"]]
+        assert shares == [(job, at_work, "7.0000")]
 
 
 async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(

@@ -29,7 +29,16 @@ from sql.books import (
     UnitId,
     UnitRow,
 )
-from sql.checks import CheckRow, Pending, TrialMade, TrialNote, TrialRow, VerifierTest, WordRow
+from sql.checks import (
+    CheckRow,
+    Pending,
+    Place,
+    TrialMade,
+    TrialNote,
+    TrialRow,
+    VerifierTest,
+    WordRow,
+)
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
@@ -331,9 +340,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return claimable(self, limit)
 
-    async def pending_checks(self, limit: int) -> list[Pending]:
+    async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
-        return pending_checks(self, limit)
+        return pending_checks(self, limit, after)
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
@@ -528,6 +537,7 @@ class BooksTwin:
         purchases, reversals, owners = find_purchases(store, keys.purchases)
         earned = lock_earnings(store, keys)
         names |= owners | {row.account for row in earned["earnings"].values()}
+        names |= {row.account for row in earned["check_pay"].values()}
         names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
         for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):

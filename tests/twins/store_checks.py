@@ -9,7 +9,16 @@ import attrs
 
 from sql.audit import Act
 from sql.books import Changes, Keys
-from sql.checks import CheckId, CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest
+from sql.checks import (
+    CheckId,
+    CheckRow,
+    Pending,
+    Place,
+    TrialGiven,
+    TrialNote,
+    TrialRow,
+    VerifierTest,
+)
 from sql.database import Mismatch, Refused
 from sql.reputation import HISTORY, Record
 from sql.work import SceneWord, Standing
@@ -37,7 +46,7 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
         store.checks[row.id] = row
 
 
-def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
+def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
     for row in store.checks.values():
@@ -62,10 +71,17 @@ def pending_checks(store: "StoreTwin", limit: int) -> list[Pending]:
                 owner=None if node is None else node.owner,
                 blamed=_blamed(store, row),
                 tile=unit.tile,
+                friends=_friends(store, job.user_id),
             )
         )
-    found.sort(key=lambda one: (one.row.opened_at, one.row.job_id, one.row.unit))
-    return found[:limit]
+    found.sort(key=lambda one: one.place)
+    return [one for one in found if after is None or one.place > after][:limit]
+
+
+def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
+    """Who is in an organisation with him."""
+    mine = store.ties.of_user(user)
+    return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
 def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:

@@ -25,6 +25,11 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
             amount = sum(share.amount for share in shares)
             payable[operator] = PayableRow(operator, len(shares), amount)
     return {
+        "check_pay": {
+            row.id: row
+            for row in store.check_pay.values()
+            if (row.job_id, row.unit) in keys.earnings
+        },
         "earnings": {key: store.earnings[key] for key in keys.earnings if key in store.earnings},
         "disputes": {key: store.disputes[key] for key in keys.earnings if key in store.disputes},
         "payouts": {key: store.payouts[key] for key in keys.payouts if key in store.payouts},
@@ -50,7 +55,9 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         key = (row.job_id, row.unit)
         kept = store.earnings.get(key, row)
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
-    store.check_pay.update({row.id: row for row in changes.check_pay})
+    for row in changes.check_pay:
+        paid = store.check_pay.get(row.id, row)
+        store.check_pay[row.id] = attrs.evolve(paid, state=row.state)
     for row in (*taken.values(), *closed.values()):
         if row.work == "CHECK":
             store.check_pay[row.id] = row
@@ -95,13 +102,16 @@ def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
     """PENDING, over, and in no open dispute."""
     found = [
         share
-        for key, share in store.earnings.items()
-        if share.state == "PENDING"
-        and share.payable_at <= now
-        and (key not in store.disputes or store.disputes[key].state != "OPEN")
+        for share in all_shares(store)
+        if share.state == "PENDING" and share.payable_at <= now and not _is_disputed(store, share)
     ]
     found.sort(key=lambda share: share.payable_at)
     return [Ripe(share.job_id, share.unit) for share in found[:limit]]
+
+
+def _is_disputed(store: "StoreTwin", share: EarningRow) -> bool:
+    found = store.disputes.get((share.job_id, share.unit))
+    return found is not None and found.state == "OPEN"
 
 
 def claimable(store: "StoreTwin", limit: int) -> list[Claimable]:

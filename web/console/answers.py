@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from sql.users import UserRow
 from web.console import render
 from web.console.registry import ROOT, Page, Pages
-from web.console.session import Visitor, is_trusted
+from web.console.session import FOREIGN, Visitor, is_trusted
 from web.console.view import Go
 from web.console.way_back import Way
 from web.gateway import Gateway
@@ -45,6 +45,7 @@ HINTS: Final = {
     500: "It was noted in the gateway's log, under the name of this request.",
     503: "Go back and look whether it was done; do it again if it was not.",
 }
+FROM_HERE: Final = "Open the console by its own address, and do it there."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
     "The gateway works, and what it needs does not answer. This page loads again by itself."
@@ -145,7 +146,7 @@ def refused(
         "title": TRYING if again else title_of(problem),
         "detail": problem.detail,
         "faults": problem.errors,
-        "hint": AGAIN if again else HINTS.get(problem.status, ""),
+        "hint": AGAIN if again else hint_of(problem),
         "again": again,
         "sent": request.method != "GET",
         "back": back,
@@ -153,6 +154,11 @@ def refused(
     answer = html(request, gateway, "error.html", context, problem.status)
     answer.headers.update(problem.headers)
     return answer
+
+
+def hint_of(problem: Problem) -> str:
+    """What can be done."""
+    return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
 
 
 def title_of(problem: Problem) -> str:

@@ -25,7 +25,7 @@ def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
     return " \\\n  ".join(
         (
             f"curl {shlex.quote(base.rstrip('/') + '/api/v1/jobs/dispatch')}",
-            '-H "Authorization: Bearer $RENDERTRUST_TOKEN"',
+            '-H "Authorization: Bearer $RENDERTRUST_API_KEY"',
             "-H 'Content-Type: application/json'",
             f"-d {shlex.quote(orjson.dumps(body).decode())}",
         )

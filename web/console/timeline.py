@@ -23,6 +23,12 @@ class Step:
     took: float | None = None
     note: str = ""
 
+    @property
+    def when(self) -> str:
+        """Of what has no time yet; what waits is not there, and its note says so."""
+        waits = self.note.startswith("waits")
+        return {"now": "" if waits else "now", "next": "to come"}.get(self.state, "")
+
 
 @attrs.frozen
 class Known:
@@ -100,7 +106,8 @@ def _worked(known: Known, assigned: list[datetime], started: list[datetime]) -> 
 
 
 def _to(job: DeskJob) -> str:
-    return f"to {job.node_name}" if job.node_name and not job.retry_count else ""
+    alone = job.units == 1 and not job.retry_count
+    return f"to {job.node_name}" if job.node_name and alone else ""
 
 
 def _tries(known: Known) -> str:
@@ -114,7 +121,11 @@ def _money(known: Known) -> list[Step]:
     if job.price == 0:
         return []
     if job.completed_at is None and (job.units > 1 or not charges.number):
-        note = f"{charges.number} units so far" if charges.number else ""
+        note = (
+            f"{charges.number} unit{'' if charges.number == 1 else 's'} so far"
+            if charges.number
+            else ""
+        )
         chain = [Step("Anchored", "next")] if known.anchoring else []
         return [Step("Charged", "next", note=note), *chain]
     if charges.number:

@@ -1,5 +1,6 @@
 """What the owner of a job wants done with it: asked of the Ledger, told to the Scheduler."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from actors.ledger.messages import (
@@ -11,6 +12,7 @@ from actors.ledger.messages import (
     OfJob,
     Posted,
     Replayed,
+    UnitState,
 )
 from actors.notifier.messages import Notifier, Paused, UnitsMoved
 from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
@@ -35,24 +37,29 @@ async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
     return NOT_FOUND if row is None else await steered(call.gateway, effect)
 
 
-async def steered(gateway: Gateway, effect: OfJob, act: Act | None = None) -> Problem | None:
-    """The same of a job that is known to be the effect's user's; an admin's ``act`` is noted."""
-    outcome = await commit(gateway, Commit(effects=(effect,), act=act))
+async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> Problem | None:
+    """The same of a job that is known to be the effects' user's; an admin's ``act`` is noted."""
+    outcome = await commit(gateway, Commit(effects=effects, act=act))
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
     if isinstance(outcome, GuardFailed):
-        return _refused(effect, outcome.found)
+        return _refused(effects[0], outcome.found)
     if not isinstance(outcome, Posted | Replayed):
         return _AGAIN
     if isinstance(outcome, Posted):
-        registry = gateway.registry
-        if isinstance(effect, JobPause):
-            registry.ref(Scheduler).tell(JobPaused(effect.job))
-            registry.ref(Notifier).tell(Paused(effect.job))
-        registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
-        registry.ref(Scheduler).tell(Wake())  # of what is not named there
-        registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+        _tell(gateway, effects, outcome.units)
     return None
+
+
+def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:
+    scheduler, notifier = gateway.registry.ref(Scheduler), gateway.registry.ref(Notifier)
+    for effect in effects:
+        if isinstance(effect, JobPause):
+            scheduler.tell(JobPaused(effect.job))
+            notifier.tell(Paused(effect.job))
+    scheduler.tell(UnitsChanged(units))
+    scheduler.tell(Wake())  # of what is not named there
+    notifier.tell(UnitsMoved(units))
 
 
 def _refused(effect: OfJob, found: str) -> Problem:

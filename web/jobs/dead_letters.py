@@ -1,6 +1,7 @@
 """Dead letters: what came to nothing, tried again or put aside, through the API or in the console.
 
-There are three kinds. Jobs that failed for good are retried as new jobs. Events of Stripe's that
+There are three kinds. Jobs that failed for good are retried as new jobs; of several units those
+that failed are tried again. Events of Stripe's that
 did not fit are asked for again and read again. Messages that reached no actor are told again; they
 are this gateway's alone, and are gone when it ends.
 """
@@ -13,13 +14,14 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import DeadLetters as Unread
-from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
+from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed, UnitRetry
 from actors.ports import PaymentsUnavailable
 from sql.audit import Act
-from sql.dead_letters import DeadEvent, DeadJob, DeadLetters
+from sql.dead_letters import DeadEvent, DeadJob, DeadLetters, DeadTry
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
+from web.jobs.control import steered
 from web.jobs.orders import Again, again
 from web.money.books import commit
 from web.money.stripe_events import event_of
@@ -27,6 +29,7 @@ from web.money.stripe_events import event_of
 Kind: TypeAlias = Literal["jobs", "events", "messages"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 AT_ONCE: Final = 100
+TRIES_MOST: Final = 100  # that are told of one job
 GONE: Final = "it is no dead letter (any more)"
 WHY: Final = {
     "REFUSED": "what was paid is not what the purchase costs, or it was paid by another session",
@@ -43,10 +46,23 @@ CLASSES: Final = {
 
 
 @attrs.frozen
+class LetterTry:
+    """An attempt that came to nothing, at a unit of a job; both are counted as its units are."""
+
+    unit: int
+    attempt: int
+    at: datetime
+    where: str
+    reason: str
+    blame: str
+
+
+@attrs.frozen
 class Letter:
     """One dead letter. ``about`` is what it is, ``whose`` whom it concerns, ``where`` it failed.
 
-    ``id`` is a job's, an event's, or the number of a message.
+    ``id`` is a job's, an event's, or the number of a message. ``history``: of a job, the attempts
+    that came to nothing, the last hundred.
     """
 
     id: str
@@ -58,6 +74,7 @@ class Letter:
     blame: str = ""
     job: UUID | None = None
     tried: int = 0
+    history: list[LetterTry] = attrs.field(factory=list[LetterTry])
 
 
 @attrs.frozen
@@ -105,7 +122,9 @@ class Desk:
             return LetterList(letters[offset : offset + limit], len(letters))
         if kind == "jobs":
             jobs = await self._kept.jobs(None, limit=limit, offset=offset)
-            return LetterList([of_job(row) for row in jobs], jobs[0].total if jobs else 0)
+            tries = await self._kept.tries([row.id for row in jobs], TRIES_MOST)
+            letters = [of_job(row, tries) for row in jobs]
+            return LetterList(letters, jobs[0].total if jobs else 0)
         events = await self._kept.events(limit=limit, offset=offset)
         return LetterList([of_event(row) for row in events], events[0].total if events else 0)
 
@@ -153,13 +172,24 @@ class Desk:
 
     async def _retry_job(self, id_: str, reason: str) -> str | None:
         job = uuid_of(id_)
-        if job is None or not await self._kept.jobs(None, [job]):
+        rows = [] if job is None else await self._kept.jobs(None, [job])
+        if not rows:
             return GONE
         act = await self.doer.act("jobs.retry", f"job:{job}", reason, {})
         if act is None:
             return "you have no account any more"
-        outcome = await again(self.doer.gateway, job, None, act)
+        if rows[0].units > 1:
+            return await self._go_on(rows[0], act)
+        outcome = await again(self.doer.gateway, rows[0].id, None, act)
         return None if isinstance(outcome, Again) else said(outcome)
+
+    async def _go_on(self, row: DeadJob, act: Act) -> str | None:
+        """Try those of its units again that failed: the others are there, and paid."""
+        units = await self.doer.gateway.jobs.unit_page(row.id, -1, row.units)
+        failed = [unit.number for unit in units if unit.state == "FAILED"]
+        wishes = [UnitRetry(row.id, number, row.user_id) for number in failed]
+        refused = await steered(self.doer.gateway, *wishes, act=act)
+        return None if refused is None else refused.detail
 
     async def _retry_event(self, id_: str) -> str | None:
         """Read it as if it had just come, under a name of its own: what it says counts once."""
@@ -195,8 +225,8 @@ class Desk:
         ]
 
 
-def of_job(row: DeadJob) -> Letter:
-    """A job that failed, as a letter."""
+def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
+    """A job that failed, as a letter; ``tries`` are of several jobs."""
     return Letter(
         id=str(row.id),
         at=row.at,
@@ -207,7 +237,14 @@ def of_job(row: DeadJob) -> Letter:
         blame=CLASSES.get(row.error_class, ""),
         job=row.id,
         tried=row.retry_count + 1,
+        history=[of_try(each) for each in tries if each.job == row.id],
     )
+
+
+def of_try(row: DeadTry) -> LetterTry:
+    """An attempt, as it stands in a letter."""
+    blame, where = CLASSES.get(row.error_class, ""), row.node_name or ""
+    return LetterTry(row.unit, row.attempt, row.at, where, row.error or "", blame)
 
 
 def of_event(row: DeadEvent) -> Letter:

@@ -11,8 +11,9 @@ def seconds_left(
 ) -> float | None:
     """Seconds until nothing is left; None while that cannot be told.
 
-    ``done`` units took ``mean`` seconds each; those ``at_work`` for so many seconds are as many as
-    work side by side; ``waiting`` come after them. One that takes longer than others is taken to be
+    ``done`` units took ``mean`` seconds each, with what passed before each began; those ``at_work``
+    for so many seconds are as many as work side by side; ``waiting`` come after them, be they in a
+    node's backlog by now. One that takes longer than others is taken to be
     nearly done, and its successor to begin then.
     """
     if not at_work and not waiting:

@@ -55,9 +55,9 @@ def content_of(params: Mapping[str, Any]) -> bytes | None:
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
-    """What is known by now; None: nobody looks, or looked."""
+    """What is known by now; None: nobody looks, or looked, or it was called off."""
     row = await gateway.preflights.of(user, content)
-    if row is None or (row.facts is None and row.status is None):
+    if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
     if row.facts is not None:
         return _of_facts(row, facts_of(row.facts))

@@ -24,7 +24,7 @@ FREE: Final = "It costs nothing there."
 ONE: Final = "A job without frames costs what the table says."
 ELSEWHERE: Final = "What is no upload cannot be measured; each frame costs what the table says."
 ASK: Final = "Until a node of the gateway's own has measured the scene (POST /jobs/preflight)"
-AWAY: Final = "No node of the gateway's own is there to measure the scene"
+AWAY: Final = "No node of the gateway's own is there, in this pool, to measure the scene"
 STRANGER: Final = "Not a node of the gateway's own measured the scene"
 LATER: Final = "A node looks into the scene; until it has"
 

@@ -84,7 +84,9 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     example=examples.DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
-    """Try each again: a job as a new job, an event read anew, a message told once more."""
+    """Try each again: a job as a new job, the frames of one that failed in that job, an event read
+    anew, a message told once more.
+    """
     return await _desk(call).retry(_kind(call), call.body.ids, call.body.reason)
 
 

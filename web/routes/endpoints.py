@@ -86,8 +86,19 @@ class DeliveryQuery:
 
 
 @attrs.frozen
+class Reply:
+    """What a try was answered: ``status``, or nothing, and ``error`` says why."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+
+
+@attrs.frozen
 class Delivery:
-    """An event on its way. The last try was answered ``status``, or not, and ``error`` says why."""
+    """An event on its way. The last try was answered ``status``, or not, and ``error`` says why;
+    ``answers`` are those of the last twenty tries, oldest first.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -102,6 +113,7 @@ class Delivery:
     error: str | None
     created_at: datetime
     ended_at: datetime | None
+    answers: list[Reply]
 
 
 @attrs.frozen
@@ -265,4 +277,8 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """The row as the API shows it."""
-    return Delivery(**attrs.asdict(row))
+    fields = attrs.asdict(row)
+    fields["answers"] = [
+        Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
+    ]
+    return Delivery(**fields)

@@ -34,7 +34,7 @@ class ShareQuery(Cursor):
 @attrs.frozen
 class Share:
     """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
-    it is disputed, longer. What a check earned is payable at once.
+    it is disputed, longer. What a check earned, too.
 
     ``payout_id``: the payout that pays it, or is to pay it. ``receipt_path``: where the receipt of
     the work is, with the proof of its entry; null where its node signed nothing.

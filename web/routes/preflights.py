@@ -19,7 +19,7 @@ from web.jobs.placing import Pool
 from web.jobs.plan import Frames
 from web.jobs.preflights import Known, asked_frames, begin, content_of, fleet, known, meant
 from web.jobs.scene_facts import SceneFacts
-from web.jobs.submissions import JobIdea, Reference, in_pool, offer_of
+from web.jobs.submissions import JobIdea, Reference, offer_of
 from web.jobs.waiting import Reason, reasons_of
 from web.openapi.examples import preflights as examples
 from web.routes.jobs import too_many_open
@@ -125,8 +125,8 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
         frames=body.frames,
         pool=body.pool,
     )
-    terms = in_pool(await call.gateway.jobs.terms(Order(call.caller, "render", None)), body.pool)
-    offer = await offer_of(call, idea, terms)
+    terms = await call.gateway.jobs.terms(Order(call.caller, "render", None))
+    offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a look costs nothing
     if isinstance(offer, Problem):
         return offer
     wanted = offer.wanted

@@ -120,11 +120,19 @@ async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, 
     if len(files) > FILES_MAX:
         return TOO_MANY
     kept = await keep(gateway, past.user_id, Manifest(files[-1].path, files))
+    await _keep_scene(gateway, past.user_id, kept["key"], scene)
     told = {"fps": wish.fps, "fps_base": wish.fps_base}
     rate = {name: value for name, value in told.items() if value is not None}
     of_job = {name: value for name, value in past.params.items() if name == POOL}
     of_job[FRAMES_OF] = str(past.id)  # its results stay until the video is made
     return {"container": wish.container, **rate, MANIFEST: kept, **of_job}
+
+
+async def _keep_scene(gateway: Gateway, user: UUID, manifest: str, scene: Entry | None) -> None:
+    """It stays for as long as the video needs it; its frames do as they are another job's."""
+    upload = None if scene is None else await gateway.uploads.by_key(user, scene.place)
+    if upload is not None:
+        await gateway.retention.list_manifest(manifest, [upload.id])
 
 
 async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import regions
 from .output import compositor_nodes, shows_strips
 from .passes import Kinds, exact, kinds_of
 from .scene import size_of
@@ -28,6 +29,7 @@ def obstacles(scene: Any) -> list[str]:
         "the picture comes from the Video Sequencer": shows_strips(scene),
     }
     found += [reason for reason, applies in reasons.items() if applies]
+    found += regions.reasons(_blender())
     for layer in (layer for layer in scene.view_layers if layer.use):
         if any(
             getattr(layer, f"use_pass_cryptomatte_{of}") for of in ("object", "material", "asset")
@@ -60,9 +62,7 @@ def rendered(tile: Rectangle, scene: Any) -> Rectangle:
 
 def _has_volume() -> bool:
     """Whether anything in the file scatters light within itself."""
-    import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
-
-    data: Any = bpy.data  # pyright: ignore[reportUnknownMemberType,reportAttributeAccessIssue,reportUnknownVariableType]
+    data = _blender().data
     trees = [of.node_tree for of in (*data.materials, *data.worlds) if of.node_tree]
     return bool(data.volumes) or any(
         node.inputs["Volume"].is_linked
@@ -70,6 +70,12 @@ def _has_volume() -> bool:
         for node in tree.nodes
         if node.bl_idname in ("ShaderNodeOutputMaterial", "ShaderNodeOutputWorld")
     )
+
+
+def _blender() -> Any:
+    import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+
+    return bpy  # pyright: ignore[reportUnknownVariableType]
 
 
 def select(scene: Any, area: Rectangle) -> None:

@@ -9,6 +9,7 @@ from . import cutting
 from .files import files_of, parts_of
 from .memory import memory_of, too_large
 from .output import MOVIES, compositor_nodes, shows_strips, unmade
+from .regions import animated
 from .scene import load, saved_by, size_of
 from .sequences import frames_of
 from .speech import MachineError, Say, SceneError
@@ -118,7 +119,7 @@ def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
         if text.use_module:
             yield {"kind": "text", "object": f"Text '{text.name}'", "code": ""}
     seen: set[int] = set()
-    for owner in _animated(bpy):
+    for owner in animated(bpy):
         if owner.animation_data is None or owner.as_pointer() in seen:
             continue
         seen.add(owner.as_pointer())
@@ -127,19 +128,6 @@ def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
             if driver.type == "SCRIPTED" and not driver.is_simple_expression:
                 where = f"{_named(owner)} {curve.data_path}[{curve.array_index}]"
                 yield {"kind": "driver", "object": where, "code": driver.expression[:200]}
-
-
-def _animated(bpy: Any) -> Iterator[Any]:
-    for name in dir(bpy.data):
-        of = getattr(bpy.data, name)
-        if name == "all_ids" or not isinstance(of, bpy.types.bpy_prop_collection):
-            continue
-        for block in of:
-            if hasattr(block, "animation_data"):
-                yield block
-            inner = getattr(block, "node_tree", None)
-            if inner is not None and hasattr(inner, "animation_data"):
-                yield inner
 
 
 def _unknown_nodes(bpy: Any) -> Iterator[str]:

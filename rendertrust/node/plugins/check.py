@@ -14,6 +14,7 @@ from rendertrust.node.process import Ending
 PICTURE: Final = "check/picture"  # the input that is checked
 EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
 DELIVERED: Final = (PICTURE, EVIDENCE)
+NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
 REPORT: Final = "check.json"
 _TOLD: Final = (
@@ -41,8 +42,8 @@ class Check:
     render: Render
 
     async def why_not(self) -> str | None:
-        """What keeps this machine from rendering."""
-        return None if self.render.found is not None else await self.render.why_not()
+        """What keeps this machine from rendering; or from looking at what strangers sent."""
+        return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
         """Render the crops; what goes wrong here is the verifier's, and says nothing of others."""
@@ -51,6 +52,13 @@ class Check:
             return order
         ending = await self.render.obey(order, task, Progress(task=task))
         return _report(ending, task)
+
+
+async def why_no_strangers(render: Render) -> str | None:
+    """Why nothing of strangers' is opened here; None: it may be."""
+    if render.found is None:
+        return await render.why_not()
+    return None if render.found.is_sandboxed else NO_SANDBOX
 
 
 def _order_for(task: Task) -> Mapping[str, Any] | Failed:

@@ -13,6 +13,7 @@ from rendertrust.node import inspection
 from rendertrust.node.inspection import Where
 from rendertrust.node.machine import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins.check import why_no_strangers
 from rendertrust.node.plugins.order import PATHS, refused, scene_of
 from rendertrust.node.plugins.render import Render, show
 from rendertrust.preflight.findings import showing
@@ -45,8 +46,8 @@ class Preflight:
     render: Render
 
     async def why_not(self) -> str | None:
-        """What keeps this machine from rendering."""
-        return None if self.render.found is not None else await self.render.why_not()
+        """What keeps this machine from rendering; or from looking at what strangers sent."""
+        return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
         """Open the scene in the sandbox, and try small pieces of its frames."""

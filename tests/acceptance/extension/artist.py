@@ -149,6 +149,17 @@ def submit() -> None:
     press(bpy.ops.rendertrust.submit)
 
 
+def measures() -> None:
+    """What it costs by its work is shown before it is submitted."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    press(bpy.ops.rendertrust.quote)
+    print(json.dumps(seen()), flush=True)
+    press(bpy.ops.rendertrust.measure)
+    print(json.dumps(seen()), flush=True)
+    press(bpy.ops.rendertrust.submit)
+
+
 def again() -> None:
     """The file is opened another day; what came meanwhile is fetched."""
     scene_of_cubes()
@@ -236,7 +247,7 @@ def switched_on() -> str:
     return "extension"
 
 
-DEEDS = {deed.__name__: deed for deed in (submit, again, lacks_a_texture, caps, mistakes)}
+DEEDS = {deed.__name__: deed for deed in (submit, measures, again, lacks_a_texture, caps, mistakes)}
 
 if __name__ == "__main__":
     PACKAGE = switched_on()

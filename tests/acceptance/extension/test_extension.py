@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.agent import running_agent
+from tests.acceptance.agent import enrolled_agent, running_agent
 from tests.acceptance.gateway import ROOT, Gateway, running_gateway
 from tests.acceptance.people import PASSWORD, Creator
 from tests.integration.node.scenes import pixels
@@ -93,6 +93,32 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
     status, balance = await artist.creator.call("GET", "/credits/balance")
     assert status == 200
     assert panel["available"] == balance["available"]
+
+
+async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "home").mkdir()
+    async with (
+        running_gateway() as gateway,
+        enrolled_agent(gateway.url, tmp_path / "node") as agent,
+        aiohttp.ClientSession() as http,
+    ):
+        await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
+        await agent.start()
+        creator = Creator(http, gateway.url, "measures@example.org")
+        await creator.register()
+        quoted, measured, panel = await Artist(gateway, creator, tmp_path).does("measures")
+    assert quoted["price"] == "30.0000"
+    assert "[Measure Scene]" in quoted["drawn"]
+    assert measured["error"] == ""
+    assert 0 < float(measured["price"]) < 30
+    assert "measured in small pieces" in " ".join(measured["drawn"])
+    assert "[Measure Scene]" not in measured["drawn"]
+    assert measured["job_id"] == ""
+    assert panel["error"] == "" or "were shown" in panel["error"]
+    if panel["error"] == "":
+        assert (panel["status"], panel["charged"]) == ("COMPLETED", panel["price"])
 
 
 async def test_a_job_is_gone_on_with_when_the_file_is_opened_again(artist: Artist) -> None:

@@ -17,6 +17,8 @@ WITHIN_MS = 30_000  # a busy machine takes its time
 expect.set_options(timeout=WITHIN_MS)
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 Motion = Literal["reduce", "no-preference"]
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 NARROW: ViewportSize = {"width": 390, "height": 844}
 BUSY = "the server responded with a status of 503"
 # Blocked by the policy, and what a page says of its own mistakes.
@@ -80,13 +82,17 @@ class Looking:
         """The same, and it fits and can be used by all; with ``name`` pictures are kept."""
         await self.did_nothing_wrong()
         for size in (NARROW, WIDE):
-            await self.page.set_viewport_size(size)
-            for theme in ("light", "dark"):
-                await self.page.emulate_media(color_scheme=theme)
+            for theme in THEMES:
+                await self.can_be_used(theme, size)
                 await self.fits(size["width"])
-                await self._axe(f"{theme} {size['width']}")
                 await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
         await self.page.emulate_media(color_scheme="light")
+
+    async def can_be_used(self, theme: Theme, size: ViewportSize) -> None:
+        """By everybody, as axe says."""
+        await self.page.set_viewport_size(size)
+        await self.page.emulate_media(color_scheme=theme)
+        await self._axe(f"{theme} {size['width']}")
 
     async def fits(self, width: int) -> None:
         """The page itself does not scroll sideways."""

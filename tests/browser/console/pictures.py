@@ -38,7 +38,7 @@ SETTINGS = {
     "RENDERTRUST_CREDITS_STARTER": "2500",
     "RENDERTRUST_AUDIT_EVERY_SECONDS": "2",
     "RENDERTRUST_CHAIN_URL": "embedded",
-    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "5",
     "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.5",
 }
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
@@ -273,7 +273,6 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     assert endpoint is not None
     await execute(endpoint.owner_dsn, HOUR)
     await execute(endpoint.owner_dsn, CHECKS)
-    await execute(endpoint.owner_dsn, f"UPDATE endpoints SET url = '{HOOK}'")
     await circles(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
@@ -405,6 +404,7 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     anchored = "#rows tbody tr:has(.badge.good) th a"
     await leads(ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder)
     jane = pages["jane"]
+    await called(stage, HOOK)
     hooks = Shot("webhooks", "jane", "/console/webhooks", "tbody th a", 900)
     await leads(jane, hooks, folder)
     circle = "#rows tbody th a"
@@ -418,6 +418,13 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await jane.locator(".plot canvas").wait_for()
     await settled(jane)
     await jane.screenshot(path=folder / "console-phone.png")
+
+
+async def called(stage: Stage, url: str) -> None:
+    """What was told arrived here; the picture has an address as people have them."""
+    endpoint = kept_endpoint(stage.gateway.data)
+    assert endpoint is not None
+    await execute(endpoint.owner_dsn, f"UPDATE endpoints SET url = '{url}'")
 
 
 async def leads(page: Page, shot: Shot, folder: Path) -> None:

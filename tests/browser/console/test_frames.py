@@ -65,6 +65,7 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(page.locator("#attempts tbody")).to_contain_text("frame 3")
             await eyes.is_well("job-frames-failed")
             leave.release()
+            page.once("dialog", lambda dialog: dialog.accept())
             await page.get_by_role("button", name="Retry frame 3").click()
             await expect(page.get_by_role("status").first).to_contain_text("It is tried again")
             await expect(page.locator("#frames li.completed")).to_have_count(4)

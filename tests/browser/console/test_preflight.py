@@ -29,10 +29,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def farm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A gateway with one creator and one node."""
+    """A gateway with one creator and one node, its own."""
     async with running_gateway() as gateway, aiohttp.ClientSession() as http:
         people = {"jane": await person(gateway, http, "jane")}
         async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "n") as agent:
+            await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
             await agent.start()
             yield Stage(gateway, http, people, [])
 
@@ -101,4 +102,23 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await page.get_by_label("Submit it as it is, all the same").check()
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await eyes.did_nothing_wrong()
+
+
+async def test_the_price_follows_what_the_gateways_own_node_measured(
+    browser: Browser, farm: Stage, scenes: Path
+) -> None:
+    async with looking(browser, farm, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await looked(page, scenes / "clean.blend")
+        await page.get_by_label("Frames", exact=True).fill("1-2")
+        how, price = page.locator("#priced-how"), page.locator("[data-of=price]")
+        await expect(how).to_contain_text("By the work that a node of the gateway's own measured")
+        await expect(how).to_contain_text("pays for 60 s of it")
+        await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))  # not 20 by the table
+        quoted = await price.text_content()
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        _, jobs = await farm.people["jane"].call("GET", "/jobs?limit=1")
+        assert jobs["jobs"][0]["price"] == quoted
         await eyes.did_nothing_wrong()

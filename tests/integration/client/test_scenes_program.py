@@ -12,8 +12,9 @@ from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
 
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
-LOOK = "POST /api/v1/jobs/preflight"
+QUOTE = "POST /api/v1/jobs/quote"
 DISPATCH = "POST /api/v1/jobs/dispatch"
+LOOK = "POST /api/v1/jobs/preflight"
 KEPT = {
     "id": UPLOAD,
     "filename": "scene.blend",
@@ -94,6 +95,83 @@ async def test_an_estimate_is_said_before_a_job_is_submitted(
     assert "Scene Properties > Scene > Camera" in told.err
     assert "\x1b" not in told.err, "what a node says steers no terminal"
     assert gateway.bodies[-1]["as_is"] is True
+
+
+TABLE: dict[str, Any] = {
+    "units": 48,
+    "frames": 48,
+    "frame_price": "10.0000",
+    "price": "480.0000",
+    "held": "480.0000",
+    "available": "990.0000",
+    "enough": True,
+    "priced_by": "table",
+    "priced_how": "Until it is measured, each frame costs what the table says.",
+    "measurable": True,
+}
+WORK: dict[str, Any] = {
+    **TABLE,
+    "frame_price": "1.5000",
+    "frame_price_least": "0.5000",
+    "price": "48.0000",
+    "held": "48.0000",
+    "priced_by": "work",
+    "priced_how": "By the work\x1b that was measured.",
+    "reference_seconds": 288.0,
+    "measurable": False,
+}
+
+
+async def test_where_frames_are_priced_by_their_work_it_is_measured_first(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(QUOTE, says(TABLE))
+    gateway.script(LOOK, says({**LOOKED, "stops": False, "findings": []}))
+    gateway.script(QUOTE, says(WORK))
+    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    assert told.code == 0, told
+    assert "48.0000 credits (0.5000 to 1.5000 a frame)" in told.err
+    assert "4 min 48 s of its own machine's work. By the work" in told.err
+    assert "\x1b" not in told.err
+    assert gateway.bodies[-1]["quoted"] == "48.0000"
+    assert gateway.seen[LOOK] == 1
+
+
+async def test_a_scene_that_a_stranger_looked_into_is_measured_again(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    clean = {**LOOKED, "stops": False, "findings": []}
+    for answer in (TABLE, {**TABLE, "preflight": clean}, {**WORK, "preflight": clean}):
+        gateway.script(QUOTE, says(answer))
+    for _ in range(2):
+        gateway.script(LOOK, says(clean))
+    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    assert told.code == 0, told
+    assert (gateway.seen[LOOK], gateway.bodies[-1]["quoted"]) == (2, "48.0000")
+
+
+async def test_a_quote_says_what_its_price_follows(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(QUOTE, says(TABLE))
+    told = await program.run("submit", str(blend), "--frames", "1-48", "--quote")
+    assert told.code == 0, told
+    assert "each frame costs what the table says" in told.err
+    assert "rendertrust submit --estimate" in told.err
+
+
+async def test_what_costs_more_by_now_is_not_submitted(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.script(QUOTE, says(WORK))
+    gateway.script(DISPATCH, refuse(409, "It costs 96.0000 now, and 48.0000 were quoted"))
+    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
+    assert told.code != 0
+    assert "96.0000 now" in told.err
 
 
 async def test_without_a_node_to_look_it_goes_on_and_says_so(

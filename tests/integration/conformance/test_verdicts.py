@@ -23,6 +23,7 @@ from actors.ledger.messages import (
     UnitStart,
     UnitState,
 )
+from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import TrialGiven, TrialMade, TrialRow, VerifierTest
@@ -253,8 +254,39 @@ async def test_who_looked_is_paid_from_revenue_once(stage: Stage) -> None:
     assert await stage.money(f"operator:{other}") == (7, 0)
     assert await stage.money(REVENUE) == (16, 0)
     assert await stage.store.audit() == []
-    assert await take(stage, one) is not None, "it is payable at once"
+    assert await take(stage, one) is None, "as the share, it waits until nobody may dispute it"
+    await mature(stage, case.job, within=timedelta(days=6))
+    assert await take(stage, one) is None
+    await mature(stage, case.job, within=timedelta(days=2))
+    assert await take(stage, one) is not None
     assert await stage.money(f"operator:{one}") == (0, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
+    cases = [await delivered(stage) for _ in range(3)]
+    first = await stage.store.pending_checks(2)
+    rest = await stage.store.pending_checks(2, first[-1].place)
+    assert {one.row.job_id for one in (*first, *rest)} == {case.job for case in cases}
+    assert all(one.friends == frozenset() for one in first)
+
+
+async def mature(stage: Stage, job: UUID, within: timedelta) -> None:
+    """So much later the Paymaster looks."""
+    stage.clock.pass_by(within.total_seconds())
+    ripe = await stage.store.ripe_earnings(stage.clock.now(), 100)
+    for unit in {(one.job, one.unit) for one in ripe if one.job == job}:
+        await stage.do(EarningMature(*unit))
+
+
+@pytest.mark.parametrize("verdict", ["mismatch", "doubtful", "unverifiable"])
+async def test_what_is_not_charged_pays_nobody(stage: Stage, verdict: FinalVerdict) -> None:
+    """Else three accounts of one person would earn by lies that they find themselves."""
+    case = await delivered(stage)
+    looked = (Checked(case.node, await stage.user()),)
+    effect = said(case.job, verdict, case.operator, checked=looked, check_percent=5, pays=False)
+    assert isinstance(await stage.do(effect), Posted)
+    assert await stage.money(REVENUE) == (0, 0)
     assert await stage.store.audit() == []
 
 
@@ -334,13 +366,18 @@ async def test_a_scene_at_fault_clears_those_before(
     assert await stage.store.audit() == []
 
 
-async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(stage: Stage) -> None:
-    """Three failures of nodes are called the scene's; nobody said so."""
+@pytest.mark.parametrize(
+    "made_of_it",
+    ["failed on 3 nodes, last by: no memory", "the check found something else: 9 times the noise"],
+)
+async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
+    stage: Stage, made_of_it: str
+) -> None:
     user, node, job = await stage.dispatched(100)
     other = await stage.node()
     await stage.own(node, await stage.user())
     await stage.own(other, await stage.user())
-    await stage.do(UnitFail(job, 0, 1, node, "scene", "failed on 3 nodes, last by: no memory"))
+    await stage.do(UnitFail(job, 0, 1, node, "scene", made_of_it))
     await stage.do(UnitRetry(job, 0, user))
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))

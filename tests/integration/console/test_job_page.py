@@ -5,6 +5,7 @@ import re
 from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete
+from actors.notifier.messages import Notifier, Said
 from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
@@ -128,6 +129,34 @@ async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) 
     assert "Held frame 100" in table(read((200, text)), "money")
 
 
+async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    job = await worked(with_books, database.owner_dsn, jane, 1)
+    _, text = await ann.get(f"/console/jobs/{job}")
+    assert f'href="/console/users/{jane.id}"' in text
+    assert re.search(r'by <a href="/console/fleet/[0-9a-f-]{36}"', text)
+    assert "<dt>Priority</dt><dd>normal</dd>" in text
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "/console/users/" not in text
+    assert not re.search(r"/console/fleet/[0-9a-f-]{36}", text)
+
+
+async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    notifier = with_books.gateway.registry.ref(Notifier)
+    order = tiled(UUID(jane.id), job, (100, 200))
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    notifier.tell(Said(job, 4, 2, "an image is missing"))
+    notifier.tell(Said(job, 0, 1, "Read blend"))
+    _, text = await jane.get(f"/console/jobs/{job}")
+    log = html.unescape(TAG.sub("", text.partition('<pre class="log"')[2].partition("</pre>")[0]))
+    assert "frame 2, tile 2 of 2, attempt 2 an image is missing" in log
+    assert "frame 1, tile 1 of 2 Read blend" in log
+
+
 async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
     with_books: Face, database: PostgresEndpoint
 ) -> None:
@@ -142,6 +171,33 @@ async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
         while 'hx-target="#steer"' not in (text := await frame(stream)):
             pass
         assert "Priority and cap" not in text
+
+
+UPLOADED = """
+WITH sent AS (
+    INSERT INTO uploads (id, user_id, sha256, size, filename, object_key)
+    VALUES (gen_random_uuid(), '{user}', sha256('s'), 1, 'glass <b>.blend', 'k') RETURNING sha256
+)
+UPDATE jobs SET payload_ref = 's3://bucket/uploads/{user}/' || encode(sha256, 'hex') || '.blend'
+FROM sent WHERE jobs.id = '{job}'
+"""
+
+
+async def test_a_job_is_known_by_the_name_of_its_file(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    job = await worked(with_books, database.owner_dsn, jane)
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        assert "<bdi>scene.blend</bdi>" in (await jane.get(path))[1], "it is elsewhere"
+    await execute(database.owner_dsn, UPLOADED.format(user=jane.id, job=job))
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        assert "<bdi>glass &lt;b&gt;.blend</bdi>" in (await jane.get(path))[1]
+    await execute(database.owner_dsn, "DELETE FROM uploads")
+    for path in ("/console/jobs", f"/console/jobs/{job}"):
+        text = (await jane.get(path))[1]
+        assert "/uploads/" not in text.partition("<h1")[2].partition("</h1>")[0]
+        assert 'class="file' not in text, "what its hash is says nothing"
 
 
 RECEIPT = """

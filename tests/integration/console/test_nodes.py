@@ -31,3 +31,46 @@ async def test_a_node_that_is_shut_out_is_not_called_healthy(
         badges = re.findall(r'<span class="badge \w+">.*?<span>(\w+)</span></span>', text)
         assert "revoked" in badges, path
         assert "healthy" not in badges, path
+
+
+async def test_what_a_node_says_of_itself_is_read_by_people(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    told = '{"ram": 25276510208, "benchmark": {"cpu_msteps": 4.626}, "cores": 8}'
+    node = await joined(database.owner_dsn, ", metadata", f", '{told}'")
+    _, text = await ann.get(f"/console/fleet/{node}")
+    for name, value in (("benchmark cpu_msteps", "4.626"), ("cores", "8"), ("ram", "23.5 GiB")):
+        assert f"<dt><bdi>{name}</bdi></dt><dd><bdi>{value}</bdi></dd>" in text
+
+
+async def test_a_supervisor_has_no_drawing_of_messages(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    name = face.gateway.snapshot().name
+    _, text = await ann.get(f"/console/actors?actor={name}")
+    assert "no mailbox" in text
+    assert "messages handled" not in text
+    assert "data-plot" not in text
+
+
+async def test_a_node_that_is_not_there_has_no_load(face: Face, database: PostgresEndpoint) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    node = await joined(database.owner_dsn, ", status, current_load", ", 'OFFLINE', 1.0")
+    for path in (f"/console/fleet/{node}", "/console/fleet", "/console/fleet?show=tiles"):
+        assert "100 %" not in (await ann.get(path))[1], path
+    await execute(database.owner_dsn, f"UPDATE nodes SET status = 'HEALTHY' WHERE id = '{node}'")
+    assert "100 %" in (await ann.get(f"/console/fleet/{node}"))[1]
+
+
+async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_end_first(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    for standing, told in (("DRAINING", "start it again"), ("QUARANTINED", "given work again.")):
+        node = await joined(database.owner_dsn, ", standing", f", '{standing}'")
+        there = f"/console/fleet/{node}"
+        answer = await ann.post(f"{there}/release", {"reason": "a mistake"})
+        assert answer.status == 303
+        assert told in (await ann.get(there))[1]

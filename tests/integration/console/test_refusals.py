@@ -7,7 +7,7 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face
-from tests.integration.console.people import OWN, Visitor, newcomer
+from tests.integration.console.people import OWN, Visitor, newcomer, nobody
 
 JOB = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 CANCELLED = """
@@ -125,3 +125,14 @@ async def test_all_of_nothing_cannot_be_tried_again(face: Face, database: Postgr
     button = re.search(r"<button[^>]*>Retry all", text)
     assert button is not None
     assert " disabled" in button[0]
+
+
+async def test_a_foreign_request_is_not_a_matter_of_roles(face: Face) -> None:
+    jane = await newcomer(face)
+    for who in (jane, nobody(face)):
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        answer = await who.post("/console/sign-in", {"email": "a@b.de", "password": "x"}, **foreign)
+        text = await answer.text()
+        assert answer.status == 403
+        assert "came from another site" in text
+        assert "role" not in text.partition('<p class="hint">')[2].partition("</p>")[0]

@@ -2,6 +2,8 @@
 
 from uuid import UUID, uuid4
 
+import attrs
+
 from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
 from tests.databases import execute
 from tests.face import Face
@@ -33,8 +35,13 @@ async def joined(dsn: str, columns: str = "", values: str = "") -> UUID:
     return node
 
 
-async def charge(face: Face, job: UUID, number: int, node: UUID) -> None:
-    """A unit is done; unit 0 was given to the node when the job was made."""
+async def charge(face: Face, job: UUID, number: int, node: UUID, operator: str = "") -> None:
+    """A unit is done; unit 0 was given to the node when the job was made.
+
+    ``operator``: the account of who earns by it.
+    """
     begin = (UnitAssign(job, number, 1, node),) if number else ()
     complete = UnitComplete(job, number, 1, node, "s3://bucket/frame.png")
+    if operator:
+        complete = attrs.evolve(complete, verified=True, operator=operator)
     await face.gateway.registry.ref(Ledger).ask(Commit(effects=(*begin, complete)), within=60)

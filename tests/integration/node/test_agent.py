@@ -158,19 +158,6 @@ async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) 
         assert spooled(node.folder) <= 0
 
 
-async def test_why_a_unit_was_taken_back_is_told(
-    peer: Gateway, start: Start, gate: asyncio.Event
-) -> None:
-    async with start() as node:
-        await peer.next(Hello)
-        await peer.send(peer.dispatch("gated"))
-        await peer.next(JobStatus)
-        await peer.send(JobCancel(job_id="j1", unit=0, attempt=1, reason="no progress"))
-        assert (await peer.result("j1")).status == "cancelled"
-        [told] = [line for line in node.told if "back" in line]
-        assert told == "the gateway took j1 unit 0 back: no progress"
-
-
 async def test_other_attempts_are_not_cancelled(peer: Gateway, start: Start) -> None:
     async with start():
         await peer.next(Hello)

@@ -5,7 +5,9 @@ Each program runs as root's sandbox runs it and as an ordinary user's, where the
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import platform
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -163,6 +165,35 @@ async def test_a_scene_starts_no_more_processes_than_it_may(
     assert ending.code == 0, ending
     assert 1 <= stage.told("born") <= stage.node.box.limits(1)["processes"]
     await stage.survivors_end()
+
+
+@pytest.fixture
+def key_name() -> Iterator[str]:
+    """Of a key in the session keyring of this process, as logins, file systems and tickets do."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    name = f"canary-{os.getpid()}"
+    add_key, keyctl = (248, 250) if platform.machine() == "x86_64" else (217, 219)
+    key = libc.syscall(add_key, b"user", name.encode(), b"a ticket", 8, -3)
+    if key < 0:
+        pytest.skip("this kernel keeps no keys")
+    yield name
+    found = libc.syscall(keyctl, 10, -3, b"user", name.encode(), 0)
+    libc.syscall(keyctl, 9, key, -3)
+    assert found == key, "the scene has removed the key"
+
+
+async def test_calls_that_reach_beyond_the_sandbox_are_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, key_name: str
+) -> None:
+    await run(stage, monkeypatch, hostile.CALLS, NAME=key_name)
+    assert stage.told("key") == ["PermissionError"] * 2
+    assert stage.told("cleared") == stage.told("added") == "PermissionError"
+    assert stage.told("namespaces") == ["PermissionError"] * 2
+    assert stage.told("mounted") == stage.told("io_uring") == "PermissionError"
+    assert stage.told("sockets") == ["OSError"] * 3
+    assert stage.told("usual") == ["worked"] * 2
+    assert stage.told("started") == "worked"
+    assert stage.told("filtered") is True
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,8 @@ async def test_install_writes_a_unit_of_the_users_own(peer: Gateway, operator: O
     told = await operator.run("--json", "node", "install", "--hours", "20-8", "--ram", "4G")
     assert told.code == 0, told
     path = Path(told.document["path"])
+    assert f'"--state={operator.state}"' in path.read_text()
+    assert "RestartPreventExitStatus=7 9\n" in path.read_text()
     assert path.parent == operator.state.parent / "config" / "systemd" / "user"
     assert '"--hours=20:00-08:00"' in path.read_text()
     printed = await operator.run("node", "install", "--hours", "20-8", "--ram", "4G", "--print")
@@ -198,15 +200,25 @@ async def test_doctor_says_what_is_wrong_and_what_mends_it(
     assert told.document["well"] is False
 
 
+@pytest.mark.render
+async def test_doctor_names_blender_and_its_sandbox(tmp_path: Path) -> None:
+    found = {check.name: check async for check in doctor.examine(tmp_path)}
+    assert (found["blender"].state, found["sandbox"].state) == (GOOD, GOOD), found
+    assert found["blender"].said.startswith("5.")
+    assert "filter of system calls" in found["sandbox"].said
+
+
 async def test_doctor_knows_the_gateway_the_key_and_the_agent(
     peer: Gateway, tmp_path: Path
 ) -> None:
     joined = await enrolment.join(peer.url, name="box", state=tmp_path)
     assert isinstance(joined, enrolment.Joined)
     found = {check.name: check async for check in doctor.examine(tmp_path)}
-    for name in ("system", "disk", "key", "gateway", "echo"):
+    for name in ("system", "disk", "key", "gateway", "clock", "echo"):
         assert found[name].state == GOOD, found[name]
     assert "rendertrust node run" in found["agent"].remedy
+    assert (found["blender"].state, "pip install" in found["blender"].remedy) == (BAD, True)
+    assert "sandbox" in found
     (tmp_path / "key.pem").chmod(0o644)
     await peer.server.close()
     found = {check.name: check async for check in doctor.examine(tmp_path)}

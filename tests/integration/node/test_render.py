@@ -17,7 +17,7 @@ from PIL import Image
 from rendertrust.node import blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
-from rendertrust.node.sandbox import Sandbox, make_parts
+from rendertrust.node.sandbox import Sandbox
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
@@ -246,10 +246,10 @@ def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         work.chmod(0o755)
-        make_parts(work)
         (work / "worker.py").write_text("")
         (work / "secret").write_text("secret")
         box = Sandbox(bwrap=shutil.which("bwrap") or "", readable=(), as_root=False)
+        box.prepare(work)
         script = (
             f"cat {work}/secret; ls /root; touch /job/in/x; touch /usr/x; touch /job/out/yes;"
             "unshare -U true && echo namespaces; id -u; ls /sys/class/net; ls /proc | grep -c '^1'"

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from rendertrust.cli import exit_codes
+from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
@@ -78,6 +79,35 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
         await payable(otto, "7.0000")
         told = await program.run("earnings", "payout", "--to", "money")
         assert told.out == "Asked for 7.0000 in money, for 1 units.\n"
+
+
+async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
+) -> None:
+    async with whole(database, settings_for_tests(), dispute_seconds=0.0) as site:
+        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
+        program = await program_of(otto, tmp_path)
+        job = await done(site, jane, otto)
+        await payable(otto, "7.0000")
+        [share] = (await program.run("earnings", "--json")).document["earnings"]
+        state = tmp_path / "state"
+        node = Enrolment(url=site.url, node_id=share["node_id"], name="box", token="t")
+        StateFolder(state).enrol(node)
+        words = ("node", "earnings", "--state", str(state))
+        told = (await program.run(*words, "--json")).document
+        assert (told["units"], told["totals"]) == (1, {"payable": "7.0000"})
+        assert told["months"] == {month: {"payable": "7.0000"}}
+        [shown] = told["earnings"]
+        path = share["receipt_path"]
+        assert shown == {**share, "receipt_url": None if path is None else site.url + path}
+        said = await program.run(*words)
+        assert job in said.out, said
+        assert f"{month}  7.0000 payable" in said.out
+        for period in (("--until", month), ("--since", "2999-01-01")):
+            told = (await program.run(*words, *period, "--json")).document
+            assert (told["units"], told["totals"], told["earnings"]) == (0, {}, [])
+        told = (await program.run(*words, "--since", month, "--json")).document
+        assert told["units"] == 1
 
 
 async def test_a_creator_disputes_a_unit(

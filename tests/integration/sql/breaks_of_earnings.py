@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from actors.ledger.messages import SUSPENSE
 from actors.paymaster.messages import EarningClaim
 from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import (
@@ -64,7 +65,7 @@ BREAKS_OF_EARNINGS = {
     ),
     "a share in suspense that is an operator's": (
         "i4_owed",
-        "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING'",
+        "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING' AND work = 'RENDER'",
     ),
     "a share that another was paid for": (
         "i5_shares",
@@ -132,10 +133,11 @@ BREAKS_OF_EARNINGS = {
 async def checked_by(stage: Stage, operator: UUID) -> None:
     """Somebody else's work of 100, for a look at which an operator is paid."""
     _, node, job = await stage.dispatched(100)
-    delivered = UnitDeliver(job, 0, 1, node, "cpu", None)
+    delivered = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=SUSPENSE)
     await stage.do(delivered)
     looked = (Checked(node, operator),)
-    await stage.do(UnitVerdict(job, 0, 1, "exact", checked=looked, check_percent=5))
+    said = UnitVerdict(job, 0, 1, "exact", operator=SUSPENSE, checked=looked, check_percent=5)
+    await stage.do(said)
 
 
 async def earnings_of_every_kind(stage: Stage) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from actors.kernel import Ref
-from actors.ledger.messages import Commit, PurchaseOpen
+from actors.ledger.messages import Commit, Effect, Posted, PurchaseOpen, UnitAssign, UnitFail
 from actors.notifier.messages import Notifier, UnitsMoved
 from sql.database import Database
 from sql.fsck import run_fsck
@@ -16,7 +16,8 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, register
-from tests.integration.web.test_retries import admin, balance, failed
+from tests.integration.web.test_fleet import node_of
+from tests.integration.web.test_retries import ORDER, admin, balance, failed
 from tests.stripes import event, send, session, standing_in
 from web.money.books import commit
 
@@ -72,6 +73,34 @@ async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
     acts = [(each["act"], each["reason"]) for each in records["records"]][:2]
     assert acts == [("jobs.discard", REASON), ("jobs.retry", REASON)]
     assert records["records"][0]["details"] == {"ids": [jobs[1]]}
+
+
+async def test_frames_that_failed_are_tried_again_in_their_job_and_their_history_is_there(
+    face: Face, boss: Person
+) -> None:
+    jane = await register(face)
+    order = {**ORDER, "params": {}, "frames": "1-3", "queue": True}
+    _, placed = await jane.ask("POST", "/api/v1/jobs/dispatch", order)
+    job, node = placed["job_id"], UUID((await node_of(face, None))["node_id"])
+    for unit in range(3):
+        effects: tuple[Effect, ...] = (UnitAssign(UUID(job), unit, 1, node),)
+        effects += (UnitFail(UUID(job), unit, 1, node, "node", f"frame {unit + 1} broke"),)
+        for effect in effects:
+            outcome = await commit(face.gateway, Commit(effects=(effect,)))
+            assert isinstance(outcome, Posted), outcome
+    _, page = await boss.ask("GET", f"{PATH}/jobs")
+    [letter] = page["letters"]
+    told = [(each["unit"], each["attempt"], each["reason"]) for each in letter["history"]]
+    assert told == [(unit, 1, f"frame {unit + 1} broke") for unit in range(3)]
+    assert {each["blame"] for each in letter["history"]} == {"the nodes' fault"}
+    assert (await do(boss, "jobs", "retry", job))["done"] == [job]
+    assert await listed(boss, "jobs") == []
+    _, again = await jane.ask("GET", f"/api/v1/jobs/{job}")
+    assert (again["status"], again["failed"]) == ("DISPATCHED", 0)
+    _, units = await jane.ask("GET", f"/api/v1/jobs/{job}/units")
+    assert {unit["state"] for unit in units["units"]} == {"QUEUED"}
+    assert (await balance(jane))[1] == 300_000
+    assert (await do(boss, "jobs", "retry", job))["done"] == []
 
 
 async def test_one_that_cannot_be_retried_keeps_no_other_from_it(

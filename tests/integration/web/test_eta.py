@@ -50,3 +50,32 @@ async def test_the_time_left_is_told_once_enough_units_are_done(
     assert 17_900 < await eta() <= 18_000  # five of an hour each, one after the other
     _, page = await call(face, user, "GET", "")
     assert page["jobs"][0]["eta_seconds"] is None
+
+
+async def test_what_lies_in_a_backlog_is_still_to_come(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    """Ten units of one slot: three are done, one is at work, six lie with the node or wait."""
+    user, node = await face.user(), await verified_node(face, None)
+    job = UUID((await submitted(face, user, frames="1-10"))["id"])
+    for number in range(9):
+        await do(face, UnitAssign(job, number, 1, node))
+    for number in range(3):
+        await do(face, UnitStart(job, number, 1, node))
+        await do(face, UnitComplete(job, number, 1, node, "x"))
+    # One each hundred seconds, of which the node says that it works for sixty.
+    await execute(
+        database.owner_dsn,
+        "UPDATE units SET assigned_at = now() - interval '1 hour',"
+        " ended_at = now() - (2 - number) * interval '100 s',"
+        " started_at = now() - (2 - number) * interval '100 s' - interval '60 s' WHERE number < 3",
+    )
+
+    async def eta() -> Any:
+        return (await call(face, user, "GET", f"/{job}"))[1]["eta_seconds"]
+
+    between = await eta()
+    await do(face, UnitStart(job, 3, 1, node))
+    mean = (60 + 100 + 100) / 3  # of the first nobody knows when it could have begun
+    assert between == pytest.approx(7 * mean, abs=5)
+    assert await eta() == pytest.approx(7 * mean, abs=5)

@@ -91,6 +91,27 @@ async def test_a_challenge_is_answered_once(face: Face) -> None:
     assert (await prove(face, node))[0] == 410
 
 
+async def test_a_proof_that_was_listened_to_opens_nothing_again(face: Face) -> None:
+    """Not as it was, not with a fresh challenge, and not for another node of the same key."""
+    _, node = await post(face, "register", described())
+    challenge = node["challenge"]
+    heard = {
+        "node_id": node["node_id"],
+        "challenge": challenge,
+        "signature": sign_proof(KEY, node["node_id"], challenge),
+    }
+    assert (await post(face, "verify", heard))[0] == 200
+    assert (await post(face, "verify", heard))[0] == 410
+    for _ in range(3):
+        _, fresh = await post(face, "register", described())
+        assert fresh["challenge"] != challenge
+        assert (await post(face, "verify", {**heard, "challenge": fresh["challenge"]}))[0] == 401
+    _, other = await post(face, "register", described(public_key=public_pem(generate_key())))
+    taken = {**heard, "node_id": other["node_id"]}
+    assert (await post(face, "verify", taken))[0] == 404
+    assert (await post(face, "verify", {**taken, "challenge": other["challenge"]}))[0] == 401
+
+
 async def test_a_challenge_is_too_old_after_five_minutes(
     face: Face, database: PostgresEndpoint
 ) -> None:

@@ -94,6 +94,9 @@ async def test_to_go_on_at_the_cap_it_must_be_raised(gateway: Whole, jane: Perso
         assert status == 409
         assert "raise max_credits" in refused["detail"]
         assert await is_at_cap()
+        status, raised = await jane.call("PATCH", at, {"max_credits": "15"})
+        assert (status, raised["status"]) == (200, "PAUSED"), "the next unit costs 10"
+        assert await is_at_cap()
         status, raised = await jane.call("PATCH", at, {"max_credits": "50"})
         assert status == 200, raised
 

@@ -227,7 +227,7 @@ async def test_a_frame_of_months_is_refused(
 ) -> None:
     scene = await sent(gateway, jane)
     async with ours(gateway, key, heavier(1e7)):
-        await looked(jane, scene)
+        assert (await looked(jane, scene, frames=FRAMES))["estimate"]["likely"] > 86_400
         status, refused = await dispatched(jane, scene)
         assert (status, refused["errors"][0]["code"]) == (422, "too_slow")
         assert await held(jane) == "0.0000"

@@ -218,9 +218,13 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
     assert status == 202, video
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{video['job_id']}")
     assert (row["pool"], row["price"]) == ("mine", "0.0000")
+    other = await sent(face, jane, b"of no job", "other.png")
+    assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{other['id']}"))[0] == 200
+    assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 409
     await pass_days(database, 400)
     await remove_expired(face.gateway)
     assert await face.gateway.objects.head(key) is not None
+    assert await is_there(face, jane, scene)
     cancel = f"/api/v1/jobs/{video['job_id']}/cancel"
     assert (await call(face, jane, "POST", cancel))[0] == 200
     await remove_expired(face.gateway)

@@ -197,6 +197,11 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(face: Fac
         "available": "100.0000",
         "enough": True,
         "max_credits": "20.0000",
+        "frame_price_least": "5.0000",
+        "priced_by": "table",
+        "priced_how": "Each frame costs what the table says.",
+        "reference_seconds": None,
+        "measurable": False,
         "preflight": None,
     }
     assert await held(face, user) == "0.0000"

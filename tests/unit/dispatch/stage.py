@@ -11,7 +11,7 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending, TrialNote, TrialRow
+from sql.checks import Pending, Place, TrialNote, TrialRow
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe
@@ -129,7 +129,7 @@ class ShelfStore(MultipartsOfResults):
         self.asked.append((now, now))
         return self.ripe[:limit]
 
-    async def pending_checks(self, limit: int) -> Sequence[Pending]:
+    async def pending_checks(self, limit: int, after: Place | None = None) -> Sequence[Pending]:
         self._check()
         return []
 

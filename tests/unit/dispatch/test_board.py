@@ -116,11 +116,14 @@ def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     assert (placed.node, placed.attempt) == (OTHER, 1)
 
 
-def test_full_nodes_are_not_for_queueing() -> None:
+def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
     board, _ = board_with()
     board.index.node(NODE).taken |= {(JOB2, n) for n in range(BACKLOG)}
     board.index.changed(board.index.node(NODE))
-    assert board.book(order(queue=True), EPOCH, 0.0) == AllNodesFull()
+    assert board.book(order(), EPOCH, 0.0) == AllNodesFull()
+    waits = board.book(order(queue=True), EPOCH, 0.0)
+    assert isinstance(waits, Booking)
+    assert waits.node is None
 
 
 def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:

@@ -45,7 +45,7 @@ class Places:
         self.left = {node.id: places for node in NODES}
 
     def choose(
-        self, demand: Demand, avoid: frozenset[UUID], /
+        self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         for node in NODES:
             if node.id not in avoid and self.left[node.id] > 0:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.ledger.messages import UnitComplete, UnitFail
-from actors.node_session.messages import RunCheck, Stored
+from actors.node_session.messages import DropCheck, RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
@@ -16,6 +16,7 @@ from rendertrust.protocol import (
     Ack,
     Evidence,
     Hello,
+    JobCancel,
     JobDispatch,
     JobResult,
     JobStatus,
@@ -65,7 +66,7 @@ async def delivered(
     if proof is not None:
         await play.objects.put(PROOF_KEY, proof)
     told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, **said}
-    play.hear(result(unit=0, attempt=1, result_ref=KEY, **told))
+    play.hear(result(unit=0, attempt=1, **{"result_ref": KEY, **told}))
     return sent
 
 
@@ -121,6 +122,30 @@ async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
         assert "its SHA-256 and its size" in effect.error
+
+
+@simulated
+async def test_what_is_to_be_checked_is_signed() -> None:
+    """Else nobody could say whose lie it was, and there would be no receipt."""
+    node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
+    async with session(verified_types=VERIFIED, node=node) as play:
+        await delivered(play)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert effect.error_class == "node"
+        assert effect.error == "a result that waits for a verdict is signed by its node's key"
+        assert effect.caught is None, "it is no lie"
+
+
+@simulated
+@pytest.mark.parametrize("place", ["s3://elsewhere/picture", "none:render", None])
+async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None) -> None:
+    """Else it would be charged without a look, where objects need not be ours."""
+    async with session(verified_types=VERIFIED) as play:
+        await delivered(play, result_ref=place)
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert (effect.error_class, effect.caught) == ("node", None)
 
 
 @simulated
@@ -275,6 +300,15 @@ async def test_the_verifier_hears_that_it_goes() -> None:
 
 
 @simulated
+async def test_the_verifier_hears_with_each_ping_that_it_is_there() -> None:
+    """One that was restarted knows nobody."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        assert (await verifier.expect(CheckerSeen, within=60)).node == NODE
+
+
+@simulated
 async def test_who_did_not_prove_its_key_checks_nothing() -> None:
     verifier: Probe[Verifier] = Probe("verifier")
     node = NodeIdentity(NODE, OWNER, ("check",), verified=False)
@@ -283,3 +317,18 @@ async def test_who_did_not_prove_its_key_checks_nothing() -> None:
         play.assign()
         await play.welcome()
     assert isinstance(await verifier.expect(CheckerGone), CheckerGone)
+
+
+@simulated
+async def test_a_check_that_is_over_is_cancelled() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        assert play.ref.tell(DropCheck(CHECK))
+        assert play.ref.tell(DropCheck(CHECK))  # twice: it is said once
+        cancel = await play.socket.expect(JobCancel)
+        assert (cancel.job_id, cancel.unit, cancel.attempt) == (str(CHECK), 0, 1)
+        play.hear(JobResult(job_id=str(CHECK), unit=0, attempt=1, status="cancelled"))
+        assert play.ref.tell(ORDER)
+        await play.socket.expect(JobDispatch)
+        assert verifier.ref.depth == 0

@@ -12,7 +12,7 @@ from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Stand
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, NodeStands, Wake
-from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, TokenRenewal
+from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
 from tests.twins.clock import EPOCH
 from tests.twins.tokens import TwinTokens
@@ -214,10 +214,30 @@ async def test_a_session_in_quarantine_sends_its_owners_units_alone() -> None:
     async with session(node=node) as play:
         own = attrs.evolve(assignment(JOB2), user=OWNER)
         await play.greeted(assignment(), own, slots=2)
+        assert (await play.socket.expect(NodeStanding)).standing == QUARANTINED
         assert (await play.socket.expect(JobDispatch)).job_id == str(JOB2)
         effect = await play.effect()
         assert isinstance(effect, UnitRequeue)
         assert (effect.job, own.user != USER) == (JOB, True)
+
+
+@simulated
+async def test_a_node_is_told_when_its_quarantine_begins_and_ends() -> None:
+    async with session() as play:
+        await play.greeted()
+        play.ref.tell(Stand(QUARANTINE))
+        assert (await play.socket.expect(NodeStanding)).standing == QUARANTINED
+        play.ref.tell(Stand(RELEASE))
+        assert (await play.socket.expect(NodeStanding)).standing == ACTIVE
+
+
+@simulated
+async def test_a_client_of_the_reference_is_told_nothing_that_it_does_not_know() -> None:
+    async with session() as play:
+        play.assign()
+        play.ref.tell(Stand(QUARANTINE))
+        await asyncio.sleep(5)
+        assert not play.socket.sent
 
 
 @simulated

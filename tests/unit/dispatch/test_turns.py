@@ -42,7 +42,7 @@ def waiting(draw: st.DrawFn) -> list[Unit]:
     return found
 
 
-def anywhere(demand: Demand, avoid: frozenset[UUID], /) -> Node:
+def anywhere(demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /) -> Node:
     return ANYWHERE
 
 

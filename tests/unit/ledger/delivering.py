@@ -17,7 +17,7 @@ from actors.ledger.messages import (
 )
 from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import WINDOW
-from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, jobs_in
+from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, jobs_in
 from tests.unit.ledger.everything import Everything, Share
 
 
@@ -106,10 +106,11 @@ class Delivering(Everything):
             if job.state != "VERIFYING" or check.operator != operator:
                 return GuardFailed
             check.verdict = verdict
-            self.pay(looked, job.price * percent // 100)
             if verdict != "mismatch":
                 paid = check.verified and (verdict != "unverifiable" or pays)
-                return self.done(job, check.operator, verified=paid)
+                if paid and verdict == "exact":
+                    self.pay(job, looked, job.price * percent // 100)
+                return self.done(job, check.operator, verified=paid, free=not paid)
             job.error = "mismatch"
             if final:
                 self.ended(job, "FAILED")
@@ -128,10 +129,10 @@ class Delivering(Everything):
         )
         self.add(Commit((), (effect,)), model)
 
-    def pay(self, looked: list[int], amount: int) -> None:
-        """What looking earns is payable at once, and comes from what the gateway keeps."""
+    def pay(self, job: Job, looked: list[int], amount: int) -> None:
+        """What looking earns waits as the share does, and comes from what the gateway keeps."""
         for person in looked if amount else ():
-            share = Share(amount, person, self.now, "PAYABLE")
+            share = Share(amount, person, self.now + WINDOW.total_seconds(), look=job.id)
             self.looks.append(share)
             self.platform["revenue"] -= amount
             self.owed(share, amount)

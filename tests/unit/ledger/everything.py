@@ -57,6 +57,7 @@ class Share:
     until: float
     state: str = "PENDING"
     payout: UUID | None = None
+    look: UUID | None = None  # of which job, if it is for a check
 
 
 @attrs.define
@@ -156,12 +157,14 @@ class Everything(Everyday):
 
         self.add(Commit((), (effect,)), model)
 
-    def done(self, job: Job, operator: int | None, *, verified: bool) -> Answer:
-        """It is complete, charged, and paid to whom it is owed."""
+    def done(self, job: Job, operator: int | None, *, verified: bool, free: bool = False) -> Answer:
+        """It is complete, charged, and paid to whom it is owed; or nobody pays it."""
         job.state, job.verified, job.ended = "COMPLETED", verified, self.now
         job.copy = None
         self.purses[job.user].held -= job.price
-        self.charged(job.user, job.price)
+        job.price = 0 if free else job.price
+        if job.price:
+            self.charged(job.user, job.price)
         amount = job.price * 70 // 100 if verified else 0
         if amount:
             share = Share(amount, operator, self.now + WINDOW.total_seconds())
@@ -272,7 +275,8 @@ class Everything(Everyday):
                 return GuardFailed
             if self.now < share.until:
                 return GuardFailed
-            share.state = "PAYABLE"
+            for one in (share, *(look for look in self.looks if look.look == job.id)):
+                one.state = "PAYABLE"
             return Posted
 
         self.one(EarningMature(job.id, 0), model)

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Task
+from rendertrust.node.plugins.check import Check
 from rendertrust.node.plugins.order import KNOWN, order_of, scene_of
-from rendertrust.node.plugins.render import Progress, order_for, result_of
+from rendertrust.node.plugins.preflight import Preflight
+from rendertrust.node.plugins.render import Progress, Render, order_for, result_of
+from rendertrust.node.plugins.video import Video
 from rendertrust.node.process import Ending
+from rendertrust.node.renderer import Renderer
+from rendertrust.node.sandbox import Bare, Sandbox
 
 
 def task(*names: str, **params: Any) -> Task:
@@ -28,6 +34,21 @@ def task(*names: str, **params: Any) -> Task:
         threads=1,
         on_progress=lambda share, detail: None,
     )
+
+
+@pytest.mark.parametrize("box", ["sandboxed", "bare"])
+async def test_what_strangers_sent_is_looked_at_in_a_sandbox_alone(
+    tmp_path: Path, box: str
+) -> None:
+    program = Renderer(kind="bpy", before=(), after=(), readable=())
+    boxes: dict[str, Bare | Sandbox] = {
+        "bare": Bare(),
+        "sandboxed": Sandbox(bwrap="bwrap", readable=(), as_root=False),
+    }
+    render = Render(scratch=tmp_path, found=Blender(renderer=program, box=boxes[box]))
+    for plugin in (Check(render=render), Preflight(render=render)):
+        assert (await plugin.why_not() is None) == (box == "sandboxed")
+    assert await Video(render=render).why_not() is None
 
 
 def test_order_holds_what_was_asked_for_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from rendertrust.frames import CloseCode
+from rendertrust.close_codes import CloseCode
 from rendertrust.protocol import FROM_GATEWAY, FROM_NODE
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "PROTOCOL.md").read_text("utf-8")

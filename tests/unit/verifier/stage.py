@@ -162,6 +162,13 @@ class Play:
         seen = CheckerSeen(checker.node, checker.owner, CLASS, checker.probe.ref)
         assert self.verifier.tell(seen)
 
+    def comes_back(self, checker: Checker) -> Checker:
+        """It lost its connection, and has another one."""
+        probe: Probe[NodeSession] = Probe(f"session of {checker.node}, again")
+        seen = CheckerSeen(checker.node, checker.owner, CLASS, probe.ref)
+        assert self.verifier.tell(seen)
+        return Checker(checker.node, checker.owner, probe)
+
     async def restarts(self) -> None:
         """The gateway is restarted: another Verifier over the same database."""
         await self.root.stop()
@@ -220,7 +227,7 @@ class Play:
         row.standing = Standing("ACTIVE", row.standing.version + 1)
         row.released_at = self.clock.now()
 
-    def known(self, letters: str, node: UUID = NODE) -> None:
+    def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
         """Verdicts of before: 'v' is valid, 'm' a mismatch."""
         if node not in self.store.nodes:
             self.store.add_node(node, ("render",), owner=OPERATOR)
@@ -231,7 +238,7 @@ class Play:
                 unit=0,
                 attempt=1,
                 node_id=node,
-                device_class=CLASS,
+                device_class=device_class,
                 result_ref=None,
                 sha256=None,
                 size=None,

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from actors.scheduler.messages import NodeStands
 from actors.verifier.messages import Caught
 from actors.verifier.odds import ALWAYS_UNTIL
 from rendertrust.node.inside.placing import Crop, place
+from sql.circles import Circles
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -455,12 +457,13 @@ async def test_who_looked_is_paid_at_once_and_from_revenue() -> None:
         await play.ends(job, "COMPLETED")
         assert play.earned(UUID(int=3)) == PAY
         [share] = play.store.check_pay.values()
-        assert (share.node_id, share.state, share.attempt) == (UUID(int=20), "PAYABLE", 1)
+        assert (share.node_id, share.state, share.attempt) == (UUID(int=20), "PENDING", 1)
         assert play.store.accounts["revenue"].balance == PRICE - SHARE - PAY
 
 
 @simulated
-async def test_both_who_found_a_lie_are_paid_and_the_liar_is_not() -> None:
+async def test_who_finds_a_lie_earns_nothing_by_it() -> None:
+    """Nobody is charged then: friends could find each other's lies for ever."""
     async with verifying() as play:
         job = await play.delivered()
         one, other = play.checker(20, 3), play.checker(21, 4)
@@ -468,7 +471,7 @@ async def test_both_who_found_a_lie_are_paid_and_the_liar_is_not() -> None:
         [left] = [c for c in (one, other) if c is not first]
         await play.checks(left, apart(0.9))
         await play.ends(job, "QUEUED")
-        assert (play.earned(UUID(int=3)), play.earned(UUID(int=4)), play.earned()) == (PAY, PAY, 0)
+        assert (play.earned(UUID(int=3)), play.earned(UUID(int=4)), play.earned()) == (0, 0, 0)
         assert play.charged() == 0
 
 
@@ -834,3 +837,142 @@ async def test_what_our_own_node_delivered_is_not_doubtful_either() -> None:
         unit = await play.ends(job, "COMPLETED")
         assert (play.verdict(job), unit.failures) == ("unverifiable", 0)
         assert play.charged() == PRICE
+
+
+# -- what strangers say of each other
+
+
+@simulated
+async def test_two_strangers_condemn_nobody_and_are_not_paid() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        one, other = play.checker(20, 3), play.checker(21, 4)
+        first, _ = await _whoever(play, [one, other], apart(5.0))
+        [left] = [c for c in (one, other) if c is not first]
+        await play.checks(left, apart(5.0))
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.charged()) == ("doubtful", 0)
+        assert await play.store.records([NODE]) == []
+
+
+@simulated
+@pytest.mark.parametrize("report", [apart(5.0), {"fault": "no picture"}, apart(0.3), UNABLE])
+async def test_who_confirms_a_strangers_word_is_the_gateways_own(report: Any) -> None:
+    """However many strangers could, and though it is busy; a false accusation is a strike."""
+    async with verifying(own=frozenset({OURS}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        ours = play.checker(20, None)
+        busy = await play.delivered()
+        look = await play.asked(ours)
+        play.known("m")
+        job = await play.delivered()
+        stranger = play.checker(30, 3)
+        await play.checks(stranger, report)
+        friend = play.checker(31, 4)
+        await asyncio.sleep(5)
+        assert friend.probe.ref.depth == 0
+        play.says(ours, look, {"fault": "no picture"})
+        await play.ends(busy, "QUEUED")
+        await play.checks(ours, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("exact", SHARE)
+        await asyncio.sleep(5)
+        told = [(one.node_id, one.passed) for one in play.store.verifier_tests.values()]
+        is_false = report not in (apart(0.3), UNABLE)
+        assert told == ([(stranger.node, False)] if is_false else [])
+
+
+@simulated
+async def test_who_goes_while_he_looks_is_asked_last() -> None:
+    """Else one that connects again and again would hold a unit until it is late."""
+    async with verifying(wait_seconds=60.0) as play:
+        job = await play.delivered()
+        one, other = play.checker(20, 3), play.checker(21, 4)
+        await until(lambda: one.probe.ref.depth or other.probe.ref.depth, within=60)
+        first, second = (one, other) if one.probe.ref.depth else (other, one)
+        await play.asked(first)
+        play.comes_back(first)
+        await play.checks(second, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("exact", SHARE)
+
+
+@simulated
+async def test_who_goes_and_comes_is_asked_again_where_nobody_else_is() -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        only = play.checker(20, 3)
+        await play.asked(only)
+        await play.checks(play.comes_back(only), EXACT)
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_neither_the_creator_nor_who_belongs_to_him_checks_his_frame() -> None:
+    """They would have the picture before it is paid for."""
+    friend, other = UUID(int=5), UUID(int=6)
+    async with verifying() as play:
+        play.store.ties = Circles.of([(CREATOR, UUID(int=77)), (friend, UUID(int=77))])
+        job = await play.delivered()
+        mine, his = play.checker(20, CREATOR.int), play.checker(21, friend.int)
+        await asyncio.sleep(5)
+        assert [mine.probe.ref.depth, his.probe.ref.depth] == [0, 0]
+        await play.checks(play.checker(22, other.int), EXACT)
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_what_nobody_can_check_keeps_nobody_waiting() -> None:
+    async with verifying(at_once=4) as play:
+        for _ in range(9):
+            await play.delivered(node=UUID(int=50), owner=UUID(int=3))  # of the checker's own
+        honest = await play.delivered()
+        begun = play.clock.monotonic()
+        await play.checks(play.checker(20, 3), EXACT)
+        await play.ends(honest, "COMPLETED")
+        assert play.clock.monotonic() - begun < 10
+
+
+@simulated
+async def test_strikes_are_the_nodes_whatever_class_it_says_it_is_of() -> None:
+    async with verifying() as play:
+        for name in ("a", "b", "c"):
+            play.known("m", device_class=name)
+        assert play.verifier.tell(Caught(NODE))
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+        await asyncio.sleep(1)
+        play.release()
+        assert play.verifier.tell(Caught(NODE))
+        await asyncio.sleep(5)
+        assert play.standing() == "ACTIVE"
+        play.known("m", device_class="d")
+        assert play.verifier.tell(Caught(NODE))
+        await until(lambda: play.standing() == "QUARANTINED", within=60)
+
+
+@simulated
+async def test_a_checker_that_is_seen_again_goes_on() -> None:
+    """Its session says with each ping that it is there: a Verifier that was restarted hears it."""
+    async with verifying() as play:
+        job = await play.delivered()
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        play.appears(checker)
+        await asyncio.sleep(5)
+        play.says(checker, order, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert checker.probe.ref.depth == 0
+
+
+@simulated
+async def test_time_in_which_no_gateway_ran_does_not_count() -> None:
+    async with verifying(wait_seconds=100.0) as play:
+        job = await play.delivered()
+        row = play.store.checks[job, 0, 1]
+        long_ago = row.opened_at - timedelta(days=1)
+        play.store.checks[job, 0, 1] = attrs.evolve(row, opened_at=long_ago)
+        await play.restarts()
+        await asyncio.sleep(50)
+        await play.checks(play.checker(20, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("exact", SHARE)

@@ -205,6 +205,9 @@ def test_nobody_looks_at_his_own_work(
 ) -> None:
     found = choice.choose(candidates, subject, secret=SECRET, unit=UNIT, result=result, asked=asked)
     able = [one for one in candidates if choice.may_check(one, subject, asked)]
+    free = [attrs.evolve(one, is_free=True) for one in candidates]
+    if asked and any(one.is_own and choice.may_check(one, subject, asked) for one in free):
+        able = [one for one in able if one.is_own]  # also while it is busy
     assert (found is None) is (not able)
     if found is None:
         return

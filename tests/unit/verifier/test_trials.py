@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
@@ -98,14 +99,42 @@ async def until_asked(play: Play, checkers: list[Checker]) -> tuple[Checker, Run
 
 
 @simulated
-@pytest.mark.parametrize("report", [None, {"unable": "it uses Path Guiding"}, {"crops": 1}])
-async def test_who_cannot_tell_is_not_blamed(report: Any) -> None:
+@pytest.mark.parametrize("report", [None, {"crops": 1}, {"fault": "the picture is none"}])
+async def test_who_breaks_down_is_not_blamed_and_has_not_passed(report: Any) -> None:
+    """Nor who finds a fault where there is none: that costs nothing, and shows nothing."""
     async with with_a_trial() as (play, _, lazy, _):
-        waits = await play.delivered()
+        await play.delivered()
         await play.checks(lazy, report)
-        await play.checks(lazy, EXACT)
-        await play.ends(waits, "COMPLETED")
+        await play.asked(lazy)
         assert not play.store.verifier_tests
+
+
+@simulated
+async def test_who_cannot_check_what_our_own_could_has_not_looked() -> None:
+    async with with_a_trial() as (play, _, lazy, _):
+        await play.delivered()
+        await play.checks(lazy, {"unable": "it uses Path Guiding"})
+        await until(lambda: bool(play.store.verifier_tests), within=60)
+        [test] = play.store.verifier_tests.values()
+        assert not test.passed
+
+
+@simulated
+async def test_before_one_check_comes_one_trial() -> None:
+    """However many are known, and though it is drawn each time that the node is looked at."""
+    async with with_a_trial() as (play, ours, lazy, _):
+        await until(lambda: bool(play.store.known_trials), within=60)
+        [made] = play.store.known_trials.values()
+        for number in range(1, 5):
+            other = attrs.evolve(made.trial, id=UUID(int=number))
+            play.store.known_trials[other.id] = attrs.evolve(made, trial=other)
+        await play.restarts()
+        play.appears(ours)
+        play.appears(lazy)
+        waits = await play.delivered()
+        await play.checks(lazy, None)  # a trial that came to nothing was one, too
+        order = await play.asked(lazy)
+        assert order.unit.job == waits
 
 
 @simulated

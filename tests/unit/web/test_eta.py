@@ -1,5 +1,7 @@
 """When a job will be done, from its own units."""
 
+from heapq import heapify, heapreplace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,27 @@ def test_one_more_who_begins_does_not_make_it_later(
     assert alone is not None
     assert helped is not None
     assert helped <= max(alone, mean) * (1 + 1e-9)
+
+
+@given(
+    enough,
+    st.floats(0.1, 1e4),
+    st.lists(st.floats(0, 1), min_size=1, max_size=20),
+    st.integers(0, 300),
+)
+def test_it_is_what_really_passes_but_for_one_unit(
+    done: int, mean: float, shares: list[float], left: int
+) -> None:
+    """Of nodes that each take the next unit when they are free."""
+    work = [mean * share for share in shares]
+    free = [mean - gone for gone in work]
+    heapify(free)
+    for _ in range(left):
+        heapreplace(free, free[0] + mean)
+    found = seconds_left(done, mean, work, left)
+    assert found is not None
+    assert found <= max(free) * (1 + 1e-9)
+    assert max(free) <= found + mean * (1 + 1e-9)
 
 
 def test_two_nodes_with_ten_frames_of_a_minute_need_five_minutes() -> None:

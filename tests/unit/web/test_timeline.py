@@ -102,6 +102,23 @@ def test_while_units_are_to_come_their_charges_are_to_come_too() -> None:
         ("Anchored", "next"),
     ]
     assert found[-2].note == "2 units so far"
+    found = steps_of(of_many("RUNNING", None, DeskCharges(1, at(6), at(7), at(8))))
+    assert found[-2].note == "1 unit so far"
+
+
+def test_what_waits_is_not_said_to_be_now() -> None:
+    found = {step.name: step.when for step in steps_of(known())}
+    assert (found["Dispatched"], found["Running"]) == ("", "to come")
+    job = attrs.evolve(JOB, status="COMPLETED", completed_at=at(9), node_name="studio")
+    done = attrs.evolve(UNIT, state="COMPLETED", attempt=1, assigned_at=at(2), started_at=at(3))
+    last = steps_of(known(job, done, charges=CHARGES))[-1]
+    assert (last.name, last.when, last.note) == ("Anchored", "", "waits for the next anchor")
+
+
+def test_a_job_of_many_units_was_dispatched_to_no_single_node() -> None:
+    several = of_many("RUNNING", None, DeskCharges())
+    job = attrs.evolve(several.job, node_name="studio")
+    assert steps_of(attrs.evolve(several, job=job))[1].note == ""
 
 
 def test_steps_stand_in_the_order_in_which_they_happened() -> None:

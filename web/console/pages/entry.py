@@ -7,6 +7,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from sql.ledger_desk import EntryWish, LedgerDesk
 from web.console.proof_file import proof_file
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View
@@ -42,8 +43,15 @@ async def entry(view: View[Query]) -> Shown | Problem:
     found = await stands(view.gateway, view.owner, view.query.number)
     if isinstance(found, Problem):
         return found
-    shown = await shown_proof(view.gateway, found)
-    return {"title": f"Entry no. {view.query.number}", "number": view.query.number, **shown}
+    number, desk = view.query.number, LedgerDesk(view.gateway.database)
+    rows = await desk.page(view.owner, EntryWish(before=number + 1), 1)
+    return {
+        "title": f"Entry no. {number}",
+        "number": number,
+        "about": next((row for row in rows if row.entry_id == number), None),
+        "everybody": view.who.role in OVERSEERS,
+        **await shown_proof(view.gateway, found),
+    }
 
 
 @attrs.frozen

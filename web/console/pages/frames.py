@@ -170,5 +170,5 @@ async def _steer(
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
-    refused = await steered(view.gateway, effect(job, row.user_id), act)
+    refused = await steered(view.gateway, effect(job, row.user_id), act=act)
     return refused if refused is not None else Go(f"/console/jobs/{job}", said)

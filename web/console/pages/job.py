@@ -19,6 +19,7 @@ from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
 from web.jobs.dead_letters import CLASSES
+from web.jobs.eta import seconds_left
 from web.jobs.orders import CANCELLABLE, RETRYABLE
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
@@ -45,7 +46,7 @@ MONEY: Final = (
     Column("Entry"),
 )
 ATTEMPTS: Final = (
-    Column("Attempt", "place"),
+    Column("Attempt", "place", "figure"),
     Column("Node", "node"),
     Column("Given", "given_at", "time"),
     Column("Became", "state"),
@@ -86,6 +87,7 @@ async def job(view: View[Query]) -> Shown | Problem:
     known = Known(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
+    lines = await tail_of(view, row)
     failed = next((unit for unit in units if unit.error_class is not None), None)
     return {
         "title": f"Job {str(row.id)[:8]}",
@@ -97,7 +99,8 @@ async def job(view: View[Query]) -> Shown | Problem:
         "bill": bill,
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
-        "lines": await tail_of(view, row),
+        "lines": lines,
+        "pieces": await desk.pieces(row.id, {line.unit for line in lines}),
         "why": await why(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
@@ -110,7 +113,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "may_cancel": row.status in CANCELLABLE,
         "may_steer": row.status not in ENDED,
         "priority": WORDS[row.priority],
-        "eta": eta_of(view, row),
+        "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
         **await frames_shown(view, desk, row),
     }
@@ -134,12 +137,14 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
     }
 
 
-def eta_of(view: View[Query], row: DeskJob) -> float | None:
-    """Seconds that are left if the others take as long as those that are done, roughly."""
-    if row.status != "RUNNING" or row.dispatched_at is None or not row.done:
+async def eta_of(view: View[Query], row: DeskJob) -> float | None:
+    """Seconds that are left, roughly: as the API says it."""
+    if row.status != "RUNNING" or row.units == 1:
         return None
-    gone = (view.now - row.dispatched_at).total_seconds()
-    left = gone / row.done * (row.units - row.done - row.failed)
+    pace = await view.gateway.jobs.pace(row.id, view.now)
+    left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
+    if left is None:
+        return None
     return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
 
 

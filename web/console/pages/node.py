@@ -13,6 +13,7 @@ from web.console.pages.fleet import LATELY
 from web.console.registry import Pages
 from web.console.tables import Column, Sorted, table
 from web.console.view import Go, Shown, View
+from web.console.wording import size
 from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.nodes.standing import Verb, after
@@ -22,6 +23,7 @@ pages = Pages()
 ABSENT: Final = "Node not found"
 NO_NODE: Final = Problem(404, ABSENT)
 UNITS, SHARES, FACTS = 20, 15, 30
+BYTES: Final = ("ram",)  # what agents tell in bytes
 VALUE_CHARACTERS: Final = 200
 WORK: Final = (
     Column("Job", "job_type"),
@@ -55,6 +57,11 @@ BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
         "Shut this node out for good? Its key and its tokens open nothing any more.",
     ),
 }
+# A node that heard of a drain cannot be told to stay.
+END_FIRST: Final = (
+    "It is given work again. If it heard that it is drained it ends when its work is done:"
+    " start it again then."
+)
 SAID: Final = {
     Verb.DRAIN: "It finishes what it runs, and is given nothing new.",
     Verb.QUARANTINE: "It is given its owner's work alone.",
@@ -120,12 +127,20 @@ def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str
 
 
 def facts_of(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the node says about itself, cut where it is long."""
-    found = []
-    for name, value in sorted(metadata.items())[:FACTS]:
-        text = value if isinstance(value, str) else orjson.dumps(value).decode()
-        found.append((name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]))
-    return found
+    """What the node says about itself, each figure for itself, cut where it is long."""
+    found = [each for name, value in sorted(metadata.items()) for each in _facts(name, value)]
+    return [(name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]) for name, text in found[:FACTS]]
+
+
+def _facts(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        parts: Mapping[str, Any] = value
+        return [(f"{name} {part}", _text(parts[part])) for part in sorted(parts)]
+    return [(name, size(value) if name in BYTES and type(value) is int else _text(value))]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _word(verb: Verb) -> Act:
@@ -137,7 +152,10 @@ def _word(verb: Verb) -> Act:
             return NO_NODE
         doer = Doer(view.gateway, view.who.user, view.request_id)
         said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
-        return said if isinstance(said, Problem) else Go(f"/console/fleet/{row.id}", SAID[verb])
+        if isinstance(said, Problem):
+            return said
+        drained = verb is Verb.RELEASE and row.standing.name == "DRAINING"
+        return Go(f"/console/fleet/{row.id}", END_FIRST if drained else SAID[verb])
 
     return act
 

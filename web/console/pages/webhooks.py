@@ -30,7 +30,7 @@ DELIVERIES: Final = (
     Column("Job", "job_id"),
     Column("State", "state"),
     Column("Tries", "tries", "number"),
-    Column("Last answer", "answer"),
+    Column("Answers", "answer"),
     Column("When", "created_at", "time"),
 )
 TOLD: Final = {"jobs": ("job.*",), "all": ("job.*", "unit.*")}

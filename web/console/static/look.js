@@ -4,7 +4,7 @@ const MOST = 12; // findings that are listed at once
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 function time(seconds) {
-  const whole = Math.round(seconds);
+  const whole = Math.max(1, Math.round(seconds)); // what takes less is not told apart
   const first = UNITS.findIndex(([size]) => whole >= size);
   if (first < 0 || first === 3) return `${whole} s`;
   const [[size, unit], [smaller, rest]] = UNITS.slice(first, first + 2);

@@ -9,9 +9,10 @@ const PAUSE_MS = 300; // of typing, before the price is asked for
 const LOOK_MS = 1500; // while a node looks
 
 class Refused extends Error {
-  constructor(words, faults = []) {
+  constructor(words, faults = [], status = 0) {
     super(words);
     this.faults = faults;
+    this.status = status;
   }
 }
 
@@ -28,7 +29,7 @@ async function ask(path, body, headers = {}) {
   }
   if (answer.status === 401) location.reload();
   const said = await answer.json();
-  if (!answer.ok) throw new Refused(said.detail, said.errors);
+  if (!answer.ok) throw new Refused(said.detail, said.errors, answer.status);
   return said;
 }
 
@@ -149,6 +150,7 @@ function keep(payload_ref) {
 let waiting = 0;
 let asked = 0;
 let looked = null;
+let told = null; // what is shown
 // What it would cost; the newest question's answer is shown, whichever comes first.
 async function quote() {
   const mine = ++asked;
@@ -158,10 +160,12 @@ async function quote() {
   try {
     found = await ask("jobs/quote", { ...idea(), ...(lies ? { payload_ref: lies } : {}) });
     said = worded(found);
+    if (found.frame_price_least !== found.frame_price) found.frame_price = `${found.frame_price_least} to ${found.frame_price}`;
   } catch (error) {
     said = error instanceof Refused ? error.message : String(error);
   }
   if (mine !== asked) return;
+  told = found;
   part("cost").textContent = said;
   part("quote").hidden = !found;
   for (const each of part("quote").querySelectorAll("[data-of]")) each.textContent = found?.[each.dataset.of] ?? "";
@@ -187,8 +191,12 @@ function fresh() {
 async function submit() {
   const body = { ...idea(), queue: form.elements.queue.checked };
   body.payload_ref = await there();
+  if (told) body.quoted = told.price;
   if (looked?.stops) body.as_is = form.elements.as_is.checked;
-  const placed = await ask("jobs/dispatch", body, { "Idempotency-Key": key });
+  const placed = await ask("jobs/dispatch", body, { "Idempotency-Key": key }).catch(async (error) => {
+    if (error.status === 409) await quote(); // what is sent by now costs more than it seemed
+    throw error;
+  });
   location.assign(`/console/jobs/${placed.job_id}`);
 }
 

@@ -28,12 +28,16 @@ DELIVERY: Final[Example] = {
     "number": 7,
     "type": "job.completed",
     "state": "DELIVERED",
-    "tries": 1,
+    "tries": 2,
     "due_at": "2026-03-13T12:06:00Z",
     "tried_at": "2026-03-13T12:05:00Z",
     "status": 204,
     "error": None,
     "created_at": "2026-03-13T12:05:00Z",
     "ended_at": "2026-03-13T12:05:00Z",
+    "answers": [
+        {"at": "2026-03-13T12:04:55Z", "status": 503, "error": None},
+        {"at": "2026-03-13T12:05:00Z", "status": 204, "error": None},
+    ],
 }
 DELIVERIES: Final[Example] = {"deliveries": [DELIVERY], "next": None}

@@ -41,6 +41,16 @@ LETTERS: Final[Example] = {
             "blame": "the scene's fault",
             "job": JOB_ID,
             "tried": 3,
+            "history": [
+                {
+                    "unit": 0,
+                    "attempt": 3,
+                    "at": "2026-03-13T12:05:00Z",
+                    "where": "gpu-node-east-1",
+                    "reason": "the scene has no camera",
+                    "blame": "the scene's fault",
+                }
+            ],
         }
     ],
     "total": 1,

@@ -1,0 +1,134 @@
+"""``rendertrust node earnings``: what the node of this machine earned, and what shows it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Command
+from rendertrust.cli.node_options import state_option
+from rendertrust.cli.node_status import joined
+from rendertrust.cli.session import session_of
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, Share
+
+PAGE: Final = 100
+SHARES_MOST: Final = 10_000
+SHOWN: Final = 10
+COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "WORK", "JOB", "UNIT", "RECEIPT")
+Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
+
+
+@attrs.frozen
+class Period:
+    """Of UTC: from the first moment on, up to the other, which is not in it."""
+
+    since: datetime | None
+    until: datetime | None
+
+    def has(self, at: datetime) -> bool:
+        """Whether a moment is in it."""
+        after = self.since is None or at >= self.since
+        return after and (self.until is None or at < self.until)
+
+
+@click.command(cls=Command)
+@state_option
+@click.option("--since", type=Day, metavar="DAY", help="From that day on, like 2026-03-01; UTC.")
+@click.option("--until", type=Day, metavar="DAY", help="Up to that day, which is not counted.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0, SHARES_MOST),
+    default=SHOWN,
+    show_default=True,
+    help="How many units to show; with --json, and in the sums, are all.",
+)
+@click.pass_context
+def earnings(
+    context: click.Context,
+    state: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> None:
+    """What the node of this machine earned: sums, by month, and each unit with its receipt.
+
+    All of your nodes': rendertrust earnings.
+    """
+    session = session_of(context)
+    found = joined(state)
+    session.given = session.given or found.url
+    period = Period(_utc(since), _utc(until))
+    shares = session.run(lambda client: _shares(client, found.node_id, period))
+    totals, months = totals_of(shares), months_of(shares)
+    session.output.document(
+        {
+            "node_id": found.node_id,
+            "since": period.since,
+            "until": period.until,
+            "units": len(shares),
+            "totals": totals,
+            "months": months,
+            "earnings": [shown(share, found.url) for share in shares],
+        }
+    )
+    session.output.facts({"node": found.node_id, "units": str(len(shares)), **totals})
+    session.output.facts({month: _sums(sums) for month, sums in months.items()})
+    if shares[:limit]:
+        session.output.table(COLUMNS, [_row(share) for share in shares[:limit]])
+        session.output.note("Fetch what proves one: rendertrust jobs receipt JOB --unit N")
+
+
+async def _shares(client: "AsyncClient", node: str, period: Period) -> "list[Share]":
+    """The node's, newest first."""
+    shares: list[Share] = []
+    for offset in range(0, SHARES_MOST, PAGE):
+        page = await client.earnings(limit=PAGE, offset=offset)
+        ours = (share for share in page.earnings if share.node_id == node)
+        shares += (share for share in ours if period.has(share.earned_at))
+        is_last = offset + len(page.earnings) >= page.count or not page.earnings
+        if is_last or (period.since and page.earnings[-1].earned_at < period.since):
+            break
+    return shares
+
+
+def totals_of(shares: "Sequence[Share]") -> dict[str, str]:
+    """Sums by state, exact."""
+    sums: dict[str, Decimal] = {}
+    for share in shares:
+        sums[share.state] = sums.get(share.state, Decimal(0)) + Decimal(share.amount)
+    return {state: str(amount) for state, amount in sorted(sums.items())}
+
+
+def months_of(shares: "Sequence[Share]") -> dict[str, dict[str, str]]:
+    """The same for each month (UTC) in which something was earned, newest first."""
+    by: dict[str, list[Share]] = {}
+    for share in shares:
+        by.setdefault(f"{share.earned_at.astimezone(UTC):%Y-%m}", []).append(share)
+    return {month: totals_of(by[month]) for month in sorted(by, reverse=True)}
+
+
+def shown(share: "Share", url: str) -> dict[str, Any]:
+    """A share, with the whole address of its receipt: what was signed of it, and its proof."""
+    receipt = None if share.receipt_path is None else url + share.receipt_path
+    return {**attrs.asdict(share), "receipt_url": receipt}
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return None if day is None else day.replace(tzinfo=UTC)
+
+
+def _sums(sums: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {state}" for state, amount in sums.items())
+
+
+def _row(share: "Share") -> tuple[str, ...]:
+    state = "disputed" if share.disputed else share.state
+    made = (wording.stamp(share.earned_at), share.amount, state, share.work, share.job_id)
+    return (*made, str(share.unit), share.receipt_path or "-")

@@ -1,0 +1,14 @@
+"""The codes by which the sockets of nodes are closed."""
+
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """Why a socket was closed; what the node does about it stands beside each."""
+
+    MALFORMED = 1007  # a frame that is none: reconnect
+    FLOOD = 1008  # too many frames: reconnect, later
+    SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
+    AUTHENTICATION_FAILED = 4001  # get a new token, or stop
+    HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
+    REPLACED = 4003  # another connection of this node took over: stop

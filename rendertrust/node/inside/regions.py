@@ -1,0 +1,42 @@
+"""What in a scene could tell one part of its picture from another by how it is rendered.
+
+A tile and a crop are rendered with a region of their own. A driver that reads it makes another
+picture of each part: nobody's work could be told by them. Keyframes cannot set it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+RENDER = "render."
+HARMLESS = ("render.fps", "render.fps_base")  # which no part changes, and many drivers read
+
+
+def reasons(bpy: Any) -> list[str]:
+    """Why parts of such a scene are not those of its frame."""
+    return [
+        f"{type(owner).__name__} {owner.name}: a driver reads {path}"
+        for owner in animated(bpy)
+        for path in _read(owner)
+        if path.startswith(RENDER) and path not in HARMLESS
+    ]
+
+
+def animated(bpy: Any) -> Iterator[Any]:
+    """All that may have drivers and keyframes."""
+    for name in dir(bpy.data):
+        of = getattr(bpy.data, name)
+        if name == "all_ids" or not isinstance(of, bpy.types.bpy_prop_collection):
+            continue
+        for block in of:
+            if hasattr(block, "animation_data"):
+                yield block
+            inner = getattr(block, "node_tree", None)
+            if inner is not None and hasattr(inner, "animation_data"):
+                yield inner
+
+
+def _read(owner: Any) -> Iterator[str]:
+    """What its drivers read, of whatever."""
+    for curve in owner.animation_data.drivers if owner.animation_data is not None else ():
+        for variable in curve.driver.variables:
+            yield from (target.data_path for target in variable.targets)

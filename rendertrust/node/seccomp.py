@@ -1,0 +1,149 @@
+"""Which system calls a scene may not make: what reaches beyond namespaces, or no renderer needs.
+
+Keyrings are in no namespace, and bubblewrap's children keep those of whoever started them; sockets
+of hypervisors are in none of the network's; a further user namespace would give capabilities back;
+io_uring, bpf and their like are where kernels break. The filter is a program of the kernel's own
+machine (``struct sock_filter``), which bubblewrap loads before it starts the renderer.
+"""
+
+import platform
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+Line = tuple[int, int, int, int]  # code, how far to jump if so, if not, and the operand
+
+_LOAD: Final = 0x20  # a word of struct seccomp_data
+_EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06
+_NUMBER, _MACHINE, _FIRST_WORD = 0, 4, 16
+_ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # beside _FAIL the number of the error
+_EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
+_X32: Final = 0x40000000  # another table of calls of the same machine
+_NAMESPACES: Final = 0x7E020000  # the flags of clone() that make one
+_FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: all in a network namespace
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """Numbers of the calls of one: what is refused, and the three that are looked at."""
+
+    audit: int
+    refused: Mapping[str, int]
+    clone: int
+    socket: int
+
+
+CLONE3: Final = 435  # its flags lie in memory: refused as unknown, so that clone() is used
+_EVERYWHERE: Final = {
+    "io_uring_setup": 425,
+    "io_uring_enter": 426,
+    "io_uring_register": 427,
+    "open_tree": 428,
+    "move_mount": 429,
+    "fsopen": 430,
+    "fsconfig": 431,
+    "fsmount": 432,
+    "fspick": 433,
+    "mount_setattr": 442,
+}
+MACHINES: Final = {
+    "x86_64": Machine(
+        audit=0xC000003E,
+        clone=56,
+        socket=41,
+        refused={
+            "add_key": 248,
+            "request_key": 249,
+            "keyctl": 250,
+            "unshare": 272,
+            "setns": 308,
+            "mount": 165,
+            "umount2": 166,
+            "pivot_root": 155,
+            "chroot": 161,
+            "bpf": 321,
+            "perf_event_open": 298,
+            "ptrace": 101,
+            "userfaultfd": 323,
+            "kexec_load": 246,
+            "kexec_file_load": 320,
+            "process_vm_readv": 310,
+            "process_vm_writev": 311,
+            "fanotify_init": 300,
+            "name_to_handle_at": 303,
+            "open_by_handle_at": 304,
+            "quotactl": 179,
+            "acct": 163,
+            **_EVERYWHERE,
+        },
+    ),
+    "aarch64": Machine(
+        audit=0xC00000B7,
+        clone=220,
+        socket=198,
+        refused={
+            "add_key": 217,
+            "request_key": 218,
+            "keyctl": 219,
+            "unshare": 97,
+            "setns": 268,
+            "mount": 40,
+            "umount2": 39,
+            "pivot_root": 41,
+            "chroot": 51,
+            "bpf": 280,
+            "perf_event_open": 241,
+            "ptrace": 117,
+            "userfaultfd": 282,
+            "kexec_load": 104,
+            "kexec_file_load": 294,
+            "process_vm_readv": 270,
+            "process_vm_writev": 271,
+            "fanotify_init": 262,
+            "name_to_handle_at": 264,
+            "open_by_handle_at": 265,
+            "quotactl": 60,
+            "acct": 89,
+            **_EVERYWHERE,
+        },
+    ),
+}
+
+
+def filter_of(machine: str = platform.machine()) -> bytes | None:
+    """The program for a machine; None: its calls are not known here."""
+    known = MACHINES.get(machine)
+    return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
+
+
+def _of(machine: Machine) -> Iterator[Line]:
+    """Line by line. A call by another table, as of 32 bits, is refused as unknown."""
+    yield (_LOAD, 0, 0, _MACHINE)
+    yield (_EQUAL, 1, 0, machine.audit)
+    yield _fail(_ENOSYS)
+    yield (_LOAD, 0, 0, _NUMBER)
+    yield (_AT_LEAST, 0, 1, _X32)
+    yield _fail(_ENOSYS)
+    for number in sorted(machine.refused.values()):
+        yield (_EQUAL, 0, 1, number)
+        yield _fail(_EPERM)
+    yield (_EQUAL, 0, 1, CLONE3)
+    yield _fail(_ENOSYS)
+    yield (_EQUAL, 0, 4, machine.clone)
+    yield (_LOAD, 0, 0, _FIRST_WORD)
+    yield (_ANY_BIT, 0, 1, _NAMESPACES)
+    yield _fail(_EPERM)
+    yield (_RETURN, 0, 0, _ALLOW)
+    yield (_EQUAL, 1, 0, machine.socket)
+    yield (_RETURN, 0, 0, _ALLOW)
+    yield (_LOAD, 0, 0, _FIRST_WORD)
+    for family in _FAMILIES:
+        yield (_EQUAL, 0, 1, family)
+        yield (_RETURN, 0, 0, _ALLOW)
+    yield _fail(_EAFNOSUPPORT)
+
+
+def _fail(error: int) -> Line:
+    return (_RETURN, 0, 0, _FAIL | error)

@@ -1,0 +1,93 @@
+"""A light and a heavy scene have different prices before anything is held; what was quoted is
+charged. Real gateway, its own real node, real Blender.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from rendertrust.client import AsyncClient, Conflict, Quote
+from tests.acceptance.agent import Agent, enrolled_agent
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.integration.node.scenes import run
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+WITHIN = 240
+FRAMES = "1-3"
+SCENES = """
+import bpy, os, sys
+for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 640, 360, 256)):
+    bpy.ops.wm.read_factory_settings()
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples = "CYCLES", samples
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    bpy.ops.wm.save_as_mainfile(filepath=os.path.join(sys.argv[1], name + ".blend"))
+os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    run(SCENES, str(folder))
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    async with running_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def node(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
+    """The gateway's own: whoever runs both says so in the settings, once it has joined."""
+    async with enrolled_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as agent:
+        await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
+        await agent.start()
+        yield agent
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(gateway: Gateway, creator: Creator) -> AsyncIterator[AsyncClient]:
+    scopes = ["jobs:read", "jobs:write", "uploads:write", "credits:read"]
+    _, key = await creator.call("POST", "/auth/keys", {"name": "price", "scopes": scopes})
+    async with AsyncClient(gateway.url, api_key=key["key"]) as found:
+        yield found
+
+
+async def quoted(client: AsyncClient, scene: Path) -> tuple[str, Quote]:
+    sent = await client.upload(scene)
+    before = await client.quote("render", sent.payload_ref, frames=FRAMES)
+    assert (before.priced_by, before.measurable) == ("table", True)
+    found = await client.preflight(sent.payload_ref, frames=FRAMES, within=WITHIN)
+    assert found.status == "DONE", found
+    return sent.payload_ref, await client.quote("render", sent.payload_ref, frames=FRAMES)
+
+
+async def test_light_and_heavy_scenes_have_their_prices_and_what_is_quoted_is_charged(
+    node: Agent, client: AsyncClient, scenes: Path
+) -> None:
+    light, of_light = await quoted(client, scenes / "light.blend")
+    _, of_heavy = await quoted(client, scenes / "heavy.blend")
+    for quote in (of_light, of_heavy):
+        assert (quote.priced_by, quote.measurable) == ("work", False), quote.priced_how
+    assert of_light.reference_seconds is not None
+    assert of_heavy.reference_seconds is not None
+    assert of_heavy.reference_seconds > of_light.reference_seconds
+    assert float(of_heavy.price) > 3 * float(of_light.price)
+    assert (await client.balance()).held == "0.0000"
+    with pytest.raises(Conflict):
+        await client.dispatch("render", light, frames=FRAMES, quoted="0.0001")
+    assert (await client.balance()).held == "0.0000"
+    placed = await client.dispatch("render", light, frames=FRAMES, quoted=of_light.price)
+    job = await client.wait(placed.job_id, within=WITHIN)
+    assert (job.status, job.charged) == ("COMPLETED", of_light.price)
+    assert job.reference_seconds == of_light.reference_seconds
+    units = [unit async for unit in client.each_unit(placed.job_id)]
+    assert all(unit.charged == unit.price for unit in units)
+    balance = await client.balance()
+    assert balance.held == "0.0000"

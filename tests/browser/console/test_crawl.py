@@ -1,0 +1,114 @@
+"""Every page that each role finds, by the links that lead there: none is dead, and all is well.
+
+A link to a page that was looked at with other words is not followed: of each kind there is one.
+"""
+
+import re
+from collections import deque
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Browser, ViewportSize, expect
+
+from tests.browser.console.looking import NARROW, WIDE, Looking, Theme, looking
+from tests.browser.console.stage import ROLES, Stage
+from web.console.pages import every_page
+from web.console.registry import ID, Page
+from web.identity.rights import Role
+
+UUID = "[0-9a-f-]{36}"
+PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if page.template != ""}
+TABS = ("tab", "show", "kind", "is")  # what makes another page of the same address
+CHANGES = (
+    "form[method=post], input[type=checkbox], button:not(#pause, [data-copy], form[method=get] *)"
+)
+LINKS = """
+[...document.querySelectorAll("a[href]:not([download])")].map((each) => each.getAttribute("href"))
+"""
+LOOKS: tuple[tuple[ViewportSize, Theme], ...] = ((WIDE, "light"), (NARROW, "dark"))
+# Where nobody comes by a link: a form leads there, or there is none of his own.
+NO_LINK = {
+    "ann": {
+        *("/console/users/{id}/credits", "/console/organisations/{id}"),
+        "/console/webhooks/{endpoint_id}",
+    },
+    "rita": {
+        *("/console/jobs/new", "/console/organisations/{id}"),
+        "/console/webhooks/{endpoint_id}",
+    },
+    "otto": {
+        *("/console/jobs/{id}", "/console/organisations/{id}"),
+        "/console/webhooks/{endpoint_id}",
+    },
+    "jane": {"/console/fleet/{id}"},
+}
+
+
+def page_at(href: str) -> Page | None:
+    """Which page is there; None: no page."""
+    path = urlsplit(href).path
+    return next((page for page, there in PAGES.items() if there.fullmatch(path)), None)
+
+
+def kind_of(href: str) -> tuple[object, ...]:
+    """What tells one kind of look at a page from another."""
+    words = parse_qs(urlsplit(href).query)
+    tabs = tuple(sorted((name, words[name][0]) for name in TABS if name in words))
+    return (page_at(href), tabs, tuple(sorted(words.keys() - {"sort"})))
+
+
+class Crawl:
+    """One person's way through the console."""
+
+    def __init__(self, eyes: Looking) -> None:
+        self._eyes = eyes
+        self._known: set[tuple[object, ...]] = {kind_of("/console")}
+        self._ahead = deque(["/console"])
+        self.found: set[str] = set()
+
+    async def go(self, *, changes: bool) -> None:
+        """All of it. ``changes``: there may be something that changes something."""
+        while self._ahead:
+            href = self._ahead.popleft()
+            answer = await self._eyes.page.goto(self._eyes.url + href)
+            assert answer is not None
+            assert answer.status == 200, f"{href}: {answer.status}"
+            if not changes:
+                await expect(self._eyes.page.locator(f"main :is({CHANGES})"), href).to_have_count(0)
+            await self._look(href)
+            for link in await self._eyes.page.evaluate(LINKS):
+                self._note(link)
+
+    async def _look(self, href: str) -> None:
+        page = page_at(href)
+        assert page is not None
+        is_new = page.path not in self.found
+        self.found.add(page.path)
+        for size, theme in LOOKS:
+            await self._eyes.page.set_viewport_size(size)
+            await self._eyes.fits(size["width"])
+            if is_new:
+                await self._eyes.can_be_used(theme, size)
+        await self._eyes.did_nothing_wrong()
+
+    def _note(self, href: str) -> None:
+        page = page_at(href)
+        if page is not None and kind_of(href) not in self._known:
+            self._known.add(kind_of(href))
+            self._ahead.append(href)
+
+
+@pytest.mark.parametrize("name", list(ROLES))
+async def test_all_that_somebody_finds_is_there_and_well(
+    browser: Browser, stage: Stage, name: str
+) -> None:
+    jane = stage.people["jane"]
+    await jane.call("POST", "/organisations", {"name": f"For {name}"})
+    hook = {"url": "https://hooks.example.org/x", "types": ["job.*"]}
+    await jane.call("POST", "/webhooks/endpoints", hook)
+    async with looking(browser, stage, name) as eyes:
+        crawl = Crawl(eyes)
+        await crawl.go(changes=name != "rita")
+    his = {page.path for page in PAGES if Role(ROLES[name]) in page.who}
+    assert his - crawl.found == NO_LINK[name]
+    assert crawl.found <= his

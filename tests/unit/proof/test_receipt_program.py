@@ -1,0 +1,62 @@
+"""A receipt or its picture altered by one bit, as ``rendertrust verify`` reads them."""
+
+from pathlib import Path
+
+import pytest
+
+from rendertrust.cli.verify import Given, exit_code
+from rendertrust.receipt_check import is_receipt
+from rendertrust.strict_json import read_document
+from rendertrust.verify import Verdict
+from tests.unit.proof.receipts import PICTURE
+
+RECEIPT = (Path(__file__).parent / "golden" / "receipt-file.json").read_bytes()
+
+
+def verdicts(folder: Path, receipt: bytes, picture: bytes) -> list[Verdict]:
+    """Of both files."""
+    files = (folder / "receipt.json", folder / "frame.png")
+    for file, content in zip(files, (receipt, picture), strict=True):
+        file.write_bytes(content)
+    given = Given(files)
+    given.look_at_pictures()
+    return [*given.broken.values(), *(given.checked(path, None) for path in given.proofs)]
+
+
+def altered(content: bytes, place: int) -> bytes:
+    """One bit of a byte is another; which, goes round."""
+    return content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
+
+
+def test_unaltered_it_holds(tmp_path: Path) -> None:
+    found = verdicts(tmp_path, RECEIPT, PICTURE)
+    assert exit_code(found) == 3
+    assert any(step.name == "pixels" for step in found[0].steps)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_every_byte_of_the_receipt_counts(tmp_path: Path, part: int) -> None:
+    before = read_document(RECEIPT)
+    for place in range(part, len(RECEIPT), 8):
+        changed = altered(RECEIPT, place)
+        if read_document(changed) == before:
+            continue  # the same in other words: white space, or an escape
+        refused(verdicts(tmp_path, changed, PICTURE))
+
+
+def test_every_byte_of_the_picture_counts(tmp_path: Path) -> None:
+    for place in range(len(PICTURE)):
+        refused(verdicts(tmp_path, RECEIPT, altered(PICTURE, place)))
+
+
+def refused(found: list[Verdict]) -> None:
+    """With a line that says what differs."""
+    assert exit_code(found) == 1
+    assert all(step.said for verdict in found for step in verdict.steps if not step.holds)
+    assert any(not step.holds for verdict in found for step in verdict.steps)
+
+
+def test_it_is_the_file_of_a_receipt() -> None:
+    document = read_document(RECEIPT)
+    assert not isinstance(document, str)
+    assert is_receipt(document)
