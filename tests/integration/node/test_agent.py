@@ -22,6 +22,7 @@ from rendertrust.protocol import (
     JobPause,
     JobResult,
     JobStatus,
+    NodeStanding,
     Running,
     TokenRenewal,
     Urls,
@@ -283,6 +284,21 @@ async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) 
         assert (await peer.result("j2")).status == "failed"
         assert (await peer.result("j1")).status == "completed"
         assert await node.ended() == agent.Ended(reason="drained", ok=True)
+
+
+async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.next(JobStatus)
+        await peer.send(Drain())
+        await peer.send(NodeStanding(standing="ACTIVE"))
+        assert (await peer.result("j1")).status == "completed"
+        await peer.send(peer.dispatch("echo", "j2", output=peer.output("o2")))
+        assert (await peer.result("j2")).status == "completed"
+        node.stop.set()
+        assert await node.ended() == agent.Ended(reason="stopped", ok=True)
 
 
 async def test_pause_gives_back_what_has_not_begun(peer: Gateway, start: Start) -> None:
