@@ -58,7 +58,7 @@ def agreed(output: Output, quote: "Quote") -> None:
     if reason := how(quote):
         output.note(reason)
     if output.json or not is_interactive():
-        output.note(said(quote))
+        output.note(f"{said(quote)} Nobody can be asked here: it is submitted.")
         return
     if not click.confirm(f"{said(quote)} Submit?", default=True, err=True):
         detail, hint = "Not submitted; nothing was sent", "Call it again when you like."
