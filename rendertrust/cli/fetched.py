@@ -18,7 +18,8 @@ async def fetched(
 
     A name without a suffix gets the one of its kind.
     """
-    if not (out.suffix or await asyncio.to_thread(out.is_dir)):
+    is_folder = await asyncio.to_thread(out.is_dir)
+    if not (out.suffix or is_folder):
         out, stem = out.parent, out.name
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)

@@ -146,10 +146,12 @@ async def test_a_thumbnail_that_cannot_be_written_does_not_fail_the_frame(
     render: Render, tmp_path: Path
 ) -> None:
     scene = build(tmp_path / "scene.blend", NOTHING_PUT_OUT)
-    shown: list[tuple[bytes, int | None]] = []
-    given = attrs.evolve(
-        task(tmp_path, scene, {}), on_preview=lambda data, frame: shown.append((data, frame))
-    )
+    shown: list[int | None] = []
+
+    def show(_: bytes, frame: int | None) -> None:
+        shown.append(frame)
+
+    given = attrs.evolve(task(tmp_path, scene, {}), on_preview=show)
     assert picture(await render.run(given)).size == (64, 36)
     assert shown == []
 

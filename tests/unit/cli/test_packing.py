@@ -17,6 +17,16 @@ from rendertrust.preflight.layout import laid_out
 GIB = 1 << 30
 
 
+def sees(monkeypatch: pytest.MonkeyPatch, looked: Looked) -> None:
+    """This machine's Blender finds that in any scene."""
+
+    def look(path: Path, frames: tuple[int, ...]) -> Looked:
+        return looked
+
+    monkeypatch.setattr(looking, "has_blender", lambda: True)
+    monkeypatch.setattr(looking, "look", look)
+
+
 @pytest.mark.parametrize(
     ("memory", "needs"),
     [(0, None), (EVERYBODYS, None), (5 * GIB, {"memory": 5 * GIB})],
@@ -27,12 +37,7 @@ def test_a_scene_that_takes_much_memory_says_so(
     """Nodes that have it are asked alone; what any has is not worth a word."""
     scene = tmp_path / "s.blend"
     looked = Looked((), laid_out(scene, ()), memory)
-    monkeypatch.setattr(looking, "has_blender", lambda: True)
-
-    def look(path: Path, frames: tuple[int, ...]) -> Looked:
-        return looked
-
-    monkeypatch.setattr(looking, "look", look)
+    sees(monkeypatch, looked)
     assert packed(Output(), scene, ()).needs == needs
     assert attrs.evolve(alone(scene), memory=memory).needs == needs
 
@@ -53,8 +58,7 @@ def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
     """With all that is there: an artist knows what he does not mind."""
     scene = tmp_path / "s.blend"
     gone = Finding(code="missing_file", level="error", message="is not there", setting="find it")
-    monkeypatch.setattr(looking, "has_blender", lambda: True)
-    monkeypatch.setattr(looking, "look", lambda *_: looked_at(scene, gone))
+    sees(monkeypatch, looked_at(scene, gone))
     with pytest.raises(Stop) as stopped:
         packed(Output(), scene, ())
     assert "--as-is" in (stopped.value.ending.hint or "")
@@ -66,8 +70,7 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = tmp_path / "s.blend"
-    monkeypatch.setattr(looking, "has_blender", lambda: True)
-    monkeypatch.setattr(looking, "look", lambda *_: looked_at(scene))
+    sees(monkeypatch, looked_at(scene))
     size = packed(Output(), scene, ()).size
     assert animation.sized({"samples": 4}, {"tiles": "2x2"}, size) == {
         "samples": 4,
