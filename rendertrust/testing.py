@@ -293,9 +293,14 @@ Work = Callable[[FakeTask], "bytes | Fails | Awaitable[bytes | Fails]"]
 
 
 def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Fetch the inputs, and answer with what ``work`` makes of them: the result, or Fails."""
+    """Fetch the inputs, and answer with what ``work`` makes of them: the result, or Fails.
+
+    The unit is RUNNING while it works; ``progress`` is reported after it. Without any nothing is.
+    """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        if progress:  # as a node that begins says it
+            await node.send(_status(dispatch, 0.0))
         task = FakeTask(dispatch, await node.fetch(dispatch))
         try:
             made = work(task)

@@ -11,6 +11,7 @@ import asyncpg
 import attrs
 import orjson
 
+from sql.attempt_logs import LOGS_MOST
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
@@ -175,6 +176,12 @@ class SqlStore:
     ) -> bool:
         row = await self._database.one("thumbnail_keep", job, unit, attempt, node, frame, picture)
         return row is not None and bool(row["kept"])
+
+    async def keep_log(
+        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+    ) -> None:
+        said = (job, unit, attempt, node, lines, at)
+        await self._database.execute("attempt_log_keep", *said, LOGS_MOST)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         rows = await self._database.all("work_silence", now)

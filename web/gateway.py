@@ -13,6 +13,7 @@ from config.sources import sources_of
 from sql.administration import Administration
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
+from sql.attempt_logs import AttemptLogs
 from sql.audit import Audit
 from sql.credits import Credits
 from sql.endpoints import Endpoints
@@ -69,6 +70,10 @@ def _preflights(gateway: "Gateway") -> Preflights:
 
 def _thumbnails(gateway: "Gateway") -> Thumbnails:
     return Thumbnails(gateway.database)
+
+
+def _attempt_logs(gateway: "Gateway") -> AttemptLogs:
+    return AttemptLogs(gateway.database)
 
 
 def _prices(gateway: "Gateway") -> Prices:
@@ -174,6 +179,7 @@ class Gateway:
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
     thumbnails: Thumbnails = attrs.field(default=attrs.Factory(_thumbnails, takes_self=True))
+    attempt_logs: AttemptLogs = attrs.field(default=attrs.Factory(_attempt_logs, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
     evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))

@@ -331,6 +331,7 @@ class NodeSessionActor(Checks):
         """Lines about a unit of this node's, to whoever wants to know."""
         if held is not None and text:
             unit = held.assignment
+            held.said.add(text)
             self._peers.notifier.tell(Said(unit.job, unit.unit, unit.attempt, text))
 
     async def _keep(self, frame: Preview) -> None:

@@ -1,5 +1,6 @@
 """How what a node says gets into the books: results, leases, and the Ledger's answers."""
 
+import logging
 from typing import Any
 
 import attrs
@@ -32,6 +33,7 @@ from rendertrust.receipt import canonical
 from sql.database import Unavailable
 from sql.work import ANY
 
+log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
@@ -56,6 +58,7 @@ class Settlement(Watching, partial=True):
         declines = result.failure == DECLINES
         if declines:
             self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
+        await self._keep_said(held)
         try:
             confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
         except Unavailable:
@@ -70,6 +73,17 @@ class Settlement(Watching, partial=True):
             confirmed=confirmed,
             accused=self._device_class if result.failure == SCENE else None,
         )
+
+    async def _keep_said(self, held: Held) -> None:
+        """Keep what was said last of an attempt that failed; where it cannot be, it is lost."""
+        unit, said = held.assignment, held.said.take()
+        if not said:
+            return
+        now, store = self._peers.clock.now(), self._peers.store
+        try:
+            await store.keep_log(unit.job, unit.unit, unit.attempt, self._node.id, said, at=now)
+        except Unavailable as error:
+            log.info("a unit's log is lost: %s", type(error).__name__)
 
     async def _is_believed(self, unit: Assignment) -> bool:
         """Whether a scene is at fault because this node says so. A stranger's word needs another
@@ -215,6 +229,8 @@ class Settlement(Watching, partial=True):
     async def _settled(self, asked: Asked, outcome: Any) -> None:
         held = asked.held
         if asked.ends:
+            if isinstance(held.effect, UnitFail):
+                await self._keep_said(held)
             self._work.remove(held)
             self._peers.moves.forget(held)
             self._tell_caught(held)

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Effect
+from actors.node_session.said import SaidLines
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult, Running
 
@@ -43,6 +44,7 @@ class Held:
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
     tries: int = 0
     offers: int = 0  # of parts that came to nothing
+    said: SaidLines = attrs.field(factory=SaidLines)
     shown: set[int] = attrs.field(factory=set[int])  # frames of which there is a picture
 
     @property

@@ -120,6 +120,14 @@ class Store(Protocol):
         """Keep a picture of a frame, with an event; False: the unit is not the node's any more."""
         ...
 
+    async def keep_log(
+        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+    ) -> None:
+        """Keep what a node said last (16 000 characters at most) of its attempt at a unit, which
+        failed. Of a job some newest ones stay; what is not the node's any more is not kept.
+        """
+        ...
+
     async def silence(self, now: datetime) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
         ...

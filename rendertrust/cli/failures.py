@@ -51,10 +51,25 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
+# By how a refusal begins; all others are about jobs.
+_WHERE: Mapping[str, str] = {
+    "Entry ": "See what there is: rendertrust credits history",
+    "Organisation ": (
+        "See what there is: rendertrust organisations list\n"
+        "Only your own nodes can be lent, and taken back: rendertrust nodes list"
+    ),
+    "Nobody has this address": "They need an account first: rendertrust register EMAIL",
+    "You do not trust": "See what there is: rendertrust trusted list",
+    "You are yourself": "See whom you trust: rendertrust trusted list",
+}
+
+
 def _listed(error: errors.Refused) -> str:
     """Where what there is is listed."""
-    entries = error.detail.startswith("Entry ")
-    return f"See what there is: rendertrust {'credits history' if entries else 'jobs list'}"
+    for start, hint in _WHERE.items():
+        if error.detail.startswith(start):
+            return hint
+    return "See what there is: rendertrust jobs list"
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
@@ -68,6 +83,8 @@ def _as_things_stand(error: errors.Refused) -> _Words:
         hint += "What nobody needs:  rendertrust uploads delete ID"
         return exit_codes.FAILURE, "too_much_kept", hint
     hint = "The gateway does not do that as things stand: rendertrust jobs list shows them."
+    if error.detail.startswith("You "):
+        hint = _listed(error)
     return exit_codes.FAILURE, "refused", hint
 
 

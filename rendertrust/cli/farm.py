@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 300.0  # s, for a node that may be busy with something else
 # Codes of faults of requests; all others are findings.
-OTHERS: Final = ("missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
+OTHERS: Final = ("conflict", "missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
 NOBODY: Final = ("no_node", "nobody")  # waiting helps nothing
 
 

@@ -24,6 +24,7 @@ from rendertrust.cli.job_control import (
     unit_of,
 )
 from rendertrust.cli.job_events import events
+from rendertrust.cli.job_log import log
 from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.output import encoded
 from rendertrust.cli.session import Session, session_of
@@ -49,6 +50,7 @@ def jobs() -> None:
 for each in (units, retry, pause, resume, stop, priority, cap, download, video):
     jobs.add_command(each)
 jobs.add_command(events)
+jobs.add_command(log)
 
 
 @jobs.command("list")

@@ -115,11 +115,15 @@ from rendertrust.client.told import (
     Hook,
     Hooks,
     HookWithSecret,
+    JobLog,
+    SaidOf,
 )
 from rendertrust.client.transport import address
 from rendertrust.client.witness import MemoryPins, Pin, Pins
 
 __all__ = [
+    "JobLog",
+    "SaidOf",
     "TrustedPeople",
     "Trusted",
     "Organisations",

@@ -13,6 +13,7 @@ from rendertrust.client.told import (
     Hook,
     Hooks,
     HookWithSecret,
+    SaidOf,
 )
 
 
@@ -31,6 +32,10 @@ class BlockingEvents:
     def event_page(self, job_id: str | UUID, *, after: int = 0, limit: int = 100) -> EventPage:
         """What happened to a job by now: a page of it."""
         return self._bridge.run(self._client.event_page(job_id, after=after, limit=limit))
+
+    def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[SaidOf, ...]:
+        """What nodes said last of a job's units, and why attempts at them failed."""
+        return self._bridge.run(self._client.job_log(job_id, unit))
 
     def hooks(self) -> Hooks:
         """One's endpoints of webhooks."""

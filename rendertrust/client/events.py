@@ -14,6 +14,8 @@ from rendertrust.client.told import (
     Hook,
     Hooks,
     HookWithSecret,
+    JobLog,
+    SaidOf,
 )
 from rendertrust.client.transport import Call
 from rendertrust.client.wire import Wire
@@ -49,6 +51,16 @@ class Events(Wire):
         """What happened to a job by now, behind number ``after``: a page of it."""
         query = {"after": str(after), "limit": str(limit)}
         return read(EventPage, await self._get(_of_job(job_id), query))
+
+    async def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[SaidOf, ...]:
+        """What nodes said last of a job's units (of one ``unit``), and why attempts at them failed.
+
+        First the last 20 attempts that failed, the oldest first, whose lines are kept as long as
+        results are; then those that the gateway has heard of lately. NotFound: no such job.
+        """
+        query = {} if unit is None else {"unit": str(unit)}
+        path = f"/api/v1/jobs/{UUID(str(job_id))}/log"
+        return read(JobLog, await self._get(path, query)).attempts
 
     async def hooks(self) -> Hooks:
         """One's endpoints of webhooks, oldest first."""

@@ -40,6 +40,29 @@ class EventPage:
 
 
 @attrs.frozen
+class SaidOf:
+    """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``,
+    ``error_class`` and ``error``: how it failed; None while that is not known of it.
+    """
+
+    unit: int
+    attempt: int
+    lines: tuple[str, ...] = attrs.field(repr=False)
+    frames: str | None = None
+    node_id: str | None = None
+    ended_at: datetime | None = None
+    error_class: str | None = None
+    error: str | None = None
+
+
+@attrs.frozen
+class JobLog:
+    """Of attempts that failed, the oldest first, then of those that something is heard of."""
+
+    attempts: tuple[SaidOf, ...]
+
+
+@attrs.frozen
 class Hook:
     """An endpoint of webhooks. ``failing_since``: nothing arrives since then."""
 

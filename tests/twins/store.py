@@ -115,6 +115,7 @@ class StoreTwin(MultipartsOfResults):
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
         self.units: dict[UnitId, UnitRow] = {}
+        self.logs: dict[tuple[UUID, int, int], str] = {}
         self.thumbnails: dict[tuple[UUID, int], bytes] = {}
         self.transfers: dict[TransferKey, TransferRow] = {}
         self.entries: dict[tuple[str, int], EntryRow] = {}  # by account and version
@@ -325,6 +326,16 @@ class StoreTwin(MultipartsOfResults):
             return False
         self.thumbnails[job, frame] = picture
         return True
+
+    async def keep_log(
+        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+    ) -> None:
+        await self.round_trip()
+        row = self.units.get((job, unit))
+        if row is None:
+            return
+        if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
+            self.logs.setdefault((job, unit, attempt), lines)
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()

@@ -64,5 +64,6 @@ def _how(facts: SceneFacts) -> str:
     adaptive = " Adaptive sampling may make it less." if facts.is_adaptive else ""
     return (
         f"Small pieces of the frames {tried} were rendered by one node with {by}; other nodes may"
-        f" be faster or slower. Denoising and compositing come on top.{adaptive}"
+        " be faster or slower. On top come, with each unit, starting Blender, fetching the scene"
+        f" and sending the pictures, which takes seconds; and denoising and compositing.{adaptive}"
     )

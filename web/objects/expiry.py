@@ -7,7 +7,7 @@ from sql.work import beside, evidence_key, result_key
 from web.gateway import Gateway
 from web.objects.reference import place_of
 
-JOBS_AT_ONCE = 100  # of which thumbnails are removed
+JOBS_AT_ONCE = 100  # of which thumbnails and logs are removed
 log = logging.getLogger("sweeper")
 
 
@@ -32,6 +32,8 @@ async def remove_expired(gateway: Gateway) -> None:
     await _attempts(gateway, before)
     await gateway.preflights.expire(before)
     while await gateway.thumbnails.expire(before, JOBS_AT_ONCE):
+        pass
+    while await gateway.attempt_logs.expire(before, JOBS_AT_ONCE):
         pass
 
 

@@ -6,6 +6,7 @@ from web.routes import (
     admin_credits,
     admin_jobs,
     anchors,
+    attempt_logs,
     auth,
     control,
     dead_letters,
@@ -47,7 +48,7 @@ OPERATIONS = Operations(
     for module in (
         *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
-        *(receipts, evidence, control, videos, events, thumbnails, nodes, fleet),
+        *(receipts, evidence, control, videos, events, attempt_logs, thumbnails, nodes, fleet),
         *(organisations, trusted, admin, prices),
         *(admin_jobs, dead_letters, admin_credits, operators, statements, disputes, payouts),
         *(ledger, anchors, epochs, purchases, skus, webhooks, endpoints, documentation),

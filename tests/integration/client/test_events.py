@@ -149,3 +149,41 @@ async def test_the_program_prints_what_happened_and_follows(
     done = await program.run("jobs", "events", JOB, "--follow")
     assert "\x1b" not in done.out
     assert "scene: no" in done.out
+
+
+async def test_the_program_prints_what_nodes_said_of_a_frame(
+    gateway: GatewayDouble, program: Program
+) -> None:
+    await program.log_in()
+    job = gateway.add_job("FAILED")
+    gateway.add_units(job, *["FAILED"] * 3)
+    said = {
+        "unit": 2,
+        "frames": "3",
+        "attempt": 1,
+        "node_id": "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10",
+        "ended_at": "2026-03-13T12:04:12Z",
+        "error_class": "scene",
+        "error": "no camera",
+        "lines": ["Read blend", "\x1b[31mno camera"],
+    }
+    asked: list[str | None] = []
+
+    def answer(request: web.Request) -> web.Response:
+        asked.append(request.query.get("unit"))
+        return web.json_response({"attempts": [said]})
+
+    for _ in range(2):
+        gateway.script(f"GET /api/v1/jobs/{job}/log", answer)
+    done = await program.run("jobs", "log", job, "--frame", "3", "--follow")
+    assert done.code == 0, done
+    heading = "unit 2 (frame 3), attempt 1, node 8c6f1d2e: failed (scene): no camera"
+    first, *lines = done.out.splitlines()
+    assert first == heading
+    assert [line.strip()[:10] for line in lines] == [
+        "Read blend",
+        "\N{REPLACEMENT CHARACTER}[31mno ca",
+    ]
+    done = await program.run("--json", "jobs", "log", job)
+    assert done.lines[0]["lines"] == said["lines"]
+    assert asked == ["2", None]

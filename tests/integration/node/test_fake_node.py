@@ -1,5 +1,7 @@
 """The fake node speaks the real protocol."""
 
+import asyncio
+
 import pytest
 
 from rendertrust.protocol import Ack, Hello, JobDispatch, JobStatus, Welcome
@@ -61,3 +63,19 @@ async def test_a_function_that_breaks_fails_the_unit_and_the_test(peer: Gateway)
 
     with pytest.raises(KeyError, match="j1"):
         await joined()
+
+
+async def test_a_unit_is_at_work_while_the_function_works(peer: Gateway) -> None:
+    ready = asyncio.Event()
+
+    async def slowly(task: FakeTask) -> bytes:
+        await ready.wait()
+        return b"done"
+
+    async with FakeNode(peer.url, behave=works(slowly)):
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("render", output=peer.output("p")))
+        assert (await peer.next(JobStatus)).progress == 0.0
+        ready.set()
+        assert (await peer.next(JobStatus)).progress == 0.5
+        assert (await peer.result("j1")).size == 4

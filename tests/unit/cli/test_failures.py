@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendertrust.cli import exit_codes
+from rendertrust.cli import exit_codes, farm
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.failures import ending_of
 from rendertrust.client import errors
@@ -39,7 +39,12 @@ def test_who_keeps_too_much_is_told_how_to_remove_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "listed"), [("Job not found", "jobs list"), ("Entry not found", "credits history")]
+    ("detail", "listed"),
+    [
+        ("Job not found", "jobs list"),
+        ("Entry not found", "credits history"),
+        ("You do not trust him", "trusted list"),
+    ],
 )
 def test_what_is_not_found_is_looked_for_where_it_is_listed(detail: str, listed: str) -> None:
     ending = ending_of(errors.refusal(404, {"detail": detail}), URL)
@@ -81,3 +86,26 @@ def test_the_request_id_of_a_gateways_fault_is_told() -> None:
     assert ending is not None
     assert "req-7" in ending.text()
     assert ending.document()["error"]["request_id"] == "req-7"
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "wanted"),
+    [
+        (404, "Organisation not found", "rendertrust organisations list"),
+        (404, "Organisation not found", "rendertrust nodes list"),
+        (404, "Nobody has this address here", "rendertrust register"),
+        (409, "You are yourself: your own nodes are always yours", "rendertrust trusted list"),
+    ],
+)
+def test_what_is_about_no_job_leads_to_no_list_of_jobs(
+    status: int, detail: str, wanted: str
+) -> None:
+    ending = ending_of(errors.refusal(status, {"detail": detail}), URL)
+    assert ending is not None
+    assert wanted in ending.hint
+    assert "jobs list" not in ending.hint
+
+
+def test_a_key_of_another_submission_is_no_fault_of_the_scene() -> None:
+    conflict = errors.Fault("Idempotency-Key", "conflict", "was used for another request")
+    assert farm.refused(errors.Invalid(422, "no", errors=(conflict,))) is None

@@ -47,6 +47,7 @@ class ShelfStore(MultipartsOfResults):
         self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
+        self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[Ripe] = []
         self.claimable: list[Claimable] = []
         self.asked: list[tuple[datetime, datetime]] = []
@@ -157,6 +158,12 @@ class ShelfStore(MultipartsOfResults):
     ) -> bool:
         self._check()
         return True
+
+    async def keep_log(
+        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+    ) -> None:
+        self._check()
+        self.logs[job, unit, attempt] = lines
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         self._check()

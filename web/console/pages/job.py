@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.notifier.messages import Line, Notifier, Progress, ProgressOf, TailOf
+from actors.notifier.messages import Notifier, Progress, ProgressOf
 from sql.job_desk import DeskJob, JobDesk
 from sql.work import GRID
 from web.console.attempts import tries_of
@@ -18,6 +18,7 @@ from web.console.tables import Column, table
 from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
+from web.jobs.attempt_logs import tail_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.orders import CANCELLABLE, RETRYABLE
@@ -87,7 +88,7 @@ async def job(view: View[Query]) -> Shown | Problem:
     known = Known(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
-    lines = await tail_of(view, row)
+    lines = await tail_of(view.gateway, row.id)
     failed = next((unit for unit in units if unit.error_class is not None), None)
     return {
         "title": f"Job {str(row.id)[:8]}",
@@ -157,12 +158,3 @@ async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:
         return await notifier.ask(ProgressOf(row.id), within=ASK_SECONDS)
     except (AskFailed, LookupError):
         return None
-
-
-async def tail_of(view: View[Query], row: DeskJob) -> tuple[Line, ...]:
-    """The last lines that its nodes said."""
-    try:
-        notifier = view.gateway.registry.ref(Notifier)
-        return await notifier.ask(TailOf(row.id), within=ASK_SECONDS)
-    except (AskFailed, LookupError):
-        return ()

@@ -107,6 +107,20 @@ MANY: Final[Example] = {
     "max_credits": "200.0000",
     "eta_seconds": 540.0,
 }
+JOB_LOG: Final[Example] = {
+    "attempts": [
+        {
+            "unit": 11,
+            "frames": "12",
+            "attempt": 1,
+            "node_id": NODE_ID,
+            "ended_at": "2026-03-13T12:04:12Z",
+            "error_class": "scene",
+            "error": "the scene has no camera; set Scene Properties > Camera",
+            "lines": ["Blender 5.2.0", "Read blend: scene.blend"],
+        }
+    ]
+}
 NEW_VIDEO: Final[Example] = {"container": "MP4", "fps": 24000, "fps_base": 1001}
 PAUSED_JOB: Final[Example] = {**MANY, "status": "PAUSED", "paused": "owner"}
 STOPPED_JOB: Final[Example] = {

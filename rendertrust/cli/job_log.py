@@ -1,0 +1,92 @@
+"""``rendertrust jobs log``: what nodes said of a job's units, and why those failed."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+
+from rendertrust.cli import wording
+from rendertrust.cli.command import Command
+from rendertrust.cli.ending import Stop
+from rendertrust.cli.job_control import job_argument, unit_of
+from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.verdict import interrupted
+
+if TYPE_CHECKING:
+    from rendertrust.client import AsyncClient, SaidOf
+
+SECONDS: Final = 2.0  # between two looks
+
+
+@click.command(cls=Command)
+@job_argument
+@click.option("--unit", type=click.IntRange(0), help="Of one unit alone; they count from 0.")
+@click.option("--frame", type=int, metavar="N", help="Of the unit that renders this frame.")
+@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.pass_context
+def log(
+    context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool
+) -> None:
+    """What nodes said last of a job's frames, and why attempts at them failed.
+
+    Of attempts that failed it is kept as long as results are. Of others it is told as far as the
+    gateway has heard it lately.
+    """
+    session = session_of(context)
+    try:
+        session.run(lambda client: _print(session, client, job, (frame, unit), follow))
+    except KeyboardInterrupt:
+        raise Stop(interrupted(str(job))) from None
+
+
+async def _print(
+    session: Session,
+    client: "AsyncClient",
+    job: UUID,
+    named: tuple[int | None, int | None],
+    follow: bool,
+) -> None:
+    number = await unit_of(client, job, *named)
+    shown: dict[tuple[int, int], SaidOf] = {}
+    while True:
+        has_ended = not follow or (await client.job(job)).ended
+        for said in await client.job_log(job, number):
+            _show(session, said, shown.get((said.unit, said.attempt)))
+            shown[said.unit, said.attempt] = said
+        if has_ended:
+            break
+        await asyncio.sleep(SECONDS)
+    if not shown:
+        session.output.note("Nothing was said, as far as it is known.")
+
+
+def _show(session: Session, said: "SaidOf", before: "SaidOf | None") -> None:
+    """What is new of it."""
+    output = session.output
+    if before is None or (before.error, before.ended_at) != (said.error, said.ended_at):
+        output.document(said)
+        output.say(heading(said))
+    elif said.lines != before.lines:
+        output.document(said)
+    for line in added(() if before is None else before.lines, said.lines):
+        output.say(f"    {wording.harmless(line)}")
+
+
+def heading(said: "SaidOf") -> str:
+    """``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
+    frames = "" if said.frames is None else f" (frame {said.frames})"
+    node = "" if said.node_id is None else f", node {wording.short(said.node_id)}"
+    blame = "" if said.error_class is None else f" ({said.error_class})"
+    error = "" if said.error is None else f": {wording.harmless(said.error)}"
+    became = "" if said.ended_at is None else f": failed{blame}{error}"
+    return f"unit {said.unit}{frames}, attempt {said.attempt}{node}{became}"
+
+
+def added(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
+    """What came since: of both only the last lines are known."""
+    for same in range(min(len(before), len(now)), 0, -1):
+        if tuple(before[-same:]) == tuple(now[:same]):
+            return now[same:]
+    return now

@@ -1,0 +1,114 @@
+"""Why a frame failed, in its node's own words: kept for the job's owner, who may come late."""
+
+from collections.abc import AsyncGenerator
+
+import aiohttp
+import asyncpg
+import pytest
+
+from rendertrust.client import AsyncClient, NotFound, Tokens
+from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Log
+from rendertrust.testing import FakeNode
+from sql.attempt_logs import LOGS_MOST
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.people import Creator
+from tests.face import settings_for_tests
+from tests.until import until
+from tests.whole import Whole, whole
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
+        yield running
+
+
+def said(dispatch: JobDispatch, text: str) -> Log:
+    return Log(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        sequence=0,
+        offset=0,
+        text=text,
+    )
+
+
+async def kept(database: PostgresEndpoint) -> list[int]:
+    connection = await asyncpg.connect(database.owner_dsn)
+    try:
+        return [row["unit"] for row in await connection.fetch("SELECT unit FROM attempt_logs")]
+    finally:
+        await connection.close()
+
+
+async def fails_after_words(node: FakeNode, dispatch: JobDispatch) -> None:
+    await node.send(said(dispatch, "Read blend: shot.blend\n\nno camera"))
+    await node.send(
+        JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="failed",
+            failure="scene",
+            error="the scene has no camera",
+            detail="Traceback: camera",
+        )
+    )
+
+
+async def fails_first_frame(node: FakeNode, dispatch: JobDispatch) -> None:
+    """Of two; the other one is at work."""
+    if dispatch.unit == 0:
+        await fails_after_words(node, dispatch)
+        return
+    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
+    await node.send(JobStatus(job_id=job, unit=unit, attempt=attempt, progress=0.1))
+    await node.send(said(dispatch, "Fra:2 Mem:100M"))
+
+
+async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
+    gateway: Whole, http: aiohttp.ClientSession, database: PostgresEndpoint
+) -> None:
+    jane = Creator(http, gateway.url, "jane@example.org")
+    await jane.register()
+    async with AsyncClient(gateway.url, tokens=Tokens(jane.token, "")) as client:
+        async with FakeNode(gateway.url, slots=2, behave=fails_first_frame) as node:
+            _, placed = await jane.dispatch("render", frames="1-2")
+            job = placed["job_id"]
+
+            async def both_told() -> bool:
+                return len(await client.job_log(job)) == 2
+
+            await until(both_told)
+            failed, working = await client.job_log(job)
+            assert (failed.unit, failed.frames, failed.attempt) == (0, "1", 1)
+            assert failed.lines == ("Read blend: shot.blend", "no camera", "Traceback: camera")
+            assert (failed.error_class, failed.error) == ("scene", "the scene has no camera")
+            assert failed.node_id == node.node_id
+            assert failed.ended_at is not None
+            assert (working.unit, working.ended_at) == (1, None)
+            assert working.lines == ("Fra:2 Mem:100M",)
+            assert [one.unit for one in await client.job_log(job, unit=0)] == [0]
+        rows = await kept(database)
+        assert len(rows) == 1, "what is no failure is not kept"
+    eve = Creator(http, gateway.url, "eve@example.org")
+    await eve.register()
+    async with AsyncClient(gateway.url, tokens=Tokens(eve.token, "")) as stranger:
+        with pytest.raises(NotFound):
+            await stranger.job_log(job)
+
+
+async def test_of_a_job_a_bounded_number_is_kept_and_goes_with_its_results(
+    gateway: Whole, http: aiohttp.ClientSession, database: PostgresEndpoint
+) -> None:
+    jane = Creator(http, gateway.url, "jane@example.org")
+    await jane.register()
+    async with FakeNode(gateway.url, slots=8, behave=fails_after_words):
+        _, placed = await jane.dispatch("echo", frames=f"1-{LOGS_MOST + 5}")
+        await jane.job_within(placed["job_id"], "FAILED")
+    rows = await kept(database)
+    assert len(rows) == LOGS_MOST
+    logs, clock = gateway.gateway.attempt_logs, gateway.gateway.clock
+    assert await logs.expire(clock.now(), 10)
+    assert await kept(database) == []

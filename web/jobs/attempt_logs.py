@@ -1,0 +1,70 @@
+"""What nodes said of a job's units: of failed attempts what is kept, of others what is heard."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import AskFailed
+from actors.notifier.messages import Line, Notifier, TailOf
+from sql.attempt_logs import AttemptLog
+from web.gateway import Gateway
+
+ASK_SECONDS = 0.5
+
+
+@attrs.frozen
+class Attempt:
+    """``lines`` of the attempt, the oldest first. ``ended_at`` is null while it is not known to
+    have failed; what is said of it then is what this gateway heard lately.
+    """
+
+    unit: int
+    frames: str | None
+    attempt: int
+    node_id: UUID | None
+    ended_at: datetime | None
+    error_class: str | None
+    error: str | None
+    lines: list[str] = attrs.field(repr=False)
+
+
+async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Attempt]:
+    """Those that failed, the oldest first, and then those that something is heard of.
+
+    Raises Unavailable.
+    """
+    kept = await gateway.attempt_logs.of_job(job, unit)
+    heard = [line for line in await tail_of(gateway, job) if unit in (None, line.unit)]
+    told = lines_of(heard)
+    failed = [_failed(one, told) for one in reversed(kept)]
+    known = {(one.unit, one.attempt) for one in failed}
+    return failed + [_heard(key, told[key]) for key in sorted(told.keys() - known)]
+
+
+async def tail_of(gateway: Gateway, job: UUID) -> tuple[Line, ...]:
+    """The last lines that its nodes said here; nothing where nothing is known."""
+    try:
+        return await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return ()
+
+
+def lines_of(heard: Sequence[Line]) -> dict[tuple[int, int], list[str]]:
+    """By unit and attempt."""
+    told: dict[tuple[int, int], list[str]] = {}
+    for line in heard:
+        told.setdefault((line.unit, line.attempt), []).append(line.text)
+    return told
+
+
+def _failed(one: AttemptLog, told: dict[tuple[int, int], list[str]]) -> Attempt:
+    lines = one.lines.split("\n") if one.lines else told.get((one.unit, one.attempt), [])
+    known = attrs.asdict(one, filter=attrs.filters.exclude("lines"))
+    return Attempt(**known, lines=lines)
+
+
+def _heard(key: tuple[int, int], lines: list[str]) -> Attempt:
+    unit, attempt = key
+    return Attempt(unit, None, attempt, None, None, None, None, lines)
