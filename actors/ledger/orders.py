@@ -148,7 +148,13 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
         if not isinstance(released, bool):
             return released
         ended = attrs.evolve(
-            alone(unit), state="CANCELLED", lease_until=None, not_before=None, ended_at=draft.now
+            alone(unit),
+            state="CANCELLED",
+            lease_until=None,
+            not_before=None,
+            ended_at=draft.now,
+            # Why it waited, where nothing failed, is not why it ended.
+            error_message=None if unit.error_class is None else unit.error_message,
         )
         draft.put_unit(ended)
     draft.jobs.put(job.id, cancelled(attrs.evolve(job, paused=STOPPED), open_ones, draft.now))

@@ -44,6 +44,7 @@ async def test_an_animation_from_submit_to_frames(
     told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
     assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
+    assert "Nobody can be asked here, so it is submitted." in told.err
     body = next(body for body in gateway.bodies if body.get("payload_ref"))
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")

@@ -162,6 +162,20 @@ async def test_what_a_node_was_not_sent_of_a_paused_job_waits_until_it_goes_on(
     assert await stage.store.audit() == []
 
 
+async def test_what_was_given_back_at_a_pause_does_not_say_so_once_it_is_cancelled(
+    stage: Stage,
+) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100)))
+    await stage.do(UnitAssign(job, 1, 1, node))
+    await stage.do(JobPause(job, user))
+    await stage.do(UnitRequeue(job, 1, 1, "its job was paused", unsent=True))
+    assert (await stage.unit(job, 1)).error_message == "its job was paused"
+    await stage.do(JobStop(job, user))
+    row = await stage.unit(job, 1)
+    assert (row.state, row.error_class, row.error_message) == ("CANCELLED", None, None)
+
+
 async def test_an_attempt_that_was_never_sent_is_no_retry_and_one_that_was_is(stage: Stage) -> None:
     user, node, job = await stage.dispatched(100)
     requeue = UnitRequeue(job, 0, 1, "another node had nothing to do", unsent=True)
