@@ -28,11 +28,14 @@ class Order:
     chunk: int
     priority: Literal["low", "normal", "high"]
     max_credits: str | None
+    pool: Literal["mine", "trusted", "any"] = "any"
+    order: Literal["sequential", "every_nth", "middle_first"] = "sequential"
 
     def cut(self) -> dict[str, Any]:
         """As ``quote`` and ``dispatch`` take it."""
         chunk = self.chunk if self.chunk > 1 else None
-        return {"frames": self.frames, "chunk": chunk, "max_credits": self.max_credits}
+        told = {"frames": self.frames, "chunk": chunk, "max_credits": self.max_credits}
+        return {**told, "pool": self.pool, "order": self.order}
 
 
 @attrs.frozen
@@ -87,7 +90,9 @@ class Gateway:
     def _measured(self, client: "Client", order: Order, bundle: "Bundle") -> "Quote":
         """A quote of what was sent, once a node has looked into it, if one does in time."""
         scene, files = bundle.payload_ref, bundle.manifest
-        client.preflight(scene, manifest=files, frames=order.frames, within=LOOK_SECONDS)
+        client.preflight(
+            scene, manifest=files, frames=order.frames, pool=order.pool, within=LOOK_SECONDS
+        )
         return client.quote(JOB_TYPE, scene, manifest=files, **order.cut())
 
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:

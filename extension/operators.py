@@ -44,7 +44,7 @@ def order_of(context: Any) -> Order:
     settings = settings_of(context)
     frames = scene.frames_of(context.scene, settings.frames)
     cap = settings.max_credits.strip() or None
-    return Order(frames, settings.chunk, settings.priority, cap)
+    return Order(*(frames, settings.chunk, settings.priority, cap), settings.pool, settings.order)
 
 
 def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], Packed]":

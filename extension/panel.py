@@ -43,7 +43,7 @@ def _account(layout: Any, state: Any) -> None:
 
 def _choices(layout: Any, settings: Any) -> None:
     column = layout.column()
-    for name in ("frames", "chunk", "priority", "max_credits"):
+    for name in ("frames", "chunk", "order", "priority", "max_credits", "pool"):
         column.prop(settings, name)
 
 

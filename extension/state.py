@@ -17,6 +17,16 @@ PRIORITIES = [
     ("normal", "Normal", "In its turn"),
     ("high", "High", "Before everything else of yours"),
 ]
+POOLS = [
+    ("mine", "Mine", "Your own and your organisations', for nothing"),
+    ("trusted", "Trusted", "Yours, and those of operators whom you trust"),
+    ("any", "Any", "All that are there"),
+]
+ORDERS = [
+    ("sequential", "In a row", "From the first frame to the last"),
+    ("every_nth", "Every nth", "A few over the whole range first, then those between"),
+    ("middle_first", "Middle first", "The middle and the ends first, then those between"),
+]
 
 
 class Settings(bpy.types.PropertyGroup):
@@ -39,6 +49,13 @@ class Settings(bpy.types.PropertyGroup):
             name="Cap",
             description="The job pauses before it would cost more credits; nothing: no cap",
         ),
+        "pool": props.EnumProperty(
+            name="Whose nodes",
+            description="Who may see the scene: a node sees what it renders",
+            items=POOLS,
+            default="any",
+        ),
+        "order": props.EnumProperty(name="Order", items=ORDERS, default="sequential"),
         "job_id": props.StringProperty(name="Job", description="The job that was submitted last"),
     }
 

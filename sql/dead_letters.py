@@ -11,7 +11,7 @@ from sql.audit import Act, record
 from sql.database import Database
 from sql.loader import QUERIES
 
-Kind: TypeAlias = Literal["job", "event"]
+Kind: TypeAlias = Literal["job", "event", "webhook"]
 
 
 @attrs.frozen
@@ -61,6 +61,24 @@ class DeadEvent:
     total: int
 
 
+@attrs.frozen
+class DeadWebhook:
+    """A delivery that was given up: the endpoint's last answer was ``status``, or ``error``."""
+
+    id: UUID
+    type: str
+    job_id: UUID
+    url: str
+    is_disabled: bool  # its endpoint: it is told nothing
+    user_id: UUID
+    email: str
+    tries: int
+    status: int | None
+    error: str | None
+    at: datetime
+    total: int
+
+
 class DeadLetters:
     """Reads, and puts aside; raises ``sql.database.Unavailable`` while the database is away."""
 
@@ -90,6 +108,19 @@ class DeadLetters:
         """Newest first; those that are named, where that is given."""
         rows = await self._database.all("dead_events", ids and list(ids), limit, offset)
         return [DeadEvent(**row) for row in rows]
+
+    async def webhooks(
+        self, ids: Sequence[UUID] | None = None, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadWebhook]:
+        """Newest first; those that are named, where that is given."""
+        rows = await self._database.all("dead_webhooks", ids and list(ids), limit, offset)
+        return [DeadWebhook(**row) for row in rows]
+
+    async def send_again(self, row: DeadWebhook, act: Act) -> None:
+        """It is due now, with the record of who said so."""
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["delivery_replay"], row.id, row.user_id, act.at)
+            await record(connection, act)
 
     async def readings(self, event: str) -> int:
         """How often the event was taken so far."""

@@ -32,15 +32,15 @@ class Admission(Settlement, partial=True):
             return
         if standing.name != before.name:
             self._tell_standing()
-            await self._tell_quarantine(before.name, standing.name)
+            await self._tell_it(standing.name)
         was_told, self._is_draining = self._is_draining, standing.name == DRAINING
         if self._is_draining and not was_told:
             await self._say(Drain())
         await self._pump()
 
-    async def _tell_quarantine(self, before: str, now: str) -> None:
-        """That it begins, or ends; that a node drains is told by a frame of its own."""
-        if self._hello is not None and {before, now} == {ACTIVE, QUARANTINED}:
+    async def _tell_it(self, now: str) -> None:
+        """That it begins; that it or a drain is over. A drain's begin is a frame of its own."""
+        if self._hello is not None and now in (ACTIVE, QUARANTINED):
             await self._say(NodeStanding(standing=now))
 
     def _tell_standing(self) -> None:

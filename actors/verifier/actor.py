@@ -1,6 +1,7 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
 from sql.checks import Place
 from sql.database import Unavailable
-from sql.work import ANY, MINE
+from sql.work import ANY, MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
@@ -46,6 +47,7 @@ class VerifierActor(Actor[Verifier]):
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
         self._since = peers.clock.now()  # this life's beginning
+        self._all_there_at = self._since + timedelta(seconds=settings.grace_seconds)
         self._cases: dict[CaseId, Case] = {}
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
@@ -74,7 +76,8 @@ class VerifierActor(Actor[Verifier]):
         if running is not None:
             self._trials.lose(running.check)
             if running.case is not None:
-                running.case.lose(running.checker.candidate.id)
+                now, wait = self._peers.clock.monotonic(), self._settings.again_seconds
+                running.case.lose(running.checker.candidate.id, now, wait)
 
     # -- what waits
 
@@ -96,7 +99,7 @@ class VerifierActor(Actor[Verifier]):
     async def _read(self) -> list[Case]:
         """The next that wait, so many at a time: those that nobody can check keep nobody waiting.
 
-        What is decided, or was cancelled, is forgotten; a check of it ends by itself.
+        What is decided, or was cancelled, is forgotten; a check of it ends.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
@@ -104,6 +107,8 @@ class VerifierActor(Actor[Verifier]):
         cases = {one.row.id: self._cases.get(one.row.id) or Case(one) for one in found}
         others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
         self._cases = {**others, **cases}
+        for running in self._checkers.about_none_of(self._cases.values()):
+            self._checkers.drop(running)
         self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
         self._known = await self._warden.known(
             {case.pending.row.node_id for case in self._cases.values()}
@@ -123,9 +128,14 @@ class VerifierActor(Actor[Verifier]):
         for running in self._checkers.overdue(self._peers.clock.monotonic()):
             node = running.checker.candidate.id
             log.warning("a check took too long: node %s", node)
-            self._lose(self._checkers.end(running.check, node))
+            self._checkers.drop(running)
+            self._trials.lose(running.check)
             if running.case is not None:
-                running.case.tried |= {node}
+                self._note_failed(running.case, node)
+
+    def _note_failed(self, case: Case, node: UUID) -> None:
+        """Of who came to nothing: he is asked again, last, after a while."""
+        case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -150,7 +160,7 @@ class VerifierActor(Actor[Verifier]):
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
         elif late:
-            case.give_up()
+            case.give_up(is_suspected=self._is_suspected(case))
         else:
             self._have_checked(case, row.sha256)
 
@@ -165,6 +175,9 @@ class VerifierActor(Actor[Verifier]):
         case.is_known = is_honest or row.node_id in self._settings.own
         if self._is_suspected(case):  # until all is made good
             return True
+        now = self._peers.clock.monotonic()
+        if case.pool == TRUSTED and not self._checkers.has_own_for(case, now):
+            return False  # nobody else may see it, and its creator trusts its node
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
         chance = odds.odds(in_row, self._settings.least_odds)
@@ -181,9 +194,12 @@ class VerifierActor(Actor[Verifier]):
 
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
-        row, ours = case.pending.row, self._checkers.able(case, own=True)
+        row, clock = case.pending.row, self._peers.clock
+        ours = self._checkers.able(case, clock.monotonic(), own=True)
         told = row.sha256 is not None and row.size is not None
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
+        if may and not ours and self._settings.own and clock.now() < self._all_there_at:
+            return  # it comes back
         if late or not may or not ours:
             case.pass_by(is_suspected=may and self._is_suspected(case))
             return
@@ -194,16 +210,23 @@ class VerifierActor(Actor[Verifier]):
     def _have_checked(self, case: Case, sha256: bytes) -> None:
         unit = odds.unit_name(*case.id)
         chosen = choose(
-            self._checkers.able(case),
+            self._checkers.able(case, self._peers.clock.monotonic()),
             case.subject,
             secret=self._secret,
             unit=unit,
             result=sha256,
             asked=case.asked,
-            last=case.lost,
+            last=case.last,
             own_odds=self._settings.own_odds,
         )
-        if chosen is not None and not self._tries(case, chosen, unit):
+        if chosen is None:
+            return
+        if not chosen.is_own and self._settings.own and not (case.is_known or case.is_seen):
+            ours = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
+            chosen = glance(ours, case.subject)
+            if chosen is not None:  # a friend would call anything a picture
+                self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+        elif not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere.
             drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
             self._ask(case, chosen, case.asks(self._peers.random.uuid(), tuple(drawn)))
@@ -221,7 +244,7 @@ class VerifierActor(Actor[Verifier]):
                 self._ask(None, chosen, order)
                 return True
         if doubted:
-            case.tried |= {chosen.id}
+            self._note_failed(case, chosen.id)
         return doubted
 
     def _make_trial(self, case: Case) -> None:
@@ -229,7 +252,8 @@ class VerifierActor(Actor[Verifier]):
         unit = odds.unit_name(*case.id)
         if case.verdict not in ("exact", "match") or case.pool != ANY:
             return
-        chosen = glance(self._checkers.able(case, own=True), case.subject)
+        able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
+        chosen = glance(able, case.subject)
         if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
             check = self._peers.random.uuid()
             self._ask(None, chosen, self._trials.begin(case.pending, check))
@@ -251,12 +275,14 @@ class VerifierActor(Actor[Verifier]):
             self._trials.hear(message.check, checker, report, now, limits)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            case.tried |= {message.node}
+            self._note_failed(case, message.node)
         else:
             case.hear(report, checker, self._settings.thresholds)
             self._note_accusation(case)
             if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
-                case.verdict, case.drawn = None, True
+                case.verdict, case.drawn, case.is_seen = None, True, True
+            if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
+                case.disregard()
             case.acquit(self._settings.own)
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)

@@ -14,13 +14,24 @@ from actors.verifier.report import Report
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from sql.checks import Draws, Pending
 from sql.unit_params import is_whole, params_of
-from sql.work import ANY, POOL, evidence_key, result_key
+from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
+VALID = ("exact", "match", "consistent")
 FAILED = ("mismatch", "doubtful")
 OWNERS_FOR_SCENE = 3
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
+
+
+@attrs.frozen
+class Failed:
+    """So many times a node came to nothing; it is not asked before ``until``, in seconds of the
+    monotonic clock.
+    """
+
+    times: int
+    until: float
 
 
 @attrs.define(eq=False)
@@ -34,7 +45,8 @@ class Case:
     first: Verdict | None = None
     said: str = ""
     asked: frozenset[UUID] = frozenset()  # owners who looked
-    tried: frozenset[UUID] = frozenset()  # nodes that came to nothing
+    tried: frozenset[UUID] = frozenset()  # nodes that said what they can, which was nothing
+    failed: dict[UUID, Failed] = attrs.field(factory=dict[UUID, Failed])  # nodes
     tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
     lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
     refuted: Candidate | None = None  # who called wrong what the gateway's own found right
@@ -46,6 +58,7 @@ class Case:
     unable: str | None = None  # why a check cannot be made, as somebody said
     unable_by: frozenset[UUID] = frozenset()  # owners who said so
     withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
+    is_seen: bool = False  # one of the gateway's own saw that it is such a picture
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
 
@@ -101,11 +114,28 @@ class Case:
         """
         return self.pending.friends | {self.pending.user}
 
-    def lose(self, node: UUID) -> None:
+    def lose(self, node: UUID, now: float, wait: float) -> None:
         """Who was looking at it went: once it may happen, then it came to nothing."""
         if node in self.lost:
-            self.tried |= {node}
+            self.fail(node, now, wait)
         self.lost |= {node}
+
+    def fail(self, node: UUID, now: float, wait: float) -> None:
+        """It came to nothing by this node, which may do better after ``wait`` seconds; the next
+        time after twice as many.
+        """
+        before = self.failed.get(node)
+        times = 1 if before is None else before.times + 1
+        self.failed[node] = Failed(times, now + wait * 2 ** (times - 1))
+
+    def resting(self, now: float) -> Set[UUID]:
+        """Nodes that came to nothing just now."""
+        return {node for node, failed in self.failed.items() if now < failed.until}
+
+    @property
+    def last(self) -> Set[UUID]:
+        """Nodes that are asked when there is nobody else."""
+        return self.lost | self.failed.keys()
 
     @property
     def is_accused(self) -> bool:
@@ -117,14 +147,25 @@ class Case:
         self.verdict = "unverifiable" if is_suspected else "unchecked"
         self.said = "nobody could look at it" if is_suspected else ""
 
-    def give_up(self) -> None:
-        """It waited as long as it may. What somebody called wrong nobody is charged for."""
-        if self.first is None:
-            self.verdict = "unverifiable"
-            self.said = self.unable or "nobody could check it in time"
-        else:
+    def disregard(self) -> None:
+        """Only strangers have its class: two friends may have invented it, so it pays nobody."""
+        if self.verdict in VALID:
+            self.verdict, self.checked, self.is_known = "unverifiable", (), False
+            self.said = "none of the gateway's own has its build, and only strangers could look"
+
+    def give_up(self, *, is_suspected: bool) -> None:
+        """It waited as long as it may. What somebody called wrong nobody is charged for.
+
+        Who renders for those who trust him is not to lose his pay as the gateway's own went.
+        """
+        if self.first is not None:
             self.verdict = "doubtful"
             self.said = f"a check saw {self.said}, and nobody else could look"
+        elif self.pool == TRUSTED and not (is_suspected or self.unable or self.said):
+            self.verdict = "unchecked"
+        else:
+            self.verdict = "unverifiable"
+            self.said = self.unable or "nobody could check it in time"
 
     def asks(self, check: UUID, drawn: Draws) -> RunCheck:
         """What a node is asked that looks at it."""
@@ -152,9 +193,12 @@ class Case:
         elif report.looked and not self.is_whole:
             self.said = report.suspect or ""  # which nobody can decide
             self.verdict = "doubtful" if report.suspect else "unchecked"
+        elif report.looked and self.drawn and checker.is_own and not self.is_seen:
+            self.is_seen = True
         elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
         elif report.looked:
+            self.said = report.suspect or ""
             self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
         else:
             self._hear_compared(report, checker, thresholds)

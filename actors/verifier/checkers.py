@@ -1,14 +1,15 @@
 """The nodes that can look, and what each of them is looking at now."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Ref
-from actors.node_session.messages import NodeSession, RunCheck
+from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.case import Case
-from actors.verifier.choice import Candidate, may_see
+from actors.verifier.choice import Candidate, is_kin, may_check, may_see
 
 
 @attrs.define(eq=False)
@@ -40,6 +41,7 @@ class Checkers:
     def __init__(self) -> None:
         self._known: dict[UUID, Checker] = {}
         self._running: dict[UUID, Running] = {}
+        self._ours: set[str] = set()  # classes of the gateway's own that were seen in this life
 
     @property
     def nodes(self) -> set[UUID]:
@@ -48,6 +50,8 @@ class Checkers:
 
     def come(self, candidate: Candidate, session: Ref[Any]) -> Running | None:
         """It is there; where it came anew, or as another one, what it was looking at is lost."""
+        if candidate.is_own:
+            self._ours.add(candidate.device_class)
         before = self._known.get(candidate.id)
         if before is not None and (before.candidate, before.session) == (candidate, session):
             return None
@@ -63,15 +67,27 @@ class Checkers:
         del self._known[node]
         return self._lose(found)
 
-    def able(self, case: Case, *, own: bool = False) -> list[Candidate]:
-        """Those that may see it and did not come to nothing; ``own``: of the gateway's."""
+    def able(self, case: Case, now: float, *, own: bool = False) -> list[Candidate]:
+        """Those that may see it and did not come to nothing just now, in seconds of the monotonic
+        clock; ``own``: of the gateway's.
+        """
+        left_out = {*case.tried, *case.resting(now), case.pending.row.node_id}
         return [
             attrs.evolve(one.candidate, is_free=one.busy is None)
             for one in self._known.values()
             if may_see(one.candidate, case.pool)
-            and one.candidate.id not in {*case.tried, case.pending.row.node_id}
+            and one.candidate.id not in left_out
             and (one.candidate.is_own or not (own or one.candidate.owner in case.barred))
         ]
+
+    def has_own_for(self, case: Case, now: float) -> bool:
+        """Whether one of the gateway's own, free or not, can hold it against its scene."""
+        ours = (attrs.evolve(one, is_free=True) for one in self.able(case, now, own=True))
+        return any(may_check(one, case.subject) for one in ours)
+
+    def has_kin_of(self, subject: Candidate) -> bool:
+        """Whether one of the gateway's own has its build; where none was seen, nobody can tell."""
+        return not self._ours or any(is_kin(one, subject.device_class) for one in self._ours)
 
     def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:
         """Whether it was asked; its session may be full, or gone."""
@@ -99,7 +115,22 @@ class Checkers:
         """Those that took too long."""
         return [one for one in self._running.values() if one.until <= now]
 
+    def about_none_of(self, cases: Collection[Case]) -> list[Running]:
+        """Those of cases that are none any more."""
+        return [
+            one
+            for one in self._running.values()
+            if one.case is not None and not any(one.case is case for case in cases)
+        ]
+
+    def drop(self, running: Running) -> None:
+        """Its node need not make it; one that does not hear of it makes it for nobody."""
+        self.end(running.check, running.checker.candidate.id)
+        running.checker.session.tell(DropCheck(running.check))
+
     def _lose(self, checker: Checker | None) -> Running | None:
         if checker is None or checker.busy is None:
             return None
-        return self.end(checker.busy, checker.candidate.id)
+        lost = self._running[checker.busy]
+        self.drop(lost)
+        return lost

@@ -27,6 +27,8 @@ class VerifierSettings:
     least_odds: float = 0.05
     wait_seconds: float = 3600.0  # then it is unverifiable
     check_seconds: float = 900.0  # of one check; then another is asked
+    again_seconds: float = 120.0  # then who came to nothing may be asked again, if nobody else is
+    grace_seconds: float = 35.0  # after a start, for the gateway's own to come back
     look_seconds: float = 1.0
     answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
     at_once: int = 256

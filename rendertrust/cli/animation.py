@@ -1,5 +1,6 @@
 """What is asked for of a job's frames, checked before anything is sent."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -92,7 +93,23 @@ def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
         return
     if "frame" in params:
         raise click.UsageError("--frame is one picture, --frames an animation; give one of them")
-    if "tiles" in cut and "width" not in params:
-        raise click.UsageError("--tiles needs --width and --height of the picture")
     if "tiles" in cut and cut.get("chunk", 1) > 1:
         raise click.UsageError("--tiles cut one frame each; leave out --chunk")
+
+
+def lacks_size(params: Mapping[str, int | str], cut: Mapping[str, Any]) -> bool:
+    """Whether the picture's size must be known, and was not given."""
+    return "tiles" in cut and "width" not in params
+
+
+def sized(
+    params: dict[str, int | str], cut: Mapping[str, Any], size: tuple[int, int] | None
+) -> dict[str, int | str]:
+    """The parameters with the scene's own ``size`` where it must be known; a usage error where
+    nobody looked into the scene.
+    """
+    if not lacks_size(params, cut):
+        return params
+    if size is None:
+        raise click.UsageError("--tiles needs --width and --height of the picture")
+    return {**params, "width": size[0], "height": size[1]}

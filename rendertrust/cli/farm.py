@@ -110,7 +110,7 @@ def require_mended(found: "Preflight", what: str) -> None:
         return
     count = sum(finding.level == "error" for finding in found.findings)
     things = "One thing" if count == 1 else f"{count} things"
-    hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --no-preflight"))
+    hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --as-is"))
     detail = f"{things} must be mended in the scene first; {what}"
     facts = {"findings": found.findings, "job_id": found.job_id}
     raise Stop(Ending(exit_codes.FAILURE, "preflight", detail, hint, facts))
@@ -118,9 +118,11 @@ def require_mended(found: "Preflight", what: str) -> None:
 
 def refused(error: "Invalid") -> Stop | None:
     """A refusal for what a node found in the scene before; None: it is another one."""
-    found = [fault for fault in error.errors if fault.code not in OTHERS]
+    found = [
+        fault for fault in error.errors if fault.field == "payload_ref" and fault.code not in OTHERS
+    ]
     if not found:
         return None
-    hint = "Mend it, and submit it again. To render it as it is: --no-preflight"
+    hint = "Mend it, and submit it again. To render it as it is: --as-is"
     facts = {"errors": [attrs.asdict(fault) for fault in error.errors]}
     return Stop(Ending(exit_codes.FAILURE, "preflight", str(error), hint, facts))

@@ -1,5 +1,6 @@
 """A result on its way to this disk."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
 async def fetched(
     output: Output, client: "AsyncClient", job_id: str, out: Path, stem: str | None = None
 ) -> dict[str, Any]:
-    """Save the result at ``out``, say where it is, and return that for ``--json``."""
+    """Save the result at ``out``, say where it is, and return that for ``--json``.
+
+    A name without a suffix gets the one of its kind.
+    """
+    is_folder = await asyncio.to_thread(out.is_dir)
+    if not (out.suffix or is_folder):
+        out, stem = out.parent, out.name
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)
     size = path.stat().st_size

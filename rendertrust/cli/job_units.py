@@ -159,7 +159,7 @@ async def saved(
         there = asked_of([unit async for unit in client.each_unit(job)], frames, job)
         if there is not None:
             output.note(there)
-    elif (await client.job(job)).units == 1:
+    elif await _is_one_picture(client, job):
         return await fetched(output, client, job, folder, name)
     with transfer.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
@@ -174,6 +174,13 @@ async def saved(
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
     output.say(f"{what} in {folder}, {new} of them new{more}.")
     return {"job_id": job, "paths": paths, "new": new, "missing": found.missing}
+
+
+async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
+    """Whether it is one whose frame has no number; one frame of a range keeps its own."""
+    if (await client.job(job)).units > 1:
+        return False
+    return all([unit.frames is None async for unit in client.each_unit(job)])
 
 
 @click.command(cls=Command)

@@ -26,6 +26,7 @@ class Looked:
     findings: "tuple[Finding, ...]"
     layout: "Layout"
     memory: int = 0  # bytes that a render of it takes, roughly
+    size: tuple[int, int] | None = None  # pixels of its pictures; None: it could not be opened
 
     @property
     def stops(self) -> bool:
@@ -81,6 +82,7 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
         findings(facts, nodes, frames or ()),
         laid_out(path, facts.get("files", ())),
         int((facts.get("memory") or {}).get("bytes") or 0),
+        (facts["width"], facts["height"]) if facts["opened"] else None,
     )
 
 

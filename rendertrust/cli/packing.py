@@ -31,13 +31,15 @@ EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of each node has
 class Packed:
     """The files of a job by their paths among the inputs; ``moved`` is told to the scene.
 
-    ``memory``: bytes that a render of it takes, roughly; 0: nobody looked.
+    ``memory``: bytes that a render of it takes, roughly; ``size``: pixels of its pictures. 0 and
+    None: nobody looked.
     """
 
     scene: str
     files: Mapping[str, Path]
     moved: Mapping[str, str] = attrs.field(factory=dict[str, str])
     memory: int = 0
+    size: tuple[int, int] | None = None
 
     @property
     def needs(self) -> "Needs | None":
@@ -65,24 +67,28 @@ def alone(path: Path) -> Packed:
     return Packed(ALONE, {ALONE: path})
 
 
-def packed(output: "Output", path: Path, frames: Sequence[int] | None) -> Packed:
+def packed(
+    output: "Output", path: Path, frames: Sequence[int] | None, as_is: bool = False
+) -> Packed:
     """The scene with all that these frames need of what it links (none: the current one; None: the
-    scene's own). Ends the command where something must be mended first.
+    scene's own). Ends the command where something must be mended first, unless it is to go
+    ``as_is``.
     """
     if not looking.has_blender():
         output.note(WITHOUT)
         return alone(path)
     place = path.absolute()
     looked = looking.look(place, frames)
-    if looked.stops:
+    if looked.stops and not as_is:
         raise Stop(_to_mend(looked))
     for line in (*looked.files(), *looked.lines()):
         output.note(line)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
     if not files:
-        return attrs.evolve(alone(path), memory=looked.memory)
-    return Packed(layout.scene, {layout.scene: place, **files}, layout.paths, looked.memory)
+        return attrs.evolve(alone(path), memory=looked.memory, size=looked.size)
+    sent = {layout.scene: place, **files}
+    return Packed(layout.scene, sent, layout.paths, looked.memory, looked.size)
 
 
 def _to_mend(looked: "Looked") -> Ending:
@@ -90,5 +96,7 @@ def _to_mend(looked: "Looked") -> Ending:
     what = "One thing" if count == 1 else f"{count} things"
     detail = f"{what} must be mended in the scene first; nothing was sent"
     facts = {"findings": looked.findings, "missing": looked.layout.missing}
-    hint = "\n".join((*looked.lines(), "To send it as it is: --no-preflight"))
+    hint = "\n".join(
+        (*looked.lines(), "To send it as it is, with the files that are there: --as-is")
+    )
     return Ending(exit_codes.FAILURE, "preflight", detail, hint, facts)

@@ -1,6 +1,6 @@
 """What an order costs, said before it is placed, and asked about where somebody can answer."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -47,6 +47,9 @@ def told(output: Output, quote: "Quote") -> None:
     output.note("Nothing is held, and nothing was sent.")
 
 
+UNASKED: Final = "Nobody can be asked here, so it is submitted."
+
+
 def agreed(output: Output, quote: "Quote") -> None:
     """Go on only where the credits are there and nobody minds; else end the command."""
     if not quote.enough:
@@ -57,8 +60,8 @@ def agreed(output: Output, quote: "Quote") -> None:
         raise Stop(Ending(code, name, said(quote), hint, facts))
     if reason := how(quote):
         output.note(reason)
-    if output.json or not is_interactive():
-        output.note(said(quote))
+    if output.json or not is_interactive():  # a program, or nobody at a terminal
+        output.note(f"{said(quote)} {UNASKED}")
         return
     if not click.confirm(f"{said(quote)} Submit?", default=True, err=True):
         detail, hint = "Not submitted; nothing was sent", "Call it again when you like."

@@ -1,15 +1,13 @@
 """Looking at what is to be submitted before anything is sent."""
 
 import os
-import zlib
 from pathlib import Path
 from typing import Final
 
 import click
 
-HEAD: Final = b"BLENDER"
-GZIP: Final = b"\x1f\x8b"
-ZSTD: Final = b"\x28\xb5\x2f\xfd"
+from rendertrust.blend import HEAD_BYTES, is_blend
+
 FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
 
 
@@ -37,7 +35,7 @@ def checked(path: Path) -> Path:
         if path.is_dir():
             raise click.UsageError(f"{path} is a folder; name the .blend file in it")
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.read(HEAD_BYTES)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not head:
@@ -45,24 +43,6 @@ def checked(path: Path) -> Path:
     if not is_blend(head):
         raise click.UsageError(f"{path} is not a .blend file; save it in Blender as one")
     return path
-
-
-def is_blend(head: bytes) -> bool:
-    """Whether a file that begins so was written by Blender.
-
-    Blender compressed by gzip until 2.9 and compresses by zstd since 3.0. There is no zstd in
-    Python yet: such a file is believed, and the node finds out.
-    """
-    if head.startswith(GZIP):
-        return _unzipped(head).startswith(HEAD)
-    return head.startswith((HEAD, ZSTD))
-
-
-def _unzipped(head: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, len(HEAD))
-    except zlib.error:
-        return b""
 
 
 def parameters(

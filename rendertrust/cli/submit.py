@@ -190,7 +190,8 @@ class Submission:
 
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
-        if job.units > 1 and job.done and self.out is not None:  # however it ended
+        has_numbers = job.units > 1 or "frames" in self.cut
+        if has_numbers and job.done and self.out is not None:  # however it ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived
@@ -203,7 +204,7 @@ class Submission:
             verb = "result" if job.units == 1 else "download"
             output.note(f"Fetch the result: rendertrust jobs {verb} {job.id} --out .")
             return
-        if job.units > 1:
+        if has_numbers:
             return
         stem = self.path.stem
         if "frame" in self.params:
@@ -275,6 +276,9 @@ async def quote(
     help="Look into the scene first, and send the files that it links.",
 )
 @click.option(
+    "--as-is", is_flag=True, help="Send it with its files, though something should be mended."
+)
+@click.option(
     "--estimate", is_flag=True, help="Have a node try it first: what is wrong, how long it takes."
 )
 @click.option("--watch", is_flag=True, help="Stay until the job has ended, and show how far it is.")
@@ -301,8 +305,12 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     cut = {name: options[name] for name in CUT if options[name] is not None}
     animation.require_sense(params, cut)
     if options["only_quote"]:
-        scene.checked(path)
-        quoting.told(session.output, session.run(lambda client: quote(client, params, cut)))
+        checked = scene.checked(path)
+        size = None
+        if animation.lacks_size(params, cut) and options["preflight"] and looking.has_blender():
+            size = looking.look(checked.absolute(), ()).size
+        sized = animation.sized(params, cut, size)
+        quoting.told(session.output, session.run(lambda client: quote(client, sized, cut)))
         return
     submission = _submission(session, path, params, cut, options)
     try:
@@ -324,11 +332,12 @@ def _submission(
     checked = scene.checked(path)
     place = None if out is None else (scene.folder_of if "frames" in cut else scene.placed)(out)
     frames = _frames(options["frame"], cut.get("frames"))
-    sent = packed(session.output, checked, frames) if options["preflight"] else alone(checked)
+    as_is, looks = options["as_is"], options["preflight"]
+    sent = packed(session.output, checked, frames, as_is) if looks else alone(checked)
     return Submission(
         session=session,
         path=checked,
-        params=params,
+        params=animation.sized(params, cut, sent.size),
         cut=cut,
         yes=options["yes"],
         queue=options["queue"],
@@ -338,8 +347,8 @@ def _submission(
         key=options["key"],
         packed=sent,
         needs=needs.together(options["needed"], sent.needs),
-        as_is=not options["preflight"],
-        looks=options["estimate"] or (options["preflight"] and not looking.has_blender()),
+        as_is=as_is or not looks,
+        looks=options["estimate"] or (looks and not looking.has_blender()),
     )
 
 

@@ -220,6 +220,7 @@ class Agent:
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
         self._doing.standing = ACTIVE  # unless the gateway says otherwise, in a moment
+        self._resume()
         here = [*self._slots.units, *self._spool.held()]
         self._connection.send(hello(self._offer, self._settings, here))
         self._slots.tell()
@@ -269,17 +270,23 @@ class Agent:
 
     def _stand(self, standing: str) -> None:
         """What was said about this node at the gateway: its operator may not look there."""
-        if standing != self._doing.standing:
+        if standing != self._doing.standing or self._doing.is_told_to_drain:
             self._doing.standing = standing
+            self._resume()
             self._narrate(told_of(standing, self._login.enrolment.node_id))
 
-    def _drain(self, _: Drain | None = None) -> None:
-        self._narrate("draining: what runs is finished, nothing new is taken")
-        self._stop_taking(DRAINING)
+    def _resume(self) -> None:
+        """It was told to drain, and that is taken back before it ended."""
+        if self._doing.is_told_to_drain:
+            self._doing.is_draining = self._doing.is_told_to_drain = False
 
-    def _stop_taking(self, failure: Failed) -> None:
+    def _drain(self, told: Drain | None = None) -> None:
+        self._narrate("draining: what runs is finished, nothing new is taken")
+        self._stop_taking(DRAINING, is_told=told is not None)
+
+    def _stop_taking(self, failure: Failed, *, is_told: bool = False) -> None:
         """End after what runs now; what has not begun is given back."""
-        self._doing.is_draining = True
+        self._doing.is_draining, self._doing.is_told_to_drain = True, is_told
         self._slots.give_back_waiting(failure)
         self._changed.set()
 

@@ -16,6 +16,7 @@ from rendertrust.node.spool import Spool
 from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
+CHECK: Final = "check"
 ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
 
 
@@ -50,13 +51,15 @@ class Slots:
         self._pools = pools
         self._attester = attester
         self._free = asyncio.Semaphore(settings.slots)
+        # Who checks the work of others must answer in time, however long its own frames take.
+        self._checking = asyncio.Semaphore(1)
         self.units: dict[Running, Unit] = {}
         self.done = 0
 
     @property
     def busy(self) -> int:
-        """Slots in use."""
-        return sum(unit.is_running for unit in self.units.values())
+        """Slots in use; a check has none."""
+        return sum(unit.is_running and not _is_check(unit) for unit in self.units.values())
 
     def accept(self, frame: JobDispatch) -> None:
         """Take a dispatch; one that is here already, running or done, is not run twice."""
@@ -169,7 +172,7 @@ class Slots:
             await asyncio.to_thread(clear, work)
 
     async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
-        async with self._free:
+        async with self._checking if _is_check(unit) else self._free:
             self._narrate(f"{_named(unit.dispatch)}: started")
             result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
             unit.log.tell()
@@ -189,6 +192,10 @@ class Slots:
         self._send(
             JobResult(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, status="cancelled")
         )
+
+
+def _is_check(unit: Unit) -> bool:
+    return unit.dispatch.job_type == CHECK
 
 
 def _named(frame: JobDispatch) -> str:

@@ -29,9 +29,13 @@ def told_of(standing: str, node: str) -> str:
 
 @attrs.define(kw_only=True)
 class Doing:
-    """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself."""
+    """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself.
+
+    ``is_told_to_drain``: it is the gateway's word that it drains, which may be taken back.
+    """
 
     is_draining: bool = False
+    is_told_to_drain: bool = False
     standing: str = "ACTIVE"  # at the gateway
     rest: str | None = None
     health_port: int | None = None

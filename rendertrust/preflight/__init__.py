@@ -3,6 +3,7 @@
 Pure: facts come from the node's worker (``rendertrust.node.inspection``), which opens the scene.
 
     findings.py    facts -> findings, each with the setting that mends it
+    unmade.py      scenes that make no picture: what findings say of them
     layout.py      the files that a scene names -> the inputs of a job
     price.py       a few small crops -> seconds of the reference machine
 """

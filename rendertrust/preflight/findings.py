@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
+from rendertrust.preflight import unmade
 
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
@@ -57,6 +58,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_version(facts, nodes),
         *_engine(facts, nodes),
         *_output(facts),
+        *_unmade(facts),
         *_camera(facts),
         *_files(facts, frames),
         *_parts(facts),
@@ -162,6 +164,11 @@ def _output(facts: Facts) -> Iterator[Finding]:
             message="a region of the frame is rendered, not the whole",
             setting="Output Properties > Format > Render Region",
         )
+
+
+def _unmade(facts: Facts) -> Iterator[Finding]:
+    for one in unmade.of(facts):
+        yield Finding(code=one.code, level="error", message=one.message, setting=one.setting)
 
 
 def _camera(facts: Facts) -> Iterator[Finding]:

@@ -50,6 +50,19 @@ WHERE NOT EXISTS (SELECT FROM discards d WHERE d.kind = 'event' AND d.id = t.id)
                   WHERE r.id = t.object AND t.outcome = 'EARLY')
 ORDER BY t.at DESC LIMIT $2 OFFSET $3;
 
+-- name: dead_webhooks
+-- Deliveries that were given up and were neither sent since nor put aside, newest first; those named in $1
+-- (null: all). What goes to an endpoint that was deleted is nobody's any more.
+SELECT d.id, d.type, d.job_id, p.url, p.disabled_at IS NOT NULL AS is_disabled, p.user_id, u.email, d.tries,
+       d.status, d.error, d.ended_at AS at, count(*) OVER () AS total
+FROM deliveries d
+JOIN endpoints p ON p.id = d.endpoint_id
+JOIN users u ON u.id = p.user_id
+WHERE d.state = 'FAILED'
+  AND ($1::uuid[] IS NULL OR d.id = ANY($1))
+  AND NOT EXISTS (SELECT FROM discards x WHERE x.kind = 'webhook' AND x.id = d.id::text)
+ORDER BY d.ended_at DESC, d.id LIMIT $2 OFFSET $3;
+
 -- name: dead_event_readings
 -- How often an event was taken so far, whatever became of it.
 SELECT count(*) FROM stripe_events WHERE id = $1 OR starts_with(id, $1 || '/');

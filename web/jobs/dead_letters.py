@@ -1,14 +1,15 @@
 """Dead letters: what came to nothing, tried again or put aside, through the API or in the console.
 
-There are three kinds. Jobs that failed for good are retried as new jobs; of several units those
-that failed are tried again. Events of Stripe's that
-did not fit are asked for again and read again. Messages that reached no actor are told again; they
-are this gateway's alone, and are gone when it ends.
+There are four kinds. Jobs that failed for good are retried as new jobs; of several units those
+that failed are tried again. Events of Stripe's that did not fit are asked for again and read again.
+Webhooks that were given up are sent again. Messages that reached no actor are told again; they are
+this gateway's alone, and are gone when it ends.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import attrs
@@ -17,7 +18,7 @@ from actors.kernel import DeadLetters as Unread
 from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed, UnitRetry
 from actors.ports import PaymentsUnavailable
 from sql.audit import Act
-from sql.dead_letters import DeadEvent, DeadJob, DeadLetters, DeadTry
+from sql.dead_letters import DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -26,7 +27,7 @@ from web.jobs.orders import Again, again
 from web.money.books import commit
 from web.money.stripe_events import event_of
 
-Kind: TypeAlias = Literal["jobs", "events", "messages"]
+Kind: TypeAlias = Literal["jobs", "events", "webhooks", "messages"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 AT_ONCE: Final = 100
 TRIES_MOST: Final = 100  # that are told of one job
@@ -125,6 +126,9 @@ class Desk:
             tries = await self._kept.tries([row.id for row in jobs], TRIES_MOST)
             letters = [of_job(row, tries) for row in jobs]
             return LetterList(letters, jobs[0].total if jobs else 0)
+        if kind == "webhooks":
+            hooks = await self._kept.webhooks(limit=limit, offset=offset)
+            return LetterList([of_webhook(row) for row in hooks], hooks[0].total if hooks else 0)
         events = await self._kept.events(limit=limit, offset=offset)
         return LetterList([of_event(row) for row in events], events[0].total if events else 0)
 
@@ -160,6 +164,10 @@ class Desk:
             wanted = [uuid for uuid in map(uuid_of, ids) if uuid is not None]
             there = [str(row.id) for row in await self._kept.jobs(None, wanted)]
             return await self._kept.discard("job", there, act)
+        if kind == "webhooks":
+            hooks = [uuid for uuid in map(uuid_of, ids) if uuid is not None]
+            there = [str(row.id) for row in await self._kept.webhooks(hooks)]
+            return await self._kept.discard("webhook", there, act)
         there = [row.id for row in await self._kept.events(list(ids))]
         return await self._kept.discard("event", there, act)
 
@@ -168,6 +176,8 @@ class Desk:
             return await self._retry_job(id_, reason)
         if kind == "events":
             return await self._retry_event(id_)
+        if kind == "webhooks":
+            return await self._retry_webhook(id_, reason)
         return self._unread.retry(int(id_)) if id_.isdecimal() else GONE
 
     async def _retry_job(self, id_: str, reason: str) -> str | None:
@@ -190,6 +200,19 @@ class Desk:
         wishes = [UnitRetry(row.id, number, row.user_id) for number in failed]
         refused = await steered(self.doer.gateway, *wishes, act=act)
         return None if refused is None else refused.detail
+
+    async def _retry_webhook(self, id_: str, reason: str) -> str | None:
+        name = uuid_of(id_)
+        rows = [] if name is None else await self._kept.webhooks([name])
+        if not rows:
+            return GONE
+        if rows[0].is_disabled:
+            return "its endpoint is told no more, until its owner turns it on"
+        act = await self.doer.act("webhooks.retry", f"webhook:{name}", reason, {})
+        if act is None:
+            return "you have no account any more"
+        await self._kept.send_again(rows[0], act)
+        return None
 
     async def _retry_event(self, id_: str) -> str | None:
         """Read it as if it had just come, under a name of its own: what it says counts once."""
@@ -257,6 +280,21 @@ def of_event(row: DeadEvent) -> Letter:
         where=row.object,
         reason=WHY[row.outcome],
         tried=row.times,
+    )
+
+
+def of_webhook(row: DeadWebhook) -> Letter:
+    """A delivery that was given up, as a letter; of the address what may be secret is left out."""
+    answered = "" if row.status is None else f"answered {row.status}"
+    return Letter(
+        id=str(row.id),
+        at=row.at,
+        about=row.type,
+        whose=row.email,
+        where=urlsplit(row.url).hostname or "",
+        reason=row.error or answered,
+        job=row.job_id,
+        tried=row.tries,
     )
 
 

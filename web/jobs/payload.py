@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from actors.ports import ObjectMissing, ObjectsUnavailable
+from rendertrust.blend import HEAD_BYTES, is_blend
+from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.manifests import files_of
@@ -11,6 +14,9 @@ from web.objects.reference import place_of
 INPUT = "_input"
 
 
+NO_SCENE = "is no .blend file; save the scene in Blender (File > Save As), and send that"
+
+
 def _not_ours(bucket: str, manifest: str | None) -> str:
     if manifest is not None:
         return f"is in the bucket {bucket}; with a manifest it must be an upload of yours"
@@ -18,6 +24,15 @@ def _not_ours(bucket: str, manifest: str | None) -> str:
         f"is in the bucket {bucket}, which this gateway does not take"
         " (payloads.external_buckets); it must be an upload of yours"
     )
+
+
+async def _may_be_scene(call: Call[Any, Any], row: UploadRow) -> bool:
+    """Whether it begins as a .blend file; where the store does not say, the node finds out."""
+    try:
+        head = await call.gateway.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
+    except (ObjectMissing, ObjectsUnavailable):
+        return True
+    return is_blend(head)
 
 
 async def input_of(
@@ -39,6 +54,8 @@ async def input_of(
     row = await call.gateway.uploads.by_key(call.caller, place.key)
     if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
+    if job_type == "render" and not await _may_be_scene(call, row):
+        return Fault("payload_ref", "value", NO_SCENE)
     if manifest is not None:
         return await files_of(call, manifest, row, job_type)
     found = {

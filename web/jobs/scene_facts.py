@@ -124,6 +124,7 @@ class SceneFacts:
     unknown_nodes: Names = attrs.field(factory=_names)
     unbaked: Names = attrs.field(factory=_names)
     memory: MemoryNeed = attrs.field(factory=MemoryNeed)
+    unmade: Names = attrs.field(factory=_names)
     tile_obstacles: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
     unprobed: Text = ""

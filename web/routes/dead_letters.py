@@ -23,7 +23,9 @@ FILE_MOST = 10_000  # letters in a file
 
 @attrs.frozen
 class Which:
-    """jobs that failed for good, events of Stripe's that did not fit, messages of this gateway."""
+    """jobs that failed for good, events of Stripe's that did not fit, webhooks that were given up,
+    messages of this gateway.
+    """
 
     kind: Kind
 
@@ -85,7 +87,7 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
     """Try each again: a job as a new job, the frames of one that failed in that job, an event read
-    anew, a message told once more.
+    anew, a webhook sent and a message told once more.
     """
     return await _desk(call).retry(_kind(call), call.body.ids, call.body.reason)
 

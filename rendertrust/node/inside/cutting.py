@@ -3,8 +3,9 @@
 from typing import Any
 
 from . import regions
+from .output import compositor_nodes, shows_strips
 from .passes import Kinds, exact, kinds_of
-from .scene import compositor_nodes, shows_strips, size_of
+from .scene import size_of
 from .speech import SceneError
 
 Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width, height

@@ -22,6 +22,8 @@ KINDS = {
     "Text": "text",
     "Mesh": "mesh",
 }
+# Files of these matter where a scene uses them: one that is only kept may be long gone.
+ONLY_SHOWN = ("Image", "Sound", "VectorFont", "MovieClip", "Volume", "CacheFile")
 SOURCES = {"SEQUENCE": "sequence", "TILED": "udim", "MOVIE": "movie"}
 File = dict[str, Any]
 Frames = Sequence[int]
@@ -30,14 +32,18 @@ Shown = Mapping[str, "Frames | None"]
 
 
 def files_of(bpy: Any, frames: Frames) -> list[File]:
-    """Every file that ``frames`` need and the scene does not hold in itself, once for each owner.
+    """Every file that ``frames`` need and the scene does not hold in itself, once for each owner;
+    none that it only keeps, and nothing shows.
 
     ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
     and ``frames`` then says which frames show it, if not all of them do.
     """
     own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     found: dict[tuple[str, str], File] = {}
+    used = _used(bpy)
     for owner, path in named(bpy):
+        if type(owner).__name__ in ONLY_SHOWN and owner not in used:
+            continue
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
@@ -52,6 +58,21 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
             told = _told(owner, folder, place) | {"kind": "cache"}
             found.setdefault((told["owner"], place), told)
     return list(found.values())[:FILES_MAX]
+
+
+def _used(bpy: Any) -> set[Any]:
+    """All data-blocks that a scene of the file shows, whatever lies between."""
+    uses: dict[Any, set[Any]] = {}
+    for block, users in bpy.data.user_map().items():
+        for user in users:
+            uses.setdefault(user, set()).add(block)
+    found, waiting = set[Any](), list(bpy.data.scenes)
+    while waiting:
+        block = waiting.pop()
+        if block not in found:
+            found.add(block)
+            waiting += uses.get(block, ())
+    return found
 
 
 def is_essential(path: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import cutting, passes, pictures
 from .passes import STANDARD, Array, Layers
-from .rendering import facts, still, write_thumbnail
+from .rendering import facts, still, thumbnail
 from .scene import choose_format, opened, prepare, size_of
 from .speech import MachineError, Progress, Say, SceneError, one_line
 
@@ -38,8 +38,8 @@ def finish(bpy: Any, order: dict[str, Any], say: Say) -> None:
     name = "frame" + suffix
     still(bpy, scene, frame, os.path.join(order["out"], name))
     if order.get("thumbnails"):
-        shown = write_thumbnail(bpy, scene, order["out"], frame)
-        say("frame", frame=frame, file=name, thumbnail=shown)
+        shown = thumbnail(bpy, scene, order["out"], frame)
+        say("frame", frame=frame, file=name, **shown)
     told = facts(bpy, scene, started) | pictures.told(os.path.join(order["out"], name))
     say("done", file=name, frame=frame, frames=1, **told)
 

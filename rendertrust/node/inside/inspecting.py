@@ -8,8 +8,9 @@ from typing import Any
 from . import cutting
 from .files import files_of, parts_of
 from .memory import memory_of, too_large
+from .output import MOVIES, compositor_nodes, shows_strips, unmade
 from .regions import animated
-from .scene import MOVIES, compositor_nodes, load, saved_by, shows_strips, size_of
+from .scene import load, saved_by, size_of
 from .sequences import frames_of
 from .speech import MachineError, Say, SceneError
 
@@ -58,6 +59,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "unknown_nodes": list(_unknown_nodes(bpy))[:SOME],
         "unbaked": list(_unbaked(bpy, scene))[:SOME],
         "memory": memory_of(bpy, scene),
+        "unmade": unmade(scene),
         "tile_obstacles": cutting.obstacles(scene)[:SOME],
     }
 

@@ -14,8 +14,9 @@ from typing import Any
 from . import checking, comparing, cutting
 from .checking import Fault
 from .headers import NoHeader, window_of
+from .output import compositor_nodes
 from .rendering import facts
-from .scene import choose_format, compositor_nodes, name_of, opened, prepare, size_of
+from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
 
 PIECE = 1 << 20

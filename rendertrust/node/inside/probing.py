@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from . import cutting
-from .rendering import THUMBNAIL, still, write_thumbnail
+from .rendering import THUMBNAIL, still, thumbnail
 from .scene import opened, prepare, set_format, size_of
 from .speech import Progress, Say, SceneError
 
@@ -36,7 +36,7 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     measured = _in_time(bpy, scene, order, progress)
     probed_samples = scene.cycles.samples
     progress.next("a small picture")
-    say("frame", frame=current, thumbnail=_shown(bpy, scene, current, order))
+    say("frame", frame=current, **_shown(bpy, scene, current, order))
     say(
         "done",
         load_seconds=round(loaded, 3),
@@ -81,7 +81,7 @@ def _frame(
     }
 
 
-def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> str:
+def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str, str]:
     """The whole frame, as small as it is shown and with few samples; gives the file's name."""
     width, height = size_of(scene)
     share = min(THUMBNAIL / max(width, height), 1.0)
@@ -92,4 +92,4 @@ def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> str:
     scene.cycles.samples = min(scene.cycles.samples, LOOK_SAMPLES)
     scene.cycles.use_denoising, scene.cycles.denoiser = True, "OPENIMAGEDENOISE"
     still(bpy, scene, frame, os.path.join(order["out"], "look.png"))
-    return write_thumbnail(bpy, scene, order["out"], frame)
+    return thumbnail(bpy, scene, order["out"], frame)

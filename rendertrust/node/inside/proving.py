@@ -13,7 +13,7 @@ from typing import Any
 
 from . import cutting, passes, pictures
 from .finishing import denoise
-from .rendering import facts, render, still, write_thumbnail
+from .rendering import facts, render, still, thumbnail
 from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
 
@@ -57,7 +57,7 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
     seconds += make(bpy, scene, frame, passes.read(bpy, path, size, kinds), (order["out"], name))
     told = {"frame": frame, "file": name, "evidence": evidence, "seconds": round(seconds, 3)}
     if order.get("thumbnails"):
-        told["thumbnail"] = write_thumbnail(bpy, scene, order["out"], frame)
+        told |= thumbnail(bpy, scene, order["out"], frame)
     return told
 
 

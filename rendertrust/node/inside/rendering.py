@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Generator
 from typing import Any
@@ -42,7 +43,7 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told = {"frame": frame, "file": name}
         told["seconds"] = still(bpy, scene, frame, os.path.join(order["out"], name))
         if order.get("thumbnails"):
-            told["thumbnail"] = write_thumbnail(bpy, scene, order["out"], frame)
+            told |= thumbnail(bpy, scene, order["out"], frame)
         if wants_noisy:
             told["noisy"] = write_noisy(bpy, scene, order["out"], frame)
         files += [told[name] for name in ("file", "noisy") if name in told]
@@ -69,8 +70,21 @@ def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
     except RuntimeError as fault:
         raise blamed(one_line(fault)) from fault
     if not os.path.exists(path):
-        raise MachineError("Blender wrote no picture; the disk may be full")
+        raise _unwritten(path)
     return round(time.monotonic() - started, 3)
+
+
+def _unwritten(path: str) -> SceneError | MachineError:
+    """Whose fault it is that Blender ended well and wrote nothing: the machine's, if nobody can
+    write there.
+    """
+    try:
+        with open(path, "wb") as file:
+            file.write(bytes(4096))
+        os.unlink(path)
+    except OSError as fault:
+        return MachineError(f"Blender could write no picture: {one_line(fault)}")
+    return SceneError("Blender rendered the frame and wrote no picture: its scene makes none")
 
 
 def _tile(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, say: Say) -> None:
@@ -133,8 +147,18 @@ def _written_size(scene: Any) -> tuple[int, int]:
     return across, int(render.border_max_y * height) - int(render.border_min_y * height)
 
 
-def write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
-    """Write the picture as it is seen, small; gives the file's name."""
+def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:
+    """Write the picture as it is seen, small, and name its file; nothing where it cannot be
+    written: the frame is what counts.
+    """
+    try:
+        return {"thumbnail": _write_thumbnail(bpy, scene, out, frame)}
+    except (RuntimeError, ValueError, OSError) as fault:
+        sys.stderr.write(f"no thumbnail of frame {frame}: {one_line(fault)}\n")
+        return {}
+
+
+def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
     name = name_of(frame, ".thumbnail.jpg")
     path = os.path.join(out, name)
     with other_format(scene) as settings:

@@ -8,20 +8,9 @@ import tempfile
 from typing import Any
 
 from .files import files_of, remap
+from .output import MOVIES, SUFFIXES, WORDS, compositor_nodes, is_deliverable, shows_strips, unmade
 from .speech import MachineError, SceneError, one_line
 
-MOVIES = ("FFMPEG", "AVI_JPEG", "AVI_RAW", "THEORA", "XVID")
-SUFFIXES = {
-    "PNG": ".png",
-    "JPEG": ".jpg",
-    "OPEN_EXR": ".exr",
-    "OPEN_EXR_MULTILAYER": ".exr",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
-    "BMP": ".bmp",
-    "TARGA": ".tga",
-    "HDR": ".hdr",
-}
 SAID_MAX = 1 << 20
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
@@ -100,6 +89,9 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
     make_repeatable(scene)
     if scene.camera is None and not shows_strips(scene):
         raise SceneError("the scene has no camera; add one with Add > Camera and set it active")
+    for code in unmade(scene):
+        if code in WORDS:  # a format may be asked for instead
+            raise SceneError(WORDS[code])
 
 
 def make_repeatable(scene: Any) -> None:
@@ -116,32 +108,6 @@ def make_repeatable(scene: Any) -> None:
             node.mute = True  # its files would go nowhere; the picture stays what it is
 
 
-def compositor_nodes(scene: Any) -> list[Any]:
-    """The nodes of the scene's compositor, groups included; none where it has none."""
-    tree = getattr(scene, "compositing_node_group", None)  # 5.0 and newer
-    if tree is None and getattr(scene, "use_nodes", False):
-        tree = getattr(scene, "node_tree", None)
-    found: list[Any] = []
-    seen: set[str] = set()
-    waiting = [tree] if tree is not None else []
-    while waiting:
-        tree = waiting.pop()
-        if tree.name_full in seen:
-            continue
-        seen.add(tree.name_full)
-        for node in tree.nodes:
-            found.append(node)
-            if getattr(node, "node_tree", None) is not None:
-                waiting.append(node.node_tree)
-    return found
-
-
-def shows_strips(scene: Any) -> bool:
-    """Whether the picture comes from the video sequencer, which needs no camera."""
-    editor = scene.sequence_editor
-    return bool(scene.render.use_sequencer and editor and len(editor.strips))
-
-
 def set_samples(scene: Any, samples: int) -> None:
     """Samples per pixel, whichever engine the artist chose."""
     if scene.render.engine == "CYCLES":
@@ -156,10 +122,12 @@ def choose_format(render: Any, wanted: str | None) -> str:
     if wanted is not None:
         set_format(settings, "IMAGE", wanted)
     chosen = settings.file_format
-    if chosen in MOVIES or chosen not in SUFFIXES:
+    if not is_deliverable(chosen):
+        what = "which no node delivers"
+        what = "a movie; frames are rendered one by one" if chosen in MOVIES else what
         raise SceneError(
-            f"the scene writes {chosen}, not single pictures; set Output Properties > File Format "
-            "to PNG, or ask for a format"
+            f"the scene writes {chosen}, {what}; set Output Properties > File Format to PNG or "
+            "OpenEXR, or ask for a format"
         )
     return SUFFIXES[chosen]
 

@@ -31,7 +31,7 @@ _TOLD: Final = (
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
     *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
-    "tile_obstacles",
+    *("unmade", "tile_obstacles"),
 )
 
 
@@ -142,6 +142,8 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
         return f"frames of the engine {facts['engine']} are not tried; only those of Cycles are"
     if not facts["has_camera"]:
         return "there is no camera to try a frame with"
+    if set(facts["unmade"]) - {"format"}:
+        return "its frames make no picture"
     if not frames:
         return "files are missing: a frame without them says nothing"
     if ram is not None and facts["memory"]["bytes"] > MEMORY_SHARE * ram:

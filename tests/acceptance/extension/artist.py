@@ -197,6 +197,27 @@ def caps() -> None:
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().frames = "1-10"
+    submitted()
+    assert bpy.ops.rendertrust.speak(verb="pause") == {"FINISHED"}
+    sys.modules[f"{PACKAGE}.operators"].asking.wait(WITHIN_SECONDS)
+    assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
+    heard()
+
+
+def keeps_it_to_himself() -> None:
+    """Nobody's nodes but his own see it, and he has none."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    settings().pool, settings().order = "mine", "middle_first"
+    press(bpy.ops.rendertrust.quote)
+    print(json.dumps(seen()), flush=True)
+    submitted()
+    assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
+    heard()
+
+
+def submitted() -> None:
+    """There is a job, which is followed."""
     assert bpy.ops.rendertrust.submit() == {"FINISHED"}
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
@@ -204,10 +225,6 @@ def caps() -> None:
         assert time.monotonic() < deadline
         operators.hear()
         time.sleep(0.05)
-    assert bpy.ops.rendertrust.speak(verb="pause") == {"FINISHED"}
-    operators.asking.wait(WITHIN_SECONDS)
-    assert bpy.ops.rendertrust.speak(verb="stop") == {"FINISHED"}
-    heard()
 
 
 def mistakes() -> None:
@@ -247,7 +264,8 @@ def switched_on() -> str:
     return "extension"
 
 
-DEEDS = {deed.__name__: deed for deed in (submit, measures, again, lacks_a_texture, caps, mistakes)}
+ALL = (submit, measures, again, lacks_a_texture, caps, keeps_it_to_himself, mistakes)
+DEEDS = {deed.__name__: deed for deed in ALL}
 
 if __name__ == "__main__":
     PACKAGE = switched_on()

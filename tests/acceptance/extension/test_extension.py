@@ -149,6 +149,16 @@ async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) 
     assert balance["available"] == balance["balance"], "nothing is held any more"
 
 
+async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
+    quoted, panel = await artist.does("keeps_it_to_himself")
+    assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"
+    assert {"Whose nodes", "Order"} <= set(quoted["drawn"])
+    assert (panel["status"], panel["done"]) == ("CANCELLED", 0)
+    status, found = await artist.creator.call("GET", f"/jobs/{panel['job_id']}/units")
+    assert status == 200
+    assert [unit["attempt"] for unit in found["units"]] == [0, 0, 0], "nobody else was given it"
+
+
 async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:
     said, panel = await artist.does("mistakes")
     unsaved, password, nobody, frames, address = said["said"]

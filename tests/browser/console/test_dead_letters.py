@@ -35,8 +35,10 @@ async def test_the_other_kinds_have_lists_of_their_own(browser: Browser, stage: 
     async with looking(browser, stage, "rita", "/console/dead-letters") as eyes:
         page = eyes.page
         await expect(page.locator("main button:not(#pause)")).to_have_count(0)
-        for label, kind in (("Stripe events", "events"), ("Actor messages", "messages")):
-            await page.get_by_role("link", name=label).click()
+        kinds = page.get_by_label("Kinds of dead letters")
+        others = {"Stripe events": "events", "Webhooks": "webhooks", "Actor messages": "messages"}
+        for label, kind in others.items():
+            await kinds.get_by_role("link", name=label).click()
             await page.wait_for_url(f"**/console/dead-letters?kind={kind}")
             await eyes.is_well(f"dead-{kind}")
 

@@ -44,6 +44,7 @@ async def test_an_animation_from_submit_to_frames(
     told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
     assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
+    assert "Nobody can be asked here, so it is submitted." in told.err
     body = next(body for body in gateway.bodies if body.get("payload_ref"))
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")
@@ -53,6 +54,56 @@ async def test_an_animation_from_submit_to_frames(
     assert not re.search(r"[\x1b\r]", told.out + told.err)
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert names == ["scene-0001.png", "scene-0002.png", "scene-0003.png"]
+
+
+async def test_one_frame_of_a_range_keeps_its_number(
+    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+) -> None:
+    """Or the next one would be saved in its place."""
+    await program.log_in()
+    gateway.film = [PICTURE]
+    gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
+    frames = ("--frames", "1", "--no-preflight", "--yes")
+    told = await program.run("submit", str(blend), *frames, "--out", "out", "--json")
+    assert told.code == 0, told
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scene-0001.png"]
+    job = told.lines[-1]["job_id"]
+    told = await program.run("jobs", "download", job, "--out", "again")
+    assert told.code == 0, told
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["frame-0001.png"]
+
+
+async def test_a_picture_whose_name_has_no_suffix_gets_that_of_its_kind(
+    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+) -> None:
+    await program.log_in()
+    gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
+    told = await program.run("submit", str(blend), "--no-preflight", "--out", "still", "--json")
+    assert told.code == 0, told
+    assert Path(told.lines[-1]["path"]) == Path("still.png")
+    assert (tmp_path / "still.png").read_bytes() == PICTURE
+
+
+async def test_credits_are_not_held_unasked_without_a_word(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    gateway.film = [PICTURE]
+    told = await program.run("submit", str(blend), *FRAMES)
+    assert told.code == 0, told
+    assert "Nobody can be asked here: it is submitted." in told.err
+
+
+async def test_another_submission_under_a_key_is_no_fault_of_the_scene(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    fault = {"field": "Idempotency-Key", "code": "conflict", "message": "was used for another"}
+    gateway.script(DISPATCH, refuse(422, "The request is not valid", errors=[fault]))
+    told = await program.run("submit", str(blend), "--no-preflight", "--idempotency-key", "a")
+    assert told.code != 0, told
+    assert "no-preflight" not in told.err
+    assert "as-is" not in told.err
 
 
 async def test_an_animation_as_json_lines(
@@ -135,7 +186,7 @@ async def test_a_watch_on_a_terminal_is_a_table_of_frames(
         (("--frames", "1-5", "--frame", "2"), "give one of them"),
         (("--chunk", "4"), "goes with --frames"),
         (("--frames", "1-5", "--tiles", "two"), "2x2"),
-        (("--frames", "1-5", "--tiles", "2x2"), "--width and --height"),
+        (("--frames", "1-5", "--tiles", "2x2", "--no-preflight"), "--width and --height"),
         (("--frames", "1-5", "--max-credits", "-3"), "decimal"),
         (("--frames", "1-5", "--order", "random"), "every_nth"),
         (("--frames", "1-5", "--out", "frame.png"), "no folder"),

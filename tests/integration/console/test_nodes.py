@@ -64,7 +64,7 @@ async def test_a_node_that_is_not_there_has_no_load(face: Face, database: Postgr
     assert "100 %" in (await ann.get(f"/console/fleet/{node}"))[1]
 
 
-async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_end_first(
+async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_have_ended(
     face: Face, database: PostgresEndpoint
 ) -> None:
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")

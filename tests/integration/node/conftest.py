@@ -58,12 +58,12 @@ class Gated:
 
 @pytest.fixture
 async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Agents offer ``gated`` too; its units end once this is set."""
+    """Agents offer ``gated`` and ``check`` of the same kind; their units end once this is set."""
     opened = asyncio.Event()
 
     async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
         found = await offer(folder, settings)
-        able = {**found.plugins, Gated.job_type: Gated(opened)}
+        able = {**found.plugins, Gated.job_type: Gated(opened), "check": Gated(opened)}
         return attrs.evolve(found, plugins=able)
 
     offer = plugins.offer

@@ -22,6 +22,7 @@ from rendertrust.protocol import (
     JobPause,
     JobResult,
     JobStatus,
+    NodeStanding,
     Running,
     TokenRenewal,
     Urls,
@@ -285,6 +286,21 @@ async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) 
         assert await node.ended() == agent.Ended(reason="drained", ok=True)
 
 
+async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, start: Start) -> None:
+    peer.answer = ack_of
+    async with start() as node:
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
+        await peer.next(JobStatus)
+        await peer.send(Drain())
+        await peer.send(NodeStanding(standing="ACTIVE"))
+        assert (await peer.result("j1")).status == "completed"
+        await peer.send(peer.dispatch("echo", "j2", output=peer.output("o2")))
+        assert (await peer.result("j2")).status == "completed"
+        node.stop.set()
+        assert await node.ended() == agent.Ended(reason="stopped", ok=True)
+
+
 async def test_pause_gives_back_what_has_not_begun(peer: Gateway, start: Start) -> None:
     async with start():
         await peer.next(Hello)
@@ -400,3 +416,18 @@ async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:
         await node.ended()
     left = {task for task in asyncio.all_tasks() - before if not task.done()}
     assert not {task for task in left if "agent" in repr(task)}
+
+
+async def test_a_check_does_not_wait_for_what_renders(
+    peer: Gateway, start: Start, gate: asyncio.Event
+) -> None:
+    """It has a place of its own beside the slots, for one at a time; a render has none of it."""
+    async with start():
+        await peer.next(Hello)
+        for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check"), ("j2", "gated")):
+            await peer.send(peer.dispatch(kind, job, output=peer.output(job)))
+        begun = {(await peer.next(JobStatus)).job_id for _ in range(8)}
+        assert begun == {"j1", "c1"}
+        gate.set()
+        for job in ("j1", "c1", "c2", "j2"):
+            assert (await peer.result(job)).status == "completed"

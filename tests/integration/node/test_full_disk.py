@@ -18,6 +18,8 @@ from tests.until import until
 
 MIB = 1 << 20
 SMALL: Settings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
+# A unit that fills the disk for a moment makes the node rest where it looks just then.
+CALM = attrs.evolve(SMALL, look_seconds=600.0)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")
 
 
@@ -51,7 +53,7 @@ def is_full(result: JobResult) -> bool:
 
 
 async def test_an_input_that_has_no_room_fails_its_unit_alone(peer: Gateway, start: Start) -> None:
-    async with start(SMALL):
+    async with start(CALM):
         await peer.next(Hello)
         large = peer.input("in.blend", os.urandom(9 * MIB))
         await peer.send(peer.dispatch("echo", inputs=(large,)))
@@ -65,7 +67,7 @@ async def test_files_of_a_manifest_that_have_no_room_fail_their_unit_alone(
 ) -> None:
     files = {f"textures/{number}.exr": os.urandom(5 * MIB) for number in range(2)}
     peer.answer = Giving(peer, files)
-    async with start(SMALL):
+    async with start(CALM):
         await peer.next(Hello)
         assert is_full(await worked(peer, listed(files).written("key")))
         await peer.send(peer.dispatch("echo", "j2"))
@@ -75,7 +77,7 @@ async def test_files_of_a_manifest_that_have_no_room_fail_their_unit_alone(
 async def test_where_not_even_a_row_can_be_kept_the_gateway_is_told(
     peer: Gateway, start: Start, gate: asyncio.Event, disk: Path
 ) -> None:
-    async with start(SMALL) as node:
+    async with start(CALM) as node:
         await peer.next(Hello)
         await peer.send(peer.dispatch("gated", output=peer.output("o1")))
         await peer.next(JobStatus)

@@ -70,6 +70,13 @@ scene = fresh(); scene.render.resolution_x = 20000; save("large")
 scene = fresh(); scene.render.use_border = scene.render.use_stamp = True; save("region")
 fresh(); textured(image("/artist/wood.png")); save("missing")
 fresh()
+picture(f"{folder}/maps/plain.png")
+textured(image("//maps/plain.png"))
+image("//old/nowhere.png").use_fake_user = True
+lost = bpy.data.materials.new("Old"); lost.use_fake_user = True
+old = lost.node_tree.nodes.new("ShaderNodeTexImage"); old.image = image("//old/gone.png")
+save("orphans")
+fresh()
 for tile in (1001, 1002):
     picture(f"{folder}/maps/skin.{tile}.png")
 udim = image("//maps/skin.<UDIM>.png", "TILED")
@@ -180,6 +187,12 @@ with bpy.data.libraries.load(f"{folder}/library.blend", link=True, relative=True
     take.objects = ["Chair"]
 bpy.context.collection.objects.link(take.objects[0]); save("linking")
 scene = fresh(); scene.cycles.use_guiding = True; save("guided")
+scene = fresh(); scene.render.use_multiview = True; save("stereo")
+scene = fresh(); scene.view_layers[0].use = False; save("layers")
+scene = fresh(); scene.render.image_settings.file_format = "DPX"; save("film")
+scene = fresh()
+scene.compositing_node_group = bpy.data.node_groups.new("Empty", "CompositorNodeTree")
+save("composed")
 os._exit(0)
 """
 
@@ -236,6 +249,10 @@ CASES = [
     Case("engine", "unknown_engine", "error", "Render Engine: Cycles"),
     Case("camera", "no_camera", "error", "Scene > Camera", "Object 'Camera'"),
     Case("movie", "movie_output", "error", "File Format"),
+    Case("film", "format_not_delivered", "error", "File Format: PNG"),
+    Case("stereo", "stereoscopy", "error", "Output Properties > Stereoscopy"),
+    Case("layers", "no_view_layer", "error", "Use for Rendering"),
+    Case("composed", "no_compositor_output", "error", "Group Output"),
     Case("large", "too_large", "error", "Resolution"),
     Case("missing", "missing_file", "error", "Data", "Image 'texture'", "/artist/wood.png"),
     Case("linking", "missing_file", "error", "Data", "Library 'library.blend'", "//library.blend"),
@@ -308,6 +325,13 @@ async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
     result = await plugin.run(task(tmp_path / "unit", scenes / "engine.blend", {}))
     assert isinstance(result, Failed)
     assert (result.failure, "FOREIGN_RENDER" in result.error) == ("scene", True)
+
+
+async def test_a_missing_file_that_nothing_uses_is_no_finding(scenes: Path) -> None:
+    told = await inspection.look(scenes / "orphans.blend")
+    assert isinstance(told, Mapping)
+    assert [Path(file["file"]).name for file in told["files"]] == ["plain.png"]
+    assert not stops(findings(told, CPU))
 
 
 async def test_plain_driver_is_no_finding(

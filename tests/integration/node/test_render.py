@@ -34,6 +34,15 @@ if hasattr(scene.render.image_settings, "media_type"):
     scene.render.image_settings.media_type = "VIDEO"
 scene.render.image_settings.file_format = "FFMPEG"
 """
+STEREO = "\nscene.render.use_multiview = True\n"
+NO_LAYER = "\nscene.view_layers[0].use = False\n"
+EMPTY_COMPOSITOR = """
+tree = bpy.data.node_groups.new("Empty", "CompositorNodeTree")
+scene.compositing_node_group = tree
+"""
+# Blender writes a picture of it, but has none that it could write a second time.
+NOTHING_PUT_OUT = EMPTY_COMPOSITOR + 'tree.nodes.new("NodeGroupOutput")\n'
+DPX = "\nscene.render.image_settings.file_format = 'DPX'\n"
 # A driver, a text block that registers itself, and a handler: the three ways to run at load.
 HOSTILE = """
 import pathlib
@@ -112,8 +121,15 @@ async def test_two_renders_are_the_same_picture(
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("parts", "words"),
-    [((NO_CAMERA,), "no camera"), ((MOVIE,), "FFMPEG")],
-    ids=["no camera", "a movie"],
+    [
+        ((NO_CAMERA,), "no camera"),
+        ((MOVIE,), "FFMPEG, a movie"),
+        ((DPX,), "DPX, which no node delivers"),
+        ((STEREO,), "Stereoscopy"),
+        ((NO_LAYER,), "view layer"),
+        ((EMPTY_COMPOSITOR,), "Group Output"),
+    ],
+    ids=["no camera", "a movie", "a format", "stereo", "no view layer", "an empty compositor"],
 )
 async def test_what_is_wrong_with_the_scene_is_said(
     render: Render, tmp_path: Path, parts: tuple[str, ...], words: str
@@ -123,6 +139,21 @@ async def test_what_is_wrong_with_the_scene_is_said(
     assert isinstance(result, Failed)
     assert result.failure == "scene"
     assert words in result.error
+
+
+@pytest.mark.heavy
+async def test_a_thumbnail_that_cannot_be_written_does_not_fail_the_frame(
+    render: Render, tmp_path: Path
+) -> None:
+    scene = build(tmp_path / "scene.blend", NOTHING_PUT_OUT)
+    shown: list[int | None] = []
+
+    def show(_: bytes, frame: int | None) -> None:
+        shown.append(frame)
+
+    given = attrs.evolve(task(tmp_path, scene, {}), on_preview=show)
+    assert picture(await render.run(given)).size == (64, 36)
+    assert shown == []
 
 
 async def test_a_file_that_is_no_scene_is_said(render: Render, tmp_path: Path) -> None:

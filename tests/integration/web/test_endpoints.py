@@ -29,6 +29,7 @@ from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_events import job_of
+from tests.integration.web.test_retries import admin
 from tests.twins.post import TwinPost
 from tests.until import until
 
@@ -213,6 +214,45 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
         assert (status, again["state"], again["tries"]) == (200, "PENDING", 0)
         await until(lambda: post.received[URL])
     assert post.received[URL][0].headers["webhook-id"] == one["id"]
+
+
+async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    letters, reason = "/api/v1/admin/dead-letters/webhooks", "the address is mended"
+    boss = await admin(jane.face, database.owner_dsn)
+    post = TwinPost()
+    await endpoint(jane, ["job.completed"])
+    await completed(jane)
+    await completed(jane)
+    await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
+    async with delivering(jane.face, post):
+
+        async def given_up() -> Any:
+            _, page = await boss.ask("GET", letters)
+            return page["letters"] if page["total"] == 2 else None
+
+        one, other = await until(given_up, within=SOON)
+        assert (one["about"], one["where"]) == ("job.completed", "farm.example.com")
+        assert (one["reason"], one["whose"]) == ("nobody can be reached there", "jane@example.org")
+        aside = {"ids": [other["id"]], "reason": reason}
+        assert (await boss.ask("POST", f"{letters}/discard", aside))[1]["done"] == [other["id"]]
+        wish = {"ids": [one["id"], other["id"], "no"], "reason": reason}
+        now = "UPDATE endpoints SET not_before = now()"
+        off = f"{now}, disabled_at = now(), disabled_reason = 'gone'"
+        await execute(database.owner_dsn, off)
+        _, refused = await boss.ask("POST", f"{letters}/retry", wish)
+        assert (refused["done"], len(refused["refused"])) == ([], 3)
+        assert "told no more" in refused["refused"][0]["why"]
+        await execute(database.owner_dsn, f"{now}, disabled_at = NULL, disabled_reason = NULL")
+        post.answer(URL, 200)
+        assert (await boss.ask("POST", f"{letters}/retry", wish))[1]["done"] == [one["id"]]
+        await until(lambda: post.received[URL])
+    assert [got.headers["webhook-id"] for got in post.received[URL]] == [one["id"]]
+    assert (await boss.ask("GET", letters))[1]["total"] == 0
+    _, records = await boss.ask("GET", "/api/v1/admin/audit")
+    acts = [each["act"] for each in records["records"]]
+    assert acts[:2] == ["webhooks.retry", "webhooks.discard"]
 
 
 @pytest.mark.parametrize(("became", "words"), [(410, "gone"), (503, "nothing arrived since")])

@@ -1,5 +1,6 @@
 """Jobs at the HTTP face: what is asked of the actors, and how their answers are told."""
 
+import gzip
 import hashlib
 import json
 from typing import Any
@@ -115,10 +116,13 @@ async def test_parameters_of_other_types_are_free_but_for_ours(face: Face) -> No
         assert (await dispatch(face, user, job_type="echo", params=wrong))[0] == 422
 
 
-async def completed_upload(face: Face, user: dict[str, str]) -> dict[str, Any]:
-    upload = await announce(face, user)
+async def completed_upload(
+    face: Face, user: dict[str, str], content: bytes = CONTENT
+) -> dict[str, Any]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    upload = await announce(face, user, sha256=sha256, size=len(content))
     put = upload["put"]
-    await face.objects.request("PUT", put["url"], put["headers"], CONTENT)
+    await face.objects.request("PUT", put["url"], put["headers"], content)
     await complete(face, user, upload["id"])
     return upload
 
@@ -136,6 +140,53 @@ async def test_an_upload_of_ones_own_becomes_the_input(face: Face) -> None:
             "size": len(CONTENT),
         },
     }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello",
+        b"\x1f\x8b no gzip",
+        gzip.compress(b"no scene"),
+    ],
+    ids=["text", "no gzip", "gzip of text"],
+)
+async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
+    face: Face, content: bytes
+) -> None:
+    user = await face.user()
+    upload = await completed_upload(face, user, content)
+    for path in ("jobs/dispatch", "jobs/quote"):
+        body = ORDER | {"payload_ref": upload["payload_ref"], "frames": "1-2", "as_is": True}
+        async with face.client.post(f"/api/v1/{path}", json=body, headers=user) as answer:
+            status, refused = answer.status, await answer.json()
+        assert status == 422, refused
+        (fault,) = refused["errors"]
+        assert fault["field"] == "payload_ref"
+        assert "no .blend file" in fault["message"]
+    assert not [message for message in face.script.seen if isinstance(message, Dispatch)]
+    await dispatch(face, user, payload_ref=upload["payload_ref"], job_type="echo")
+    assert asked(face).job_type == "echo", "other types work on any file"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"BLENDER17-01v0502", gzip.compress(b"BLENDER-v283"), b"\x28\xb5\x2f\xfd and more"],
+    ids=["plain", "gzip", "zstd"],
+)
+async def test_scenes_are_taken_plain_and_compressed(face: Face, content: bytes) -> None:
+    user = await face.user()
+    upload = await completed_upload(face, user, content)
+    await dispatch(face, user, payload_ref=upload["payload_ref"])
+    assert asked(face).payload_ref == upload["payload_ref"]
+
+
+async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(face: Face) -> None:
+    user = await face.user()
+    upload = await completed_upload(face, user)
+    face.objects.away = True
+    await dispatch(face, user, payload_ref=upload["payload_ref"])
+    assert asked(face).payload_ref == upload["payload_ref"]
 
 
 async def test_in_our_bucket_only_completed_uploads_of_ones_own_are_taken(face: Face) -> None:

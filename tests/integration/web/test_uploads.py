@@ -7,7 +7,7 @@ import pytest
 
 from tests.face import Face
 
-CONTENT = b"a scene"
+CONTENT = b"BLENDER a scene"
 SHA = hashlib.sha256(CONTENT).hexdigest()
 NEW = {"sha256": SHA, "size": len(CONTENT), "filename": "My Scene.BLEND"}
 

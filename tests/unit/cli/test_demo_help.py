@@ -1,4 +1,4 @@
-"""``scripts/demo --help`` answers before anything is set up, and as the command itself does."""
+"""``--help`` of the scripts answers before anything is set up, and as the command itself does."""
 
 import subprocess
 from pathlib import Path
@@ -18,3 +18,17 @@ def test_the_script_tells_the_commands_options_before_anything_is_set_up(tmp_pat
     )
     _, _, options = CliRunner().invoke(demo, ["--help"]).output.partition("Options:\n")
     assert options in told.stdout
+
+
+def test_the_builder_of_the_extension_tells_its_options_before_anything_is_set_up(
+    tmp_path: Path,
+) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for name in ("extension", "python", "blender_extension.py"):
+        (scripts / name).write_bytes((SCRIPTS / name).read_bytes())
+        (scripts / name).chmod(0o755)
+    told = subprocess.run(
+        ["bash", scripts / "extension", "--help"], capture_output=True, text=True, check=False
+    )
+    assert "--platform" in told.stdout, told.stderr

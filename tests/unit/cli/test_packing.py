@@ -3,15 +3,28 @@
 from pathlib import Path
 
 import attrs
+import click
 import pytest
 
-from rendertrust.cli import looking
+from rendertrust.cli import animation, looking
+from rendertrust.cli.ending import Stop
 from rendertrust.cli.looking import Looked
 from rendertrust.cli.output import Output
 from rendertrust.cli.packing import EVERYBODYS, alone, packed
+from rendertrust.preflight.findings import Finding
 from rendertrust.preflight.layout import laid_out
 
 GIB = 1 << 30
+
+
+def sees(monkeypatch: pytest.MonkeyPatch, looked: Looked) -> None:
+    """This machine's Blender finds that in any scene."""
+
+    def look(path: Path, frames: tuple[int, ...]) -> Looked:
+        return looked
+
+    monkeypatch.setattr(looking, "has_blender", lambda: True)
+    monkeypatch.setattr(looking, "look", look)
 
 
 @pytest.mark.parametrize(
@@ -24,11 +37,48 @@ def test_a_scene_that_takes_much_memory_says_so(
     """Nodes that have it are asked alone; what any has is not worth a word."""
     scene = tmp_path / "s.blend"
     looked = Looked((), laid_out(scene, ()), memory)
-    monkeypatch.setattr(looking, "has_blender", lambda: True)
-
-    def look(path: Path, frames: tuple[int, ...]) -> Looked:
-        return looked
-
-    monkeypatch.setattr(looking, "look", look)
+    sees(monkeypatch, looked)
     assert packed(Output(), scene, ()).needs == needs
     assert attrs.evolve(alone(scene), memory=memory).needs == needs
+
+
+def looked_at(scene: Path, *findings: Finding) -> Looked:
+    texture = scene.parent / "wood.png"
+    named: list[dict[str, object]] = [
+        {"file": str(texture), "bytes": 4, "kind": "image", "owner": "Image 'wood'"},
+        {"file": str(scene.parent / "gone.png"), "bytes": None, "kind": "image", "owner": "Image"},
+    ]
+    files = [{**file, "path": "//" + Path(str(file["file"])).name} for file in named]
+    return Looked(findings, laid_out(scene, files), size=(640, 360))
+
+
+def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that is there: an artist knows what he does not mind."""
+    scene = tmp_path / "s.blend"
+    gone = Finding(code="missing_file", level="error", message="is not there", setting="find it")
+    sees(monkeypatch, looked_at(scene, gone))
+    with pytest.raises(Stop) as stopped:
+        packed(Output(), scene, ())
+    assert "--as-is" in (stopped.value.ending.hint or "")
+    sent = packed(Output(), scene, (), as_is=True)
+    assert sent.files == {"s.blend": scene, "wood.png": tmp_path / "wood.png"}
+
+
+def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = tmp_path / "s.blend"
+    sees(monkeypatch, looked_at(scene))
+    size = packed(Output(), scene, ()).size
+    assert animation.sized({"samples": 4}, {"tiles": "2x2"}, size) == {
+        "samples": 4,
+        "width": 640,
+        "height": 360,
+    }
+    given: dict[str, int | str] = {"width": 64, "height": 36}
+    assert animation.sized(given, {"tiles": "2x2"}, size) == given
+    assert animation.sized({}, {}, size) == {}
+    with pytest.raises(click.UsageError, match="--width and --height"):
+        animation.sized({}, {"tiles": "2x2"}, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from rendertrust.blend import is_blend
 from rendertrust.cli import scene
 
 
@@ -20,7 +21,7 @@ from rendertrust.cli import scene
     ],
 )
 def test_blend_files_are_known_plain_and_compressed(head: bytes) -> None:
-    assert scene.is_blend(head[:4096])
+    assert is_blend(head[:4096])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_blend_files_are_known_plain_and_compressed(head: bytes) -> None:
     ],
 )
 def test_other_files_are_not(head: bytes) -> None:
-    assert not scene.is_blend(head)
+    assert not is_blend(head)
 
 
 def test_parameters_hold_what_was_given_alone() -> None:

@@ -204,6 +204,7 @@ async def test_a_node_is_told_once_and_again_after_a_release() -> None:
         play.ref.tell(Stand(RELEASE))
         play.ref.tell(Stand(Standing(DRAINING, 3)))
         await play.socket.expect(Drain)
+        assert (await play.socket.expect(NodeStanding)).standing == ACTIVE
         await play.socket.expect(Drain)
         assert not play.socket.sent
 

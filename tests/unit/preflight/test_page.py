@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from rendertrust.node.plugins.order import CHUNK_MAX, KNOWN
-from rendertrust.preflight import findings
+from rendertrust.preflight import findings, unmade
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "RENDERING.md").read_text()
@@ -27,7 +27,7 @@ def table(heading: str) -> dict[str, list[str]]:
 
 def levels_of_codes() -> dict[str, str]:
     """What the source says: the code and the level of each finding."""
-    found: dict[str, str] = {}
+    found = {one.code: "error" for one in unmade.KNOWN.values()}
     for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Finding":
             continue

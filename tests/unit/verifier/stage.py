@@ -25,7 +25,7 @@ from actors.ledger.messages import (
     operator_account,
     user_account,
 )
-from actors.node_session.messages import NodeSession, RunCheck
+from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.node_session.results import result_key
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
@@ -180,6 +180,10 @@ class Play:
 
     async def asked(self, checker: Checker) -> RunCheck:
         return await checker.probe.expect(RunCheck, within=60)
+
+    async def dropped(self, checker: Checker, order: RunCheck) -> None:
+        """It is told that nobody waits for the check any more."""
+        assert await checker.probe.expect(DropCheck, within=60) == DropCheck(order.check)
 
     def says(
         self, checker: Checker, order: RunCheck, report: Mapping[str, Any] | None, reason: str = ""

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
+from actors.verifier.odds import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Checker, Play, apart, verifying
 from tests.until import until
@@ -26,7 +27,8 @@ def samples(order: RunCheck) -> int | None:
 @asynccontextmanager
 async def with_a_trial(**params: Any) -> AsyncGenerator[tuple[Play, Checker, Checker, UUID]]:
     """A result that was found valid, and that is known not to be what other samples give."""
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         ours, lazy = play.checker(20, None), play.checker(30, 3)
         job = await play.delivered(**params)
         first = await play.checks(lazy, EXACT)
@@ -141,7 +143,8 @@ async def test_before_one_check_comes_one_trial() -> None:
 @pytest.mark.parametrize("report", [EXACT, apart(0.05), apart(0.3), None, {"fault": "it is none"}])
 async def test_only_what_the_gateways_own_sees_to_be_wrong_is_a_trial(report: Any) -> None:
     """A scene may look alike with any number of samples, or nearly."""
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         ours, other = play.checker(20, None), play.checker(30, 3)
         job = await play.delivered()
         await play.checks(other, EXACT)
@@ -167,7 +170,8 @@ async def test_without_a_verifier_of_the_gateways_own_nobody_is_tried() -> None:
 
 @simulated
 async def test_work_that_strangers_may_not_see_makes_no_trial() -> None:
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         ours = play.checker(20, None)
         job = await play.delivered(_pool="trusted")
         await play.checks(ours, EXACT)
@@ -218,7 +222,8 @@ async def known_trial(play: Play, ours: Checker, helper: Checker, right: set[int
 @pytest.mark.parametrize("right", [{0, 3, 4, 8}, {2, 6, 13}])
 async def test_of_three_crops_one_is_wrong_where_two_can_be_right(right: set[int]) -> None:
     """Who renders one of three is found by the others."""
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         ours, lazy = play.checker(20, None), play.checker(30, 3)
         made = await known_trial(play, ours, lazy, right)
         kinds = {place % 3 for place in right}
@@ -240,7 +245,8 @@ async def test_of_three_crops_one_is_wrong_where_two_can_be_right(right: set[int
 async def test_who_says_what_one_crop_shows_and_makes_up_the_others_has_not_looked(
     seen: int,
 ) -> None:
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
         ours, lazy = play.checker(20, None), play.checker(30, 3)
         await known_trial(play, ours, lazy, set())  # all are wrong
         await play.delivered()
@@ -269,8 +275,9 @@ async def test_a_report_of_one_crop_is_none() -> None:
 @simulated
 async def test_another_class_of_the_gateways_own_takes_what_was_drawn() -> None:
     """It may see more crops right than those see who are asked."""
-    async with verifying(own=frozenset({OURS}), trial_odds=0.05) as play:
-        ours, lazy = play.checker(20, None, "another"), play.checker(30, 3)
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        ours, lazy = play.checker(20, None, "cpu/another/5.2"), play.checker(30, 3)
         made = await known_trial(play, ours, lazy, {0, 3, 6, 9, 12})
         await play.delivered()
         trial = await play.asked(lazy)

@@ -1,7 +1,7 @@
 """Dead letters: what came to nothing and waits for somebody, tried again or put aside."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import attrs
 from msgspec import Meta
@@ -35,6 +35,14 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
         Column("Read", "tried", "number"),
         Column("When", "at", "time"),
     ),
+    "webhooks": (
+        Column("Webhook", "about"),
+        Column("Why", "reason"),
+        Column("Whose", "whose"),
+        Column("To", "where"),
+        Column("Tries", "tried", "number"),
+        Column("When", "at", "time"),
+    ),
     "messages": (
         Column("Message", "about"),
         Column("Why", "reason"),
@@ -42,7 +50,12 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
         Column("When", "at", "time"),
     ),
 }
-LABELS: Final = {"jobs": "Jobs", "events": "Stripe events", "messages": "Actor messages"}
+LABELS: Final = {
+    "jobs": "Jobs",
+    "events": "Stripe events",
+    "webhooks": "Webhooks",
+    "messages": "Actor messages",
+}
 NOTHING: Final = Problem(422, "No dead letter was selected")
 NOBODY: Final = Problem(403, "Your account is not there any more")
 pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS)
@@ -50,7 +63,7 @@ pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS
 
 @attrs.frozen
 class Query:
-    kind: Literal["jobs", "events", "messages"] = "jobs"
+    kind: Kind = "jobs"
     sort: Annotated[str, Meta(max_length=40)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 

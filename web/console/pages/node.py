@@ -57,10 +57,8 @@ BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
         "Shut this node out for good? Its key and its tokens open nothing any more.",
     ),
 }
-# A node that heard of a drain cannot be told to stay.
 END_FIRST: Final = (
-    "It is given work again. If it heard that it is drained it ends when its work is done:"
-    " start it again then."
+    "It is given work again; if it has ended by now, as it was drained, start it again."
 )
 SAID: Final = {
     Verb.DRAIN: "It finishes what it runs, and is given nothing new.",

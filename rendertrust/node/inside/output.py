@@ -1,0 +1,90 @@
+"""What a scene puts out: in which format, by its compositor or its strips; and scenes that put out
+nothing that can be delivered, though Blender says nothing of it.
+
+Each of those has a code, by which pre-flight names it before anybody pays, and words for whoever
+submitted it all the same.
+"""
+
+from typing import Any
+
+MOVIES = ("FFMPEG", "AVI_JPEG", "AVI_RAW", "THEORA", "XVID")
+SUFFIXES = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "OPEN_EXR": ".exr",
+    "OPEN_EXR_MULTILAYER": ".exr",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "BMP": ".bmp",
+    "TARGA": ".tga",
+    "HDR": ".hdr",
+}
+# Any of these has Blender write the picture.
+PUTTING_OUT = ("NodeGroupOutput", "CompositorNodeRLayers", "CompositorNodeViewer")
+WORDS = {
+    "stereoscopy": "Output Properties > Stereoscopy is on, which makes several pictures of a "
+    "frame; switch it off, and submit one scene for each eye",
+    "no_view_layer": "no view layer is rendered; switch on View Layer Properties > Use for "
+    "Rendering",
+    "no_compositor_output": "the compositor makes no picture; add a Group Output to it, or switch "
+    "off Output Properties > Post Processing > Compositing",
+}
+
+
+def compositor_tree(scene: Any) -> Any:
+    """The scene's compositor; None where it has none."""
+    tree = getattr(scene, "compositing_node_group", None)  # 5.0 and newer
+    if tree is None and getattr(scene, "use_nodes", False):
+        tree = getattr(scene, "node_tree", None)
+    return tree
+
+
+def compositor_nodes(scene: Any) -> list[Any]:
+    """The nodes of the scene's compositor, groups included; none where it has none."""
+    tree = compositor_tree(scene)
+    found: list[Any] = []
+    seen: set[str] = set()
+    waiting = [tree] if tree is not None else []
+    while waiting:
+        tree = waiting.pop()
+        if tree.name_full in seen:
+            continue
+        seen.add(tree.name_full)
+        for node in tree.nodes:
+            found.append(node)
+            if getattr(node, "node_tree", None) is not None:
+                waiting.append(node.node_tree)
+    return found
+
+
+def shows_strips(scene: Any) -> bool:
+    """Whether the picture comes from the video sequencer, which needs no camera."""
+    editor = scene.sequence_editor
+    return bool(scene.render.use_sequencer and editor and len(editor.strips))
+
+
+def is_deliverable(name: str) -> bool:
+    """Whether pictures of this file format of Blender's are delivered."""
+    return name in SUFFIXES
+
+
+def unmade(scene: Any) -> list[str]:
+    """The codes that apply to the scene, a format that no node delivers (``format``) among them."""
+    found = [] if is_deliverable(scene.render.image_settings.file_format) else ["format"]
+    return found + _without_picture(scene)
+
+
+def _without_picture(scene: Any) -> list[str]:
+    """The same, whatever its format: that may be asked for."""
+    applies = {
+        "stereoscopy": scene.render.use_multiview,
+        "no_view_layer": not (shows_strips(scene) or any(of.use for of in scene.view_layers)),
+        "no_compositor_output": not shows_strips(scene) and _composes_nothing(scene),
+    }
+    return [code for code, is_so in applies.items() if is_so]
+
+
+def _composes_nothing(scene: Any) -> bool:
+    if not scene.render.use_compositing or compositor_tree(scene) is None:
+        return False
+    return not any(node.bl_idname in PUTTING_OUT for node in compositor_nodes(scene))
