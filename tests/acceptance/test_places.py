@@ -38,7 +38,7 @@ async def serves(gateway: Gateway) -> None:
     async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as node:
         creator = Creator(http, gateway.url, f"{node.id}@example.org")
         await creator.register()
-        payload = await creator.upload(os.urandom(100_000))
+        payload = await creator.upload(b"BLENDER" + os.urandom(100_000))
         _, answer = await creator.dispatch("render", payload_ref=payload)
         await creator.job_within(answer["job_id"], "COMPLETED")
     code, said = await gateway.fsck()

@@ -36,12 +36,18 @@ async def _may_be_scene(call: Call[Any, Any], row: UploadRow) -> bool:
 
 
 async def input_of(
-    call: Call[Any, Any], reference: str, manifest: str | None, job_type: str
+    call: Call[Any, Any],
+    reference: str,
+    manifest: str | None,
+    job_type: str,
+    *,
+    is_order: bool,
 ) -> dict[str, Any] | Fault:
     """What a node needs to fetch the payload, as job parameters; or why it may not be used.
 
     An object in another bucket is passed on untouched: nothing about it is known here. With a
-    ``manifest`` the payload is one of its files.
+    ``manifest`` the payload is one of its files. What is no scene is no fault of a question
+    (``is_order`` false): pre-flight has a finding for it.
     """
     settings, retention = call.gateway.settings, call.gateway.retention
     place = place_of(reference)
@@ -54,8 +60,8 @@ async def input_of(
     row = await call.gateway.uploads.by_key(call.caller, place.key)
     if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
-    if job_type == "render" and not await _may_be_scene(call, row):
-        return Fault("payload_ref", "value", NO_SCENE)
+    if is_order and job_type == "render" and not await _may_be_scene(call, row):
+        return Fault("payload_ref", "not_a_scene", NO_SCENE)  # as pre-flight calls it
     if manifest is not None:
         return await files_of(call, manifest, row, job_type)
     found = {

@@ -162,7 +162,10 @@ async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fau
 
 async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
     if asked.payload_ref is not None:
-        return await input_of(call, asked.payload_ref, asked.manifest, asked.job_type)
+        is_order = isinstance(asked, NewJob)
+        return await input_of(
+            call, asked.payload_ref, asked.manifest, asked.job_type, is_order=is_order
+        )
     if asked.manifest is not None:
         return Fault("manifest", "value", "goes with payload_ref; name it")
     return {}

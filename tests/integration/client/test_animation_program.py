@@ -84,16 +84,6 @@ async def test_a_picture_whose_name_has_no_suffix_gets_that_of_its_kind(
     assert (tmp_path / "still.png").read_bytes() == PICTURE
 
 
-async def test_credits_are_not_held_unasked_without_a_word(
-    program: Program, gateway: GatewayDouble, blend: Path
-) -> None:
-    await program.log_in()
-    gateway.film = [PICTURE]
-    told = await program.run("submit", str(blend), *FRAMES)
-    assert told.code == 0, told
-    assert "Nobody can be asked here: it is submitted." in told.err
-
-
 async def test_another_submission_under_a_key_is_no_fault_of_the_scene(
     program: Program, gateway: GatewayDouble, blend: Path
 ) -> None:

@@ -156,14 +156,12 @@ async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
 ) -> None:
     user = await face.user()
     upload = await completed_upload(face, user, content)
-    for path in ("jobs/dispatch", "jobs/quote"):
-        body = ORDER | {"payload_ref": upload["payload_ref"], "frames": "1-2", "as_is": True}
-        async with face.client.post(f"/api/v1/{path}", json=body, headers=user) as answer:
-            status, refused = answer.status, await answer.json()
-        assert status == 422, refused
-        (fault,) = refused["errors"]
-        assert fault["field"] == "payload_ref"
-        assert "no .blend file" in fault["message"]
+    more: dict[str, Any] = {"payload_ref": upload["payload_ref"], "frames": "1-2"}
+    status, refused, _ = await dispatch(face, user, **more, as_is=True)
+    assert status == 422, refused
+    (fault,) = refused["errors"]
+    assert (fault["field"], fault["code"]) == ("payload_ref", "not_a_scene")
+    assert "no .blend file" in fault["message"]
     assert not [message for message in face.script.seen if isinstance(message, Dispatch)]
     await dispatch(face, user, payload_ref=upload["payload_ref"], job_type="echo")
     assert asked(face).job_type == "echo", "other types work on any file"
