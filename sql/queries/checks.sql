@@ -8,15 +8,18 @@ JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_i
 ORDER BY c.job_id, c.unit FOR UPDATE OF c;
 
 -- name: books_checks_insert
--- What was delivered, and decided in the same batch perhaps.
+-- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn)
-SELECT *
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn, is_own)
+SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[]);
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[])
+     AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
+           node_signature, verified, operator, share_percent, window_seconds, opened_at,
+           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -65,7 +68,7 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
 -- to it, or what it said of a scene that another rendered; those from before the node was released last, and since. A mismatch on a unit whose scene is
--- at fault is none.
+-- at fault is none; what was valid of its owner's own work is left out.
 SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE c.decided_at < n.released_at), '') AS before,
@@ -73,7 +76,8 @@ SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
                 FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
 FROM nodes n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                    WHERE node_id = n.id
+                      AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                     UNION
                     SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed
                     UNION
@@ -82,7 +86,7 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
                      WHERE node_id = n.id AND device_class = k.device_class
-                       AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                       AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                        AND (verdict <> 'mismatch' OR verifier_id IS NULL
                             OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
                                            AND w.unit = m.unit AND w.withdrawn))

@@ -127,6 +127,7 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
+        self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}

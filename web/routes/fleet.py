@@ -32,8 +32,8 @@ class Reputation:
     """Of a node's work with one class of machine, by the verdicts of whoever looked.
 
     ``valid_in_row`` makes checks rarer; three ``strikes``, mismatches that are not made good, end
-    in quarantine, and twenty valid results in a row take one away, twice at most. ``score``: 0
-    to 1.
+    in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
+    of its owner's own work is not counted. ``score``: 0 to 1.
     """
 
     device_class: str

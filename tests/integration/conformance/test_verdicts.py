@@ -130,6 +130,25 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize("whose", ["his own", "his organisation's", "a stranger's"])
+@pytest.mark.parametrize("verdict", ["exact", "mismatch"])
+async def test_who_works_for_himself_earns_no_name_with_strangers(
+    stage: Stage, whose: str, verdict: FinalVerdict
+) -> None:
+    """A lie is one, whomever it was told."""
+    user, node, job = await stage.dispatched(100)
+    owner = user if whose == "his own" else await stage.user()
+    await stage.own(node, owner)
+    if whose == "his organisation's":
+        await stage.found(user, owner)
+    await stage.do(delivery(job, node))
+    await stage.do(said(job, verdict, retry_at=stage.clock.now()))
+    told = "m" if verdict == "mismatch" else "v" if whose == "a stranger's" else ""
+    records = await stage.store.records([node])
+    assert records == ([Record(node, CLASS, False, "", told)] if told else [])
+    assert await stage.store.audit() == []
+
+
 async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
     case = await delivered(stage)
     effect = said(case.job, "mismatch", case.operator, said="35.2 dB", retry_at=stage.clock.now())
