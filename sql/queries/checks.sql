@@ -45,8 +45,12 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends
+             WHERE o.user_id = j.user_id) AS friends,
+       s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
+       s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
+       s.at AS suspicion_at
 FROM checks c
+LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
@@ -111,20 +115,21 @@ WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
--- and checks of its own that were wrong.
+-- and checks of its own that were wrong. With who called it wrong first, and what became of that.
 SELECT * FROM (
-    (SELECT job_id, unit, attempt, device_class, verdict, said, opened_at, decided_at
-     FROM checks
+    (SELECT job_id, unit, attempt, c.device_class, verdict, c.said, opened_at, decided_at,
+            s.said AS suspicion, s.verifier_id AS suspected_by, s.became
+     FROM checks c LEFT JOIN suspected s USING (job_id, unit, attempt)
      WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
             CASE WHEN accused THEN 'its check called this wrong, which the gateway''s own found right'
-                 ELSE 'its check called this valid, which it was known not to be' END, at, at
+                 ELSE 'its check called this valid, which it was known not to be' END, at, at, NULL, NULL, NULL
      FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
-            'it said that the scene is at fault, and another rendered it', at, at
+            'it said that the scene is at fault, and another rendered it', at, at, NULL, NULL, NULL
      FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
@@ -156,6 +161,11 @@ JOIN nodes n ON n.id = c.node_id
 WHERE u.state = 'COMPLETED'
   AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit)
 ORDER BY t.made_at DESC, t.id LIMIT $1;
+
+-- name: suspicion_note
+-- The first word on a result; once.
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
 
 -- name: trial_note
 -- A check of which the answer is known by now; once.

@@ -81,6 +81,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 blamed=_blamed(store, row),
                 tile=unit.tile,
                 friends=_friends(store, job.user_id),
+                suspicion=store.suspicions.get(row.id),
             )
         )
     found.sort(key=lambda one: one.place)
