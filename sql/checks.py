@@ -1,7 +1,7 @@
 """Checks as they are kept: what was delivered, and what was found about it."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -90,6 +90,28 @@ class VerifierTest:
 
 
 @attrs.frozen
+class Suspicion:
+    """The first word on an attempt's result, which another must confirm: that of a verifier node,
+    whose owner then was ``owner_id``, where it has one.
+    """
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    verifier_id: UUID
+    owner_id: UUID | None
+    device_class: str
+    word: Literal["suspicious", "mismatch"]
+    said: str
+    at: datetime
+
+    @property
+    def of(self) -> CheckId:
+        """Which attempt of which unit it is about."""
+        return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
 class Pending:
     """A check that is to be made, with what its job says."""
 
@@ -107,6 +129,7 @@ class Pending:
     blamed: frozenset[UUID] = frozenset()  # owners of whom checks found a mismatch on the unit
     tile: int | None = None
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
+    suspicion: Suspicion | None = None
 
     @property
     def place(self) -> "Place":

@@ -51,7 +51,11 @@ class NodeShown:
 
 @attrs.frozen
 class CheckShown:
-    """What was found of one attempt of a node's, as its owner sees it."""
+    """What was found of one attempt of a node's, as its owner sees it.
+
+    ``suspicion`` is what the first who called it wrong said, ``became`` what was made of it:
+    ``waits``, ``confirmed``, ``refuted``, or ``open`` where nobody could tell.
+    """
 
     job_id: UUID
     unit: int
@@ -61,6 +65,9 @@ class CheckShown:
     said: str
     opened_at: datetime
     decided_at: datetime | None
+    suspicion: str | None
+    suspected_by: UUID | None
+    became: str | None
 
 
 @attrs.frozen

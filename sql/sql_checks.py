@@ -6,7 +6,16 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from sql.books import Changes, Keys, Rows
-from sql.checks import CheckRow, Pending, TrialGiven, TrialNote, TrialRow, VerifierTest, WordRow
+from sql.checks import (
+    CheckRow,
+    Pending,
+    Suspicion,
+    TrialGiven,
+    TrialNote,
+    TrialRow,
+    VerifierTest,
+    WordRow,
+)
 from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
@@ -14,6 +23,7 @@ from sql.together import Columns, columns_of
 Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
 _OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
+_OF_SUSPICION: Final = tuple(field.name for field in attrs.fields(Suspicion))[3:]
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
     *("decided_at", "withdrawn"),
@@ -41,7 +51,13 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
-    return [_pending(row) for row in rows]
+    return [attrs.evolve(_pending(row), suspicion=_suspicion(row)) for row in rows]
+
+
+def _suspicion(row: Any) -> Suspicion | None:
+    of = (row["job_id"], row["unit"], row["attempt"])
+    told = [row[f"suspicion_{name}"] for name in _OF_SUSPICION]
+    return None if row["suspicion_at"] is None else Suspicion(*of, *told)
 
 
 def _pending(row: Any) -> Pending:

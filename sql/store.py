@@ -15,7 +15,7 @@ from sql.attempt_logs import LOGS_MOST
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, TrialNote, TrialRow
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
@@ -210,6 +210,9 @@ class SqlStore:
 
     async def note_trial(self, noted: TrialNote) -> None:
         await note(self._database, noted)
+
+    async def note_suspicion(self, suspicion: Suspicion) -> None:
+        await self._database.execute("suspicion_note", *attrs.astuple(suspicion))
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         async with self._database.transaction() as connection:

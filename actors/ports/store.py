@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, Place, TrialNote, TrialRow
+    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -164,6 +164,10 @@ class Store(Protocol):
 
     async def note_trial(self, noted: "TrialNote") -> None:
         """Keep a trial, who was given it, or what a verifier said of it; once."""
+        ...
+
+    async def note_suspicion(self, suspicion: "Suspicion") -> None:
+        """Keep the first word on a result, which another must confirm; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

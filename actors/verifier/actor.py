@@ -1,6 +1,7 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -29,7 +30,7 @@ from actors.verifier.report import NoReport, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
-from sql.checks import Place
+from sql.checks import Place, Suspicion
 from sql.database import Unavailable
 from sql.work import ANY, MINE, TRUSTED
 
@@ -52,6 +53,7 @@ class VerifierActor(Actor[Verifier]):
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
         self._accused: set[UUID] = set()  # nodes of which something was called wrong that waits
+        self._suspicions: list[Suspicion] = []  # that are not kept yet
         self._checkers = Checkers()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
@@ -91,6 +93,7 @@ class VerifierActor(Actor[Verifier]):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
+            await self._keep_suspicions()
             await self._warden.attend()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
@@ -104,7 +107,7 @@ class VerifierActor(Actor[Verifier]):
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
-        cases = {one.row.id: self._cases.get(one.row.id) or Case(one) for one in found}
+        cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one) for one in found}
         others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
         self._cases = {**others, **cases}
         for running in self._checkers.about_none_of(self._cases.values()):
@@ -123,6 +126,12 @@ class VerifierActor(Actor[Verifier]):
         for node in await self._trials.write(self._peers.store):
             log.warning("node %s found valid what is not, or wrong what is right", node)
             self._warden.suspect(node)
+
+    async def _keep_suspicions(self) -> None:
+        """Else a restart would forget them. Raises Unavailable: then again."""
+        while self._suspicions:
+            await self._peers.store.note_suspicion(self._suspicions[0])
+            self._suspicions.pop(0)
 
     def _expire(self) -> None:
         for running in self._checkers.overdue(self._peers.clock.monotonic()):
@@ -279,6 +288,8 @@ class VerifierActor(Actor[Verifier]):
         else:
             case.hear(report, checker, self._settings.thresholds)
             self._note_accusation(case)
+            with suppress(Unavailable):  # at the next look
+                await self._keep_suspicions()
             if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
@@ -291,6 +302,8 @@ class VerifierActor(Actor[Verifier]):
         """What else waits of its node is to be checked; who accused it wrongly is not believed."""
         if case.is_accused:
             self._accused.add(case.pending.row.node_id)
+        new = case.suspect(self._peers.clock.now())
+        self._suspicions += [] if new is None else [new]
         if case.refuted is not None:
             check, now = self._peers.random.uuid(), self._peers.clock.now()
             self._trials.convict(case.refuted, case.id, check, now)

@@ -1,7 +1,8 @@
 """What the Verifier keeps of one delivery until its verdict is in the books."""
 
 from collections.abc import Callable, Set
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -12,7 +13,7 @@ from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.report import Report
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
-from sql.checks import Draws, Pending
+from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import is_whole, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
@@ -42,7 +43,7 @@ class Case:
 
     pending: Pending
     drawn: bool | None = None
-    first: Verdict | None = None
+    first: Literal["suspicious", "mismatch"] | None = None
     said: str = ""
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that said what they can, which was nothing
@@ -59,8 +60,36 @@ class Case:
     unable_by: frozenset[UUID] = frozenset()  # owners who said so
     withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
     is_seen: bool = False  # one of the gateway's own saw that it is such a picture
+    suspicion: Suspicion | None = None  # ``first``, as it is kept
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
+
+    @classmethod
+    def opened(cls, pending: Pending) -> "Case":
+        """As it stands: what somebody called wrong before a restart is suspected still."""
+        case, told = cls(pending), pending.suspicion
+        if told is not None:
+            case.suspicion, case.first, case.said = told, told.word, told.said
+            case.verifier = told.verifier_id
+            case.suspects = Candidate(told.verifier_id, told.owner_id, told.device_class)
+            case.asked = _owner(case.suspects)
+        return case
+
+    def suspect(self, at: datetime) -> Suspicion | None:
+        """The first word on it, where that is new."""
+        by = self.suspects
+        if self.first is None or by is None or self.suspicion is not None:
+            return None
+        self.suspicion = Suspicion(
+            *self.id,
+            verifier_id=by.id,
+            owner_id=by.owner,
+            device_class=by.device_class,
+            word=self.first,
+            said=self.said,
+            at=at,
+        )
+        return self.suspicion
 
     @property
     def id(self) -> CaseId:

@@ -73,7 +73,7 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
         session.output.note("Nobody has looked at its work yet.")
         return
     time = wording.ago if session.output.terminal else wording.stamp
-    session.output.table(CHECK_COLUMNS, [_check(each, time) for each in found.checks])
+    session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
 
 
 @nodes.command()
@@ -165,15 +165,26 @@ def _known(one: "Reputation") -> str:
     return wording.harmless(f"{words} ({one.device_class or 'no class told'})")
 
 
-def _check(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
+def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
+    """As ``CHECK_COLUMNS``."""
     return (
         time(one.decided_at or one.opened_at),
-        one.verdict or "waits",
-        wording.harmless(one.said) or "-",
+        one.verdict or ("waits" if one.suspicion is None else "suspected"),
+        _why(one) or "-",
         one.job_id,
         str(one.unit),
         str(one.attempt),
     )
+
+
+def _why(one: "NodeCheck") -> str:
+    """What was found; and what the first said that called it wrong, where others said more."""
+    told = [wording.harmless(one.said)] if one.said else []
+    if one.suspicion is not None:
+        by = "" if one.suspected_by is None else f" by {one.suspected_by}"
+        became = "unconfirmed" if one.became == "open" else one.became
+        told.append(f"suspected{by}: {wording.harmless(one.suspicion)} ({became})")
+    return "; ".join(told)
 
 
 def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:

@@ -19,7 +19,11 @@ class Reputation:
 
 @attrs.frozen
 class NodeCheck:
-    """What was found of one attempt, and why; without a verdict it waits for it."""
+    """What was found of one attempt, and why; without a verdict it waits for it.
+
+    ``suspicion`` is what the first check said that called it wrong; ``became``: it ``waits`` for
+    another, was ``confirmed``, ``refuted``, or is ``open``. ``suspected_by``: for admins alone.
+    """
 
     job_id: str
     unit: int
@@ -29,6 +33,9 @@ class NodeCheck:
     said: str
     opened_at: datetime
     decided_at: datetime | None
+    suspicion: str | None = None
+    suspected_by: str | None = None
+    became: str | None = None
 
 
 @attrs.frozen

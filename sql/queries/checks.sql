@@ -8,15 +8,18 @@ JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_i
 ORDER BY c.job_id, c.unit FOR UPDATE OF c;
 
 -- name: books_checks_insert
--- What was delivered, and decided in the same batch perhaps.
+-- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn)
-SELECT *
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn, is_own)
+SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[]);
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[])
+     AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
+           node_signature, verified, operator, share_percent, window_seconds, opened_at,
+           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -42,8 +45,12 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends
+             WHERE o.user_id = j.user_id) AS friends,
+       s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
+       s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
+       s.at AS suspicion_at
 FROM checks c
+LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
@@ -65,7 +72,7 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
 -- to it, or what it said of a scene that another rendered; those from before the node was released last, and since. A mismatch on a unit whose scene is
--- at fault is none.
+-- at fault is none; what was valid of its owner's own work is left out.
 SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE c.decided_at < n.released_at), '') AS before,
@@ -73,7 +80,8 @@ SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
                 FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
 FROM nodes n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.id AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                    WHERE node_id = n.id
+                      AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                     UNION
                     SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed
                     UNION
@@ -82,7 +90,7 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
                      WHERE node_id = n.id AND device_class = k.device_class
-                       AND verdict IN ('exact', 'match', 'consistent', 'mismatch')
+                       AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                        AND (verdict <> 'mismatch' OR verifier_id IS NULL
                             OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
                                            AND w.unit = m.unit AND w.withdrawn))
@@ -107,20 +115,21 @@ WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
--- and checks of its own that were wrong.
+-- and checks of its own that were wrong. With who called it wrong first, and what became of that.
 SELECT * FROM (
-    (SELECT job_id, unit, attempt, device_class, verdict, said, opened_at, decided_at
-     FROM checks
+    (SELECT job_id, unit, attempt, c.device_class, verdict, c.said, opened_at, decided_at,
+            s.said AS suspicion, s.verifier_id AS suspected_by, s.became
+     FROM checks c LEFT JOIN suspected s USING (job_id, unit, attempt)
      WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
             CASE WHEN accused THEN 'its check called this wrong, which the gateway''s own found right'
-                 ELSE 'its check called this valid, which it was known not to be' END, at, at
+                 ELSE 'its check called this valid, which it was known not to be' END, at, at, NULL, NULL, NULL
      FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
-            'it said that the scene is at fault, and another rendered it', at, at
+            'it said that the scene is at fault, and another rendered it', at, at, NULL, NULL, NULL
      FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
@@ -152,6 +161,11 @@ JOIN nodes n ON n.id = c.node_id
 WHERE u.state = 'COMPLETED'
   AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit)
 ORDER BY t.made_at DESC, t.id LIMIT $1;
+
+-- name: suspicion_note
+-- The first word on a result; once.
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
 
 -- name: trial_note
 -- A check of which the answer is known by now; once.

@@ -33,6 +33,7 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
+    Suspicion,
     TrialMade,
     TrialNote,
     TrialRow,
@@ -127,6 +128,8 @@ class StoreTwin(MultipartsOfResults):
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
+        self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
+        self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
         self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -374,6 +377,10 @@ class StoreTwin(MultipartsOfResults):
     async def note_trial(self, noted: TrialNote) -> None:
         await self.round_trip()
         note_trial(self, noted)
+
+    async def note_suspicion(self, suspicion: Suspicion) -> None:
+        await self.round_trip()
+        self.suspicions.setdefault(suspicion.of, suspicion)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         await self.round_trip()

@@ -43,7 +43,16 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
             raise Refused("checks_pkey")
         if row.id not in changes.new_checks and (before is None or before.state != "PENDING"):
             raise Mismatch("books_checks_decide")
+        if row.id in changes.new_checks and _is_own_work(store, row):
+            store.own_work.add(row.id)
         store.checks[row.id] = row
+
+
+def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
+    """Whether its node's owner ordered it, or who is in an organisation with him."""
+    user, node = store.jobs[row.job_id].user_id, store.nodes.get(row.node_id)
+    owner = None if node is None else node.owner
+    return owner is not None and (user == owner or owner in _friends(store, user))
 
 
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
@@ -72,6 +81,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 blamed=_blamed(store, row),
                 tile=unit.tile,
                 friends=_friends(store, job.user_id),
+                suspicion=store.suspicions.get(row.id),
             )
         )
     found.sort(key=lambda one: one.place)
@@ -128,9 +138,9 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     for row in store.checks.values():
         if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
             assert row.decided_at is not None, "it has a verdict"
-            if _is_withdrawn(store, row):
-                continue
             letter = "m" if row.verdict == "mismatch" else "v"
+            if _is_withdrawn(store, row) or (letter == "v" and row.id in store.own_work):
+                continue
             found = (row.decided_at, row.job_id, row.unit, letter)
             told.setdefault((row.node_id, row.device_class), []).append(found)
     for test in store.verifier_tests.values():

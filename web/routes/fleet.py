@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
@@ -32,8 +32,8 @@ class Reputation:
     """Of a node's work with one class of machine, by the verdicts of whoever looked.
 
     ``valid_in_row`` makes checks rarer; three ``strikes``, mismatches that are not made good, end
-    in quarantine, and twenty valid results in a row take one away, twice at most. ``score``: 0
-    to 1.
+    in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
+    of its owner's own work is not counted. ``score``: 0 to 1.
     """
 
     device_class: str
@@ -70,7 +70,12 @@ class Node:
 
 @attrs.frozen
 class NodeCheck:
-    """What was found of one attempt. Without a verdict it waits for it; ``said`` is why."""
+    """What was found of one attempt. Without a verdict it waits for it; ``said`` is why.
+
+    ``suspicion`` is what the first check said that called it wrong, which another must confirm;
+    ``became`` what was made of it: ``waits``, ``confirmed``, ``refuted``, or ``open``, where nobody
+    could tell. Whose check that was, ``suspected_by``, is told to admins alone.
+    """
 
     job_id: UUID
     unit: int
@@ -80,6 +85,9 @@ class NodeCheck:
     said: str
     opened_at: datetime
     decided_at: datetime | None
+    suspicion: str | None
+    suspected_by: UUID | None
+    became: Literal["waits", "confirmed", "refuted", "open"] | None
 
 
 @attrs.frozen
@@ -184,7 +192,10 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     if row is None:
         return NOT_FOUND
     found = await call.gateway.nodes.checks(row.id, call.query.limit)
-    return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
+    told = [NodeCheck(**attrs.asdict(one)) for one in found]
+    if not _sees_all(call):  # who accused him is not the operator's to know
+        told = [attrs.evolve(one, suspected_by=None) for one in told]
+    return NodeChecks(told)
 
 
 @operations.get(

@@ -23,6 +23,12 @@ SELECT j.id, 0, 1, n.id, 'cpu', true, 70, 60, now(), 'DECIDED', $3, $4, now()
 FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 """
 
+SUSPICION = """
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, device_class, word, said, at)
+SELECT $1, 0, 1, n.id, 'cpu', 'mismatch', '5 times the noise', now()
+FROM nodes n WHERE n.name = 'studio-1'
+"""
+
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def checked(stage: Stage) -> list[str]:
@@ -33,6 +39,7 @@ async def checked(stage: Stage) -> list[str]:
     jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
     for job, (verdict, said) in zip(jobs, FOUND, strict=True):
         await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
+    await rows.execute(SUSPICION, UUID(jobs[0]))
     await rows.close()
     return jobs
 
@@ -48,7 +55,7 @@ async def test_an_operator_sees_what_was_found_and_why(
         await page.get_by_role("link", name="Do not match").click()
         await expect(page.locator("#rows tbody tr")).to_have_count(1)
         await expect(page.locator("#rows tbody tr")).to_contain_text("66 by 37, not 67 by 37")
-        await expect(page.locator("#rows thead")).not_to_contain_text("Checked by")
+        await expect(page.locator("#rows thead")).not_to_contain_text("ed by")
         await eyes.is_well("checks-operator")
 
 
@@ -64,6 +71,9 @@ async def test_an_admin_finds_what_could_not_be_checked_and_who_checked(
         await page.go_back()
         await page.get_by_role("link", name="All").first.click()
         await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
+        refuted = page.locator("#rows tbody tr").filter(has_text="refuted: 5 times the noise")
+        await expect(refuted).to_have_count(1)
+        await expect(refuted).to_contain_text("studio-1")
         await eyes.is_well("checks")
     async with looking(browser, stage, "jane", "/console/checks") as eyes:
         await expect(eyes.page.get_by_role("heading", name="You may not do this")).to_be_visible()

@@ -8,10 +8,11 @@ import attrs
 import pytest
 
 from sql.audit import Act, Audit
+from sql.circles import Circles
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import Stage
+from tests.integration.conformance.stage import Stage, fresh_id
 from tests.twins.store import StoreTwin
 
 
@@ -45,7 +46,11 @@ def twin_stage() -> Stage:
     async def own(node: UUID, owner: UUID) -> None:
         store.nodes[node].owner = owner
 
-    return Stage(store, add_user, add_node, acts, own)
+    async def found(owner: UUID, member: UUID) -> None:
+        organisation = fresh_id()
+        store.ties = Circles.of([(owner, organisation), (member, organisation)])
+
+    return Stage(store, add_user, add_node, acts, own, found)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -73,4 +78,17 @@ def sql_stage(database: Database) -> Stage:
         async with database.connection() as connection:
             await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
 
-    return Stage(SqlStore(database), add_user, add_node, acts, own)
+    async def found(owner: UUID, member: UUID) -> None:
+        organisation = fresh_id()
+        async with database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO organisations (id, name, created_at) VALUES ($1, $2, now())",
+                *(organisation, str(organisation)),
+            )
+            await connection.executemany(
+                "INSERT INTO organisation_members (organisation_id, user_id, role, invited_at,"
+                " joined_at) VALUES ($1, $2, $3, now(), now())",
+                [(organisation, owner, "owner"), (organisation, member, "member")],
+            )
+
+    return Stage(SqlStore(database), add_user, add_node, acts, own, found)

@@ -68,7 +68,7 @@ class Serial:
 
 @attrs.define
 class Stage:
-    """``add_user``, ``add_node`` and ``own`` write what the web writes.
+    """``add_user``, ``add_node``, ``own`` and ``found`` write what the web writes.
 
     ``acts`` are what admins did.
     """
@@ -78,6 +78,7 @@ class Stage:
     add_node: Callable[[UUID, datetime | None], Awaitable[None]]
     acts: Callable[[], Awaitable[Sequence[Act]]]
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
+    found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

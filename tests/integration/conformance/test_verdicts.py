@@ -26,7 +26,7 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import TrialGiven, TrialMade, TrialRow, VerifierTest
+from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, VerifierTest
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
@@ -127,6 +127,25 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     assert (unit.result_key, unit.result_sha256, unit.verified) == (RESULT, b"s" * 32, True)
     assert await stage.store.pending_checks(10) == []
     assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("whose", ["his own", "his organisation's", "a stranger's"])
+@pytest.mark.parametrize("verdict", ["exact", "mismatch"])
+async def test_who_works_for_himself_earns_no_name_with_strangers(
+    stage: Stage, whose: str, verdict: FinalVerdict
+) -> None:
+    """A lie is one, whomever it was told."""
+    user, node, job = await stage.dispatched(100)
+    owner = user if whose == "his own" else await stage.user()
+    await stage.own(node, owner)
+    if whose == "his organisation's":
+        await stage.found(user, owner)
+    await stage.do(delivery(job, node))
+    await stage.do(said(job, verdict, retry_at=stage.clock.now()))
+    told = "m" if verdict == "mismatch" else "v" if whose == "a stranger's" else ""
+    records = await stage.store.records([node])
+    assert records == ([Record(node, CLASS, False, "", told)] if told else [])
     assert await stage.store.audit() == []
 
 
@@ -335,6 +354,20 @@ async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> No
             VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, at)
         )
     assert await stage.store.last_tests([verifier, case.node]) == {verifier: False}
+
+
+async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
+    case, verifier, owner = await delivered(stage), await stage.node(), await stage.user()
+    name, now = (case.job, 0, 1), stage.clock.now()
+    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now)
+    (before,) = await stage.store.pending_checks(10)
+    assert before.suspicion is None
+    for said_then in ("5 times the noise", "it may be told again"):
+        await stage.store.note_suspicion(attrs.evolve(told, said=said_then))
+    (waiting,) = await stage.store.pending_checks(10)
+    assert waiting.suspicion == told
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert await stage.store.audit() == []
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, verifying
+from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until
 
 OURS = UUID(int=20)
@@ -129,6 +129,35 @@ async def test_where_our_own_cannot_look_work_for_trusted_nodes_is_paid(
         await play.ends(job, "COMPLETED")
         assert play.clock.monotonic() - begun < 60
         assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
+
+
+@simulated
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_suspicion_outlives_the_gateway_and_its_author_is_not_asked_anew(
+    *, away: bool
+) -> None:
+    async with verifying() as play:
+        job = await play.delivered()
+        accuser = play.checker(20, 3)
+        order = await play.asked(accuser)
+        play.store.away = away
+        play.says(accuser, order, apart(5.0))
+        await asyncio.sleep(2)
+        play.store.away = False
+        await until(lambda: len(play.store.suspicions) == 1, within=60)
+        await play.restarts()
+        again = play.comes_back(accuser)
+        await asyncio.sleep(5)
+        assert again.probe.ref.depth == 0
+        await play.checks(play.checker(21, 4), apart(5.0))
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "doubtful"
+        [told] = play.store.suspicions.values()
+        assert (told.verifier_id, told.word, told.said) == (
+            accuser.node,
+            "mismatch",
+            "5 times the noise",
+        )
 
 
 @simulated

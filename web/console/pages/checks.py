@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.check_desk import PENDING, CheckDesk, Wanted
+from sql.check_desk import PENDING, SUSPECTED, CheckDesk, Wanted
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, page_of, table
 from web.console.view import Shown, View
@@ -21,6 +21,7 @@ LATELY: Final = timedelta(days=30)
 USUAL: Final = "-opened_at"
 TABS: Final = (
     ("Pending", PENDING),
+    ("Suspected", SUSPECTED),
     ("Do not match", "mismatch"),
     ("Could not be checked", "unverifiable"),
     ("Doubtful", "doubtful"),
@@ -38,7 +39,12 @@ OWN: Final = (
     Column("Delivered", "opened_at", "time"),
     Column("Decided", "decided_at", "time"),
 )
-ALL: Final = (*OWN[:5], Column("Checked by", "verifier_name"), *OWN[5:])
+ALL: Final = (
+    *OWN[:5],
+    Column("Checked by", "verifier_name"),
+    Column("Suspected by", "suspected_by"),
+    *OWN[5:],
+)
 
 
 @attrs.frozen
@@ -73,6 +79,7 @@ async def checks(view: View[Query]) -> Shown:
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
         "counts": counts,
+        "waiting": counts.get(PENDING, 0) + counts.get(SUSPECTED, 0),
         "share": share_of(counts),
         "tabs": tabs_of(counts, word),
         "everybody": everybody,

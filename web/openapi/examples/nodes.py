@@ -15,6 +15,9 @@ NODE_CHECKS: Final[Example] = {
             "said": "36.2 dB",
             "opened_at": "2026-03-13T12:04:00Z",
             "decided_at": "2026-03-13T12:05:00Z",
+            "suspicion": "5.21 times the noise",
+            "suspected_by": None,
+            "became": "confirmed",
         }
     ]
 }

@@ -1,0 +1,29 @@
+"""``rendertrust nodes``: what was found of a node's work, in a line."""
+
+from datetime import UTC, datetime
+
+import attrs
+import pytest
+
+from rendertrust.cli import wording
+from rendertrust.cli.nodes import check_row
+from rendertrust.client.known import NodeCheck
+
+NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", NOW, None)
+SUSPECTED = attrs.evolve(PLAIN, suspicion="5 times the noise", became="waits")
+REFUTED = attrs.evolve(
+    SUSPECTED, verdict="match", said="0.04 times the noise", became="refuted", suspected_by="n1"
+)
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "why"),
+    [
+        (PLAIN, "waits", "-"),
+        (SUSPECTED, "suspected", "suspected: 5 times the noise (waits)"),
+        (REFUTED, "match", "0.04 times the noise; suspected by n1: 5 times the noise (refuted)"),
+    ],
+)
+def test_who_is_suspected_is_told_so(check: NodeCheck, verdict: str, why: str) -> None:
+    assert check_row(check, wording.stamp)[1:3] == (verdict, why)
