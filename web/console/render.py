@@ -44,6 +44,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         credits=wording.credits_,
+        amount=wording.amount,
         count=wording.count,
         decimal=wording.decimal,
         when=wording.when,
@@ -54,7 +55,7 @@ def environment() -> Environment:
     )
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=wording.address)
-    given.update(heads=heads, order_of=order_of)
+    given.update(heads=heads, order_of=order_of, refusal=None)
     # A block that is rendered alone has nothing but these, and its context.
     given["parts"] = made.get_template("parts.html").module
     return made

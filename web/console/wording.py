@@ -28,6 +28,12 @@ def credits_(units: int | None) -> Markup:
     ).format(grouped(whole), fraction)
 
 
+def amount(units: int) -> str:
+    """An amount as people type it: ``35``, ``10.5``."""
+    whole, _, fraction = money.render(units).partition(".")
+    return f"{whole}.{fraction}".rstrip("0").rstrip(".")
+
+
 def grouped(whole: str) -> str:
     """Digits in threes, by narrow spaces."""
     sign, digits = (MINUS, whole[1:]) if whole.startswith("-") else ("", whole)
