@@ -5,10 +5,22 @@ from typing import Final
 
 import attrs
 
-from web.http.problem import Problem
+from web.http.problem import Fault, Problem, sentence
 
 STATUSES: Final = frozenset({400, 402, 404, 409, 422})  # of what somebody can mend in the form
 CHARACTERS_MAX: Final = 2_000  # of what was typed in a field
+WORDS: Final = {
+    "a decimal string": "an amount",
+    "an integer": "a whole number",
+    "is required": "is missing",
+}
+
+
+class Typed(dict[str, str]):
+    """What stood in each field; '' where nothing did."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 @attrs.frozen
@@ -20,11 +32,25 @@ class Refusal:
 
     said: str
     faults: Mapping[str, str]
-    values: Mapping[str, str] = attrs.field(repr=False)
+    values: Typed = attrs.field(repr=False)
+
+
+def plain(fault: Fault) -> str:
+    """What is wrong with a field, in words for people who read no API: it follows its name."""
+    said = fault.message
+    for api, people in WORDS.items():
+        said = said.replace(api, people)
+    return said
+
+
+def named(fault: Fault) -> str:
+    """The same as a sentence, where its field's label does not stand beside it."""
+    words = fault.field.replace("_", " ").replace(".", ", ")
+    return sentence(f"{words} {plain(fault)}".strip())
 
 
 def refusal_of(problem: Problem, values: Mapping[str, str]) -> Refusal:
     """What a page says of it."""
-    faults = {fault.field: fault.message for fault in problem.errors}
-    typed = {name: text[:CHARACTERS_MAX] for name, text in values.items()}
+    faults = {fault.field: plain(fault) for fault in problem.errors}
+    typed = Typed((name, text[:CHARACTERS_MAX]) for name, text in values.items())
     return Refusal("" if faults else problem.detail, faults, typed)

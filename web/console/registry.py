@@ -36,9 +36,9 @@ class Page:
     most every ``rest`` seconds; who looks is sent those that changed. They may
     depend on nothing but what the reader found, and on the view's ``owner`` and role: one rendering
     is for all watchers. ``own``: it shows each his own things, also to those who see everything, so
-    that there is a rendering for each. ``form_on`` is the address of the page whose form leads here:
-    what is wrong with the form is said there, beside its fields. ``inside``: it shows what this process knows, and can do so
-    while the database is away.
+    that there is a rendering for each. ``inside``: it shows what this process knows, and can do so
+    while the database is away. ``form_on`` is the address of the page whose form leads here: what
+    is wrong with the form is said there, beside its fields.
     """
 
     path: str

@@ -69,15 +69,19 @@ async def test_each_unit_says_how_far_it_is_until_it_has_ended() -> None:
         told = [Progress(JOB, 0, 1, 0.1), Progress(JOB, 1, 1, 0.2), Progress(JOB, 1, 2, 0.3)]
         for each in (Progress(JOB, 1, 1, 0.1), *told):
             ref.tell(each)
-            assert each in await ref.ask(ProgressOfUnits(JOB), within=1.0)
+            found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+            assert each in found
         found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
         assert sorted(found, key=lambda each: each.value) == told
         ref.tell(UnitsMoved((attrs.evolve(state_of("COMPLETED"), unit=1, job_status="RUNNING"),)))
-        assert list(await ref.ask(ProgressOfUnits(JOB), within=1.0)) == told[:1]
+        found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+        assert list(found) == told[:1]
         for unit in range(2, 5):
             ref.tell(Progress(JOB2, unit, 1, 0.5))
-        assert not await ref.ask(ProgressOfUnits(JOB), within=1.0), "it was silent longest"
-        assert len(await ref.ask(ProgressOfUnits(JOB2), within=1.0)) == 3
+        found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+        assert not found, "it was silent longest"
+        found = await ref.ask(ProgressOfUnits(JOB2), within=1.0)
+        assert len(found) == 3
 
 
 @simulated

@@ -184,7 +184,14 @@ async def doors_of(view: View[Sorted], *, may: bool) -> list[tuple[str, str, Tab
     ]
 
 
-@pages.page("/users/{id}/credits", "Once more", "user_credits.html", who=ADMINS, query=Step)
+@pages.page(
+    "/users/{id}/credits",
+    "Once more",
+    "user_credits.html",
+    who=ADMINS,
+    query=Step,
+    form_on="/users/{id}",
+)
 async def confirm(view: View[Step]) -> Shown | Problem | Go:
     """The second step: what will be done, in words, before it is."""
     gateway, step = view.gateway, view.query
