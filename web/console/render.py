@@ -33,11 +33,12 @@ class Fragment:
 
 @cache
 def environment() -> Environment:
-    """The templates: whatever they are given is escaped, and nothing may be missing."""
+    """The templates: whatever they are given is escaped and marked, and nothing may be missing."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=wording.marked,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
