@@ -20,6 +20,7 @@ from actors.notifier.messages import (
     Notifier,
     Progress,
     ProgressOf,
+    ProgressOfUnits,
     Said,
     TailOf,
     UnitsMoved,
@@ -167,6 +168,11 @@ class StandInNotifier(Actor[Notifier], partial=True):
     @handles(ProgressOf)
     async def progress_of(self, message: ProgressOf) -> Progress | None:
         return self._script.progress
+
+    @handles(ProgressOfUnits)
+    async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:
+        progress = self._script.progress
+        return () if progress is None or progress.job != message.job else (progress,)
 
 
 class StandInPaymaster(Actor[Paymaster], partial=True):

@@ -128,7 +128,7 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
     if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
-    if isinstance(effect, JobPause) or (isinstance(effect, JobChange) and effect.cap is None):
+    if isinstance(effect, JobPause) or (isinstance(effect, JobChange) and not effect.of_cap):
         return
     if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         gathered.whole.add(effect.job)

@@ -202,7 +202,7 @@ def _is_at_cap(draft: Draft, job: JobRow) -> bool:
 def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
     if over := _over(job):
         return GuardFailed("JobChange", over)
-    cap = job.cap if effect.cap is None else effect.cap
+    cap = None if effect.uncapped else job.cap if effect.cap is None else effect.cap
     if cap is not None and cap < job.committed:
         return GuardFailed("JobChange", "CAP")
     priority = job.priority if effect.priority is None else effect.priority

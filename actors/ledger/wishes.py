@@ -100,13 +100,20 @@ class JobResume:
 class JobChange:
     """Another priority, or another cap, of an open job; None: as it is. By its owner.
 
-    A cap below what is at work or complete already is refused (``found``: 'CAP').
+    ``uncapped``: the cap is taken away. One below what is at work or complete already is refused
+    (``found``: 'CAP').
     """
 
     job: UUID
     user: UUID
     priority: int | None = None
     cap: int | None = None
+    uncapped: bool = False
+
+    @property
+    def of_cap(self) -> bool:
+        """Whether it says anything of the cap."""
+        return self.uncapped or self.cap is not None
 
 
 @attrs.frozen

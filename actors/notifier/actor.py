@@ -1,9 +1,8 @@
 """The Notifier: passes on what happens to jobs, to whoever listens here or at another gateway.
 
-All of it is hints. It keeps the newest progress of each job, which stands in no database.
+All of it is hints. It keeps how far units are, which stands in no database.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -21,6 +20,7 @@ from actors.notifier.messages import (
     Paused,
     Progress,
     ProgressOf,
+    ProgressOfUnits,
     Publish,
     Said,
     Subscribe,
@@ -28,6 +28,7 @@ from actors.notifier.messages import (
     ToOthers,
     UnitsMoved,
 )
+from actors.notifier.progresses import ENDED, Progresses
 from actors.notifier.tails import Line, Tails
 from actors.ports import Bus
 from actors.ports.bus import Subscription
@@ -36,7 +37,6 @@ from actors.scheduler.messages import JobPaused, Scheduler
 TOPIC, PROGRESS, PAUSED, MOVES = "jobs", "progress", "paused", "moves"
 PUBLISH_SECONDS: Final = 1.0
 PUBLISHED_MOST: Final = 1_000  # of what came within one of these
-ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
 
@@ -63,7 +63,7 @@ class NotifierActor(Actor[Notifier]):
         self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
-        self._progress: OrderedDict[UUID, Progress] = OrderedDict()
+        self._progress = Progresses(settings.progress_most)
         self._tails = Tails(settings.tails_most)
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
@@ -100,10 +100,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Progress)
     async def progress(self, message: Progress) -> None:
-        self._progress[message.job] = message
-        self._progress.move_to_end(message.job)
-        if len(self._progress) > self._settings.progress_most:
-            self._progress.popitem(last=False)
+        self._progress.put(message)
         self._tails.follow(message.job, message.unit, message.attempt, message.detail)
         self._feed(message.job, message)
         if not self._unpublished:
@@ -119,7 +116,11 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(ProgressOf)
     async def progress_of(self, message: ProgressOf) -> Progress | None:
-        return self._progress.get(message.job)
+        return self._progress.newest(message.job)
+
+    @handles(ProgressOfUnits)
+    async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:
+        return self._progress.of(message.job)
 
     @handles(Said)
     async def said(self, message: Said) -> None:
@@ -134,8 +135,7 @@ class NotifierActor(Actor[Notifier]):
         units = [unit for message in messages for unit in message.units]
         for unit in units:
             self._feed(unit.job, unit)
-            if unit.job_status in ENDED:
-                self._progress.pop(unit.job, None)
+            self._progress.moved(unit)
         for _, status in {(u.job, u.job_status) for u in units if u.job_status in ENDED}:
             JOBS_ENDED.labels(status).inc()
         if units:

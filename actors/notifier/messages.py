@@ -72,6 +72,13 @@ class ProgressOf(Message[Notifier, "Progress | None"]):
 
 
 @attrs.frozen
+class ProgressOfUnits(Message[Notifier, "tuple[Progress, ...]"]):
+    """From the web: the newest progress of each unit of a job that is at work, by attempts."""
+
+    job: UUID
+
+
+@attrs.frozen
 class Said(Message[Notifier, None]):
     """From a NodeSession: lines of a unit's log, or more about why it failed."""
 

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from sql.users import UserRow
 from web.console import render
+from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_trusted
 from web.console.view import Go
@@ -145,7 +146,7 @@ def refused(
         "status": problem.status,
         "title": TRYING if again else title_of(problem),
         "detail": problem.detail,
-        "faults": problem.errors,
+        "faults": [named(fault) for fault in problem.errors],
         "hint": AGAIN if again else hint_of(problem),
         "again": again,
         "sent": request.method != "GET",

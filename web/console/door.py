@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
-from multidict import MultiMapping
+from multidict import MultiDict, MultiMapping
+from yarl import URL
 
 from sql.users import UserRow
 from web.console.answers import (
@@ -19,9 +20,10 @@ from web.console.answers import (
 )
 from web.console.forms import form_of, ids_of, params_of, query_of, readable
 from web.console.hub import ANYTHING, Happened, Hub
-from web.console.registry import Action, Call, Page, Pages
+from web.console.refusal import STATUSES, refusal_of
+from web.console.registry import ROOT, Action, Call, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_own, is_secure, keep, visitor_of
-from web.console.view import Elsewhere, Go, Picture, View
+from web.console.view import Elsewhere, Go, Picture, Shown, View
 from web.console.way_back import way_back
 from web.gateway import Gateway
 from web.http.answers import REQUEST_ID, refusal
@@ -38,6 +40,7 @@ from web.routes.thumbnails import HARMLESS
 
 PAGE_SECONDS: Final = 1.85
 NOT_YOURS: Final = Problem(403, "This page is for others")
+FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # of a request: its form, as it came
 LATE: Final = unavailable("The gateway did not finish in time; try again")
 
 
@@ -96,6 +99,46 @@ class Door:
         back = way_back(request, self.pages, visitor)
         return refused(request, self.gateway, problem, frame, back)
 
+    async def _refused_on(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: Visitor,
+        form_on: str,
+        values: Mapping[str, str],
+    ) -> web.Response:
+        """The page of the form again, with what is wrong; else a page of nothing but the refusal.
+
+        It does not go on by itself: what is pushed knows nothing of the form.
+        """
+        user = await self._user(visitor)
+        there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
+        found = self.pages.at(there.path) if form_on and problem.status in STATUSES else None
+        if found is None:
+            return self._refused(request, problem, visitor, user)
+        page, words = found
+        view = self._view(request, visitor, page, words, there.query)
+        shown = view if isinstance(view, Problem) else await self._read(page, view)
+        if isinstance(view, Problem) or not isinstance(shown, dict):
+            return self._refused(request, problem, visitor, user)
+        context = {
+            "title": page.title,
+            **shown,
+            "view": view,
+            "refusal": refusal_of(problem, values),
+            "frame": frame_of(request, self.pages, visitor, user),
+        }
+        return html(request, self.gateway, page.template, context, problem.status)
+
+    async def _read(
+        self, page: Page, view: View[Any]
+    ) -> Shown | Problem | Go | Elsewhere | Picture:
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                return await page.read(view)
+        except TimeoutError:
+            return LATE
+
     async def _user(self, visitor: Visitor) -> UserRow | None:
         return await self.gateway.users.by_id(visitor.claims.subject)
 
@@ -140,23 +183,19 @@ class PageDoor(Door):
         self._page = page
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        user = await self._user(visitor)
         view = self._view(request, visitor, self._page, request.match_info, request.query)
-        if isinstance(view, Problem):
-            return self._refused(request, view, visitor, user)
-        try:
-            async with asyncio.timeout(PAGE_SECONDS):
-                shown = await self._page.read(view)
-        except TimeoutError:
-            shown = LATE
+        shown = view if isinstance(view, Problem) else await self._read(self._page, view)
         if isinstance(shown, Problem):
-            return self._refused(request, shown, visitor, user)
+            on, typed = self._page.form_on, readable(request.query)
+            return await self._refused_on(request, shown, visitor, on, typed)
+        assert not isinstance(view, Problem)
         if isinstance(shown, Go):
             return gone_to(shown)
         if isinstance(shown, Elsewhere):
             return web.Response(status=303, headers={"Location": shown.url})
         if isinstance(shown, Picture):
             return web.Response(body=shown.body, content_type=shown.media, headers=HARMLESS)
+        user = await self._user(visitor)
         context = {
             "title": self._page.title,
             **shown,
@@ -182,7 +221,8 @@ class ActionDoor(Door):
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         done = await self._done(request, visitor)
         if isinstance(done, Problem):
-            return self._refused(request, done, visitor, await self._user(visitor))
+            on, typed = self._action.form_on, request.get(FIELDS, MultiDict[str]())
+            return await self._refused_on(request, done, visitor, on, typed)
         self._tell()
         return gone_to(done)
 
@@ -202,6 +242,7 @@ class ActionDoor(Door):
         fields = await form_of(request, self.gateway.settings.server.body_seconds)
         if isinstance(fields, Problem):
             return fields
+        request[FIELDS] = fields
         form = None
         if self._action.form is not None:
             form = structure_query(fields, self._action.form)

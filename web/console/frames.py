@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.notifier.messages import Progress
 from rendertrust.frame_range import parse
 from sql.job_desk import DeskFrame, DeskJob
 from sql.thumbnails import Shown
@@ -19,7 +20,8 @@ _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
 class Frame:
     """``picture``: its result can be drawn. ``took``: seconds of its last attempt.
 
-    ``small``: the address of a small picture of it, as its node shows it, else ''.
+    ``small``: the address of a small picture of it, as its node shows it, else ''. ``progress`` is
+    how far it is, as its node said last, while it runs.
     """
 
     number: int
@@ -37,15 +39,23 @@ class Frame:
     error: str
     receipt: bool = False
     small: str = ""
+    progress: Progress | None = None
 
 
-def frames_of(job: DeskJob, rows: Sequence[DeskFrame], shown: Iterable[Shown]) -> list[Frame]:
-    """All of a page. ``shown``: which of them have a small picture; of a unit's the last counts."""
+def frames_of(
+    job: DeskJob, rows: Sequence[DeskFrame], shown: Iterable[Shown], told: Iterable[Progress] = ()
+) -> list[Frame]:
+    """All of a page. ``shown``: which of them have a small picture; of a unit's the last counts.
+
+    ``told`` is how far units of the job are.
+    """
     newest = {(each.unit, each.attempt): each for each in shown}
+    far = {(each.unit, each.attempt): each for each in told}
     return [
         attrs.evolve(
             _frame(job.job_type, job.params, row),
             small=small_of(job.id, newest.get((row.number, row.attempt))),
+            progress=far.get((row.number, row.attempt)) if row.state == "RUNNING" else None,
         )
         for row in rows
     ]

@@ -37,7 +37,8 @@ class Page:
     depend on nothing but what the reader found, and on the view's ``owner`` and role: one rendering
     is for all watchers. ``own``: it shows each his own things, also to those who see everything, so
     that there is a rendering for each. ``inside``: it shows what this process knows, and can do so
-    while the database is away.
+    while the database is away. ``form_on`` is the address of the page whose form leads here: what
+    is wrong with the form is said there, beside its fields.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Page:
     own: bool = False
     rate: Rate = "read"
     absent: str = "There is no such page"
+    form_on: str = ""
 
     @property
     def audience(self) -> Audience:
@@ -64,7 +66,10 @@ class Page:
 
 @attrs.frozen
 class Action:
-    """A change: a form that is posted, then a page to go on with. Never for auditors."""
+    """A change: a form that is posted, then a page to go on with. Never for auditors.
+
+    ``form_on`` is the address of the page of the form, which is shown again if it is refused.
+    """
 
     path: str
     act: Actor
@@ -73,6 +78,7 @@ class Action:
     rate: Rate = "write"
     within: float = 4.0
     absent: str = "There is no such thing"
+    form_on: str = ""
 
     @property
     def audience(self) -> Audience:

@@ -33,17 +33,19 @@ class Fragment:
 
 @cache
 def environment() -> Environment:
-    """The templates: whatever they are given is escaped, and nothing may be missing."""
+    """The templates: whatever they are given is escaped and marked, and nothing may be missing."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=wording.marked,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
     made.filters.update(
         credits=wording.credits_,
+        amount=wording.amount,
         count=wording.count,
         decimal=wording.decimal,
         when=wording.when,
@@ -54,7 +56,7 @@ def environment() -> Environment:
     )
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=wording.address)
-    given.update(heads=heads, order_of=order_of)
+    given.update(heads=heads, order_of=order_of, refusal=None)
     # A block that is rendered alone has nothing but these, and its context.
     given["parts"] = made.get_template("parts.html").module
     return made

@@ -1,5 +1,6 @@
 """How numbers, times and money are written on pages."""
 
+import re
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
@@ -14,6 +15,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
 SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 NOTHING, MINUS = "\u2013", "\u2212"  # dashes as they are printed
+TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 SHORT: Final = 8  # characters of an id: enough to tell those on one page apart
 
 
@@ -26,6 +28,12 @@ def credits_(units: int | None) -> Markup:
     return Markup(
         '<span class="money">{}<span class="fine">.{}</span> <span class="unit">cr</span></span>'
     ).format(grouped(whole), fraction)
+
+
+def amount(units: int) -> str:
+    """An amount as people type it: ``35``, ``10.5``."""
+    whole, _, fraction = money.render(units).partition(".")
+    return f"{whole}.{fraction}".rstrip("0").rstrip(".")
 
 
 def grouped(whole: str) -> str:
@@ -98,4 +106,15 @@ def address(path: str, params: dict[str, str], **changed: object) -> str:
 
 def isolated(text: object) -> Markup:
     """What somebody else named: kept from turning around the text beside it."""
-    return Markup("<bdi>{}</bdi>").format(escape(text))
+    return Markup("<bdi>{}</bdi>").format(escape(marked(text)))
+
+
+def marked(value: object) -> object:
+    """Text with a mark for each character that turns around what stands beside it, unseen.
+
+    A name could pretend to be another by them.
+    """
+    if not isinstance(value, str) or TURNING.search(value) is None:
+        return value
+    kind = type(value) if isinstance(value, Markup) else str  # a mark holds nothing to escape
+    return kind(TURNING.sub(lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", str(value)))

@@ -108,7 +108,7 @@ def _disagreeing(cut: Cut, params: Mapping[str, Any]) -> list[Fault]:
 def _bounded(plan: Plan) -> Plan | list[Fault]:
     if len(plan.pieces) <= UNITS_MAX:
         return plan
-    said = f"are {len(plan.pieces)} units; a job has {UNITS_MAX} at most: ask for larger chunks"
+    said = f"make {len(plan.pieces)} units; a job has {UNITS_MAX} at most: ask for larger chunks"
     return [Fault("frames", "value", f"{said}, or split it into several jobs")]
 
 

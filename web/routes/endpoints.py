@@ -1,7 +1,7 @@
 """Endpoints of webhooks: who is told what happens to a user's jobs, and what arrived there."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import attrs
@@ -9,7 +9,8 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
-from supervisors.engines.post import refused
+from supervisors.engines.post import PRIVATE, refused
+from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.openapi.examples import endpoints as examples
@@ -19,6 +20,7 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "Endpoint not found")
 NO_DELIVERY: Final = Problem(404, "Delivery not found")
 SECRET_BYTES: Final = 32
+NOT_PUBLIC: Final = "has an address that is none of the public internet"
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -137,7 +139,7 @@ class DeliveryList:
 async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     """Be told what happens to one's jobs. The secret is shown in this answer and never again."""
     gateway, body = call.gateway, call.body
-    if (fault := url_fault(call, body.url)) is not None:
+    if (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
     secret, types = gateway.random.token(SECRET_BYTES), list(dict.fromkeys(body.types))
     new = NewEndpoint(gateway.random.uuid(), body.url, types, secret, gateway.clock.now())
@@ -174,7 +176,7 @@ async def index(call: Call) -> HookList:
 async def change(call: Call[HookWish]) -> Hook | Problem:
     """Another address or other events; told again, or no more."""
     body, now = call.body, call.gateway.clock.now()
-    if body.url is not None and (fault := url_fault(call, body.url)) is not None:
+    if body.url is not None and (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
     wish = Wish(body.url, body.types, body.enabled)
     row = await call.gateway.endpoints.change(call.ids["endpoint_id"], call.caller, wish, now)
@@ -250,10 +252,13 @@ async def replay(call: Call) -> Delivery | Problem:
     return NO_DELIVERY if row is None else delivery(row)
 
 
-def url_fault(call: Call[Any, Any], url: str) -> Fault | None:
+def url_fault(gateway: Gateway, url: str) -> Fault | None:
     """What is wrong with an address, as far as it shows before a name is looked up."""
-    reason = refused(url, private=call.gateway.settings.webhooks.private)
-    return None if reason is None else Fault("url", "value", reason)
+    reason = refused(url, private=gateway.settings.webhooks.private)
+    if reason is None:
+        return None
+    said = NOT_PUBLIC if reason is PRIVATE else reason.removeprefix("it ")
+    return Fault("url", "value", said)
 
 
 def shown(row: EndpointRow) -> Hook:

@@ -142,7 +142,7 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
         await page.locator("#file").set_input_files(scene)
         await page.get_by_label("Width").fill("96")
         await page.get_by_role("button", name="Submit").click()
-        await expect(page.locator("#problem")).to_contain_text("width and height together")
+        await expect(page.locator("#faults")).to_contain_text("width and height together")
         await page.get_by_label("Height").fill("72")
         # What the gateway refused stands in the console of the browser, too.
         assert all("422" in error for error in eyes.errors)

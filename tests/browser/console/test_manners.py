@@ -17,6 +17,7 @@ from tests.face import settings_for_tests
 from tests.until import until
 from tests.whole import whole
 from web.console.assets import assets
+from web.console.wording import marked
 
 
 async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
@@ -377,7 +378,7 @@ async def test_signing_out(browser: Browser, stage: Stage) -> None:
 async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage, number: int) -> None:
     await hostile_user(stage, number)
     async with looking(browser, stage, f"hostile{number}") as eyes:
-        await expect(eyes.page.locator(".me .name")).to_have_text(HOSTILE[number])
+        await expect(eyes.page.locator(".me .name")).to_have_text(str(marked(HOSTILE[number])))
         await expect(eyes.page.locator("#live-state")).to_have_text("live")
         for width in (1280, 390):
             await eyes.page.set_viewport_size({"width": width, "height": 800})

@@ -260,6 +260,20 @@ async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
     assert await stage.store.audit() == []
 
 
+async def test_a_cap_is_taken_away(stage: Stage) -> None:
+    user, node, job = await stage.user(1000), await stage.node(), fresh_id()
+    await stage.commit(pieces_of(job, user, frames(100, 100), cap=150))
+    for number in range(2):
+        await stage.do(UnitAssign(job, number, 1, node))
+    assert ((await stage.job(job)).paused, await stage.status(job)) == ("cap", "PAUSED")
+    assert isinstance(await stage.do(JobChange(job, user, 1, uncapped=True)), Posted)
+    row = await stage.job(job)
+    assert (row.cap, row.paused, row.priority) == (None, None, 1)
+    assert isinstance(await stage.do(JobChange(job, user, uncapped=True)), Replayed)
+    assert isinstance(await stage.do(UnitAssign(job, 1, 1, node)), Posted)
+    assert await stage.store.audit() == []
+
+
 async def test_stopping_keeps_what_is_complete_and_gives_back_the_rest(stage: Stage) -> None:
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
     await stage.commit(pieces_of(job, user, frames(100, 100, 100, 100)))

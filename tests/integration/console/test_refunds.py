@@ -48,7 +48,10 @@ async def test_a_unit_of_many_is_named_and_refunded(
 ) -> None:
     job = await worked(with_books, database.owner_dsn, jane, 4, 3)
     status, text = await second_step(ann, jane, job)
-    assert (status, "</code> must be one from 0 to 3, or all: the job has 4" in text) == (422, True)
+    assert (status, "The unit must be one from 0 to 3, or all: the job has 4" in text) == (
+        422,
+        True,
+    )
     status, text = await second_step(ann, jane, job, unit="2")
     assert (status, "unit 2" in text) == (200, True)
     assert "It is refunded." in await do(ann, jane, text)
@@ -103,7 +106,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
     status, text = await second_step(ann, jane, str(job)[:8])
     assert (status, str(job) in text) == (200, True)
     status, text = await second_step(ann, jane, str(job)[:5])
-    assert (status, "</code> must be its id, or the first 8 characters" in text) == (422, True)
+    assert (status, "The job must be its id, or the first 8 characters" in text) == (422, True)
     other = await newcomer(with_books, email="eve@example.org")
     for name in (str(job), str(job)[:8]):
         status, text = await second_step(ann, other, name)

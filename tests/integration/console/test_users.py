@@ -52,15 +52,18 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
     step = await ann.ask("GET", f"{page}/credits?act=grant&amount=12.5&reason=goodwill")
     assert step.status == 303, "the step has an address of its own"
     words, form = list[str](), {"amount": "12.5", "reason": "goodwill"}
+    _, text = await ann.get(step.headers["Location"])
+    form["once"] = re.findall(r'name="once" value="([0-9a-f-]+)"', text)[0]
     for _ in range(2):
-        _, text = await ann.get(step.headers["Location"])
-        once = re.findall(r'name="once" value="([0-9a-f-]+)"', text)
-        form["once"] = once[0]
         assert (await ann.post(f"{page}/grant", form)).status == 303
         _, text = await ann.get(page)
         words += re.findall(r"12.5000 credits (\w+ granted)", text)
         assert '112<span class="fine">.5000</span>' in text, "beside what he began with"
     assert words == ["are granted", "were granted"]
+    status, text = await ann.get(step.headers["Location"])
+    assert (status, "was granted" in text, "Grant it" in text) == (200, True, False)
+    assert re.search(r'href="/console/ledger/entry\?number=\d+"', text)
+    assert "instead of" not in text, "nothing more will be booked"
     other = await ann.post(f"{page}/grant", {**form, "amount": "99"})
     assert (other.status, "begin at the user" in await other.text()) == (409, True)
 

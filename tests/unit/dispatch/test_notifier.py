@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import attrs
 import orjson
 
 from actors.kernel import Ref
@@ -15,6 +16,7 @@ from actors.notifier.messages import (
     Paused,
     Progress,
     ProgressOf,
+    ProgressOfUnits,
     Said,
     Subscribe,
     TailOf,
@@ -59,6 +61,27 @@ async def test_the_progress_of_the_longest_silent_job_gives_way() -> None:
             ref.tell(progress(0.1, UUID(int=number)))
         kept = [await ref.ask(ProgressOf(UUID(int=n)), within=1.0) for n in range(3)]
         assert [found is not None for found in kept] == [False, True, True]
+
+
+@simulated
+async def test_each_unit_says_how_far_it_is_until_it_has_ended() -> None:
+    async with notifying(progress_most=3) as ref:
+        told = [Progress(JOB, 0, 1, 0.1), Progress(JOB, 1, 1, 0.2), Progress(JOB, 1, 2, 0.3)]
+        for each in (Progress(JOB, 1, 1, 0.1), *told):
+            ref.tell(each)
+            found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+            assert each in found
+        found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+        assert sorted(found, key=lambda each: each.value) == told
+        ref.tell(UnitsMoved((attrs.evolve(state_of("COMPLETED"), unit=1, job_status="RUNNING"),)))
+        found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+        assert list(found) == told[:1]
+        for unit in range(2, 5):
+            ref.tell(Progress(JOB2, unit, 1, 0.5))
+        found = await ref.ask(ProgressOfUnits(JOB), within=1.0)
+        assert not found, "it was silent longest"
+        found = await ref.ask(ProgressOfUnits(JOB2), within=1.0)
+        assert len(found) == 3
 
 
 @simulated

@@ -57,6 +57,18 @@ def test_hostile_text_stays_text(text: str) -> None:
     assert shown.count('"') % 2 == 0
 
 
+@pytest.mark.parametrize(
+    "character", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+)
+def test_what_turns_text_around_is_shown_as_a_mark(character: str) -> None:
+    template = render.environment().from_string(
+        '<p title="{{ t }}">{{ t }} {{ t | named }}</p>{{ parts.figure(t, t, t) }} {{ [t] | join }}'
+    )
+    shown = template.render(t=f"node{character}edon")
+    assert character not in shown
+    assert shown.count(f"node\u2039U+{ord(character):04X}\u203aedon") == 7
+
+
 @given(st.text(max_size=60))
 def test_nothing_but_paths_of_the_console_is_led_to(text: str) -> None:
     path = own_path(text)

@@ -11,9 +11,9 @@ from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJo
 from rendertrust import money
 from web.console.registry import Pages
 from web.console.view import Elsewhere, Go, Picture, View
-from web.http.problem import Problem
+from web.http.problem import Fault, Problem
 from web.identity.doer import Doer
-from web.jobs.control import steered
+from web.jobs.control import SPENT, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
@@ -27,13 +27,20 @@ pages = Pages()
 ABSENT: Final = "Job not found"
 NO_FILE: Final = Problem(404, "There is no such file, or not yet")
 NOBODY: Final = Problem(403, "Your account is not there any more")
+TOO_LOW: Final = attrs.evolve(
+    SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
+)
 NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
 )
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
-    str, Meta(pattern=r"^$|^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$", description="an amount, or ''")
+    str,
+    Meta(
+        pattern=r"^$|^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
+        description="an amount above 0 with at most 4 decimals, like 10.5, or empty for no cap",
+    ),
 ]
 
 
@@ -144,16 +151,17 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
     return await _steer(view, "retry_unit", effect, "It is tried again; its price is held anew.")
 
 
-@pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT)
+@pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT, form_on="/jobs/{id}")
 async def change(view: View[Wish]) -> Go | Problem:
-    """Another priority, another cap."""
+    """Another priority, another cap, or none."""
     wish = view.query
     cap = money.parse(wish.max_credits) if wish.max_credits else None
 
     def effect(job: UUID, user: UUID) -> OfJob:
-        return JobChange(job, user, PRIORITIES[wish.priority], cap)
+        return JobChange(job, user, PRIORITIES[wish.priority], cap, uncapped=cap is None)
 
-    return await _steer(view, "change", effect, "It is changed.")
+    done = await _steer(view, "change", effect, "It is changed.")
+    return TOO_LOW if done is SPENT else done
 
 
 async def _steer(

@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.notifier.messages import Notifier, Progress, ProgressOf
+from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from sql.job_desk import DeskJob, JobDesk
 from sql.work import GRID
 from web.console.attempts import tries_of
@@ -132,7 +132,7 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
     shown = await thumbnails.shown(row.id, numbers_of(rows[:SHOWN]))
     return {
         "small": "",
-        "frames": frames_of(row, rows[:SHOWN], shown),
+        "frames": frames_of(row, rows[:SHOWN], shown, await progress_of_units(view, row)),
         "first": after <= 0,
         "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,
     }
@@ -150,11 +150,20 @@ async def eta_of(view: View[Query], row: DeskJob) -> float | None:
 
 
 async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:
-    """How far it is, as its node said last."""
-    if row.status != "RUNNING":
+    """How far a job of one unit is, as its node said last."""
+    if row.status != "RUNNING" or row.units > 1:
         return None
     try:
         notifier = view.gateway.registry.ref(Notifier)
         return await notifier.ask(ProgressOf(row.id), within=ASK_SECONDS)
     except (AskFailed, LookupError):
         return None
+
+
+async def progress_of_units(view: View[Query], row: DeskJob) -> tuple[Progress, ...]:
+    """How far those of its units are that run."""
+    try:
+        notifier = view.gateway.registry.ref(Notifier)
+        return await notifier.ask(ProgressOfUnits(row.id), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return ()

@@ -130,7 +130,7 @@ async def _own(view: View[Any]) -> Organisation | None:
     return next((each for each in found if each.id == view.ids["id"] and each.joined), None)
 
 
-@pages.action("/organisations", form=NewOrganisation)
+@pages.action("/organisations", form=NewOrganisation, form_on="/organisations")
 async def found(view: View[NewOrganisation]) -> Go | Problem:
     """Found one."""
     gateway, name = view.gateway, view.query.name
@@ -143,7 +143,9 @@ async def found(view: View[NewOrganisation]) -> Go | Problem:
     return Go(f"{PATH}/{new}", f"{name} is founded. Invite others, and lend it nodes.")
 
 
-@pages.action("/organisations/{id}/invite", form=Invitation, absent=ABSENT)
+@pages.action(
+    "/organisations/{id}/invite", form=Invitation, absent=ABSENT, form_on="/organisations/{id}"
+)
 async def invite(view: View[Invitation]) -> Go | Problem:
     """Ask somebody in."""
     kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
@@ -217,7 +219,7 @@ async def take_back(view: View[Which]) -> Go | Problem:
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
 
-@pages.action("/trusted", form=Somebody)
+@pages.action("/trusted", form=Somebody, form_on="/organisations")
 async def trust(view: View[Somebody]) -> Go | Problem:
     """Trust somebody."""
     kept, email = view.gateway.organisations, view.query.email.strip()

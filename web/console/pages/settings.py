@@ -240,7 +240,7 @@ READERS: Final[Mapping[str, Callable[[View[Query]], Awaitable[Shown]]]] = {
 }
 
 
-@pages.action("/settings/prices", who=ADMINS, form=NewPrice)
+@pages.action("/settings/prices", who=ADMINS, form=NewPrice, form_on="/settings?tab=prices")
 async def set_price(view: View[NewPrice]) -> Go | Problem:
     """What jobs of a type cost, from the next submission on."""
     form = view.query

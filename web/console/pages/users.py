@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from actors.ledger.messages import IdempotencyKey
 from rendertrust import money
+from sql.ledger_desk import DeskEntryRow, EntryWish, LedgerDesk
 from sql.span import Span
 from sql.user_desk import SORTED_MOST, UserDesk
 from web.console.pages.credits import bought, held
@@ -184,7 +185,14 @@ async def doors_of(view: View[Sorted], *, may: bool) -> list[tuple[str, str, Tab
     ]
 
 
-@pages.page("/users/{id}/credits", "Once more", "user_credits.html", who=ADMINS, query=Step)
+@pages.page(
+    "/users/{id}/credits",
+    "Once more",
+    "user_credits.html",
+    who=ADMINS,
+    query=Step,
+    form_on="/users/{id}",
+)
 async def confirm(view: View[Step]) -> Shown | Problem | Go:
     """The second step: what will be done, in words, before it is."""
     gateway, step = view.gateway, view.query
@@ -201,7 +209,9 @@ async def confirm(view: View[Step]) -> Shown | Problem | Go:
         return back
     if back is None and not step.amount:
         return invalid([AMOUNT])
+    done = None if once is None or back is not None else await _granted(view, once)
     units = money.parse(step.amount) if back is None else back.amount
+    units = units if done is None else done.amount
     balance = await gateway.credits.balance(row.id)
     return {
         "user": row,
@@ -212,15 +222,26 @@ async def confirm(view: View[Step]) -> Shown | Problem | Go:
         "before": balance.balance,
         "after": balance.balance + units,
         "once": once,
+        "done": done,
     }
+
+
+async def _granted(view: View[Step], once: UUID) -> DeskEntryRow | None:
+    """What was booked by this step before, by the same admin: it is not booked again."""
+    wish = EntryWish(reference=f"grant:{_reference(view, once)}")
+    rows = await LedgerDesk(view.gateway.database).page(view.ids["id"], wish, 1)
+    return rows[0] if rows else None
+
+
+def _reference(view: View[Any], once: UUID) -> UUID:
+    return reference_of(f"{GRANT} {view.who.user}", str(once), view.gateway.random.uuid)
 
 
 @pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
 async def grant(view: View[GrantForm]) -> Go | Problem:
     """Give credits, as the API does."""
     form, id_ = view.query, view.ids["id"]
-    who = f"{GRANT} {view.who.user}"
-    reference = reference_of(who, str(form.once), view.gateway.random.uuid)
+    reference = _reference(view, form.once)
     movement = Movement(GRANT, id_, money.parse(form.amount), reference, form.description)
     done = await move(_doer(view), movement, form.reason, _key(view))
     if isinstance(done, Problem):

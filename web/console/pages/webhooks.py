@@ -7,12 +7,11 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
-from supervisors.engines.post import refused
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Sorted, page_of, table
 from web.console.view import Go, Shown, View
-from web.http.problem import Fault, Problem, invalid
-from web.routes.endpoints import FORMER_FOR, SECRET_BYTES
+from web.http.problem import Problem, invalid
+from web.routes.endpoints import FORMER_FOR, SECRET_BYTES, url_fault
 
 pages = Pages()
 PATH: Final = "/console/webhooks"
@@ -96,14 +95,14 @@ async def hook(view: View[Query]) -> Shown | Problem:
     return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
 
 
-@pages.action("/webhooks", form=NewForm)
+@pages.action("/webhooks", form=NewForm, form_on="/webhooks")
 async def create(view: View[NewForm]) -> Go | Problem:
     """Be told what happens to one's jobs."""
     gateway, form = view.gateway, view.query
     url = form.url.strip()
-    reason = refused(url, private=gateway.settings.webhooks.private)
-    if reason is not None:
-        return invalid([Fault("url", "value", reason)])
+    fault = url_fault(gateway, url)
+    if fault is not None:
+        return invalid([fault])
     secret = gateway.random.token(SECRET_BYTES)
     new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
     if await gateway.endpoints.insert(view.who.user, new) is None:

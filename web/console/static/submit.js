@@ -210,13 +210,14 @@ function shown() {
 }
 
 function complain(error) {
+  const faults = error?.faults ?? [];
   part("problem").hidden = !error;
-  part("faults").hidden = !error?.faults?.length;
+  part("faults").hidden = !faults.length;
   if (!error) return;
-  part("problem").textContent = error instanceof Refused ? error.message : `This went wrong: ${error}`;
-  part("faults").replaceChildren(...(error.faults ?? []).map(({ field, message }) => {
+  part("problem").textContent = faults.length ? "Not yet:" : error instanceof Refused ? error.message : `This went wrong: ${error}`;
+  part("faults").replaceChildren(...faults.map(({ field, message }) => {
     const line = document.createElement("li");
-    line.textContent = `${field}: ${message}`;
+    line.textContent = `${field} ${message}.`;
     return line;
   }));
 }

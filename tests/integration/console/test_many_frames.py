@@ -1,0 +1,87 @@
+"""A job of many frames on its page: how far each is, and what is changed of it while it is open."""
+
+from uuid import UUID, uuid4
+
+from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitStart
+from actors.notifier.messages import Progress
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face
+from tests.integration.conformance.stage import pieces_of
+from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.test_live import following, frame
+from tests.integration.console.work import joined
+from web.console.hub import Happened, Hub
+
+
+async def film(face: Face, jane: Visitor, cap: int | None = None) -> UUID:
+    """A job of hers of three frames, which wait."""
+    job = uuid4()
+    order = pieces_of(job, UUID(jane.id), [Piece(100, n, str(n + 1)) for n in range(3)], cap=cap)
+    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    return job
+
+
+async def test_a_frame_that_runs_says_how_far_it_is(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, node = await newcomer(with_books), await joined(database.owner_dsn)
+    job = await film(with_books, jane)
+    begin = (UnitAssign(job, 1, 1, node), UnitStart(job, 1, 1, node))
+    await with_books.gateway.registry.ref(Ledger).ask(Commit(effects=begin), within=60)
+    with_books.script.progress = Progress(job, 1, 1, 0.32, "Sample 96/300")
+    _, text = await jane.get(f"/console/jobs/{job}")
+    tiles = text.partition('<ul class="frames">')[2].partition("</ul>")[0].split("<li")[1:]
+    assert ["32 %" in tile and "Sample 96/300" in tile for tile in tiles] == [False, True, False]
+    async with following(jane, f"/console/jobs/{job}") as stream:
+        assert "Sample 96/300" in await frame(stream)
+        with_books.script.progress = Progress(job, 1, 1, 0.5, "Sample 150/300")
+        with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))
+        while 'hx-target="#frames"' not in (text := await frame(stream)):
+            pass
+        assert "Sample 150/300" in text
+    with_books.script.progress = Progress(job, 1, 2, 0.9, "of another attempt")
+    assert "of another attempt" not in (await jane.get(f"/console/jobs/{job}"))[1]
+
+
+def steer(text: str) -> str:
+    """The form for its priority and its cap."""
+    return text.partition('aria-labelledby="steer-title"')[2].partition("</section>")[0]
+
+
+async def test_a_cap_is_changed_and_taken_away(with_books: Face) -> None:
+    jane = await newcomer(with_books)
+    job = await film(with_books, jane, cap=350_000)
+    page = f"/console/jobs/{job}"
+    assert 'value="35"' in steer((await jane.get(page))[1])
+    form = {"priority": "high", "max_credits": "10.5"}
+    assert (await jane.post(f"{page}/change", form)).status == 303
+    text = (await jane.get(page))[1]
+    assert 'value="10.5"' in steer(text)
+    assert "<option selected>high" in steer(text)
+    assert (await jane.post(f"{page}/change", {**form, "max_credits": ""})).status == 303
+    text = (await jane.get(page))[1]
+    assert 'value=""' in steer(text)
+    assert "at most" not in text.partition('id="paid"')[2].partition("</p>")[0]
+
+
+async def test_what_cannot_be_the_cap_is_said_beside_it(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, node = await newcomer(with_books), await joined(database.owner_dsn)
+    job = await film(with_books, jane, cap=350_000)
+    begin = Commit(effects=(UnitAssign(job, 0, 1, node), UnitStart(job, 0, 1, node)))
+    await with_books.gateway.registry.ref(Ledger).ask(begin, within=60)
+    page = f"/console/jobs/{job}"
+    for typed, status, said in (
+        ("0", 422, "The cap must be an amount above 0"),
+        ("0.001", 409, "The cap is below what is spent, or at work, already."),
+    ):
+        answer = await jane.post(f"{page}/change", {"priority": "low", "max_credits": typed})
+        text = await answer.text()
+        assert answer.status == status
+        assert said in steer(text)
+        assert f'value="{typed}"' in steer(text), "it is there to be mended"
+        assert "<option selected>low" in steer(text)
+        assert "max_credits must" not in text
+        assert 'id="live"' not in text, "what is pushed would take it away"
+    assert 'value="35"' in steer((await jane.get(page))[1])
