@@ -10,6 +10,7 @@ from rendertrust.testing import FakeNode, completes
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, picture
 from tests.until import until
+from web.console.wording import marked
 
 
 def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:
@@ -44,13 +45,14 @@ async def test_nodes_with_hostile_names_are_only_nodes(browser: Browser, stage: 
     for node in nodes:
         async with node:
             pass
+    shown = [str(marked(name)) for name in HOSTILE]
     for show in ("table", "tiles"):
         async with looking(browser, stage, "ann", f"/console/fleet?show={show}") as eyes:
-            for name in HOSTILE:
+            for name in shown:
                 await expect(eyes.page.get_by_text(name, exact=True).first).to_be_attached()
             await eyes.is_well(f"fleet-hostile-{show}")
     async with looking(browser, stage, "otto") as eyes:
-        for node, name in zip(nodes, HOSTILE, strict=True):
+        for node, name in zip(nodes, shown, strict=True):
             await eyes.go(f"/console/fleet/{node.node_id}")
             await expect(eyes.page.locator("h1")).to_have_text(name)
             await eyes.page.set_viewport_size({"width": 390, "height": 844})

@@ -170,6 +170,9 @@ bpy.data.objects["Cube"].modifiers.new("Cloth", "CLOTH"); save("cloth")
 scene = fresh()
 tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
 scene.compositing_node_group = tree
+tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+tree.links.new(layers.outputs[0], out.inputs[0])
 tree.nodes.new("CompositorNodeOutputFile"); save("output")
 class Foreign(bpy.types.ShaderNode):
     bl_idname, bl_label = "ForeignNode", "Foreign"
