@@ -1,5 +1,6 @@
 """Zips that strangers made, read as such: what comes out of one is bounded, whatever it claims."""
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -57,3 +58,7 @@ def _told() -> Generator[None]:
         yield
     except _BROKEN as fault:
         raise BadZip(str(fault) or type(fault).__name__) from fault
+    except OSError as fault:
+        if fault.errno != errno.EINVAL:  # else it is the disk's, and not the zip's
+            raise
+        raise BadZip("it names a place before its beginning") from fault

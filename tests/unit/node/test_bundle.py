@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rendertrust.node.plugins import bundle
@@ -88,6 +88,7 @@ def test_a_packing_that_nobody_needs_is_refused(tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 60))
+@example(place=3486, value=57, cut=0)  # a member that lies before the beginning
 def test_whatever_becomes_of_its_bytes_nothing_else_is_raised(
     place: int, value: int, cut: int
 ) -> None:
