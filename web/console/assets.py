@@ -15,7 +15,7 @@ from web.console.bundle import STYLE, bundles
 
 FOLDER: Final = Path(__file__).parent
 OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
-PACKED: Final = FOLDER / "packed"  # written by scripts/console_brotli.py
+PACKED: Final = FOLDER / "packed"  # written by scripts/pack_console.py
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.console_brotli import is_ours, short
+from scripts.pack_console import is_ours, short
 from web.console.assets import FOLDER, PACKED, assets, sources
 from web.console.bundle import bundles
 from web.console.pages import every_page
@@ -100,7 +100,7 @@ def test_files_are_what_they_were_before_they_were_compressed() -> None:
 def test_each_file_was_packed_as_it_is_now() -> None:
     """A browser of the tests shows that what was packed is the same file."""
     old = [asset.name for asset in assets().files.values() if asset.brotli is None]
-    assert not old, "run python -m scripts.console_brotli, and commit what it writes"
+    assert not old, "run python -m scripts.pack_console, and commit what it writes"
     ours = {name for name in assets().files if is_ours(name)}
     there = {path.name for path in PACKED.iterdir()}
     assert there == {"manifest.json", *ours, *(f"{name}.br" for name in assets().files)}

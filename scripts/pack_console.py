@@ -1,6 +1,6 @@
 """Writes ``web/console/packed/``: the console's files as browsers are sent them.
 
-Run it as ``python -m scripts.console_brotli`` after a change of the console's scripts or styles, in
+Run it as ``python -m scripts.pack_console`` after a change of the console's scripts or styles, in
 the environment ``dev``: our own are made short there by its minifier, and all are compressed by
 brotli, which its Node.js has and Python's standard library has not. What is there and still fits
 stays as it is, so that one change of a script changes one script here.
