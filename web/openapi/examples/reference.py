@@ -339,7 +339,12 @@ REGISTERED_NODE: Final[Example] = {
     "token": TOKEN,
     "status": "REGISTERED",
 }
-PROOF: Final[Example] = {"node_id": NODE_ID, "challenge": SHA256, "signature": SHA256 * 2}
+PROOF: Final[Example] = {
+    "node_id": NODE_ID,
+    "challenge": SHA256,
+    "signature": SHA256 * 2,
+    "authority": "farm.example",
+}
 VERIFIED_NODE: Final[Example] = {
     "node_id": NODE_ID,
     "token": TOKEN,
