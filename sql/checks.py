@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.tries import tries
+from sql.work import Part
 
 Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -130,6 +131,8 @@ class Pending:
     tile: int | None = None
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
     suspicion: Suspicion | None = None
+    parts: tuple[Part, ...] = ()  # results of units that it is made of
+    took: float = 0.0  # seconds that its node had it, by our clock
 
     @property
     def place(self) -> "Place":

@@ -19,6 +19,7 @@ from sql.checks import (
 from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
+from sql.work import parts_of
 
 Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
@@ -51,7 +52,10 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
-    return [attrs.evolve(_pending(row), suspicion=_suspicion(row)) for row in rows]
+    return [
+        attrs.evolve(_pending(row), suspicion=_suspicion(row), parts=parts_of(row["parts"]))
+        for row in rows
+    ]
 
 
 def _suspicion(row: Any) -> Suspicion | None:
@@ -76,6 +80,7 @@ def _pending(row: Any) -> Pending:
         blamed=frozenset(row["blamed"]),
         tile=row["tile"],
         friends=frozenset(row["friends"]),
+        took=max(row["took"], 0.0),
     )
 
 

@@ -36,10 +36,10 @@ from sql.work import (
     LeaseId,
     NodeRow,
     OpenUnit,
-    Part,
     SceneWord,
     Standing,
     StandingRow,
+    parts_of,
 )
 
 BOOKS_SECONDS: Final = 1.8
@@ -257,7 +257,7 @@ async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:
 def _open_unit(row: Any) -> OpenUnit:
     values = {name: row[name] for name in _OF_OPEN_UNIT}
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
-    values["parts"] = tuple(Part(*orjson.loads(part)) for part in row["parts"] or ())
+    values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":
         values["node"] = None  # the row keeps the node of the last attempt
     return OpenUnit(**values)

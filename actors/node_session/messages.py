@@ -72,14 +72,21 @@ class Stored:
 @attrs.frozen
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
-    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks.
+    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
+    picture, ``shown`` at which of several pictures.
     """
 
     check: UUID
     unit: Assignment
     picture: Stored
     evidence: Stored | None
-    draws: tuple[tuple[float, float, float | None], ...]
+    draws: tuple[tuple[float, float, float | None], ...] = ()
+    shown: tuple[float, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Of so many places it is to tell; 0: it only looks."""
+        return len(self.draws) or len(self.shown)
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate, choose, glance
 from actors.verifier.concluding import is_same, verdict_on
-from actors.verifier.crops import draws
+from actors.verifier.crops import NOWHERE, Places
 from actors.verifier.messages import (
     Caught,
     CheckerGone,
@@ -162,7 +162,7 @@ class VerifierActor(Actor[Verifier]):
         # While no gateway ran nobody could look.
         waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
         late = waited >= self._settings.wait_seconds
-        if not case.drawn or not case.is_whole:
+        if not case.drawn:
             self._have_looked_at(case, late=late)
         elif row.packed:
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
@@ -214,7 +214,7 @@ class VerifierActor(Actor[Verifier]):
             return
         chosen = glance(ours, case.subject)
         if chosen is not None:
-            self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+            self._have_asked(case, chosen, NOWHERE)
 
     def _have_checked(self, case: Case, sha256: bytes) -> None:
         unit = odds.unit_name(*case.id)
@@ -234,11 +234,9 @@ class VerifierActor(Actor[Verifier]):
             ours = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
             chosen = glance(ours, case.subject)
             if chosen is not None:  # a friend would call anything a picture
-                self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+                self._have_asked(case, chosen, NOWHERE)
         elif not self._tries(case, chosen, unit):
-            # Who looks second looks elsewhere.
-            drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
-            self._ask(case, chosen, case.asks(self._peers.random.uuid(), tuple(drawn)))
+            self._have_asked(case, chosen, case.places(self._secret))
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -250,7 +248,7 @@ class VerifierActor(Actor[Verifier]):
             now = self._peers.clock.now()
             order = self._trials.give(chosen, self._peers.random.uuid(), now)
             if order is not None:
-                self._ask(None, chosen, order)
+                self._ask(None, chosen, order, self._trials.took(order.check))
                 return True
         if doubted:
             self._note_failed(case, chosen.id)
@@ -259,16 +257,22 @@ class VerifierActor(Actor[Verifier]):
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
         unit = odds.unit_name(*case.id)
-        if case.verdict not in ("exact", "match") or case.pool != ANY:
+        if case.verdict not in ("exact", "match") or case.pool != ANY or case.kind != "frame":
             return
         able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
         chosen = glance(able, case.subject)
         if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
             check = self._peers.random.uuid()
-            self._ask(None, chosen, self._trials.begin(case.pending, check))
+            order = self._trials.begin(case.pending, check)
+            self._ask(None, chosen, order, case.pending.took)
 
-    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
-        until = self._peers.clock.monotonic() + self._settings.check_seconds
+    def _have_asked(self, case: Case, chosen: Candidate, at: Places) -> None:
+        order = case.asks(self._peers.random.uuid(), at)
+        self._ask(case, chosen, order, case.pending.took)
+
+    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck, took: float) -> None:
+        """``took``: seconds. What is long to render is long to check."""
+        until = self._peers.clock.monotonic() + self._settings.check_seconds + took
         if not self._checkers.ask(case, chosen, order, until):
             self._trials.lose(order.check)
 
@@ -290,7 +294,7 @@ class VerifierActor(Actor[Verifier]):
             self._note_accusation(case)
             with suppress(Unavailable):  # at the next look
                 await self._keep_suspicions()
-            if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
+            if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
                 case.disregard()

@@ -10,11 +10,13 @@ import attrs
 from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
+from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
+from actors.verifier.odds import unit_name
 from actors.verifier.report import Report
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
-from sql.checks import Draws, Pending, Suspicion
-from sql.unit_params import is_whole, params_of
+from sql.checks import Pending, Suspicion
+from sql.unit_params import Kind, kind_of, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -101,9 +103,15 @@ class Case:
         return named(self.pending.user, *self.id)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it can be held against the scene: one frame, rendered at once."""
-        return is_whole(_params(self.pending))
+    def kind(self) -> Kind:
+        """What was delivered."""
+        return kind_of(self.pending.job_type, _params(self.pending))
+
+    def places(self, secret: bytes) -> Places:
+        """Where who checks it looks; who looks second looks elsewhere."""
+        unit, sha256 = unit_name(*self.id), self.pending.row.sha256 or b""
+        frames = len(_params(self.pending).get("frames") or [0])
+        return places(self.kind, frames, secret + bytes([self.first is not None]), unit, sha256)
 
     @property
     def is_over(self) -> bool:
@@ -134,6 +142,7 @@ class Case:
             params=_params(pending),
             user=pending.user,
             failures=pending.failures,
+            parts=pending.parts,
         )
 
     @property
@@ -196,7 +205,7 @@ class Case:
             self.verdict = "unverifiable"
             self.said = self.unable or "nobody could check it in time"
 
-    def asks(self, check: UUID, drawn: Draws) -> RunCheck:
+    def asks(self, check: UUID, at: Places) -> RunCheck:
         """What a node is asked that looks at it."""
         row = self.pending.row
         assert row.sha256 is not None, "nobody is asked about what cannot be named"
@@ -207,7 +216,8 @@ class Case:
             unit=self.assignment,
             picture=Stored(place(result_key), row.sha256.hex(), row.size),
             evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
-            draws=drawn,
+            draws=at.draws,
+            shown=at.shown,
         )
 
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
@@ -219,9 +229,6 @@ class Case:
         """
         if report.unable is not None:
             self._hear_unable(report.unable, checker)
-        elif report.looked and not self.is_whole:
-            self.said = report.suspect or ""  # which nobody can decide
-            self.verdict = "doubtful" if report.suspect else "unchecked"
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:
             self.is_seen = True
         elif report.looked and self.drawn:

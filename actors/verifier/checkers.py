@@ -95,7 +95,7 @@ class Checkers:
         if not checker.session.tell(order):
             return False
         checker.busy = order.check
-        self._running[order.check] = Running(order.check, case, checker, until, len(order.draws))
+        self._running[order.check] = Running(order.check, case, checker, until, order.count)
         if case is not None:
             case.check = order.check
         return True

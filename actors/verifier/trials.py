@@ -18,7 +18,7 @@ from actors.node_session.messages import RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
-from actors.verifier.crops import COUNT, draws
+from actors.verifier.crops import COUNT, Places, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
@@ -103,6 +103,10 @@ class Trials:
                 return _order(trial, check)
         return None
 
+    def took(self, check: UUID) -> float:
+        """Seconds that its unit took a node."""
+        return self.running[check].of.took
+
     def convict(self, accuser: Candidate, of: CheckId, check: UUID, now: datetime) -> None:
         """It called a result wrong that the gateway's own found right: as if a trial was failed."""
         self.doubted.add(accuser.id)
@@ -145,7 +149,7 @@ class Trials:
 
 
 def _order(trial: TrialRow, check: UUID) -> RunCheck:
-    order = Case(trial.of).asks(check, trial.draws)
+    order = Case(trial.of).asks(check, Places(draws=trial.draws))
     params = {**order.unit.params, "samples": trial.samples}
     return attrs.evolve(order, unit=attrs.evolve(order.unit, params=params))
 

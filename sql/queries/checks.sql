@@ -39,6 +39,7 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
 -- their jobs say.
 SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
@@ -48,7 +49,11 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
              WHERE o.user_id = j.user_id) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at
+       s.at AS suspicion_at,
+       CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
+           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
+                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
+       END AS parts
 FROM checks c
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
@@ -149,6 +154,7 @@ CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER
 SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
        c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner, '{}'::uuid[] AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
              JOIN organisation_members f USING (organisation_id)

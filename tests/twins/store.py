@@ -479,7 +479,7 @@ class StoreTwin(MultipartsOfResults):
             place=unit.place,
             frames=unit.frames,
             tile=unit.tile,
-            parts=self._parts_of(unit),
+            parts=self.parts_of(unit),
             priority=job.priority,
             barred=frozenset(job.avoid),
             units=job.units,
@@ -517,7 +517,7 @@ class StoreTwin(MultipartsOfResults):
         seconds = (ended - began).total_seconds()
         return Done(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
-    def _parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
+    def parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
         if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
             return ()
         found = [self.units[key] for key in self.numbers_of(unit.job_id)]

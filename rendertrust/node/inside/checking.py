@@ -39,6 +39,16 @@ class Fault(Exception):
     """What was delivered is not what it must be; the text says what."""
 
 
+class Evidence(NamedTuple):
+    """Of which frame, a folder to work in, and the passes that were delivered, of that area."""
+
+    frame: int
+    out: str
+    kinds: Kinds
+    layers: Layers
+    area: Crop
+
+
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
@@ -68,10 +78,22 @@ def _compare(
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
-    theirs = _Evidence(frame, order["out"], kinds, read_evidence(bpy, evidence, size, kinds))
+    layers = read_evidence(bpy, evidence, size, kinds)
+    theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
+    found = crops_of(bpy, scene, order, theirs, progress)
+    progress.next("picture")
+    return {"crops": found, "finish": finished(bpy, order, frame, (picture, theirs.layers))}
+
+
+def crops_of(
+    bpy: Any, scene: Any, order: dict[str, Any], theirs: Evidence, progress: Progress
+) -> list[dict[str, Any]]:
+    """How each view layer of each crop compares that the order draws within what was delivered."""
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
-    grid = coarse(bpy, scene, order, progress)
-    crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
+    grid = coarse(bpy, scene, order, progress, theirs.area)
+    left, top, *size = theirs.area
+    placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in order["draws"]]
+    crops = [(left + x, top + y, across, down) for x, y, across, down in placed]
     found = _held(bpy, scene, crops, theirs, (progress, False))
     if not all(one["equal"] for one in found):
         # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
@@ -80,8 +102,7 @@ def _compare(
         cutting.strip(scene)
         scene.render.use_persistent_data = False
         found = _held(bpy, scene, crops, theirs, (progress, True))
-    progress.next("picture")
-    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
+    return found
 
 
 def _look(
@@ -150,8 +171,12 @@ def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
 
 
-def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
-    """How much varies where, by a small picture of our own; the scene is stripped afterwards."""
+def coarse(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, area: Crop | None = None
+) -> list[list[float]]:
+    """How much varies where, in all of the frame or that area of it, by a small picture of our own;
+    the scene is stripped afterwards.
+    """
     progress.next("coarse picture")
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
@@ -159,7 +184,29 @@ def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> l
     with _small(scene), other_format(scene) as settings:
         flat.choose(settings)
         still(bpy, scene, frame, path)
-    return comparing.variance(flat.read(path), CELLS)
+    return comparing.variance(_within(flat.read(path), area, size_of(scene)), CELLS)
+
+
+def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
+    """The area of a small picture of the whole; a pixel of it at least."""
+    if area is None:
+        return picture
+    x, y, across, down = area
+    high, wide = picture.shape[:2]
+    left, right = x * wide // size[0], -(-(x + across) * wide // size[0])
+    above, below = y * high // size[1], -(-(y + down) * high // size[1])
+    return picture[high - below : high - above, left:right]  # its first row is the lowest
+
+
+@contextlib.contextmanager
+def other_seed(scene: Any) -> Generator[None]:
+    """The scene with another one; as it was, afterwards."""
+    seed = scene.cycles.seed
+    scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+    try:
+        yield
+    finally:
+        scene.cycles.seed = seed
 
 
 @contextlib.contextmanager
@@ -180,15 +227,6 @@ def _small(scene: Any) -> Generator[None]:
         cycles.samples, cycles.use_adaptive_sampling = sampling
 
 
-class _Evidence(NamedTuple):
-    """Of which frame, a folder to work in, and the passes that were delivered."""
-
-    frame: int
-    out: str
-    kinds: Kinds
-    layers: Layers
-
-
 class _Rendered(NamedTuple):
     """A crop, the pixels that were rendered for it, and the file that has them."""
 
@@ -198,7 +236,7 @@ class _Rendered(NamedTuple):
 
 
 def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, how: tuple[Progress, bool]
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, how: tuple[Progress, bool]
 ) -> list[dict[str, Any]]:
     """How each view layer of each crop compares, rendered of the stripped scene. ``how``: whether
     what differs is measured, too, by the noise.
@@ -211,17 +249,17 @@ def _held(
     # Reading renders another scene, and with that all is lost that was kept for the next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
-        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop, size_of(scene))
+        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop)
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
-            with _other_seed(scene):
+            with other_seed(scene):
                 noisy = _render(bpy, scene, one.crop, theirs, "other.exr")
             other = _read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found
 
 
-def _render(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
+def _render(bpy: Any, scene: Any, crop: Crop, theirs: Evidence, name: str) -> _Rendered:
     area = cutting.rendered(crop, scene)
     cutting.select(scene, area)
     path = os.path.join(theirs.out, name)
@@ -258,17 +296,6 @@ def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[
     return found
 
 
-@contextlib.contextmanager
-def _other_seed(scene: Any) -> Generator[None]:
-    """The scene with another one; as it was, afterwards."""
-    seed = scene.cycles.seed
-    scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
-    try:
-        yield
-    finally:
-        scene.cycles.seed = seed
-
-
 def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
     """Columns and rows from the lower left corner."""
     left, below, across, up = box
@@ -278,12 +305,13 @@ def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
     }
 
 
-def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:
+def _part(theirs: Evidence, crop: Crop) -> Layers:
     x, y, across, down = crop
-    return _cut(theirs.layers, (x, size[1] - y - down, across, down))
+    left, top, _, high = theirs.area
+    return _cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))
 
 
-def _finish(
+def finished(
     bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
 ) -> dict[str, Any] | None:
     """The picture made anew of the evidence, beside the one that was delivered; None where nobody
@@ -295,12 +323,17 @@ def _finish(
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
     make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    known = may_be_opened(picture, suffix, size_of(scene))
+    return beside(bpy, path, picture, size_of(scene))
+
+
+def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
+    known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
     ours = pixels_of(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return _layers(bpy, path, picture, size_of(scene)) if known else None
+        return _layers(bpy, path, picture, size) if known else None
     theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
         raise Fault("the picture is none, or has another size or other channels")

@@ -20,22 +20,29 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
     Linear pictures need ``scene``, for its view transform; it also tells the rate left out here.
     """
     container, codec, suffix = KINDS[order["container"]]
+    scene = played(bpy, order)
+    _choose(scene.render, container, codec)
+    path = os.path.join(order["out"], "video" + suffix)
+    _run(bpy, scene, path, say)
+    say("done", **_facts(scene, path, len(order["pictures"])))
+
+
+def played(bpy: Any, order: dict[str, Any]) -> Any:
+    """A scene that plays the order's pictures, each a frame long, from frame 1 on, at its rate and
+    in the size of its video.
+    """
     artist = opened(bpy, order) if "scene" in order else None
-    pictures = order["pictures"]
-    width, height, is_linear = _look_at(bpy, pictures[0])
+    width, height, is_linear = _look_at(bpy, order["pictures"][0])
     if is_linear and artist is None:
         raise SceneError("OpenEXR frames need the scene too, for its view transform; name it")
-    scene = _studio(bpy, artist if is_linear else None)
+    scene = studio(bpy, artist if is_linear else None)
     rate = artist.render if artist is not None else scene.render
     base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
     scene.render.fps, scene.render.fps_base = exact(order.get("fps") or rate.fps, base)
     # The codec halves colours both ways: an odd row or column has no place in it.
     scene.render.resolution_x, scene.render.resolution_y = width - width % 2, height - height % 2
-    _lay(scene, pictures)
-    _choose(scene.render, container, codec)
-    path = os.path.join(order["out"], "video" + suffix)
-    _run(bpy, scene, path, say)
-    say("done", **_facts(scene, path, len(pictures)))
+    _lay(scene, order["pictures"])
+    return scene
 
 
 def exact(fps: int, base: float) -> tuple[int, float]:
@@ -58,7 +65,7 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
     return width, height, bool(image.is_float)
 
 
-def _studio(bpy: Any, artist: Any) -> Any:
+def studio(bpy: Any, artist: Any) -> Any:
     """A scene of our own, which shows pictures as they are, or as the artist's scene would."""
     scene = bpy.data.scenes.new("RenderTrust video")
     view = scene.view_settings

@@ -1,4 +1,4 @@
-"""A look at what is held against nothing: a chunk of frames, a tile, a picture made of tiles.
+"""A look at what nobody is to check: a chunk of frames, a tile, a picture made of tiles.
 
 Whether it is such a thing at all: as many frames as were asked for, each under its name, of the
 frame's size, one that decodes; and not of one colour, all of them, where the scene is not. It does
@@ -15,6 +15,7 @@ from . import checking, comparing, cutting
 from .checking import Fault
 from .headers import NoHeader, window_of
 from .output import compositor_nodes
+from .passes import Kinds, Layers
 from .rendering import facts
 from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
@@ -33,9 +34,11 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     frames = order.get("frames") or [scene.frame_current]
     progress = Progress(say, len(frames) + 1)
     progress.watch(bpy)
+    told: dict[str, Any]
     try:
         if "tile" in order:
-            told = _tile(bpy, scene, order)
+            tile_of(bpy, scene, order)
+            told = {"looked": True}
         else:
             told = _pictures(bpy, scene, order, frames, progress)
     except Fault as fault:
@@ -43,8 +46,8 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))
 
 
-def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
-    """By its head, and whether its first pass decodes."""
+def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]:
+    """Every pass of what was delivered as a tile, once its head was looked at. Raises Fault."""
     x, y, across, down = order["tile"]
     size, kinds = cutting.rendered((x, y, across, down), scene)[2:], cutting.tile_kinds(scene)
     if os.path.getsize(order["picture"]) > checking.bytes_most(size, kinds):
@@ -57,8 +60,20 @@ def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
         raise Fault(f"the tile is none: {fault}") from fault
     if found != size:
         raise Fault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    checking.read_evidence(bpy, path, size, kinds)
-    return {"looked": True}
+    return checking.read_evidence(bpy, path, size, kinds), kinds
+
+
+def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
+    """Where the picture of one frame of a chunk is by now. Raises Fault."""
+    scene = bpy.context.scene
+    suffix = choose_format(scene.render, order.get("format"))
+    most = checking.bytes_most(size_of(scene), cutting.tile_kinds(scene))
+    try:
+        with zipfile.ZipFile(order["picture"]) as packed:
+            _are_all(packed, frames, suffix)
+            return _unpacked(packed, name_of(frame, suffix), order["out"], most)
+    except BROKEN as fault:
+        raise Fault("the frames are no zip that can be read") from fault
 
 
 def _pictures(

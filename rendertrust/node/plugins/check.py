@@ -1,5 +1,6 @@
 """``check``: what another node delivered, held against the same scene, in the sandbox."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -9,6 +10,7 @@ import orjson
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.plugins.video import Video, playing
 from rendertrust.node.process import Ending
 
 PICTURE: Final = "check/picture"  # the input that is checked
@@ -16,6 +18,8 @@ EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it 
 DELIVERED: Final = (PICTURE, EVIDENCE)
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
+RENDER: Final = "render"
+VIDEO: Final = Video.job_type
 REPORT: Final = "check.json"
 _TOLD: Final = (
     "crops",
@@ -32,10 +36,11 @@ _TOLD: Final = (
 
 @attrs.define
 class Check:
-    """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
-    from 0 up to 1; none: it only looks, at what is no whole frame, too (``frames``, ``tile``, and
-    ``tiles``: a picture made of them). Its result is a report as JSON: of each crop and of the
-    picture whether they are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
+    """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
+    to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
+    frames of a chunk or a video; all from 0 up to 1. Without either it only looks. Its result is a
+    report as JSON: of each crop or frame and of the picture whether they are ``equal``, else how
+    far ``off``; or a ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"
@@ -47,7 +52,7 @@ class Check:
 
     async def run(self, task: Task) -> Result:
         """Render the crops; what goes wrong here is the verifier's, and says nothing of others."""
-        order = _order_for(task)
+        order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
         if isinstance(order, Failed):
             return order
         ending = await self.render.obey(order, task, Progress(task=task))
@@ -62,24 +67,43 @@ async def why_no_strangers(render: Render) -> str | None:
 
 
 def _order_for(task: Task) -> Mapping[str, Any] | Failed:
-    draws = task.params.get("draws")
+    draws, shown = task.params.get("draws"), task.params.get("shown", [])
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
+    if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):  # pyright: ignore[reportUnknownArgumentType]
+        return refused("shown must be a list of numbers from 0 up to 1")
     if PICTURE not in task.inputs:
         return refused(f"the input {PICTURE} is missing")
-    made_of = ("draws", "tiles")  # the tiles themselves are not looked at again
-    params = {name: value for name, value in task.params.items() if name not in made_of}
+    own = ("draws", "shown", "of")
+    params = {name: value for name, value in task.params.items() if name not in own}
     inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
-    order = order_for(attrs.evolve(task, params=params, inputs=inputs))
+    made = attrs.evolve(task, params=params, inputs=inputs)
+    order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
-    if "tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1:
-        if draws:
-            return refused("one whole frame is checked at a time")
-        return {**order, "do": "look", "thumbnails": False, "picture": PICTURE}
     evidence = EVIDENCE if EVIDENCE in task.inputs else None
     delivered = {"picture": PICTURE, "evidence": evidence}
-    return {**order, "do": "check", "draws": draws, "thumbnails": False, **delivered}
+    return {**order, "draws": draws, "shown": shown, "thumbnails": False, **delivered}
+
+
+def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:
+    """The order that the unit itself was, and what is to be done about it."""
+    order: Mapping[str, Any] | Failed
+    if of == VIDEO:
+        order = playing(task)
+        return order if isinstance(order, Failed) else {**order, "do": "watch"}
+    if of != RENDER:
+        return refused("work of such a kind cannot be checked here")
+    if is_look:  # the tiles themselves are not looked at again
+        params = {name: value for name, value in task.params.items() if name != "tiles"}
+        order = order_for(attrs.evolve(task, params=params))
+    else:
+        order = order_for(task)
+    if isinstance(order, Failed):
+        return order
+    if not ("tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1):
+        return {**order, "do": "check"}
+    return {**order, "do": "look" if is_look else "hold"}
 
 
 def _are_draws(value: object) -> bool:
