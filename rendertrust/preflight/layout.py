@@ -65,7 +65,8 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         else:
             found.setdefault(source, []).append(file)
     root = project_of(scene, found)
-    placed = _placed(root, sorted(found))
+    places = _Places(root)
+    placed = {source: places.of(source, told[0], source) for source, told in sorted(found.items())}
     sent = tuple(
         Linked(
             source=source,
@@ -80,7 +81,7 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         scene=_below(root, scene),
         files=sent,
         missing=tuple(missing.values()),
-        paths=_paths(scene, root, found, placed),
+        paths=_paths(scene, places, found),
     )
 
 
@@ -102,41 +103,49 @@ def _below(root: PurePath, path: PurePath) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _placed(root: PurePath, sources: Sequence[PurePath]) -> dict[PurePath, str]:
-    """A path among the inputs for each file: its own below the root, else one in LINKED.
-
-    Files of one folder stay together there: the tiles and numbers of a texture are found by name.
+@attrs.define
+class _Places:
+    """Where files come to lie among the inputs: below the root at their own place, else in LINKED,
+    in a folder for each folder of theirs that stays together: the tiles and numbers of a texture
+    are found by name, the files of a cache by where they lie in it.
     """
-    folders: dict[PurePath, int] = {}
-    placed: dict[PurePath, str] = {}
-    for source in sources:
-        if root in source.parents:
-            placed[source] = _below(root, source)
-            continue
-        number = folders.setdefault(source.parent, len(folders))
-        placed[source] = f"{LINKED}/{number}/{source.name}"
-    return placed
+
+    root: PurePath
+    folders: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])
+
+    def of(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
+        """The place of ``path``, which lies with the file ``source`` or stands for it."""
+        if self.root in source.parents:
+            return _below(self.root, path)
+        together = type(source)(file["within"]) if "within" in file else source.parent
+        number = self.folders.setdefault(together, len(self.folders))
+        return f"{LINKED}/{number}/{path.relative_to(together).as_posix()}"
 
 
 def _paths(
-    scene: PurePath,
-    root: PurePath,
-    found: Mapping[PurePath, Sequence[Mapping[str, Any]]],
-    placed: Mapping[PurePath, str],
+    scene: PurePath, places: _Places, found: Mapping[PurePath, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str]:
     """What the scene writes -> where it is now, for what it would not find as it is written."""
     told: dict[str, str] = {}
     for source, files in found.items():
         for file in files:
             written, library = file["path"], file.get("library")
-            is_moved = root not in source.parents or _is_moved(library, root, scene)
+            is_moved = places.root not in source.parents or _is_moved(library, places.root, scene)
             if written.startswith("//") and not is_moved:
                 continue  # relative, and everything between is where it was
-            folder = placed[source].rpartition("/")[0]
-            name = PurePath(written.replace("\\", "/")).name
             key = written if library is None else f"{library}|{written}"
-            told.setdefault(key, f"{folder}/{name}" if folder else name)
+            told.setdefault(key, places.of(source, file, _stands_for(source, file, places.root)))
     return told
+
+
+def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
+    """What the written path means: a folder or file that ``source`` belongs to, else the one beside
+    it of that name.
+    """
+    stands = type(source)(file.get("stands", source))
+    if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):
+        return stands
+    return source.with_name(PurePath(file["path"].replace("\\", "/")).name)
 
 
 def _is_moved(library: str | None, root: PurePath, scene: PurePath) -> bool:

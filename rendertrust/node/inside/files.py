@@ -2,12 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from . import caches, usd
 from .sequences import numbers_of, runs, strip_files
 
-FILES_MAX = 5_000
+FILES_MAX = 20_000  # more than any job takes: who sends them says so
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
@@ -36,10 +38,19 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
     none that it only keeps, and nothing shows.
 
     ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
-    and ``frames`` then says which frames show it, if not all of them do.
+    and ``frames`` then says which frames show it, if not all of them do. ``stands`` is what the
+    path stands for where that is not the file, and ``within`` the folder that stays together.
     """
-    own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     found: dict[tuple[str, str], File] = {}
+    for told in chain(_named_files(bpy, frames), _beside(bpy)):
+        found.setdefault((told["owner"], told["file"]), told)
+        if len(found) >= FILES_MAX:
+            break
+    return list(found.values())
+
+
+def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
+    own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     used = _used(bpy)
     for owner, path in named(bpy):
         if type(owner).__name__ in ONLY_SHOWN and owner not in used:
@@ -47,17 +58,46 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
-        for file, showing in _each(bpy, owner, base, frames).items():
-            place = os.path.normpath(file)
-            told = _told(owner, path, place, showing)
-            found.setdefault((told["owner"], place), told)
-            if len(found) >= FILES_MAX:
-                return list(found.values())
-    for owner, folder in _cache_folders(bpy):
-        for place in _inside(bpy.path.abspath(folder, library=owner.library)):
-            told = _told(owner, folder, place) | {"kind": "cache"}
-            found.setdefault((told["owner"], place), told)
-    return list(found.values())[:FILES_MAX]
+        if caches.is_folder(owner, path):
+            yield from _of_folder(owner, path, base)
+            continue
+        shown = _each(bpy, owner, base, frames)
+        more = _more(bpy, owner, shown) if type(owner).__name__ == "CacheFile" else []
+        whole = _together(base, more) if more else {}
+        for file, showing in (*shown.items(), *dict.fromkeys(more).items()):
+            yield _told(owner, path, os.path.normpath(file), showing) | whole
+
+
+def _beside(bpy: Any) -> Iterator[File]:
+    for owner, written, folder in caches.beside(bpy):
+        yield from _of_folder(owner, written, folder)
+
+
+def _of_folder(owner: Any, path: str, folder: str) -> Iterator[File]:
+    """The files of a folder, which stay as they lie in it."""
+    folder = os.path.normpath(folder)
+    whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
+    for place in caches.inside(folder):
+        yield _told(owner, path, place) | whole
+
+
+def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
+    """What a cache is made of besides: the layers that lie over it, and what USD files refer to."""
+    over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
+    below = [one for file in files if file.lower().endswith(usd.SUFFIX) for one in usd.layers(file)]
+    return [*over, *below]
+
+
+def _together(base: str, more: Iterable[str]) -> File:
+    """They refer to each other by where they lie."""
+    base = os.path.normpath(base)
+    try:
+        within = os.path.commonpath(
+            [os.path.dirname(os.path.normpath(one)) for one in (base, *more)]
+        )
+    except ValueError:  # on several drives
+        return {}
+    return {"stands": base, "within": within}
 
 
 def _used(bpy: Any) -> set[Any]:
@@ -182,24 +222,6 @@ def _siblings(base: str) -> list[str]:
         for other in sorted(os.listdir(folder))
         if alike.fullmatch(other)
     ]
-
-
-def _cache_folders(bpy: Any) -> Iterator[tuple[Any, str]]:
-    """Folders of baked simulations that lie on the disk, as the scene writes them."""
-    for thing in bpy.data.objects:
-        for modifier in thing.modifiers:
-            domain = getattr(modifier, "domain_settings", None)
-            if modifier.type == "FLUID" and domain is not None:
-                yield thing, domain.cache_directory
-            if modifier.type == "NODES" and getattr(modifier, "bake_directory", ""):
-                yield thing, modifier.bake_directory
-    stem = os.path.splitext(os.path.basename(bpy.data.filepath))[0]
-    yield bpy.data.scenes[0], f"//blendcache_{stem}"
-
-
-def _inside(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        yield from (os.path.join(place, name) for name in sorted(names))
 
 
 def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:

@@ -48,8 +48,11 @@ def shown(user: Any, frame: int) -> tuple[int, bool]:
 
 def numbers_of(bpy: Any, image: Any, frames: Sequence[int]) -> Mapping[int, Sequence[int]] | None:
     """The numbers of an image sequence that are shown, by all who show it, each with the frames
-    that do; no frames: it is looked for and may be missing. None: how it counts is animated.
+    that do; no frames: it is looked for and may be missing. None: how it counts is animated, or
+    nodes of geometry count, which know no image user.
     """
+    if _is_in_geometry(bpy, image):
+        return None
     numbers: dict[int, set[int]] = {}
     for tree, user in _users(bpy, image):
         if _is_counted_by_curves(tree):
@@ -73,6 +76,15 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
     for texture in bpy.data.textures:
         if getattr(texture, "image", None) == image:
             yield texture, texture.image_user
+
+
+def _is_in_geometry(bpy: Any, image: Any) -> bool:
+    """Whether a tree of geometry nodes has it, or an input of a modifier."""
+    users = bpy.data.user_map(subset=[image])[image]
+    return any(
+        type(user).__name__ == "Object" or getattr(user, "bl_idname", "") == "GeometryNodeTree"
+        for user in users
+    )
 
 
 def _is_counted_by_curves(owner: Any) -> bool:

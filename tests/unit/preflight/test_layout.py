@@ -66,6 +66,34 @@ def test_file_of_a_moved_library_is_told_by_the_library() -> None:
     }
 
 
+def test_a_folder_of_a_cache_far_away_stays_together() -> None:
+    within: dict[str, Any] = {"stands": "/far/bake", "within": "/far"}
+    names = ("meta/1.json", "blobs/1.blob")
+    layout = laid_out(SCENE, [named(f"/far/bake/{name}", "/far/bake", **within) for name in names])
+    assert {file.path for file in layout.files} == {f"linked/0/bake/{name}" for name in names}
+    assert layout.paths == {"/far/bake": "linked/0/bake"}
+
+
+def test_a_stage_finds_its_parts_where_they_lay() -> None:
+    within: dict[str, Any] = {"stands": "/far/a/stage.usda", "within": "/far"}
+    stage = named("/far/a/stage.usda", **within)
+    part = named("/far/parts/p.usdc", "/far/a/stage.usda", **within)
+    layout = laid_out(SCENE, [part, stage])
+    assert {file.path for file in layout.files} == {
+        "linked/0/a/stage.usda",
+        "linked/0/parts/p.usdc",
+    }
+    assert layout.paths == {"/far/a/stage.usda": "linked/0/a/stage.usda"}
+
+
+def test_a_folder_that_holds_the_whole_project_has_no_place_in_it() -> None:
+    within: dict[str, Any] = {"stands": "/home/a/film", "within": "/home/a"}
+    (file,) = laid_out(
+        SCENE, [named("/home/a/film/shots/010/x.vdb", "/home/a/film", **within)]
+    ).files
+    assert file.path == "x.vdb"
+
+
 def test_missing_file_is_told_once_with_its_owner() -> None:
     gone = named("/home/a/film/shots/010/a.png", "//a.png", size=None)
     layout = laid_out(SCENE, [gone, gone])
