@@ -21,7 +21,6 @@ KINDS = {
     "CacheFile": "cache",
     "Scene": "strip",
     "Object": "cache",
-    "Text": "text",
     "Mesh": "mesh",
 }
 # Files of these matter where a scene uses them: one that is only kept may be long gone.
@@ -53,8 +52,9 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
     own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     used = _used(bpy)
     for owner, path in named(bpy):
-        if type(owner).__name__ in ONLY_SHOWN and owner not in used:
-            continue
+        kind = type(owner).__name__
+        if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
+            continue  # texts lie in the scene, and no script runs
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
@@ -62,7 +62,7 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
             yield from _of_folder(owner, path, base)
             continue
         shown = _each(bpy, owner, base, frames)
-        more = _more(bpy, owner, shown) if type(owner).__name__ == "CacheFile" else []
+        more = _more(bpy, owner, shown) if kind == "CacheFile" else []
         whole = _together(base, more) if more else {}
         for file, showing in (*shown.items(), *dict.fromkeys(more).items()):
             yield _told(owner, path, os.path.normpath(file), showing) | whole
@@ -101,11 +101,12 @@ def _together(base: str, more: Iterable[str]) -> File:
 
 
 def _used(bpy: Any) -> set[Any]:
-    """All data-blocks that a scene of the file shows, whatever lies between."""
+    """All data-blocks that a picture of the file shows, whatever lies between."""
     uses: dict[Any, set[Any]] = {}
     for block, users in bpy.data.user_map().items():
         for user in users:
-            uses.setdefault(user, set()).add(block)
+            if _is_seen(block, user):
+                uses.setdefault(user, set()).add(block)
     found, waiting = set[Any](), list(bpy.data.scenes)
     while waiting:
         block = waiting.pop()
@@ -113,6 +114,18 @@ def _used(bpy: Any) -> set[Any]:
             found.add(block)
             waiting += uses.get(block, ())
     return found
+
+
+def _is_seen(block: Any, user: Any) -> bool:
+    """Whether what uses it shows it in a render: nobody hears one, and pictures for orientation,
+    on empties and behind a camera's frame, are in the window alone.
+    """
+    by = type(user).__name__
+    if type(block).__name__ == "Sound":
+        return by not in ("Scene", "Speaker")
+    if type(block).__name__ in ("Image", "MovieClip"):
+        return by != "Camera" and not (by == "Object" and user.type == "EMPTY")
+    return True
 
 
 def is_essential(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from . import cutting
@@ -11,6 +12,7 @@ from .speech import Progress, Say, SceneError
 
 BASE_SIDE = 2  # pixels: a render of so little takes the time of everything but pixels
 LOOK_SAMPLES = 16  # enough, with a denoiser, to see what it is
+Taken = tuple[float, float]  # seconds by the clock, and of processors
 
 
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -63,22 +65,29 @@ def _in_time(
 def _frame(
     bpy: Any, scene: Any, frame: int, order: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """Seconds of one frame's crops. The first render also pays for what is kept: it is not told."""
-    seconds: list[float] = []
-    pixels: list[int] = []
+    """Seconds of one frame's crops."""
+    taken: list[Taken] = []
     path = os.path.join(order["out"], "crop.png")
-    for area in [[0, 0, BASE_SIDE, BASE_SIDE], *order["crops"]]:
-        x, y, width, height = area
+    for x, y, width, height in [[0, 0, BASE_SIDE, BASE_SIDE], *order["crops"]]:
         cutting.select(scene, (x, y, width, height))
         progress.next(f"frame {frame}")
-        seconds.append(still(bpy, scene, frame, path))
-        pixels.append(width * height)
-    return {
-        "frame": frame,
-        "base_seconds": seconds[0],
-        "seconds": seconds[1:],
-        "pixels": pixels[1:],
-    }
+        before = time.process_time()
+        seconds = still(bpy, scene, frame, path)
+        taken.append((seconds, time.process_time() - before))
+    base, *crops = idle_seconds(taken, scene.render.threads)
+    pixels = [width * height for _, _, width, height in order["crops"]]
+    return {"frame": frame, "base_seconds": base, "seconds": crops, "pixels": pixels}
+
+
+def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
+    """What the renders would have taken with the machine to themselves, by the processor time that
+    they took: a price must not follow what else runs there. ``taken`` begins with the one of nearly
+    no pixels, which one thread does for the most part; the pixels of the others all of them do.
+    """
+    (base_seconds, base), *others = taken
+    least = min(base_seconds, base)
+    over = [max(processor - base, 0.0) / threads for _, processor in others]
+    return [round(seconds, 3) for seconds in (least, *(least + more for more in over))]
 
 
 def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str, str]:

@@ -104,9 +104,11 @@ def strip_files(
     bpy: Any, scene: Any, base: str, frames: Sequence[int]
 ) -> Mapping[str, Sequence[int] | None]:
     """The pictures of the image strips of one folder, as far as the frames show them; any other
-    strip has the one file.
+    strip has the one file, and one that is heard has none.
     """
     strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
+    if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
+        return {}
     here = [strip for strip in strips if _folder(bpy, scene, strip) == os.path.dirname(base)]
     is_plain = not any(strip.type == "SPEED" for strip in strips)
     files: dict[str, list[int] | None] = {}
@@ -116,6 +118,15 @@ def strip_files(
             more = files.get(place, [])
             files[place] = None if showing is None or more is None else [*more, *showing]
     return files if here else {base: None}
+
+
+def _sounds(strip: Any) -> bool:
+    return strip.type == "SOUND" and strip.sound is not None
+
+
+def _heard(bpy: Any, strip: Any) -> str:
+    sound = strip.sound
+    return os.path.normpath(str(bpy.path.abspath(sound.filepath, library=sound.library)))
 
 
 def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:
