@@ -1,1 +1,1 @@
-function instead(e){const t=e.dataset?.else;t&&e.getAttribute("src")!==t&&(e.src=t)}document.addEventListener("error",e=>instead(e.target),!0);for(const e of document.images)e.complete&&!e.naturalWidth&&instead(e)
+function t(t){const e=t.dataset?.else;e&&t.getAttribute("src")!==e&&(t.src=e)}document.addEventListener("error",e=>t(e.target),!0);for(const e of document.images)e.complete&&!e.naturalWidth&&t(e);
