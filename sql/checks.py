@@ -104,11 +104,23 @@ class Suspicion:
     word: Literal["suspicious", "mismatch"]
     said: str
     at: datetime
+    draws: Draws = ()  # where it was seen; none: of a release before
 
     @property
     def of(self) -> CheckId:
         """Which attempt of which unit it is about."""
         return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class UncutScene:
+    """A user's scene of which parts come out otherwise than the whole frame, as a check of this
+    attempt's result found.
+    """
+
+    scene: tuple[UUID, str]  # whose, and its payload's reference
+    found_by: CheckId
+    at: datetime
 
 
 @attrs.frozen
@@ -130,6 +142,7 @@ class Pending:
     tile: int | None = None
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
     suspicion: Suspicion | None = None
+    is_uncut: bool = False  # its scene was found to be an ``UncutScene``
 
     @property
     def place(self) -> "Place":

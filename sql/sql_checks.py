@@ -8,6 +8,7 @@ import attrs
 from sql.books import Changes, Keys, Rows
 from sql.checks import (
     CheckRow,
+    Draws,
     Pending,
     Suspicion,
     TrialGiven,
@@ -51,13 +52,18 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
-    return [attrs.evolve(_pending(row), suspicion=_suspicion(row)) for row in rows]
+    return [
+        attrs.evolve(_pending(row), suspicion=_suspicion(row), is_uncut=row["is_uncut"])
+        for row in rows
+    ]
 
 
 def _suspicion(row: Any) -> Suspicion | None:
+    if row["suspicion_at"] is None:
+        return None
     of = (row["job_id"], row["unit"], row["attempt"])
-    told = [row[f"suspicion_{name}"] for name in _OF_SUSPICION]
-    return None if row["suspicion_at"] is None else Suspicion(*of, *told)
+    told = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
+    return Suspicion(*of, **{**told, "draws": _draws(told["draws"])})
 
 
 def _pending(row: Any) -> Pending:
@@ -86,7 +92,7 @@ def trials(rows: Sequence[Any]) -> list[TrialRow]:
             id=row["trial"],
             of=_pending(row),
             samples=row["samples"],
-            draws=tuple(zip(*[iter(row["draws"])] * 3, strict=True)),
+            draws=_draws(row["draws"]),
             wrong=frozenset(row["wrong"]),
             owners=frozenset(row["owners"]),
         )
@@ -102,9 +108,23 @@ async def note(database: Database, noted: TrialNote) -> None:
         await database.execute("trial_given_note", *attrs.astuple(noted))
     else:
         trial = noted.trial
-        flat = [number for drawn in trial.draws for number in drawn]
-        values = (trial.id, *trial.of.row.id, trial.samples, flat, sorted(trial.wrong), noted.at)
+        flat, wrong = _flat(trial.draws), sorted(trial.wrong)
+        values = (trial.id, *trial.of.row.id, trial.samples, flat, wrong, noted.at)
         await database.execute("trial_note", *values)
+
+
+async def note_suspicion(database: Database, noted: Suspicion) -> None:
+    """Keep it; once."""
+    *values, drawn = attrs.astuple(noted, recurse=False)
+    await database.execute("suspicion_note", *values, _flat(drawn))
+
+
+def _flat(drawn: Draws) -> list[float | None]:
+    return [number for one in drawn for number in one]
+
+
+def _draws(flat: Sequence[Any] | None) -> Draws:
+    return tuple(zip(*[iter(flat or ())] * 3, strict=True))
 
 
 def _row(row: Any) -> CheckRow:

@@ -15,7 +15,7 @@ from sql.attempt_logs import LOGS_MOST
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe
@@ -28,7 +28,7 @@ from sql.log import LogTransaction, Look
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
-from sql.sql_checks import note, pending, trials
+from sql.sql_checks import note, note_suspicion, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
@@ -212,7 +212,11 @@ class SqlStore:
         await note(self._database, noted)
 
     async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await self._database.execute("suspicion_note", *attrs.astuple(suspicion))
+        await note_suspicion(self._database, suspicion)
+
+    async def note_uncut(self, scene: UncutScene) -> None:
+        values = (*scene.scene, *scene.found_by, scene.at)
+        await self._database.execute("uncut_note", *values)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         async with self._database.transaction() as connection:

@@ -53,6 +53,7 @@ async def frame(
         params={
             **{name: value for name, value in unit.params.items() if name != EVIDENCE},
             "draws": [list(drawn) for drawn in order.draws],
+            **({"whole": True} if order.whole else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,

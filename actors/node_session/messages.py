@@ -73,6 +73,7 @@ class Stored:
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
     ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks.
+    ``whole``: it renders all of the frame, and looks there.
     """
 
     check: UUID
@@ -80,6 +81,7 @@ class RunCheck(Message[NodeSession, None]):
     picture: Stored
     evidence: Stored | None
     draws: tuple[tuple[float, float, float | None], ...]
+    whole: bool = False
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
+    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -168,6 +168,10 @@ class Store(Protocol):
 
     async def note_suspicion(self, suspicion: "Suspicion") -> None:
         """Keep the first word on a result, which another must confirm; once."""
+        ...
+
+    async def note_uncut(self, scene: "UncutScene") -> None:
+        """Keep that no check by crops says anything of a scene; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

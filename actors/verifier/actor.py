@@ -15,7 +15,7 @@ from actors.scheduler.messages import UnitsChanged
 from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
-from actors.verifier.choice import Candidate, choose, glance
+from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
 from actors.verifier.crops import draws
 from actors.verifier.messages import (
@@ -26,11 +26,13 @@ from actors.verifier.messages import (
     Reported,
     Verifier,
 )
-from actors.verifier.report import NoReport, answer
+from actors.verifier.notes import Notes
+from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
-from sql.checks import Place, Suspicion
+from actors.verifier.wholes import Wholes
+from sql.checks import Place, UncutScene
 from sql.database import Unavailable
 from sql.work import ANY, MINE, TRUSTED
 
@@ -53,8 +55,9 @@ class VerifierActor(Actor[Verifier]):
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
         self._accused: set[UUID] = set()  # nodes of which something was called wrong that waits
-        self._suspicions: list[Suspicion] = []  # that are not kept yet
+        self._notes = Notes(peers.store)
         self._checkers = Checkers()
+        self._wholes = Wholes()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
 
@@ -89,11 +92,12 @@ class VerifierActor(Actor[Verifier]):
         try:
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
+            self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
             for case in await self._read():
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
-            await self._keep_suspicions()
+            await self._notes.keep()
             await self._warden.attend()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
@@ -108,6 +112,8 @@ class VerifierActor(Actor[Verifier]):
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
         cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one) for one in found}
+        for one in found:  # by another of the scene's frames, since it was read first
+            cases[one.row.id].is_uncut |= one.is_uncut
         others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
         self._cases = {**others, **cases}
         for running in self._checkers.about_none_of(self._cases.values()):
@@ -127,12 +133,6 @@ class VerifierActor(Actor[Verifier]):
             log.warning("node %s found valid what is not, or wrong what is right", node)
             self._warden.suspect(node)
 
-    async def _keep_suspicions(self) -> None:
-        """Else a restart would forget them. Raises Unavailable: then again."""
-        while self._suspicions:
-            await self._peers.store.note_suspicion(self._suspicions[0])
-            self._suspicions.pop(0)
-
     def _expire(self) -> None:
         for running in self._checkers.overdue(self._peers.clock.monotonic()):
             node = running.checker.candidate.id
@@ -140,11 +140,16 @@ class VerifierActor(Actor[Verifier]):
             self._checkers.drop(running)
             self._trials.lose(running.check)
             if running.case is not None:
-                self._note_failed(running.case, node)
+                self._note_failed(running.case, node, whole=running.order.whole)
 
-    def _note_failed(self, case: Case, node: UUID) -> None:
-        """Of who came to nothing: he is asked again, last, after a while."""
-        case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
+    def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
+        """Of who came to nothing: he is asked again, last, after a while; for a whole frame he is
+        not, as its creator may have made it to take long.
+        """
+        if whole:
+            case.doubt()
+        else:
+            case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -168,8 +173,12 @@ class VerifierActor(Actor[Verifier]):
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
+        elif case.is_uncut:
+            case.pass_uncut()
         elif late:
             case.give_up(is_suspected=self._is_suspected(case))
+        elif case.whole:
+            self._have_rendered_whole(case)
         else:
             self._have_checked(case, row.sha256)
 
@@ -236,9 +245,22 @@ class VerifierActor(Actor[Verifier]):
             if chosen is not None:  # a friend would call anything a picture
                 self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
         elif not self._tries(case, chosen, unit):
-            # Who looks second looks elsewhere.
+            # Who looks second looks elsewhere; whose word refutes another looks there, too.
             drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
-            self._ask(case, chosen, case.asks(self._peers.random.uuid(), tuple(drawn)))
+            where = (*drawn, *(case.first_at if chosen.is_own else ()))
+            self._ask(case, chosen, case.asks(self._peers.random.uuid(), where))
+
+    def _have_rendered_whole(self, case: Case) -> None:
+        """Before crops that differ are a strike, unless they would be none."""
+        if case.is_blameless(self._settings.own):
+            case.verdict = "mismatch"
+            return
+        now, creator = self._peers.clock.monotonic(), case.pending.user
+        chosen = ours(self._checkers.able(case, now, own=True), case.subject)
+        if chosen is not None and self._wholes.may(creator, now):
+            order = case.asks(self._peers.random.uuid(), case.whole, whole=True)
+            self._ask(case, chosen, order)
+            self._wholes.begin(order.check, creator, now)
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -259,7 +281,7 @@ class VerifierActor(Actor[Verifier]):
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
         unit = odds.unit_name(*case.id)
-        if case.verdict not in ("exact", "match") or case.pool != ANY:
+        if case.verdict not in ("exact", "match") or case.pool != ANY or case.is_uncut:
             return
         able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
         chosen = glance(able, case.subject)
@@ -268,7 +290,9 @@ class VerifierActor(Actor[Verifier]):
             self._ask(None, chosen, self._trials.begin(case.pending, check))
 
     def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
-        until = self._peers.clock.monotonic() + self._settings.check_seconds
+        settings = self._settings
+        seconds = settings.whole_seconds if order.whole else settings.check_seconds
+        until = self._peers.clock.monotonic() + seconds
         if not self._checkers.ask(case, chosen, order, until):
             self._trials.lose(order.check)
 
@@ -278,18 +302,18 @@ class VerifierActor(Actor[Verifier]):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        report = NoReport(message.reason) if told is None else answer(told, running.crops)
+        crops, whole = len(running.order.draws), running.order.whole
+        report = NoReport(message.reason) if told is None else answer(told, crops)
         if case is None:
             now, limits = self._peers.clock.now(), self._settings.thresholds
             self._trials.hear(message.check, checker, report, now, limits)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            self._note_failed(case, message.node)
+            self._note_failed(case, message.node, whole=whole)
         else:
-            case.hear(report, checker, self._settings.thresholds)
-            self._note_accusation(case)
+            self._hear(case, report, checker, whole=whole)
             with suppress(Unavailable):  # at the next look
-                await self._keep_suspicions()
+                await self._notes.keep()
             if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
@@ -298,12 +322,23 @@ class VerifierActor(Actor[Verifier]):
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
 
+    def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
+        if not whole:
+            case.hear(report, checker, self._settings.thresholds)
+            self._note_accusation(case)
+            return
+        case.hear_whole(report, checker, self._settings.thresholds)
+        if case.is_uncut:
+            log.warning("unit %s:%d:%d: its scene is not checked by parts any more", *case.id)
+            self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
+
     def _note_accusation(self, case: Case) -> None:
         """What else waits of its node is to be checked; who accused it wrongly is not believed."""
         if case.is_accused:
             self._accused.add(case.pending.row.node_id)
         new = case.suspect(self._peers.clock.now())
-        self._suspicions += [] if new is None else [new]
+        if new is not None:
+            self._notes.add(new)
         if case.refuted is not None:
             check, now = self._peers.random.uuid(), self._peers.clock.now()
             self._trials.convict(case.refuted, case.id, check, now)

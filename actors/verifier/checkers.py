@@ -1,6 +1,6 @@
 """The nodes that can look, and what each of them is looking at now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any
 from uuid import UUID
 
@@ -23,16 +23,20 @@ class Checker:
 
 @attrs.frozen(eq=False)
 class Running:
-    """A check that was asked for, of so many crops. ``case`` None: a trial of the verifier.
+    """A check that was asked for. ``case`` None: a trial of the verifier.
 
     ``until``: seconds of the monotonic clock.
     """
 
-    check: UUID
+    order: RunCheck
     case: Case | None
     checker: Checker
     until: float
-    crops: int
+
+    @property
+    def check(self) -> UUID:
+        """Its name."""
+        return self.order.check
 
 
 class Checkers:
@@ -95,7 +99,7 @@ class Checkers:
         if not checker.session.tell(order):
             return False
         checker.busy = order.check
-        self._running[order.check] = Running(order.check, case, checker, until, len(order.draws))
+        self._running[order.check] = Running(order, case, checker, until)
         if case is not None:
             case.check = order.check
         return True
@@ -110,6 +114,11 @@ class Checkers:
         if running.case is not None:
             running.case.check = None
         return running
+
+    @property
+    def running(self) -> Set[UUID]:
+        """Checks that are made now."""
+        return self._running.keys()
 
     def overdue(self, now: float) -> list[Running]:
         """Those that took too long."""

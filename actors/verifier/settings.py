@@ -27,6 +27,7 @@ class VerifierSettings:
     least_odds: float = 0.05
     wait_seconds: float = 3600.0  # then it is unverifiable
     check_seconds: float = 900.0  # of one check; then another is asked
+    whole_seconds: float = 900.0  # of a whole frame; then what its crops show is doubtful
     again_seconds: float = 120.0  # then who came to nothing may be asked again, if nobody else is
     grace_seconds: float = 35.0  # after a start, for the gateway's own to come back
     look_seconds: float = 1.0

@@ -48,7 +48,9 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
              WHERE o.user_id = j.user_id) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at
+       s.at AS suspicion_at, s.draws AS suspicion_draws,
+       EXISTS (SELECT FROM uncut_scenes x
+               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut
 FROM checks c
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
@@ -164,8 +166,13 @@ ORDER BY t.made_at DESC, t.id LIMIT $1;
 
 -- name: suspicion_note
 -- The first word on a result; once.
-INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
+
+-- name: uncut_note
+-- No check by crops says anything of this scene; once.
+INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
 -- name: trial_note
 -- A check of which the answer is known by now; once.

@@ -37,6 +37,7 @@ from sql.checks import (
     TrialMade,
     TrialNote,
     TrialRow,
+    UncutScene,
     VerifierTest,
     WordRow,
 )
@@ -130,6 +131,7 @@ class StoreTwin(MultipartsOfResults):
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
+        self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -381,6 +383,10 @@ class StoreTwin(MultipartsOfResults):
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
+
+    async def note_uncut(self, scene: UncutScene) -> None:
+        await self.round_trip()
+        self.uncut_scenes.setdefault(scene.scene, scene)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         await self.round_trip()

@@ -82,6 +82,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 tile=unit.tile,
                 friends=_friends(store, job.user_id),
                 suspicion=store.suspicions.get(row.id),
+                is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
             )
         )
     found.sort(key=lambda one: one.place)

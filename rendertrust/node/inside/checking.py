@@ -43,7 +43,8 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
     ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
-    picture and such evidence; a ``suspect`` is one that a check should decide about.
+    picture and such evidence; a ``suspect`` is one that a check should decide about. With
+    ``whole`` the crops are cut out of the whole frame, rendered as who delivered it had to.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -72,16 +73,25 @@ def _compare(
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
-    found = _held(bpy, scene, crops, theirs, (progress, False))
-    if not all(one["equal"] for one in found):
-        # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
-        scene = opened(bpy, order)
-        prepare(scene, order)
-        cutting.strip(scene)
-        scene.render.use_persistent_data = False
-        found = _held(bpy, scene, crops, theirs, (progress, True))
+    if order.get("whole"):
+        told = {"whole": True, "crops": _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)}
+    else:
+        found = _held(bpy, scene, crops, theirs, (progress, False))
+        if not all(one["equal"] for one in found):
+            # Nobody is blamed by what was kept from another render: all is prepared anew.
+            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
+        told = {"crops": found}
     progress.next("picture")
-    return {"crops": found, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
+    return {**told, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
+
+
+def _anew(bpy: Any, order: dict[str, Any]) -> Any:
+    """The stripped scene, of which nothing is kept from one render to the next."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    cutting.strip(scene)
+    scene.render.use_persistent_data = False
+    return scene
 
 
 def _look(
@@ -219,6 +229,33 @@ def _held(
             other = _read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found
+
+
+def _of_whole(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
+) -> list[dict[str, Any]]:
+    """How the crops compare when they are cut out of the whole frame: a scene may come out
+    otherwise in parts, which is no fault of who rendered it.
+    """
+    progress.next("whole frame")
+    size = size_of(scene)
+    ours, parts = _whole(bpy, scene, theirs, "whole.exr"), [_part(theirs, c, size) for c in crops]
+    mine, other = [_part(ours, crop, size) for crop in crops], ours
+    if not all(_all_same(of, part) for of, part in zip(mine, parts, strict=True)):
+        progress.next("whole frame, another seed")
+        with _other_seed(scene):
+            other = _whole(bpy, scene, theirs, "whole-other.exr")
+    found = list[dict[str, Any]]()
+    for crop, of, part in zip(crops, mine, parts, strict=True):
+        found += _of_layers(crop, of, part, _part(other, crop, size))
+    return found
+
+
+def _whole(bpy: Any, scene: Any, theirs: _Evidence, name: str) -> _Evidence:
+    """The frame as a node renders its evidence."""
+    path = os.path.join(theirs.out, name)
+    still(bpy, scene, theirs.frame, path)
+    return theirs._replace(layers=passes.read(bpy, path, size_of(scene), theirs.kinds))
 
 
 def _render(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:

@@ -24,6 +24,7 @@ _TOLD: Final = (
     "unable",
     "looked",
     "suspect",
+    "whole",
     "frame",
     "seconds",
     "blender",
@@ -34,7 +35,8 @@ _TOLD: Final = (
 class Check:
     """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
     from 0 up to 1; none: it only looks, at what is no whole frame, too (``frames``, ``tile``, and
-    ``tiles``: a picture made of them). Its result is a report as JSON: of each crop and of the
+    ``tiles``: a picture made of them); ``whole``: the crops are cut out of a frame that is rendered
+    whole. Its result is a report as JSON: of each crop and of the
     picture whether they are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
     """
 
@@ -67,7 +69,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.inputs:
         return refused(f"the input {PICTURE} is missing")
-    made_of = ("draws", "tiles")  # the tiles themselves are not looked at again
+    made_of = ("draws", "tiles", "whole")  # the tiles themselves are not looked at again
     params = {name: value for name, value in task.params.items() if name not in made_of}
     inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
     order = order_for(attrs.evolve(task, params=params, inputs=inputs))
@@ -78,7 +80,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
             return refused("one whole frame is checked at a time")
         return {**order, "do": "look", "thumbnails": False, "picture": PICTURE}
     evidence = EVIDENCE if EVIDENCE in task.inputs else None
-    delivered = {"picture": PICTURE, "evidence": evidence}
+    delivered = {"picture": PICTURE, "evidence": evidence, "whole": bool(task.params.get("whole"))}
     return {**order, "do": "check", "draws": draws, "thumbnails": False, **delivered}
 
 

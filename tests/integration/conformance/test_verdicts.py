@@ -26,7 +26,7 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, VerifierTest
+from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
@@ -359,7 +359,8 @@ async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> No
 async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
     case, verifier, owner = await delivered(stage), await stage.node(), await stage.user()
     name, now = (case.job, 0, 1), stage.clock.now()
-    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now)
+    seen = ((0.5, 0.25, None), (0.1, 0.2, 0.75))
+    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now, seen)
     (before,) = await stage.store.pending_checks(10)
     assert before.suspicion is None
     for said_then in ("5 times the noise", "it may be told again"):
@@ -368,6 +369,22 @@ async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
     assert waiting.suspicion == told
     assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
     assert await stage.store.audit() == []
+
+
+async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place(
+    stage: Stage,
+) -> None:
+    case, other = await delivered(stage), await delivered(stage)
+    [mine] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
+    assert not mine.is_uncut
+    noted = UncutScene((mine.user, mine.payload_ref), mine.row.id, stage.clock.now())
+    for _ in range(2):
+        await stage.store.note_uncut(noted)
+    found = {p.row.job_id: p for p in await stage.store.pending_checks(256)}
+    assert found[case.job].is_uncut
+    theirs = found[other.job]
+    same = (theirs.user, theirs.payload_ref) == (mine.user, mine.payload_ref)
+    assert theirs.is_uncut is same
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

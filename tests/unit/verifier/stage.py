@@ -199,6 +199,19 @@ class Play:
         self.says(checker, order, told, "it failed")
         return order
 
+    async def confirms(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+        """It is asked for crops, and for the same of the whole frame; both are so."""
+        order = await self.checks(checker, report)
+        await self.renders_whole(checker, report)
+        return order
+
+    async def renders_whole(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+        """It is asked for the whole frame, whose parts compare so."""
+        order = await self.asked(checker)
+        assert order.whole
+        self.says(checker, order, {**report, "whole": True})
+        return order
+
     async def ends(self, job: UUID, state: str) -> UnitRow:
         """The unit, once it is in this state; the books are in order."""
         await until(lambda: self.store.units[job, 0].state == state, within=60)
