@@ -47,7 +47,8 @@ def test_what_a_busy_machine_took_is_told_as_if_it_were_idle() -> None:
     quiet, busy = [(0.5, 0.6), (1.5, 2.6)], [(2.5, 0.6), (6.0, 2.6)]
     assert idle_seconds(quiet, threads=2) == [0.5, 1.5]
     assert idle_seconds(busy, threads=2) == [0.6, 1.6]
-    assert idle_seconds([(0.5, 0.4), (0.5, 0.3)], threads=4) == [0.4, 0.4]
+    first_sets_up = [(0.5, 0.4), (0.5, 0.3), (1.0, 0.7)]
+    assert idle_seconds(first_sets_up, threads=4) == [0.325, 0.3, 0.4]
 
 
 def test_error_is_told_in_one_line() -> None:
