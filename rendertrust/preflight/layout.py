@@ -5,7 +5,8 @@ relative paths hold. What lies elsewhere comes into the folder ``linked``, and t
 (``paths``): absolute paths mean nothing on another machine.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import count
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -65,8 +66,8 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         else:
             found.setdefault(source, []).append(file)
     root = project_of(scene, found)
-    places = _Places(root)
-    placed = {source: places.of(source, told[0], source) for source, told in sorted(found.items())}
+    places = _Places.of(root, found)
+    placed = {source: places.place(source, told[0], source) for source, told in found.items()}
     sent = tuple(
         Linked(
             source=source,
@@ -103,23 +104,76 @@ def _below(root: PurePath, path: PurePath) -> str:
     return path.relative_to(root).as_posix()
 
 
-@attrs.define
+@attrs.frozen
 class _Places:
-    """Where files come to lie among the inputs: below the root at their own place, else in LINKED,
-    in a folder for each folder of theirs that stays together: the tiles and numbers of a texture
-    are found by name, the files of a cache by where they lie in it.
+    """Where files come to lie among the inputs: below the root at their own place, else in
+    ``linked``, in a folder for each of ``groups``: folders that keep their places to each other.
     """
 
     root: PurePath
-    folders: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])
+    linked: str
+    groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group and what that is below
 
-    def of(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
+    @classmethod
+    def of(cls, root: PurePath, found: Mapping[PurePath, Sequence[Mapping[str, Any]]]) -> "_Places":
+        """For all files: the tiles and numbers of a texture are found by name, the files of a cache
+        by where they lie in it, and those of a library by where they lie to it.
+        """
+        groups: list[set[PurePath]] = []
+        for source, files in sorted(found.items()):
+            if root not in source.parents:
+                _unite(groups, {one for file in files for one in _together(source, file, root)})
+        tops = {folder: (n, _top(group)) for n, group in enumerate(groups) for folder in group}
+        taken = {
+            _below(root, source).partition("/")[0].casefold()
+            for source in found
+            if root in source.parents
+        }
+        return cls(root, next(name for name in _names() if name not in taken), tops)
+
+    def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
         """The place of ``path``, which lies with the file ``source`` or stands for it."""
         if self.root in source.parents:
             return _below(self.root, path)
-        together = type(source)(file["within"]) if "within" in file else source.parent
-        number = self.folders.setdefault(together, len(self.folders))
-        return f"{LINKED}/{number}/{path.relative_to(together).as_posix()}"
+        number, top = self.groups[_folder(source, file)]
+        return f"{self.linked}/{number}/{path.relative_to(top).as_posix()}"
+
+
+def _names() -> Iterator[str]:
+    yield LINKED
+    yield from (f"{LINKED}-{number}" for number in count(1))
+
+
+def _folder(source: PurePath, file: Mapping[str, Any]) -> PurePath:
+    return type(source)(file["within"]) if "within" in file else source.parent
+
+
+def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[PurePath]:
+    """Its folder, and that of the library that names it, if that is moved, too."""
+    folder = _folder(source, file)
+    library = type(source)(file.get("of", source))
+    moved = "of" in file and root not in library.parents and library.anchor == folder.anchor
+    return {folder, library.parent} if moved else {folder}
+
+
+def _unite(groups: list[set[PurePath]], new: set[PurePath]) -> None:
+    """Into the first group that has one of them; those that have others become part of it."""
+    touched = [group for group in groups if group & new]
+    if not touched:
+        groups.append(new)
+        return
+    first, *others = touched
+    first.update(new, *others)
+    groups[:] = [group for group in groups if group not in others]
+
+
+def _top(folders: Set[PurePath]) -> PurePath:
+    first, *others = sorted(folders, key=lambda folder: len(folder.parts))
+    return next(
+        above
+        for above in (first, *first.parents)
+        if all(folder.is_relative_to(above) for folder in others)
+    )
 
 
 def _paths(
@@ -134,7 +188,9 @@ def _paths(
             if written.startswith("//") and not is_moved:
                 continue  # relative, and everything between is where it was
             key = written if library is None else f"{library}|{written}"
-            told.setdefault(key, places.of(source, file, _stands_for(source, file, places.root)))
+            told.setdefault(
+                key, places.place(source, files[0], _stands_for(source, file, places.root))
+            )
     return told
 
 

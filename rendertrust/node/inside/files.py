@@ -38,7 +38,8 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
 
     ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
     and ``frames`` then says which frames show it, if not all of them do. ``stands`` is what the
-    path stands for where that is not the file, and ``within`` the folder that stays together.
+    path stands for where that is not the file, ``within`` the folder that stays together, and
+    ``of`` the library that names it.
     """
     found: dict[tuple[str, str], File] = {}
     for told in chain(_named_files(bpy, frames), _beside(bpy)):
@@ -59,26 +60,26 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
         if caches.is_folder(owner, path):
-            yield from _of_folder(owner, path, base)
+            yield from _of_folder(bpy, owner, path, base)
             continue
         shown = _each(bpy, owner, base, frames)
         more = _more(bpy, owner, shown) if kind == "CacheFile" else []
         whole = _together(base, more) if more else {}
         for file, showing in (*shown.items(), *dict.fromkeys(more).items()):
-            yield _told(owner, path, os.path.normpath(file), showing) | whole
+            yield _told(bpy, owner, path, os.path.normpath(file), showing) | whole
 
 
 def _beside(bpy: Any) -> Iterator[File]:
     for owner, written, folder in caches.beside(bpy):
-        yield from _of_folder(owner, written, folder)
+        yield from _of_folder(bpy, owner, written, folder)
 
 
-def _of_folder(owner: Any, path: str, folder: str) -> Iterator[File]:
+def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
     """The files of a folder, which stay as they lie in it."""
     folder = os.path.normpath(folder)
     whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
     for place in caches.inside(folder):
-        yield _told(owner, path, place) | whole
+        yield _told(bpy, owner, path, place) | whole
 
 
 def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
@@ -164,7 +165,7 @@ def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _told(owner: Any, path: str, place: str, showing: Frames | None = None) -> File:
+def _told(bpy: Any, owner: Any, path: str, place: str, showing: Frames | None = None) -> File:
     kind = KINDS.get(type(owner).__name__, "file")
     if type(owner).__name__ == "Image":
         kind = SOURCES.get(owner.source, "image")
@@ -178,6 +179,9 @@ def _told(owner: Any, path: str, place: str, showing: Frames | None = None) -> F
     }
     if told["bytes"] is None and showing is not None:
         told["frames"] = runs(showing)
+    above = owner.parent if kind == "library" else owner.library
+    if above is not None:
+        told["of"] = os.path.normpath(bpy.path.abspath(above.filepath))
     return told
 
 
@@ -243,11 +247,13 @@ def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
     A key is what the scene writes, or LIBRARY|what the linked file writes.
     """
     written: dict[str, str] = {}
-    for library in list(bpy.data.libraries):
-        written[library.name_full] = library.filepath
-        if library.filepath in paths:
-            library.filepath = os.path.join(inputs, paths[library.filepath])
-            library.reload()
+    # What a library links is known once it was found itself.
+    while new := [one for one in bpy.data.libraries if one.name_full not in written]:
+        for library in new:
+            written[library.name_full] = library.filepath
+            if library.filepath in paths:
+                library.filepath = os.path.join(inputs, paths[library.filepath])
+                library.reload()
 
     def visit(owner: Any, path: str, *_: Any) -> str | None:
         inside = owner.library

@@ -66,6 +66,29 @@ def test_file_of_a_moved_library_is_told_by_the_library() -> None:
     }
 
 
+def test_what_libraries_elsewhere_link_keeps_its_place_to_them() -> None:
+    files = [
+        named("/srv/sets/kitchen.blend", kind="library"),
+        named("/srv/props/cup.blend", "//../props/cup.blend", of="/srv/sets/kitchen.blend"),
+        named("/srv/props/tex/glaze.png", "//tex/glaze.png", of="/srv/props/cup.blend"),
+        named("/mnt/other.png"),
+    ]
+    assert {file.path for file in laid_out(SCENE, files).files} == {
+        "linked/0/other.png",
+        "linked/1/sets/kitchen.blend",
+        "linked/1/props/cup.blend",
+        "linked/1/props/tex/glaze.png",
+    }
+
+
+def test_nothing_from_elsewhere_takes_the_place_of_what_is_here() -> None:
+    files = [named("/home/a/film/shots/010/Linked/0/t.png", "//Linked/0/t.png"), named("/x/t.png")]
+    assert {file.path for file in laid_out(SCENE, files).files} == {
+        "Linked/0/t.png",
+        "linked-1/0/t.png",
+    }
+
+
 def test_a_folder_of_a_cache_far_away_stays_together() -> None:
     within: dict[str, Any] = {"stands": "/far/bake", "within": "/far"}
     names = ("meta/1.json", "blobs/1.blob")
