@@ -143,11 +143,16 @@ class Pending:
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
     suspicion: Suspicion | None = None
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
+    is_again: bool = False  # settled unchecked; its node was caught, and its share waits again
 
     @property
     def place(self) -> "Place":
         """Its place among those that wait."""
         return self.row.opened_at, self.row.job_id, self.row.unit
+
+    def is_between(self, after: "Place | None", until: "Place | None") -> bool:
+        """Whether a reading would have found it; None: from the first, to the last."""
+        return (after is None or self.place > after) and (until is None or self.place <= until)
 
     @property
     def tries(self) -> int:

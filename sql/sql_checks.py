@@ -52,10 +52,13 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
-    return [
-        attrs.evolve(_pending(row), suspicion=_suspicion(row), is_uncut=row["is_uncut"])
-        for row in rows
-    ]
+    return [_waiting(row) for row in rows]
+
+
+def _waiting(row: Any) -> Pending:
+    found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again")}
+    since = attrs.evolve(found.row, opened_at=row["since"])
+    return attrs.evolve(found, row=since, suspicion=_suspicion(row), **more)
 
 
 def _suspicion(row: Any) -> Suspicion | None:

@@ -18,7 +18,7 @@ from sql.books import BooksTransaction
 from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
@@ -189,6 +189,11 @@ class SqlStore:
 
     async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
         return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> Sequence[Unlooked]:
+        return [
+            Unlooked(**row) for row in await self._database.all("earnings_unlooked", now, limit)
+        ]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
@@ -138,6 +138,10 @@ class Store(Protocol):
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         """Shares in suspense whose node has an owner by now."""
+        ...
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> "Sequence[Unlooked]":
+        """Of nodes that were caught: their pending shares of what nobody had looked at."""
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":

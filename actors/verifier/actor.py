@@ -27,6 +27,7 @@ from actors.verifier.messages import (
     Verifier,
 )
 from actors.verifier.notes import Notes
+from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
@@ -58,6 +59,7 @@ class VerifierActor(Actor[Verifier]):
         self._notes = Notes(peers.store)
         self._checkers = Checkers()
         self._wholes = Wholes()
+        self._recall = Recall(peers)
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
 
@@ -93,12 +95,13 @@ class VerifierActor(Actor[Verifier]):
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
             self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            for case in await self._read():
+            for case in sorted(await self._read(), key=lambda case: case.is_again):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
             await self._notes.keep()
             await self._warden.attend()
+            await self._recall.attend(self.ref)
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
         self.after(wait, Look(), jitter=0.1)
@@ -114,7 +117,11 @@ class VerifierActor(Actor[Verifier]):
         cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one) for one in found}
         for one in found:  # by another of the scene's frames, since it was read first
             cases[one.row.id].is_uncut |= one.is_uncut
-        others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
+        others = {
+            of: case
+            for of, case in self._cases.items()
+            if not case.pending.is_between(after, until)
+        }
         self._cases = {**others, **cases}
         for running in self._checkers.about_none_of(self._cases.values()):
             self._checkers.drop(running)
@@ -127,6 +134,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
         self._warden.suspect(message.node)
+        self._recall.again()
 
     async def _note_trials(self) -> None:
         for node in await self._trials.write(self._peers.store):
@@ -166,7 +174,9 @@ class VerifierActor(Actor[Verifier]):
         row = case.pending.row
         # While no gateway ran nobody could look.
         waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
-        late = waited >= self._settings.wait_seconds
+        late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
+        if case.is_again and not late and self._checkers.is_recalling:
+            return
         if not case.drawn or not case.is_whole:
             self._have_looked_at(case, late=late)
         elif row.packed:
@@ -187,6 +197,8 @@ class VerifierActor(Actor[Verifier]):
             return False
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
+        if case.is_again:
+            return True
         row = case.pending.row
         in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
         is_honest = in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
@@ -218,6 +230,8 @@ class VerifierActor(Actor[Verifier]):
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
         if may and not ours and self._settings.own and clock.now() < self._all_there_at:
             return  # it comes back
+        if case.is_again and may and not (ours or late):
+            return
         if late or not may or not ours:
             case.pass_by(is_suspected=may and self._is_suspected(case))
             return
@@ -323,13 +337,9 @@ class VerifierActor(Actor[Verifier]):
                 await self._conclude(case)
 
     def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
-        if not whole:
-            case.hear(report, checker, self._settings.thresholds)
-            self._note_accusation(case)
-            return
-        case.hear_whole(report, checker, self._settings.thresholds)
-        if case.is_uncut:
-            log.warning("unit %s:%d:%d: its scene is not checked by parts any more", *case.id)
+        (case.hear_whole if whole else case.hear)(report, checker, self._settings.thresholds)
+        self._note_accusation(case)
+        if whole and case.is_uncut:
             self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
 
     def _note_accusation(self, case: Case) -> None:
@@ -358,13 +368,17 @@ class VerifierActor(Actor[Verifier]):
                 return
             if not same:
                 case.swap()
-        effect = verdict_on(case, self._peers, self._settings)
+        decide = decision_on if case.is_again else verdict_on
+        effect = decide(case, self._peers, self._settings)
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
+        if isinstance(case, Recalled):
+            self._recall.hear(outcome)
+            return
         assert isinstance(case, Case), "every commit of ours is about a case"
         if isinstance(outcome, BooksAway):
             case.asked_at = None
@@ -373,6 +387,7 @@ class VerifierActor(Actor[Verifier]):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
             if case.verdict == "mismatch":
                 self._warden.suspect(case.pending.row.node_id)
+                self._recall.again()
             elif case.verdict in ("exact", "match", "consistent"):
                 self._warden.refute(*case.id[:2])
             self._make_trial(case)
@@ -382,9 +397,3 @@ class VerifierActor(Actor[Verifier]):
             self._peers.notifier.tell(UnitsMoved(units))
         if self._cases.get(case.id) is case:
             del self._cases[case.id]
-
-
-def _between(after: Place | None, case: Case, until: Place | None) -> bool:
-    """Whether a reading would have found it."""
-    place = case.pending.place
-    return (after is None or place > after) and (until is None or place <= until)

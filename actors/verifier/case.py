@@ -113,6 +113,11 @@ class Case:
         return named(self.pending.user, *self.id)
 
     @property
+    def is_again(self) -> bool:
+        """Whether it was settled unchecked, and its share waits as its node was caught since."""
+        return self.pending.is_again
+
+    @property
     def is_whole(self) -> bool:
         """Whether it can be held against the scene: one frame, rendered at once."""
         return is_whole(_params(self.pending))

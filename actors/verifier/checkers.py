@@ -75,6 +75,7 @@ class Checkers:
         """Those that may see it and did not come to nothing just now, in seconds of the monotonic
         clock; ``own``: of the gateway's.
         """
+        own = own or case.is_again  # strangers would not be paid for it
         left_out = {*case.tried, *case.resting(now), case.pending.row.node_id}
         return [
             attrs.evolve(one.candidate, is_free=one.busy is None)
@@ -119,6 +120,12 @@ class Checkers:
     def running(self) -> Set[UUID]:
         """Checks that are made now."""
         return self._running.keys()
+
+    @property
+    def is_recalling(self) -> bool:
+        """Whether one of them is of what was settled before: there is one at a time."""
+        cases = (running.case for running in self._running.values())
+        return any(case is not None and case.is_again for case in cases)
 
     def overdue(self, now: float) -> list[Running]:
         """Those that took too long."""

@@ -37,8 +37,22 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say.
-SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+-- their jobs say; and of what was settled unchecked, and its node was caught afterwards.
+WITH waiting AS (
+    (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
+     FROM checks c
+     JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+     WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
+       AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
+     ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1)
+    UNION ALL
+    (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
+     FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+     WHERE d.state = 'OPEN' AND d.by_gateway
+       AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
+     ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
+    ORDER BY since, job_id, unit LIMIT $1)
+SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
@@ -51,14 +65,13 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
        s.at AS suspicion_at, s.draws AS suspicion_draws,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut
-FROM checks c
+FROM waiting w
+JOIN checks c USING (job_id, unit, attempt)
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
-WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
-  AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
-ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
+ORDER BY w.since, c.job_id, c.unit;
 
 -- name: evidence_of_unit
 -- What lies beside the result of a unit of a job of user $3's, until it expires.

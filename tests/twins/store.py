@@ -43,7 +43,7 @@ from sql.checks import (
 )
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
-from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
+from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
@@ -75,6 +75,7 @@ from tests.twins.store_checks import (
     quarantine,
     records,
     scene_words,
+    unlooked,
 )
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
@@ -355,6 +356,10 @@ class StoreTwin(MultipartsOfResults):
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         await self.round_trip()
         return claimable(self, limit)
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+        await self.round_trip()
+        return unlooked(self, now)[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()

@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     UnitStart,
     UnitState,
 )
-from actors.paymaster.messages import EarningMature
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest
@@ -385,6 +385,43 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     theirs = found[other.job]
     same = (theirs.user, theirs.payload_ref) == (mine.user, mine.payload_ref)
     assert theirs.is_uncut is same
+
+
+@pytest.mark.parametrize("upheld", [True, False])
+async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
+    stage: Stage, upheld: bool
+) -> None:
+    case, now = await delivered(stage), stage.clock.now()
+    looked_at, other = await delivered(stage), await delivered(stage)
+    assert isinstance(await stage.do(said(case.job, "unchecked", case.operator)), Posted)
+    assert isinstance(await stage.do(said(looked_at.job, "exact", looked_at.operator)), Posted)
+    assert isinstance(await stage.do(said(other.job, "unchecked", other.operator)), Posted)
+    for node in (case.node, looked_at.node):
+        assert await stage.store.unlooked_shares(now, 10) == []
+        _, first, job = await stage.dispatched(100)
+        await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+        await stage.do(UnitAssign(job, 0, 2, node))
+        lie = UnitFail(job, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS)
+        assert isinstance(await stage.do(lie), Posted)
+        if node == case.node:
+            [found] = await stage.store.unlooked_shares(now, 10)
+            assert (found.job, found.unit, found.user) == (case.job, 0, case.user)
+            name, of = fresh_id(), (case.job, 0, case.user)
+            held = DisputeOpen(name, *of, "nobody looked", timedelta(0), by_gateway=True)
+            assert isinstance(await stage.do(held), Posted)
+    [again] = await stage.store.pending_checks(10)
+    assert (again.row.id, again.is_again, again.row.verdict) == (
+        (case.job, 0, 1),
+        True,
+        "unchecked",
+    )
+    assert await stage.store.pending_checks(10, again.place) == []
+    decided = DisputeDecide(case.job, 0, case.user, upheld, "a check")
+    assert isinstance(await stage.do(decided), Posted)
+    assert await stage.store.pending_checks(10) == []
+    assert await stage.money(case.operator) == (0 if upheld else 70, 0)
+    assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
+    assert await stage.store.audit() == []
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

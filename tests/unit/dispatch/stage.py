@@ -14,7 +14,7 @@ from sql.books import BooksTransaction
 from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.reputation import Record
@@ -151,6 +151,9 @@ class ShelfStore(MultipartsOfResults):
 
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+        raise AssertionError("nobody but the Verifier asks")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         raise AssertionError("nobody but the Verifier does that")

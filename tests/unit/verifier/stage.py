@@ -4,6 +4,7 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +87,7 @@ class Play:
     scheduler: Probe[Scheduler]
     begin: Callable[[], tuple[Supervisor, Ref[Verifier], Ref[Ledger]]]
     jobs: int = 0
+    window: timedelta = timedelta(days=7)
 
     async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
         outcome = await self.ledger.ask(Commit(postings, effects), within=60)
@@ -146,6 +148,7 @@ class Play:
                 evidence_size=len(EVIDENCE),
                 verified=True,
                 operator=operator_account(owner),
+                dispute_window=self.window,
             )
         )
 
