@@ -1,1 +1,1 @@
-function t(t){const e=t.dataset?.else;e&&t.getAttribute("src")!==e&&(t.src=e)}document.addEventListener("error",e=>t(e.target),!0);for(const e of document.images)e.complete&&!e.naturalWidth&&t(e);
+function e(e){const t=e.dataset?.else;t&&e.getAttribute("src")!==t?e.src=t:e.replaceWith?.("A browser cannot show what was delivered.")}document.addEventListener("error",t=>e(t.target),!0);for(const t of document.images)t.complete&&!t.naturalWidth&&e(t);
