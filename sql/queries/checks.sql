@@ -1,11 +1,10 @@
 -- Checks of what was delivered: opened and decided with their units, read by the Verifier.
 
 -- name: books_checks_lock
--- The checks of the attempts that the units $1, $2 are in.
+-- The checks of all attempts at the units $1, $2: few have been delivered twice.
 SELECT c.* FROM checks c
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit
-ORDER BY c.job_id, c.unit FOR UPDATE OF c;
+ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 
 -- name: books_checks_insert
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
@@ -49,13 +48,12 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at
-FROM checks c
+FROM to_verify c
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
-WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
-  AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
+WHERE ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
 ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
 
 -- name: evidence_of_unit

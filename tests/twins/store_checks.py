@@ -30,9 +30,10 @@ Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
-    """Those of the attempts that the units are in."""
-    names = [(*key, store.units[key].attempt) for key in keys.checks & store.units.keys()]
-    return {name: store.checks[name] for name in names if name in store.checks}
+    """Those of the units' attempts; also of one with two attempts, of which one delivered."""
+    units = {key for key in keys.units & store.units.keys() if store.units[key].is_delivered_beside}
+    wanted = keys.checks | units
+    return {name: row for name, row in store.checks.items() if name[:2] in wanted}
 
 
 def keep_checks(store: "StoreTwin", changes: Changes) -> None:
@@ -62,7 +63,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         if row.state != "PENDING":
             continue
         unit, job = store.units[row.job_id, row.unit], store.jobs[row.job_id]
-        if (unit.state, unit.attempt) != ("VERIFYING", row.attempt):
+        if row is not _first_delivered(store, row.id[:2]):
             continue
         node = store.nodes.get(row.node_id)
         found.append(
@@ -86,6 +87,15 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         )
     found.sort(key=lambda one: one.place)
     return [one for one in found if after is None or one.place > after][:limit]
+
+
+def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:
+    """Of the attempts at a unit that wait for a verdict the one that is to be looked at."""
+    unit = store.units[key]
+    waits = {unit.attempt} if unit.state == "VERIFYING" else set[int]()
+    waits |= {unit.copy_attempt} if unit.copy_delivered_at is not None else set()
+    rows = [store.checks[*key, attempt] for attempt in waits]
+    return min(rows, key=lambda row: (row.opened_at, row.attempt), default=None)
 
 
 def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
