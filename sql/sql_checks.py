@@ -32,10 +32,12 @@ _DECIDED: Final = (
 
 
 async def lock_checks(connection: Connection, keys: Keys, rows: Rows) -> None:
-    """Read those of the units' attempts into ``rows``."""
-    if not keys.checks:
+    """Read those of the units' attempts into ``rows``; of two attempts one may end the other."""
+    both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
+    concerned = sorted(keys.checks | both)
+    if not concerned:
         return
-    named = [list(column) for column in zip(*sorted(keys.checks), strict=True)]
+    named = [list(column) for column in zip(*concerned, strict=True)]
     for row in await connection.fetch(QUERIES["books_checks_lock"], *named):
         check = _row(row)
         rows.checks[check.id] = check

@@ -1,11 +1,10 @@
 -- Checks of what was delivered: opened and decided with their units, read by the Verifier.
 
 -- name: books_checks_lock
--- The checks of the attempts that the units $1, $2 are in.
+-- The checks of all attempts at the units $1, $2: few have been delivered twice.
 SELECT c.* FROM checks c
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit
-ORDER BY c.job_id, c.unit FOR UPDATE OF c;
+ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 
 -- name: books_checks_insert
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
@@ -40,10 +39,8 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 -- their jobs say; and of what was settled unchecked, and its node was caught afterwards.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
-     FROM checks c
-     JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
-     WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
-       AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
+     FROM to_verify c
+     WHERE ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1)
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
@@ -68,7 +65,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
 FROM waiting w
 JOIN checks c USING (job_id, unit, attempt)
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;

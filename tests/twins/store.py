@@ -325,9 +325,11 @@ class StoreTwin(MultipartsOfResults):
     ) -> bool:
         await self.round_trip()
         row = self.units.get((job, unit))
-        if row is None or row.state not in ("DISPATCHED", "RUNNING"):
+        if row is None or row.ended_at is not None:
             return False
-        attempts = (row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)
+        attempts = [(row.attempt, row.node_id)] if row.state in ("DISPATCHED", "RUNNING") else []
+        if row.copy_delivered_at is None:
+            attempts.append((row.copy_attempt, row.copy_node_id))
         if (attempt, node) not in attempts:
             return False
         self.thumbnails[job, frame] = picture
@@ -500,6 +502,7 @@ class StoreTwin(MultipartsOfResults):
             paused=job.paused,
             faults=unit.faults,
             unsent=unit.unsent,
+            answered=unit.copy_delivered_at is not None,
         )
 
     def _copies(self) -> list[OpenUnit]:
@@ -514,9 +517,10 @@ class StoreTwin(MultipartsOfResults):
                 lease_until=unit.copy_lease_until,
                 started_at=unit.copy_started_at,
                 is_copy=True,
+                answered=False,
             )
             for unit in self.units.values()
-            if unit.copy_node_id is not None
+            if unit.copy_node_id is not None and unit.copy_delivered_at is None
         ]
 
     def _done(self, unit: UnitRow) -> Done:

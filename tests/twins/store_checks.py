@@ -32,9 +32,10 @@ Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
-    """Those of the attempts that the units are in."""
-    names = [(*key, store.units[key].attempt) for key in keys.checks & store.units.keys()]
-    return {name: store.checks[name] for name in names if name in store.checks}
+    """Those of the units' attempts; also of one with two attempts, of which one delivered."""
+    units = {key for key in keys.units & store.units.keys() if store.units[key].is_delivered_beside}
+    wanted = keys.checks | units
+    return {name: row for name, row in store.checks.items() if name[:2] in wanted}
 
 
 def keep_checks(store: "StoreTwin", changes: Changes) -> None:
@@ -62,11 +63,12 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
     found: list[Pending] = []
     for kept in store.checks.values():
         unit, job = store.units.get(kept.id[:2]), store.jobs.get(kept.job_id)
-        if unit is None or job is None or unit.attempt != kept.attempt:
+        if unit is None or job is None:
             continue
-        recalled = store.disputes.get(kept.id[:2])
+        recalled = store.disputes.get(kept.id[:2]) if unit.attempt == kept.attempt else None
         is_again = recalled is not None and recalled.by_gateway and recalled.state == "OPEN"
-        if not is_again and (unit.state, kept.state) != ("VERIFYING", "PENDING"):
+        waits = kept.state == "PENDING" and kept is _first_delivered(store, kept.id[:2])
+        if not (is_again or waits):
             continue
         row = kept
         if recalled is not None and is_again:
@@ -111,6 +113,15 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
         if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
         if store.checks[*key, store.units[key].attempt].verdict == "unchecked"
     ]
+
+
+def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:
+    """Of the attempts at a unit that wait for a verdict the one that is to be looked at."""
+    unit = store.units[key]
+    waits = {unit.attempt} if unit.state == "VERIFYING" else set[int]()
+    waits |= {unit.copy_attempt} if unit.copy_delivered_at is not None else set()
+    rows = [store.checks[*key, attempt] for attempt in waits]
+    return min(rows, key=lambda row: (row.opened_at, row.attempt), default=None)
 
 
 def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
