@@ -2,14 +2,18 @@
 
 What lies beside or below the scene, or in a folder not far above it, keeps its place, so that
 relative paths hold. What lies elsewhere comes into the folder ``linked``, and the scene is told
-(``paths``): absolute paths mean nothing on another machine.
+(``paths``): absolute paths mean nothing on another machine. There the second of two comes, too,
+which some file systems take for one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import PurePath
 from typing import Any, Final
 
 import attrs
+
+from rendertrust.manifest import folded
 
 CLIMB_MAX: Final = 3  # folders above the scene that may count as its project
 LINKED: Final = "linked"
@@ -65,7 +69,7 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         else:
             found.setdefault(source, []).append(file)
     root = project_of(scene, found)
-    placed = _placed(root, sorted(found))
+    placed = _placed(root, scene, found)
     sent = tuple(
         Linked(
             source=source,
@@ -102,20 +106,38 @@ def _below(root: PurePath, path: PurePath) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _placed(root: PurePath, sources: Sequence[PurePath]) -> dict[PurePath, str]:
+def _placed(
+    root: PurePath, scene: PurePath, found: Mapping[PurePath, Sequence[Mapping[str, Any]]]
+) -> dict[PurePath, str]:
     """A path among the inputs for each file: its own below the root, else one in LINKED.
 
     Files of one folder stay together there: the tiles and numbers of a texture are found by name.
+    A library stays in its place, as what it links is found from there.
     """
-    folders: dict[PurePath, int] = {}
-    placed: dict[PurePath, str] = {}
-    for source in sources:
-        if root in source.parents:
-            placed[source] = _below(root, source)
-            continue
-        number = folders.setdefault(source.parent, len(folders))
-        placed[source] = f"{LINKED}/{number}/{source.name}"
+    folders: dict[tuple[PurePath, int], int] = {}
+    taken, placed = {folded(_below(root, scene))}, dict[PurePath, str]()
+    for source in sorted(found):
+        is_library = found[source][0]["kind"] == "library"
+        places = _places(root, source, folders)
+        path = next(place for place in places if is_library or folded(place) not in taken)
+        taken.add(folded(path))
+        placed[source] = path
     return placed
+
+
+def _places(
+    root: PurePath, source: PurePath, folders: dict[tuple[PurePath, int], int]
+) -> Iterator[str]:
+    """Where it could lie, the best place first; ``folders`` are those of LINKED by their number."""
+    if root in source.parents:
+        yield _below(root, source)
+    for turn in count():
+        number = folders.setdefault((source.parent, turn), len(folders))
+        yield f"{LINKED}/{number}/{source.name}"
+
+
+def _keeps_its_place(root: PurePath, source: PurePath, place: str) -> bool:
+    return root in source.parents and place == _below(root, source)
 
 
 def _paths(
@@ -129,7 +151,8 @@ def _paths(
     for source, files in found.items():
         for file in files:
             written, library = file["path"], file.get("library")
-            is_moved = root not in source.parents or _is_moved(library, root, scene)
+            stays = _keeps_its_place(root, source, placed[source])
+            is_moved = not stays or _is_moved(library, root, scene)
             if written.startswith("//") and not is_moved:
                 continue  # relative, and everything between is where it was
             folder = placed[source].rpartition("/")[0]
