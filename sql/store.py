@@ -11,7 +11,7 @@ import asyncpg
 import attrs
 import orjson
 
-from sql.attempt_logs import LOGS_MOST
+from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
@@ -178,10 +178,19 @@ class SqlStore:
         return row is not None and bool(row["kept"])
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
-        said = (job, unit, attempt, node, lines, at)
-        await self._database.execute("attempt_log_keep", *said, LOGS_MOST)
+        said = (job, unit, attempt, node, last_of(lines) if completed else lines, at)
+        most = DONE_MOST if completed else LOGS_MOST
+        await self._database.execute("attempt_log_keep", *said, most, completed)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         rows = await self._database.all("work_silence", now)

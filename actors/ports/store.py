@@ -121,10 +121,19 @@ class Store(Protocol):
         ...
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         """Keep what a node said last (16 000 characters at most) of its attempt at a unit, which
-        failed. Of a job some newest ones stay; what is not the node's any more is not kept.
+        failed, or came well: then fewer lines. Of a job some newest ones of each kind stay; what
+        is not the node's any more is not kept.
         """
         ...
 

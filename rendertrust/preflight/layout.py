@@ -2,19 +2,23 @@
 
 What lies beside or below the scene, or in a folder not far above it, keeps its place, so that
 relative paths hold. What lies elsewhere comes into the folder ``linked``, and the scene is told
-(``paths``): absolute paths mean nothing on another machine.
+(``paths``): absolute paths mean nothing on another machine. There the second of two comes, too,
+which some file systems take for one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import count
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
+
+from rendertrust.manifest import folded
 
 CLIMB_MAX: Final = 3  # folders above the scene that may count as its project
 LINKED: Final = "linked"
 PATHS: Final = "rendertrust-paths.json"
+Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # what is told of each file
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +70,7 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         else:
             found.setdefault(source, []).append(file)
     root = project_of(scene, found)
-    places = _Places.of(root, found)
+    places = _Places.of(root, scene, found)
     placed = {source: places.place(source, told[0], source) for source, told in found.items()}
     sent = tuple(
         Linked(
@@ -113,9 +117,10 @@ class _Places:
     root: PurePath
     linked: str
     groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group and what that is below
+    apart: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])  # in a folder each
 
     @classmethod
-    def of(cls, root: PurePath, found: Mapping[PurePath, Sequence[Mapping[str, Any]]]) -> "_Places":
+    def of(cls, root: PurePath, scene: PurePath, found: Found) -> "_Places":
         """For all files: the tiles and numbers of a texture are found by name, the files of a cache
         by where they lie in it, and those of a library by where they lie to it.
         """
@@ -129,10 +134,23 @@ class _Places:
             for source in found
             if root in source.parents
         }
-        return cls(root, next(name for name in _names() if name not in taken), tops)
+        places = cls(root, next(name for name in _names() if name not in taken), tops)
+        places._part(scene, found, len(groups))
+        return places
+
+    def _part(self, scene: PurePath, found: Found, number: int) -> None:
+        """Twins, but for those that others find by their place."""
+        taken = {folded(_below(self.root, scene))}
+        for source, (file, *_) in sorted(found.items()):
+            place = folded(self.place(source, file, source))
+            if place in taken and file["kind"] != "library" and "stands" not in file:
+                self.apart[source] = number + len(self.apart)
+            taken.add(place)
 
     def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
         """The place of ``path``, which lies with the file ``source`` or stands for it."""
+        if source in self.apart:
+            return f"{self.linked}/{self.apart[source]}/{path.name}"
         if self.root in source.parents:
             return _below(self.root, path)
         number, top = self.groups[_folder(source, file)]
@@ -176,15 +194,14 @@ def _top(folders: Set[PurePath]) -> PurePath:
     )
 
 
-def _paths(
-    scene: PurePath, places: _Places, found: Mapping[PurePath, Sequence[Mapping[str, Any]]]
-) -> dict[str, str]:
+def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
     """What the scene writes -> where it is now, for what it would not find as it is written."""
     told: dict[str, str] = {}
     for source, files in found.items():
         for file in files:
             written, library = file["path"], file.get("library")
-            is_moved = places.root not in source.parents or _is_moved(library, places.root, scene)
+            stays = places.root in source.parents and source not in places.apart
+            is_moved = not stays or _is_moved(library, places.root, scene)
             if written.startswith("//") and not is_moved:
                 continue  # relative, and everything between is where it was
             key = written if library is None else f"{library}|{written}"

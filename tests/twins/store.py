@@ -336,7 +336,15 @@ class StoreTwin(MultipartsOfResults):
         return True
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         await self.round_trip()
         row = self.units.get((job, unit))

@@ -21,13 +21,12 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     Then show the current frame, small. Frames that would end after so many ``seconds``, as the ones
     before went, are left out, but for the first.
     """
-    started = time.monotonic()
     scene = opened(bpy, order)
     current = scene.frame_current
     prepare(scene, order)
     if scene.render.engine != "CYCLES":
         raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
-    loaded = time.monotonic() - started
+    loaded = time.monotonic() - order["began"]  # Blender itself is loaded, too
     samples, width_height = scene.cycles.samples, size_of(scene)
     scene.cycles.samples = min(samples, order["samples_most"])
     scene.cycles.use_adaptive_sampling = False  # the price is for what may be needed

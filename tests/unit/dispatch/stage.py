@@ -169,7 +169,15 @@ class ShelfStore(MultipartsOfResults):
         return True
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         self._check()
         self.logs[job, unit, attempt] = lines

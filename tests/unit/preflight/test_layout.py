@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rendertrust.manifest import alike
 from rendertrust.preflight.layout import laid_out
 
 SCENE = PurePosixPath("/home/a/film/shots/010/s.blend")
@@ -53,6 +54,20 @@ def test_absolute_paths_are_told_where_they_are_now() -> None:
 def test_relative_path_to_far_away_is_moved_too() -> None:
     layout = laid_out(SCENE, [named("/x/y/a.png", "//../../../../../x/y/a.png")])
     assert layout.paths == {"//../../../../../x/y/a.png": "linked/0/a.png"}
+
+
+def test_of_two_that_some_nodes_take_for_one_the_second_is_moved() -> None:
+    folder = "/home/a/film/shots/010"
+    names = ("tex/Wood.png", "tex/wood.png", "tex/wool.png", "S.blend")
+    layout = laid_out(SCENE, [named(f"{folder}/{name}", f"//{name}") for name in names])
+    assert alike([layout.scene, *(file.path for file in layout.files)]) is None
+    assert layout.paths == {
+        "//S.blend": "linked/0/S.blend",
+        "//tex/wood.png": "linked/1/wood.png",
+    }
+    far = laid_out(SCENE, [named("/x/Wood.png"), named("/x/wood.png")])
+    assert {file.path for file in far.files} == {"linked/0/Wood.png", "linked/1/wood.png"}
+    assert far.paths == {"/x/Wood.png": "linked/0/Wood.png", "/x/wood.png": "linked/1/wood.png"}
 
 
 def test_file_of_a_moved_library_is_told_by_the_library() -> None:
