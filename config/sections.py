@@ -168,6 +168,7 @@ class Verification:
     least_odds: float
     wait_seconds: float
     check_seconds: float
+    whole_seconds: float
     pays_unverifiable: bool
     own_odds: float
     trial_odds: float

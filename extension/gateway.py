@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rendertrust.cli.packing import Packed
     from rendertrust.client import Bundle, Job, Quote
 
-Verb = Literal["pause", "resume", "stop"]
+Verb = Literal["pause", "stop"]
 JOB_TYPE = "render"
 MORE = Decimal("1.1")  # no two measurements are alike
 LOOK_SECONDS = 300.0  # for a node that may be busy with something else
@@ -30,6 +30,7 @@ class Order:
     max_credits: str | None
     pool: Literal["mine", "trusted", "any"] = "any"
     order: Literal["sequential", "every_nth", "middle_first"] = "sequential"
+    as_is: bool = False
 
     def cut(self) -> dict[str, Any]:
         """As ``quote`` and ``dispatch`` take it."""
@@ -118,7 +119,7 @@ class Gateway:
         """
         with self.client() as client:
             bundle, quoted = self._sent(client, packed, tell), None
-            if client.quote(JOB_TYPE, **order.cut()).measurable:
+            if not order.as_is and client.quote(JOB_TYPE, **order.cut()).measurable:
                 tell(busy="A node measures the scene", progress=0.0)
                 quoted = self._agreed(self._measured(client, order, bundle), shown_price, tell)
             placed = client.dispatch(
@@ -129,6 +130,7 @@ class Gateway:
                 needs=packed.needs,
                 priority=order.priority,
                 quoted=quoted,
+                as_is=order.as_is,
                 **order.cut(),
             )
             tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0)
@@ -140,9 +142,21 @@ class Gateway:
             self._follow(client, job_id, out, tell)
 
     def speak(self, verb: Verb, job_id: str, tell: Tell) -> None:
-        """Pause, resume or stop a job."""
+        """Pause or stop a job."""
         with self.client() as client:
             tell(**shown(getattr(client, verb)(job_id)))
+
+    def resume(self, job_id: str, cap: str | None, tell: Tell) -> None:
+        """Go on with a job; one that is at its cap gets this one first, or none. ValueError: the
+        next frame costs more than is left of it, too.
+        """
+        with self.client() as client:
+            job = client.job(job_id)
+            if job.paused == "cap":
+                job = client.change(job_id, max_credits=cap, uncapped=cap is None)
+            if job.paused == "cap":
+                raise ValueError(f"The next frame costs more than {cap} credits leave. Raise Cap")
+            tell(**shown(client.resume(job_id)))
 
     def _follow(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
         tell(folder=str(out.path))
@@ -171,6 +185,6 @@ def shown(job: "Job") -> dict[str, Any]:
     """Of a job what the panel shows."""
     error = job.error_message or ""
     if job.paused == "cap":
-        error = "The job is paused at its cap. Raise the cap, and resume it."
+        error = "The job is paused at its cap. Raise Cap above, and press Resume."
     counts = {"units": job.units, "done": job.done, "failed": job.failed}
     return {"status": job.status, "charged": job.charged or "", "error": error, **counts}

@@ -43,18 +43,24 @@ def order_of(context: Any) -> Order:
     """What the artist chose."""
     settings = settings_of(context)
     frames = scene.frames_of(context.scene, settings.frames)
-    cap = settings.max_credits.strip() or None
-    return Order(*(frames, settings.chunk, settings.priority, cap), settings.pool, settings.order)
+    choices = (frames, settings.chunk, settings.priority, cap_of(settings))
+    return Order(*choices, settings.pool, settings.order, state_of(context).as_is)
+
+
+def cap_of(settings: Any) -> str | None:
+    """None: whatever it costs."""
+    return settings.max_credits.strip() or None
 
 
 def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], Packed]":
     """A copy of the scene and its files, and the folder of the copy. Nothing is sent of a scene in
-    which something must be mended first.
+    which something must be mended first, unless the artist wants it as it is.
     """
     looked = scene.looked_into(context.scene, order.frames)
     show_findings(context, looked.findings)
-    if looked.stops:
-        raise ValueError("Mend what is marked as an error first; nothing was sent")
+    if looked.stops and not order.as_is:
+        said = "Mend what is marked as an error first, or choose Submit as it is"
+        raise ValueError(f"{said}; nothing was sent")
     folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
     return folder, scene.copied(looked, Path(folder.name))
 
@@ -239,13 +245,16 @@ class Speak(Button):
         """What the one button does."""
         return {
             "pause": "Begin no more frames; what machines have they finish",
-            "resume": "Go on with the frames that are left",
+            "resume": "Go on with the frames that are left; of a job at its cap with this Cap",
             "stop": "End the job; what is held for frames that are left is given back",
         }.get(properties.verb, "")
 
     def act(self, context: Any) -> set[str]:
         """Say it to the gateway."""
-        gateway, job_id = gateway_of(context), settings_of(context).job_id
+        gateway, settings = gateway_of(context), settings_of(context)
+        job_id, cap = settings.job_id, cap_of(settings)
+        if self.properties.verb == "resume":
+            return self.start(asking, "Asking", lambda tell: gateway.resume(job_id, cap, tell))
         verb: Verb = self.properties.verb
         return self.start(asking, "Asking", lambda tell: gateway.speak(verb, job_id, tell))
 

@@ -62,6 +62,8 @@ def _check(layout: Any, state: Any) -> None:
         if finding.path:
             box.label(text=finding.path, icon="FILE")
         _sentence(box.column(), finding.setting, "TOOL_SETTINGS")
+    if any(finding.level == "error" for finding in state.findings):
+        layout.prop(state, "as_is")
 
 
 def _job(layout: Any, state: Any, settings: Any) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rendertrust.cli.looking import Looked
     from rendertrust.cli.packing import Packed
 
-DIGITS = "####"  # as Blender appends them
+LAST = 987_654  # a frame that no name has by chance
 
 
 class Unsaved(ValueError):
@@ -66,14 +66,13 @@ def out_of(scene: Any) -> Folder:
     """The output folder of the scene, and how Blender calls its frames there.
 
     ``//out/`` has ``0001.png``, ``//out/shot_`` has ``shot_0001.png``, ``//out/shot_##`` has
-    ``shot_01.png``.
+    ``shot_01.png``. RuntimeError: it names something that Blender does not know.
     """
-    told = bpy.path.abspath(scene.render.filepath)
-    is_folder = told.endswith(("/", "\\"))
-    folder, name = (Path(told), "") if is_folder else (Path(told).parent, Path(told).name)
-    if "#" not in name:
-        return Folder(folder, f"{name}{DIGITS}")
-    return Folder(folder, name.removesuffix(scene.render.file_extension))
+    last, first = (Path(scene.render.frame_path(frame=frame)).name for frame in (LAST, 0))
+    head, _, tail = last.rpartition(str(LAST))
+    digits = "#" * (len(first) - len(head) - len(tail))
+    folder = Path(scene.render.frame_path(frame=0)).parent
+    return Folder(folder, head + digits + tail.removesuffix(scene.render.file_extension))
 
 
 def objects_of(name: str) -> list[Any]:

@@ -87,6 +87,10 @@ class State(bpy.types.PropertyGroup):
         "priced_how": props.StringProperty(),
         "measurable": props.BoolProperty(),
         "checked": props.BoolProperty(),
+        "as_is": props.BoolProperty(
+            name="Submit as it is",
+            description="With what is marked as an error, and with the files that are there",
+        ),
         "findings": props.CollectionProperty(type=Found),
         "status": props.StringProperty(),
         "units": props.IntProperty(),
@@ -131,6 +135,7 @@ def show_findings(context: Any, findings: "Sequence[Finding]") -> None:
         item.object = finding.object if finding.object and NAMED.match(finding.object) else ""
         item.path = finding.path or ""
     state.checked = True
+    state.as_is = state.as_is and any(finding.level == "error" for finding in findings)
 
 
 def register() -> None:

@@ -144,10 +144,14 @@ def alike(paths: Iterable[str]) -> tuple[str, str] | None:
     """
     seen: dict[str, str] = {}
     for path in paths:
-        folded = unicodedata.normalize("NFC", path).casefold()
-        if (other := seen.setdefault(folded, path)) != path:
+        if (other := seen.setdefault(folded(path), path)) != path:
             return other, path
     return None
+
+
+def folded(path: str) -> str:
+    """What such a file system makes of it."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def twins_fault(_: str, second: str) -> str:

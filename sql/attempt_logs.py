@@ -1,4 +1,4 @@
-"""What nodes said last of attempts that failed, as their job's owner reads it."""
+"""What nodes said last of attempts that ended, as their job's owner reads it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,13 +9,18 @@ import attrs
 
 from sql.database import Database
 
-LOGS_MOST: Final = 40  # attempts of a job of which it is kept
-SHOWN_MOST: Final = 20  # attempts at once
+LOGS_MOST: Final = 40  # attempts of a job that failed, of which it is kept
+DONE_MOST: Final = 100  # of its others
+DONE_LINES: Final = 64  # of each of those, the last,
+DONE_CHARACTERS: Final = 4_000  # within so many characters
+SHOWN_MOST: Final = 20  # attempts of each kind at once
 
 
 @attrs.frozen
 class AttemptLog:
-    """One attempt that failed. ``lines``: what its node said last, nothing where none is kept."""
+    """One attempt that failed, or came well. ``lines``: what its node said last, nothing where none
+    is kept.
+    """
 
     unit: int
     frames: str | None
@@ -25,6 +30,7 @@ class AttemptLog:
     error_class: str | None
     error: str | None
     lines: str = attrs.field(repr=False)
+    completed: bool
 
 
 class AttemptLogs:
@@ -34,10 +40,17 @@ class AttemptLogs:
         self._database = database
 
     async def of_job(self, job: UUID, unit: int | None) -> Sequence[AttemptLog]:
-        """The last attempts of a job, or of one of its units, that failed; the newest first."""
+        """The last attempts of a job, or of one of its units, that failed, and those that came
+        well; the newest first.
+        """
         rows = await self._database.all("attempt_logs", job, unit, SHOWN_MOST)
         return [AttemptLog(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
         """Remove those of some jobs that ended before; whether there were any."""
         return bool(await self._database.all("attempt_logs_expire", before, jobs))
+
+
+def last_of(lines: str) -> str:
+    """What is kept of an attempt that came well."""
+    return "\n".join(lines.split("\n")[-DONE_LINES:])[-DONE_CHARACTERS:]

@@ -146,12 +146,19 @@ class UnitRow:
     feeds: int | None = None  # the unit that is made of this one and others
     missing: int = 0  # of those that it is made of, how many are not complete
     copy_attempt: int = 0  # the newest attempt beside another; given once, like any other
-    copy_node_id: UUID | None = None  # who has it; None: no copy is at work
+    copy_node_id: UUID | None = None  # who has it, or delivered it; None: there is no copy
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
+    copy_delivered_at: datetime | None = None  # since when it waits for its verdict
     faults: int = 0  # failures that were no node's and not the scene's
     unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
+
+    @property
+    def is_delivered_beside(self) -> bool:
+        """Whether it has two attempts, of which one or both wait for a verdict."""
+        waits = self.state == "VERIFYING" or self.copy_delivered_at is not None
+        return self.copy_node_id is not None and waits
 
 
 @attrs.frozen

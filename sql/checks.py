@@ -105,11 +105,23 @@ class Suspicion:
     word: Literal["suspicious", "mismatch"]
     said: str
     at: datetime
+    draws: Draws = ()  # where it was seen; none: of a release before
 
     @property
     def of(self) -> CheckId:
         """Which attempt of which unit it is about."""
         return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class UncutScene:
+    """A user's scene of which parts come out otherwise than the whole frame, as a check of this
+    attempt's result found.
+    """
+
+    scene: tuple[UUID, str]  # whose, and its payload's reference
+    found_by: CheckId
+    at: datetime
 
 
 @attrs.frozen
@@ -133,11 +145,17 @@ class Pending:
     suspicion: Suspicion | None = None
     parts: tuple[Part, ...] = ()  # results of units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
+    is_uncut: bool = False  # its scene was found to be an ``UncutScene``
+    is_again: bool = False  # settled unchecked; its node was caught, and its share waits again
 
     @property
     def place(self) -> "Place":
         """Its place among those that wait."""
         return self.row.opened_at, self.row.job_id, self.row.unit
+
+    def is_between(self, after: "Place | None", until: "Place | None") -> bool:
+        """Whether a reading would have found it; None: from the first, to the last."""
+        return (after is None or self.place > after) and (until is None or self.place <= until)
 
     @property
     def tries(self) -> int:

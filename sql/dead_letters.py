@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["job", "event", "webhook"]
 
 @attrs.frozen
 class DeadJob:
-    """A job that failed for good. ``total``: how many there are in all."""
+    """A job that failed for good, after so many ``tries``. ``total``: how many there are in all."""
 
     id: UUID
     job_type: str
@@ -26,7 +26,7 @@ class DeadJob:
     node_name: str | None
     error_message: str | None
     error_class: str | None
-    retry_count: int
+    tries: int
     price: int
     units: int
     at: datetime

@@ -38,6 +38,8 @@ class EarningRow:
 
 @attrs.frozen
 class DisputeRow:
+    """``by_gateway``: its node was caught, and nobody had looked at it: a check decides."""
+
     id: UUID
     job_id: UUID
     unit: int
@@ -48,6 +50,7 @@ class DisputeRow:
     state: str = "OPEN"
     decision: str = ""
     decided_at: datetime | None = None
+    by_gateway: bool = False
 
 
 @attrs.frozen
@@ -81,6 +84,15 @@ class Ripe:
 
     job: UUID
     unit: int
+
+
+@attrs.frozen
+class Unlooked:
+    """A pending share of a node that was caught, of a unit of ``user``'s that nobody looked at."""
+
+    job: UUID
+    unit: int
+    user: UUID
 
 
 @attrs.frozen

@@ -226,6 +226,8 @@ class DeskEntry:
 class DeskCharges:
     """All that was charged for a job: how often, ``at`` the last time, and how far all has come.
 
+    ``refunded``: how much of it, in units.
+
     Times are None before there is anything, or while some of it has not come so far.
     """
 
@@ -233,6 +235,7 @@ class DeskCharges:
     at: datetime | None = None
     signed_at: datetime | None = None
     anchored_at: datetime | None = None
+    refunded: int = 0
 
 
 class JobDesk:

@@ -81,7 +81,10 @@ class ResultFacts:
 
 @attrs.frozen
 class PagedUnit:
-    """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete."""
+    """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete.
+
+    ``frame``: that of a render without ``frames``, where it was asked for one by its number.
+    """
 
     number: int
     frames: str | None
@@ -101,6 +104,7 @@ class PagedUnit:
     started_at: datetime | None
     ended_at: datetime | None
     copy_node_id: UUID | None = None
+    frame: str | None = None
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.job_desk import named
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")
@@ -53,13 +54,17 @@ class Minute:
 
 @attrs.frozen
 class Picture:
-    """A job that made pictures; ``frame`` is the last one that there is a small one of."""
+    """A job that made pictures; ``frame`` is the last one that there is a small one of.
+
+    ``file``: what its scene is called, where that is known.
+    """
 
     id: UUID
     completed_at: datetime
     units: int
     frame: int | None
     made_at: datetime | None
+    file: str | None = attrs.field(default=None, converter=named)
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import attrs
@@ -35,6 +36,35 @@ class ToldEvent:
     received_at: datetime
 
 
+@attrs.frozen
+class KeptEndpoint:
+    """An endpoint, and whose it is; ``failing_since`` and ``disabled_at`` as in ``EndpointRow``."""
+
+    id: UUID
+    user_id: UUID
+    email: str
+    url: str = attrs.field(repr=False)
+    types: Sequence[str]
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+
+    @property
+    def shown(self) -> str:
+        """Its address without what may be a secret of its owner's: the query, and who signs in."""
+        parts = urlsplit(self.url)
+        masked = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+        return urlunsplit(masked) + ("?…" if parts.query else "")
+
+    @property
+    def state(self) -> str:
+        """In a word that sorts."""
+        if self.disabled_at is not None:
+            return "told no more"
+        return "told" if self.failing_since is None else "failing"
+
+
 class SettingsDesk:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
@@ -45,6 +75,11 @@ class SettingsDesk:
         """Everybody's keys, the newest first; ``search``: a part of the name or of the e-mail."""
         rows = await self._database.all("settings_keys", search, limit, offset)
         return [KeptKey(**row) for row in rows]
+
+    async def endpoints(self, search: str, limit: int) -> Sequence[KeptEndpoint]:
+        """Everybody's, the newest first; ``search``: a part of the address or of the e-mail."""
+        rows = await self._database.all("settings_endpoints", search, limit)
+        return [KeptEndpoint(**row) for row in rows]
 
     async def events(self, search: str, limit: int, offset: int) -> Sequence[ToldEvent]:
         """What Stripe told us, the newest first; ``search``: a part of any of its words."""

@@ -45,6 +45,7 @@ _UNIT_UPDATED: tuple[str, ...] = (
 )
 _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
+    "copy_delivered_at",
 )
 _UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults")
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")

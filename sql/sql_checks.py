@@ -8,6 +8,7 @@ import attrs
 from sql.books import Changes, Keys, Rows
 from sql.checks import (
     CheckRow,
+    Draws,
     Pending,
     Suspicion,
     TrialGiven,
@@ -32,10 +33,12 @@ _DECIDED: Final = (
 
 
 async def lock_checks(connection: Connection, keys: Keys, rows: Rows) -> None:
-    """Read those of the units' attempts into ``rows``."""
-    if not keys.checks:
+    """Read those of the units' attempts into ``rows``; of two attempts one may end the other."""
+    both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
+    concerned = sorted(keys.checks | both)
+    if not concerned:
         return
-    named = [list(column) for column in zip(*sorted(keys.checks), strict=True)]
+    named = [list(column) for column in zip(*concerned, strict=True)]
     for row in await connection.fetch(QUERIES["books_checks_lock"], *named):
         check = _row(row)
         rows.checks[check.id] = check
@@ -52,16 +55,23 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
     """As the Verifier reads them."""
-    return [
-        attrs.evolve(_pending(row), suspicion=_suspicion(row), parts=parts_of(row["parts"]))
-        for row in rows
-    ]
+    return [_waiting(row) for row in rows]
+
+
+def _waiting(row: Any) -> Pending:
+    found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again")}
+    more["parts"] = parts_of(row["parts"])
+    since = attrs.evolve(found.row, opened_at=row["since"])
+    return attrs.evolve(found, row=since, suspicion=_suspicion(row), **more)
 
 
 def _suspicion(row: Any) -> Suspicion | None:
+    if row["suspicion_at"] is None:
+        return None
     of = (row["job_id"], row["unit"], row["attempt"])
-    told = [row[f"suspicion_{name}"] for name in _OF_SUSPICION]
-    return None if row["suspicion_at"] is None else Suspicion(*of, *told)
+    told: dict[str, Any] = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
+    told["draws"] = _draws(told["draws"])
+    return Suspicion(*of, **told)
 
 
 def _pending(row: Any) -> Pending:
@@ -91,7 +101,7 @@ def trials(rows: Sequence[Any]) -> list[TrialRow]:
             id=row["trial"],
             of=_pending(row),
             samples=row["samples"],
-            draws=tuple(zip(*[iter(row["draws"])] * 3, strict=True)),
+            draws=_draws(row["draws"]),
             wrong=frozenset(row["wrong"]),
             owners=frozenset(row["owners"]),
         )
@@ -107,9 +117,23 @@ async def note(database: Database, noted: TrialNote) -> None:
         await database.execute("trial_given_note", *attrs.astuple(noted))
     else:
         trial = noted.trial
-        flat = [number for drawn in trial.draws for number in drawn]
-        values = (trial.id, *trial.of.row.id, trial.samples, flat, sorted(trial.wrong), noted.at)
+        flat, wrong = _flat(trial.draws), sorted(trial.wrong)
+        values = (trial.id, *trial.of.row.id, trial.samples, flat, wrong, noted.at)
         await database.execute("trial_note", *values)
+
+
+async def note_suspicion(database: Database, noted: Suspicion) -> None:
+    """Keep it; once."""
+    *values, drawn = attrs.astuple(noted, recurse=False)
+    await database.execute("suspicion_note", *values, _flat(drawn))
+
+
+def _flat(drawn: Draws) -> list[float | None]:
+    return [number for one in drawn for number in one]
+
+
+def _draws(flat: Sequence[Any] | None) -> Draws:
+    return tuple(zip(*[iter(flat or ())] * 3, strict=True))
 
 
 def _row(row: Any) -> CheckRow:

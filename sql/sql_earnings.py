@@ -85,7 +85,8 @@ def _disputes(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.disputes if (row.job_id, row.unit) in changes.new_disputes]
     old = [row for row in changes.disputes if (row.job_id, row.unit) not in changes.new_disputes]
     names = ("id", "job_id", "unit", "user_id", "reason", "charge", "state", "decision")
-    yield "books_disputes_insert", columns_of(new, *names, "opened_at", "decided_at")
+    more = ("opened_at", "decided_at", "by_gateway")
+    yield "books_disputes_insert", columns_of(new, *names, *more)
     changing = ("job_id", "unit", "state", "decision", "decided_at")
     yield "books_disputes_update", columns_of(old, *changing)
 

@@ -11,14 +11,14 @@ import asyncpg
 import attrs
 import orjson
 
-from sql.attempt_logs import LOGS_MOST
+from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
@@ -28,7 +28,7 @@ from sql.log import LogTransaction, Look
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
-from sql.sql_checks import note, pending, trials
+from sql.sql_checks import note, note_suspicion, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
@@ -178,10 +178,19 @@ class SqlStore:
         return row is not None and bool(row["kept"])
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
-        said = (job, unit, attempt, node, lines, at)
-        await self._database.execute("attempt_log_keep", *said, LOGS_MOST)
+        said = (job, unit, attempt, node, last_of(lines) if completed else lines, at)
+        most = DONE_MOST if completed else LOGS_MOST
+        await self._database.execute("attempt_log_keep", *said, most, completed)
 
     async def silence(self, now: datetime) -> Sequence[UUID]:
         rows = await self._database.all("work_silence", now)
@@ -189,6 +198,11 @@ class SqlStore:
 
     async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
         return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> Sequence[Unlooked]:
+        return [
+            Unlooked(**row) for row in await self._database.all("earnings_unlooked", now, limit)
+        ]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
@@ -212,7 +226,11 @@ class SqlStore:
         await note(self._database, noted)
 
     async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await self._database.execute("suspicion_note", *attrs.astuple(suspicion))
+        await note_suspicion(self._database, suspicion)
+
+    async def note_uncut(self, scene: UncutScene) -> None:
+        values = (*scene.scene, *scene.found_by, scene.at)
+        await self._database.execute("uncut_note", *values)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         async with self._database.transaction() as connection:

@@ -125,6 +125,7 @@ class OpenUnit:
     paused: str | None = None  # by whom its job is: its "owner", or at its "cap"
     faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
+    answered: bool = False  # its copy delivered, and waits for its verdict
 
 
 @attrs.frozen

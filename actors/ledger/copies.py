@@ -4,6 +4,8 @@ The unit's row is its first attempt's while that lives. Numbers are given once: 
 is one more than the greatest of either kind.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
 from uuid import UUID
 
 import attrs
@@ -20,11 +22,14 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.ledger.orders import alone, change
+from actors.ledger.orders import alone, change, promoted
 from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
-from actors.verifier.messages import CheckEffect, UnitDeliver
+from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
+
+OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect
+Judge: TypeAlias = Callable[[Draft, UnitRow, UnitVerdict, verdicts.Fail], bool | Refusal]
 
 
 def next_attempt(unit: UnitRow) -> int:
@@ -51,15 +56,12 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
     return True
 
 
-def heard(
-    draft: Draft,
-    unit: UnitRow,
-    effect: UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect,
-) -> UnitRow | bool:
+def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitRow | bool | Refusal:
     """One of two attempts is heard of: the row with which the effect goes on, or what it did.
 
-    A result ends the other attempt. One that came to nothing leaves the unit to the other, which
-    goes on; unless a scene is said to be at fault, which is the same everywhere.
+    What is delivered ends nothing: the first result that counts, with its verdict where it waits
+    for one, ends the other attempt. One that came to nothing leaves the unit to the other, which
+    goes on.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -67,33 +69,57 @@ def heard(
     is_copy = whose == unit.copy_node_id
     if isinstance(effect, UnitStart):
         return _start(draft, unit) if is_copy else unit
-    if isinstance(effect, UnitFail | UnitRequeue) and not _ends_both(effect):
-        left = alone(unit) if is_copy else promoted(unit)
-        _note(draft, unit, left, effect)
-        if isinstance(effect, UnitFail):
-            verdicts.note(draft, effect, unit.copy_attempt if is_copy else unit.attempt)
+    if isinstance(effect, UnitDeliver):
+        return _deliver(draft, unit, effect) if is_copy else unit
+    mine, other = (promoted(unit), alone(unit)) if is_copy else (alone(unit), promoted(unit))
+    if isinstance(effect, UnitVerdict):
+        return _judged(draft, Pair(unit, mine, other), effect, judge)
+    if isinstance(effect, UnitFail | UnitRequeue):
+        if mine.state == "VERIFYING":
+            return GuardFailed(type(effect).__name__, mine.state)
+        if other.state == "VERIFYING" or not _ends_both(effect):
+            _note(draft, unit, other, effect)
+            if isinstance(effect, UnitFail):
+                verdicts.note(draft, effect, mine.attempt)
+            return True
+    return _won(draft, Pair(unit, mine, other))
+
+
+@attrs.frozen
+class Pair:
+    """A unit with two attempts, and as it is with either of them alone."""
+
+    unit: UnitRow
+    mine: UnitRow
+    other: UnitRow
+
+
+def _won(draft: Draft, pair: Pair) -> UnitRow:
+    """It is the unit's one attempt from now on."""
+    verdicts.overtaken(draft, pair.other)
+    change(draft, pair.unit, pair.mine)
+    return pair.mine
+
+
+def _judged(
+    draft: Draft, pair: Pair, effect: UnitVerdict, judge: Judge
+) -> UnitRow | bool | Refusal:
+    """The verdict on one of them: the other is over, or all that there is."""
+    if pair.mine.state != "VERIFYING":
+        return GuardFailed("UnitVerdict", pair.mine.state)
+    if not verdicts.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
+        return _won(draft, pair)
+
+    def fell(_: Draft, __: UnitRow, failure: UnitFail, ___: frozenset[str]) -> bool:
+        _note(draft, pair.unit, pair.other, failure)
         return True
-    kept = promoted(unit) if is_copy else alone(unit)
-    change(draft, unit, kept)
-    return kept
 
-
-def promoted(unit: UnitRow) -> UnitRow:
-    """The copy is the unit's one attempt from now on."""
-    return attrs.evolve(
-        alone(unit),
-        state="DISPATCHED" if unit.copy_started_at is None else "RUNNING",
-        attempt=unit.copy_attempt,
-        node_id=unit.copy_node_id,
-        assigned_at=unit.copy_assigned_at,
-        started_at=unit.copy_started_at or unit.started_at,
-        lease_until=unit.copy_lease_until,
-    )
+    return judge(draft, pair.mine, effect, fell)
 
 
 def _whose(
     unit: UnitRow,
-    effect: UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect,
+    effect: OfAttempt,
 ) -> UUID | None:
     """Which of the two nodes the effect is about; None: neither."""
     if isinstance(effect, UnitAssign) or (effect.attempt is None and _node_of(effect) is None):
@@ -113,6 +139,21 @@ def _node_of(
     if isinstance(effect, UnitStart | UnitComplete | UnitFail | UnitDeliver):
         return effect.node
     return None
+
+
+def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
+    """What the copy's node made is there, and waits; the first attempt is where it was."""
+    if unit.copy_delivered_at is not None:
+        return False
+    verdicts.open_check(draft, effect)
+    delivered = attrs.evolve(
+        unit,
+        copy_delivered_at=draft.now,
+        copy_started_at=unit.copy_started_at or draft.now,
+        copy_lease_until=None,
+    )
+    change(draft, unit, delivered)
+    return True
 
 
 def _start(draft: Draft, unit: UnitRow) -> bool:

@@ -38,6 +38,7 @@ def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
         *(effect.id, *key, effect.user, effect.reason),
         charge=hold.settled,
         opened_at=draft.now,
+        by_gateway=effect.by_gateway,
     )
     draft.disputes.put(key, opened)
     return True

@@ -160,7 +160,8 @@ class Draft:
     def _state(self, unit: UnitRow) -> UnitState:
         job = self.job_of(unit)
         node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
-        copy = (unit.copy_attempt, unit.copy_node_id)
+        answered = unit.copy_delivered_at is not None
+        copy = (unit.copy_attempt, None if answered else unit.copy_node_id, answered)
         return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
 
     # -- money

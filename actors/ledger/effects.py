@@ -31,9 +31,9 @@ from actors.ledger.orders import STOPPED, change, insert, of_job
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
 from actors.ledger.status import AT_WORK, stated
-from actors.ledger.verdicts import deliver, judge, note
+from actors.ledger.verdicts import Fail, deliver, judge, note
 from actors.paymaster.messages import OperatorEffect
-from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import UnitRow
 
 
@@ -54,22 +54,24 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
     if isinstance(effect, UnitCopy):
         return copies.copy(draft, unit, effect)
     if unit.copy_node_id is not None:
-        left = copies.heard(draft, unit, effect)
-        if isinstance(left, bool):
+        left = copies.heard(draft, unit, effect, _judge)
+        if not isinstance(left, UnitRow):
             return left
         unit = left
     return _unit_effect(draft, unit, effect)
 
 
-def _unit_effect(
-    draft: Draft,
-    unit: UnitRow,
-    effect: UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect,
+def _judge(
+    draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail | None = None
 ) -> bool | Refusal:
+    return judge(draft, unit, effect, complete=_complete, fail=fail or _fail)
+
+
+def _unit_effect(draft: Draft, unit: UnitRow, effect: copies.OfAttempt) -> bool | Refusal:
     if isinstance(effect, UnitDeliver):
         return deliver(draft, unit, effect)
     if isinstance(effect, UnitVerdict):
-        return judge(draft, unit, effect, complete=_complete, fail=_fail)
+        return _judge(draft, unit, effect)
     if isinstance(effect, UnitAssign):
         return _assign(draft, unit, effect)
     if isinstance(effect, UnitStart):

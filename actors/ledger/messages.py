@@ -164,7 +164,8 @@ class IdempotencyKey:
 class UnitState:
     """What a unit is after a commit: for the Scheduler's index and the node's ack.
 
-    ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still.
+    ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still;
+    ``answered``: that one delivered, and waits for its verdict.
     """
 
     job: UUID
@@ -175,6 +176,7 @@ class UnitState:
     job_status: str
     copied: int = 0
     copy_node: UUID | None = None
+    answered: bool = False
 
 
 @attrs.frozen

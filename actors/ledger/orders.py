@@ -44,6 +44,21 @@ def alone(unit: UnitRow) -> UnitRow:
         copy_assigned_at=None,
         copy_started_at=None,
         copy_lease_until=None,
+        copy_delivered_at=None,
+    )
+
+
+def promoted(unit: UnitRow) -> UnitRow:
+    """The copy is the unit's one attempt from now on."""
+    state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
+    return attrs.evolve(
+        alone(unit),
+        state=state if unit.copy_delivered_at is None else "VERIFYING",
+        attempt=unit.copy_attempt,
+        node_id=unit.copy_node_id,
+        assigned_at=unit.copy_assigned_at,
+        started_at=unit.copy_started_at or unit.started_at,
+        lease_until=unit.copy_lease_until,
     )
 
 
@@ -142,6 +157,10 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
     nothing: he sees them come, and stops.
     """
     kept = {*ENDED, "VERIFYING"}
+    for unit in draft.units_of(job.id):
+        if unit.is_delivered_beside:
+            _keep_delivered(draft, unit)
+            job = draft.job_of(unit)
     open_ones = [unit for unit in draft.units_of(job.id) if unit.state not in kept]
     for unit in open_ones:
         released = release(draft, work_reference(unit.job_id, unit.number))
@@ -159,6 +178,14 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
         draft.put_unit(ended)
     draft.jobs.put(job.id, cancelled(attrs.evolve(job, paused=STOPPED), open_ones, draft.now))
     return True
+
+
+def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
+    """Of two attempts only what is still at work ends."""
+    if unit.state != "VERIFYING":
+        change(draft, unit, promoted(unit))
+    elif unit.copy_delivered_at is None:
+        change(draft, unit, alone(unit))
 
 
 def _over(job: JobRow) -> str | None:

@@ -21,6 +21,7 @@ from sql.checks import CheckRow, WordRow
 
 VERIFYING: Final = frozenset({"VERIFYING"})
 SAID_MAX: Final = 500
+OVERTAKEN: Final = "another node was faster"
 Complete: TypeAlias = Callable[[Draft, UnitRow, UnitComplete, frozenset[str]], bool | Refusal]
 Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Refusal]
 
@@ -32,10 +33,25 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         return False
     if not ours or unit.state not in AT_WORK:
         return GuardFailed("UnitDeliver", unit.state)
+    open_check(draft, effect)
+    waiting = attrs.evolve(
+        unit,
+        state="VERIFYING",
+        lease_until=None,
+        error_class=None,
+        error_message=None,
+        started_at=unit.started_at or draft.now,  # it ran, whether its node said so or not
+    )
+    change(draft, unit, waiting)
+    return True
+
+
+def open_check(draft: Draft, effect: UnitDeliver) -> None:
+    """What was delivered is to be looked at."""
     row = CheckRow(
-        job_id=unit.job_id,
-        unit=unit.number,
-        attempt=unit.attempt,
+        job_id=effect.job,
+        unit=effect.unit,
+        attempt=effect.attempt,
         node_id=effect.node,
         device_class=effect.device_class,
         result_ref=effect.result_ref,
@@ -52,16 +68,16 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         opened_at=draft.now,
     )
     draft.checks.put(row.id, row)
-    waiting = attrs.evolve(
-        unit,
-        state="VERIFYING",
-        lease_until=None,
-        error_class=None,
-        error_message=None,
-        started_at=unit.started_at or draft.now,  # it ran, whether its node said so or not
-    )
-    change(draft, unit, waiting)
-    return True
+
+
+def overtaken(draft: Draft, unit: UnitRow) -> None:
+    """Another attempt counts: nobody looks at what this one delivered, if it did."""
+    row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
+    if row is not None and row.state == "PENDING":
+        ended = attrs.evolve(
+            row, state="DECIDED", verdict="unchecked", said=OVERTAKEN, decided_at=draft.now
+        )
+        draft.checks.put(row.id, ended)
 
 
 def judge(
@@ -69,13 +85,14 @@ def judge(
 ) -> bool | Refusal:
     """The verdict, and all that follows from it."""
     row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
-    if row is None or row.attempt != unit.attempt:
+    if row is None:
         return GuardFailed("UnitVerdict", unit.state)
     if row.state == "DECIDED":
         return False if row.verdict == effect.verdict else GuardFailed("UnitVerdict", unit.state)
-    if unit.state != "VERIFYING" or effect.operator != row.operator:
+    is_its = row.attempt == unit.attempt and unit.state == "VERIFYING"
+    if not is_its or effect.operator != row.operator:
         return GuardFailed("UnitVerdict", unit.state)
-    if effect.verdict in ("mismatch", "doubtful"):
+    if falls(effect):
         done = fail(draft, unit, _failure(row, effect), VERIFYING)
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
@@ -94,6 +111,11 @@ def judge(
         )
         draft.checks.put(row.id, decided)
     return done
+
+
+def falls(effect: UnitVerdict) -> bool:
+    """Whether what was delivered is not taken."""
+    return effect.verdict in ("mismatch", "doubtful")
 
 
 def note(draft: Draft, effect: UnitFail, attempt: int) -> None:

@@ -57,6 +57,7 @@ async def frame(
             **({"shown": list(order.shown)} if order.shown else {}),
             # Who checks renders alone knows no other kind.
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
+            **({"whole": True} if order.whole else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,

@@ -73,7 +73,8 @@ class Stored:
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
     ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
-    picture, ``shown`` at which of several pictures.
+    picture, ``shown`` at which of several pictures. ``whole``: it renders all of the frame or the
+    tile, and looks there.
     """
 
     check: UUID
@@ -82,6 +83,7 @@ class RunCheck(Message[NodeSession, None]):
     evidence: Stored | None
     draws: tuple[tuple[float, float, float | None], ...] = ()
     shown: tuple[float, ...] = ()
+    whole: bool = False
 
     @property
     def count(self) -> int:

@@ -74,14 +74,14 @@ class Settlement(Watching, partial=True):
             accused=self._device_class if result.failure == SCENE else None,
         )
 
-    async def _keep_said(self, held: Held) -> None:
-        """Keep what was said last of an attempt that failed; where it cannot be, it is lost."""
+    async def _keep_said(self, held: Held, *, completed: bool = False) -> None:
+        """Keep what was said last of an attempt that ended; where it cannot be, it is lost."""
         unit, said = held.assignment, held.said.take()
         if not said:
             return
-        now, store = self._peers.clock.now(), self._peers.store
+        of, now = (unit.job, unit.unit, unit.attempt, self._node.id), self._peers.clock.now()
         try:
-            await store.keep_log(unit.job, unit.unit, unit.attempt, self._node.id, said, at=now)
+            await self._peers.store.keep_log(*of, said, at=now, completed=completed)
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
 
@@ -229,13 +229,16 @@ class Settlement(Watching, partial=True):
     async def _settled(self, asked: Asked, outcome: Any) -> None:
         held = asked.held
         if asked.ends:
-            if isinstance(held.effect, UnitFail):
+            failed = isinstance(held.effect, UnitFail)
+            if failed:
                 await self._keep_said(held)
             self._work.remove(held)
             self._peers.moves.forget(held)
             self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
+            if not failed and not isinstance(outcome, GuardFailed):
+                await self._keep_said(held, completed=True)
         elif not isinstance(outcome, GuardFailed):
             held.is_started = True
         elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now

@@ -40,6 +40,7 @@ class DisputeOpen:
     """From the web: the creator says that a unit was not worth its charge; once per unit.
 
     Within the window of what it earned; where it earned nothing, ``window`` from its end.
+    ``by_gateway``: from the Verifier, as its node was caught and nobody had looked at the unit.
     """
 
     id: UUID
@@ -48,12 +49,13 @@ class DisputeOpen:
     user: UUID
     reason: str
     window: timedelta
+    by_gateway: bool = False
 
 
 @attrs.frozen
 class DisputeDecide:
-    """From the web, for an admin. OPEN → UPHELD: the creator gets the charge, the share is
-    reversed; or REJECTED: the share is PAYABLE once its window is over.
+    """From the web, for an admin, or from the Verifier. OPEN → UPHELD: the creator gets the
+    charge, the share is reversed; or REJECTED: the share is PAYABLE once its window is over.
     """
 
     job: UUID

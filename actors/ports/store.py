@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
+    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -121,10 +121,19 @@ class Store(Protocol):
         ...
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         """Keep what a node said last (16 000 characters at most) of its attempt at a unit, which
-        failed. Of a job some newest ones stay; what is not the node's any more is not kept.
+        failed, or came well: then fewer lines. Of a job some newest ones of each kind stay; what
+        is not the node's any more is not kept.
         """
         ...
 
@@ -138,6 +147,10 @@ class Store(Protocol):
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         """Shares in suspense whose node has an owner by now."""
+        ...
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> "Sequence[Unlooked]":
+        """Of nodes that were caught: their pending shares of what nobody had looked at."""
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
@@ -168,6 +181,10 @@ class Store(Protocol):
 
     async def note_suspicion(self, suspicion: "Suspicion") -> None:
         """Keep the first word on a result, which another must confirm; once."""
+        ...
+
+    async def note_uncut(self, scene: "UncutScene") -> None:
+        """Keep that no check by crops says anything of a scene; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

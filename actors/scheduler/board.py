@@ -160,7 +160,7 @@ class Board(Moves):
             if state.state == "QUEUED":
                 self._look_for_more(state.job)
             return state.state == "QUEUED"
-        unit.copied = max(unit.copied, state.copied)
+        unit.copied, unit.answered = max(unit.copied, state.copied), state.answered
         if age(state.state, state.attempt) <= unit.age:
             return False
         if state.state == "RUNNING" and state.attempt == unit.attempt:
@@ -169,7 +169,8 @@ class Board(Moves):
         if self._came_back(unit, state):
             return False
         # Ended; or queued again, or assigned by another: what to know of those stands in the books.
-        finished = state.state in ("VERIFYING", "COMPLETED")
+        by_it = state.attempt == unit.attempt  # else a copy of it was, and it is over
+        finished = by_it and state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
             unit.node.declines = 0
         self._drop(unit, finished=finished)
@@ -259,7 +260,7 @@ class Board(Moves):
             unit.faults, unit.unsent = row.faults, row.unsent
             self.queue.add(unit, now)
         elif row.attempt == unit.attempt:
-            unit.copied = max(unit.copied, row.copied)
+            unit.copied, unit.answered = max(unit.copied, row.copied), row.answered
             unit.started_at = row.started_at
             unit.told = unit.told or row.lease_until is not None
             self._note_pause(unit, paused=row.paused == "owner")

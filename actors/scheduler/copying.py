@@ -22,7 +22,8 @@ class Copies(Floor):
         """Units of which a second node may be given a copy, if their jobs' others were faster."""
         if not self.index.free:
             return []
-        units = (unit for unit in self.units.values() if unit.key not in self.copies)
+        known = self.units.values()
+        units = (unit for unit in known if not unit.answered and unit.key not in self.copies)
         return late(units, self._more, now, patience)
 
     def copy(self, unit: Unit, clock: float) -> Booking | None:

@@ -71,6 +71,7 @@ class Unit:
     paused: bool = False  # by its job's owner
     faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
+    answered: bool = False  # its copy delivered, and waits for its verdict
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -218,4 +219,5 @@ def of_row(row: OpenUnit) -> Unit:
         paused=row.paused == "owner",
         faults=row.faults,
         unsent=row.unsent,
+        answered=row.answered,
     )

@@ -15,7 +15,7 @@ from actors.scheduler.messages import UnitsChanged
 from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
-from actors.verifier.choice import Candidate, choose, glance
+from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
 from actors.verifier.crops import NOWHERE, Places
 from actors.verifier.messages import (
@@ -26,11 +26,14 @@ from actors.verifier.messages import (
     Reported,
     Verifier,
 )
-from actors.verifier.report import NoReport, answer
+from actors.verifier.notes import Notes
+from actors.verifier.recall import Recall, Recalled, decision_on
+from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
-from sql.checks import Place, Suspicion
+from actors.verifier.wholes import Wholes
+from sql.checks import Place, UncutScene
 from sql.database import Unavailable
 from sql.work import ANY, MINE, TRUSTED
 
@@ -53,8 +56,10 @@ class VerifierActor(Actor[Verifier]):
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
         self._accused: set[UUID] = set()  # nodes of which something was called wrong that waits
-        self._suspicions: list[Suspicion] = []  # that are not kept yet
+        self._notes = Notes(peers.store)
         self._checkers = Checkers()
+        self._wholes = Wholes()
+        self._recall = Recall(peers)
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
 
@@ -89,12 +94,14 @@ class VerifierActor(Actor[Verifier]):
         try:
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
-            for case in await self._read():
+            self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
+            for case in sorted(await self._read(), key=lambda case: case.is_again):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
-            await self._keep_suspicions()
+            await self._notes.keep()
             await self._warden.attend()
+            await self._recall.attend(self.ref)
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
         self.after(wait, Look(), jitter=0.1)
@@ -108,7 +115,13 @@ class VerifierActor(Actor[Verifier]):
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
         cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one) for one in found}
-        others = {of: case for of, case in self._cases.items() if not _between(after, case, until)}
+        for one in found:  # by another of the scene's frames, since it was read first
+            cases[one.row.id].is_uncut |= one.is_uncut
+        others = {
+            of: case
+            for of, case in self._cases.items()
+            if not case.pending.is_between(after, until)
+        }
         self._cases = {**others, **cases}
         for running in self._checkers.about_none_of(self._cases.values()):
             self._checkers.drop(running)
@@ -121,17 +134,12 @@ class VerifierActor(Actor[Verifier]):
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
         self._warden.suspect(message.node)
+        self._recall.again()
 
     async def _note_trials(self) -> None:
         for node in await self._trials.write(self._peers.store):
             log.warning("node %s found valid what is not, or wrong what is right", node)
             self._warden.suspect(node)
-
-    async def _keep_suspicions(self) -> None:
-        """Else a restart would forget them. Raises Unavailable: then again."""
-        while self._suspicions:
-            await self._peers.store.note_suspicion(self._suspicions[0])
-            self._suspicions.pop(0)
 
     def _expire(self) -> None:
         for running in self._checkers.overdue(self._peers.clock.monotonic()):
@@ -140,11 +148,16 @@ class VerifierActor(Actor[Verifier]):
             self._checkers.drop(running)
             self._trials.lose(running.check)
             if running.case is not None:
-                self._note_failed(running.case, node)
+                self._note_failed(running.case, node, whole=running.order.whole)
 
-    def _note_failed(self, case: Case, node: UUID) -> None:
-        """Of who came to nothing: he is asked again, last, after a while."""
-        case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
+    def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
+        """Of who came to nothing: he is asked again, last, after a while; for a whole frame he is
+        not, as its creator may have made it to take long.
+        """
+        if whole:
+            case.doubt()
+        else:
+            case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -161,15 +174,21 @@ class VerifierActor(Actor[Verifier]):
         row = case.pending.row
         # While no gateway ran nobody could look.
         waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
-        late = waited >= self._settings.wait_seconds
+        late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
+        if case.is_again and not late and self._checkers.is_recalling:
+            return
         if not case.drawn:
             self._have_looked_at(case, late=late)
         elif row.packed:
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
+        elif case.is_uncut and case.is_cut:
+            case.pass_uncut()
         elif late:
             case.give_up(is_suspected=self._is_suspected(case))
+        elif case.whole:
+            self._have_rendered_whole(case)
         else:
             self._have_checked(case, row.sha256)
 
@@ -178,6 +197,8 @@ class VerifierActor(Actor[Verifier]):
             return False
         if case.pool == MINE:  # it is paid by nobody, and shown to nobody
             return False
+        if case.is_again:
+            return True
         row = case.pending.row
         in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
         is_honest = in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
@@ -190,8 +211,7 @@ class VerifierActor(Actor[Verifier]):
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
         chance = odds.odds(in_row, self._settings.least_odds)
-        unit = odds.unit_name(*case.id)
-        return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
+        return odds.is_drawn(self._secret, odds.unit_name(*case.id), row.sha256 or b"", chance)
 
     def _is_suspected(self, case: Case) -> bool:
         """Whether its node lied, or something else of it that waits was called wrong: then nothing
@@ -209,6 +229,8 @@ class VerifierActor(Actor[Verifier]):
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
         if may and not ours and self._settings.own and clock.now() < self._all_there_at:
             return  # it comes back
+        if case.is_again and may and not (ours or late):
+            return
         if late or not may or not ours:
             case.pass_by(is_suspected=may and self._is_suspected(case))
             return
@@ -236,7 +258,19 @@ class VerifierActor(Actor[Verifier]):
             if chosen is not None:  # a friend would call anything a picture
                 self._have_asked(case, chosen, NOWHERE)
         elif not self._tries(case, chosen, unit):
-            self._have_asked(case, chosen, case.places(self._secret))
+            # Who looks second looks elsewhere; whose word refutes another looks there, too.
+            self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
+
+    def _have_rendered_whole(self, case: Case) -> None:
+        """Before crops that differ are a strike, unless they would be none."""
+        if case.is_blameless(self._settings.own):
+            case.verdict = "mismatch"
+            return
+        now, creator = self._peers.clock.monotonic(), case.pending.user
+        chosen = ours(self._checkers.able(case, now, own=True), case.subject)
+        if chosen is not None and self._wholes.may(creator, now):
+            check = self._have_asked(case, chosen, Places(draws=case.whole), whole=True)
+            self._wholes.begin(check, creator, now)
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -245,10 +279,9 @@ class VerifierActor(Actor[Verifier]):
         doubted = chosen.id in self._trials.doubted
         if doubted or (chosen.id not in case.tested and self._trials.is_due(chosen.id, unit)):
             case.tested |= {chosen.id}
-            now = self._peers.clock.now()
-            order = self._trials.give(chosen, self._peers.random.uuid(), now)
+            order = self._trials.give(chosen, self._peers.random.uuid(), self._peers.clock.now())
             if order is not None:
-                self._ask(None, chosen, order, self._trials.took(order.check))
+                self._ask(None, chosen, order)
                 return True
         if doubted:
             self._note_failed(case, chosen.id)
@@ -257,22 +290,24 @@ class VerifierActor(Actor[Verifier]):
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
         unit = odds.unit_name(*case.id)
-        if case.verdict not in ("exact", "match") or case.pool != ANY or case.kind != "frame":
+        is_able = case.kind == "frame" and not case.is_uncut
+        if case.verdict not in ("exact", "match") or case.pool != ANY or not is_able:
             return
         able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
         chosen = glance(able, case.subject)
         if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
             check = self._peers.random.uuid()
-            order = self._trials.begin(case.pending, check)
-            self._ask(None, chosen, order, case.pending.took)
+            self._ask(None, chosen, self._trials.begin(case.pending, check))
 
-    def _have_asked(self, case: Case, chosen: Candidate, at: Places) -> None:
-        order = case.asks(self._peers.random.uuid(), at)
-        self._ask(case, chosen, order, case.pending.took)
+    def _have_asked(self, case: Case, who: Candidate, at: Places, *, whole: bool = False) -> UUID:
+        order = case.asks(self._peers.random.uuid(), at, whole=whole)
+        self._ask(case, who, order)
+        return order.check
 
-    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck, took: float) -> None:
-        """``took``: seconds. What is long to render is long to check."""
-        until = self._peers.clock.monotonic() + self._settings.check_seconds + took
+    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
+        """What is long to render is long to check."""
+        took = self._trials.took(order.check) if case is None else case.pending.took
+        until = self._peers.clock.monotonic() + self._settings.seconds_of(order) + took
         if not self._checkers.ask(case, chosen, order, until):
             self._trials.lose(order.check)
 
@@ -282,18 +317,18 @@ class VerifierActor(Actor[Verifier]):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        report = NoReport(message.reason) if told is None else answer(told, running.crops)
+        crops, whole = running.order.count, running.order.whole
+        report = NoReport(message.reason) if told is None else answer(told, crops)
         if case is None:
             now, limits = self._peers.clock.now(), self._settings.thresholds
             self._trials.hear(message.check, checker, report, now, limits)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            self._note_failed(case, message.node)
+            self._note_failed(case, message.node, whole=whole)
         else:
-            case.hear(report, checker, self._settings.thresholds)
-            self._note_accusation(case)
+            self._hear(case, report, checker, whole=whole)
             with suppress(Unavailable):  # at the next look
-                await self._keep_suspicions()
+                await self._notes.keep()
             if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
@@ -302,12 +337,19 @@ class VerifierActor(Actor[Verifier]):
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
 
+    def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
+        (case.hear_whole if whole else case.hear)(report, checker, self._settings.thresholds)
+        self._note_accusation(case)
+        if whole and case.is_uncut:
+            self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
+
     def _note_accusation(self, case: Case) -> None:
         """What else waits of its node is to be checked; who accused it wrongly is not believed."""
         if case.is_accused:
             self._accused.add(case.pending.row.node_id)
         new = case.suspect(self._peers.clock.now())
-        self._suspicions += [] if new is None else [new]
+        if new is not None:
+            self._notes.add(new)
         if case.refuted is not None:
             check, now = self._peers.random.uuid(), self._peers.clock.now()
             self._trials.convict(case.refuted, case.id, check, now)
@@ -327,13 +369,17 @@ class VerifierActor(Actor[Verifier]):
                 return
             if not same:
                 case.swap()
-        effect = verdict_on(case, self._peers, self._settings)
+        decide = decision_on if case.is_again else verdict_on
+        effect = decide(case, self._peers, self._settings)
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
+        if isinstance(case, Recalled):
+            self._recall.hear(outcome)
+            return
         assert isinstance(case, Case), "every commit of ours is about a case"
         if isinstance(outcome, BooksAway):
             case.asked_at = None
@@ -342,6 +388,7 @@ class VerifierActor(Actor[Verifier]):
             log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
             if case.verdict == "mismatch":
                 self._warden.suspect(case.pending.row.node_id)
+                self._recall.again()
             elif case.verdict in ("exact", "match", "consistent"):
                 self._warden.refute(*case.id[:2])
             self._make_trial(case)
@@ -351,9 +398,3 @@ class VerifierActor(Actor[Verifier]):
             self._peers.notifier.tell(UnitsMoved(units))
         if self._cases.get(case.id) is case:
             del self._cases[case.id]
-
-
-def _between(after: Place | None, case: Case, until: Place | None) -> bool:
-    """Whether a reading would have found it."""
-    place = case.pending.place
-    return (after is None or place > after) and (until is None or place <= until)

@@ -14,8 +14,8 @@ from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.odds import unit_name
 from actors.verifier.report import Report
-from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
-from sql.checks import Pending, Suspicion
+from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all, of_crop
+from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import Kind, kind_of, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
@@ -24,6 +24,7 @@ FAULT_WORDS = 300
 VALID = ("exact", "match", "consistent")
 FAILED = ("mismatch", "doubtful")
 OWNERS_FOR_SCENE = 3
+UNCUT = "parts of this scene come out otherwise than its whole frame"
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
 
 
@@ -63,15 +64,20 @@ class Case:
     withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
     is_seen: bool = False  # one of the gateway's own saw that it is such a picture
     suspicion: Suspicion | None = None  # ``first``, as it is kept
+    looks_at: Draws = ()  # where who was asked last looks
+    first_at: Draws = ()  # where ``first`` was seen
+    whole: Draws = ()  # crops that differ: before that is a strike the whole frame is rendered
+    is_uncut: bool = False  # what parts of its scene show says nothing of its frames
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
 
     @classmethod
     def opened(cls, pending: Pending) -> "Case":
         """As it stands: what somebody called wrong before a restart is suspected still."""
-        case, told = cls(pending), pending.suspicion
+        case, told = cls(pending, is_uncut=pending.is_uncut), pending.suspicion
         if told is not None:
             case.suspicion, case.first, case.said = told, told.word, told.said
+            case.first_at = told.draws
             case.verifier = told.verifier_id
             case.suspects = Candidate(told.verifier_id, told.owner_id, told.device_class)
             case.asked = _owner(case.suspects)
@@ -90,8 +96,14 @@ class Case:
             word=self.first,
             said=self.said,
             at=at,
+            draws=self.first_at,
         )
         return self.suspicion
+
+    @property
+    def scene(self) -> tuple[UUID, str]:
+        """Whose, and which."""
+        return self.pending.user, self.pending.payload_ref
 
     @property
     def id(self) -> CaseId:
@@ -107,11 +119,22 @@ class Case:
         """What was delivered."""
         return kind_of(self.pending.job_type, _params(self.pending))
 
-    def places(self, secret: bytes) -> Places:
-        """Where who checks it looks; who looks second looks elsewhere."""
-        unit, sha256 = unit_name(*self.id), self.pending.row.sha256 or b""
+    def places(self, secret: bytes, *, is_own: bool) -> Places:
+        """Where who checks it looks; who looks second looks elsewhere, the gateway's own there."""
         frames = len(_params(self.pending).get("frames") or [0])
-        return places(self.kind, frames, secret + bytes([self.first is not None]), unit, sha256)
+        draws = (secret + bytes([self.first is not None]), unit_name(*self.id))
+        at = places(self.kind, frames, *draws, self.pending.row.sha256 or b"")
+        return attrs.evolve(at, draws=(*at.draws, *(self.first_at if is_own else ())))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is held against crops of its own."""
+        return self.kind in ("frame", "tile")
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it was settled unchecked, and its share waits as its node was caught since."""
+        return self.pending.is_again
 
     @property
     def is_over(self) -> bool:
@@ -178,7 +201,8 @@ class Case:
     @property
     def is_accused(self) -> bool:
         """Whether somebody called it wrong, and nobody cleared it."""
-        return self.verdict in FAILED or (self.verdict is None and self.first is not None)
+        is_called_so = self.first is not None or bool(self.whole)
+        return self.verdict in FAILED or (self.verdict is None and is_called_so)
 
     def pass_by(self, *, is_suspected: bool) -> None:
         """Nobody looks at it. What a node that is suspected delivered nobody is charged for."""
@@ -196,7 +220,9 @@ class Case:
 
         Who renders for those who trust him is not to lose his pay as the gateway's own went.
         """
-        if self.first is not None:
+        if self.whole:
+            self.doubt()
+        elif self.first is not None:
             self.verdict = "doubtful"
             self.said = f"a check saw {self.said}, and nobody else could look"
         elif self.pool == TRUSTED and not (is_suspected or self.unable or self.said):
@@ -205,8 +231,18 @@ class Case:
             self.verdict = "unverifiable"
             self.said = self.unable or "nobody could check it in time"
 
-    def asks(self, check: UUID, at: Places) -> RunCheck:
+    def doubt(self) -> None:
+        """Its crops differ, and nobody could render its frame whole: that condemns nobody."""
+        self.verdict = "doubtful"
+        self.said = f"a check saw {self.said}, and the whole frame could not be rendered in time"
+
+    def pass_uncut(self) -> None:
+        """Its scene is one of those of which no check by crops says anything."""
+        self.verdict, self.said = "unverifiable", UNCUT
+
+    def asks(self, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
         """What a node is asked that looks at it."""
+        self.looks_at = at.draws
         row = self.pending.row
         assert row.sha256 is not None, "nobody is asked about what cannot be named"
         assert row.size is not None, "nor about what has no size"
@@ -218,6 +254,7 @@ class Case:
             evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
             draws=at.draws,
             shown=at.shown,
+            whole=whole,
         )
 
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
@@ -250,15 +287,43 @@ class Case:
         What three nodes of three owners deliver is what such a scene gives, whatever its parts
         give; and so is what a node of the gateway's ``own`` delivers.
         """
-        pending = self.pending
-        owners = pending.blamed | (frozenset() if pending.owner is None else {pending.owner})
-        if self.verdict in FAILED and pending.row.node_id in own:
+        if self.verdict in FAILED and self.pending.row.node_id in own:
             self.withdrawn = self.verdict == "mismatch"
             self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"
-        elif self.verdict == "mismatch" and len(owners) >= OWNERS_FOR_SCENE:
+        elif self.verdict == "mismatch" and self._has_three_owners:
             self.withdrawn = True
             self.said = f"nodes of three owners delivered what its parts are not: {self.said}"
+
+    def is_blameless(self, own: Set[UUID]) -> bool:
+        """Whether a mismatch would be no strike anyhow (``acquit``)."""
+        return self.pending.row.node_id in own or self._has_three_owners
+
+    @property
+    def _has_three_owners(self) -> bool:
+        """Whether as many delivered what a check calls a mismatch, if it calls this one so."""
+        owner = self.pending.owner
+        owners = self.pending.blamed | (frozenset() if owner is None else {owner})
+        return len(owners) >= OWNERS_FOR_SCENE
+
+    def hear_whole(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
+        """Take the gateway's own word on the same crops, cut out of the whole frame. Where they are
+        what was delivered, the node rendered it, and parts of its scene are no measure.
+        """
+        if not report.is_whole:  # of a release before, or such a scene cannot be rendered here
+            self.doubt()
+            return
+        across = self._is_across(checker)
+        found = of_all(report.compared, thresholds.across if across else thresholds)
+        self.verifier, self.is_uncut = checker.id, is_valid(found)
+        self.verdict = _final(found, across=across)
+        if self.is_uncut:
+            self.said = UNCUT
+        else:
+            self.said = f"{self.said}; of the whole frame {farthest(report):.3g}"[:FAULT_WORDS]
+
+    def _is_across(self, checker: Candidate) -> bool:
+        return checker.device_class != self.pending.row.device_class
 
     def _hear_unable(self, reason: str, checker: Candidate) -> None:
         agreed = self.unable is not None and checker.owner not in self.unable_by
@@ -271,7 +336,7 @@ class Case:
         self.unable_by |= _owner(checker)
 
     def _hear_compared(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
-        across = checker.device_class != self.pending.row.device_class
+        across = self._is_across(checker)
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
         if is_valid(found) and not report.is_finished:
@@ -285,12 +350,16 @@ class Case:
             return
         if self.first is not None:
             found = decided("suspicious", found)
-            if self.first == "mismatch" and is_valid(found) and checker.is_own:
+            looked_there = bool(self.first_at) and {*self.first_at} <= {*self.looks_at}
+            if self.first == "mismatch" and is_valid(found) and checker.is_own and looked_there:
                 self.refuted = self.suspects
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]
-            self.suspects = checker
+            self.suspects, self.first_at = checker, self.looks_at
             self.asked |= _owner(checker)
+            return
+        if found == "mismatch" and self.is_cut and _rests_on_crops(report, limits):
+            self.whole, self.said = self.looks_at, words[:FAULT_WORDS]
             return
         self.verdict = _final(found, across=across)
         self.checked = self._rests_on(checker)
@@ -306,6 +375,13 @@ class Case:
 def _params(pending: Pending) -> dict[str, Any]:
     """Of the unit."""
     return params_of(pending.params, pending.frames, pending.tile)
+
+
+def _rests_on_crops(report: Report, limits: Thresholds) -> bool:
+    """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
+    if report.fault is not None:
+        return False
+    return not report.is_finished or is_valid(of_crop(report.compared[-1], limits))
 
 
 def farthest(report: Report) -> float:

@@ -1,6 +1,6 @@
 """The nodes that can look, and what each of them is looking at now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any
 from uuid import UUID
 
@@ -23,16 +23,20 @@ class Checker:
 
 @attrs.frozen(eq=False)
 class Running:
-    """A check that was asked for, of so many crops. ``case`` None: a trial of the verifier.
+    """A check that was asked for. ``case`` None: a trial of the verifier.
 
     ``until``: seconds of the monotonic clock.
     """
 
-    check: UUID
+    order: RunCheck
     case: Case | None
     checker: Checker
     until: float
-    crops: int
+
+    @property
+    def check(self) -> UUID:
+        """Its name."""
+        return self.order.check
 
 
 class Checkers:
@@ -71,6 +75,7 @@ class Checkers:
         """Those that may see it and did not come to nothing just now, in seconds of the monotonic
         clock; ``own``: of the gateway's.
         """
+        own = own or case.is_again  # strangers would not be paid for it
         left_out = {*case.tried, *case.resting(now), case.pending.row.node_id}
         return [
             attrs.evolve(one.candidate, is_free=one.busy is None)
@@ -95,7 +100,7 @@ class Checkers:
         if not checker.session.tell(order):
             return False
         checker.busy = order.check
-        self._running[order.check] = Running(order.check, case, checker, until, order.count)
+        self._running[order.check] = Running(order, case, checker, until)
         if case is not None:
             case.check = order.check
         return True
@@ -110,6 +115,17 @@ class Checkers:
         if running.case is not None:
             running.case.check = None
         return running
+
+    @property
+    def running(self) -> Set[UUID]:
+        """Checks that are made now."""
+        return self._running.keys()
+
+    @property
+    def is_recalling(self) -> bool:
+        """Whether one of them is of what was settled before: there is one at a time."""
+        cases = (running.case for running in self._running.values())
+        return any(case is not None and case.is_again for case in cases)
 
     def overdue(self, now: float) -> list[Running]:
         """Those that took too long."""

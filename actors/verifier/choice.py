@@ -109,6 +109,11 @@ def choose(
     return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
 
 
+def ours(candidates: Iterable[Candidate], subject: Candidate) -> Candidate | None:
+    """Which of the gateway's own holds it against its scene; None: none that is free can."""
+    return _ours([one for one in candidates if one.is_own and may_check(one, subject)], subject)
+
+
 def _free(one: Candidate) -> Candidate:
     return attrs.evolve(one, is_free=True)
 

@@ -6,6 +6,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import Ledger
+from actors.node_session.messages import RunCheck
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
@@ -27,6 +28,7 @@ class VerifierSettings:
     least_odds: float = 0.05
     wait_seconds: float = 3600.0  # then it is unverifiable
     check_seconds: float = 900.0  # of one check; then another is asked
+    whole_seconds: float = 900.0  # of a whole frame; then what its crops show is doubtful
     again_seconds: float = 120.0  # then who came to nothing may be asked again, if nobody else is
     grace_seconds: float = 35.0  # after a start, for the gateway's own to come back
     look_seconds: float = 1.0
@@ -38,6 +40,10 @@ class VerifierSettings:
     trial_odds: float = 0.05
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
+
+    def seconds_of(self, order: RunCheck) -> float:
+        """How long it may take, beside the time that the unit took its node."""
+        return self.whole_seconds if order.whole else self.check_seconds
 
 
 @attrs.frozen

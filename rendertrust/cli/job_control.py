@@ -59,14 +59,20 @@ def priority(context: click.Context, job: UUID, level: Any) -> None:
 
 @click.command(cls=Command)
 @job_argument
-@click.argument("amount", metavar="CREDITS", type=animation.CREDITS)
+@click.argument("amount", metavar="CREDITS", type=animation.CREDITS, required=False)
+@click.option("--none", "uncapped", is_flag=True, help="It may cost whatever it costs.")
 @click.pass_context
-def cap(context: click.Context, job: UUID, amount: str) -> None:
+def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool) -> None:
     """Say what a job may cost at most; before it would cost more it pauses."""
+    if (amount is None) is not uncapped:
+        raise click.UsageError("Give CREDITS or --none")
     session = session_of(context)
-    changed = asked(session, job, lambda client: client.change(job, max_credits=amount))
+    changed = asked(
+        session, job, lambda client: client.change(job, max_credits=amount, uncapped=uncapped)
+    )
     session.output.document(changed)
-    session.output.say(f"Job {job} may cost {changed.max_credits} credits.")
+    said = "has no cap" if uncapped else f"may cost {changed.max_credits} credits"
+    session.output.say(f"Job {job} {said}.")
     if changed.paused == "cap":
         session.output.say("It stays paused: what comes next costs more than is left of them.")
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Stop
+from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.job_control import job_argument, unit_of
 from rendertrust.cli.session import Session, session_of
 from rendertrust.cli.verdict import interrupted
@@ -31,7 +31,7 @@ def log(
 ) -> None:
     """What nodes said last of a job's frames, and why attempts at them failed.
 
-    Of attempts that failed it is kept as long as results are. Of others it is told as far as the
+    Of attempts that ended it is kept as long as results are. Of others it is told as far as the
     gateway has heard it lately.
     """
     session = session_of(context)
@@ -49,6 +49,7 @@ async def _print(
     follow: bool,
 ) -> None:
     number = await unit_of(client, job, *named)
+    await _require(client, job, number)
     shown: dict[tuple[int, int], SaidOf] = {}
     while True:
         has_ended = not follow or (await client.job(job)).ended
@@ -60,6 +61,16 @@ async def _print(
         await asyncio.sleep(SECONDS)
     if not shown:
         session.output.note("Nothing was said, as far as it is known.")
+
+
+async def _require(client: "AsyncClient", job: UUID, number: int | None) -> None:
+    """Stop says that the job has no such unit."""
+    count = 0 if number is None else (await client.job(job)).units
+    if number is not None and number >= count:
+        has = "has one" if count == 1 else f"has {count}"
+        hint = f"See what there is: rendertrust jobs units {job}"
+        detail = f"The job has no unit {number}; it {has}, and they count from 0"
+        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
 
 
 def _show(session: Session, said: "SaidOf", before: "SaidOf | None") -> None:
@@ -80,7 +91,8 @@ def heading(said: "SaidOf") -> str:
     node = "" if said.node_id is None else f", node {wording.short(said.node_id)}"
     blame = "" if said.error_class is None else f" ({said.error_class})"
     error = "" if said.error is None else f": {wording.harmless(said.error)}"
-    became = "" if said.ended_at is None else f": failed{blame}{error}"
+    ended = ": completed" if said.completed else f": failed{blame}{error}"
+    became = "" if said.ended_at is None else ended
     return f"unit {said.unit}{frames}, attempt {said.attempt}{node}{became}"
 
 

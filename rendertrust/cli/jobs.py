@@ -199,7 +199,9 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
 @click.option("--frame", type=int, help="Of a job of many: which frame.")
 @click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
 @click.option(
+    "--out",
     "--output",
+    "out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it there, for `rendertrust verify`.",
 )
@@ -211,7 +213,7 @@ def receipt(
     *,
     frame: int | None,
     unit: int | None,
-    output: Path | None,
+    out: Path | None,
 ) -> None:
     """What was done for the charge, signed by the node and the gateway, verified.
 
@@ -219,15 +221,15 @@ def receipt(
     """
     session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))
-    if output is None:
+    if out is None:
         session.output.document(found)
         session.output.say(encoded(found))
         return
-    output.write_text(encoded(found) + "\n")
-    session.output.document({"job_id": str(job), "output": str(output)})
+    out.write_text(encoded(found) + "\n")
+    session.output.document({"job_id": str(job), "output": str(out)})
     if found.proof is None and found.entry_id is not None:
         session.output.note("It is not in the log yet; ask again for the proof.")
-    session.output.note(f"Written to {output}; check it: rendertrust verify {output} PICTURE")
+    session.output.note(f"Written to {out}; check it: rendertrust verify {out} PICTURE")
 
 
 async def _receipt(

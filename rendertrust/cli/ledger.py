@@ -33,19 +33,21 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--output", type=OUTPUT, help="Write it there, for `rendertrust verify`.")
+@click.option(
+    "--out", "--output", "out", type=OUTPUT, help="Write it there, for `rendertrust verify`."
+)
 @click.option("--accept", is_flag=True, help="Go by this log from now on, whatever was before.")
 @click.pass_context
-def checkpoint(context: click.Context, output: Path | None, *, accept: bool) -> None:
+def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> None:
     """How large the log is, signed; held against what was seen of it before.
 
     Exit code 1: it is another log than before. Both checkpoints are kept then.
     """
     session = session_of(context)
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
-    if output is not None:
-        output.write_text(encoded(found) + "\n")
-        session.output.note(f"Written to {output}")
+    if out is not None:
+        out.write_text(encoded(found) + "\n")
+        session.output.note(f"Written to {out}")
     session.output.document(found)
     session.output.facts(
         {
@@ -62,19 +64,21 @@ def checkpoint(context: click.Context, output: Path | None, *, accept: bool) -> 
 @ledger.command()
 @click.argument("entry", callback=as_entry)
 @click.option("--opening", is_flag=True, help="With the private part: balances, account, text.")
-@click.option("--output", type=OUTPUT, help="Write it there, instead of printing it.")
+@click.option(
+    "--out", "--output", "out", type=OUTPUT, help="Write it there, instead of printing it."
+)
 @click.pass_context
-def proof(context: click.Context, entry: str, *, opening: bool, output: Path | None) -> None:
+def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None) -> None:
     """Fetch the proof of an entry, verified, for whoever wants to check it."""
     session = session_of(context)
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
-    if output is None:
+    if out is None:
         session.output.document(found)
         session.output.say(encoded(found))
         return
-    output.write_text(encoded(found) + "\n")
-    session.output.document({"entry_id": found.entry_id, "output": str(output)})
-    session.output.note(f"Written to {output}; check it: rendertrust verify {output}")
+    out.write_text(encoded(found) + "\n")
+    session.output.document({"entry_id": found.entry_id, "output": str(out)})
+    session.output.note(f"Written to {out}; check it: rendertrust verify {out}")
 
 
 @ledger.command()

@@ -96,10 +96,13 @@ class BlockingControl:
         *,
         priority: Priority | None = None,
         max_credits: str | None = None,
+        uncapped: bool = False,
     ) -> Job:
-        """Another priority, another cap, or both."""
+        """Another priority, another cap or none, or both."""
         return self._bridge.run(
-            self._client.change(job_id, priority=priority, max_credits=max_credits)
+            self._client.change(
+                job_id, priority=priority, max_credits=max_credits, uncapped=uncapped
+            )
         )
 
     def video(

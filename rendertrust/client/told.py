@@ -41,8 +41,9 @@ class EventPage:
 
 @attrs.frozen
 class SaidOf:
-    """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``,
-    ``error_class`` and ``error``: how it failed; None while that is not known of it.
+    """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``: None
+    while it is not known to have ended. ``error_class`` and ``error``: how it failed, if it was not
+    ``completed``.
     """
 
     unit: int
@@ -53,11 +54,12 @@ class SaidOf:
     ended_at: datetime | None = None
     error_class: str | None = None
     error: str | None = None
+    completed: bool = False
 
 
 @attrs.frozen
 class JobLog:
-    """Of attempts that failed, the oldest first, then of those that something is heard of."""
+    """Of attempts that ended, the oldest first, then of those that something is heard of."""
 
     attempts: tuple[SaidOf, ...]
 

@@ -123,13 +123,18 @@ class Control(Wire):
         *,
         priority: Priority | None = None,
         max_credits: str | None = None,
+        uncapped: bool = False,
     ) -> Job:
-        """Another priority, another cap, or both. ValueError: neither is given.
+        """Another priority, another cap, or both; ``uncapped``: it has no cap any more.
 
-        Conflict: it has ended, or more than ``max_credits`` is spent or at work already.
+        ValueError: neither is given. Conflict: it has ended, or more than ``max_credits`` is spent
+        or at work already.
         """
+        if uncapped and max_credits is not None:
+            raise ValueError("give max_credits or uncapped")
         wish = {"priority": priority, "max_credits": max_credits}
-        body = {name: value for name, value in wish.items() if value is not None}
+        said = {name: value for name, value in wish.items() if value is not None}
+        body: dict[str, str | None] = {**said, **({"max_credits": None} if uncapped else {})}
         if not body:
             raise ValueError("name priority, max_credits, or both")
         return read(Job, await self._login.send(Call("PATCH", job_path(job_id), body)))

@@ -343,6 +343,6 @@ def _tiles(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="no_tiles",
             level="note",
-            message=f"its frames are rendered whole, never in tiles: {reason}",
+            message="its frames are rendered whole, never in tiles",
             setting=reason,
         )

@@ -2,18 +2,23 @@
 
 What lies beside or below the scene, or in a folder not far above it, keeps its place, so that
 relative paths hold. What lies elsewhere comes into the folder ``linked``, and the scene is told
-(``paths``): absolute paths mean nothing on another machine.
+(``paths``): absolute paths mean nothing on another machine. There the second of two comes, too,
+which some file systems take for one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import count
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
+
+from rendertrust.manifest import folded
 
 CLIMB_MAX: Final = 3  # folders above the scene that may count as its project
 LINKED: Final = "linked"
 PATHS: Final = "rendertrust-paths.json"
+Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # what is told of each file
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +70,8 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         else:
             found.setdefault(source, []).append(file)
     root = project_of(scene, found)
-    placed = _placed(root, sorted(found))
+    places = _Places.of(root, scene, found)
+    placed = {source: places.place(source, told[0], source) for source, told in found.items()}
     sent = tuple(
         Linked(
             source=source,
@@ -80,7 +86,7 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
         scene=_below(root, scene),
         files=sent,
         missing=tuple(missing.values()),
-        paths=_paths(scene, root, found, placed),
+        paths=_paths(scene, places, found),
     )
 
 
@@ -102,41 +108,117 @@ def _below(root: PurePath, path: PurePath) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _placed(root: PurePath, sources: Sequence[PurePath]) -> dict[PurePath, str]:
-    """A path among the inputs for each file: its own below the root, else one in LINKED.
-
-    Files of one folder stay together there: the tiles and numbers of a texture are found by name.
+@attrs.frozen
+class _Places:
+    """Where files come to lie among the inputs: below the root at their own place, else in
+    ``linked``, in a folder for each of ``groups``: folders that keep their places to each other.
     """
-    folders: dict[PurePath, int] = {}
-    placed: dict[PurePath, str] = {}
-    for source in sources:
-        if root in source.parents:
-            placed[source] = _below(root, source)
-            continue
-        number = folders.setdefault(source.parent, len(folders))
-        placed[source] = f"{LINKED}/{number}/{source.name}"
-    return placed
+
+    root: PurePath
+    linked: str
+    groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group and what that is below
+    apart: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])  # in a folder each
+
+    @classmethod
+    def of(cls, root: PurePath, scene: PurePath, found: Found) -> "_Places":
+        """For all files: the tiles and numbers of a texture are found by name, the files of a cache
+        by where they lie in it, and those of a library by where they lie to it.
+        """
+        groups: list[set[PurePath]] = []
+        for source, files in sorted(found.items()):
+            if root not in source.parents:
+                _unite(groups, {one for file in files for one in _together(source, file, root)})
+        tops = {folder: (n, _top(group)) for n, group in enumerate(groups) for folder in group}
+        taken = {
+            _below(root, source).partition("/")[0].casefold()
+            for source in found
+            if root in source.parents
+        }
+        places = cls(root, next(name for name in _names() if name not in taken), tops)
+        places._part(scene, found, len(groups))
+        return places
+
+    def _part(self, scene: PurePath, found: Found, number: int) -> None:
+        """Twins, but for those that others find by their place."""
+        taken = {folded(_below(self.root, scene))}
+        for source, (file, *_) in sorted(found.items()):
+            place = folded(self.place(source, file, source))
+            if place in taken and file["kind"] != "library" and "stands" not in file:
+                self.apart[source] = number + len(self.apart)
+            taken.add(place)
+
+    def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
+        """The place of ``path``, which lies with the file ``source`` or stands for it."""
+        if source in self.apart:
+            return f"{self.linked}/{self.apart[source]}/{path.name}"
+        if self.root in source.parents:
+            return _below(self.root, path)
+        number, top = self.groups[_folder(source, file)]
+        return f"{self.linked}/{number}/{path.relative_to(top).as_posix()}"
 
 
-def _paths(
-    scene: PurePath,
-    root: PurePath,
-    found: Mapping[PurePath, Sequence[Mapping[str, Any]]],
-    placed: Mapping[PurePath, str],
-) -> dict[str, str]:
+def _names() -> Iterator[str]:
+    yield LINKED
+    yield from (f"{LINKED}-{number}" for number in count(1))
+
+
+def _folder(source: PurePath, file: Mapping[str, Any]) -> PurePath:
+    return type(source)(file["within"]) if "within" in file else source.parent
+
+
+def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[PurePath]:
+    """Its folder, and that of the library that names it, if that is moved, too."""
+    folder = _folder(source, file)
+    library = type(source)(file.get("of", source))
+    moved = "of" in file and root not in library.parents and library.anchor == folder.anchor
+    return {folder, library.parent} if moved else {folder}
+
+
+def _unite(groups: list[set[PurePath]], new: set[PurePath]) -> None:
+    """Into the first group that has one of them; those that have others become part of it."""
+    touched = [group for group in groups if group & new]
+    if not touched:
+        groups.append(new)
+        return
+    first, *others = touched
+    first.update(new, *others)
+    groups[:] = [group for group in groups if group not in others]
+
+
+def _top(folders: Set[PurePath]) -> PurePath:
+    first, *others = sorted(folders, key=lambda folder: len(folder.parts))
+    return next(
+        above
+        for above in (first, *first.parents)
+        if all(folder.is_relative_to(above) for folder in others)
+    )
+
+
+def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
     """What the scene writes -> where it is now, for what it would not find as it is written."""
     told: dict[str, str] = {}
     for source, files in found.items():
         for file in files:
             written, library = file["path"], file.get("library")
-            is_moved = root not in source.parents or _is_moved(library, root, scene)
+            stays = places.root in source.parents and source not in places.apart
+            is_moved = not stays or _is_moved(library, places.root, scene)
             if written.startswith("//") and not is_moved:
                 continue  # relative, and everything between is where it was
-            folder = placed[source].rpartition("/")[0]
-            name = PurePath(written.replace("\\", "/")).name
             key = written if library is None else f"{library}|{written}"
-            told.setdefault(key, f"{folder}/{name}" if folder else name)
+            told.setdefault(
+                key, places.place(source, files[0], _stands_for(source, file, places.root))
+            )
     return told
+
+
+def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
+    """What the written path means: a folder or file that ``source`` belongs to, else the one beside
+    it of that name.
+    """
+    stands = type(source)(file.get("stands", source))
+    if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):
+        return stands
+    return source.with_name(PurePath(file["path"].replace("\\", "/")).name)
 
 
 def _is_moved(library: str | None, root: PurePath, scene: PurePath) -> bool:

@@ -36,12 +36,15 @@ class Probed:
 
 @attrs.frozen(kw_only=True)
 class Probe:
-    """The measured frames, ascending, and the size of the scene's pictures."""
+    """The measured frames, ascending, and the size of the scene's pictures. ``starting``: seconds
+    until Blender had opened the scene; 0 where they were not measured.
+    """
 
     width: int
     height: int
     samples: int
     frames: tuple[Probed, ...]
+    starting: float = 0.0
 
 
 def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
@@ -73,6 +76,7 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
         width=done["width"],
         height=done["height"],
         samples=done["samples"],
+        starting=done.get("load_seconds", 0.0),
         frames=tuple(
             sorted((_probed(frame, ratio) for frame in done["frames"]), key=lambda of: of.frame)
         ),

@@ -1,15 +1,16 @@
--- What nodes said last of attempts that failed.
+-- What nodes said last of attempts that ended.
 
 -- name: attempt_log_keep
--- Keep it, if the unit is this node's at this attempt; of a job those of the newest $7 attempts stay.
+-- Keep it, if the unit is this node's at this attempt, which came well ($8) or failed; of a job those of
+-- the newest $7 attempts stay that ended likewise.
 WITH older AS (
     DELETE FROM attempt_logs l
     WHERE l.job_id = $1 AND (l.unit, l.attempt) IN (
-        SELECT o.unit, o.attempt FROM attempt_logs o WHERE o.job_id = $1
+        SELECT o.unit, o.attempt FROM attempt_logs o WHERE o.job_id = $1 AND o.completed = $8
         ORDER BY o.said_at DESC, o.unit, o.attempt OFFSET $7::integer - 1)
 )
-INSERT INTO attempt_logs (job_id, unit, attempt, node_id, lines, said_at)
-SELECT $1, $2, $3, $4::uuid, $5::text, $6::timestamptz FROM units u
+INSERT INTO attempt_logs (job_id, unit, attempt, node_id, lines, said_at, completed)
+SELECT $1, $2, $3, $4::uuid, $5::text, $6::timestamptz, $8 FROM units u
 WHERE u.job_id = $1 AND u.number = $2
   AND ((u.attempt = $3 AND u.node_id = $4) OR (u.copy_attempt = $3 AND u.copy_node_id = $4)
        OR EXISTS (SELECT FROM attempts a WHERE a.job_id = $1 AND a.number = $2 AND a.attempt = $3 AND a.node_id = $4))
@@ -17,15 +18,28 @@ ON CONFLICT DO NOTHING;
 
 -- name: attempt_logs
 -- The last $3 attempts of a job (of its unit $2, if that is not null) that failed, each with what its node
--- said last, where that is kept; the newest first.
-SELECT a.number AS unit, u.frames, a.attempt, a.node_id, a.ended_at, a.error_class, a.error,
-       coalesce(l.lines, '') AS lines
-FROM attempts a
-JOIN units u ON u.job_id = a.job_id AND u.number = a.number
-LEFT JOIN attempt_logs l ON l.job_id = a.job_id AND l.unit = a.number AND l.attempt = a.attempt
-WHERE a.job_id = $1 AND ($2::integer IS NULL OR a.number = $2)
-  AND (a.error_class IS NOT NULL OR l.lines IS NOT NULL)
-ORDER BY a.ended_at DESC, a.number DESC, a.attempt DESC LIMIT $3;
+-- said last, where that is kept, and the last $3 that came well of which something is; the newest first.
+WITH failed AS (
+    SELECT a.number AS unit, u.frames, a.attempt, a.node_id, a.ended_at, a.error_class, a.error,
+           coalesce(l.lines, '') AS lines, false AS completed
+    FROM attempts a
+    JOIN units u ON u.job_id = a.job_id AND u.number = a.number
+    LEFT JOIN attempt_logs l ON l.job_id = a.job_id AND l.unit = a.number AND l.attempt = a.attempt
+    WHERE a.job_id = $1 AND ($2::integer IS NULL OR a.number = $2)
+      AND (a.error_class IS NOT NULL OR l.lines IS NOT NULL)
+    ORDER BY a.ended_at DESC, a.number DESC, a.attempt DESC LIMIT $3
+), well AS (
+    SELECT l.unit, u.frames, l.attempt, l.node_id, l.said_at AS ended_at, NULL AS error_class, NULL AS error,
+           l.lines, true AS completed
+    FROM attempt_logs l
+    JOIN units u ON u.job_id = l.job_id AND u.number = l.unit
+    WHERE l.job_id = $1 AND ($2::integer IS NULL OR l.unit = $2) AND l.completed
+      AND NOT EXISTS (SELECT FROM attempts a
+                      WHERE a.job_id = l.job_id AND a.number = l.unit AND a.attempt = l.attempt)
+    ORDER BY l.said_at DESC, l.unit DESC, l.attempt DESC LIMIT $3
+)
+SELECT * FROM failed UNION ALL SELECT * FROM well
+ORDER BY ended_at DESC, unit DESC, attempt DESC;
 
 -- name: attempt_logs_expire
 -- Those of jobs that ended before $1 go, of some $2 jobs at once.

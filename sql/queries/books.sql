@@ -147,21 +147,22 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], 
 INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at, lease_until,
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
                    error_class, error_message, started_at, ended_at, missing, copy_attempt,
-                   copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until, unsent, faults)
+                   copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults)
 SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
        lease_until, not_before, failures, avoid::uuid[], result_key, result_sha256, result_size,
        verified, error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
-       copy_assigned_at, copy_started_at, copy_lease_until, unsent, faults
+       copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
             $7::integer[], $8::text[], $9::integer[], $10::uuid[], $11::timestamptz[],
             $12::timestamptz[], $13::timestamptz[], $14::integer[], $15::text[], $16::text[],
             $17::bytea[], $18::bigint[], $19::boolean[], $20::text[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::integer[], $25::integer[], $26::uuid[],
-            $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::integer[], $31::integer[])
+            $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::integer[],
+            $32::integer[])
      AS n (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
            lease_until, not_before, failures, avoid, result_key, result_sha256, result_size, verified,
            error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
-           copy_assigned_at, copy_started_at, copy_lease_until, unsent, faults);
+           copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults);
 
 -- name: books_units_update
 -- What changes of a unit.
@@ -174,18 +175,19 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    started_at = n.started_at, ended_at = n.ended_at, missing = n.missing,
                    copy_attempt = n.copy_attempt, copy_node_id = n.copy_node_id,
                    copy_assigned_at = n.copy_assigned_at, copy_started_at = n.copy_started_at,
-                   copy_lease_until = n.copy_lease_until, unsent = n.unsent,
+                   copy_lease_until = n.copy_lease_until,
+                   copy_delivered_at = n.copy_delivered_at, unsent = n.unsent,
                    faults = n.faults, price = n.price
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
             $17::timestamptz[], $18::timestamptz[], $19::integer[], $20::integer[], $21::uuid[],
-            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::integer[], $26::integer[],
-            $27::bigint[])
+            $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[], $26::integer[],
+            $27::integer[], $28::bigint[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
            started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
-           copy_started_at, copy_lease_until, unsent, faults, price)
+           copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, price)
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert

@@ -1,11 +1,10 @@
 -- Checks of what was delivered: opened and decided with their units, read by the Verifier.
 
 -- name: books_checks_lock
--- The checks of the attempts that the units $1, $2 are in.
+-- The checks of all attempts at the units $1, $2: few have been delivered twice.
 SELECT c.* FROM checks c
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit
-ORDER BY c.job_id, c.unit FOR UPDATE OF c;
+ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 
 -- name: books_checks_insert
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
@@ -37,8 +36,20 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say.
-SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+-- their jobs say; and of what was settled unchecked, and its node was caught afterwards.
+WITH waiting AS (
+    (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
+     FROM to_verify c
+     WHERE ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
+     ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1)
+    UNION ALL
+    (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
+     FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+     WHERE d.state = 'OPEN' AND d.by_gateway
+       AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
+     ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
+    ORDER BY since, job_id, unit LIMIT $1)
+SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
@@ -49,19 +60,20 @@ SELECT c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.
              WHERE o.user_id = j.user_id) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at,
+       s.at AS suspicion_at, s.draws AS suspicion_draws,
+       EXISTS (SELECT FROM uncut_scenes x
+               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
            ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
                  FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
        END AS parts
-FROM checks c
+FROM waiting w
+JOIN checks c USING (job_id, unit, attempt)
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
-WHERE c.state = 'PENDING' AND u.state = 'VERIFYING'
-  AND ($2::timestamptz IS NULL OR (c.opened_at, c.job_id, c.unit) > ($2, $3::uuid, $4::integer))
-ORDER BY c.opened_at, c.job_id, c.unit LIMIT $1;
+ORDER BY w.since, c.job_id, c.unit;
 
 -- name: evidence_of_unit
 -- What lies beside the result of a unit of a job of user $3's, until it expires.
@@ -170,8 +182,13 @@ ORDER BY t.made_at DESC, t.id LIMIT $1;
 
 -- name: suspicion_note
 -- The first word on a result; once.
-INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
+
+-- name: uncut_note
+-- No check by crops says anything of this scene; once.
+INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
 -- name: trial_note
 -- A check of which the answer is known by now; once.

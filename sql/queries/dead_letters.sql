@@ -6,7 +6,9 @@
 SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
        (SELECT w.error_class FROM units w WHERE w.job_id = j.id AND w.state = 'FAILED'
         ORDER BY w.ended_at DESC LIMIT 1) AS error_class,
-       j.retry_count, j.price, j.units, j.completed_at AS at, count(*) OVER () AS total
+       (SELECT count(*) FROM attempts a WHERE a.job_id = j.id)
+       + (SELECT count(*) FROM units w WHERE w.job_id = j.id AND w.attempt > 0 AND w.state = 'COMPLETED') AS tries,
+       j.price, j.units, j.completed_at AS at, count(*) OVER () AS total
 FROM jobs j
 JOIN users u ON u.id = j.user_id
 LEFT JOIN nodes n ON n.id = j.node_id

@@ -89,9 +89,9 @@ WHERE p.id = n.id;
 -- name: books_disputes_insert
 -- New disputes.
 INSERT INTO disputes (id, job_id, unit, user_id, reason, charge, state, decision, opened_at,
-                      decided_at)
+                      decided_at, by_gateway)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::bigint[],
-                     $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[]);
+                     $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
 -- What an admin decided.
@@ -117,3 +117,20 @@ CROSS JOIN LATERAL (SELECT job_id, unit FROM earnings
                     LIMIT $1) e
 WHERE n.owner_id IS NOT NULL
 LIMIT $1;
+
+-- name: earnings_unlooked
+-- What nodes that were caught have pending at $1 of what nobody had looked at by then, $2 at most, and nobody
+-- disputes. What is settled in the same minute may have been decided before.
+SELECT e.job_id AS job, e.unit, j.user_id AS "user"
+FROM (SELECT m.node_id, max(m.decided_at) AS at FROM checks m
+      WHERE m.verdict = 'mismatch' AND m.decided_at > $1::timestamptz - interval '90 days'
+        AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id AND w.unit = m.unit AND w.withdrawn)
+      GROUP BY m.node_id) caught
+JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
+               AND e.payable_at > $1 AND e.earned_at < caught.at + interval '1 minute'
+JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
+JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
+             AND c.node_id = e.node_id AND c.verdict = 'unchecked'
+JOIN jobs j ON j.id = e.job_id
+WHERE NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
+LIMIT $2;

@@ -144,7 +144,8 @@ WHERE t.kind = 'EARNING'
 ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i4_verdicts
--- A unit waits for a verdict while one is pending, and one of which a check says mismatch, or that it is doubtful, is not complete.
+-- A unit waits for a verdict while one is pending, and one of which a check says mismatch, or that it is
+-- doubtful, is not complete; an attempt beside another waits for its own.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
            AS found
@@ -153,7 +154,15 @@ LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = 
 WHERE (u.state = 'VERIFYING' AND c.state IS DISTINCT FROM 'PENDING')
    OR (u.state = 'COMPLETED' AND (c.state = 'PENDING' OR c.verdict IN ('mismatch', 'doubtful')))
    OR (u.state IN ('DISPATCHED', 'RUNNING') AND c.state IS NOT NULL)
-ORDER BY u.job_id, u.number LIMIT $1;
+UNION ALL
+SELECT 'unit ' || u.job_id || ':' || u.number,
+       'attempt ' || u.copy_attempt || CASE WHEN u.copy_delivered_at IS NULL THEN ' is at work beside it'
+           ELSE ' was delivered beside it' END || ', its check ' || coalesce(c.state, 'none')
+FROM units u
+LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.copy_attempt
+WHERE u.copy_node_id IS NOT NULL
+  AND c.state IS DISTINCT FROM CASE WHEN u.copy_delivered_at IS NOT NULL THEN 'PENDING' END
+ORDER BY subject LIMIT $1;
 
 -- name: fsck_i4_receipts
 -- A receipt is what its hash says, and the entry that pays for it has that hash.

@@ -117,23 +117,27 @@ LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_desk_charges
--- All that was charged for it: how often, when last, and when all of it was in the log and on the chain.
-WITH charged AS (
-    SELECT e.created_at, l.leaf_index
+-- All that was charged for it: how often, when last, and when all of it was in the log and on the chain;
+-- and how much of it was refunded.
+WITH moved AS (
+    SELECT t.kind, e.amount, e.created_at, l.leaf_index
     FROM units w
     JOIN jobs j ON j.id = w.job_id
     JOIN accounts a ON a.name = 'user:' || j.user_id
     JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
-                    AND t.subject = a.id AND t.kind = 'USAGE'
+                    AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
     JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
     LEFT JOIN leaves l ON l.entry_id = e.entry_id
     WHERE w.job_id = $1
+), charged AS (
+    SELECT * FROM moved WHERE kind = 'USAGE'
 ), last AS (
     SELECT count(*) AS number, max(created_at) AS at,
            CASE WHEN count(leaf_index) = count(*) THEN max(leaf_index) END AS leaf
     FROM charged
 )
 SELECT number, at,
+       (SELECT coalesce(sum(amount), 0)::bigint FROM moved WHERE kind = 'REFUND') AS refunded,
        (SELECT c.at FROM checkpoints c WHERE c.size > leaf ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > leaf AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at

@@ -78,15 +78,16 @@ SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
--- A page of a job's units by number: those above $2.
+-- A page of a job's units by number: those above $2. A render of one frame says by its parameters which.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
                              WHERE x.job_id = u.job_id AND x.unit = u.number)
             THEN u.result_key END AS result_key,
        u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
-       u.assigned_at, u.started_at, u.ended_at, u.copy_node_id
-FROM units u WHERE u.job_id = $1 AND u.number > $2
+       u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
+       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame
+FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 
 -- name: job_pace

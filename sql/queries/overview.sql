@@ -60,8 +60,11 @@ GROUP BY 1 ORDER BY 1;
 
 -- name: overview_pictures
 -- The jobs that were rendered last, each with the small picture of its last frame, if there is one.
-SELECT j.id, j.completed_at, j.units, t.frame, t.made_at
+SELECT j.id, j.completed_at, j.units, t.frame, t.made_at,
+       coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
+LEFT JOIN uploads up ON up.user_id = j.user_id
+      AND up.sha256 = decode(substring(j.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
 LEFT JOIN LATERAL (
     SELECT s.frame, s.made_at FROM thumbnails s WHERE s.job_id = j.id ORDER BY s.frame DESC LIMIT 1
 ) t ON true

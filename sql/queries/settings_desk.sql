@@ -15,3 +15,14 @@ SELECT id, type, object, outcome, received_at FROM stripe_events
 WHERE $1::text = '' OR position(lower($1) IN lower(id || ' ' || type || ' ' || object || ' ' || outcome)) > 0
 ORDER BY received_at DESC, id
 LIMIT $2 OFFSET $3;
+
+-- name: settings_endpoints
+-- Endpoints of all users, the newest first, with $1 in what is shown of their address, or in their
+-- owner's e-mail: not in what may be a secret.
+SELECT p.id, p.user_id, u.email, p.url, p.types, p.failing_since, p.disabled_at, p.disabled_reason,
+       p.created_at
+FROM endpoints p JOIN users u ON u.id = p.user_id
+WHERE $1::text = '' OR position(lower($1) IN lower(
+    u.email || ' ' || regexp_replace(split_part(p.url, '?', 1), '//[^/]*@', '//'))) > 0
+ORDER BY p.created_at DESC, p.id
+LIMIT $2;

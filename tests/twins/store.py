@@ -37,12 +37,13 @@ from sql.checks import (
     TrialMade,
     TrialNote,
     TrialRow,
+    UncutScene,
     VerifierTest,
     WordRow,
 )
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
-from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe
+from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
@@ -74,6 +75,7 @@ from tests.twins.store_checks import (
     quarantine,
     records,
     scene_words,
+    unlooked,
 )
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
@@ -130,6 +132,7 @@ class StoreTwin(MultipartsOfResults):
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
+        self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -322,16 +325,26 @@ class StoreTwin(MultipartsOfResults):
     ) -> bool:
         await self.round_trip()
         row = self.units.get((job, unit))
-        if row is None or row.state not in ("DISPATCHED", "RUNNING"):
+        if row is None or row.ended_at is not None:
             return False
-        attempts = (row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)
+        attempts = [(row.attempt, row.node_id)] if row.state in ("DISPATCHED", "RUNNING") else []
+        if row.copy_delivered_at is None:
+            attempts.append((row.copy_attempt, row.copy_node_id))
         if (attempt, node) not in attempts:
             return False
         self.thumbnails[job, frame] = picture
         return True
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         await self.round_trip()
         row = self.units.get((job, unit))
@@ -353,6 +366,10 @@ class StoreTwin(MultipartsOfResults):
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         await self.round_trip()
         return claimable(self, limit)
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+        await self.round_trip()
+        return unlooked(self, now)[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -381,6 +398,10 @@ class StoreTwin(MultipartsOfResults):
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
+
+    async def note_uncut(self, scene: UncutScene) -> None:
+        await self.round_trip()
+        self.uncut_scenes.setdefault(scene.scene, scene)
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         await self.round_trip()
@@ -489,6 +510,7 @@ class StoreTwin(MultipartsOfResults):
             paused=job.paused,
             faults=unit.faults,
             unsent=unit.unsent,
+            answered=unit.copy_delivered_at is not None,
         )
 
     def _copies(self) -> list[OpenUnit]:
@@ -503,9 +525,10 @@ class StoreTwin(MultipartsOfResults):
                 lease_until=unit.copy_lease_until,
                 started_at=unit.copy_started_at,
                 is_copy=True,
+                answered=False,
             )
             for unit in self.units.values()
-            if unit.copy_node_id is not None
+            if unit.copy_node_id is not None and unit.copy_delivered_at is None
         ]
 
     def _done(self, unit: UnitRow) -> Done:

@@ -97,6 +97,10 @@ def _i4_of_verdicts(store: "StoreTwin") -> Iterator[Finding]:
         }
         if not sound.get(unit.state, True):
             yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"{unit.state} with {check}")
+        beside = store.checks.get((*key, unit.copy_attempt)) if unit.copy_node_id else None
+        waits = None if beside is None else beside.state
+        if waits != (None if unit.copy_delivered_at is None else "PENDING"):
+            yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"its copy's check is {waits}")
     for row in store.receipts.values():
         paid = [entry.receipt for entry in store.entries.values() if entry.entry_id == row.entry_id]
         if paid not in ([row.hash], []) or (row.entry_id is not None and not paid):

@@ -1,8 +1,8 @@
 """Checks in the twin of the database: the same rows, found and kept the same way."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -20,19 +20,22 @@ from sql.checks import (
     VerifierTest,
 )
 from sql.database import Mismatch, Refused
+from sql.earnings import Unlooked
 from sql.reputation import HISTORY, Record
 from sql.work import SceneWord, Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
+MINUTE: Final = timedelta(minutes=1)
 Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
-    """Those of the attempts that the units are in."""
-    names = [(*key, store.units[key].attempt) for key in keys.checks & store.units.keys()]
-    return {name: store.checks[name] for name in names if name in store.checks}
+    """Those of the units' attempts; also of one with two attempts, of which one delivered."""
+    units = {key for key in keys.units & store.units.keys() if store.units[key].is_delivered_beside}
+    wanted = keys.checks | units
+    return {name: row for name, row in store.checks.items() if name[:2] in wanted}
 
 
 def keep_checks(store: "StoreTwin", changes: Changes) -> None:
@@ -63,12 +66,18 @@ def _took(unit: UnitRow, row: CheckRow) -> float:
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
-    for row in store.checks.values():
-        if row.state != "PENDING":
+    for kept in store.checks.values():
+        unit, job = store.units.get(kept.id[:2]), store.jobs.get(kept.job_id)
+        if unit is None or job is None:
             continue
-        unit, job = store.units[row.job_id, row.unit], store.jobs[row.job_id]
-        if (unit.state, unit.attempt) != ("VERIFYING", row.attempt):
+        recalled = store.disputes.get(kept.id[:2]) if unit.attempt == kept.attempt else None
+        is_again = recalled is not None and recalled.by_gateway and recalled.state == "OPEN"
+        waits = kept.state == "PENDING" and kept is _first_delivered(store, kept.id[:2])
+        if not (is_again or waits):
             continue
+        row = kept
+        if recalled is not None and is_again:
+            row = attrs.evolve(kept, opened_at=recalled.opened_at)
         node = store.nodes.get(row.node_id)
         found.append(
             Pending(
@@ -89,10 +98,37 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 suspicion=store.suspicions.get(row.id),
                 parts=store.parts_of(unit),
                 took=_took(unit, row),
+                is_again=is_again,
+                is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
             )
         )
     found.sort(key=lambda one: one.place)
     return [one for one in found if after is None or one.place > after][:limit]
+
+
+def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
+    """Pending shares of nodes that were caught, of what nobody had looked at."""
+    caught: dict[UUID, datetime] = {}
+    for row in store.checks.values():
+        if row.verdict == "mismatch" and not _is_withdrawn(store, row):
+            assert row.decided_at is not None, "it has a verdict"
+            caught[row.node_id] = max(row.decided_at, caught.get(row.node_id, row.decided_at))
+    return [
+        Unlooked(*key, store.jobs[key[0]].user_id)
+        for key, share in store.earnings.items()
+        if share.state == "PENDING" and share.payable_at > now and key not in store.disputes
+        if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
+        if store.checks[*key, store.units[key].attempt].verdict == "unchecked"
+    ]
+
+
+def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:
+    """Of the attempts at a unit that wait for a verdict the one that is to be looked at."""
+    unit = store.units[key]
+    waits = {unit.attempt} if unit.state == "VERIFYING" else set[int]()
+    waits |= {unit.copy_attempt} if unit.copy_delivered_at is not None else set()
+    rows = [store.checks[*key, attempt] for attempt in waits]
+    return min(rows, key=lambda row: (row.opened_at, row.attempt), default=None)
 
 
 def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:

@@ -111,10 +111,11 @@ def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
 def _copy(unit: UnitRow) -> Iterator[tuple[str, bool]]:
     times = (unit.copy_assigned_at, unit.copy_started_at, unit.copy_lease_until)
     if unit.copy_node_id is None:
-        yield "units_not_copied", times == (None, None, None)
+        yield "units_not_copied", (*times, unit.copy_delivered_at) == (None, None, None, None)
         return
     beside = unit.copy_attempt > unit.attempt and unit.copy_node_id != unit.node_id
-    yield "units_copied", unit.state in ("DISPATCHED", "RUNNING") and beside
+    yield "units_copied", unit.state in ("DISPATCHED", "RUNNING", "VERIFYING") and beside
+    yield "units_copied", unit.copy_delivered_at is None or unit.copy_started_at is not None
     yield "units_copied", unit.copy_assigned_at is not None
 
 

@@ -110,9 +110,11 @@ def sources() -> dict[str, bytes]:
 def fits(packed: Path) -> frozenset[str]:
     """The names of what was packed of just what it would be packed of now."""
     manifest = packed / "manifest.json"
-    hashes: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
+    hashes: dict[str, dict[str, str]] = {}
+    if manifest.exists():
+        hashes = json.loads(manifest.read_text())
     now = {name: hashlib.sha256(text).hexdigest() for name, text in sources().items()}
-    return frozenset(name for name in now if hashes.get(name) == now[name])
+    return frozenset(name for name in now if name in hashes and hashes[name]["of"] == now[name])
 
 
 def _files(folder: Path, *endings: str) -> list[Path]:
@@ -120,7 +122,7 @@ def _files(folder: Path, *endings: str) -> list[Path]:
 
 
 def _asset(name: str, text: bytes, packed: Path, fitting: Collection[str]) -> Asset:
-    """``packed`` has the short form of our own files, and the brotli of all."""
+    """``packed`` has the short form of what is made short, and the brotli of all."""
     media, brotli = MEDIA[Path(name).suffix], None
     if name in fitting:
         text = (packed / name).read_bytes() if (packed / name).exists() else text

@@ -207,7 +207,7 @@ class PageDoor(Door):
     def _frame(
         self, request: web.Request, visitor: Visitor, user: UserRow | None, view: View[Any]
     ) -> Frame:
-        live = view.url if self._page.live else ""
+        live = f"{view.url}#{view.who.user}" if self._page.live else ""
         return frame_of(request, self.pages, visitor, user, live)
 
 

@@ -1,8 +1,10 @@
 """What changes on the pages that a browser has open, as one stream of server-sent events.
 
 ``POST /console/live`` with the address of a page in each line (``/console/fleet?is=offline``): each
-event's id is the place of the page that it is of. One stream is for all windows of a browser, as it
-opens no more than six connections to one place (ADR 48). ``GET …?of=…&of=…`` is the same for few.
+event's id is the place of the page that it is of. Behind a ``#`` it says whose page it is: one that
+was opened by another account is told so, and loads itself again. One stream is for all windows of a
+browser, as it opens no more than six connections to one place (ADR 48). ``GET …?of=…&of=…`` is the
+same for few.
 """
 
 import asyncio
@@ -36,7 +38,9 @@ OF_ONE_MAX: Final = 60  # pages of one person that are followed at once
 NAMED_MAX: Final = 200
 NO_PAGE: Final = Problem(404, "There is no page there that goes on: name it by ?of=")
 NO_HUB: Final = unavailable("Nothing can be followed now; the page itself can be loaded", 2)
+OTHERS: Final = Problem(409, "Another account opened this page: it must be loaded again")
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
+WORDS: Final = {TOO_MANY.status: "crowded", OTHERS.status: "other"}
 
 
 @attrs.frozen
@@ -109,6 +113,8 @@ class LiveDoor(Door):
         found = self.pages.at(url.path)
         if found is None or not found[0].live:
             return NO_PAGE
+        if url.fragment not in ("", str(visitor.who.user)):
+            return OTHERS
         page, words = found
         view = self._view(request, visitor, page, words, url.query)
         return view if isinstance(view, Problem) else (page, view)
@@ -148,20 +154,21 @@ class LiveDoor(Door):
 
 @attrs.define
 class Stream:
-    """The pages of one browser. ``gone``: places of those that are not, or no more, to be seen;
-    ``crowded``: of those that come when others are closed.
+    """The pages of one browser. ``lost``: a word for each place that is not followed.
+
+    ``gone``: it is not, or no more, to be seen; ``crowded``: it comes when others are closed;
+    ``other``: another account opened it.
     """
 
     filled: asyncio.Event
     looks: list[Look] = attrs.field(factory=list[Look])
-    gone: list[int] = attrs.field(factory=list[int])
-    crowded: list[int] = attrs.field(factory=list[int])
+    lost: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
     problem: Problem = NO_PAGE  # of those that may not be followed
 
     def add(self, place: int, found: tuple[Page, View[Any]] | Problem) -> None:
         """A page more, or why it is none."""
         if isinstance(found, Problem):
-            (self.crowded if found is TOO_MANY else self.gone).append(place)
+            self.lost.append((WORDS.get(found.status, "gone"), place))
             self.problem = found
         else:
             self.looks.append(Look(place, *found, Watcher(self.filled)))
@@ -172,12 +179,11 @@ class Stream:
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
         """What is new, if anything comes in time, and which page is no more."""
-        self.gone += [look.place for look in self.looks if not look.watcher.is_open]
+        self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
-        for word, places in (("gone", self.gone), ("crowded", self.crowded)):
-            for place in places:
-                await sent.send(word, id=str(place), event=word)
-        self.gone, self.crowded = [], []
+        for word, place in self.lost:
+            await sent.send(word, id=str(place), event=word)
+        self.lost = []
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await self.filled.wait()

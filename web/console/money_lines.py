@@ -32,7 +32,7 @@ class MoneyLine:
 
 @attrs.frozen
 class Bill:
-    """What it came to. ``state``: held, charged, released or free."""
+    """What it came to, whatever was refunded of it. ``state``: held, charged, released or free."""
 
     state: Literal["held", "charged", "released", "free"]
     amount: int
@@ -42,7 +42,7 @@ class Bill:
 def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
     """All of it, in the order in which it happened."""
     lines = sorted(_lines(holds, entries), key=lambda line: (line.at is None, line.at))
-    paid = -sum(entry.amount for entry in entries)
+    paid = -sum(entry.amount for entry in entries if entry.kind == "USAGE")
     if any(hold.state == "OPEN" for hold in holds):
         return Bill("held", sum(hold.amount for hold in holds if hold.state == "OPEN"), lines)
     if any(entry.kind == "USAGE" for entry in entries):

@@ -1,4 +1,4 @@
-"""What nodes said of a job's units: of failed attempts what is kept, of others what is heard."""
+"""What nodes said of a job's units: what is kept of attempts that ended, and what is heard."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,8 @@ ASK_SECONDS = 0.5
 @attrs.frozen
 class Attempt:
     """``lines`` of the attempt, the oldest first. ``ended_at`` is null while it is not known to
-    have failed; what is said of it then is what this gateway heard lately.
+    have ended; what is said of it then is what this gateway heard lately. ``completed``: it ended
+    well, and else it failed.
     """
 
     unit: int
@@ -28,19 +29,20 @@ class Attempt:
     error_class: str | None
     error: str | None
     lines: list[str] = attrs.field(repr=False)
+    completed: bool = False
 
 
 async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Attempt]:
-    """Those that failed, the oldest first, and then those that something is heard of.
+    """Those that ended, the oldest first, and then those that something is heard of.
 
     Raises Unavailable.
     """
     kept = await gateway.attempt_logs.of_job(job, unit)
     heard = [line for line in await tail_of(gateway, job) if unit in (None, line.unit)]
     told = lines_of(heard)
-    failed = [_failed(one, told) for one in reversed(kept)]
-    known = {(one.unit, one.attempt) for one in failed}
-    return failed + [_heard(key, told[key]) for key in sorted(told.keys() - known)]
+    ended = [_ended(one, told) for one in reversed(kept)]
+    known = {(one.unit, one.attempt) for one in ended}
+    return ended + [_heard(key, told[key]) for key in sorted(told.keys() - known)]
 
 
 async def tail_of(gateway: Gateway, job: UUID) -> tuple[Line, ...]:
@@ -59,7 +61,7 @@ def lines_of(heard: Sequence[Line]) -> dict[tuple[int, int], list[str]]:
     return told
 
 
-def _failed(one: AttemptLog, told: dict[tuple[int, int], list[str]]) -> Attempt:
+def _ended(one: AttemptLog, told: dict[tuple[int, int], list[str]]) -> Attempt:
     lines = one.lines.split("\n") if one.lines else told.get((one.unit, one.attempt), [])
     known = attrs.asdict(one, filter=attrs.filters.exclude("lines"))
     return Attempt(**known, lines=lines)

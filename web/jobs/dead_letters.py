@@ -259,7 +259,7 @@ def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
         reason=row.error_message or "",
         blame=CLASSES.get(row.error_class, ""),
         job=row.id,
-        tried=row.retry_count + 1,
+        tried=row.tries,
         history=[of_try(each) for each in tries if each.job == row.id],
     )
 

@@ -9,11 +9,14 @@ from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
 SOME: Final = 1_000  # frames that are looked at
+STARTING: Final = 4.0  # seconds until Blender has opened a scene, where no node measured it
+CARRYING: Final = 1.0  # and until a unit's files and pictures are where they should be, as a rule
 
 
 @attrs.frozen
 class Estimate:
-    """Seconds of one node's work for all ``frames``: ``likely``, and between which bounds.
+    """Seconds of one node's work for all ``frames``, with what each unit takes beside rendering:
+    ``likely``, and between which bounds.
 
     ``least`` is when everywhere were as the piece that took least, ``most`` as the one that took
     most. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it now; None where
@@ -30,9 +33,16 @@ class Estimate:
 
 
 def estimate_of(
-    facts: SceneFacts, frames: Sequence[int], params: Mapping[str, Any], slots: int
+    facts: SceneFacts,
+    frames: Sequence[int],
+    params: Mapping[str, Any],
+    slots: int,
+    *,
+    chunk: int = 1,
 ) -> Estimate | None:
-    """Of these frames, else of the one that is meant; None where none could be tried."""
+    """Of these frames, ``chunk`` in each unit, else of the one that is meant; None where none could
+    be tried.
+    """
     if facts.probe is None:
         return None
     wanted = frames or (params.get("frame", facts.frame_current),)
@@ -44,16 +54,23 @@ def estimate_of(
         height=params.get("height"),
         samples=params.get("samples"),
     )
-    each, side_by_side = len(wanted) / len(some), min(slots, len(wanted))
+    each, units = len(wanted) / len(some), -(-len(wanted) // chunk)
+    beside, side_by_side = units * _beside(facts), min(slots, units)
+    likely = spread.likely * each + beside
     return Estimate(
         frames=len(wanted),
-        least=round(spread.least * each, 1),
-        likely=round(spread.likely * each, 1),
-        most=round(spread.most * each, 1),
+        least=round(spread.least * each + beside, 1),
+        likely=round(likely, 1),
+        most=round(spread.most * each + beside, 1),
         slots=slots,
-        elapsed=round(spread.likely * each / side_by_side, 1) if side_by_side else None,
+        elapsed=round(likely / side_by_side, 1) if side_by_side else None,
         how=_how(facts),
     )
+
+
+def _beside(facts: SceneFacts) -> float:
+    """Seconds of a unit in which nothing is rendered."""
+    return (facts.starting or STARTING) + CARRYING
 
 
 def _how(facts: SceneFacts) -> str:
@@ -64,6 +81,7 @@ def _how(facts: SceneFacts) -> str:
     adaptive = " Adaptive sampling may make it less." if facts.is_adaptive else ""
     return (
         f"Small pieces of the frames {tried} were rendered by one node with {by}; other nodes may"
-        " be faster or slower. On top come, with each unit, starting Blender, fetching the scene"
-        f" and sending the pictures, which takes seconds; and denoising and compositing.{adaptive}"
+        f" be faster or slower. {_beside(facts):.0f} s are counted for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. On top come denoising"
+        f" and compositing.{adaptive}"
     )

@@ -24,7 +24,9 @@ class LogQuery:
 
 @attrs.frozen
 class JobLog:
-    """The last 20 attempts that failed, oldest first, then those that something is heard of."""
+    """The last 20 attempts that failed and the last 20 that ended well, oldest first, then those
+    that something is heard of.
+    """
 
     attempts: list[Attempt]
 
@@ -43,7 +45,8 @@ async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     """What nodes said last of a job's units, and why attempts at them failed.
 
     Of an attempt that failed 80 lines are kept, of each job those of 40 attempts, until its results
-    go. Of others the gateway that is asked says what it heard itself, and forgets that.
+    go; of one that ended well 64 lines, of each job those of 100. Of others the gateway that is
+    asked says what it heard itself, and forgets that.
     """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

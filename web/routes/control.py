@@ -16,14 +16,15 @@ from web.routes.jobs import Job, shown
 operations = Operations()
 REFUSALS = {404: "Job not found", 409: "The job has ended"}
 NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
+UNSAID = ""  # no amount: what is left out stays, and what is null is taken away
 
 
 @attrs.frozen
 class JobWish:
-    """``max_credits``: the job pauses before it would cost more."""
+    """``max_credits``: the job pauses before it would cost more; null takes the cap away."""
 
     priority: Priority | None = None
-    max_credits: Amount | None = None
+    max_credits: Amount | None = attrs.field(factory=lambda: UNSAID)  # a default would be shown
 
 
 @operations.post(
@@ -84,13 +85,14 @@ async def stop(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
-    """Another priority, or another ``max_credits``, of an open job."""
+    """Another priority, or another ``max_credits``, of an open job; null: it has no cap."""
     wish = call.body
-    if wish.priority is None and wish.max_credits is None:
+    if wish.priority is None and wish.max_credits == UNSAID:
         return NOTHING
     priority = None if wish.priority is None else PRIORITIES[wish.priority]
-    cap = None if wish.max_credits is None else money.parse(wish.max_credits)
-    return await _done(call, JobChange(call.ids["job_id"], call.caller, priority, cap))
+    cap = money.parse(wish.max_credits) if wish.max_credits else None
+    uncapped = wish.max_credits is None
+    return await _done(call, JobChange(call.ids["job_id"], call.caller, priority, cap, uncapped))
 
 
 async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:

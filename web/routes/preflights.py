@@ -177,7 +177,9 @@ async def _shown(
     frames = () if idea.frames is None else parse(idea.frames)
     facts = found.facts
     said = () if facts is None else _said(facts, nodes, idea, params)
-    estimate = None if facts is None else estimate_of(facts, frames, params, nodes.slots)
+    estimate = (
+        None if facts is None else estimate_of(facts, frames, params, nodes.slots, chunk=idea.chunk)
+    )
     return Preflight(
         status=found.status,
         job_id=found.job,

@@ -144,7 +144,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
     done = row.state == "COMPLETED"
     return Unit(
         number=row.number,
-        frames=row.frames,
+        frames=row.frames or row.frame,
         tile=row.tile,
         state=row.state,
         attempt=row.attempt,

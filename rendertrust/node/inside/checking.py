@@ -9,7 +9,6 @@ scene, or with this machine, ends the order as it ends any other, and says nothi
 import contextlib
 import filecmp
 import os
-import shutil
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -17,26 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import comparing, cutting, flat, layered, passes, pictures
-from .headers import NoHeader, window_of
+from .delivered import Fault, bytes_most, files_of, fits, read_evidence
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
-from .speech import MachineError, Progress, Say, one_line
+from .speech import Progress, Say, one_line
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
 VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
-CHANNELS_MORE = 8
 PIECE = 1 << 20
 SEED_STEP = 7919
-
-
-class Fault(Exception):
-    """What was delivered is not what it must be; the text says what."""
 
 
 class Evidence(NamedTuple):
@@ -53,7 +47,8 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
     ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
-    picture and such evidence; a ``suspect`` is one that a check should decide about.
+    picture and such evidence; a ``suspect`` is one that a check should decide about. With
+    ``whole`` the crops are cut out of the whole frame, rendered as who delivered it had to.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -77,32 +72,40 @@ def _compare(
 ) -> dict[str, Any]:
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
     layers = read_evidence(bpy, evidence, size, kinds)
     theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
-    found = crops_of(bpy, scene, order, theirs, progress)
+    told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    return {"crops": found, "finish": finished(bpy, order, frame, (picture, theirs.layers))}
+    return {**told, "finish": finished(bpy, order, frame, (picture, theirs.layers))}
 
 
 def crops_of(
     bpy: Any, scene: Any, order: dict[str, Any], theirs: Evidence, progress: Progress
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     """How each view layer of each crop compares that the order draws within what was delivered."""
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = coarse(bpy, scene, order, progress, theirs.area)
     left, top, *size = theirs.area
     placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in order["draws"]]
     crops = [(left + x, top + y, across, down) for x, y, across, down in placed]
+    if order.get("whole"):
+        found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
+        return {"whole": True, "crops": found}
     found = _held(bpy, scene, crops, theirs, (progress, False))
     if not all(one["equal"] for one in found):
-        # Nobody is blamed by what was kept from another render: all is prepared anew, each time.
-        scene = opened(bpy, order)
-        prepare(scene, order)
-        cutting.strip(scene)
-        scene.render.use_persistent_data = False
-        found = _held(bpy, scene, crops, theirs, (progress, True))
-    return found
+        # Nobody is blamed by what was kept from another render: all is prepared anew.
+        found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
+    return {"crops": found}
+
+
+def _anew(bpy: Any, order: dict[str, Any]) -> Any:
+    """The stripped scene, of which nothing is kept from one render to the next."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    cutting.strip(scene)
+    scene.render.use_persistent_data = False
+    return scene
 
 
 def _look(
@@ -113,8 +116,8 @@ def _look(
     """
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
-    _fits(evidence, size, kinds)
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
+    fits(evidence, size, kinds)
     if not may_be_opened(picture, suffix, size):
         return {"looked": True}
     pixels = comparing.visible(pixels_of(bpy, picture))
@@ -124,48 +127,6 @@ def _look(
     if max(map(max, grid), default=0.0) < VARIES:
         return {"looked": True}
     return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
-
-
-# ── what was delivered ───────────────────────────────────────────────────────────────────────────
-
-
-def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
-    """What a file of so many pixels can have at most, packed badly."""
-    channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
-    return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
-
-
-def _delivered(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
-    """Both files, under names that say what they are; so many bytes each at most."""
-    if not order.get("evidence"):
-        raise Fault("there is no evidence beside the picture")
-    paths = []
-    for name, ending in (("picture", suffix), ("evidence", ".exr")):
-        if os.path.getsize(order[name]) > most:
-            raise Fault(f"the {name} is larger than that of such a frame can be")
-        paths.append(os.path.join(order["out"], f"their-{name}{ending}"))
-        shutil.copyfile(order[name], paths[-1])
-    return paths[0], paths[1]
-
-
-def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
-    _fits(path, size, kinds)
-    try:
-        return passes.read(bpy, path, size, kinds)
-    except MachineError as fault:
-        raise Fault(f"the evidence cannot be read: {fault}") from fault
-
-
-def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
-    """By its head, before anything unpacks it."""
-    try:
-        width, height, channels = window_of(path)
-    except NoHeader as fault:
-        raise Fault(f"the evidence is none: {fault}") from fault
-    wanted = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
-    if (width, height) != size or channels > wanted + CHANNELS_MORE:
-        said = f"{width} by {height}, {channels} channels"
-        raise Fault(f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected")
 
 
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
@@ -257,6 +218,34 @@ def _held(
             other = _read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found
+
+
+def _of_whole(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, progress: Progress
+) -> list[dict[str, Any]]:
+    """How the crops compare when they are cut out of the whole frame: a scene may come out
+    otherwise in parts, which is no fault of who rendered it.
+    """
+    progress.next("whole frame")
+    ours, parts = _whole(bpy, scene, theirs, "whole.exr"), [_part(theirs, c) for c in crops]
+    mine, other = [_part(ours, crop) for crop in crops], ours
+    if not all(_all_same(of, part) for of, part in zip(mine, parts, strict=True)):
+        progress.next("whole frame, another seed")
+        with other_seed(scene):
+            other = _whole(bpy, scene, theirs, "whole-other.exr")
+    found = list[dict[str, Any]]()
+    for crop, of, part in zip(crops, mine, parts, strict=True):
+        found += _of_layers(crop, of, part, _part(other, crop))
+    return found
+
+
+def _whole(bpy: Any, scene: Any, theirs: Evidence, name: str) -> Evidence:
+    """The frame, or the tile, as a node renders its evidence."""
+    path, size = os.path.join(theirs.out, name), theirs.area[2:]
+    if size != size_of(scene):
+        cutting.select(scene, theirs.area)
+    still(bpy, scene, theirs.frame, path)
+    return theirs._replace(layers=passes.read(bpy, path, size, theirs.kinds))
 
 
 def _render(bpy: Any, scene: Any, crop: Crop, theirs: Evidence, name: str) -> _Rendered:

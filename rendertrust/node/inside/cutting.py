@@ -20,7 +20,8 @@ def obstacles(scene: Any) -> list[str]:
     """Why tiles of this scene would not make up its frame; none: they do, bit by bit."""
     render, found = scene.render, list[str]()
     if render.engine != "CYCLES":
-        return [f"the engine is {render.engine}; only Cycles renders the same pixels in parts"]
+        name = render.engine.removeprefix("BLENDER_").removesuffix("_NEXT")
+        return [f"the engine is {name}; only Cycles renders the same pixels in parts"]
     reasons = {
         "Render Properties > Path Guiding learns from the whole picture": scene.cycles.use_guiding,
         "Output Properties > Render Region is set": render.use_border,

@@ -2,12 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from . import caches, usd
 from .sequences import numbers_of, runs, strip_files
 
-FILES_MAX = 5_000
+FILES_MAX = 20_000  # more than any job takes: who sends them says so
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
@@ -19,7 +21,6 @@ KINDS = {
     "CacheFile": "cache",
     "Scene": "strip",
     "Object": "cache",
-    "Text": "text",
     "Mesh": "mesh",
 }
 # Files of these matter where a scene uses them: one that is only kept may be long gone.
@@ -36,36 +37,77 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
     none that it only keeps, and nothing shows.
 
     ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
-    and ``frames`` then says which frames show it, if not all of them do.
+    and ``frames`` then says which frames show it, if not all of them do. ``stands`` is what the
+    path stands for where that is not the file, ``within`` the folder that stays together, and
+    ``of`` the library that names it.
     """
-    own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     found: dict[tuple[str, str], File] = {}
+    for told in chain(_named_files(bpy, frames), _beside(bpy)):
+        found.setdefault((told["owner"], told["file"]), told)
+        if len(found) >= FILES_MAX:
+            break
+    return list(found.values())
+
+
+def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
+    own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
     used = _used(bpy)
     for owner, path in named(bpy):
-        if type(owner).__name__ in ONLY_SHOWN and owner not in used:
-            continue
+        kind = type(owner).__name__
+        if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
+            continue  # texts lie in the scene, and no script runs
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
-        for file, showing in _each(bpy, owner, base, frames).items():
-            place = os.path.normpath(file)
-            told = _told(owner, path, place, showing)
-            found.setdefault((told["owner"], place), told)
-            if len(found) >= FILES_MAX:
-                return list(found.values())
-    for owner, folder in _cache_folders(bpy):
-        for place in _inside(bpy.path.abspath(folder, library=owner.library)):
-            told = _told(owner, folder, place) | {"kind": "cache"}
-            found.setdefault((told["owner"], place), told)
-    return list(found.values())[:FILES_MAX]
+        if caches.is_folder(owner, path):
+            yield from _of_folder(bpy, owner, path, base)
+            continue
+        shown = _each(bpy, owner, base, frames)
+        more = _more(bpy, owner, shown) if kind == "CacheFile" else []
+        whole = _together(base, more) if more else {}
+        for file, showing in (*shown.items(), *dict.fromkeys(more).items()):
+            yield _told(bpy, owner, path, os.path.normpath(file), showing) | whole
+
+
+def _beside(bpy: Any) -> Iterator[File]:
+    for owner, written, folder in caches.beside(bpy):
+        yield from _of_folder(bpy, owner, written, folder)
+
+
+def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
+    """The files of a folder, which stay as they lie in it."""
+    folder = os.path.normpath(folder)
+    whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
+    for place in caches.inside(folder):
+        yield _told(bpy, owner, path, place) | whole
+
+
+def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
+    """What a cache is made of besides: the layers that lie over it, and what USD files refer to."""
+    over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
+    below = [one for file in files if file.lower().endswith(usd.SUFFIX) for one in usd.layers(file)]
+    return [*over, *below]
+
+
+def _together(base: str, more: Iterable[str]) -> File:
+    """They refer to each other by where they lie."""
+    base = os.path.normpath(base)
+    try:
+        within = os.path.commonpath(
+            [os.path.dirname(os.path.normpath(one)) for one in (base, *more)]
+        )
+    except ValueError:  # on several drives
+        return {}
+    return {"stands": base, "within": within}
 
 
 def _used(bpy: Any) -> set[Any]:
-    """All data-blocks that a scene of the file shows, whatever lies between."""
+    """All data-blocks that a picture of the file shows, whatever lies between."""
     uses: dict[Any, set[Any]] = {}
     for block, users in bpy.data.user_map().items():
         for user in users:
-            uses.setdefault(user, set()).add(block)
+            if _is_seen(block, user):
+                uses.setdefault(user, set()).add(block)
     found, waiting = set[Any](), list(bpy.data.scenes)
     while waiting:
         block = waiting.pop()
@@ -73,6 +115,18 @@ def _used(bpy: Any) -> set[Any]:
             found.add(block)
             waiting += uses.get(block, ())
     return found
+
+
+def _is_seen(block: Any, user: Any) -> bool:
+    """Whether what uses it shows it in a render: nobody hears one, and pictures for orientation,
+    on empties and behind a camera's frame, are in the window alone.
+    """
+    by = type(user).__name__
+    if type(block).__name__ == "Sound":
+        return by not in ("Scene", "Speaker")
+    if type(block).__name__ in ("Image", "MovieClip"):
+        return by != "Camera" and not (by == "Object" and user.type == "EMPTY")
+    return True
 
 
 def is_essential(path: str) -> bool:
@@ -111,7 +165,7 @@ def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _told(owner: Any, path: str, place: str, showing: Frames | None = None) -> File:
+def _told(bpy: Any, owner: Any, path: str, place: str, showing: Frames | None = None) -> File:
     kind = KINDS.get(type(owner).__name__, "file")
     if type(owner).__name__ == "Image":
         kind = SOURCES.get(owner.source, "image")
@@ -125,6 +179,9 @@ def _told(owner: Any, path: str, place: str, showing: Frames | None = None) -> F
     }
     if told["bytes"] is None and showing is not None:
         told["frames"] = runs(showing)
+    above = owner.parent if kind == "library" else owner.library
+    if above is not None:
+        told["of"] = os.path.normpath(bpy.path.abspath(above.filepath))
     return told
 
 
@@ -184,35 +241,19 @@ def _siblings(base: str) -> list[str]:
     ]
 
 
-def _cache_folders(bpy: Any) -> Iterator[tuple[Any, str]]:
-    """Folders of baked simulations that lie on the disk, as the scene writes them."""
-    for thing in bpy.data.objects:
-        for modifier in thing.modifiers:
-            domain = getattr(modifier, "domain_settings", None)
-            if modifier.type == "FLUID" and domain is not None:
-                yield thing, domain.cache_directory
-            if modifier.type == "NODES" and getattr(modifier, "bake_directory", ""):
-                yield thing, modifier.bake_directory
-    stem = os.path.splitext(os.path.basename(bpy.data.filepath))[0]
-    yield bpy.data.scenes[0], f"//blendcache_{stem}"
-
-
-def _inside(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        yield from (os.path.join(place, name) for name in sorted(names))
-
-
 def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
     """Let each file that the scene names be the input that ``paths`` gives for it.
 
     A key is what the scene writes, or LIBRARY|what the linked file writes.
     """
     written: dict[str, str] = {}
-    for library in list(bpy.data.libraries):
-        written[library.name_full] = library.filepath
-        if library.filepath in paths:
-            library.filepath = os.path.join(inputs, paths[library.filepath])
-            library.reload()
+    # What a library links is known once it was found itself.
+    while new := [one for one in bpy.data.libraries if one.name_full not in written]:
+        for library in new:
+            written[library.name_full] = library.filepath
+            if library.filepath in paths:
+                library.filepath = os.path.join(inputs, paths[library.filepath])
+                library.reload()
 
     def visit(owner: Any, path: str, *_: Any) -> str | None:
         inside = owner.library

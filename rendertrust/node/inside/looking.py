@@ -12,7 +12,7 @@ import zipfile
 from typing import Any
 
 from . import checking, comparing, cutting
-from .checking import Fault
+from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
 from .output import compositor_nodes
 from .passes import Kinds, Layers
@@ -50,7 +50,7 @@ def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]
     """Every pass of what was delivered as a tile, once its head was looked at. Raises Fault."""
     x, y, across, down = order["tile"]
     size, kinds = cutting.rendered((x, y, across, down), scene)[2:], cutting.tile_kinds(scene)
-    if os.path.getsize(order["picture"]) > checking.bytes_most(size, kinds):
+    if os.path.getsize(order["picture"]) > bytes_most(size, kinds):
         raise Fault("the tile is larger than one of such a size can be")
     path = os.path.join(order["out"], "their-tile.exr")
     shutil.copyfile(order["picture"], path)
@@ -60,14 +60,14 @@ def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]
         raise Fault(f"the tile is none: {fault}") from fault
     if found != size:
         raise Fault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    return checking.read_evidence(bpy, path, size, kinds), kinds
+    return read_evidence(bpy, path, size, kinds), kinds
 
 
 def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
     """Where the picture of one frame of a chunk is by now. Raises Fault."""
     scene = bpy.context.scene
     suffix = choose_format(scene.render, order.get("format"))
-    most = checking.bytes_most(size_of(scene), cutting.tile_kinds(scene))
+    most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
     try:
         with zipfile.ZipFile(order["picture"]) as packed:
             _are_all(packed, frames, suffix)
@@ -80,7 +80,7 @@ def _pictures(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
 ) -> dict[str, Any]:
     size, suffix = size_of(scene), choose_format(scene.render, order.get("format"))
-    most = checking.bytes_most(size, cutting.tile_kinds(scene))
+    most = bytes_most(size, cutting.tile_kinds(scene))
     plain: list[bool] = []
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))

@@ -58,9 +58,16 @@ def compositor_nodes(scene: Any) -> list[Any]:
 
 
 def shows_strips(scene: Any) -> bool:
-    """Whether the picture comes from the video sequencer, which needs no camera."""
+    """Whether the picture comes from the video sequencer, which needs no camera. Sounds and what is
+    muted make none (``RE_seq_render_active``).
+    """
     editor = scene.sequence_editor
-    return bool(scene.render.use_sequencer and editor and len(editor.strips))
+    if not (scene.render.use_sequencer and editor):
+        return False
+    muted = [channel.mute for channel in editor.channels]
+    return any(
+        not (strip.type == "SOUND" or strip.mute or muted[strip.channel]) for strip in editor.strips
+    )
 
 
 def is_deliverable(name: str) -> bool:

@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 from . import checking, comparing, cutting, looking
-from .checking import Evidence, Fault
+from .checking import Evidence
+from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
 from .placing import picked
@@ -53,8 +54,8 @@ def _tile(
     x, y, across, down = order["tile"]
     area = cutting.rendered((x, y, across, down), scene)
     theirs = Evidence(frames[0], order["out"], kinds, layers, area)
-    found = checking.crops_of(bpy, scene, order, theirs, progress)
-    return {"crops": found, "finish": EQUAL}  # nothing was made of it yet
+    told = checking.crops_of(bpy, scene, order, theirs, progress)
+    return {**told, "finish": EQUAL}  # nothing was made of it yet
 
 
 def _merged(

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ def main() -> None:
     """Obey the last argument; always ends the process, because Blender may hang or crash in its
     own clean-up after the picture is written."""
     say = speaker(take_standard_output())
-    order = json.loads(sys.argv[-1])
+    order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}
     os.nice(order.get("nice", 0))
     come_last()
     limit(order.get("limits", {}))

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from typing import Any
 
+from . import caches
 from .files import files_of, remap
 from .output import MOVIES, SUFFIXES, WORDS, compositor_nodes, is_deliverable, shows_strips, unmade
 from .speech import MachineError, SceneError, one_line
@@ -38,6 +39,7 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
+    caches.pack_bakes(bpy)
     return scene
 
 

@@ -48,8 +48,11 @@ def shown(user: Any, frame: int) -> tuple[int, bool]:
 
 def numbers_of(bpy: Any, image: Any, frames: Sequence[int]) -> Mapping[int, Sequence[int]] | None:
     """The numbers of an image sequence that are shown, by all who show it, each with the frames
-    that do; no frames: it is looked for and may be missing. None: how it counts is animated.
+    that do; no frames: it is looked for and may be missing. None: how it counts is animated, or
+    nodes of geometry count, which know no image user.
     """
+    if _is_in_geometry(bpy, image):
+        return None
     numbers: dict[int, set[int]] = {}
     for tree, user in _users(bpy, image):
         if _is_counted_by_curves(tree):
@@ -75,6 +78,15 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
             yield texture, texture.image_user
 
 
+def _is_in_geometry(bpy: Any, image: Any) -> bool:
+    """Whether a tree of geometry nodes has it, or an input of a modifier."""
+    users = bpy.data.user_map(subset=[image])[image]
+    return any(
+        type(user).__name__ == "Object" or getattr(user, "bl_idname", "") == "GeometryNodeTree"
+        for user in users
+    )
+
+
 def _is_counted_by_curves(owner: Any) -> bool:
     animation = owner.animation_data
     curves = () if animation is None else (*animation.drivers, *_curves(animation.action))
@@ -92,9 +104,11 @@ def strip_files(
     bpy: Any, scene: Any, base: str, frames: Sequence[int]
 ) -> Mapping[str, Sequence[int] | None]:
     """The pictures of the image strips of one folder, as far as the frames show them; any other
-    strip has the one file.
+    strip has the one file, and one that is heard has none.
     """
     strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
+    if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
+        return {}
     here = [strip for strip in strips if _folder(bpy, scene, strip) == os.path.dirname(base)]
     is_plain = not any(strip.type == "SPEED" for strip in strips)
     files: dict[str, list[int] | None] = {}
@@ -104,6 +118,15 @@ def strip_files(
             more = files.get(place, [])
             files[place] = None if showing is None or more is None else [*more, *showing]
     return files if here else {base: None}
+
+
+def _sounds(strip: Any) -> bool:
+    return strip.type == "SOUND" and strip.sound is not None
+
+
+def _heard(bpy: Any, strip: Any) -> str:
+    sound = strip.sound
+    return os.path.normpath(str(bpy.path.abspath(sound.filepath, library=sound.library)))
 
 
 def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .checking import Fault, pixels_of
+from .checking import pixels_of
+from .delivered import Fault
 from .encoding import KINDS, played, studio
 from .placing import picked
 from .scene import set_format

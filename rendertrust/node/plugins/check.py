@@ -28,6 +28,7 @@ _TOLD: Final = (
     "unable",
     "looked",
     "suspect",
+    "whole",
     "frame",
     "seconds",
     "blender",
@@ -38,9 +39,10 @@ _TOLD: Final = (
 class Check:
     """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
     to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
-    frames of a chunk or a video; all from 0 up to 1. Without either it only looks. Its result is a
-    report as JSON: of each crop or frame and of the picture whether they are ``equal``, else how
-    far ``off``; or a ``fault`` of what was delivered.
+    frames of a chunk or a video; all from 0 up to 1. Without either it only looks. ``whole``: the
+    crops are cut out of a frame, or a tile, that is rendered whole. Its result is a report as JSON:
+    of each crop or frame and of the picture whether they are ``equal``, else how far ``off``; or a
+    ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"
@@ -74,7 +76,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("shown must be a list of numbers from 0 up to 1")
     if PICTURE not in task.inputs:
         return refused(f"the input {PICTURE} is missing")
-    own = ("draws", "shown", "of")
+    own = ("draws", "shown", "of", "whole")
     params = {name: value for name, value in task.params.items() if name not in own}
     inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
     made = attrs.evolve(task, params=params, inputs=inputs)
@@ -82,7 +84,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     if isinstance(order, Failed):
         return order
     evidence = EVIDENCE if EVIDENCE in task.inputs else None
-    delivered = {"picture": PICTURE, "evidence": evidence}
+    delivered = {"picture": PICTURE, "evidence": evidence, "whole": bool(task.params.get("whole"))}
     return {**order, "draws": draws, "shown": shown, "thumbnails": False, **delivered}
 
 

@@ -154,4 +154,5 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
 def _tried(probed: Probe | Failed, threads: int) -> dict[str, Any]:
     if isinstance(probed, Failed):
         return {"unprobed": probed.error, "probe_failed": True}
-    return {"probe": {**attrs.asdict(probed), "threads": threads}}
+    told = attrs.asdict(probed)
+    return {"starting": told.pop("starting"), "probe": {**told, "threads": threads}}

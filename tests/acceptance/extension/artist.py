@@ -204,6 +204,44 @@ def caps() -> None:
     heard()
 
 
+def raises_the_cap() -> None:
+    """One frame is paid for; Resume says what to do, and goes on once that is done."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    settings().max_credits = "10"
+    submitted()
+    told(lambda: "paused at its cap" in state().error)
+    asking = sys.modules[f"{PACKAGE}.operators"].asking
+    assert bpy.ops.rendertrust.speak(verb="resume") == {"FINISHED"}
+    asking.wait(WITHIN_SECONDS)
+    told(lambda: "Raise Cap" in state().error)
+    print(json.dumps(seen()), flush=True)
+    settings().max_credits = ""
+    assert bpy.ops.rendertrust.speak(verb="resume") == {"FINISHED"}
+    heard()
+
+
+def sends_it_as_it_is() -> None:
+    """A texture is missing, and that is known."""
+    scene_of_cubes()
+    press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
+    shows_an_image("//textures/wood.png")
+    refused(bpy.ops.rendertrust.submit)
+    print(json.dumps(seen()), flush=True)
+    state().as_is = True
+    press(bpy.ops.rendertrust.submit)
+
+
+def told(is_so: Callable[[], bool]) -> None:
+    """Wait until the panel shows that."""
+    operators = sys.modules[f"{PACKAGE}.operators"]
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, state().error
+        operators.hear()
+        time.sleep(0.05)
+
+
 def keeps_it_to_himself() -> None:
     """Nobody's nodes but his own see it, and he has none."""
     scene_of_cubes()
@@ -219,12 +257,7 @@ def keeps_it_to_himself() -> None:
 def submitted() -> None:
     """There is a job, which is followed."""
     assert bpy.ops.rendertrust.submit() == {"FINISHED"}
-    operators = sys.modules[f"{PACKAGE}.operators"]
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while not settings().job_id:
-        assert time.monotonic() < deadline
-        operators.hear()
-        time.sleep(0.05)
+    told(lambda: bool(settings().job_id))
 
 
 def mistakes() -> None:
@@ -264,7 +297,8 @@ def switched_on() -> str:
     return "extension"
 
 
-ALL = (submit, measures, again, lacks_a_texture, caps, keeps_it_to_himself, mistakes)
+OF_A_JOB = (submit, measures, again, caps, raises_the_cap, keeps_it_to_himself)
+ALL = (*OF_A_JOB, lacks_a_texture, sends_it_as_it_is, mistakes)
 DEEDS = {deed.__name__: deed for deed in ALL}
 
 if __name__ == "__main__":

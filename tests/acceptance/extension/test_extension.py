@@ -149,6 +149,21 @@ async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) 
     assert balance["available"] == balance["balance"], "nothing is held any more"
 
 
+async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -> None:
+    paused, panel = await artist.does("raises_the_cap")
+    assert paused["status"] == "PAUSED"
+    assert paused["done"] < 2, "what it may cost is at work, or done"
+    assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
+    assert panel["charged"] == "30.0000"
+
+
+async def test_a_scene_is_sent_as_it_is_where_the_artist_says_so(artist: Artist) -> None:
+    refused, panel = await artist.does("sends_it_as_it_is")
+    assert "Submit as it is" in refused["drawn"]
+    assert (refused["job_id"], "Submit as it is" in refused["error"]) == ("", True)
+    assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
+
+
 async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
     quoted, panel = await artist.does("keeps_it_to_himself")
     assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"

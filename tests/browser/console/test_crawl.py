@@ -25,7 +25,12 @@ CHANGES = (
 LINKS = """
 [...document.querySelectorAll("a[href]:not([download])")].map((each) => each.getAttribute("href"))
 """
-LOOKS: tuple[tuple[ViewportSize, Theme], ...] = ((WIDE, "light"), (NARROW, "dark"))
+LOOKS: tuple[tuple[ViewportSize, Theme], ...] = (
+    (WIDE, "light"),
+    (WIDE, "dark"),
+    (NARROW, "light"),
+    (NARROW, "dark"),
+)
 # Where nobody comes by a link: a form leads there, or there is none of his own.
 NO_LINK = {
     "ann": {

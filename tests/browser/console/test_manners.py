@@ -140,7 +140,7 @@ performance.getEntriesByType("resource")
 """
 
 
-@pytest.mark.parametrize(("path", "most"), [("/console", 43), ("/console/jobs", 25)])
+@pytest.mark.parametrize(("path", "most"), [("/console", 34), ("/console/jobs", 22)])
 async def test_a_first_visit_loads_little(
     browser: Browser, stage: Stage, path: str, most: int
 ) -> None:

@@ -1,6 +1,7 @@
 """A proof saved as one file, in a browser alone: what was signed is checked there, bit by bit."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from playwright.async_api import Browser, Page, expect
 
 from rendertrust import anchor_note, note
@@ -147,10 +149,60 @@ async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
         await said(page, "anchor", "done")
 
 
-async def test_a_proof_without_an_anchor_holds(browser: Browser, tmp_path: Path) -> None:
+async def test_a_proof_without_an_anchor_holds_and_repeats_no_word_of_a_chain(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Nobody signed that word."""
     async with reading(browser, tmp_path, "", CHAIN, **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         assert "names no anchor" in await said(page, "anchor", "next")
+        assert CHAIN["contract"] not in await said(page, "chain", "next")
+
+
+async def test_a_chain_is_never_said_to_be_more_than_the_gateways_word(
+    browser: Browser, tmp_path: Path
+) -> None:
+    for private in (True, False, None):
+        async with reading(browser, tmp_path, chain={**CHAIN, "private": private}) as page:
+            assert "says no more than the gateway" in await said(page, "chain", "next")
+
+
+OTHERWISE = [
+    PROOF[name]
+    for name in ("leaf", "checkpoint", "verifier", "merkle_root", "contract", "leaf_hash")
+] + PROOF["proof_hashes"][:1]
+
+
+async def test_what_is_read_there_is_what_was_checked(browser: Browser, tmp_path: Path) -> None:
+    """Whoever alters the texts of the file beside the proof in it alters nothing."""
+    path = tmp_path / "proof.html"
+    shown = {"number": 42, "proof": PROOF, "chain": CHAIN, "asked_at": AT}
+    begun, data, rest = re.split(r'(data-proof="[^"]*" data-chain="[^"]*")', proof_file(shown))
+    for text in OTHERWISE:
+        written = str(escape(text))
+        assert written in rest
+        rest = rest.replace(written, "other")
+    path.write_text(begun.replace(f">{PROOF['entry_id']}<", ">8<") + data + rest)
+    page, _ = await opened(browser, path)
+    await expect(page.locator("#verdict")).to_have_text(HOLDS)
+    read = await page.locator("main").text_content() or ""
+    assert [text for text in OTHERWISE if text not in read] == []
+    assert "other" not in read.replace("no other", "")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        f"Proof of entry no. {PROOF['entry_id']}"
+    )
+    await page.context.close()
+
+
+async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path = tmp_path / "proof.html"
+    text = proof_file({"number": 42, "proof": PROOF, "chain": CHAIN, "asked_at": AT})
+    path.write_text(text.replace('data-of="leaf"', "", 1).replace("amount ", "amount 1", 2))
+    page, _ = await opened(browser, path)
+    await expect(page.locator("#verdict")).to_contain_text("this page was altered")
+    await page.context.close()
 
 
 @pytest.mark.parametrize("lacks", [NO_ED25519, PLAIN_HTTP], ids=["old", "plain http"])

@@ -200,6 +200,10 @@ async def test_a_job_is_steered(program: Program, gateway: GatewayDouble) -> Non
     assert (await program.run("jobs", "resume", job)).code == 0
     assert "high priority" in (await program.run("jobs", "priority", job, "high")).out
     assert "may cost 20.5 credits" in (await program.run("jobs", "cap", job, "20.5")).out
+    assert "has no cap" in (await program.run("jobs", "cap", job, "--none")).out
+    assert gateway.jobs[job]["max_credits"] is None
+    for wrong in ((), ("20.5", "--none")):
+        assert (await program.run("jobs", "cap", job, *wrong)).code == exit_codes.USAGE
     told = await program.run("jobs", "stop", job, "--json")
     assert told.document["status"] == "CANCELLED"
     told = await program.run("jobs", "pause", ended)
@@ -294,3 +298,15 @@ async def test_a_refusal_of_the_quote_is_the_order_s(
     told = await program.run("submit", str(blend), "--frames", "1-9000", "--no-preflight")
     assert (told.code, "larger chunks" in told.err) == (exit_codes.USAGE, True)
     assert not gateway.uploads
+
+
+async def test_one_frame_of_its_own_number_keeps_it(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    job = gateway.add_job("COMPLETED", units=1)
+    gateway.add_units(job, PICTURE)
+    gateway.units[job][0]["frames"] = "40"
+    told = await program.run("jobs", "download", job, "--name", "shot")
+    assert told.code == 0, told
+    assert [path.name for path in tmp_path.glob("*.png")] == ["shot-0040.png"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,11 @@ import orjson
 import pytest
 from aiohttp import web
 
+from rendertrust.cli import exit_codes
+from rendertrust.cli.job_log import heading
 from rendertrust.client import AsyncClient, BadAnswer, Client, NotFound, Retries, Tokens, following
 from rendertrust.client.errors import NoAnswer
+from rendertrust.client.told import SaidOf
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NODE, NOW, GatewayDouble, hang_up, problem
 
@@ -155,7 +159,7 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
     gateway: GatewayDouble, program: Program
 ) -> None:
     await program.log_in()
-    job = gateway.add_job("FAILED")
+    job = gateway.add_job("FAILED", units=3)
     gateway.add_units(job, *["FAILED"] * 3)
     said = {
         "unit": 2,
@@ -187,3 +191,10 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
     done = await program.run("--json", "jobs", "log", job)
     assert done.lines[0]["lines"] == said["lines"]
     assert asked == ["2", None]
+    done = await program.run("jobs", "log", job, "--unit", "9")
+    assert (done.code, "has no unit 9" in done.err) == (exit_codes.NOT_FOUND, True), done
+
+
+def test_what_came_well_is_said_to_have() -> None:
+    said = SaidOf(2, 1, ("Saved",), "3", None, datetime(2026, 3, 13, tzinfo=UTC), completed=True)
+    assert heading(said) == "unit 2 (frame 3), attempt 1: completed"

@@ -59,7 +59,7 @@ async def test_one_that_does_not_hold_is_refused(
 async def test_the_program_writes_what_it_checks(program: Program, gateway: GatewayDouble) -> None:
     await program.log_in()
     gateway.script(ROUTE, lambda _: web.json_response(answered()))
-    told = await program.run("jobs", "receipt", DONE.job, "--output", "receipt.json")
+    told = await program.run("jobs", "receipt", DONE.job, "--out", "receipt.json")
     assert told.code == 0, told.err
     folder = program.home
     (folder / "frame.png").write_bytes(PICTURE)

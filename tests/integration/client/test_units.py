@@ -90,6 +90,9 @@ async def test_a_job_is_paused_resumed_changed_and_stopped(gateway: GatewayDoubl
             await client.change(job, max_credits="1")
         with pytest.raises(ValueError, match="priority, max_credits"):
             await client.change(job)
+        assert (await client.change(job, uncapped=True)).max_credits is None
+        with pytest.raises(ValueError, match="uncapped"):
+            await client.change(job, max_credits="1", uncapped=True)
         assert (await client.stop(job)).status == "CANCELLED"
         with pytest.raises(Conflict, match="it has ended"):
             await client.pause(ended)

@@ -280,7 +280,7 @@ async def program(log: LogDouble, tmp_path: Path) -> Program:
 async def test_a_proof_is_fetched_and_checked_without_the_gateway(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    fetched = await program.run("ledger", "proof", "3", "--output", "proof.json")
+    fetched = await program.run("ledger", "proof", "3", "--out", "proof.json")
     assert fetched.code == 0, fetched
     alone = await program.run("verify", "proof.json", "--url", "http://127.0.0.1:9")
     assert alone.code == 3, alone

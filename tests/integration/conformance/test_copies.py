@@ -22,7 +22,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import UnitDeliver
+from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -37,6 +37,7 @@ class Race:
     job: UUID
     first: UUID
     second: UUID
+    operator: str
 
     def done(self, attempt: int) -> UnitComplete:
         return UnitComplete(self.job, 0, attempt, self.node(attempt), f"result of {attempt}")
@@ -49,14 +50,31 @@ class Race:
         node = self.node(attempt)
         return UnitFail(self.job, 0, attempt, node, kind, f"{attempt} broke", retry_at)
 
+    def deliver(self, attempt: int) -> UnitDeliver:
+        return UnitDeliver(
+            *(self.job, 0, attempt, self.node(attempt), "cpu", "x"),
+            verified=True,
+            operator=self.operator,
+        )
+
+    def verdict(self, attempt: int, verdict: FinalVerdict, *, final: bool = False) -> UnitVerdict:
+        retry_at = None if final else self.stage.clock.now()
+        return UnitVerdict(
+            *(self.job, 0, attempt, verdict, "as said"), operator=self.operator, retry_at=retry_at
+        )
+
+    async def open_attempts(self) -> list[int]:
+        """Those that nodes are to work on."""
+        found = await self.stage.store.open_units(9)
+        return sorted(unit.attempt for unit in found if unit.job == self.job)
+
     def node(self, attempt: int) -> UUID:
         return self.first if attempt == 1 else self.second
 
     async def is_now(self, state: str, attempt: int, copy: UUID | None = None) -> None:
         unit = await self.stage.unit(self.job)
-        node = self.node(attempt)
         found = (unit.state, unit.attempt, unit.node_id, unit.copy_node_id)
-        assert found == (state, attempt, node, copy)
+        assert found == (state, attempt, self.node(attempt), copy)
         assert await self.stage.store.audit() == []
 
     async def money(self, charged: int, held: int) -> None:
@@ -66,7 +84,7 @@ class Race:
 @pytest.fixture
 async def race(stage: Stage) -> Race:
     user, node, job = await stage.dispatched(PRICE)
-    race = Race(stage, user, job, node, await stage.node())
+    race = Race(stage, user, job, node, await stage.node(), f"operator:{fresh_id()}")
     stage.clock.pass_by(60)
     copied = await stage.do(race.start(1), UnitCopy(job, 0, 2, race.second, 1))
     assert isinstance(copied, Posted)
@@ -171,11 +189,139 @@ async def test_a_job_that_is_stopped_ends_both(race: Race) -> None:
     assert isinstance(await race.stage.do(race.done(2)), GuardFailed)
 
 
-async def test_what_is_delivered_for_a_check_ends_the_other(race: Race) -> None:
-    deliver = UnitDeliver(race.job, 0, 2, race.second, "cpu", "x")
-    assert isinstance(await race.stage.do(deliver), Posted)
-    await race.is_now("VERIFYING", 2)
-    assert isinstance(await race.stage.do(race.done(1)), GuardFailed)
+@pytest.mark.parametrize("liar", [1, 2])
+async def test_what_was_delivered_and_found_wrong_leaves_the_other(race: Race, liar: int) -> None:
+    honest = 3 - liar
+    assert isinstance(await race.stage.do(race.deliver(liar)), Posted)
+    assert isinstance(await race.stage.do(race.deliver(liar)), Replayed)
+    await race.is_now(*(("VERIFYING", 1) if liar == 1 else ("RUNNING", 1)), race.second)
+    assert await race.open_attempts() == [honest]
+    assert isinstance(await race.stage.do(race.start(honest)), Posted if liar == 1 else Replayed)
+    assert isinstance(await race.stage.do(race.verdict(liar, "mismatch")), Posted)
+    assert isinstance(await race.stage.do(race.verdict(liar, "mismatch")), Replayed)
+    await race.is_now("RUNNING", honest)
+    await race.money(0, PRICE)
+    assert isinstance(await race.stage.do(race.deliver(liar)), GuardFailed)
+    assert isinstance(await race.stage.do(race.deliver(honest)), Posted)
+    assert isinstance(await race.stage.do(race.verdict(honest, "exact")), Posted)
+    await race.is_now("COMPLETED", honest)
+    await race.money(PRICE, 0)
+    records = await race.stage.store.records([race.node(liar), race.node(honest)])
+    assert {(one.node, one.since) for one in records} == {
+        (race.node(liar), "m"),
+        (race.node(honest), "v"),
+    }
+
+
+@pytest.mark.parametrize("winner", [1, 2])
+@pytest.mark.parametrize("delivered", [False, True])
+async def test_the_first_that_was_found_valid_ends_the_other_without_blame(
+    race: Race, winner: int, *, delivered: bool
+) -> None:
+    loser = 3 - winner
+    await race.stage.do(race.deliver(winner))
+    if delivered:
+        race.stage.clock.pass_by(1)
+        assert isinstance(await race.stage.do(race.deliver(loser)), Posted)
+        await race.is_now("VERIFYING", 1, race.second)
+    assert [one.row.attempt for one in await race.stage.store.pending_checks(9)] == [winner]
+    done = await race.stage.do(race.verdict(winner, "exact"))
+    assert isinstance(done, Posted)
+    await race.is_now("COMPLETED", winner)
+    await race.money(PRICE, 0)
+    late = race.deliver(loser), race.verdict(loser, "exact"), race.verdict(loser, "mismatch")
+    for effect in (*late, race.fail(loser)):
+        assert isinstance(await race.stage.do(effect), GuardFailed)
+    assert await race.stage.store.pending_checks(9) == []
+    assert [r.node for r in await race.stage.store.records([race.first, race.second])] == [
+        race.node(winner)
+    ]
+    unit, job = await race.stage.unit(race.job), await race.stage.job(race.job)
+    assert (unit.failures, unit.avoid, job.avoid) == (0, (), ())
+    await race.money(PRICE, 0)
+
+
+@pytest.mark.parametrize("liar", [1, 2])
+async def test_what_was_delivered_second_is_looked_at_if_the_first_falls(
+    race: Race, liar: int
+) -> None:
+    honest = 3 - liar
+    await race.stage.do(race.deliver(liar))
+    race.stage.clock.pass_by(1)
+    await race.stage.do(race.deliver(honest))
+    assert await race.open_attempts() == []
+    await race.stage.do(race.verdict(liar, "doubtful", final=True))
+    await race.is_now("VERIFYING", honest)
+    assert [one.row.attempt for one in await race.stage.store.pending_checks(9)] == [honest]
+    await race.stage.do(race.verdict(honest, "exact"))
+    await race.is_now("COMPLETED", honest)
+    await race.money(PRICE, 0)
+
+
+async def test_two_that_are_found_wrong_send_the_unit_to_the_queue(race: Race) -> None:
+    for attempt in (2, 1):
+        await race.stage.do(race.deliver(attempt))
+    for attempt in (1, 2):
+        await race.stage.do(race.verdict(attempt, "mismatch"))
+    unit = await race.stage.unit(race.job)
+    assert (unit.state, unit.failures, unit.avoid) == ("QUEUED", 2, (race.first, race.second))
+    await race.money(0, PRICE)
+    assert await race.stage.store.audit() == []
+
+
+@pytest.mark.parametrize("delivered", [1, 2])
+@pytest.mark.parametrize("broken", ["fails", "scene", "is lost"])
+async def test_what_waits_for_its_verdict_outlives_the_other(
+    race: Race, delivered: int, broken: str
+) -> None:
+    other = 3 - delivered
+    await race.stage.do(race.deliver(delivered))
+    ends = {
+        "fails": race.fail(other),
+        "scene": race.fail(other, "scene", final=True),
+        "is lost": UnitRequeue(race.job, 0, other, "gone"),
+    }
+    assert isinstance(await race.stage.do(ends[broken]), Posted)
+    await race.is_now("VERIFYING", delivered)
+    for late in (race.fail(delivered), UnitRequeue(race.job, 0, delivered, "gone")):
+        assert isinstance(await race.stage.do(late), GuardFailed)
+    await race.stage.do(race.verdict(delivered, "exact"))
+    await race.is_now("COMPLETED", delivered)
+    await race.money(PRICE, 0)
+
+
+@pytest.mark.parametrize("delivered", [1, 2])
+async def test_a_job_that_is_stopped_keeps_what_was_delivered(race: Race, delivered: int) -> None:
+    await race.stage.do(race.deliver(delivered))
+    assert isinstance(await race.stage.do(JobStop(race.job, race.user)), Posted)
+    await race.is_now("VERIFYING", delivered)
+    await race.money(0, PRICE)
+    await race.stage.do(race.verdict(delivered, "exact"))
+    await race.is_now("COMPLETED", delivered)
+    await race.money(PRICE, 0)
+
+
+async def test_a_scene_that_is_withdrawn_ends_what_is_at_work(race: Race) -> None:
+    await race.stage.do(race.deliver(1))
+    await race.stage.do(attrs.evolve(race.verdict(1, "mismatch", final=True), withdrawn=True))
+    await race.is_now("FAILED", 1)
+    await race.money(0, 0)
+
+
+async def test_a_result_that_waits_for_nothing_ends_one_that_does(race: Race) -> None:
+    await race.stage.do(race.deliver(2))
+    assert isinstance(await race.stage.do(race.done(1)), Posted)
+    await race.is_now("COMPLETED", 1)
+    assert await race.stage.store.pending_checks(9) == []
+    await race.money(PRICE, 0)
+
+
+async def test_no_other_copy_is_made_of_what_waits_for_its_verdict(race: Race) -> None:
+    third = await race.stage.node()
+    await race.stage.do(race.deliver(2))
+    assert isinstance(await race.stage.do(UnitCopy(race.job, 0, 3, third, 1)), GuardFailed)
+    (first,) = [u for u in await race.stage.store.open_units(9) if u.job == race.job]
+    assert (first.attempt, first.answered) == (1, True)
 
 
 async def test_each_attempt_has_its_own_lease(race: Race) -> None:

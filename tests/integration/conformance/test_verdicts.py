@@ -23,10 +23,10 @@ from actors.ledger.messages import (
     UnitStart,
     UnitState,
 )
-from actors.paymaster.messages import EarningMature
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, VerifierTest
+from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
@@ -164,10 +164,12 @@ async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> 
     assert await stage.store.audit() == []
     other = await stage.node()
     assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
-    assert isinstance(await stage.do(effect), GuardFailed), "it is of an attempt before"
+    assert isinstance(await stage.do(effect), Replayed), "it is of an attempt before"
+    otherwise = attrs.evolve(effect, verdict="exact")
+    assert isinstance(await stage.do(otherwise), GuardFailed)
     outcome = await stage.do(attrs.evolve(delivery(case.job, other, case.operator), attempt=2))
     assert isinstance(outcome, Posted)
-    assert isinstance(await stage.do(effect), GuardFailed)
+    assert isinstance(await stage.do(effect), Replayed)
     right = attrs.evolve(said(case.job, "exact", case.operator), attempt=2)
     assert isinstance(await stage.do(right), Posted)
     assert await stage.money(case.operator) == (70, 0)
@@ -359,7 +361,8 @@ async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> No
 async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
     case, verifier, owner = await delivered(stage), await stage.node(), await stage.user()
     name, now = (case.job, 0, 1), stage.clock.now()
-    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now)
+    seen = ((0.5, 0.25, None), (0.1, 0.2, 0.75))
+    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now, seen)
     (before,) = await stage.store.pending_checks(10)
     assert before.suspicion is None
     for said_then in ("5 times the noise", "it may be told again"):
@@ -367,6 +370,59 @@ async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
     (waiting,) = await stage.store.pending_checks(10)
     assert waiting.suspicion == told
     assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert await stage.store.audit() == []
+
+
+async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place(
+    stage: Stage,
+) -> None:
+    case, other = await delivered(stage), await delivered(stage)
+    [mine] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
+    assert not mine.is_uncut
+    noted = UncutScene((mine.user, mine.payload_ref), mine.row.id, stage.clock.now())
+    for _ in range(2):
+        await stage.store.note_uncut(noted)
+    found = {p.row.job_id: p for p in await stage.store.pending_checks(256)}
+    assert found[case.job].is_uncut
+    theirs = found[other.job]
+    same = (theirs.user, theirs.payload_ref) == (mine.user, mine.payload_ref)
+    assert theirs.is_uncut is same
+
+
+@pytest.mark.parametrize("upheld", [True, False])
+async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
+    stage: Stage, upheld: bool
+) -> None:
+    case, now = await delivered(stage), stage.clock.now()
+    looked_at, other = await delivered(stage), await delivered(stage)
+    assert isinstance(await stage.do(said(case.job, "unchecked", case.operator)), Posted)
+    assert isinstance(await stage.do(said(looked_at.job, "exact", looked_at.operator)), Posted)
+    assert isinstance(await stage.do(said(other.job, "unchecked", other.operator)), Posted)
+    for node in (case.node, looked_at.node):
+        assert await stage.store.unlooked_shares(now, 10) == []
+        _, first, job = await stage.dispatched(100)
+        await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+        await stage.do(UnitAssign(job, 0, 2, node))
+        lie = UnitFail(job, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS)
+        assert isinstance(await stage.do(lie), Posted)
+        if node == case.node:
+            [found] = await stage.store.unlooked_shares(now, 10)
+            assert (found.job, found.unit, found.user) == (case.job, 0, case.user)
+            name, of = fresh_id(), (case.job, 0, case.user)
+            held = DisputeOpen(name, *of, "nobody looked", timedelta(0), by_gateway=True)
+            assert isinstance(await stage.do(held), Posted)
+    [again] = await stage.store.pending_checks(10)
+    assert (again.row.id, again.is_again, again.row.verdict) == (
+        (case.job, 0, 1),
+        True,
+        "unchecked",
+    )
+    assert await stage.store.pending_checks(10, again.place) == []
+    decided = DisputeDecide(case.job, 0, case.user, upheld, "a check")
+    assert isinstance(await stage.do(decided), Posted)
+    assert await stage.store.pending_checks(10) == []
+    assert await stage.money(case.operator) == (0 if upheld else 70, 0)
+    assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
     assert await stage.store.audit() == []
 
 

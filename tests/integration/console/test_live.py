@@ -349,3 +349,17 @@ async def test_two_admins_see_each_his_own_credits(face: Face, database: Postgre
         first, second = await frame(hers), await frame(other)
     assert "4\u202f321<" in second
     assert "4\u202f321<" not in first
+
+
+async def test_a_page_of_another_account_is_told_so_instead_of_what_this_one_sees(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    """Who signs in is not who opened it, in a window that was hidden meanwhile."""
+    jane = await newcomer(face)
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    text = (await jane.get("/console/jobs"))[1]
+    assert f'data-stream="/console/jobs#{jane.id}"' in text
+    async with posted(ann, f"/console/jobs#{jane.id}", f"/console#{ann.id}") as stream:
+        assert await words(stream, 2) == {"0": "other", "1": "here"}
+    answer = await ann.ask("POST", "/console/live", data=f"/console/jobs#{jane.id}", headers=OWN)
+    assert answer.status == 409

@@ -67,13 +67,31 @@ async def test_files_are_kept_for_ever_under_a_name_of_their_own(face: Face) -> 
         assert (await visitor.ask("GET", path)).status == 404
 
 
-async def test_every_table_of_the_settings_has_a_name_of_its_own(
+async def test_the_settings_are_one_table_by_what_they_are_about_or_sorted_as_a_whole(
     face: Face, database: PostgresEndpoint
 ) -> None:
     ann = await newcomer(face, database.owner_dsn, "admin")
-    _, text = await ann.get("/console/settings?tab=values")
-    names = re.findall(r"<caption[^>]*>(.*?)</caption>", text, re.DOTALL)
-    assert len(names) == len(set(names)) > 1, names
+    path, rows = "/console/settings?tab=values", r'scope="row" data-label="Name"><code>([^<]+)<'
+    _, text = await ann.get(path)
+    assert text.count("<table") == 1
+    sections = re.findall(r'scope="rowgroup" colspan="4">(\w+)<', text)
+    assert {"general", "server", "jwt"} < set(sections)
+    assert sections == [each for each in sections if f'href="#s-{each}"' in text]
+    names = re.findall(rows, text)
+    assert names[0].partition(".")[0] in (sections[0], names[0])
+    _, text = await ann.get(f"{path}&sort=-name")
+    assert re.findall(rows, text) == sorted(names, key=str.casefold, reverse=True)
+    assert 'scope="rowgroup"' not in text
+
+
+async def test_an_old_link_behind_the_last_page_leads_to_the_first(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin")
+    for page in ("/console/jobs?q=type:echo&", "/console/dead-letters?kind=jobs&"):
+        _, text = await ann.get(f"{page}offset=500")
+        assert "No more here" in text
+        assert f'href="{page.removesuffix("&").replace("&", "&amp;")}"' in text.replace("%3A", ":")
 
 
 async def test_what_is_not_there_is_a_page(face: Face) -> None:

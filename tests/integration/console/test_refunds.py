@@ -118,3 +118,26 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
     await ledger.ask(dispatch(UUID(jane.id), twin), within=60)
     status, text = await second_step(ann, jane, str(job)[:8])
     assert (status, "the full id" in text) == (422, True)
+
+
+async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    """Of a job of one unit as of one of many; and who stops one paid for what is done."""
+    one = await worked(with_books, database.owner_dsn, jane)
+    many = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    for job, unit in ((one, "0"), (many, "2")):
+        _, text = await second_step(ann, jane, job, unit=unit, amount="4")
+        assert "It is refunded." in await do(ann, jane, text)
+    for job, charged in ((one, "10"), (many, "30")):
+        _, text = await jane.get(f"/console/jobs/{job}")
+        [paid] = re.findall(r'id="paid">(.*?)</p>', text, re.DOTALL)
+        said = re.sub(r"<[^>]+>", "", paid)
+        assert said.startswith(f"{charged}.0000"), said
+        assert "4.0000 cr of it refunded" in said, said
+    assert (await jane.post(f"/console/jobs/{many}/stop", {})).status == 303
+    _, text = await jane.get("/console/jobs")
+    [row] = re.findall(rf'id="row-{many}".*?</tr>', text, re.DOTALL)
+    assert "cancelled" in row
+    assert "not charged" not in row
+    assert re.search(r"charged <[^>]*>30", row), row

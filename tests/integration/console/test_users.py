@@ -6,7 +6,7 @@ from sql.user_desk import UserDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import newcomer, signed_in
 
 RICH = """
 INSERT INTO accounts (name, balance, held, may_overdraw)
@@ -75,3 +75,26 @@ async def test_what_a_grant_does_not_take_is_said_in_a_sentence(
     page = f"/console/users/{(await newcomer(with_books)).id}"
     status, text = await ann.get(f"{page}/credits?act=grant&amount=99999999999&reason=goodwill")
     assert (status, "must be a number above 0 with at most 9 digits" in text) == (422, True)
+
+
+async def test_all_logins_end_at_once_each_with_its_line_in_the_audit(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    jane = await newcomer(face)
+    again = await signed_in(face, "jane@example.org")
+    page = f"/console/users/{jane.id}"
+    _, text = await ann.get(page)
+    assert f'formaction="{page}/sessions/all"' in text
+    assert f'href="/console/jobs?q=user%3A{jane.email.replace("@", "%40")}"' in text
+    assert (await ann.post(f"{page}/sessions/all", {"reason": ""})).status == 422
+    assert (await jane.get("/console"))[0] == 200
+    assert (await ann.post(f"{page}/sessions/all", {"reason": "lost laptop"})).status == 303
+    _, text = await ann.get(page)
+    ended = int(re.findall(r"(\d+) logins have ended", text)[0])
+    assert ended >= 2
+    for visitor in (jane, again):
+        assert (await visitor.ask("GET", "/console")).status == 303
+    _, text = await ann.get(f"/console/settings?tab=audit&q=user:{jane.id}")
+    assert text.count("user.end_session") == ended
+    assert (await ann.get("/console"))[0] == 200

@@ -9,6 +9,7 @@ import pytest
 from rendertrust import webhooks
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.conformance.stage import dispatch, fresh_id
 from tests.integration.console.people import Visitor, newcomer
@@ -75,3 +76,27 @@ async def test_endpoints_are_one_s_own_even_before_an_admin(
     for act, form in (("switch", {"to": "off"}), ("rotate", {}), ("delete", {})):
         assert (await ann.post(f"{page}/{act}", form)).status == 404, act
     assert (await ann.post(PATH, {"url": "ftp://example.com"})).status == 422
+
+
+async def test_admins_see_whom_all_users_have_told_and_no_secret_of_theirs(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(face)
+    url = "https://hooks.example.org/a?token=Kp3-secret-9xQ"
+    assert (await jane.post(PATH, {"url": url, "told": "jobs"})).status == 303
+    await jane.get(PATH)  # its secret is told once, and read there
+    await execute(
+        database.owner_dsn,
+        "UPDATE endpoints SET url = replace(url, '//', '//me:Kp3-secret-8@')",
+    )
+    rita = await newcomer(face, database.owner_dsn, "auditor", "rita@example.org")
+    tab = "/console/settings?tab=webhooks"
+    for path in (tab, f"{tab}&q=JANE", f"{tab}&q=hooks.example", f"{tab}&sort=hooks.email"):
+        _, text = await rita.get(path)
+        assert "https://hooks.example.org/a?…" in text
+        assert f'href="/console/users/{jane.id}"' in text
+        assert "Kp3-secret" not in text
+        assert "whsec_" not in text
+    for other in ("nobody", "Kp3-secret"):
+        assert "No endpoint matches" in (await rita.get(f"{tab}&q={other}"))[1]
+    assert (await jane.get(tab))[0] == 403

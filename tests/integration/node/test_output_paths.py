@@ -17,6 +17,8 @@ PATHS = (
     "//out/a.b_###_v2",
     "/tmp/x/####",
     "//a#b##",
+    "//out/shot_####.exr",
+    "//{blend_name}_{fps}/shot_",
 )
 PROGRAM = """
 import bpy, json, sys

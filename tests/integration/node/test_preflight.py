@@ -106,6 +106,31 @@ for number in (6, 7, 8):
 setattr(strip, "duration" if hasattr(strip, "duration") else "frame_final_duration", 4)
 save("strip")
 fresh()
+import wave
+scene = fresh()
+gone = [os.path.join(folder, name) for name in ("rig.py", "sketch.png", "song.wav")]
+with open(gone[0], "w") as file:
+    file.write("pass")
+picture(gone[1])
+with wave.open(gone[2], "wb") as sound:
+    sound.setnchannels(1); sound.setsampwidth(2); sound.setframerate(8000)
+    sound.writeframes(bytes(1600))
+bpy.data.texts.load(gone[0])
+sketch = bpy.data.objects.new("Sketch", None)
+sketch.empty_display_type, sketch.data = "IMAGE", bpy.data.images.load(gone[1])
+scene.collection.objects.link(sketch)
+bpy.data.cameras["Camera"].background_images.new().image = bpy.data.images.load(gone[1])
+strips = scene.sequence_editor_create().strips
+strips.new_sound("song", gone[2], 1, 1)
+title = "//maps/plain.png"
+strips.new_image("quiet", title, 2, 1, fit_method="ORIGINAL").mute = True
+strips.new_image("off", title, 3, 1, fit_method="ORIGINAL")
+scene.sequence_editor.channels[3].mute = True
+save("unseen")
+for name in gone:
+    os.remove(name)
+scene.camera = None; save("unfilmed")
+fresh()
 evil = bpy.data.texts.new("rig_ui.py"); evil.use_module = True
 driver = bpy.data.objects["Cube"].driver_add("location", 0).driver
 driver.expression = "__import__('math').sin(frame)"
@@ -319,6 +344,18 @@ async def test_clean_scene_has_no_finding(
     (outside,) = findings(told, CPU, frames=[250, 251, 300])
     assert (outside.code, outside.level) == ("frames_outside", "warning")
     assert "2 of the frames, as 251" in outside.message
+
+
+async def test_what_no_picture_shows_may_be_gone(
+    found_blender: Blender, scenes: Path, tmp_path: Path
+) -> None:
+    title = "maps/plain.png"
+    told = await facts_of(found_blender, tmp_path / "a", scenes / "unseen.blend", title)
+    assert findings(told, CPU) == ()
+    assert {Path(file["file"]).name for file in told["files"]} == {"plain.png"}
+    assert told["tile_obstacles"] == []
+    told = await facts_of(found_blender, tmp_path / "b", scenes / "unfilmed.blend", title)
+    assert {finding.code for finding in findings(told, CPU)} == {"no_camera"}
 
 
 async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(

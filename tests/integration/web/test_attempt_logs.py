@@ -8,8 +8,8 @@ import pytest
 
 from rendertrust.client import AsyncClient, NotFound, Tokens
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Log
-from rendertrust.testing import FakeNode
-from sql.attempt_logs import LOGS_MOST
+from rendertrust.testing import FakeNode, completes
+from sql.attempt_logs import DONE_LINES, DONE_MOST, LOGS_MOST, SHOWN_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.people import Creator
 from tests.face import settings_for_tests
@@ -92,12 +92,49 @@ async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(
             assert working.lines == ("Fra:2 Mem:100M",)
             assert [one.unit for one in await client.job_log(job, unit=0)] == [0]
         rows = await kept(database)
-        assert len(rows) == 1, "what is no failure is not kept"
+        assert len(rows) == 1, "what has not ended is not kept"
     eve = Creator(http, gateway.url, "eve@example.org")
     await eve.register()
     async with AsyncClient(gateway.url, tokens=Tokens(eve.token, "")) as stranger:
         with pytest.raises(NotFound):
             await stranger.job_log(job)
+
+
+async def talks_and_completes(node: FakeNode, dispatch: JobDispatch) -> None:
+    """The first frame fails, the others do not."""
+    if dispatch.unit == 0:
+        await fails_after_words(node, dispatch)
+        return
+    lines = "\n".join(f"line {number}" for number in range(DONE_LINES + 5))
+    await node.send(said(dispatch, lines))
+    await completes(b"a picture")(node, dispatch)
+
+
+async def test_what_was_said_of_a_frame_that_came_well_is_kept_beside_what_failed(
+    gateway: Whole, http: aiohttp.ClientSession, database: PostgresEndpoint
+) -> None:
+    jane = Creator(http, gateway.url, "jane@example.org")
+    await jane.register()
+    frames = DONE_MOST + 4
+    async with FakeNode(gateway.url, slots=8, behave=talks_and_completes):
+        _, placed = await jane.dispatch("echo", frames=f"1-{frames}")
+        job = placed["job_id"]
+        await jane.job_within(job, "FAILED")
+
+        async def is_bounded() -> bool:
+            rows = await kept(database)
+            return len(rows) == 1 + DONE_MOST and frames - 1 in rows
+
+        await until(is_bounded)
+    assert 0 in await kept(database), "many that came well push no failure out"
+    async with AsyncClient(gateway.url, tokens=Tokens(jane.token, "")) as client:
+        (last,) = await client.job_log(job, unit=frames - 1)
+        assert (last.completed, last.error, last.frames) == (True, None, str(frames))
+        assert last.ended_at is not None
+        assert last.lines == tuple(f"line {number}" for number in range(5, DONE_LINES + 5))
+        told = await client.job_log(job)
+        assert {one.unit for one in told if one.ended_at and not one.completed} == {0}
+        assert sum(one.completed for one in told) == SHOWN_MOST
 
 
 async def test_of_a_job_a_bounded_number_is_kept_and_goes_with_its_results(

@@ -93,6 +93,7 @@ async def test_frames_that_failed_are_tried_again_in_their_job_and_their_history
     told = [(each["unit"], each["attempt"], each["reason"]) for each in letter["history"]]
     assert told == [(unit, 1, f"frame {unit + 1} broke") for unit in range(3)]
     assert {each["blame"] for each in letter["history"]} == {"the nodes' fault"}
+    assert letter["tried"] == len(letter["history"]), "as its page counts them"
     assert (await do(boss, "jobs", "retry", job))["done"] == [job]
     assert await listed(boss, "jobs") == []
     _, again = await jane.ask("GET", f"/api/v1/jobs/{job}")

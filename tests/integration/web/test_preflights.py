@@ -129,11 +129,14 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
         assert found["scene"]["frame_end"] == 10
         assert found["thumbnail"] == f"/api/v1/jobs/{found['job_id']}/preview?frame=4"
         estimate = found["estimate"]
-        # 20,000 pixels at 1e-4 s each, and one second for each frame
-        assert (estimate["least"], estimate["likely"], estimate["most"]) == (20.0, 30.0, 50.0)
-        assert (estimate["frames"], estimate["slots"], estimate["elapsed"]) == (10, 1, 30.0)
+        # 20,000 pixels at 1e-4 s each, and one second for each frame; five for Blender each time
+        assert (estimate["least"], estimate["likely"], estimate["most"]) == (70.0, 80.0, 100.0)
+        assert (estimate["frames"], estimate["slots"], estimate["elapsed"]) == (10, 1, 80.0)
         more = {"params": {"width": 100, "height": 100, "samples": 50}}
-        assert (await looked(jane, scene, **more))["estimate"]["likely"] == 1.5
+        assert (await looked(jane, scene, **more))["estimate"]["likely"] == 6.5
+        chunks = {"job_type": "render", "payload_ref": scene, "frames": "1-10", "chunk": 4}
+        _, quote = await jane.call("POST", "/jobs/quote", chunks)
+        assert quote["preflight"]["estimate"]["likely"] == 45.0
         assert [frame.job_type for frame in node.received if isinstance(frame, JobDispatch)] == [
             "preflight"
         ]

@@ -69,6 +69,17 @@ async def test_a_job_has_a_unit_for_each_frame_and_its_price_is_held_for_each(fa
     assert status == 404, refused
 
 
+async def test_the_frame_that_a_job_of_one_was_asked_for_has_its_number(face: Face) -> None:
+    user = await face.user()
+    for params, frames in (({"frame": 40}, "40"), ({"frame": -3}, "-3"), ({}, None)):
+        job = await submitted(face, user, job_type="render", params=params)
+        _, page = await call(face, user, "GET", f"/{job['id']}/units")
+        assert [unit["frames"] for unit in page["units"]] == [frames]
+    job = await submitted(face, user, params={"frame": "any"})
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    assert page["units"][0]["frames"] is None, "what is no render means what it likes by it"
+
+
 async def test_without_credits_for_all_of_it_nothing_is_done(face: Face) -> None:
     user = await face.user()
     body = {**ORDER, "job_type": "inference", "frames": "1-21"}
@@ -144,6 +155,10 @@ async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:
     status, found = await call(face, user, "PATCH", at, wish)
     assert (status, found["priority"], found["max_credits"]) == (200, "low", "7.5000")
     assert (await call(face, user, "PATCH", at, {}))[0] == 422
+    status, found = await call(face, user, "PATCH", at, {"priority": "high"})
+    assert (status, found["max_credits"]) == (200, "7.5000"), "what is not named stays"
+    status, found = await call(face, user, "PATCH", at, {"max_credits": None})
+    assert (status, found["priority"], found["max_credits"]) == (200, "high", None)
     status, found = await call(face, user, "POST", f"{at}/stop")
     assert (status, found["status"], found["charged"]) == (200, "CANCELLED", "0.0000")
     assert await held(face, user) == "0.0000"

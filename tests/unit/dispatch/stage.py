@@ -11,10 +11,10 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
-from sql.earnings import Claimable, Ripe
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.reputation import Record
@@ -149,6 +149,12 @@ class ShelfStore(MultipartsOfResults):
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
+    async def note_uncut(self, scene: UncutScene) -> None:
+        raise AssertionError("nobody but the Verifier hears any")
+
+    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+        raise AssertionError("nobody but the Verifier asks")
+
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         raise AssertionError("nobody but the Verifier does that")
 
@@ -163,7 +169,15 @@ class ShelfStore(MultipartsOfResults):
         return True
 
     async def keep_log(
-        self, job: UUID, unit: int, attempt: int, node: UUID, lines: str, *, at: datetime
+        self,
+        job: UUID,
+        unit: int,
+        attempt: int,
+        node: UUID,
+        lines: str,
+        *,
+        at: datetime,
+        completed: bool = False,
     ) -> None:
         self._check()
         self.logs[job, unit, attempt] = lines

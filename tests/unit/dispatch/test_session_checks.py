@@ -255,6 +255,16 @@ async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDE
 
 
 @simulated
+async def test_a_check_of_the_whole_frame_says_so() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        await checking(play, verifier)
+        assert play.ref.tell(attrs.evolve(ORDER, check=UUID(int=78), whole=True))
+        sent = await play.socket.expect(JobDispatch)
+        assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]], "whole": True}
+
+
+@simulated
 async def test_a_check_is_sent_and_its_report_told() -> None:
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:

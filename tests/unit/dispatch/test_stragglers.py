@@ -229,6 +229,50 @@ def test_what_was_said_before_the_copy_was_made_does_not_end_it() -> None:
     assert (heard, len(board.copies)) == ([], 1)
 
 
+def test_when_the_first_delivers_the_copy_goes_on_until_its_verdict() -> None:
+    board, heard = two_nodes()
+    copied(board, heard)
+    waits = attrs.evolve(state_of("VERIFYING"), copied=2, copy_node=OTHER)
+    board.hear(waits)
+    assert (heard, working(board)) == ([], {NODE: 0, OTHER: 1})
+    board.hear(attrs.evolve(waits, state="COMPLETED", copy_node=None))
+    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]
+    assert (working(board), board.copies) == ({NODE: 0, OTHER: 0}, {})
+
+
+def test_when_what_the_first_delivered_falls_the_copy_is_the_unit() -> None:
+    board, heard = two_nodes()
+    copied(board, heard)
+    board.hear(attrs.evolve(state_of("VERIFYING"), copied=2, copy_node=OTHER))
+    board.hear(attrs.evolve(state_of("RUNNING", attempt=2, node=OTHER), copied=2))
+    assert (heard, working(board)) == ([], {NODE: 0, OTHER: 1})
+    assert (board.units[JOB, 0].attempt, board.copies) == (2, {})
+
+
+def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
+    board, heard = two_nodes()
+    copied(board, heard)
+    waits = attrs.evolve(state_of("RUNNING"), copied=2, answered=True)
+    board.hear(waits)
+    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # which its session has not any more
+    assert (working(board), board.late(MINUTE, USUAL)) == ({NODE: 1, OTHER: 0}, [])
+    board.reconcile([row(copied=2, answered=True)], MINUTE)
+    assert board.late(MINUTE, USUAL) == []
+    heard.clear()
+    board.hear(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
+    assert heard == [(NODE, Withdraw(JOB, 0, 1))]
+    assert working(board) == {NODE: 0, OTHER: 0}
+
+
+def test_when_what_the_copy_delivered_falls_another_may_be_made() -> None:
+    board, heard = two_nodes()
+    copied(board, heard)
+    board.hear(attrs.evolve(state_of("RUNNING"), copied=2, answered=True))
+    board.hear(attrs.evolve(state_of("RUNNING"), copied=2))
+    (unit,) = board.late(MINUTE, USUAL)
+    assert unit.next_attempt == 3
+
+
 # -- what the database says
 
 

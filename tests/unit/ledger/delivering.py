@@ -30,6 +30,11 @@ class Check:
     verdict: str | None = None
 
 
+def job_waits(job: Job) -> bool:
+    """For the verdict on an attempt at it."""
+    return job.state == "VERIFYING" or job.copy_delivered
+
+
 class Delivering(Everything):
     """All operations, and work that waits for a verdict."""
 
@@ -53,14 +58,17 @@ class Delivering(Everything):
         attempt, node = self.one_of(job, copy=copy, stranger=stranger)
 
         def model() -> Answer:
-            if job.is_copy(attempt, node):
-                job.promote()
             ours = (job.attempt, job.node) == (attempt, node)
-            if ours and job.state in ("VERIFYING", "COMPLETED"):
+            if job.is_copy(attempt, node):
+                if job.copy_delivered:
+                    return Replayed
+                job.copy_delivered = job.copy_ran = True
+            elif ours and job.state in ("VERIFYING", "COMPLETED"):
                 return Replayed
-            if not ours or job.state not in ("DISPATCHED", "RUNNING"):
+            elif not ours or job.state not in ("DISPATCHED", "RUNNING"):
                 return GuardFailed
-            job.state, job.ran, job.copy = "VERIFYING", True, None
+            else:
+                job.state, job.ran = "VERIFYING", True
             self.checks[job.id, attempt] = Check(operator, verified)
             return Posted
 
@@ -72,11 +80,17 @@ class Delivering(Everything):
         )
         self.add(Commit((), (effect,)), model)
 
-    @precondition(jobs_in("VERIFYING"))
+    def overtaken(self, job: Job, attempt: int) -> None:
+        check = self.checks.get((job.id, attempt))
+        if check is not None and check.verdict is None:
+            check.verdict = "unchecked"
+
+    @precondition(lambda self: any(job_waits(job) for job in self.jobs))
     @rule(data=st.data(), verdict=st.sampled_from(["exact", "unverifiable", "mismatch"]),
           looked=st.lists(st.sampled_from(PEOPLE), max_size=2, unique=True),
           percent=st.sampled_from([0, 5, 7]),
-          final=st.booleans(), pays=st.booleans(), other=RARELY)  # fmt: skip
+          final=st.booleans(), pays=st.booleans(), other=RARELY,
+          copy=st.booleans(), withdrawn=RARELY)  # fmt: skip
     def judge(
         self,
         data: st.DataObject,
@@ -87,32 +101,42 @@ class Delivering(Everything):
         final: bool,
         pays: bool,
         other: bool,
+        copy: bool,
+        withdrawn: bool,
     ) -> None:
         """``other``: the account is not the one that was delivered for. ``looked``: who is paid
         for it.
         """
-        job = self.draw_job(data, "VERIFYING")
-        attempt = job.attempt
+        waiting = [job for job in self.jobs if job_waits(job)]
+        job = data.draw(st.sampled_from(self.jobs if data.draw(RARELY) else waiting))
+        of_copy = job.copy is not None and (copy or job.state != "VERIFYING")
+        attempt = job.copied if of_copy else job.attempt
         known = self.checks.get((job.id, attempt))
         operator = known.operator if known is not None and not other else 0
         retry_at = None if final else self.stage.clock.now()
 
         def model() -> Answer:
             check = self.checks.get((job.id, attempt))
-            if check is None or job.attempt != attempt:
+            if check is None:
                 return GuardFailed
             if check.verdict is not None:
                 return Replayed if check.verdict == verdict else GuardFailed
-            if job.state != "VERIFYING" or check.operator != operator:
+            beside = job.is_copy(attempt, None)
+            waits = job.copy_delivered if beside else job.state == "VERIFYING"
+            if not waits or check.operator != operator:
                 return GuardFailed
             check.verdict = verdict
+            if not self.is_decided_by(job, verdict, beside=beside, withdrawn=withdrawn):
+                return Posted
             if verdict != "mismatch":
                 paid = check.verified and (verdict != "unverifiable" or pays)
                 if paid and verdict == "exact":
                     self.pay(job, looked, job.price * percent // 100)
                 return self.done(job, check.operator, verified=paid, free=not paid)
             job.error = "mismatch"
-            if final:
+            if job.paused == "stopped":
+                self.ended(job, "CANCELLED")
+            elif final:
                 self.ended(job, "FAILED")
             else:
                 self.back(job)
@@ -124,10 +148,29 @@ class Delivering(Everything):
             operator=account,
             pays=pays,
             retry_at=retry_at,
+            withdrawn=withdrawn,
             checked=tuple(Checked(self.nodes[1], self.people[person]) for person in looked),
             check_percent=percent,
         )
         self.add(Commit((), (effect,)), model)
+
+    def is_decided_by(self, job: Job, verdict: Any, *, beside: bool, withdrawn: bool) -> bool:
+        """Of two attempts: whether this verdict ends the other, or else this one alone."""
+        over = withdrawn and not job.waits(copy=not beside)
+        if job.copy is None:
+            return True
+        if verdict == "mismatch" and not over:
+            job.error = "mismatch"
+            if beside:
+                job.alone()
+            else:
+                job.promote()
+            return False
+        self.overtaken(job, job.attempt if beside else job.copied)
+        if beside:
+            job.promote()
+        job.alone()
+        return True
 
     def pay(self, job: Job, looked: list[int], amount: int) -> None:
         """What looking earns waits as the share does, and comes from what the gateway keeps."""

@@ -99,6 +99,7 @@ class Job:
     copied: int = 0  # the newest attempt beside another
     copy: int | None = None  # the node that has it still
     copy_ran: bool = False
+    copy_delivered: bool = False
 
     @property
     def next_attempt(self) -> int:
@@ -108,24 +109,46 @@ class Job:
         """Whether that is its living copy; node None: nobody says whose."""
         return self.copy is not None and attempt == self.copied and node in (None, self.copy)
 
+    def is_first(self, attempt: int, node: int | None) -> bool:
+        """Whether that is the attempt that its copy is beside."""
+        return self.copy is not None and attempt == self.attempt and node in (None, self.node)
+
+    def waits(self, *, copy: bool) -> bool:
+        """Whether that one of two delivered, and has no verdict."""
+        return self.copy_delivered if copy else self.state == "VERIFYING"
+
+    def alone(self) -> None:
+        """Without its copy."""
+        self.copy, self.copy_delivered = None, False
+
     def promote(self) -> None:
         """The copy is its only attempt."""
         self.attempt, self.node = self.copied, self.copy
-        self.state, self.ran = (
-            "RUNNING" if self.copy_ran else "DISPATCHED",
-            self.ran or self.copy_ran,
-        )
-        self.copy = None
+        self.ran = self.ran or self.copy_ran
+        self.state = "RUNNING" if self.copy_ran else "DISPATCHED"
+        self.state = "VERIFYING" if self.copy_delivered else self.state
+        self.alone()
 
-    def left_to_other(self, attempt: int, node: int | None) -> bool:
-        """One of two attempts came to nothing: whether it was one, and the other goes on."""
-        if self.is_copy(attempt, node):
-            self.copy = None
-            return True
-        if self.copy is not None and attempt == self.attempt and node in (None, self.node):
+    def left_to_other(
+        self, attempt: int, node: int | None, word: str, *, both: bool = False
+    ) -> Answer | None:
+        """One of two attempts came to nothing, and the other goes on; None: it was none of two.
+
+        ``both``: it ends the other, too, unless that delivered. What delivered cannot fail.
+        """
+        copy = self.is_copy(attempt, node)
+        if not copy and not self.is_first(attempt, node):
+            return None
+        if self.waits(copy=copy):
+            return GuardFailed
+        if both and not self.waits(copy=not copy):
+            return None
+        self.error = word
+        if copy:
+            self.alone()
+        else:
             self.promote()
-            return True
-        return False
+        return Posted
 
 
 @attrs.define
@@ -381,7 +404,9 @@ class Everyday(RuleBasedStateMachine):
         job = self.draw_job(data, "DISPATCHED", "RUNNING")
         attempt, beside = job.next_attempt - 1 + ahead, job.attempt
         node = ((job.node or 0) + int(not same)) % 2
+        self.copies(job, attempt, node, beside)
 
+    def copies(self, job: Job, attempt: int, node: int, beside: int) -> None:
         def model() -> Answer:
             if (job.copied, job.copy) == (attempt, node):
                 return Replayed
@@ -391,7 +416,8 @@ class Everyday(RuleBasedStateMachine):
                 return GuardFailed
             if job.paused is not None:
                 return GuardFailed
-            job.copied, job.copy, job.copy_ran = attempt, node, False
+            job.copied, job.copy = attempt, node
+            job.copy_ran = job.copy_delivered = False
             return Posted
 
         self.add(Commit((), (UnitCopy(job.id, 0, attempt, self.nodes[node], beside),)), model)
@@ -435,9 +461,9 @@ class Everyday(RuleBasedStateMachine):
         word, kind = str(fresh_id()), "gateway" if gateway else "node"
 
         def model() -> Answer:
-            if not gateway and job.left_to_other(attempt, node):
-                job.error = word
-                return Posted
+            left = job.left_to_other(attempt, node, word, both=gateway)
+            if left is not None:
+                return left
             if job.is_copy(attempt, node):
                 job.promote()
             ours = job.attempt == attempt and node in (None, job.node)
@@ -464,9 +490,9 @@ class Everyday(RuleBasedStateMachine):
         attempt, _ = self.one_of(job, copy=copy)
 
         def model() -> Answer:
-            if job.left_to_other(attempt, None):
-                job.error = "lost"
-                return Posted
+            left = job.left_to_other(attempt, None, "lost")
+            if left is not None:
+                return left
             if job.attempt == attempt and job.state == "QUEUED":
                 return Replayed
             if job.attempt != attempt or job.state in (*ENDED, "VERIFYING"):
@@ -495,7 +521,8 @@ class Everyday(RuleBasedStateMachine):
 
     def ended(self, job: Job, state: str) -> None:
         """Nothing is held for it any more."""
-        job.state, job.paused, job.copy = state, None, None
+        job.state, job.paused = state, None
+        job.alone()
         self.purses[job.user].held -= job.price
 
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
@@ -504,14 +531,25 @@ class Everyday(RuleBasedStateMachine):
         job = self.draw_job(data, "QUEUED", "DISPATCHED", "RUNNING")
 
         def model() -> Answer:
-            if job.state == "CANCELLED":
+            if job.state == "CANCELLED" or job.paused == "stopped":
                 return Replayed
             if job.state in ENDED:
                 return GuardFailed
-            self.ended(job, "CANCELLED")
+            self.stopped(job)
             return Posted
 
         self.add(Commit((), (JobStop(job.id, self.people[job.user]),)), model)
+
+    def stopped(self, job: Job) -> None:
+        """What was delivered waits for its verdict, and nothing else goes on."""
+        if job.copy is not None and job.copy_delivered and job.state != "VERIFYING":
+            job.promote()
+        elif job.copy is not None and not job.copy_delivered:
+            job.alone()
+        if job.state == "VERIFYING":
+            job.paused = "stopped"
+        else:
+            self.ended(job, "CANCELLED")
 
     @precondition(jobs_in("QUEUED", "DISPATCHED", "RUNNING"))
     @rule(data=st.data(), paused=st.sampled_from(["owner", None]))
@@ -521,7 +559,7 @@ class Everyday(RuleBasedStateMachine):
         kind = JobPause if paused else JobResume
 
         def model() -> Answer:
-            if job.state in ENDED:
+            if job.state in ENDED or job.paused == "stopped":
                 return GuardFailed
             at_cap = job.cap is not None and job.state == "QUEUED" and job.price > job.cap
             if paused is None and job.paused is not None and at_cap:
@@ -539,7 +577,7 @@ class Everyday(RuleBasedStateMachine):
 
         def model() -> Answer:
             committed = job.price if job.state in AT_WORK else 0
-            if job.state in ENDED or cap < committed:
+            if job.state in ENDED or job.paused == "stopped" or cap < committed:
                 return GuardFailed
             if job.cap == cap:
                 return Replayed
@@ -592,8 +630,7 @@ class Everyday(RuleBasedStateMachine):
         credits after all.
         """
         batch, self.batch, store = self.batch, [], self.stage.store
-        if any(isinstance(effect, OfPayout) for sent in batch for effect in sent.commit.effects):
-            lost = 0  # what payouts find is what was there before the batch
+        lost = lost if self.may_lose(batch) else 0
         for part in [[sent] for sent in batch] if lost else [batch]:
             if isinstance(store, StoreTwin) and lost:
                 store.lose_commit_answer(lost)
@@ -601,6 +638,11 @@ class Everyday(RuleBasedStateMachine):
                 store.fail_next(*(kind("injected") for kind in failures))
             self.commit(part)
         self.settled()
+
+    def may_lose(self, batch: list[Sent]) -> bool:
+        """Not where payouts find what was there before the batch."""
+        effects = [effect for sent in batch for effect in sent.commit.effects]
+        return not any(isinstance(effect, OfPayout) for effect in effects)
 
     def commit(self, batch: list[Sent]) -> None:
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
@@ -645,6 +687,7 @@ class Everyday(RuleBasedStateMachine):
             )
             copy = None if job.copy is None else self.nodes[job.copy]
             assert (unit.copy_attempt, unit.copy_node_id) == (job.copied, copy)
+            assert (unit.copy_delivered_at is not None) == job.copy_delivered
 
     async def findings(self) -> list[Any]:
         return list(await self.stage.store.audit())

@@ -146,21 +146,27 @@ class Everything(Everyday):
         )
 
         def model() -> Answer:
-            if job.is_copy(attempt, node):
+            if job.is_copy(attempt, node) and not job.copy_delivered:
+                self.overtaken(job, job.attempt)
                 job.promote()
             ours = (job.attempt, job.node) == (attempt, node)
             if ours and job.state == "COMPLETED":
                 return Replayed
             if not ours or job.state not in ("DISPATCHED", "RUNNING"):
                 return GuardFailed
+            self.overtaken(job, job.copied)
             return self.done(job, operator, verified=verified)
 
         self.add(Commit((), (effect,)), model)
 
+    def overtaken(self, job: Job, attempt: int) -> None:
+        """If that attempt delivered, nobody looks at it."""
+
     def done(self, job: Job, operator: int | None, *, verified: bool, free: bool = False) -> Answer:
         """It is complete, charged, and paid to whom it is owed; or nobody pays it."""
         job.state, job.verified, job.ended = "COMPLETED", verified, self.now
-        job.copy = None
+        job.paused = None
+        job.alone()
         self.purses[job.user].held -= job.price
         job.price = 0 if free else job.price
         if job.price:

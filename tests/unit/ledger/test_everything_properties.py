@@ -1,16 +1,21 @@
 """Every operation in any order and in any batch, over the twin."""
 
 import asyncio
-from typing import get_args
+import inspect
+from collections.abc import Callable
+from typing import Any, get_args
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RULE_MARKER, rule
 
 from actors.ledger.messages import Effect, Posting
 from tests.integration.conformance import purchases, stage
 from tests.integration.conformance.conftest import twin_stage
 from tests.unit.ledger import delivering, everyday, everything
 from tests.unit.ledger.delivering import Delivering
+from tests.unit.ledger.everyday import Sent
 
 pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
 
@@ -26,7 +31,47 @@ class OverTheTwin(Delivering):
         self.loop.close()
 
 
+class Racing(OverTheTwin):
+    """Begins with a unit of which there are two attempts, and does little else than with those."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.race(250_001)
+
+    def may_lose(self, batch: list[Sent]) -> bool:
+        """Of two attempts one that came to nothing is gone: asked again, it is not found."""
+        return False
+
+    @rule(price=st.sampled_from([0, 250_001]))
+    def race(self, price: int) -> None:
+        before = len(self.jobs)
+        self.submit(person=0, price=price, node=0, key=None)
+        if len(self.jobs) > before:
+            self.copies(self.jobs[-1], 2, 1, beside=1)
+
+
+RACES = {
+    *("race", "start", "assign", "fail", "requeue", "stop", "flush", "again"),
+    *("complete", "deliver", "judge"),
+}
+
+
+def _as_before(name: str) -> Callable[..., None]:
+    """It may be called, and is no rule any more."""
+
+    def method(self: Racing, *args: Any, **named: Any) -> None:
+        getattr(OverTheTwin, name)(self, *args, **named)
+
+    return method
+
+
+for each, found in inspect.getmembers(OverTheTwin, inspect.isfunction):
+    if hasattr(found, RULE_MARKER) and each not in RACES:
+        setattr(Racing, each, _as_before(each))
+
 TestEverything = OverTheTwin.TestCase
+TestRacing = Racing.TestCase
+TestRacing.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestEverything.settings = settings(max_examples=80, stateful_step_count=100, deadline=None)
 
 

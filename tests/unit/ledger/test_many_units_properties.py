@@ -32,6 +32,7 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.status import ENDED
+from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import JobRow, UnitRow
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
@@ -118,6 +119,9 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
         UnitRequeue(job.id, number, attempt, "never sent", unsent=True),
         UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
+        UnitDeliver(job.id, number, attempt, node, "cpu", None, verified=True),
+        UnitVerdict(job.id, number, attempt, "exact"),
+        UnitVerdict(job.id, number, attempt, "mismatch", retry_at=EPOCH),
     ]
     return usual[step.what % len(usual)]
 
@@ -182,7 +186,9 @@ class Farm:
         if unit.state == "QUEUED":
             attempt, node = next_attempt(unit), self.nodes[0]
             await self.stage.do(UnitAssign(job, number, attempt, node))
-        if unit.state not in ENDED:
+        if unit.state == "VERIFYING":
+            await self.stage.do(UnitVerdict(job, number, attempt, "exact"))
+        elif unit.state not in ENDED:
             assert node is not None
             await self.stage.do(UnitComplete(job, number, attempt, node, None))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rendertrust.node.inside.cutting import select
+from rendertrust.node.inside.probing import idle_seconds
 from rendertrust.node.inside.scene import name_of, saved_by
 from rendertrust.node.inside.speech import (
     MachineError,
@@ -40,6 +41,14 @@ def test_time_left_is_read_from_what_blender_says() -> None:
     assert remaining_of("Remaining: 01:02.50 | Mem: 1M | Sample 1/2") == 62.5
     assert remaining_of("Remaining: 1:00:01.00 | Sample 1/2") == 3601
     assert remaining_of("Sample 1/2") is None
+
+
+def test_what_a_busy_machine_took_is_told_as_if_it_were_idle() -> None:
+    quiet, busy = [(0.5, 0.6), (1.5, 2.6)], [(2.5, 0.6), (6.0, 2.6)]
+    assert idle_seconds(quiet, threads=2) == [0.5, 1.5]
+    assert idle_seconds(busy, threads=2) == [0.6, 1.6]
+    first_sets_up = [(0.5, 0.4), (0.5, 0.3), (1.0, 0.7)]
+    assert idle_seconds(first_sets_up, threads=4) == [0.325, 0.3, 0.4]
 
 
 def test_error_is_told_in_one_line() -> None:

@@ -93,3 +93,10 @@ def test_a_newer_file_that_does_not_open_is_told_from_a_broken_one() -> None:
 def test_many_missing_files_are_not_all_listed() -> None:
     file = {"kind": "image", "owner": "Image 'i'", "path": "//a.png", "file": "/a", "bytes": None}
     assert codes({"files": [file] * 5000}) == ["missing_file"] * 100
+
+
+def test_why_frames_are_whole_is_said_once() -> None:
+    reason = "the engine is EEVEE; only Cycles renders the same pixels in parts"
+    (found,) = (each for each in findings(CLEAN | {"tile_obstacles": [reason]}, CPU))
+    assert found.setting == reason
+    assert reason not in found.message

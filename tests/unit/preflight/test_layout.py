@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rendertrust.manifest import alike
 from rendertrust.preflight.layout import laid_out
 
 SCENE = PurePosixPath("/home/a/film/shots/010/s.blend")
@@ -55,6 +56,20 @@ def test_relative_path_to_far_away_is_moved_too() -> None:
     assert layout.paths == {"//../../../../../x/y/a.png": "linked/0/a.png"}
 
 
+def test_of_two_that_some_nodes_take_for_one_the_second_is_moved() -> None:
+    folder = "/home/a/film/shots/010"
+    names = ("tex/Wood.png", "tex/wood.png", "tex/wool.png", "S.blend")
+    layout = laid_out(SCENE, [named(f"{folder}/{name}", f"//{name}") for name in names])
+    assert alike([layout.scene, *(file.path for file in layout.files)]) is None
+    assert layout.paths == {
+        "//S.blend": "linked/0/S.blend",
+        "//tex/wood.png": "linked/1/wood.png",
+    }
+    far = laid_out(SCENE, [named("/x/Wood.png"), named("/x/wood.png")])
+    assert {file.path for file in far.files} == {"linked/0/Wood.png", "linked/1/wood.png"}
+    assert far.paths == {"/x/Wood.png": "linked/0/Wood.png", "/x/wood.png": "linked/1/wood.png"}
+
+
 def test_file_of_a_moved_library_is_told_by_the_library() -> None:
     library = named("/lib/chair.blend", kind="library", owner="Library 'c'")
     cloth = named("/lib/tex/cloth.png", "//tex/cloth.png", library="/lib/chair.blend")
@@ -64,6 +79,57 @@ def test_file_of_a_moved_library_is_told_by_the_library() -> None:
         "/lib/chair.blend": "linked/0/chair.blend",
         "/lib/chair.blend|//tex/cloth.png": "linked/1/cloth.png",
     }
+
+
+def test_what_libraries_elsewhere_link_keeps_its_place_to_them() -> None:
+    files = [
+        named("/srv/sets/kitchen.blend", kind="library"),
+        named("/srv/props/cup.blend", "//../props/cup.blend", of="/srv/sets/kitchen.blend"),
+        named("/srv/props/tex/glaze.png", "//tex/glaze.png", of="/srv/props/cup.blend"),
+        named("/mnt/other.png"),
+    ]
+    assert {file.path for file in laid_out(SCENE, files).files} == {
+        "linked/0/other.png",
+        "linked/1/sets/kitchen.blend",
+        "linked/1/props/cup.blend",
+        "linked/1/props/tex/glaze.png",
+    }
+
+
+def test_nothing_from_elsewhere_takes_the_place_of_what_is_here() -> None:
+    files = [named("/home/a/film/shots/010/Linked/0/t.png", "//Linked/0/t.png"), named("/x/t.png")]
+    assert {file.path for file in laid_out(SCENE, files).files} == {
+        "Linked/0/t.png",
+        "linked-1/0/t.png",
+    }
+
+
+def test_a_folder_of_a_cache_far_away_stays_together() -> None:
+    within: dict[str, Any] = {"stands": "/far/bake", "within": "/far"}
+    names = ("meta/1.json", "blobs/1.blob")
+    layout = laid_out(SCENE, [named(f"/far/bake/{name}", "/far/bake", **within) for name in names])
+    assert {file.path for file in layout.files} == {f"linked/0/bake/{name}" for name in names}
+    assert layout.paths == {"/far/bake": "linked/0/bake"}
+
+
+def test_a_stage_finds_its_parts_where_they_lay() -> None:
+    within: dict[str, Any] = {"stands": "/far/a/stage.usda", "within": "/far"}
+    stage = named("/far/a/stage.usda", **within)
+    part = named("/far/parts/p.usdc", "/far/a/stage.usda", **within)
+    layout = laid_out(SCENE, [part, stage])
+    assert {file.path for file in layout.files} == {
+        "linked/0/a/stage.usda",
+        "linked/0/parts/p.usdc",
+    }
+    assert layout.paths == {"/far/a/stage.usda": "linked/0/a/stage.usda"}
+
+
+def test_a_folder_that_holds_the_whole_project_has_no_place_in_it() -> None:
+    within: dict[str, Any] = {"stands": "/home/a/film", "within": "/home/a"}
+    (file,) = laid_out(
+        SCENE, [named("/home/a/film/shots/010/x.vdb", "/home/a/film", **within)]
+    ).files
+    assert file.path == "x.vdb"
 
 
 def test_missing_file_is_told_once_with_its_owner() -> None:

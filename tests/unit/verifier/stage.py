@@ -4,6 +4,7 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +87,7 @@ class Play:
     scheduler: Probe[Scheduler]
     begin: Callable[[], tuple[Supervisor, Ref[Verifier], Ref[Ledger]]]
     jobs: int = 0
+    window: timedelta = timedelta(days=7)
 
     async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
         outcome = await self.ledger.ask(Commit(postings, effects), within=60)
@@ -147,6 +149,7 @@ class Play:
                 evidence_size=len(EVIDENCE),
                 verified=True,
                 operator=operator_account(owner),
+                dispute_window=self.window,
             )
         )
 
@@ -198,6 +201,19 @@ class Play:
         if report is not None and len(order.draws) > 3 and isinstance(report.get("crops"), list):
             told = {**report, "crops": report["crops"] * (len(order.draws) // 3)}
         self.says(checker, order, told, "it failed")
+        return order
+
+    async def confirms(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+        """It is asked for crops, and for the same of the whole frame; both are so."""
+        order = await self.checks(checker, report)
+        await self.renders_whole(checker, report)
+        return order
+
+    async def renders_whole(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+        """It is asked for the whole frame, whose parts compare so."""
+        order = await self.asked(checker)
+        assert order.whole
+        self.says(checker, order, {**report, "whole": True})
         return order
 
     async def ends(self, job: UUID, state: str) -> UnitRow:

@@ -103,7 +103,8 @@ async def retry(view: View) -> Go | Problem:
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
-    return _gone(kind, "tried again", await _desk(view).retry(kind, ids, _reason(view)))
+    done = await _desk(view).retry(kind, ids, _reason(view))
+    return await _gone(view, kind, "tried again", done)
 
 
 @pages.action("/dead-letters/discard", who=ADMINS)
@@ -113,7 +114,7 @@ async def discard(view: View) -> Go | Problem:
     if not ids:
         return NOTHING
     done = await _desk(view).discard(kind, ids, _reason(view))
-    return NOBODY if done is None else _gone(kind, "put aside", done)
+    return NOBODY if done is None else await _gone(view, kind, "put aside", done)
 
 
 async def _chosen(view: View) -> tuple[Kind, list[str]]:
@@ -126,12 +127,15 @@ async def _chosen(view: View) -> tuple[Kind, list[str]]:
     return kind, list(dict.fromkeys(view.fields.getall("letter", [])))[:AT_ONCE]
 
 
-def _gone(kind: Kind, became: str, done: LettersDone) -> Go:
+async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Go:
     number = len(done.done)
     words = f"{number} {'is' if number == 1 else 'are'} {became}."
     whys = dict.fromkeys(each.why for each in done.refused)
     if done.refused:
         words += f" {len(done.refused)} not: {'; '.join(whys)}."
+    left = (await _desk(view).counts())[kind] if "all" in view.fields else 0
+    if left:
+        words += f" {left} {'is' if left == 1 else 'are'} left, as {AT_ONCE} are done at a time."
     return Go(f"{PATH}?kind={kind}", words)
 
 

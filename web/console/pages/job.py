@@ -98,6 +98,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "tries": len(tries),
         "steps": steps_of(known),
         "bill": bill,
+        "refunded": charges.refunded,
         "money": table(bill.lines, MONEY, sort, "at", "money"),
         "progress": await progress_of(view, row),
         "lines": lines,

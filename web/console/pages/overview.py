@@ -86,6 +86,8 @@ def shot_of(row: Picture) -> Mapping[str, Any]:
     )
     return {
         "id": row.id,
+        "file": row.file,
+        "units": row.units,
         "at": row.completed_at,
         "src": small or whole,
         "href": whole if row.units == 1 else f"/console/jobs/{row.id}",

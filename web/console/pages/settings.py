@@ -71,6 +71,13 @@ EVENTS: Final = (
     Column("What became of it", "outcome"),
     Column("When", "received_at", "time"),
 )
+HOOKS: Final = (
+    Column("URL", "shown"),
+    Column("Of", "email"),
+    Column("Told of"),
+    Column("State", "state"),
+    Column("Since", "created_at", "time"),
+)
 ACTS: Final = (
     Column("What", "act"),
     Column("To", "target"),
@@ -146,10 +153,12 @@ async def settings(view: View[Query]) -> Shown:
 
 
 async def values_shown(view: View[Query]) -> Shown:
-    """By section."""
-    text, sort = view.query.q, view.query.sort
-    found = sections_of(_values(view), text).items()
-    return {"sections": {name: table(values, VALUES, sort, "") for name, values in found}}
+    """By section, or all of them sorted by a column."""
+    found = sections_of(_values(view), view.query.q)
+    whole = table([each for rows in found.values() for each in rows], VALUES, view.query.sort, "")
+    is_sorted = bool(whole.sort.text)
+    sections = [("", whole.rows)] if is_sorted else list(found.items())
+    return {"values": whole, "sections": sections, "sorted": is_sorted}
 
 
 async def keys_of(view: View[Query]) -> Shown:
@@ -179,10 +188,13 @@ async def limits_shown(view: View[Query]) -> Shown:
 
 
 async def webhooks_of(view: View[Query]) -> Shown:
-    """Where Stripe tells us of payments, by which secret, and what it told."""
-    gateway = view.gateway
-    rows = await SettingsDesk(gateway.database).events(view.query.q.strip(), SORTED_MOST, 0)
+    """Whom users have told of their jobs; where Stripe tells us of payments, and what it told."""
+    gateway, desk = view.gateway, SettingsDesk(view.gateway.database)
+    text, sort = view.query.q.strip(), view.query.sort
+    rows = await desk.events(text, SORTED_MOST, 0)
+    hooks = await desk.endpoints(text, SORTED_MOST)
     return {
+        "hooks": table(hooks, HOOKS, sort, "-created_at", "hooks"),
         "endpoint": f"{gateway.sales.url()}{ENDPOINT}",
         "secret": next(each for each in _values(view) if each.name == "stripe.webhook_secret"),
         "events": _page(view, rows, EVENTS, "-received_at"),

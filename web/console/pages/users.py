@@ -109,6 +109,11 @@ class RefundForm:
 
 
 @attrs.frozen
+class Why:
+    reason: Reason
+
+
+@attrs.frozen
 class Ending:
     """A login or a key that is to end."""
 
@@ -277,6 +282,21 @@ async def refund(view: View[RefundForm]) -> Go | Problem:
 async def end_session(view: View[Ending]) -> Go | Problem:
     """End a login of his."""
     return await _end(view, "user.end_session", NO_SESSION)
+
+
+@pages.action("/users/{id}/sessions/all", who=ADMINS, form=Why, absent=ABSENT)
+async def end_sessions(view: View[Why]) -> Go | Problem:
+    """End all logins of his, each with its own line in the audit."""
+    accounts, id_ = view.gateway.accounts, view.ids["id"]
+    ended = 0
+    for login in await accounts.sessions.page(id_, view.now, SORTED_MOST, 0):
+        details = {"which": str(login.sid)}
+        act = await act_upon(_doer(view), "user.end_session", id_, view.query.reason, details)
+        if isinstance(act, Problem):
+            return act
+        ended += await accounts.administration.end_session(id_, login.sid, act)
+        view.gateway.revocations.add(login.sid)
+    return Go(f"{PATH}/{id_}", f"{ended} login{' has' if ended == 1 else 's have'} ended.")
 
 
 @pages.action("/users/{id}/keys", who=ADMINS, form=Ending, absent=ABSENT)

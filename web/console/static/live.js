@@ -84,6 +84,7 @@ export function live(refresh) {
     silent: old,
     lost: doubt,
     refused,
+    other: () => location.reload(), // the page is another account's
     gone: () => { refused(); again = setTimeout(follow, GONE_MS); },
     crowded: () => { old(); again = setTimeout(follow, CROWDED_MS); },
   };

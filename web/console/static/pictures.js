@@ -1,7 +1,8 @@
-// A result that a browser cannot draw (OpenEXR) is shown as its node showed it, small.
+// A result that a browser cannot draw (OpenEXR) is shown as its node showed it, small; else it is said.
 function instead(image) {
   const small = image.dataset?.else;
   if (small && image.getAttribute("src") !== small) image.src = small;
+  else image.replaceWith?.("A browser cannot show what was delivered.");
 }
 
 document.addEventListener("error", (event) => instead(event.target), true);

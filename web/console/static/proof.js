@@ -75,12 +75,12 @@ async function anchorOf(proof, key) {
 // anchor; that it says so is all there is.
 function chainOf(chain, root, proof) {
   if (chain.state !== "confirmed") return [null, `No chain vouches for it: ${chain.reason}.`];
+  if (!proof.anchor) return [null, "The gateway signed no anchor, so what it says of a chain is not repeated here."];
   if (!chain.verified) return [false, `The gateway says: ${chain.reason}.`];
   if (chain.on_chain_root !== root) return [false, "The gateway names another root on the chain than this."];
   const word = { ...chain, anchor: proof.anchor, anchor_tx_hash: chain.tx_hash };
-  if (word.anchor && ANCHOR.some((name) => word[name] !== proof[name])) return [false, "The gateway names another anchor than it signed."];
-  const whose = chain.private ? " The chain runs beside the gateway: its word is no other than the gateway's." : "";
-  return [null, `The gateway says that contract ${chain.contract} on chain ${chain.chain_id} has this root, since block ${chain.block_number}. It was not asked from here.${whose}`];
+  if (ANCHOR.some((name) => word[name] !== proof[name])) return [false, "The gateway names another anchor than it signed."];
+  return [null, `The gateway says that contract ${chain.contract} on chain ${chain.chain_id} has this root, since block ${chain.block_number}. It was not asked from here, and a chain that runs beside the gateway says no more than the gateway.`];
 }
 
 export async function checked(proof, chain) {
@@ -97,9 +97,17 @@ export async function checked(proof, chain) {
   return { path, steps, holds: Object.values(steps).every(([holds]) => holds !== false) };
 }
 
+// What stands there is what was checked: it is written anew, whoever wrote it before. False where a part is not there.
+const PARTS = ["entry_id", "leaf", "checkpoint", "merkle_root", "verifier", "leaf_index", "tree_size"];
+function written(proof) {
+  const cells = [...document.querySelectorAll("[data-of]")];
+  for (const cell of cells) cell.textContent = cell.dataset.of.split(".").reduce((found, name) => (name ? found?.[name] : JSON.stringify(found, null, 2)), proof) ?? "–";
+  return PARTS.every((name) => cells.some((cell) => cell.dataset.of === name));
+}
+
 const WORDS = { true: ["done", "✓"], false: ["bad", "✗"], null: ["next", "–"] };
 
-function show(viewer, { path, steps, holds }) {
+function show(viewer, { path, steps, holds }, whole) {
   for (const [name, [state, said]] of Object.entries(steps)) {
     const line = viewer.querySelector(`[data-step="${name}"]`);
     const [kind, mark] = WORDS[state];
@@ -113,9 +121,9 @@ function show(viewer, { path, steps, holds }) {
     if (found) cell.title = found;
   });
   const verdict = viewer.querySelector("[data-verdict]");
-  verdict.dataset.verdict = holds ? "holds" : "fails";
+  verdict.dataset.verdict = holds && whole ? "holds" : "fails";
   const root = steps.signature[0] ? "the root that the gateway signed" : "the root of its checkpoint, whose signature was not checked here";
-  verdict.textContent = holds
+  verdict.textContent = !whole ? "It does not hold: this page was altered." : holds
     ? `It holds: recomputed in this browser, the entry leads to ${root}.`
     : "It does not hold. See below which step failed.";
 }
@@ -124,7 +132,8 @@ function show(viewer, { path, steps, holds }) {
 async function recompute() {
   const viewer = document.querySelector("[data-proof]");
   if (!viewer || viewer.querySelector("[data-verdict]").dataset.verdict) return;
-  show(viewer, await checked(JSON.parse(viewer.dataset.proof), JSON.parse(viewer.dataset.chain)));
+  const proof = JSON.parse(viewer.dataset.proof);
+  show(viewer, await checked(proof, JSON.parse(viewer.dataset.chain)), written(proof));
 }
 
 recompute();

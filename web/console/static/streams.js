@@ -60,13 +60,14 @@ async function begin() {
   const addresses = [...new Set([...followers.values()].reverse())];
   if (!addresses.length) return;
   const own = new AbortController();
-  let opened = false;
+  let ended = "refused";
   stream = own;
   hear();
   try {
     const answer = await fetch("/console/live", { method: "POST", body: addresses.join("\n"), signal: own.signal });
-    opened = answer.ok;
-    if (opened && own === stream) {
+    if (answer.status === 409) ended = "other"; // who is signed in now
+    if (answer.ok) ended = "lost";
+    if (answer.ok && own === stream) {
       wait = AGAIN_MS;
       hear();
       await read(answer.body, ({ id, event, data }) => {
@@ -80,7 +81,7 @@ async function begin() {
   }
   if (own !== stream) return;
   later();
-  tell("", opened ? "lost" : "refused");
+  tell("", ended);
 }
 
 // A page says its address when it is looked at, and nothing when it is not any more.

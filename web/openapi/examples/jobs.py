@@ -118,6 +118,7 @@ JOB_LOG: Final[Example] = {
             "error_class": "scene",
             "error": "the scene has no camera; set Scene Properties > Camera",
             "lines": ["Blender 5.2.0", "Read blend: scene.blend"],
+            "completed": False,
         }
     ]
 }

@@ -42,9 +42,9 @@ PREFLIGHT: Final[Example] = {
         "slots": 2,
         "elapsed": 820.3,
         "how": "Small pieces of the frames 1, 24, 48 were rendered by one node with 4 threads;"
-        " other nodes may be faster or slower. On top come, with each unit, starting Blender,"
-        " fetching the scene and sending the pictures, which takes seconds; and denoising and"
-        " compositing.",
+        " other nodes may be faster or slower. 6 s are counted for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. On top come denoising"
+        " and compositing.",
     },
     "not_estimated": None,
     "thumbnail": f"/api/v1/jobs/{JOB_ID}/preview?frame=1",

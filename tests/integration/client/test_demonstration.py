@@ -1,0 +1,35 @@
+"""How the demo's creator comes in, through a gateway that has much to do."""
+
+import pytest
+
+from rendertrust.client import AsyncClient, Unavailable
+from tests.integration.client.double import GatewayDouble, refuse
+from web.demonstration.journey import OPENINGS, enter
+
+REGISTER = "POST /api/v1/auth/register"
+LOGIN = "POST /api/v1/auth/login"
+LATE = refuse(503, headers={"Retry-After": "0.01"})
+
+
+async def test_an_account_that_was_opened_too_late_is_entered(gateway: GatewayDouble) -> None:
+    gateway.script(REGISTER, LATE)
+    async with AsyncClient(gateway.url) as client:
+        await enter(client, "demo@example.org", "correct horse")
+        assert (await client.balance()).balance
+    assert gateway.seen[REGISTER] == 1
+
+
+async def test_an_account_that_was_not_opened_is_opened_later(gateway: GatewayDouble) -> None:
+    gateway.script(REGISTER, LATE, LATE)
+    gateway.script(LOGIN, refuse(401), refuse(401))
+    async with AsyncClient(gateway.url) as client:
+        await enter(client, "demo@example.org", "correct horse")
+        assert (await client.balance()).balance
+
+
+async def test_a_gateway_that_is_never_ready_is_given_up(gateway: GatewayDouble) -> None:
+    gateway.script(REGISTER, *[LATE] * (OPENINGS + 1))
+    gateway.script(LOGIN, *[refuse(401)] * OPENINGS)
+    async with AsyncClient(gateway.url) as client:
+        with pytest.raises(Unavailable):
+            await enter(client, "demo@example.org", "correct horse")

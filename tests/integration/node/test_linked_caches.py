@@ -1,0 +1,242 @@
+"""Files behind files: caches and folders go along, and the picture is what the artist has."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rendertrust.cli import looking
+from rendertrust.node import blender
+from rendertrust.node.blender import Blender
+from rendertrust.node.inside import usd
+from rendertrust.node.plugin import Completed
+from rendertrust.node.plugins.render import Render
+from rendertrust.preflight.layout import PATHS, Layout
+from tests.integration.node.scenes import SMALL, locally, pixels, run, unit
+
+pytestmark = pytest.mark.render
+
+FRAME = 3
+# The argument is where the scene comes to lie.
+BEGIN = """
+import os
+path = sys.argv[-1]
+folder = os.path.dirname(path)
+elsewhere = os.path.abspath(os.path.join(folder, *[os.pardir] * 5, "far"))
+for one in (folder, elsewhere):
+    os.makedirs(one, exist_ok=True)
+cube = bpy.data.objects["Cube"]
+scene.frame_start, scene.frame_end = 1, 4
+def save(to=path):
+    bpy.ops.wm.save_as_mainfile(filepath=to, relative_remap=False)
+save()
+"""
+OCEAN = """
+bpy.ops.mesh.primitive_plane_add()
+waves = bpy.context.object.modifiers.new("Ocean", "OCEAN")
+waves.resolution = 4
+"""
+TREE = """
+def tree_of(thing):
+    tree = bpy.data.node_groups.new("Tree", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    modifier = thing.modifiers.new("Nodes", "NODES")
+    modifier.node_group = tree
+    return modifier, tree, tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
+"""
+BAKE = (
+    TREE
+    + """
+modifier, tree, come, go = tree_of(cube)
+begin = tree.nodes.new("GeometryNodeSimulationInput")
+end = tree.nodes.new("GeometryNodeSimulationOutput")
+begin.pair_with_output(end)
+move = tree.nodes.new("GeometryNodeSetPosition")
+move.inputs["Offset"].default_value = (0, 0, 0.4)
+for one, other in ((come, begin), (begin, move), (move, end), (end, go)):
+    tree.links.new(one.outputs["Geometry"], other.inputs["Geometry"])
+bpy.context.evaluated_depsgraph_get()
+bake = modifier.bakes[0]
+modifier.bake_target = bake.bake_target = "DISK"
+modifier.bake_directory = "//nodes"
+bake.use_custom_simulation_frame_range, bake.frame_start, bake.frame_end = True, 1, 4
+if AWAY:
+    bake.use_custom_path, bake.directory = True, os.path.join(elsewhere, "bake")
+with bpy.context.temp_override(scene=scene, object=cube, active_object=cube):
+    bpy.ops.object.geometry_node_bake_single(
+        session_uid=cube.session_uid, modifier_name="Nodes", bake_id=bake.bake_id
+    )
+"""
+)
+GRAIN = """
+plane = bpy.ops.mesh.primitive_plane_add(size=4) and bpy.context.object
+system = plane.modifiers.new("Grains", "PARTICLE_SYSTEM").particle_system
+settings = system.settings
+settings.count, settings.frame_start, settings.frame_end, settings.normal_factor = 40, 1, 3, 4
+settings.render_type, settings.instance_object, settings.particle_size = "OBJECT", cube, 0.2
+cache = system.point_cache
+cache.use_disk_cache, cache.frame_end = True, 4
+save()
+with bpy.context.temp_override(scene=scene, object=plane, active_object=plane, point_cache=cache):
+    bpy.ops.ptcache.bake(bake=True)
+"""
+RELIEF = (
+    TREE
+    + """
+for number in range(1, 5):
+    made = bpy.data.images.new("made", 4, 4)
+    made.pixels = [number / 4] * 64
+    made.filepath_raw, made.file_format = os.path.join(folder, f"high_{number:04}.png"), "PNG"
+    made.save()
+    bpy.data.images.remove(made)
+heights = bpy.data.images.load(os.path.join(folder, "high_0001.png"))
+heights.source, heights.filepath = "SEQUENCE", "//high_0001.png"
+modifier, tree, come, go = tree_of(cube)
+move, look = tree.nodes.new("GeometryNodeSetPosition"), tree.nodes.new("GeometryNodeImageTexture")
+look.inputs["Image"].default_value = heights
+time = tree.nodes.new("GeometryNodeInputSceneTime")
+tree.links.new(time.outputs["Frame"], look.inputs["Frame"])
+tree.links.new(look.outputs["Color"], move.inputs["Offset"])
+tree.links.new(come.outputs["Geometry"], move.inputs["Geometry"])
+tree.links.new(move.outputs["Geometry"], go.inputs["Geometry"])
+"""
+)
+CLOTH = """
+bpy.ops.mesh.primitive_grid_add(size=3, x_subdivisions=8, y_subdivisions=8, location=(0, 0, 2))
+sheet = bpy.context.object
+cache = sheet.modifiers.new("Cloth", "CLOTH").point_cache
+cache.use_disk_cache, cache.frame_end = True, 4
+library = os.path.join(elsewhere, "cloth.blend")
+save(library)
+with bpy.context.temp_override(scene=scene, object=sheet, active_object=sheet, point_cache=cache):
+    bpy.ops.ptcache.bake(bake=True)
+save(library)
+bpy.ops.wm.read_factory_settings()
+scene = bpy.context.scene
+scene.render.engine, scene.cycles.samples = "CYCLES", 8
+scene.render.resolution_x, scene.render.resolution_y = 64, 36
+with bpy.data.libraries.load(library, link=True) as (there, here):
+    here.objects = ["Grid"]
+scene.collection.objects.link(here.objects[0])
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+"""
+STAGE = """
+bpy.ops.object.select_all(action="DESELECT")
+cube.location.z = 1
+cube.keyframe_insert("location", frame=1)
+cube.location.z = -1
+cube.keyframe_insert("location", frame=4)
+cube.select_set(True)
+os.makedirs(os.path.join(elsewhere, "parts"), exist_ok=True)
+bpy.ops.wm.usd_export(
+    filepath=os.path.join(elsewhere, "parts", "part.usdc"), export_animation=True,
+    selected_objects_only=True, export_textures_mode="KEEP",
+)
+with open(os.path.join(elsewhere, "stage.usda"), "w") as file:
+    file.write('#usda 1.0\\n(\\n    upAxis = "Z"\\n    subLayers = [@./parts/part.usdc@]\\n)\\n')
+bpy.data.objects.remove(cube)
+bpy.ops.wm.usd_import(filepath=os.path.join(elsewhere, "stage.usda"))
+"""
+NESTED = """
+def wood(place):
+    made = bpy.data.images.new("wood", 4, 4)
+    made.pixels = [0.8, 0.2, 0.1, 1.0] * 16
+    made.filepath_raw, made.file_format = place, "PNG"
+    made.save()
+    return made
+for one in ("props/tex", "sets"):
+    os.makedirs(os.path.join(elsewhere, one), exist_ok=True)
+props = os.path.join(elsewhere, "props", "p.blend")
+sets = os.path.join(elsewhere, "sets", "s.blend")
+grain = wood(os.path.join(elsewhere, "props", "tex", "wood.png"))
+nodes = bpy.data.materials["Material"].node_tree
+texture = nodes.nodes.new("ShaderNodeTexImage")
+texture.image = grain
+nodes.links.new(texture.outputs[0], nodes.nodes["Principled BSDF"].inputs[0])
+grain.filepath = "//tex/wood.png"
+save(props)
+def begin():
+    bpy.ops.wm.read_factory_settings()
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples = "CYCLES", 8
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    return scene
+begin()
+save(sets)
+with bpy.data.libraries.load(props, link=True, relative=True) as (there, here):
+    here.materials = ["Material"]
+named = bpy.data.objects["Cube"]
+named.name = "Table"
+named.data.materials.clear()
+named.data.materials.append(here.materials[0])
+save(sets)
+scene = begin()
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+with bpy.data.libraries.load(sets, link=True) as (there, here):
+    here.objects = ["Table"]
+scene.collection.objects.link(here.objects[0])
+"""
+KINDS = {
+    "a library of a library elsewhere": NESTED,
+    "an ocean that is not baked": OCEAN,
+    "nodes baked beside the scene": "AWAY = False" + BAKE,
+    "nodes baked elsewhere": "AWAY = True" + BAKE,
+    "particles on the disk": GRAIN,
+    "pictures that geometry nodes count": RELIEF,
+    "cloth of a library elsewhere": CLOTH,
+    "a stage of several files": STAGE,
+}
+
+
+@pytest.fixture(scope="module")
+def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
+    found = asyncio.run(blender.find(tmp_path_factory.mktemp("scratch")))
+    assert isinstance(found, Blender)
+    return found
+
+
+def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
+    """The inputs of a job, none of which can be written, as a node's cache gives them out."""
+    paths = folder / "paths.json"
+    paths.write_text(json.dumps(dict(layout.paths)))
+    inputs = {layout.scene: scene, PATHS: paths}
+    inputs |= {file.path: Path(file.source) for file in layout.files}
+    for file in inputs.values():
+        file.chmod(0o444)
+    return inputs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_node_renders_what_the_artist_would(
+    found_blender: Blender, tmp_path: Path, kind: str
+) -> None:
+    scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
+    run(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
+    wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
+    layout = (await asyncio.to_thread(looking.look, scene, [FRAME])).layout  # as `submit` does
+    assert layout.missing == ()
+    inputs = sent(layout, scene, tmp_path)
+    work = unit(tmp_path / "node", inputs, {"frame": FRAME, "scene": layout.scene})
+    for place in ("artist", "far"):  # nothing is found where it was
+        (tmp_path / place).rename(tmp_path / f"gone {place}")
+    done = await Render(scratch=tmp_path, found=found_blender).run(work)
+    assert isinstance(done, Completed), done
+    assert done.file is not None
+    assert np.array_equal(pixels(done.file), wanted)
+
+
+def test_words_of_a_crate_that_is_damaged_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "stage.usdc"
+    for content in (b"PXR-USDC", b"PXR-USDC" + bytes(8) + b"\xff" * 64, b"PXR-USDC" * 40):
+        file.write_bytes(content)
+        assert usd.layers(str(file)) == []
+
+
+def test_layers_that_name_each_other_end(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.usda", tmp_path / "other.usda"
+    one.write_text("#usda 1.0 (subLayers = [@./other.usda@, @./nowhere.usda@])")
+    other.write_text("#usda 1.0 (subLayers = [@one.usda@])")
+    assert usd.layers(str(one)) == [str(other)]

@@ -1,0 +1,128 @@
+"""A node that is caught later: what it has pending of what nobody had looked at waits again."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import Commit, GuardFailed
+from actors.paymaster.messages import EarningMature
+from actors.verifier.messages import Caught
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
+from tests.until import until
+
+OWN = UUID(int=20)
+SHARE = PRICE * 70 // 100
+LOOKED = {"looked": True}
+
+
+async def settled_unlooked(play: Play, ours: Checker, **params: Any) -> UUID:
+    """A unit of a known node that nobody was drawn to check."""
+    job = await play.delivered(**params)
+    await play.checks(ours, LOOKED)
+    await play.ends(job, "COMPLETED")
+    assert play.verdict(job) == "unchecked"
+    return job
+
+
+def is_caught(play: Play) -> None:
+    """As by its session."""
+    play.known("m")
+    assert play.verifier.tell(Caught(NODE))
+
+
+async def is_held(play: Play, job: UUID) -> None:
+    await until(lambda: (job, 0) in play.store.disputes, within=60)
+    assert play.store.disputes[job, 0].state == "OPEN"
+    mature = await play.ledger.ask(Commit(effects=(EarningMature(job, 0),)), within=60)
+    assert isinstance(mature, GuardFailed)
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("report", "state", "share"), [(EXACT, "REJECTED", SHARE), (apart(0.9), "UPHELD", 0)]
+)
+async def test_it_is_checked_and_given_back_if_it_is_a_lie(
+    report: dict[str, Any], state: str, share: int
+) -> None:
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        ours = play.checker(20, None)
+        job = await settled_unlooked(play, ours)
+        assert (play.charged(), play.earned()) == (PRICE, SHARE)
+        is_caught(play)
+        order = await play.asked(ours)
+        assert (order.unit.job, len(order.draws)) == (job, 3)
+        await is_held(play, job)
+        play.says(ours, order, report)
+        if report is not EXACT:
+            await play.renders_whole(ours, report)
+        await until(lambda: play.store.disputes[job, 0].state == state, within=60)
+        assert (await play.store.audit(), play.earned()) == ([], share)
+        assert play.store.units[job, 0].state == "COMPLETED"
+
+
+@simulated
+async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
+    """A gateway that died as its node was caught finds it."""
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        job = await settled_unlooked(play, play.checker(20, None))
+        play.known("m")
+        await play.restarts()
+        await is_held(play, job)
+        await play.restarts()
+        ours = play.checker(20, None)
+        order = await play.checks(ours, EXACT)
+        assert order.unit.job == job
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+        assert (play.earned(), await play.store.audit()) == (SHARE, [])
+
+
+@simulated
+async def test_strangers_are_not_asked_and_what_nobody_looks_at_is_given_back() -> None:
+    """As what else a node that lied delivers, and nobody looks at."""
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        play.window = timedelta(minutes=10)
+        ours = play.checker(20, None)
+        job = await settled_unlooked(play, ours)
+        play.goes(ours)
+        stranger = play.checker(30, 3)
+        is_caught(play)
+        await is_held(play, job)
+        opened = play.store.disputes[job, 0].opened_at
+        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=1200)
+        assert play.clock.now() - opened >= play.window
+        assert (play.earned(), await play.store.audit()) == (0, [])
+        assert stranger.probe.ref.depth == 0
+
+
+@simulated
+async def test_what_is_fresh_is_checked_before_it() -> None:
+    """Else who has a thousand small frames pending would keep the verifier by one lie."""
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        ours = play.checker(20, None)
+        jobs = {await settled_unlooked(play, ours) for _ in range(3)}
+        is_caught(play)
+        first = await play.asked(ours)
+        assert first.unit.job in jobs
+        fresh = await play.delivered(UUID(int=11))
+        play.says(ours, first, EXACT)
+        assert (await play.checks(ours, EXACT)).unit.job == fresh
+        assert {(await play.checks(ours, EXACT)).unit.job for _ in range(2)} < jobs
+
+
+@simulated
+async def test_chunks_are_checked_again() -> None:
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.known("v" * 1000)
+        ours = play.checker(20, None)
+        job = await settled_unlooked(play, ours, frame=None, frames=[1, 2])
+        is_caught(play)
+        order = await play.checks(ours, EXACT)
+        assert (order.draws, len(order.shown)) == ((), 1)
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
