@@ -39,11 +39,18 @@ async def followed(
 
     ``heard`` is told each. Raises as ``AsyncClient.watch``.
     """
+    from rendertrust.client import NoAnswer, Unavailable
+
     pace, seen = Pace(), Board(client, first.id)
     with screen(output, seen) as show:
         async for job in ticking(first, jobs):
             heard(job)
-            changed = await seen.look(job)
+            try:
+                changed = await seen.look(job)
+            except (NoAnswer, Unavailable):
+                if job.ended:
+                    raise
+                continue  # how long a gateway is waited for ``jobs`` decides
             show(job, changed, pace.add(time.monotonic(), job.progress if _moves(job) else None))
             if job.ended:
                 return job

@@ -70,16 +70,22 @@ class Submission:
         self._tell(self.placed)
         if not self.watch:
             return
+        from rendertrust.client import NoAnswer
+
+        try:
+            await self._end(client, await self._followed(client, self.placed.job_id))
+        except NoAnswer as error:
+            raise Stop(verdict.left(self.placed.job_id, error)) from error
+
+    async def _followed(self, client: "AsyncClient", job_id: str) -> "Job":
         output = self.session.output
-        job_id, out = self.placed.job_id, self.out
-        if out is None:
-            job = await follow.followed(output, client, job_id, self.timeout)
-        else:
-            arriving = job_units.Arriving(client, out, self.path.stem)
-            job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
-            await arriving.over()
-            self.arrived = arriving.new
-        await self._end(client, job)
+        if self.out is None:
+            return await follow.followed(output, client, job_id, self.timeout)
+        arriving = job_units.Arriving(client, self.out, self.path.stem)
+        job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
+        await arriving.over()
+        self.arrived = arriving.new
+        return job
 
     async def _agree(self, client: "AsyncClient", bundle: "Bundle | None" = None) -> None:
         """Say what it costs, and ask where somebody can answer; before a scene is measured, that

@@ -6,7 +6,7 @@ from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.ending import Ending, Stop
 
 if TYPE_CHECKING:
-    from rendertrust.client import Job
+    from rendertrust.client import Job, NoAnswer
 
 
 def require_completed(job: "Job") -> "Job":
@@ -40,6 +40,18 @@ def _left(job: "Job") -> list[str]:
     if job.status == "FAILED":
         lines.append(f"Do again what failed: rendertrust jobs retry {job.id} --failed")
     return lines
+
+
+def left(job_id: str, error: "NoAnswer") -> Ending:
+    """The gateway is away, and the job is not."""
+    return Ending(
+        exit_codes.UNAVAILABLE,
+        "no_answer",
+        f"{error}; job {wording.short(job_id)} goes on",
+        f"Watch again, once it is back: rendertrust jobs watch {job_id}\n"
+        f"Fetch what there is by then:  rendertrust jobs download {job_id}",
+        {"job_id": job_id},
+    )
 
 
 def interrupted(job_id: str) -> Ending:
