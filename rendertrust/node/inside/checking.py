@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import comparing, cutting, flat, layered, passes, pictures
-from .headers import NoHeader, window_of
+from .headers import NoHeader, tells_samples, window_of
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
@@ -82,6 +82,7 @@ def _compare(
             found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
         told = {"crops": found}
     progress.next("picture")
+    told["stamped"] = tells_samples(evidence)
     return {**told, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
 
 
