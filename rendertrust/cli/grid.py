@@ -57,6 +57,8 @@ async def _looked(seen: Board, job: "Job") -> "list[Unit]":
     try:
         return await seen.look(job)
     except (NoAnswer, Unavailable):
+        if job.ended:
+            raise
         return []
 
 
