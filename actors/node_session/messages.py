@@ -122,6 +122,16 @@ class Recall(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Promote(Message[NodeSession, None]):
+    """From the Scheduler: the unit's priority is another; without effect where the node has it."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    priority: int
+
+
+@attrs.frozen
 class Stand(Message[NodeSession, None]):
     """From the Scheduler: somebody said something about the node; without effect if it is old."""
 

@@ -3,7 +3,7 @@
 import logging
 
 from actors.node_session import leases, moves
-from actors.node_session.desk import Desk
+from actors.node_session.backlog import Backlog
 from actors.node_session.work import Held
 from rendertrust.protocol import JobCancel
 from sql.database import Unavailable
@@ -12,7 +12,7 @@ from sql.pace import DONE_MOST, Pace, frames_in, paces
 log = logging.getLogger(__name__)
 
 
-class Watching(Desk, partial=True):
+class Watching(Backlog, partial=True):
     """Every few seconds, at the units that are out."""
 
     async def _look_at_moves(self) -> None:

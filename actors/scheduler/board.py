@@ -207,6 +207,8 @@ class Board(Moves):
             # What is being placed is the Ledger's to decide: it looks as if it waited until then.
             if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
+                if unit.job in windows:
+                    self.queue.drained.add(unit.job)  # more of it waits: that is read at once
         self._compare_copies([row for row in rows if row.is_copy], now)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
 

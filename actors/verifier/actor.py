@@ -352,7 +352,7 @@ class VerifierActor(Actor[Verifier]):
             self._notes.add(new)
         if case.refuted is not None:
             check, now = self._peers.random.uuid(), self._peers.clock.now()
-            self._trials.convict(case.refuted, case.id, check, now)
+            self._trials.refute(case.refuted, case, check, now)
             case.refuted = None
 
     # -- what follows

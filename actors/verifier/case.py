@@ -53,7 +53,7 @@ class Case:
     failed: dict[UUID, Failed] = attrs.field(factory=dict[UUID, Failed])  # nodes
     tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
     lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
-    refuted: Candidate | None = None  # who called wrong what the gateway's own found right
+    refuted: Candidate | None = None  # whose first word the gateway's own found wrong
     check: UUID | None = None
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
@@ -351,7 +351,7 @@ class Case:
         if self.first is not None:
             found = decided("suspicious", found)
             looked_there = bool(self.first_at) and {*self.first_at} <= {*self.looks_at}
-            if self.first == "mismatch" and is_valid(found) and checker.is_own and looked_there:
+            if is_valid(found) and checker.is_own and looked_there:
                 self.refuted = self.suspects
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]

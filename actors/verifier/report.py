@@ -25,6 +25,7 @@ class Report:
     looked: bool = False
     suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
+    is_stamped: bool = False  # what was delivered says how many samples it has
     is_whole: bool = False  # the crops were cut out of the whole frame
 
     @property
@@ -69,7 +70,12 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     if any(one is None for one in found):
         return NoReport("a comparison cannot be read")
     compared = tuple(one for one in found if one is not None)
-    return Report(compared, is_finished=finish is not None, is_whole=told.get("whole") is True)
+    return Report(
+        compared,
+        is_finished=finish is not None,
+        is_stamped=told.get("stamped") is True,
+        is_whole=told.get("whole") is True,
+    )
 
 
 def _words(value: object) -> str | None:

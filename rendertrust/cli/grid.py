@@ -39,22 +39,27 @@ async def followed(
 
     ``heard`` is told each. Raises as ``AsyncClient.watch``.
     """
-    from rendertrust.client import NoAnswer, Unavailable
-
     pace, seen = Pace(), Board(client, first.id)
     with screen(output, seen) as show:
         async for job in ticking(first, jobs):
             heard(job)
-            try:
-                changed = await seen.look(job)
-            except (NoAnswer, Unavailable):
-                if job.ended:
-                    raise
-                continue  # how long a gateway is waited for ``jobs`` decides
+            changed = await _looked(seen, job)
             show(job, changed, pace.add(time.monotonic(), job.progress if _moves(job) else None))
             if job.ended:
                 return job
     raise AssertionError("a watch ends with the job")
+
+
+async def _looked(seen: Board, job: "Job") -> "list[Unit]":
+    """What changed; nothing while the gateway is away, which whoever watches the job waits for."""
+    from rendertrust.client import NoAnswer, Unavailable
+
+    try:
+        return await seen.look(job)
+    except (NoAnswer, Unavailable):
+        if job.ended:
+            raise
+        return []
 
 
 def _moves(job: "Job") -> bool:

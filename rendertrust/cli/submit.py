@@ -57,6 +57,17 @@ class Submission:
     quoted: str | None = None  # the price that was said
     arrived: int = 0  # files of its frames
 
+    async def through(self, client: "AsyncClient") -> None:
+        """``run`` it; where the gateway is lost on the way, that ends with what to do then."""
+        from rendertrust.client import NoAnswer, Unavailable
+
+        try:
+            await self.run(client)
+        except (NoAnswer, Unavailable) as error:
+            if self.placed is None:
+                raise
+            raise Stop(verdict.lost(self.placed.job_id, error)) from error
+
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
         if not self.looks:
@@ -70,12 +81,7 @@ class Submission:
         self._tell(self.placed)
         if not self.watch:
             return
-        from rendertrust.client import NoAnswer
-
-        try:
-            await self._end(client, await self._followed(client, self.placed.job_id))
-        except NoAnswer as error:
-            raise Stop(verdict.left(self.placed.job_id, error)) from error
+        await self._end(client, await self._followed(client, self.placed.job_id))
 
     async def _followed(self, client: "AsyncClient", job_id: str) -> "Job":
         output = self.session.output
@@ -320,7 +326,7 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
         return
     submission = _submission(session, path, params, cut, options)
     try:
-        session.run(submission.run)
+        session.run(submission.through)
     except KeyboardInterrupt:
         raise Stop(submission.interrupted()) from None
 

@@ -6,7 +6,7 @@ from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.ending import Ending, Stop
 
 if TYPE_CHECKING:
-    from rendertrust.client import Job, NoAnswer
+    from rendertrust.client import Job
 
 
 def require_completed(job: "Job") -> "Job":
@@ -42,14 +42,14 @@ def _left(job: "Job") -> list[str]:
     return lines
 
 
-def left(job_id: str, error: "NoAnswer") -> Ending:
-    """The gateway is away, and the job is not."""
+def lost(job_id: str, error: Exception) -> Ending:
+    """The gateway is away for too long; the job is as it was."""
     return Ending(
         exit_codes.UNAVAILABLE,
         "no_answer",
-        f"{error}; job {wording.short(job_id)} goes on",
-        f"Watch again, once it is back: rendertrust jobs watch {job_id}\n"
-        f"Fetch what there is by then:  rendertrust jobs download {job_id}",
+        f"{error}; job {wording.short(job_id)} goes on once it is back",
+        f"Watch again:    rendertrust jobs watch {job_id}\n"
+        f"Fetch the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import comparing, cutting, flat, layered, passes, pictures
 from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .headers import tells_samples
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
@@ -77,6 +78,7 @@ def _compare(
     theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
+    told["stamped"] = tells_samples(evidence)
     return {**told, "finish": finished(bpy, order, frame, (picture, theirs.layers))}
 
 

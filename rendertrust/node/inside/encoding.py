@@ -11,6 +11,7 @@ from .speech import MachineError, Say, SceneError, one_line
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
 FPS_MAX = 32_767
+EXR = b"\x76\x2f\x31\x01"  # how OpenEXR begins
 
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -59,10 +60,26 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
         image = bpy.data.images.load(path)
     except RuntimeError as fault:
         raise SceneError(f"the first frame cannot be read: {one_line(fault)}") from fault
-    width, height = image.size
+    (width, height), is_linear = image.size, bool(image.is_float)
+    if width == 0 and _is_exr(path):  # of many layers: Blender loads them later, one by one
+        (width, height), is_linear = _size_in_layers(bpy, path), True
     if min(width, height) < 2:
         raise SceneError("the frames are no pictures, or smaller than 2 x 2 pixels")
-    return width, height, bool(image.is_float)
+    return width, height, is_linear
+
+
+def _is_exr(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(EXR)) == EXR
+
+
+def _size_in_layers(bpy: Any, path: str) -> tuple[int, int]:
+    """As the sequencer sees it, which takes the combined pass of such a file."""
+    scene = bpy.data.scenes.new("RenderTrust size")
+    strip = scene.sequence_editor_create().strips.new_image("size", path, 1, 1)
+    size = strip.elements[0].orig_width, strip.elements[0].orig_height
+    bpy.data.scenes.remove(scene)
+    return size
 
 
 def studio(bpy: Any, artist: Any) -> Any:

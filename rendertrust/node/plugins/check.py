@@ -29,6 +29,7 @@ _TOLD: Final = (
     "looked",
     "suspect",
     "whole",
+    "stamped",
     "frame",
     "seconds",
     "blender",

@@ -27,7 +27,7 @@ class Client:
     async def units(self, _: str, **__: Any) -> Units:
         self.asked += 1
         if self.asked in self.lost:
-            raise NoAnswer("Nothing answers")
+            raise NoAnswer("Nothing answers", delivered=False)
         return Units((unit(number=0, state="COMPLETED"),), 1)
 
 

@@ -381,6 +381,7 @@ NODE: Final[Example] = {
             "score": 0.9767,
         }
     ],
+    "checkable": True,
 }
 NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
 REASON: Final[Example] = {"reason": "a new graphics card"}
