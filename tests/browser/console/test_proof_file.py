@@ -167,8 +167,10 @@ async def test_a_chain_is_never_said_to_be_more_than_the_gateways_word(
             assert "says no more than the gateway" in await said(page, "chain", "next")
 
 
-OTHERWISE = [PROOF["leaf"], PROOF["checkpoint"], PROOF["verifier"], PROOF["merkle_root"]]
-OTHERWISE += [PROOF["contract"], PROOF["leaf_hash"], PROOF["proof_hashes"][0]]
+OTHERWISE = [
+    *(PROOF["leaf"], PROOF["checkpoint"], PROOF["verifier"], PROOF["merkle_root"]),
+    *(PROOF["contract"], PROOF["leaf_hash"], PROOF["proof_hashes"][0]),
+]
 
 
 async def test_what_is_read_there_is_what_was_checked(browser: Browser, tmp_path: Path) -> None:
