@@ -65,8 +65,9 @@ def _suspicion(row: Any) -> Suspicion | None:
     if row["suspicion_at"] is None:
         return None
     of = (row["job_id"], row["unit"], row["attempt"])
-    told = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
-    return Suspicion(*of, **{**told, "draws": _draws(told["draws"])})
+    told: dict[str, Any] = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
+    told["draws"] = _draws(told["draws"])
+    return Suspicion(*of, **told)
 
 
 def _pending(row: Any) -> Pending:

@@ -73,6 +73,7 @@ def _compare(
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = coarse(bpy, scene, order, progress)
     crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
+    told: dict[str, Any]
     if order.get("whole"):
         told = {"whole": True, "crops": _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)}
     else:
@@ -81,9 +82,12 @@ def _compare(
             # Nobody is blamed by what was kept from another render: all is prepared anew.
             found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
         told = {"crops": found}
-    progress.next("picture")
     told["stamped"] = tells_samples(evidence)
-    return {**told, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
+    progress.next("picture")
+    # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
+    is_far = comparing.is_far(told["crops"])
+    made = None if is_far else _finish(bpy, order, frame, (picture, theirs.layers))
+    return {**told, "finish": made}
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
