@@ -184,8 +184,8 @@ def _sees(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:
 def _lets_go(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:
     """Whether it says of none of the others, which are right, that it is far off."""
     found = report.by_crop(len(trial.draws)) or []
-    right = (of_all(one, thresholds) for n, one in enumerate(found) if n not in trial.wrong)
-    return all(map(is_valid, right))
+    right = [one for number, one in enumerate(found) if number not in trial.wrong]
+    return all(is_valid(of_all(one, thresholds)) for one in right)
 
 
 def _made(secret: bytes, trial: TrialRow, report: Report, own: Candidate) -> TrialRow | None:

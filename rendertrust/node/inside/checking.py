@@ -79,7 +79,10 @@ def _compare(
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
     told["stamped"] = tells_samples(evidence)
-    return {**told, "finish": finished(bpy, order, frame, (picture, theirs.layers))}
+    # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
+    is_far = comparing.is_far(told["crops"])
+    made = None if is_far else finished(bpy, order, frame, (picture, theirs.layers))
+    return {**told, "finish": made}
 
 
 def crops_of(

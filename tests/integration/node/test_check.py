@@ -125,14 +125,20 @@ variable.targets[0].data_path = "render.border_max_x"
 """
 
 
+@pytest.mark.parametrize("by", ["", '["s"].'])
 async def test_a_scene_that_looks_at_its_region_makes_no_liars(
-    stage: Stage, tmp_path: Path
+    stage: Stage, tmp_path: Path, by: str
 ) -> None:
     """Each part of it is another picture: an honest node's crops would all differ."""
-    scene = build(tmp_path / "r.blend", BY_REGION)
-    told = await attrs.evolve(stage, scene=scene).told("region", stage.honest)
+    path = f"{by}render.border_max_x"
+    pointing = BY_REGION.replace(
+        'id_type, variable.targets[0].id = "SCENE", scene', 'id = cube; cube["s"] = scene'
+    )
+    change = (pointing if by else BY_REGION).replace('"render.border_max_x"', f"'{path}'")
+    scene = build(tmp_path / "r.blend", change)
+    told = await attrs.evolve(stage, scene=scene).told(f"region{len(by)}", stage.honest)
     assert not isinstance(told, Failed)
-    assert told["unable"] == "Object Cube: a driver reads render.border_max_x"
+    assert told["unable"] == f"Object Cube: a driver reads {path}"
 
 
 def of_one_colour(kind: str) -> bytes:
