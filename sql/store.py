@@ -25,6 +25,7 @@ from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
+from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
@@ -211,6 +212,12 @@ class SqlStore:
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
+
+    async def note_overrun(self, found: Overrun, newest: int) -> list[Overrun]:
+        named = (found.job, found.unit)
+        values = (*named, found.attempt, found.node, found.percent, found.at)
+        await self._database.execute("overrun_note", *values)
+        return [Overrun(**row) for row in await self._database.all("overruns_of", *named, newest)]
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]

@@ -10,6 +10,8 @@ import orjson
 
 # In a job's parameters: [columns, rows] of the tiles of each frame, written by us.
 GRID: Final = "_tiles"
+# In a job's parameters: what its price follows from, where that is its work.
+PRICED: Final = "_priced"
 # Who may see the work: mine, trusted, or left out: any.
 POOL: Final = "_pool"
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
