@@ -11,7 +11,7 @@ from uuid import UUID
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.circles import may_do
-from actors.scheduler.demand import Demand, Kind
+from actors.scheduler.demand import Demand, Kind, Within
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from sql.circles import ALONE, Circles
@@ -20,7 +20,6 @@ from sql.work import ANY, weight
 Rank: TypeAlias = tuple[bool, float, bool, float, int]
 Age: TypeAlias = tuple[int, int]
 Turn: TypeAlias = tuple[float, int, datetime]
-Within: TypeAlias = tuple[int, datetime, int, int]
 
 # How far a unit is within one attempt: nothing but the next attempt brings it back.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}

@@ -285,9 +285,13 @@ class Case:
         """A mismatch that cannot be the node's fault, once a check has found one.
 
         What three nodes of three owners deliver is what such a scene gives, whatever its parts
-        give; and so is what a node of the gateway's ``own`` delivers.
+        give; and so is what a node of the gateway's ``own`` delivers. Of that one word is enough
+        that it cannot be checked: nobody is excused by it, and a second may never come.
         """
-        if self.verdict in FAILED and self.pending.row.node_id in own:
+        is_ours = self.pending.row.node_id in own
+        if is_ours and self.verdict is None and self.unable is not None and self.first is None:
+            self.verdict, self.said = "unverifiable", self.unable
+        elif is_ours and self.verdict in FAILED:
             self.withdrawn = self.verdict == "mismatch"
             self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"

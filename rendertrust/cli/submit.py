@@ -140,6 +140,8 @@ class Submission:
         if found.status != "DONE":
             output.note(f"{farm.not_looked(found)}; it goes on without.")
             return
+        if "tiles" in self.cut:
+            animation.require_tiles(found.findings, "nothing was submitted")
         if not self.as_is:
             farm.require_mended(found, "nothing was submitted")
         for line in farm.lines(found):
@@ -345,7 +347,8 @@ def _submission(
     place = None if out is None else (scene.folder_of if "frames" in cut else scene.placed)(out)
     frames = _frames(options["frame"], cut.get("frames"))
     as_is, looks = options["as_is"], options["preflight"]
-    sent = packed(session.output, checked, frames, as_is) if looks else alone(checked)
+    tiled = "tiles" in cut
+    sent = packed(session.output, checked, frames, as_is, tiled=tiled) if looks else alone(checked)
     return Submission(
         session=session,
         path=checked,

@@ -1,5 +1,6 @@
-"""A priority that is changed counts for all of a job that waits, and sends nothing twice."""
+"""Of one user's units the greatest priority is first, wherever the others wait already."""
 
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -11,7 +12,7 @@ from rendertrust.protocol import Ack, JobDispatch
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
-from tests.unit.dispatch.stage import JOB, NODE, node_row, open_unit, state_of
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of
 from tests.unit.dispatch.test_board import Hearing, board_with
 from tests.unit.dispatch.test_session_turns import ANNA, jobs
 from tests.unit.simulated_time import simulated
@@ -23,6 +24,15 @@ def units_of(job: UUID, many: int, *, priority: int = 0, first: int = 0) -> list
     """Units of one job that wait."""
     row = attrs.evolve(open_unit(job), user=ANNA, priority=priority, units=many + first)
     return [attrs.evolve(row, unit=n, place=n) for n in range(first, first + many)]
+
+
+def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUnit]:
+    """Jobs of one unit that a node was given already."""
+    rows = (
+        open_unit(unit.job, state="DISPATCHED", attempt=1, node=node, queued_at=unit.queued_at)
+        for unit in jobs(ANNA, many, first=first)
+    )
+    return [attrs.evolve(row, user=ANNA, **of) for row in rows]
 
 
 def with_slots(*nodes: UUID, slots: int = 1) -> tuple[Board, Hearing]:
@@ -40,6 +50,54 @@ def placed(board: Board) -> list[Booking]:
     for booking in found:
         board.confirm(booking, EPOCH)
     return found
+
+
+# -- what nodes were given before
+
+
+def test_a_greater_priority_does_not_wait_for_the_end_of_ones_own_backlog() -> None:
+    """One of it is at the node at any time, and the session sends that first."""
+    board, _ = with_slots(NODE)
+    board.reconcile([*given_to(NODE, 9, priority=LOW), *units_of(JOB, 5, priority=HIGH)], EPOCH)
+    for number in range(5):
+        [booking] = placed(board)
+        assert (booking.unit.job, booking.unit.number) == (JOB, number)
+        assert not placed(board), "one of it waits there"
+        board.hear(attrs.evolve(state_of("RUNNING", JOB), unit=number))
+
+
+def test_it_is_the_same_at_each_node_that_was_given_more() -> None:
+    board, _ = with_slots(NODE, OTHER)
+    backlogs = [*given_to(NODE, 4, priority=LOW), *given_to(OTHER, 9, first=50, priority=LOW)]
+    board.reconcile([*backlogs, *units_of(JOB, 5, priority=HIGH)], EPOCH)
+    assert {booking.node for booking in placed(board)} == {NODE, OTHER}
+
+
+def test_a_node_of_several_slots_has_one_for_each() -> None:
+    board, _ = with_slots(NODE, slots=3)
+    board.reconcile([*given_to(NODE, 9, priority=LOW), *units_of(JOB, 5, priority=HIGH)], EPOCH)
+    assert len(placed(board)) == 3
+
+
+def test_a_greater_priority_goes_before_what_just_fills_the_node() -> None:
+    board, _ = with_slots(NODE)
+    board.reconcile([*given_to(NODE, 2, priority=LOW), *units_of(JOB, 5, priority=HIGH)], EPOCH)
+    assert [booking.unit.number for booking in placed(board)] == [0]
+
+
+def test_of_jobs_of_one_priority_the_older_one_is_done_first() -> None:
+    board, _ = with_slots(NODE)
+    board.reconcile([*units_of(JOB, 5), *given_to(NODE, 9, first=1)], EPOCH)
+    assert [booking.unit.job for booking in placed(board)] == [JOB]
+
+
+def test_what_comes_later_in_turn_waits_in_the_queue() -> None:
+    board, _ = with_slots(NODE)
+    board.reconcile([*given_to(NODE, 9, priority=HIGH), *units_of(JOB, 5, priority=LOW)], EPOCH)
+    assert not placed(board)
+
+
+# -- a priority that is raised
 
 
 def low_and_raised() -> tuple[Board, list[OpenUnit]]:

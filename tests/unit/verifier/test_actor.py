@@ -287,6 +287,17 @@ async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> N
 
 
 @simulated
+async def test_what_the_gateways_own_made_needs_no_second_word_that_it_cannot_be_checked() -> None:
+    """Nobody is left who could say it: it is not a stranger's friend who is excused."""
+    async with verifying(own=frozenset({NODE})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), UNABLE)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unverifiable", SHARE)
+        assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
+
+
+@simulated
 @pytest.mark.parametrize("report", [EXACT, apart(0.9)])
 async def test_a_strangers_word_that_it_cannot_be_checked_excuses_nobody(
     report: dict[str, object],
