@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
+from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
+from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Progress, Render, order_for
 from rendertrust.node.process import Ending
+from rendertrust.node.sandbox import DELIVERED
 
-PICTURE: Final = "check/picture"  # the input that is checked
-EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
-DELIVERED: Final = (PICTURE, EVIDENCE)
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
 REPORT: Final = "check.json"
@@ -67,21 +67,27 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     draws = task.params.get("draws")
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
-    if PICTURE not in task.inputs:
+    if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
     made_of = ("draws", "tiles", "whole")  # the tiles themselves are not looked at again
     params = {name: value for name, value in task.params.items() if name not in made_of}
-    inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
-    order = order_for(attrs.evolve(task, params=params, inputs=inputs))
+    order = order_for(attrs.evolve(task, params=params))
     if isinstance(order, Failed):
         return order
+    delivered = {"picture": _place(PICTURE, task), "evidence": _place(EVIDENCE, task)}
     if "tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1:
         if draws:
             return refused("one whole frame is checked at a time")
-        return {**order, "do": "look", "thumbnails": False, "picture": PICTURE}
-    evidence = EVIDENCE if EVIDENCE in task.inputs else None
-    delivered = {"picture": PICTURE, "evidence": evidence, "whole": bool(task.params.get("whole"))}
-    return {**order, "do": "check", "draws": draws, "thumbnails": False, **delivered}
+        return {**order, "do": "look", "thumbnails": False, **delivered}
+    whole = bool(task.params.get("whole"))
+    full = {**order, "do": "check", "draws": draws, "whole": whole, "thumbnails": False}
+    return {**full, **delivered}
+
+
+def _place(name: str, task: Task) -> str | None:
+    """Where what was delivered lies in the folder for it; None: it was not."""
+    path = task.delivered.get(name)
+    return None if path is None else str(path.relative_to(task.folder / DELIVERED))
 
 
 def _are_draws(value: object) -> bool:
