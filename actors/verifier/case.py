@@ -249,7 +249,7 @@ class Case:
         checked another owner must say, too. The gateway's own verifier is believed.
         """
         if report.unable is not None:
-            self._hear_unable(report.unable, checker)
+            self._hear_unable(report.unable, checker, report.suspect)
         elif report.looked and not self.is_whole:
             self.said = report.suspect or ""  # which nobody can decide
             self.verdict = "doubtful" if report.suspect else "unchecked"
@@ -312,11 +312,13 @@ class Case:
     def _is_across(self, checker: Candidate) -> bool:
         return checker.device_class != self.pending.row.device_class
 
-    def _hear_unable(self, reason: str, checker: Candidate) -> None:
+    def _hear_unable(self, reason: str, checker: Candidate, suspect: str | None = None) -> None:
         agreed = self.unable is not None and checker.owner not in self.unable_by
         self.unable = reason[:FAULT_WORDS]
         if self.first is None and (checker.is_own or agreed):
             self.verdict, self.said = "unverifiable", self.unable
+            if suspect is not None:
+                self.verdict, self.said = "doubtful", suspect
             return
         self.tried |= {checker.id}
         self.asked |= _owner(checker)

@@ -59,7 +59,8 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     """What it says, whatever was asked. Never raises."""
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
-        return Report(fault=fault, unable=None if fault else unable)
+        suspect = None if fault else _words(told.get("suspect"))
+        return Report(fault=fault, unable=None if fault else unable, suspect=suspect)
     if told.get("looked") is True:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")

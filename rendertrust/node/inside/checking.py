@@ -14,17 +14,18 @@ import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from . import comparing, cutting, flat, layered, passes, pictures
+from . import comparing, cutting, flat, layered, passes, pictures, uncut
 from .headers import NoHeader, window_of
+from .opening import Fault as Fault  # noqa: PLC0414 - part of what this module offers
+from .opening import may_be_opened as may_be_opened  # noqa: PLC0414
+from .opening import pixels_of as pixels_of  # noqa: PLC0414
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
-from .speech import MachineError, Progress, Say, one_line
+from .speech import MachineError, Progress, Say
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
@@ -33,10 +34,7 @@ CELLS = 8  # each way
 CHANNELS_MORE = 8
 PIECE = 1 << 20
 SEED_STEP = 7919
-
-
-class Fault(Exception):
-    """What was delivered is not what it must be; the text says what."""
+PLAIN = "the picture is of one colour, and what it shows is not"
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -50,14 +48,15 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    if reasons := cutting.obstacles(scene):
-        say("done", frame=frame, unable=reasons[0], **facts(bpy, scene, started))
-        return
+    reasons = cutting.obstacles(scene)
     progress = Progress(say, len(order["draws"]) + 2)
     progress.watch(bpy)
     look = _compare if order["draws"] else _look
     try:
-        told = look(bpy, scene, order, frame, progress)
+        if reasons:
+            told = {"unable": reasons[0]} | _look_uncut(bpy, scene, order, progress)
+        else:
+            told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
@@ -112,7 +111,15 @@ def _look(
     grid = coarse(bpy, scene, order, progress)
     if max(map(max, grid), default=0.0) < VARIES:
         return {"looked": True}
-    return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
+    return {"looked": True, "suspect": PLAIN}
+
+
+def _look_uncut(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The same of a scene that cannot be cut; what is suspect of it no check can decide."""
+    if not (uncut.is_plain(bpy, scene, order) and uncut.shows_itself(scene)):
+        return {}
+    grid = coarse(bpy, scene, order, progress)
+    return {} if max(map(max, grid), default=0.0) < VARIES else {"suspect": PLAIN}
 
 
 # ── what was delivered ───────────────────────────────────────────────────────────────────────────
@@ -356,37 +363,9 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
         return None
 
 
-def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
-    try:
-        found = pictures.size_of(picture, suffix)
-    except NoPixels as fault:
-        raise Fault(f"the picture is none: {fault}") from fault
-    if found is None:
-        return False
-    if found != size:
-        raise Fault(f"the picture is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    return True
-
-
 def _same(one: str, other: str) -> bool:
     """Whether both are the same picture, however they are written; else the same file."""
     try:
         return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
     except NoPixels:
         return filecmp.cmp(one, other, shallow=False)
-
-
-def pixels_of(bpy: Any, path: str) -> Any:
-    try:
-        image = bpy.data.images.load(path)
-    except RuntimeError as fault:
-        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
-    try:
-        width, height = image.size
-        found = np.empty(width * height * image.channels, np.float32)
-        image.pixels.foreach_get(found)
-        return found.reshape(height, width, image.channels)
-    except (RuntimeError, ValueError) as fault:
-        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
-    finally:
-        bpy.data.images.remove(image)

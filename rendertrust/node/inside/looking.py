@@ -15,7 +15,7 @@ from . import checking, comparing, cutting
 from .checking import Fault
 from .headers import NoHeader, window_of
 from .output import compositor_nodes
-from .rendering import facts
+from .rendering import facts, written_size
 from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
 
@@ -64,8 +64,8 @@ def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
 def _pictures(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
 ) -> dict[str, Any]:
-    size, suffix = size_of(scene), choose_format(scene.render, order.get("format"))
-    most = checking.bytes_most(size, cutting.tile_kinds(scene))
+    size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
+    most = checking.bytes_most(size_of(scene), cutting.tile_kinds(scene))
     plain: list[bool] = []
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))

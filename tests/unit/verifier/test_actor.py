@@ -287,6 +287,21 @@ async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> N
 
 
 @simulated
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [({"suspect": "it is of one colour"}, "doubtful"), ({"fault": "it is none"}, "mismatch")],
+)
+async def test_what_is_seen_of_a_scene_that_cannot_be_checked_counts(
+    more: dict[str, str], verdict: str
+) -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), UNABLE | more)
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.earned()) == (verdict, 0)
+
+
+@simulated
 @pytest.mark.parametrize("report", [EXACT, apart(0.9)])
 async def test_a_strangers_word_that_it_cannot_be_checked_excuses_nobody(
     report: dict[str, object],
