@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from . import comparing, cutting, flat, layered, passes, pictures, uncut
 from .headers import NoHeader, window_of
+from .holding import held
 from .opening import Fault as Fault  # noqa: PLC0414 - part of what this module offers
 from .opening import may_be_opened as may_be_opened  # noqa: PLC0414
 from .opening import pixels_of as pixels_of  # noqa: PLC0414
@@ -34,6 +35,7 @@ CELLS = 8  # each way
 CHANNELS_MORE = 8
 PIECE = 1 << 20
 SEED_STEP = 7919
+SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 PLAIN = "the picture is of one colour, and what it shows is not"
 
 
@@ -191,7 +193,8 @@ def _small(scene: Any) -> Generator[None]:
         render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
     cycles.samples, cycles.use_adaptive_sampling = min(cycles.samples, COARSE_SAMPLES), False
     try:
-        yield
+        with held(scene, *SMALL):
+            yield
     finally:
         render.resolution_x, render.resolution_y, render.resolution_percentage = sides
         cycles.samples, cycles.use_adaptive_sampling = sampling
@@ -306,9 +309,10 @@ def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[
 def _other_seed(scene: Any) -> Generator[None]:
     """The scene with another one; as it was, afterwards."""
     seed = scene.cycles.seed
-    scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
     try:
-        yield
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+            yield
     finally:
         scene.cycles.seed = seed
 
