@@ -14,7 +14,7 @@ from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.odds import unit_name
 from actors.verifier.report import Report
-from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all, of_crop
+from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import Kind, kind_of, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
@@ -265,7 +265,7 @@ class Case:
         checked another owner must say, too. The gateway's own verifier is believed.
         """
         if report.unable is not None:
-            self._hear_unable(report.unable, checker)
+            self._hear_unable(report.unable, checker, report.suspect)
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:
             self.is_seen = True
         elif report.looked and self.drawn:
@@ -324,16 +324,18 @@ class Case:
         if self.is_uncut:
             self.said = UNCUT
         else:
-            self.said = f"{self.said}; of the whole frame {farthest(report):.3g}"[:FAULT_WORDS]
+            self.said = f"{self.said}; of the whole frame {report.farthest:.3g}"[:FAULT_WORDS]
 
     def _is_across(self, checker: Candidate) -> bool:
         return checker.device_class != self.pending.row.device_class
 
-    def _hear_unable(self, reason: str, checker: Candidate) -> None:
+    def _hear_unable(self, reason: str, checker: Candidate, suspect: str | None = None) -> None:
         agreed = self.unable is not None and checker.owner not in self.unable_by
         self.unable = reason[:FAULT_WORDS]
         if self.first is None and (checker.is_own or agreed):
             self.verdict, self.said = "unverifiable", self.unable
+            if suspect is not None:
+                self.verdict, self.said = "doubtful", suspect
             return
         self.tried |= {checker.id}
         self.asked |= _owner(checker)
@@ -346,7 +348,7 @@ class Case:
         if is_valid(found) and not report.is_finished:
             self._hear_unable(UNREAD, checker)
             return
-        words = report.fault or f"{farthest(report):.3g} times the noise"
+        words = report.fault or f"{report.farthest:.3g} times the noise"
         self.verifier = checker.id
         if self.first is not None and not (is_valid(found) or checker.is_own):
             self.verdict = "doubtful"  # two strangers may be friends
@@ -362,7 +364,7 @@ class Case:
             self.suspects, self.first_at = checker, self.looks_at
             self.asked |= _owner(checker)
             return
-        if found == "mismatch" and self.is_cut and _rests_on_crops(report, limits):
+        if found == "mismatch" and self.is_cut and report.rests_on_crops(limits):
             self.whole, self.said = self.looks_at, words[:FAULT_WORDS]
             return
         self.verdict = _final(found, across=across)
@@ -379,18 +381,6 @@ class Case:
 def _params(pending: Pending) -> dict[str, Any]:
     """Of the unit."""
     return params_of(pending.params, pending.frames, pending.tile)
-
-
-def _rests_on_crops(report: Report, limits: Thresholds) -> bool:
-    """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
-    if report.fault is not None:
-        return False
-    return not report.is_finished or is_valid(of_crop(report.compared[-1], limits))
-
-
-def farthest(report: Report) -> float:
-    """The worst comparison."""
-    return max((one.off for one in report.compared), default=0.0)
 
 
 def _owner(checker: Candidate) -> frozenset[UUID]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.verifier.verdict import Compared
+from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
 
 CROPS_MAX: Final = 256  # of all view layers
 WORDS_MAX: Final = 300
@@ -32,6 +32,17 @@ class Report:
     def crops(self) -> tuple[Compared, ...]:
         """Without the picture."""
         return self.compared[:-1] if self.is_finished else self.compared
+
+    @property
+    def farthest(self) -> float:
+        """The worst comparison, in times the noise."""
+        return max((one.off for one in self.compared), default=0.0)
+
+    def rests_on_crops(self, limits: Thresholds) -> bool:
+        """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
+        if self.fault is not None:
+            return False
+        return not self.is_finished or is_valid(of_crop(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
         """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
@@ -60,7 +71,8 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     """What it says, whatever was asked. Never raises."""
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
-        return Report(fault=fault, unable=None if fault else unable)
+        suspect = None if fault else _words(told.get("suspect"))
+        return Report(fault=fault, unable=None if fault else unable, suspect=suspect)
     if told.get("looked") is True:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")

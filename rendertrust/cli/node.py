@@ -48,7 +48,7 @@ for command in (status, drain, earnings, doctor, install):
 
 @node.command()
 @click.argument("gateway", metavar="[URL]", required=False)
-@click.option("--name", help="What the node is called; else this machine's name.")
+@click.option("--name", help="What the node is called; else as before, or as this machine.")
 @click.option("--unowned", is_flag=True, help="Join without your login: what it earns waits.")
 @click.option(
     "--accept-new-key", is_flag=True, help="Join, though the gateway is another one than before."

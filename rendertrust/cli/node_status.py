@@ -34,6 +34,8 @@ DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
 @click.pass_context
 def status(context: click.Context, state: Path | None, history: int) -> None:
     """What the node of this machine is doing, and what it did."""
+    from rendertrust.node.state import StateFolder
+
     session = session_of(context)
     found = joined(state)
     session.output.document(attrs.asdict(found))
@@ -43,7 +45,13 @@ def status(context: click.Context, state: Path | None, history: int) -> None:
     for line in found.history[len(found.history) - history :] if history else ():
         session.output.say(_past(line))
     if not found.running:
-        session.output.note(begun(DRAINED if found.draining else START, state))
+        folder = StateFolder(state) if state else StateFolder()
+        session.output.note(begun(start_of(found, is_own_wish=folder.drain_wished), state))
+
+
+def start_of(found: "Status", *, is_own_wish: bool) -> str:
+    """How it works again. Who drained it on this machine has nothing to release at the gateway."""
+    return DRAINED if found.draining and not is_own_wish else START
 
 
 def begun(hint: str, state: Path | None) -> str:

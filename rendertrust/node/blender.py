@@ -58,7 +58,7 @@ class Blender:
         view = self.box.view(folder, WORKER)
         full = dict(order) | {"out": view.out, "nice": self.nice, "threads": threads}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
-        full |= _placed(order, view.inputs)
+        full |= _placed(order, view)
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())
         return await converse(
             self.box.command(program, folder, WORKER),
@@ -80,12 +80,13 @@ class Blender:
         return Bounds(memory_bytes=self.memory_bytes or ram_bytes() or 2**62)
 
 
-def _placed(order: Mapping[str, Any], inputs: str) -> dict[str, Any]:
-    """The members of an order that name inputs, as the worker finds them."""
-    placed: dict[str, Any] = {}
-    for name in ("scene", "paths", "picture", "evidence"):
-        if isinstance(order.get(name), str):
-            placed[name] = f"{inputs}/{order[name]}"
+def _placed(order: Mapping[str, Any], view: sandbox.View) -> dict[str, Any]:
+    """The members of an order that name files, as the worker finds them."""
+    placed, inputs = dict[str, Any](), view.inputs
+    for names, folder in (("scene", "paths"), inputs), (("picture", "evidence"), view.delivered):
+        for name in names:
+            if isinstance(order.get(name), str):
+                placed[name] = f"{folder}/{order[name]}"
     if "pictures" in order:
         placed["pictures"] = [f"{inputs}/{path}" for path in order["pictures"]]
     if "tiles" in order:

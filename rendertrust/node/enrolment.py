@@ -65,7 +65,8 @@ async def join(
     """Make the key (once), try out and measure what this machine can do, register, prove the key.
 
     ``token`` is a user's access token: the node then belongs to that user. A gateway that was
-    joined before must have the key of then, unless ``accept_new_key``.
+    joined before must have the key of then, unless ``accept_new_key``. Without a ``name`` it keeps
+    the one that it has, or is called as the machine.
     """
     address = normal_url(url)
     if address is None:
@@ -80,7 +81,7 @@ async def join(
     offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
     told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
     known = None if accept_new_key else _known_key(folder, address)
-    asked = _Asked(address, name or platform.node() or "node", offer, told, token, known)
+    asked = _Asked(address, name or _kept_name(folder), offer, told, token, known)
     enrolled = await _enrol(asked, key)
     if isinstance(enrolled, JoinRefused):
         return enrolled
@@ -151,6 +152,11 @@ async def _tried(folder: StateFolder, settings: Settings) -> tuple[plugins.Offer
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
     unable = {**offer.not_offered, **tested.faults}
     return attrs.evolve(offer, plugins=able, not_offered=unable), tested
+
+
+def _kept_name(folder: StateFolder) -> str:
+    before = folder.enrolment()
+    return (before and before.name) or platform.node() or "node"
 
 
 def _known_key(folder: StateFolder, url: str) -> str | None:

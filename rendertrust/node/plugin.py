@@ -12,6 +12,10 @@ import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
 PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64 what a frame of the relay may hold of it
+CHECK: Final = "check"
+PICTURE: Final = "check/picture"  # the input that is checked
+EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
+DELIVERED: Final = (PICTURE, EVIDENCE)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,8 +54,9 @@ class Task:
     """One unit at one attempt, as a plugin sees it.
 
     ``folder`` is the unit's own and empty but for ``in``, which holds ``inputs`` (path as named by
-    the dispatch, and where it lies); it is removed when the unit has ended. ``threads`` is this
-    slot's part of the machine.
+    the dispatch, and where it lies); it is removed when the unit has ended. ``delivered`` is what a
+    ``check`` looks at, by the same names, in the folder ``delivered``. ``threads`` is this slot's
+    part of the machine.
     """
 
     job_id: str
@@ -67,6 +72,7 @@ class Task:
     on_preview: Callable[[bytes, int | None], None] = attrs.field(
         default=lambda picture, frame: None, repr=False
     )
+    delivered: Mapping[str, Path] = attrs.field(factory=dict[str, Path])
     on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 

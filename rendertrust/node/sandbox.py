@@ -1,10 +1,11 @@
 """The sandbox around Blender: bubblewrap, so that no scene reads the disk or reaches the network.
 
-Inside there is a read-only system, the renderer, and a work folder of which ``in`` is read-only and
-``out``, ``home`` and ``/tmp`` are writable; no network, no capability, no other process, nothing of
-/etc but fonts, the loader's cache and links, and of the environment what says which instructions
-the renderer uses. System calls that reach beyond namespaces are refused (``seccomp``). Bounds on
-time, memory and files are set by the worker itself before it opens a scene.
+Inside there is a read-only system, the renderer, and a work folder of which ``in`` and
+``delivered`` are read-only and ``out``, ``home`` and ``/tmp`` are writable; no network, no
+capability, no other process, nothing of /etc but fonts, the loader's cache and links, and of the
+environment what says which instructions the renderer uses. System calls that reach beyond
+namespaces are refused (``seccomp``). Bounds on time, memory and files are set by the worker itself
+before it opens a scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
 without one, because only root can bind folders that lie under its own closed home, and drops to
@@ -56,6 +57,7 @@ _SYSTEM: Final = (
     "/etc/ld.so.cache",
 )
 _FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
+DELIVERED: Final = "delivered"  # of the work folder, where a check has it
 FILTER: Final = "filter"  # in the work folder, where nothing inside sees it
 _DESCRIPTOR: Final = "9"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
@@ -73,6 +75,7 @@ class View:
     """The work folder as the worker sees it, and the program that it is."""
 
     inputs: str
+    delivered: str
     out: str
     worker: str
 
@@ -94,7 +97,8 @@ class Sandbox:
 
     def view(self, folder: Path, worker: Path) -> View:
         """Where the worker finds its files."""
-        return View(inputs="/job/in", out="/job/out", worker=str(started("/worker", worker)))
+        seen = str(started("/worker", worker))
+        return View(inputs="/job/in", delivered="/job/delivered", out="/job/out", worker=seen)
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         """``program`` as a command line that runs it inside, on the work folder ``folder``.
@@ -145,6 +149,8 @@ class Sandbox:
 
     def _work(self, folder: Path) -> Iterator[str]:
         yield from ("--dir", "/job", "--ro-bind", str(folder / "in"), "/job/in")
+        if (delivered := folder / DELIVERED).is_dir():
+            yield from ("--ro-bind", str(delivered), "/job/delivered")
         for part in ("out", "home"):
             yield from ("--bind", str(folder / part), f"/job/{part}")
 
@@ -182,6 +188,7 @@ class Bare:
         """Where the worker finds its files."""
         return View(
             inputs=str(folder / "in"),
+            delivered=str(folder / DELIVERED),
             out=str(folder / "out"),
             worker=str(started(worker.parent, worker)),
         )

@@ -1,11 +1,13 @@
 """What a unit works on, laid out in its folder: the inputs of its dispatch, and a manifest's files.
 
 Everything below ``in`` is a regular file of ours, read only: a manifest knows no links, and its
-paths lead nowhere else.
+paths lead nowhere else. What another node delivered lies beside it, where no manifest puts a file,
+and under a name that no scene knows: one that shows it would render otherwise than for that node.
 """
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,8 @@ from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache, place, safe_path
 from rendertrust.node.clearing import clear
 from rendertrust.node.disk import of_disk
-from rendertrust.node.plugin import Failed
+from rendertrust.node.plugin import CHECK, DELIVERED, Failed
+from rendertrust.node.sandbox import DELIVERED as FOLDER
 from rendertrust.protocol import Input, JobDispatch
 
 AT_ONCE: Final = 4
@@ -32,11 +35,16 @@ class Staging:
     work: Path
     addresses: Addresses
     placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
+    delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
     async def stage(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
         """Fetch what is not in the cache, and lay everything out."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
+            if dispatch.job_type == CHECK and wanted.path in DELIVERED:
+                if (failed := await self._take(wanted)) is not None:
+                    return failed
+                continue
             path = safe_path(wanted.path)
             if path is None or str(path) in self.placed:
                 return WRONG_PATH
@@ -103,15 +111,30 @@ class Staging:
         return [task.result() for task in begun]
 
     async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
-        """From the cache, or its URL, to each of its paths; at once, as the cache may forget it."""
+        """From the cache, or its URL, to each of its paths."""
+        targets = {path: self.work / "in" / path for path in paths}
+        if (failed := await self._place(wanted, targets)) is None:
+            self.placed.update(targets)
+        return failed
+
+    async def _take(self, wanted: Input) -> Failed | None:
+        """What another node delivered."""
+        if wanted.path in self.delivered:
+            return WRONG_PATH
+        folder = self.work / FOLDER / secrets.token_hex(16)
+        target = folder / wanted.path.rpartition("/")[2]
+        if (failed := await self._place(wanted, {wanted.path: target})) is None:
+            self.delivered[wanted.path] = target
+        return failed
+
+    async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
+        """At once, as the cache may forget it."""
         try:
             source = await self.cache.fetch(wanted)
             if isinstance(source, Failed):
                 return source
-            for path in paths:
-                target = self.work / "in" / path
+            for target in targets.values():
                 await asyncio.to_thread(place, source, target)
-                self.placed[path] = target
         except OSError as fault:
             return of_disk(fault)
         return None

@@ -111,7 +111,8 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
     unit.is_running, unit.begun = True, utc()
     unit.tell()
     try:
-        inputs = await Staging(cache, work, unit.addresses).stage(unit.dispatch)
+        staging = Staging(cache, work, unit.addresses)
+        inputs = await staging.stage(unit.dispatch)
     except OSError as fault:
         return of_disk(fault)
     if isinstance(inputs, Failed):
@@ -125,6 +126,7 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
         params=unit.dispatch.params,
         folder=work,
         inputs=inputs,
+        delivered=staging.delivered,
         threads=threads,
         on_progress=unit.report,
         on_preview=unit.preview,

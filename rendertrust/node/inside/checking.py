@@ -13,18 +13,18 @@ import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from . import comparing, cutting, flat, layered, passes, pictures
+from . import comparing, cutting, flat, layered, passes, pictures, uncut
 from .delivered import Fault, bytes_most, files_of, fits, read_evidence
 from .headers import tells_samples
+from .holding import held
+from .opening import may_be_opened, pixels_of
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
-from .speech import Progress, Say, one_line
+from .speech import Progress, Say
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
@@ -32,6 +32,8 @@ VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 PIECE = 1 << 20
 SEED_STEP = 7919
+SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
+PLAIN = "the picture is of one colour, and what it shows is not"
 
 
 class Evidence(NamedTuple):
@@ -55,14 +57,15 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    if reasons := cutting.obstacles(scene):
-        say("done", frame=frame, unable=reasons[0], **facts(bpy, scene, started))
-        return
+    reasons = cutting.obstacles(scene)
     progress = Progress(say, len(order["draws"]) + 2)
     progress.watch(bpy)
     look = _compare if order["draws"] else _look
     try:
-        told = look(bpy, scene, order, frame, progress)
+        if reasons:
+            told = {"unable": reasons[0]} | _look_uncut(bpy, scene, order, progress)
+        else:
+            told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
@@ -131,7 +134,15 @@ def _look(
     grid = coarse(bpy, scene, order, progress)
     if max(map(max, grid), default=0.0) < VARIES:
         return {"looked": True}
-    return {"looked": True, "suspect": "the picture is of one colour, and what it shows is not"}
+    return {"looked": True, "suspect": PLAIN}
+
+
+def _look_uncut(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The same of a scene that cannot be cut; what is suspect of it no check can decide."""
+    if not (uncut.is_plain(bpy, scene, order) and uncut.shows_itself(scene)):
+        return {}
+    grid = coarse(bpy, scene, order, progress)
+    return {} if max(map(max, grid), default=0.0) < VARIES else {"suspect": PLAIN}
 
 
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
@@ -168,9 +179,10 @@ def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
 def other_seed(scene: Any) -> Generator[None]:
     """The scene with another one; as it was, afterwards."""
     seed = scene.cycles.seed
-    scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
     try:
-        yield
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+            yield
     finally:
         scene.cycles.seed = seed
 
@@ -187,7 +199,8 @@ def _small(scene: Any) -> Generator[None]:
         render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
     cycles.samples, cycles.use_adaptive_sampling = min(cycles.samples, COARSE_SAMPLES), False
     try:
-        yield
+        with held(scene, *SMALL):
+            yield
     finally:
         render.resolution_x, render.resolution_y, render.resolution_percentage = sides
         cycles.samples, cycles.use_adaptive_sampling = sampling
@@ -346,37 +359,9 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
         return None
 
 
-def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
-    try:
-        found = pictures.size_of(picture, suffix)
-    except NoPixels as fault:
-        raise Fault(f"the picture is none: {fault}") from fault
-    if found is None:
-        return False
-    if found != size:
-        raise Fault(f"the picture is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    return True
-
-
 def _same(one: str, other: str) -> bool:
     """Whether both are the same picture, however they are written; else the same file."""
     try:
         return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
     except NoPixels:
         return filecmp.cmp(one, other, shallow=False)
-
-
-def pixels_of(bpy: Any, path: str) -> Any:
-    try:
-        image = bpy.data.images.load(path)
-    except RuntimeError as fault:
-        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
-    try:
-        width, height = image.size
-        found = np.empty(width * height * image.channels, np.float32)
-        image.pixels.foreach_get(found)
-        return found.reshape(height, width, image.channels)
-    except (RuntimeError, ValueError) as fault:
-        raise Fault(f"the picture cannot be read: {one_line(fault)}") from fault
-    finally:
-        bpy.data.images.remove(image)

@@ -62,9 +62,10 @@ def rendered(tile: Rectangle, scene: Any) -> Rectangle:
 
 
 def _has_volume() -> bool:
-    """Whether anything in the file scatters light within itself."""
+    """Whether anything in the file scatters light within itself. An output may lie in a group."""
     data = _blender().data
     trees = [of.node_tree for of in (*data.materials, *data.worlds) if of.node_tree]
+    trees += data.node_groups
     return bool(data.volumes) or any(
         node.inputs["Volume"].is_linked
         for tree in trees

@@ -14,9 +14,10 @@ from typing import Any
 from . import checking, comparing, cutting
 from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
+from .opening import may_be_opened, pixels_of
 from .output import compositor_nodes
 from .passes import Kinds, Layers
-from .rendering import facts
+from .rendering import facts, written_size
 from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
 
@@ -79,8 +80,8 @@ def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> st
 def _pictures(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
 ) -> dict[str, Any]:
-    size, suffix = size_of(scene), choose_format(scene.render, order.get("format"))
-    most = bytes_most(size, cutting.tile_kinds(scene))
+    size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
+    most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
     plain: list[bool] = []
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))
@@ -131,8 +132,8 @@ def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
 
 def _is_plain(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> bool:
     """Whether it is of one colour; Fault where it is no picture of this size."""
-    known = checking.may_be_opened(path, suffix, size)
-    pixels = comparing.visible(checking.pixels_of(bpy, path))
+    known = may_be_opened(path, suffix, size)
+    pixels = comparing.visible(pixels_of(bpy, path))
     if not known and pixels.shape[:2] != (size[1], size[0]):
         raise Fault("the picture is none, or has another size")
     return bool(pixels.size) and not (pixels != pixels[0, 0]).any()

@@ -15,6 +15,7 @@ from .checking import Evidence
 from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
+from .opening import may_be_opened, pixels_of
 from .placing import picked
 from .rendering import facts, still
 from .scene import choose_format, opened, prepare, size_of
@@ -65,7 +66,7 @@ def _merged(
     suffix = choose_format(scene.render, order.get("format"))
     picture = os.path.join(order["out"], "their" + suffix)
     shutil.copyfile(order["picture"], picture)
-    checking.may_be_opened(picture, suffix, size_of(scene))
+    may_be_opened(picture, suffix, size_of(scene))
     scene.frame_set(frames[0])
     layers = merge(bpy, scene, order["tiles"])
     return _told([checking.finished(bpy, order, frames[0], (picture, layers))])
@@ -98,8 +99,8 @@ def _frame(
     found = checking.beside(bpy, path, picture, size)
     if found is None or found["equal"] or found["off"] is None:
         return found
-    other = checking.pixels_of(bpy, _render(bpy, order, frame, "other"))
-    ours, theirs = (checking.pixels_of(bpy, one) for one in (path, picture))
+    other = pixels_of(bpy, _render(bpy, order, frame, "other"))
+    ours, theirs = (pixels_of(bpy, one) for one in (path, picture))
     if ours.size and ours.shape == theirs.shape == other.shape:
         return comparing.compared(ours, theirs, other)
     return found

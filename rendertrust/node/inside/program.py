@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,8 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "try": try_out,
     "video": encode,
 }
+# What these write no scene may show: while its parts are rendered it lies under a name of chance.
+HIDDEN = ("check", "look", "hold", "watch")
 
 
 def obey(order: dict[str, Any], say: Say) -> None:
@@ -44,6 +47,8 @@ def obey(order: dict[str, Any], say: Say) -> None:
     build = bpy.app.build_hash.decode("ascii", "replace")
     version = ".".join(str(part) for part in bpy.app.version)
     say("ready", blender=version, build=build)
+    if order.get("do") in HIDDEN:
+        order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
     if "do" in order:
         ORDERS[order["do"]](bpy, order, say)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
+
 from . import cutting, passes, pictures
 from .scene import choose_format, name_of, opened, prepare, set_format, size_of, warnings_of
 from .speech import MachineError, Progress, Say, SceneError, blamed, one_line
@@ -127,7 +129,7 @@ def write_noisy(bpy: Any, scene: Any, out: str, frame: int) -> str:
     )
     combined = passes.STANDARD["Combined"]
     wanted = {layer: {"Combined": combined} | _only(of, NOISY) for layer, of in kinds.items()}
-    found = passes.read(bpy, whole, _written_size(scene), wanted)
+    found = passes.read(bpy, whole, written_size(scene), wanted)
     os.unlink(whole)
     noisy = {layer: {"Combined": of.get(NOISY, of["Combined"])} for layer, of in found.items()}
     passes.write(bpy, path, noisy, {layer: {"Combined": combined} for layer in noisy})
@@ -138,13 +140,18 @@ def _only(kinds: dict[str, tuple[str, str]], name: str) -> dict[str, tuple[str, 
     return {name: kinds[name]} if name in kinds else {}
 
 
-def _written_size(scene: Any) -> tuple[int, int]:
+def written_size(scene: Any) -> tuple[int, int]:
     """The picture's size where the artist renders a region of the frame alone."""
     render, (width, height) = scene.render, size_of(scene)
     if not (render.use_border and render.use_crop_to_border):
         return width, height
-    across = int(render.border_max_x * width) - int(render.border_min_x * width)
-    return across, int(render.border_max_y * height) - int(render.border_min_y * height)
+    across = _pixels(render.border_max_x, width) - _pixels(render.border_min_x, width)
+    return across, _pixels(render.border_max_y, height) - _pixels(render.border_min_y, height)
+
+
+def _pixels(share: float, length: int) -> int:
+    """As Blender counts them, in single precision: 0.7 of 10 are seven."""
+    return int(np.float32(share) * np.float32(length))
 
 
 def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:

@@ -89,11 +89,12 @@ def _is_in_geometry(bpy: Any, image: Any) -> bool:
 
 def _is_counted_by_curves(owner: Any) -> bool:
     animation = owner.animation_data
-    curves = () if animation is None else (*animation.drivers, *_curves(animation.action))
+    curves = () if animation is None else (*animation.drivers, *curves_of(animation.action))
     return any(curve.data_path.endswith(COUNTED) for curve in curves)
 
 
-def _curves(action: Any) -> Iterator[Any]:
+def curves_of(action: Any) -> Iterator[Any]:
+    """All keyframes of an action, by what they animate."""
     for layer in getattr(action, "layers", ()):
         for strip in layer.strips:
             for bag in strip.channelbags:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .checking import pixels_of
 from .delivered import Fault
 from .encoding import KINDS, played, studio
+from .opening import pixels_of
 from .placing import picked
 from .scene import set_format
 from .speech import MachineError, Progress, Say, SceneError, one_line

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
+from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
+from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Progress, Render, order_for
 from rendertrust.node.plugins.video import Video, playing
 from rendertrust.node.process import Ending
+from rendertrust.node.sandbox import DELIVERED
 
-PICTURE: Final = "check/picture"  # the input that is checked
-EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
-DELIVERED: Final = (PICTURE, EVIDENCE)
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
 RENDER: Final = "render"
@@ -75,18 +75,24 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
     if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):  # pyright: ignore[reportUnknownArgumentType]
         return refused("shown must be a list of numbers from 0 up to 1")
-    if PICTURE not in task.inputs:
+    if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
     own = ("draws", "shown", "of", "whole")
     params = {name: value for name, value in task.params.items() if name not in own}
-    inputs = {name: path for name, path in task.inputs.items() if name not in DELIVERED}
-    made = attrs.evolve(task, params=params, inputs=inputs)
+    made = attrs.evolve(task, params=params)
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
-    evidence = EVIDENCE if EVIDENCE in task.inputs else None
-    delivered = {"picture": PICTURE, "evidence": evidence, "whole": bool(task.params.get("whole"))}
-    return {**order, "draws": draws, "shown": shown, "thumbnails": False, **delivered}
+    delivered = {"picture": _place(PICTURE, task), "evidence": _place(EVIDENCE, task)}
+    whole = bool(task.params.get("whole"))
+    full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
+    return {**full, **delivered}
+
+
+def _place(name: str, task: Task) -> str | None:
+    """Where what was delivered lies in the folder for it; None: it was not."""
+    path = task.delivered.get(name)
+    return None if path is None else str(path.relative_to(task.folder / DELIVERED))
 
 
 def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:

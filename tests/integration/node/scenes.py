@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rendertrust.node.plugin import Task
+from rendertrust.node.plugin import DELIVERED, Task
 
 # The argument after -- is where to save.
 SMALL = """
@@ -117,11 +117,12 @@ def unit(
     told: list[float] | None = None,
 ) -> Task:
     """A unit with these inputs, placed as the agent places them."""
-    placed: dict[str, Path] = {}
+    placed, delivered = dict[str, Path](), dict[str, Path]()
     for name, source in inputs.items():
-        placed[name] = folder / "in" / name
-        placed[name].parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, placed[name])
+        of, part = (delivered, "delivered/it") if name in DELIVERED else (placed, "in")
+        of[name] = folder / part / name
+        of[name].parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, of[name])
     (folder / "in").mkdir(parents=True, exist_ok=True)
     shares = [] if told is None else told
     return Task(
@@ -133,6 +134,7 @@ def unit(
         params=params,
         folder=folder,
         inputs=placed,
+        delivered=delivered,
         threads=2,
         on_progress=lambda share, _: shares.append(share),
     )

@@ -108,39 +108,6 @@ async def test_evidence_of_another_picture_is_found(stage: Stage) -> None:
     assert await stage.verdict("evidence of another", lie) == "mismatch"
 
 
-async def test_a_scene_that_cannot_be_cut_is_not_checked(stage: Stage, tmp_path: Path) -> None:
-    scene = build(tmp_path / "g.blend", "\nscene.cycles.use_guiding = True\n")
-    told = await attrs.evolve(stage, scene=scene).told("guided", stage.honest)
-    assert not isinstance(told, Failed)
-    assert "Path Guiding" in told["unable"]
-
-
-BY_REGION = """
-cube = bpy.data.objects["Cube"]
-curve = cube.driver_add("rotation_euler", 2)
-curve.driver.type = "SUM"
-variable = curve.driver.variables.new()
-variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
-variable.targets[0].data_path = "render.border_max_x"
-"""
-
-
-@pytest.mark.parametrize("by", ["", '["s"].'])
-async def test_a_scene_that_looks_at_its_region_makes_no_liars(
-    stage: Stage, tmp_path: Path, by: str
-) -> None:
-    """Each part of it is another picture: an honest node's crops would all differ."""
-    path = f"{by}render.border_max_x"
-    pointing = BY_REGION.replace(
-        'id_type, variable.targets[0].id = "SCENE", scene', 'id = cube; cube["s"] = scene'
-    )
-    change = (pointing if by else BY_REGION).replace('"render.border_max_x"', f"'{path}'")
-    scene = build(tmp_path / "r.blend", change)
-    told = await attrs.evolve(stage, scene=scene).told(f"region{len(by)}", stage.honest)
-    assert not isinstance(told, Failed)
-    assert told["unable"] == f"Object Cube: a driver reads {path}"
-
-
 def of_one_colour(kind: str) -> bytes:
     """A picture that shows nothing; the last has colours that nobody sees."""
     size, made = (67, 37), io.BytesIO()

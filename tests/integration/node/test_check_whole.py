@@ -13,7 +13,7 @@ from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all
 from tests.integration.node.checks import DRAWS, FRAME
 from tests.integration.node.scenes import ARTISTS, build
-from tests.integration.node.test_check import BY_REGION
+from tests.integration.node.test_check_uncut import BY_REGION
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 # Parts may depend on what nobody knows of; as here, where nobody looks at drivers.

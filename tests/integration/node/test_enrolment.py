@@ -18,6 +18,13 @@ async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
         assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
 
 
+async def test_who_joins_again_keeps_its_name(peer: Gateway, tmp_path: Path) -> None:
+    await enrolment.join(peer.url, name="box", state=tmp_path)
+    again = await enrolment.join(peer.url, state=tmp_path, accept_new_key=True)
+    assert isinstance(again, enrolment.Joined)
+    assert (again.name, peer.registrations[-1]["name"]) == ("box", "box")
+
+
 async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_path: Path) -> None:
     peer.has_verify = False
     joined = await enrolment.join(peer.url, name="box", state=tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from rendertrust.cli import node
 from rendertrust.cli.node import Me, owner_of
-from rendertrust.cli.node_status import facts
+from rendertrust.cli.node_status import DRAINED, START, facts, start_of
 from rendertrust.node.enrolment import Joined
 from rendertrust.node.status import Status
 
@@ -68,6 +68,17 @@ def test_a_joined_node_is_whose_the_gateway_says(
 )
 def test_the_state_says_whether_the_node_drains(changes: dict[str, Any], words: str) -> None:
     assert facts(attrs.evolve(STATUS, **changes))["state"] == words
+
+
+@pytest.mark.parametrize(
+    ("draining", "is_own_wish", "hint"),
+    [(False, False, START), (True, True, START), (True, False, DRAINED)],
+)
+def test_only_a_node_that_the_gateway_drained_is_to_be_released(
+    draining: bool, is_own_wish: bool, hint: str
+) -> None:
+    found = attrs.evolve(STATUS, running=False, draining=draining)
+    assert start_of(found, is_own_wish=is_own_wish) == hint
 
 
 def test_an_unowned_node_is_told_where_its_earnings_are_and_how_to_own_it() -> None:

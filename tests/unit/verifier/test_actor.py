@@ -297,6 +297,20 @@ async def test_what_the_gateways_own_made_needs_no_second_word_that_it_cannot_be
         assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
 
 
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [({"suspect": "it is of one colour"}, "doubtful"), ({"fault": "it is none"}, "mismatch")],
+)
+async def test_what_is_seen_of_a_scene_that_cannot_be_checked_counts(
+    more: dict[str, str], verdict: str
+) -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), UNABLE | more)
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.earned()) == (verdict, 0)
+
+
 @simulated
 @pytest.mark.parametrize("report", [EXACT, apart(0.9)])
 async def test_a_strangers_word_that_it_cannot_be_checked_excuses_nobody(

@@ -1,0 +1,52 @@
+"""A check of a scene whose seed and samples are animated, of a frame by another instruction set."""
+
+from pathlib import Path
+
+import pytest
+
+from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import Files, Stage
+from tests.integration.node.scenes import build
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+OTHER_SET = "CYCLES_CPU_NO_AVX2"
+HAIR = """
+scene.render.resolution_x, scene.render.resolution_y = 96, 54
+scene.cycles.samples, scene.cycles.use_denoising = 16, False
+bpy.ops.mesh.primitive_plane_add(size=30, location=(0, 0, -1))
+bpy.data.objects["Cube"].hide_render = True
+bpy.ops.mesh.primitive_uv_sphere_add(radius=1.2)
+ball = bpy.context.object
+ball.modifiers.new("fur", "PARTICLE_SYSTEM")
+fur = ball.particle_systems[0].settings
+fur.type, fur.count, fur.hair_length, fur.hair_step = "HAIR", 800, 0.5, 4
+"""
+DRIVEN = """
+scene.cycles.use_animated_seed = False
+scene.driver_add("cycles.seed").driver.expression = "frame"
+"""
+KEYED = """
+scene.cycles.use_animated_seed = False
+for name, least, most in (("seed", 0, 900), ("samples", 8, 24)):
+    for frame, value in ((1, least), (9, most)):
+        setattr(scene.cycles, name, value)
+        scene.keyframe_insert(f"cycles.{name}", frame=frame)
+"""
+
+
+@pytest.mark.parametrize("animated", [DRIVEN, KEYED])
+async def test_its_noise_is_found_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, animated: str
+) -> None:
+    """Rounding is far from it; without it, it would be a thousand times nothing."""
+    render = Render(scratch=tmp_path / "scratch")
+    assert await render.why_not() is None
+    scene = build(tmp_path / "scene.blend", HAIR, animated)
+    stage = Stage(tmp_path, render, scene, Files(b"", None))
+    monkeypatch.setenv(OTHER_SET, "1")
+    honest = await stage.delivered("honest", scene)
+    monkeypatch.delenv(OTHER_SET)
+    told = await stage.told("honest", honest)
+    assert not isinstance(told, Failed), told
+    assert max(crop["off"] or 0.0 for crop in told["crops"]) < 0.1, told["crops"]

@@ -1,0 +1,117 @@
+"""Frames of scenes that cannot be cut: no crop of them is rendered, but they are looked at."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rendertrust.node.plugin import Completed, Failed
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import DRAWS, FRAME, Files, Stage
+from tests.integration.node.scenes import build, unit
+from tests.unit.proof import receipts
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+BY_REGION = """
+cube = bpy.data.objects["Cube"]
+curve = cube.driver_add("rotation_euler", 2)
+curve.driver.type = "SUM"
+variable = curve.driver.variables.new()
+variable.targets[0].id_type, variable.targets[0].id = "SCENE", scene
+variable.targets[0].data_path = "render.border_max_x"
+"""
+GUIDED = "\nscene.cycles.use_guiding = True\n"
+REGION = """
+render = scene.render
+render.use_border = render.use_crop_to_border = True
+render.resolution_x = render.resolution_y = 10
+render.border_min_x, render.border_max_x = 0.1, 0.7
+"""
+LAYERS = """
+settings = scene.render.image_settings
+if hasattr(settings, "media_type"):
+    settings.media_type = "MULTI_LAYER_IMAGE"
+settings.file_format = "OPEN_EXR_MULTILAYER"
+scene.view_layers[0].use_pass_cryptomatte_object = True
+"""
+TIFF = GUIDED + 'scene.render.image_settings.file_format = "TIFF"\n'
+EEVEE = """
+for engine in ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"):
+    try:
+        scene.render.engine = engine
+    except TypeError:
+        pass
+"""
+UNCUT = {"guided": GUIDED, "region": REGION, "layers": LAYERS, "tiff": TIFF, "driven": BY_REGION}
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    found = Render(scratch=tmp_path_factory.mktemp("uncut") / "scratch")
+    assert asyncio.run(found.why_not()) is None
+    return found
+
+
+def staged(folder: Path, render: Render, change: str) -> Stage:
+    return Stage(folder, render, build(folder / "scene.blend", change), Files(b"", None))
+
+
+async def delivered(stage: Stage) -> Files:
+    """Of such a scene there is no evidence."""
+    given = {"frame": FRAME, "evidence": True}
+    made = await stage.render.run(unit(stage.folder / "made", {"s.blend": stage.scene}, given))
+    assert isinstance(made, Completed), made
+    assert made.file is not None
+    assert made.evidence is None
+    return Files(made.file.read_bytes(), None)
+
+
+async def seen(stage: Stage, files: Files, draws: list[Any]) -> Mapping[str, Any]:
+    told = await stage.told(f"seen-{len(draws)}", files, draws=draws)
+    assert not isinstance(told, Failed), told
+    return told
+
+
+@pytest.mark.parametrize("kind", UNCUT)
+async def test_an_honest_frame_is_not_checked(tmp_path: Path, render: Render, kind: str) -> None:
+    """Each part of it may be another picture: an honest node's crops would all differ."""
+    stage = staged(tmp_path, render, UNCUT[kind])
+    told = await seen(stage, await delivered(stage), DRAWS)
+    assert told["unable"]
+    assert "fault" not in told
+    assert "suspect" not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "draws"), [(GUIDED, DRAWS), (GUIDED, []), (EEVEE, DRAWS), (TIFF, DRAWS)]
+)
+async def test_what_is_no_picture_is_found(
+    tmp_path: Path, render: Render, change: str, draws: list[Any]
+) -> None:
+    stage = staged(tmp_path, render, change)
+    told = await seen(stage, Files(b"this is no picture", b"nor this evidence"), draws)
+    assert "unable" not in told or "fault" in told
+    assert "picture" in told["fault"]
+
+
+async def test_another_size_is_found(tmp_path: Path, render: Render) -> None:
+    stage = staged(tmp_path, render, GUIDED)
+    picture = receipts.png([bytes(65 * 3)] * 36, 65)
+    told = await seen(stage, Files(picture, None), DRAWS)
+    assert told["fault"] == "the picture is 65 by 36, not 64 by 36"
+
+
+async def test_a_head_that_breaks_off_is_found(tmp_path: Path, render: Render) -> None:
+    stage = staged(tmp_path, render, LAYERS)
+    honest = await delivered(stage)
+    told = await seen(stage, Files(honest.picture[:400], None), DRAWS)
+    assert "breaks off" in told["fault"]
+
+
+async def test_one_colour_is_suspect(tmp_path: Path, render: Render) -> None:
+    stage = staged(tmp_path, render, GUIDED)
+    told = await seen(stage, Files(receipts.png([bytes(64 * 3)] * 36, 64), None), DRAWS)
+    assert "Path Guiding" in told["unable"]
+    assert "one colour" in told["suspect"]

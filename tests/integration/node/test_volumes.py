@@ -1,0 +1,27 @@
+"""Volumes, of which more is rendered around each part: also those that a node group hides."""
+
+import pytest
+
+from tests.integration.node.scenes import SMALL, run
+
+pytestmark = [pytest.mark.render]
+IN_GROUP = """
+group = bpy.data.node_groups.new("inner", "ShaderNodeTree")
+volume = group.nodes.new("ShaderNodeVolumePrincipled")
+out = group.nodes.new("ShaderNodeOutputMaterial")
+if LINKED:
+    group.links.new(volume.outputs[0], out.inputs["Volume"])
+material = bpy.data.materials.new("smoke")
+material.use_nodes = True
+material.node_tree.nodes.clear()
+material.node_tree.nodes.new("ShaderNodeGroup").node_tree = group
+bpy.data.objects["Cube"].data.materials.append(material)
+from rendertrust.node.inside import cutting
+found = cutting.rendered((20, 18, 8, 8), scene)
+assert found == WANTED, found
+"""
+
+
+@pytest.mark.parametrize(("linked", "wanted"), [(True, (4, 2, 40, 34)), (False, (12, 10, 24, 24))])
+def test_an_output_in_a_group_is_seen(linked: bool, wanted: tuple[int, ...]) -> None:
+    run(f"LINKED, WANTED = {linked}, {wanted}\n" + SMALL + IN_GROUP)

@@ -1,0 +1,60 @@
+"""What a check looks at lies where no scene and no manifest names it."""
+
+import hashlib
+from pathlib import Path
+
+import aiohttp
+
+from rendertrust.manifest import Entry, Manifest
+from rendertrust.node.addresses import Addresses
+from rendertrust.node.cache import Cache
+from rendertrust.node.plugin import CHECK, EVIDENCE, PICTURE
+from rendertrust.node.staging import WRONG_PATH, Staging
+from rendertrust.protocol import Input, JobDispatch, Running
+
+SCENE, TEXTURE, DELIVERED = b"BLENDER", b"a texture of the scene's", b"what was delivered"
+
+
+def held(cache: Cache, path: str, content: bytes) -> Input:
+    """In the cache already."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    place = cache.folder / sha256[:2] / sha256
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    return Input(path=path, url="cache:", sha256=sha256, size=len(content))
+
+
+def order(cache: Cache, *inputs: Input) -> JobDispatch:
+    """A check of a scene that has a file of its own under the name of what is delivered."""
+    files = {"s.blend": SCENE, PICTURE: TEXTURE}
+    entries = [
+        Entry(of.path, of.sha256, of.size, "k")
+        for of in (held(cache, path, content) for path, content in files.items())
+    ]
+    manifest = held(cache, "manifest", Manifest("s.blend", tuple(entries)).written("key"))
+    return JobDispatch(
+        job_id="c", job_type=CHECK, payload_ref="x", params={}, inputs=inputs, manifest=manifest
+    )
+
+
+async def test_no_file_of_a_scene_is_taken_for_what_was_delivered(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as session:
+        cache = Cache(tmp_path / "cache", 1 << 20, session)
+        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        both = (held(cache, PICTURE, DELIVERED), held(cache, EVIDENCE, DELIVERED))
+        placed = await staging.stage(order(cache, *both))
+    assert isinstance(placed, dict), placed
+    assert {name: path.read_bytes() for name, path in placed.items()} == {
+        "s.blend": SCENE,
+        PICTURE: TEXTURE,
+    }
+    assert {path.read_bytes() for path in staging.delivered.values()} == {DELIVERED}
+    assert not [p for p in staging.delivered.values() if tmp_path / "work" / "in" in p.parents]
+
+
+async def test_what_was_delivered_is_named_once(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as session:
+        cache = Cache(tmp_path / "cache", 1 << 20, session)
+        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        one = held(cache, PICTURE, DELIVERED)
+        assert await staging.stage(order(cache, one, one)) == WRONG_PATH
