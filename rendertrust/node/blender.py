@@ -82,7 +82,8 @@ class Blender:
 
 def _placed(order: Mapping[str, Any], view: sandbox.View) -> dict[str, Any]:
     """The members of an order that name files, as the worker finds them."""
-    placed, inputs = dict[str, Any](), view.inputs
+    inputs = view.inputs
+    placed: dict[str, Any] = {"inputs": inputs}
     for names, folder in (("scene", "paths"), inputs), (("picture", "evidence"), view.delivered):
         for name in names:
             if isinstance(order.get(name), str):

@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from . import caches
-from .files import files_of, remap
+from .files import files_of, remap, shut
 from .output import MOVIES, SUFFIXES, WORDS, compositor_nodes, is_deliverable, shows_strips, unmade
 from .speech import MachineError, SceneError, one_line
 
@@ -28,7 +28,7 @@ def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
     said = _open(bpy, order["scene"])
     if "paths" in order:
         with open(order["paths"], encoding="utf-8") as file:
-            remap(bpy, json.load(file), os.path.dirname(order["paths"]))
+            remap(bpy, json.load(file), order["inputs"])
     scene = bpy.context.scene
     lost = {found[2]: found[1] for found in NO_ENGINE.finditer(said)}
     return scene, lost.get(scene.name)
@@ -39,6 +39,7 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
+    shut(bpy, order["inputs"])
     caches.pack_bakes(bpy)
     return scene
 

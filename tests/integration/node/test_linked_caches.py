@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from rendertrust.node.inside import usd
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, Layout
-from tests.integration.node.scenes import SMALL, locally, pixels, run, unit
+from tests.integration.node.scenes import SAVE, SMALL, locally, pixels, run, unit
 
 pytestmark = pytest.mark.render
 
@@ -179,7 +180,20 @@ with bpy.data.libraries.load(sets, link=True) as (there, here):
     here.objects = ["Table"]
 scene.collection.objects.link(here.objects[0])
 """
+FONT = next(map(str, sorted(Path("/usr/share/fonts").rglob("*.ttf"))), None)
+FAR_FONT = """
+import shutil
+shutil.copy(FONT, os.path.join(elsewhere, "letters.ttf"))
+FONT = os.path.join(elsewhere, "letters.ttf")
+"""
+LETTERS = """
+bpy.ops.object.text_add(location=(-1, 0, 1.5))
+words = bpy.context.object
+words.data.body, words.data.extrude, words.data.size = "WOW", 0.2, 2
+words.data.font = bpy.data.fonts.load(FONT)
+"""
 KINDS = {
+    "a font elsewhere": f"FONT = {FONT!r}" + FAR_FONT + LETTERS,
     "a library of a library elsewhere": NESTED,
     "an ocean that is not baked": OCEAN,
     "nodes baked beside the scene": "AWAY = False" + BAKE,
@@ -213,6 +227,8 @@ def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
 async def test_a_node_renders_what_the_artist_would(
     found_blender: Blender, tmp_path: Path, kind: str
 ) -> None:
+    if "font" in kind and FONT is None:
+        pytest.skip("no font is installed")
     scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
     run(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
     wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
@@ -226,6 +242,24 @@ async def test_a_node_renders_what_the_artist_would(
     assert isinstance(done, Completed), done
     assert done.file is not None
     assert np.array_equal(pixels(done.file), wanted)
+
+
+@pytest.mark.skipif(FONT is None, reason="no font is installed")
+async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    """Else a picture would tell what lies on a node, and nodes would differ in it."""
+    pictures: list[Any] = []
+    for name in (str(FONT), "/nowhere/letters.ttf"):
+        scene = tmp_path / f"{len(pictures)}.blend"
+        lie = f"words.data.font.filepath = {name!r}\n"
+        run(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
+        work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
+        done = await Render(scratch=tmp_path, found=found_blender).run(work)
+        assert isinstance(done, Completed), done
+        assert done.file is not None
+        pictures.append(pixels(done.file))
+    assert np.array_equal(*pictures)
 
 
 def test_words_of_a_crate_that_is_damaged_are_none(tmp_path: Path) -> None:
