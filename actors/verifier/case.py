@@ -11,7 +11,7 @@ from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
 from actors.verifier.messages import Checked, FinalVerdict
-from actors.verifier.report import Report
+from actors.verifier.report import Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all, of_crop
 from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import is_whole, params_of
@@ -248,6 +248,7 @@ class Case:
         far off to match is anybody's, and two of them make it doubtful. That a scene cannot be
         checked another owner must say, too. The gateway's own verifier is believed.
         """
+        report = held_to(report, self.pending.row.work)
         if report.unable is not None:
             self._hear_unable(report.unable, checker, report.suspect)
         elif report.looked and not self.is_whole:

@@ -11,7 +11,7 @@ import time
 import zipfile
 from typing import Any
 
-from . import checking, comparing, cutting
+from . import checking, comparing, cutting, pictures
 from .checking import Fault
 from .headers import NoHeader, window_of
 from .output import compositor_nodes
@@ -38,6 +38,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = _tile(bpy, scene, order)
         else:
             told = _pictures(bpy, scene, order, frames, progress)
+        told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))

@@ -25,6 +25,7 @@ _TOLD: Final = (
     "looked",
     "suspect",
     "whole",
+    "seen",
     "frame",
     "seconds",
     "blender",

@@ -1,6 +1,7 @@
 """The Verifier: who is asked, what is made of what he says, and the money that follows."""
 
 import asyncio
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -284,6 +285,19 @@ async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> N
         await play.checks(play.checker(20, None), UNABLE)
         await play.ends(job, "COMPLETED")
         assert play.verdict(job) == "unverifiable"
+
+
+@simulated
+@pytest.mark.parametrize(("signed", "verdict"), [("ab", "exact"), ("cd", "mismatch")])
+async def test_who_signs_for_other_pixels_than_his_picture_has_lies(
+    signed: str, verdict: str
+) -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        play.work = json.dumps({"pixels": {"sha256": signed * 32}})
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), {**EXACT, "seen": "ab" * 32})
+        await play.ends(job, "COMPLETED" if verdict == "exact" else "QUEUED")
+        assert play.verdict(job) == verdict
 
 
 @simulated
