@@ -1,6 +1,7 @@
 """A node's identity: an Ed25519 key, its text form, and the proof that one holds it.
 
-The proof is a signature over ASCII ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
+The proof is a signature over ASCII ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``:
+host and port of the gateway that it is for, so that one cannot pass another's challenge on.
 Some 32-byte strings load as public keys and yet identify nobody: under a key of small order one
 signature fits every message. So a public key counts only if it is the canonical encoding of a
 point on the curve whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the many
@@ -11,6 +12,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 PEM_CHARACTERS_MAX: Final = 4096
+USUAL_PORTS: Final = {"http": 80, "https": 443}
 # The loader passes over what stands before and after; one text must be one key.
 _ONE_KEY: Final = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----[\r\n]+[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----[ \t\r\n]*",
@@ -97,23 +100,49 @@ def public_pem(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def proof_message(node_id: str, challenge: str) -> bytes:
-    """What is signed to prove possession of a node's key. Raises UnicodeError on non-ASCII."""
-    return f"rendertrust-node-v1\n{node_id}\n{challenge}".encode("ascii")
+def proof_message(node_id: str, challenge: str, authority: str | None = None) -> bytes:
+    """What is signed to prove possession of a node's key to the gateway at ``authority``; None: to
+    any, as nodes of before did. Raises UnicodeError on non-ASCII.
+    """
+    if authority is None:
+        return f"rendertrust-node-v1\n{node_id}\n{challenge}".encode("ascii")
+    return f"rendertrust-node-v2\n{node_id}\n{challenge}\n{authority}".encode("ascii")
 
 
-def sign_proof(key: Ed25519PrivateKey, node_id: str, challenge: str) -> str:
+def sign_proof(
+    key: Ed25519PrivateKey, node_id: str, challenge: str, authority: str | None = None
+) -> str:
     """The proof of possession, 128 lower-case hexadecimal digits."""
-    return key.sign(proof_message(node_id, challenge)).hex()
+    return key.sign(proof_message(node_id, challenge, authority)).hex()
 
 
-def proof_holds(pem: str, node_id: str, challenge: str, signature: str) -> bool:
+def authority_of(url: str) -> str | None:
+    """Host and port of an http(s) URL, as a proof names them: in lower case, without the port that
+    its scheme has anyway; None where it has none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or parts.scheme not in USUAL_PORTS:
+        return None
+    try:
+        name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    return name if port in (None, USUAL_PORTS[parts.scheme]) else f"{name}:{port}"
+
+
+def proof_holds(
+    pem: str, node_id: str, challenge: str, signature: str, authority: str | None = None
+) -> bool:
     """Whether ``signature`` (hex) proves possession of the key in ``pem``. Never raises."""
     key = read_public_key(pem)
     if isinstance(key, KeyRefused) or len(signature) != 128:
         return False
     try:
-        key.verify(bytes.fromhex(signature), proof_message(node_id, challenge))
+        key.verify(bytes.fromhex(signature), proof_message(node_id, challenge, authority))
     except (InvalidSignature, ValueError):
         return False
     return True

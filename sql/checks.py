@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.tries import tries
+from sql.work import Part
 
 Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -142,6 +143,8 @@ class Pending:
     tile: int | None = None
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
     suspicion: Suspicion | None = None
+    parts: tuple[Part, ...] = ()  # results of units that it is made of
+    took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
     is_again: bool = False  # settled unchecked; its node was caught, and its share waits again
 

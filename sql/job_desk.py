@@ -104,6 +104,7 @@ class DeskJob:
     cap: int | None = None
     paused: str | None = None
     held: int = 0  # for units that have not ended
+    attempts: int = 0  # of all its units
     file: str | None = attrs.field(default=None, converter=named)
 
 

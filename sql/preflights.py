@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.overruns import Overrun
 
 HOUR: Final = timedelta(hours=1)
 
@@ -36,6 +37,11 @@ class Preflights:
         """What is known of a content."""
         row = await self._database.one("preflight_of", user, content)
         return None if row is None else PreflightRow(**row)
+
+    async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
+        """Attempts at failed units of that content that took far longer than quoted, by unit."""
+        rows = await self._database.all("overruns_of_content", user, content.hex())
+        return [Overrun(**row) for row in rows]
 
     async def begin(
         self, user: UUID, content: bytes, job: UUID, now: datetime, before: UUID | None

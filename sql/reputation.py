@@ -81,12 +81,13 @@ def after(before: Reputation, letters: str) -> Reputation:
 
 
 def strikes_of(records: Sequence[Record]) -> int:
-    """Of a node: those of all its classes together, as a node says itself what it is of; after a
-    release those that it began with, once.
+    """Of a node: its lies in all its classes together, less those that are made good for, so many
+    in all, as a node says itself what it is of; after a release with those that it began with.
     """
     begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
-    more = (one.reputation.strikes - (begun if one.released else 0) for one in records)
-    return max(begun + sum(more), 0)
+    lies = sum(one.since.count(MISMATCH) for one in records)
+    forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
+    return max(begun + lies - forgiven, 0)
 
 
 def released(before: Reputation) -> Reputation:

@@ -20,6 +20,7 @@ from sql.checks import (
 from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
+from sql.work import parts_of
 
 Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
@@ -59,6 +60,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
 
 def _waiting(row: Any) -> Pending:
     found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again")}
+    more["parts"] = parts_of(row["parts"])
     since = attrs.evolve(found.row, opened_at=row["since"])
     return attrs.evolve(found, row=since, suspicion=_suspicion(row), **more)
 
@@ -88,6 +90,7 @@ def _pending(row: Any) -> Pending:
         blamed=frozenset(row["blamed"]),
         tile=row["tile"],
         friends=frozenset(row["friends"]),
+        took=max(row["took"], 0.0),
     )
 
 

@@ -25,6 +25,7 @@ from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
+from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
@@ -36,10 +37,10 @@ from sql.work import (
     LeaseId,
     NodeRow,
     OpenUnit,
-    Part,
     SceneWord,
     Standing,
     StandingRow,
+    parts_of,
 )
 
 BOOKS_SECONDS: Final = 1.8
@@ -212,6 +213,12 @@ class SqlStore:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
+    async def note_overrun(self, found: Overrun, newest: int) -> list[Overrun]:
+        named = (found.job, found.unit)
+        values = (*named, found.attempt, found.node, found.percent, found.at)
+        await self._database.execute("overrun_note", *values)
+        return [Overrun(**row) for row in await self._database.all("overruns_of", *named, newest)]
+
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]
 
@@ -275,7 +282,7 @@ async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:
 def _open_unit(row: Any) -> OpenUnit:
     values = {name: row[name] for name in _OF_OPEN_UNIT}
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
-    values["parts"] = tuple(Part(*orjson.loads(part)) for part in row["parts"] or ())
+    values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":
         values["node"] = None  # the row keeps the node of the last attempt
     return OpenUnit(**values)

@@ -1,7 +1,7 @@
 """What a unit's node is told of its job: the parameters of the whole, narrowed to the piece."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from rendertrust.frame_range import parse
 from rendertrust.tiling import grid
@@ -9,6 +9,10 @@ from sql.work import GRID
 
 # What a tile has none of: its file is of the renderer's own kind.
 OF_THE_WHOLE: Final = ("format",)
+RENDER: Final = "render"
+VIDEO: Final = "video"
+CHECKED: Final = frozenset({RENDER, VIDEO})  # job types of which there is a check
+Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
 
 
 def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -> dict[str, Any]:
@@ -28,5 +32,16 @@ def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -
 
 
 def is_whole(params: Mapping[str, Any]) -> bool:
-    """Whether a unit of these parameters is one whole frame, rendered at once."""
-    return not ({"tile", "tiles"} & params.keys()) and len(params.get("frames") or [0]) == 1
+    """Whether a ``render`` of these parameters is one whole frame, rendered at once."""
+    return kind_of(RENDER, params) == "frame"
+
+
+def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
+    """What a unit of work that is checked gives."""
+    if job_type == VIDEO:
+        return "video"
+    if "tile" in params:
+        return "tile"
+    if "tiles" in params:
+        return "merged"
+    return "frame" if len(params.get("frames") or [0]) == 1 else "chunk"

@@ -1,14 +1,17 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
+import orjson
 
 # In a job's parameters: [columns, rows] of the tiles of each frame, written by us.
 GRID: Final = "_tiles"
+# In a job's parameters: what its price follows from, where that is its work.
+PRICED: Final = "_priced"
 # Who may see the work: mine, trusted, or left out: any.
 POOL: Final = "_pool"
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
@@ -80,6 +83,11 @@ class Part:
     attempt: int
     sha256: str | None
     size: int | None
+
+
+def parts_of(told: Sequence[str] | None) -> tuple[Part, ...]:
+    """Of a unit that is made of others, in their order, as the database tells them."""
+    return tuple(Part(*orjson.loads(one)) for one in told or ())
 
 
 @attrs.frozen

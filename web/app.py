@@ -32,6 +32,7 @@ from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
 from sql.store import SqlStore
+from sql.unit_params import CHECKED
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.chain_audit import settings_of
@@ -251,7 +252,7 @@ def session_settings(settings: Settings) -> NodeSessionSettings:
         dispute_seconds=earnings.dispute_hours * 3600,
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
-        verified_types=frozenset({"render"} if settings.verification.enabled else ()),
+        verified_types=CHECKED if settings.verification.enabled else frozenset(),
         own=_own_nodes(settings),
     )
 

@@ -25,7 +25,6 @@ from actors.node_session.messages import (
     PingSeen,
     PongSeen,
     Proved,
-    Recall,
     Received,
     Send,
     WhoAreYou,
@@ -37,7 +36,6 @@ from actors.node_session.work import Held, Phase
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
-    Kept,
     NodeSeen,
     SessionClosed,
     SessionOpened,
@@ -157,21 +155,6 @@ class NodeSessionActor(Checks):
         if held is not None and held.phase is not Phase.ENDING:
             await self._forget(held)
             await self._pump()
-
-    @handles(Recall)
-    async def recall(self, message: Recall) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if message.for_another:
-            self._leave_to_another(message, held)
-        elif held is not None:
-            held.assignment = attrs.evolve(held.assignment, paused=True)
-            await self._pump()
-
-    def _leave_to_another(self, message: Recall, held: Held | None) -> None:
-        if held is not None and held.phase is Phase.WAITING:
-            self._end(held, failures.relieved(held.assignment))
-        elif held is None or held.phase is not Phase.ENDING:
-            self._peers.scheduler.tell(Kept(message.job, message.unit, message.attempt))
 
     # -- with the node: out
 

@@ -25,6 +25,7 @@ from rendertrust.protocol import (
     Urls,
     UrlsRequest,
 )
+from sql.unit_params import RENDER
 
 CHECK = "check"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
@@ -53,6 +54,9 @@ async def frame(
         params={
             **{name: value for name, value in unit.params.items() if name != EVIDENCE},
             "draws": [list(drawn) for drawn in order.draws],
+            **({"shown": list(order.shown)} if order.shown else {}),
+            # Who checks renders alone knows no other kind.
+            **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
         },
         inputs=(*unit.inputs, *delivered),

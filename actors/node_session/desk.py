@@ -11,6 +11,7 @@ from actors.node_session import failures, offers
 from actors.node_session.line import Line
 from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.moves import Move, Moves, inputs
+from actors.node_session.quotes import Pacing
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.turns import Turns
@@ -46,6 +47,7 @@ class Peers:
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
     moves: Moves = attrs.field(factory=Moves)  # of all sessions
+    pacing: Pacing = attrs.field(factory=Pacing)  # likewise
 
 
 class Desk(Actor[NodeSession], partial=True):

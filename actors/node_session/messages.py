@@ -72,16 +72,23 @@ class Stored:
 @attrs.frozen
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
-    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks.
-    ``whole``: it renders all of the frame, and looks there.
+    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
+    picture, ``shown`` at which of several pictures. ``whole``: it renders all of the frame or the
+    tile, and looks there.
     """
 
     check: UUID
     unit: Assignment
     picture: Stored
     evidence: Stored | None
-    draws: tuple[tuple[float, float, float | None], ...]
+    draws: tuple[tuple[float, float, float | None], ...] = ()
+    shown: tuple[float, ...] = ()
     whole: bool = False
+
+    @property
+    def count(self) -> int:
+        """Of so many places it is to tell; 0: it only looks."""
+        return len(self.draws) or len(self.shown)
 
 
 @attrs.frozen
@@ -112,6 +119,16 @@ class Recall(Message[NodeSession, None]):
     unit: int
     attempt: int
     for_another: bool = False
+
+
+@attrs.frozen
+class Promote(Message[NodeSession, None]):
+    """From the Scheduler: the unit's priority is another; without effect where the node has it."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    priority: int
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import Input, JobDispatch, Output, Urls
-from sql.unit_params import is_whole
+from sql.unit_params import kind_of
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"
@@ -76,8 +76,8 @@ def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Whether it is held against the scene: it is one whole frame."""
-    return waits(unit, settings) and not unit.parts and is_whole(unit.params)
+    """Whether evidence lies beside it: it is one whole frame."""
+    return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
 
 
 def pool_of(unit: Assignment, owner: UUID | None) -> str:

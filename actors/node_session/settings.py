@@ -40,6 +40,7 @@ class NodeSessionSettings:
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt
     still_seconds: float = 1800.0  # without any progress; what is fetched and sent may take more
     expected_times: float = 20.0  # as long as half of its job's others took; 0: never mind
+    quote_start_seconds: float = 60.0  # to begin with a scene, which no quote has in it
     flood_seconds: float = 10.0
     flood_frames: int = 2000
 

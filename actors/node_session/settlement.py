@@ -232,6 +232,7 @@ class Settlement(Watching, partial=True):
             failed = isinstance(held.effect, UnitFail)
             if failed:
                 await self._keep_said(held)
+            self._note_pace(held, outcome)
             self._work.remove(held)
             self._peers.moves.forget(held)
             self._tell_caught(held)
@@ -244,6 +245,13 @@ class Settlement(Watching, partial=True):
         elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
             await self._forget(held)
         await self._pump()
+
+    def _note_pace(self, held: Held, outcome: Any) -> None:
+        """How long it took for what was quoted: so it is known whether its node is a slow one."""
+        share = self._share_of_quote(held, self._peers.clock.monotonic())
+        is_done = isinstance(held.effect, UnitComplete | UnitDeliver)
+        if share and is_done and isinstance(outcome, Posted | Replayed):
+            self._peers.pacing.note(self._node.id, held.assignment.job, share)
 
     def _tell_caught(self, held: Held) -> None:
         verifier, effect = self._peers.verifier, held.effect

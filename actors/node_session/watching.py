@@ -2,17 +2,19 @@
 
 import logging
 
-from actors.node_session import leases, moves
-from actors.node_session.desk import Desk
+from actors.node_session import leases, moves, quotes
+from actors.node_session.backlog import Backlog
 from actors.node_session.work import Held
 from rendertrust.protocol import JobCancel
 from sql.database import Unavailable
+from sql.overruns import Overrun, agreed
 from sql.pace import DONE_MOST, Pace, frames_in, paces
 
+QUOTE_SECONDS = 60.0  # between two looks at a unit that takes too long, and is not stopped
 log = logging.getLogger(__name__)
 
 
-class Watching(Desk, partial=True):
+class Watching(Backlog, partial=True):
     """Every few seconds, at the units that are out."""
 
     async def _look_at_moves(self) -> None:
@@ -27,6 +29,7 @@ class Watching(Desk, partial=True):
                 if said is not None:
                     await self._take_back(held, said)
         await self._look_at_paces()
+        await self._look_at_quotes()
 
     async def _look_at_paces(self) -> None:
         """Read only for what is out for long: it is rare."""
@@ -51,9 +54,61 @@ class Watching(Desk, partial=True):
             return None
         return paces(done).get((job, is_tile))
 
+    async def _look_at_quotes(self) -> None:
+        """What takes over three times the work that it is paid for is stopped."""
+        now = self._peers.clock.monotonic()
+        for held in filter(moves.may_stand, self._work):
+            if held.quoted_at is None or now - held.quoted_at >= QUOTE_SECONDS:
+                share = self._share_of_quote(held, now)
+                slow = self._peers.pacing.slowness(self._node.id, held.assignment.job)
+                if share is not None and share > quotes.TIMES * slow:
+                    held.quoted_at = now
+                    await self._overrun(held, share, slow)
+
+    def _share_of_quote(self, held: Held, now: float) -> float | None:
+        """What of its quote a unit took by now; None: it has none, or nobody can tell."""
+        quoted = quotes.quoted_seconds(held.assignment)
+        if quoted is None or held.begun_at is None or self._hello is None:
+            return None
+        begins = self._move(held).all_files + self._settings.quote_start_seconds
+        seconds = now - held.begun_at - begins
+        return quotes.share(seconds, quoted, self._hello.slots)
+
+    async def _overrun(self, held: Held, share: float, slow: float) -> None:
+        """Where three owners' nodes took that long it is the scene's. An owner is asked once."""
+        unit, node, move = held.assignment, self._node, self._move(held)
+        needs = quotes.percent(share, slow, move.best)
+        now = self._peers.clock.now()
+        found = Overrun(unit.job, unit.unit, unit.attempt, node.id, node.owner, needs, now)
+        try:
+            known = await self._peers.store.note_overrun(found, unit.faults + 1)
+        except Unavailable as error:
+            log.warning("an overrun cannot be noted: %s", type(error).__name__)
+            return
+        others = [one for one in known if one.attempt != unit.attempt]
+        if any(one.owner == node.owner for one in others):
+            return  # nobody else was there to be asked: it goes on, and is paid what was quoted
+        self._peers.pacing.note(node.id, unit.job, share)
+        await self._stop_overrun(held, agreed(known))
+
+    async def _stop_overrun(self, held: Held, needs: int | None) -> None:
+        unit, begun = held.assignment, held.begun_at
+        quoted = quotes.quoted_seconds(unit)
+        assert quoted is not None, "it was held against it"
+        assert begun is not None, "it was held against it"
+        seconds = self._peers.clock.monotonic() - begun
+        why = quotes.slow_words(quoted, seconds)
+        if needs is not None:
+            why = quotes.underquoted_words(unit, quoted, needs)
+        self._fail(held, "scene", why, confirmed=needs is not None)
+        await self._say_stop(held, why)
+
     async def _take_back(self, held: Held, why: str) -> None:
         """It is the node's failure; its operator is told why."""
         self._fail(held, "node", why)
+        await self._say_stop(held, why)
+
+    async def _say_stop(self, held: Held, why: str) -> None:
         said = held.running
         await self._say(
             JobCancel(job_id=said.job_id, unit=said.unit, attempt=said.attempt, reason=why)

@@ -39,6 +39,7 @@ class Held:
     asked_at: float | None = None
     begun_at: float | None = None
     paced_at: float | None = None  # when it was last held against the others of its job
+    quoted_at: float | None = None  # when it was last held against its quote
     is_started: bool = False  # RUNNING stands in the books
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end

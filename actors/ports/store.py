@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
+    from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
     from sql.work import SceneWord, Standing
@@ -161,6 +162,10 @@ class Store(Protocol):
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
         """What was found of these nodes' work, of each class of machine a record."""
+        ...
+
+    async def note_overrun(self, found: "Overrun", newest: int) -> "Sequence[Overrun]":
+        """Keep it, once; the ``newest`` so many of its unit, this one among them."""
         ...
 
     async def scene_words(self, job: UUID, unit: int) -> "Sequence[SceneWord]":

@@ -7,6 +7,7 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
+from uuid import UUID
 
 from actors.kernel import Later, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger
@@ -15,11 +16,13 @@ from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW
+from actors.scheduler.checkable import checkable
 from actors.scheduler.fleet import fleet_of
 from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
+    Checkable,
     Dispatch,
     DispatchOutcome,
     Fleet,
@@ -131,6 +134,10 @@ class SchedulerActor(NodeDesk):
     @handles(FleetOf)
     async def fleet_of(self, message: FleetOf) -> Fleet:
         return fleet_of(self._board, message.user, message.job_type, message.pool)
+
+    @handles(Checkable)
+    async def checkable(self, message: Checkable) -> Mapping[UUID, bool]:
+        return checkable(self._board, message.nodes)
 
     # -- from the Ledger
 

@@ -26,6 +26,7 @@ from sql.work import OpenUnit
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 WINDOW = 16  # units of a job that are read with everything else
+CROWDED_MOST = 8  # nodes with more than they need that are looked at for one unit
 REFILL = 256  # units of a job that are read when few of it are left
 
 
@@ -81,18 +82,38 @@ class Board(Moves):
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit that waits, if it is in need of one.
 
-        The best has the fewest units per slot: if that has enough, all have. Where it was given
-        more, past the queue, who has nothing waiting there need not wait for the end of it.
+        The best has the fewest units per slot: if that has enough, all have. Those that were given
+        more, past the queue, may take one all the same (``_may_crowd``): a few are looked at.
         """
         choice = self.index.choose(demand, avoid, failed)
-        if not isinstance(choice, Node) or not choice.is_provided:
-            return choice
-        may = choice.is_crowded and not self._waits_at(choice, demand)
-        return choice if may else AllNodesFull()
+        tried = avoid
+        while isinstance(choice, Node) and choice.is_provided:
+            if self._may_crowd(choice, demand):
+                return choice
+            known = avoid or choice.id in tried or len(tried) >= CROWDED_MOST
+            if known or not choice.is_crowded:
+                return AllNodesFull()
+            tried |= {choice.id}
+            choice = self.index.choose(demand, tried, tried)
+        return choice
 
-    def _waits_at(self, node: Node, demand: Demand) -> bool:
+    def _may_crowd(self, node: Node, demand: Demand) -> bool:
+        """Whether a node that has enough is given one more.
+
+        What comes first among a user's own does not wait behind what comes later and was given
+        before: as many of it as the node runs at once wait there. And who has nothing waiting at a
+        node need not wait for the end of what it was given past the queue.
+        """
         units = (self.units.get(key) for key in node.taken)
-        return any(unit.user == demand.user and unit.state != "RUNNING" for unit in units if unit)
+        own = [
+            unit.turn
+            for unit in units
+            if unit is not None and unit.user == demand.user and unit.state != "RUNNING"
+        ]
+        if demand.turn is None or not own:
+            return node.is_crowded and not own
+        before = sum(turn < demand.turn for turn in own)
+        return before < min(len(own), max(node.slots or 1, 1))
 
     def due(self, now: datetime) -> datetime | None:
         """When the next unit may be placed that may not be yet."""
@@ -207,6 +228,8 @@ class Board(Moves):
             # What is being placed is the Ledger's to decide: it looks as if it waited until then.
             if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
+                if unit.job in windows:
+                    self.queue.drained.add(unit.job)  # more of it waits: that is read at once
         self._compare_copies([row for row in rows if row.is_copy], now)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
 

@@ -1,6 +1,7 @@
 """What a unit asks of a node, as far as the choice depends on it."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -10,6 +11,8 @@ from sql.work import ANY as ANY  # noqa: PLC0414 - part of what this module offe
 from sql.work import MINE as MINE  # noqa: PLC0414
 from sql.work import POOL as POOL  # noqa: PLC0414
 from sql.work import TRUSTED as TRUSTED  # noqa: PLC0414
+
+Within: TypeAlias = tuple[int, datetime, int, int]  # as ``policy.within`` orders a user's own
 
 
 @attrs.frozen
@@ -26,11 +29,14 @@ class Kind:
 
 @attrs.frozen
 class Demand:
-    """``inputs`` names what is to be fetched first: a node that has it begins sooner."""
+    """``inputs`` names what is to be fetched first: a node that has it begins sooner. ``turn`` is
+    the unit's among its user's own.
+    """
 
     kind: Kind
     user: UUID | None = None
     inputs: str = ""
+    turn: Within | None = None
 
 
 def kind_of(job_type: str, params: dict[str, Any], *, many: bool) -> Kind:

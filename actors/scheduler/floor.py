@@ -12,7 +12,15 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
-from actors.node_session.messages import Assignments, NodeSession, Recall, Send, Stand, Withdraw
+from actors.node_session.messages import (
+    Assignments,
+    NodeSession,
+    Promote,
+    Recall,
+    Send,
+    Stand,
+    Withdraw,
+)
 from actors.scheduler.circles import told
 from actors.scheduler.index import Index
 from actors.scheduler.messages import Assignment
@@ -176,10 +184,10 @@ class Floor:
             self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
 
     def _note_priority(self, unit: Unit, priority: int) -> None:
-        """What waits at its node has another turn there."""
+        """What waits at its node has another turn there; what the node has is not sent again."""
         is_new, unit.priority = priority != unit.priority, priority
         if is_new and unit.state == "DISPATCHED" and unit.node is not None:
-            self._tell(unit.node, Send(self._assignment(unit, unit.node)))
+            self._tell(unit.node, Promote(unit.job, unit.number, unit.attempt, priority))
 
     # -- steps
 
@@ -222,6 +230,7 @@ class Floor:
     def _drop(self, unit: Unit, *, finished: bool = False) -> None:
         """Forget a unit; its node is told to, unless it was the one that finished it."""
         self._give_back(unit)
+        self.queue.forget(unit)  # or it is placed beside what is read of it anew
         del self._shelf(unit)[unit.key]
         if unit.node is not None:
             self._take_away(unit, unit.node, finished=finished)

@@ -11,7 +11,8 @@ from actors.scheduler.kit import NOTHING, Needs
 from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import FOR_OURS, Rank, rank
+from actors.scheduler.policy import FOR_OURS, Rank, is_last, rank
+from actors.scheduler.verifiers import OwnVerifiers
 from sql.circles import ALONE, Circles
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
@@ -34,6 +35,7 @@ class Index:
         self._ours = frozenset(ours)
         self.circles: Circles = ALONE
         self.larder = Larder()
+        self._verifiers = OwnVerifiers()
         self._nodes: dict[UUID, Node] = {}
         self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible ones
         self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
@@ -77,6 +79,10 @@ class Index:
 
     def changed(self, node: Node) -> None:
         """Must follow every change of a node: it is listed where it belongs now."""
+        if node.is_ours and self._verifiers.learn(node):
+            for other in self._nodes.values():
+                self.changed(other)
+        node.is_odd = not self._verifiers.can_check(node)
         lines = self._lines_of(node)
         listed = self._listed.get(node.id, NOWHERE)
         if lines != listed:
@@ -161,7 +167,7 @@ class Index:
     def _of_few(self, nodes: list[Node], demand: Demand) -> Node | AllNodesFull:
         holders = self.larder.holders(demand.inputs)
         room = [node for node in nodes if node.has_room]
-        near = [node for node in room if node.is_free and node.id in holders]
+        near = [n for n in room if n.is_free and n.id in holders and not is_last(n, demand)]
         return min(near or room, key=rank, default=AllNodesFull())
 
     def _near(self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]) -> Node | None:
@@ -172,7 +178,7 @@ class Index:
             for node in holders
             if node not in avoid and any(node in self._capable[line] for line in lines)
         ]
-        free = (node for node in found if node.is_free and node.has_room)
+        free = (n for n in found if n.is_free and n.has_room and not is_last(n, demand))
         return min(free, key=rank, default=None)
 
     def _best(self, line: Line, avoid: frozenset[UUID]) -> Node | None:

@@ -8,9 +8,10 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler import policy
+from actors.scheduler.demand import Within
 from actors.scheduler.unit import Unit
 
-Rank: TypeAlias = tuple[policy.Within, int]  # the order of a user's own, and the ticket
+Rank: TypeAlias = tuple[Within, int]  # the order of a user's own, and the ticket
 Turn: TypeAlias = tuple[policy.Turn, int, int, UUID]  # with ticket, version and user
 SLACK: Final = 64
 
@@ -55,8 +56,7 @@ class Line:
 
     def put(self, unit: Unit) -> None:
         """Let it wait."""
-        order = policy.within(unit.priority, unit.queued_at, unit.job, unit.place)
-        self.put_back(Entry((order, unit.ticket), unit))
+        self.put_back(Entry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: Entry) -> None:
         """Let it wait where it waited before."""

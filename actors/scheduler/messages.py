@@ -79,8 +79,9 @@ class Waiting:
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
     cannot do it now, or have not what it needs; ``small`` lack nothing but memory. ``unlike`` are
-    of another class than its job's units are to be of. ``reachable``: whether the node that has
-    the unit can be told; None where no node has it.
+    of another class than its job's units are to be of. ``odd`` have room or none, and nobody of the
+    gateway's own can check what they render: idle others go before them. ``reachable``: whether
+    the node that has the unit can be told; None where no node has it.
     """
 
     ready: int = 0
@@ -92,6 +93,7 @@ class Waiting:
     unable: int = 0
     unlike: int = 0
     small: int = 0
+    odd: int = 0  # of those that are ready or full
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
     reachable: bool | None = None
@@ -137,6 +139,15 @@ class FleetOf(Message[Scheduler, Fleet]):
     user: UUID
     job_type: str
     pool: str
+
+
+@attrs.frozen
+class Checkable(Message[Scheduler, Mapping[UUID, bool]]):
+    """From the web: whether somebody who is there could check what these nodes render; of those
+    that are connected here and render.
+    """
+
+    nodes: tuple[UUID, ...]
 
 
 @attrs.frozen

@@ -28,7 +28,8 @@ class Node:
     ``behind``: its session missed a message and must be told everything again. ``declines`` are
     the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
     it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
-    ``is_ours``: the gateway's owner runs it himself.
+    ``is_ours``: the gateway's owner runs it himself. ``is_odd``: he has verifiers, and none of them
+    can check what it renders.
     ``left_at``: when its last session ended; it lives if it gave a sign of life since.
     """
 
@@ -50,6 +51,7 @@ class Node:
     pools: frozenset[str] = frozenset()
     kit: Kit = UNKNOWN
     is_ours: bool = False
+    is_odd: bool = False
     version: int = 0  # of its entries in the index
 
     def tell(self, message: Message[NodeSession, None]) -> bool:

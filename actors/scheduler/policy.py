@@ -11,16 +11,15 @@ from uuid import UUID
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.circles import may_do
-from actors.scheduler.demand import Demand, Kind
+from actors.scheduler.demand import Demand, Kind, Within
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from sql.circles import ALONE, Circles
-from sql.work import weight
+from sql.work import ANY, weight
 
-Rank: TypeAlias = tuple[bool, float, float, int]
+Rank: TypeAlias = tuple[bool, float, bool, float, int]
 Age: TypeAlias = tuple[int, int]
 Turn: TypeAlias = tuple[float, int, datetime]
-Within: TypeAlias = tuple[int, datetime, int, int]
 
 # How far a unit is within one attempt: nothing but the next attempt brings it back.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
@@ -35,10 +34,13 @@ PENDING: Final = "PENDING"  # not in the books yet: its first commit is under wa
 
 
 def rank(node: Node) -> Rank:
-    """The least is the best: reachable, fewest units per slot, least loaded, then by id."""
+    """The least is the best: reachable, fewest units per slot, one that somebody can check, least
+    loaded, then by id.
+    """
     return (
         node.session is None,
         burden(node),
+        node.is_odd,
         node.load,
         node.id.int,
     )
@@ -89,8 +91,13 @@ def choose(
     if not capable:
         return NoCapableNode()
     room = [node for node in capable if node.has_room]
-    near = [node for node in room if node.is_free and node.id in holders]
+    near = [n for n in room if n.is_free and n.id in holders and not is_last(n, demand)]
     return min(near or room, key=rank) if room else AllNodesFull()
+
+
+def is_last(node: Node, demand: Demand) -> bool:
+    """Whether idle ones of which the work can be checked go before it, as strangers order it."""
+    return node.is_odd and demand.kind.pool == ANY
 
 
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:

@@ -39,11 +39,13 @@ class Queue:
         self._lines: dict[Kind, Line] = {}
         self._where: dict[UUID, set[Kind]] = {}  # the lines in which a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._entries: Counter[UUID] = Counter()  # by job
+        self._in_line: set[Unit] = set()
+        self._entries: Counter[UUID] = Counter()  # of those, how many of each job
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
-        """Let it wait, at the place that priority, age and turn give it."""
+        """Let it wait, at the place that priority, age and turn give it, and at no other."""
+        self.forget(unit)
         self._tickets += 1
         unit.ticket = self._tickets
         if unit.not_before is not None and unit.not_before > now:
@@ -51,8 +53,18 @@ class Queue:
         else:
             line = self._lines.setdefault(unit.kind, Line(self.shares))
             self._where.setdefault(unit.user, set()).add(unit.kind)
+            self._in_line.add(unit)
             self._entries[unit.job] += 1
             line.put(unit)
+
+    def forget(self, unit: Unit) -> None:
+        """It does not wait any more, or elsewhere: where it stands here it is passed over."""
+        unit.ticket = 0
+        if unit in self._in_line:
+            self._in_line.discard(unit)
+            self._entries[unit.job] -= 1
+            if not self._entries[unit.job]:
+                del self._entries[unit.job]
 
     def share(self, user: UUID, change: int) -> None:
         """Nodes have more units of a user, or fewer."""
@@ -95,11 +107,9 @@ class Queue:
                 if isinstance(choice, Node):
                     line.take(entry)
                     self._left(unit)
-                    unit.ticket = 0
                     yield unit, choice
                 elif choice is None:
                     line.take(entry)
-                    self._left(unit)
                 elif unit.shuns:  # those behind it may have more nodes
                     _pass_over(line, entry, aside[kind])
                 elif alike and kind.pool == ANY:
@@ -125,11 +135,9 @@ class Queue:
                 del self._lines[kind]
 
     def _left(self, unit: Unit) -> None:
-        self._entries[unit.job] -= 1
-        if self._entries[unit.job] <= FEW:
+        self.forget(unit)
+        if self.is_low(unit.job):
             self.drained.add(unit.job)
-        if not self._entries[unit.job]:
-            del self._entries[unit.job]
 
 
 def _pass_over(line: Line, entry: Entry, aside: list[Entry]) -> None:

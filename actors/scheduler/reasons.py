@@ -12,12 +12,13 @@ from actors.scheduler.circles import may_do
 from actors.scheduler.demand import Kind
 from actors.scheduler.messages import Waiting
 from actors.scheduler.node import Node
-from actors.scheduler.policy import can_do, is_assigned
+from actors.scheduler.policy import can_do, is_assigned, is_last
 from actors.scheduler.unit import Unit
 from sql.circles import Circles
 from sql.work import ACTIVE
 
 GOOD_SECONDS: Final = 1.0
+ABLE: Final = ("ready", "full")
 
 
 class Reasons:
@@ -50,7 +51,13 @@ def counted(board: Board, unit: Unit) -> Waiting:
         for node in board.index
         if unit.job_type in node.capabilities
     )
+    able = [
+        node
+        for node in board.index
+        if is_last(node, unit.demand) and _kind(node, unit, board.index.circles) in ABLE
+    ]
     return Waiting(
+        odd=len(able),
         ready=found["ready"],
         full=found["full"],
         resting=found["resting"],

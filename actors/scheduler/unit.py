@@ -7,10 +7,10 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Piece
-from actors.scheduler.demand import ANY, Demand, Kind, kind_of
+from actors.scheduler.demand import ANY, Demand, Kind, Within, kind_of
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import PENDING, Age, age
+from actors.scheduler.policy import PENDING, Age, age, within
 from sql.unit_params import params_of
 from sql.work import OpenUnit, Part
 
@@ -88,7 +88,12 @@ class Unit:
     @property
     def demand(self) -> Demand:
         """What it asks of a node."""
-        return Demand(self.kind, self.user, self.payload_ref)
+        return Demand(self.kind, self.user, self.payload_ref, self.turn)
+
+    @property
+    def turn(self) -> Within:
+        """Its place among its user's own, the least first."""
+        return within(self.priority, self.queued_at, self.job, self.place)
 
     @property
     def next_attempt(self) -> int:

@@ -17,7 +17,7 @@ from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
-from actors.verifier.crops import draws
+from actors.verifier.crops import NOWHERE, Places
 from actors.verifier.messages import (
     Caught,
     CheckerGone,
@@ -177,13 +177,13 @@ class VerifierActor(Actor[Verifier]):
         late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
         if case.is_again and not late and self._checkers.is_recalling:
             return
-        if not case.drawn or not case.is_whole:
+        if not case.drawn:
             self._have_looked_at(case, late=late)
         elif row.packed:
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif case.is_uncut:
+        elif case.is_uncut and case.is_cut:
             case.pass_uncut()
         elif late:
             case.give_up(is_suspected=self._is_suspected(case))
@@ -211,8 +211,7 @@ class VerifierActor(Actor[Verifier]):
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
         chance = odds.odds(in_row, self._settings.least_odds)
-        unit = odds.unit_name(*case.id)
-        return odds.is_drawn(self._secret, unit, row.sha256 or b"", chance)
+        return odds.is_drawn(self._secret, odds.unit_name(*case.id), row.sha256 or b"", chance)
 
     def _is_suspected(self, case: Case) -> bool:
         """Whether its node lied, or something else of it that waits was called wrong: then nothing
@@ -237,7 +236,7 @@ class VerifierActor(Actor[Verifier]):
             return
         chosen = glance(ours, case.subject)
         if chosen is not None:
-            self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+            self._have_asked(case, chosen, NOWHERE)
 
     def _have_checked(self, case: Case, sha256: bytes) -> None:
         unit = odds.unit_name(*case.id)
@@ -257,12 +256,10 @@ class VerifierActor(Actor[Verifier]):
             ours = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
             chosen = glance(ours, case.subject)
             if chosen is not None:  # a friend would call anything a picture
-                self._ask(case, chosen, case.asks(self._peers.random.uuid(), ()))
+                self._have_asked(case, chosen, NOWHERE)
         elif not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
-            drawn = draws(self._secret + bytes([case.first is not None]), unit, sha256)
-            where = (*drawn, *(case.first_at if chosen.is_own else ()))
-            self._ask(case, chosen, case.asks(self._peers.random.uuid(), where))
+            self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
 
     def _have_rendered_whole(self, case: Case) -> None:
         """Before crops that differ are a strike, unless they would be none."""
@@ -272,9 +269,8 @@ class VerifierActor(Actor[Verifier]):
         now, creator = self._peers.clock.monotonic(), case.pending.user
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
         if chosen is not None and self._wholes.may(creator, now):
-            order = case.asks(self._peers.random.uuid(), case.whole, whole=True)
-            self._ask(case, chosen, order)
-            self._wholes.begin(order.check, creator, now)
+            check = self._have_asked(case, chosen, Places(draws=case.whole), whole=True)
+            self._wholes.begin(check, creator, now)
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -283,8 +279,7 @@ class VerifierActor(Actor[Verifier]):
         doubted = chosen.id in self._trials.doubted
         if doubted or (chosen.id not in case.tested and self._trials.is_due(chosen.id, unit)):
             case.tested |= {chosen.id}
-            now = self._peers.clock.now()
-            order = self._trials.give(chosen, self._peers.random.uuid(), now)
+            order = self._trials.give(chosen, self._peers.random.uuid(), self._peers.clock.now())
             if order is not None:
                 self._ask(None, chosen, order)
                 return True
@@ -295,7 +290,8 @@ class VerifierActor(Actor[Verifier]):
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
         unit = odds.unit_name(*case.id)
-        if case.verdict not in ("exact", "match") or case.pool != ANY or case.is_uncut:
+        is_able = case.kind == "frame" and not case.is_uncut
+        if case.verdict not in ("exact", "match") or case.pool != ANY or not is_able:
             return
         able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
         chosen = glance(able, case.subject)
@@ -303,10 +299,15 @@ class VerifierActor(Actor[Verifier]):
             check = self._peers.random.uuid()
             self._ask(None, chosen, self._trials.begin(case.pending, check))
 
+    def _have_asked(self, case: Case, who: Candidate, at: Places, *, whole: bool = False) -> UUID:
+        order = case.asks(self._peers.random.uuid(), at, whole=whole)
+        self._ask(case, who, order)
+        return order.check
+
     def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
-        settings = self._settings
-        seconds = settings.whole_seconds if order.whole else settings.check_seconds
-        until = self._peers.clock.monotonic() + seconds
+        """What is long to render is long to check."""
+        took = self._trials.took(order.check) if case is None else case.pending.took
+        until = self._peers.clock.monotonic() + self._settings.seconds_of(order) + took
         if not self._checkers.ask(case, chosen, order, until):
             self._trials.lose(order.check)
 
@@ -316,7 +317,7 @@ class VerifierActor(Actor[Verifier]):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        crops, whole = len(running.order.draws), running.order.whole
+        crops, whole = running.order.count, running.order.whole
         report = NoReport(message.reason) if told is None else answer(told, crops)
         if case is None:
             now, limits = self._peers.clock.now(), self._settings.thresholds
@@ -328,7 +329,7 @@ class VerifierActor(Actor[Verifier]):
             self._hear(case, report, checker, whole=whole)
             with suppress(Unavailable):  # at the next look
                 await self._notes.keep()
-            if case.verdict == "unchecked" and case.is_whole and self._is_suspected(case):
+            if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
                 case.disregard()
@@ -351,7 +352,7 @@ class VerifierActor(Actor[Verifier]):
             self._notes.add(new)
         if case.refuted is not None:
             check, now = self._peers.random.uuid(), self._peers.clock.now()
-            self._trials.convict(case.refuted, case.id, check, now)
+            self._trials.refute(case.refuted, case, check, now)
             case.refuted = None
 
     # -- what follows

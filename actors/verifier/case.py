@@ -10,11 +10,13 @@ import attrs
 from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.choice import Candidate
+from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
+from actors.verifier.odds import unit_name
 from actors.verifier.report import Report, held_to
-from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all, of_crop
+from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from sql.checks import Draws, Pending, Suspicion
-from sql.unit_params import is_whole, params_of
+from sql.unit_params import Kind, kind_of, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -51,7 +53,7 @@ class Case:
     failed: dict[UUID, Failed] = attrs.field(factory=dict[UUID, Failed])  # nodes
     tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
     lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
-    refuted: Candidate | None = None  # who called wrong what the gateway's own found right
+    refuted: Candidate | None = None  # whose first word the gateway's own found wrong
     check: UUID | None = None
     verdict: FinalVerdict | None = None
     verifier: UUID | None = None
@@ -113,14 +115,26 @@ class Case:
         return named(self.pending.user, *self.id)
 
     @property
+    def kind(self) -> Kind:
+        """What was delivered."""
+        return kind_of(self.pending.job_type, _params(self.pending))
+
+    def places(self, secret: bytes, *, is_own: bool) -> Places:
+        """Where who checks it looks; who looks second looks elsewhere, the gateway's own there."""
+        frames = len(_params(self.pending).get("frames") or [0])
+        draws = (secret + bytes([self.first is not None]), unit_name(*self.id))
+        at = places(self.kind, frames, *draws, self.pending.row.sha256 or b"")
+        return attrs.evolve(at, draws=(*at.draws, *(self.first_at if is_own else ())))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is held against crops of its own."""
+        return self.kind in ("frame", "tile")
+
+    @property
     def is_again(self) -> bool:
         """Whether it was settled unchecked, and its share waits as its node was caught since."""
         return self.pending.is_again
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it can be held against the scene: one frame, rendered at once."""
-        return is_whole(_params(self.pending))
 
     @property
     def is_over(self) -> bool:
@@ -151,6 +165,7 @@ class Case:
             params=_params(pending),
             user=pending.user,
             failures=pending.failures,
+            parts=pending.parts,
         )
 
     @property
@@ -225,9 +240,9 @@ class Case:
         """Its scene is one of those of which no check by crops says anything."""
         self.verdict, self.said = "unverifiable", UNCUT
 
-    def asks(self, check: UUID, drawn: Draws, *, whole: bool = False) -> RunCheck:
+    def asks(self, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
         """What a node is asked that looks at it."""
-        self.looks_at = drawn
+        self.looks_at = at.draws
         row = self.pending.row
         assert row.sha256 is not None, "nobody is asked about what cannot be named"
         assert row.size is not None, "nor about what has no size"
@@ -237,7 +252,8 @@ class Case:
             unit=self.assignment,
             picture=Stored(place(result_key), row.sha256.hex(), row.size),
             evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
-            draws=drawn,
+            draws=at.draws,
+            shown=at.shown,
             whole=whole,
         )
 
@@ -251,9 +267,6 @@ class Case:
         report = held_to(report, self.pending.row.work)
         if report.unable is not None:
             self._hear_unable(report.unable, checker, report.suspect)
-        elif report.looked and not self.is_whole:
-            self.said = report.suspect or ""  # which nobody can decide
-            self.verdict = "doubtful" if report.suspect else "unchecked"
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:
             self.is_seen = True
         elif report.looked and self.drawn:
@@ -273,9 +286,13 @@ class Case:
         """A mismatch that cannot be the node's fault, once a check has found one.
 
         What three nodes of three owners deliver is what such a scene gives, whatever its parts
-        give; and so is what a node of the gateway's ``own`` delivers.
+        give; and so is what a node of the gateway's ``own`` delivers. Of that one word is enough
+        that it cannot be checked: nobody is excused by it, and a second may never come.
         """
-        if self.verdict in FAILED and self.pending.row.node_id in own:
+        is_ours = self.pending.row.node_id in own
+        if is_ours and self.verdict is None and self.unable is not None and self.first is None:
+            self.verdict, self.said = "unverifiable", self.unable
+        elif is_ours and self.verdict in FAILED:
             self.withdrawn = self.verdict == "mismatch"
             self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"
@@ -308,7 +325,7 @@ class Case:
         if self.is_uncut:
             self.said = UNCUT
         else:
-            self.said = f"{self.said}; of the whole frame {farthest(report):.3g}"[:FAULT_WORDS]
+            self.said = f"{self.said}; of the whole frame {report.farthest:.3g}"[:FAULT_WORDS]
 
     def _is_across(self, checker: Candidate) -> bool:
         return checker.device_class != self.pending.row.device_class
@@ -332,7 +349,7 @@ class Case:
         if is_valid(found) and not report.is_finished:
             self._hear_unable(UNREAD, checker)
             return
-        words = report.fault or f"{farthest(report):.3g} times the noise"
+        words = report.fault or f"{report.farthest:.3g} times the noise"
         self.verifier = checker.id
         if self.first is not None and not (is_valid(found) or checker.is_own):
             self.verdict = "doubtful"  # two strangers may be friends
@@ -341,14 +358,14 @@ class Case:
         if self.first is not None:
             found = decided("suspicious", found)
             looked_there = bool(self.first_at) and {*self.first_at} <= {*self.looks_at}
-            if self.first == "mismatch" and is_valid(found) and checker.is_own and looked_there:
+            if is_valid(found) and checker.is_own and looked_there:
                 self.refuted = self.suspects
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
             self.first, self.said = found, words[:FAULT_WORDS]
             self.suspects, self.first_at = checker, self.looks_at
             self.asked |= _owner(checker)
             return
-        if found == "mismatch" and _rests_on_crops(report, limits):
+        if found == "mismatch" and self.is_cut and report.rests_on_crops(limits):
             self.whole, self.said = self.looks_at, words[:FAULT_WORDS]
             return
         self.verdict = _final(found, across=across)
@@ -365,18 +382,6 @@ class Case:
 def _params(pending: Pending) -> dict[str, Any]:
     """Of the unit."""
     return params_of(pending.params, pending.frames, pending.tile)
-
-
-def _rests_on_crops(report: Report, limits: Thresholds) -> bool:
-    """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
-    if report.fault is not None:
-        return False
-    return not report.is_finished or is_valid(of_crop(report.compared[-1], limits))
-
-
-def farthest(report: Report) -> float:
-    """The worst comparison."""
-    return max((one.off for one in report.compared), default=0.0)
 
 
 def _owner(checker: Candidate) -> frozenset[UUID]:

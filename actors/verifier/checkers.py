@@ -9,7 +9,8 @@ import attrs
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.case import Case
-from actors.verifier.choice import Candidate, is_kin, may_check, may_see
+from actors.verifier.choice import Candidate, may_check, may_see
+from sql.kin import is_kin
 
 
 @attrs.define(eq=False)

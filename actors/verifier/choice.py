@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.verifier.odds import draw
+from sql.kin import is_kin
 from sql.work import ANY
 
 
@@ -42,18 +43,6 @@ def may_check(candidate: Candidate, subject: Candidate, asked: Set[UUID] = froze
         return False
     owner = candidate.owner
     return owner is not None and owner != subject.owner and owner not in asked
-
-
-def is_kin(one: str, other: str) -> bool:
-    """Whether two classes render alike but for their instruction sets: the same kind of device, the
-    same build of Blender.
-    """
-    return _kind(one) == _kind(other)
-
-
-def _kind(device_class: str) -> tuple[str, str]:
-    device, *rest = device_class.split("/")
-    return device, rest[-1] if rest else ""
 
 
 def may_see(candidate: Candidate, pool: str) -> bool:

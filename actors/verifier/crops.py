@@ -1,4 +1,4 @@
-"""Which parts of a picture are rendered again: by secret, half of them where much is to be seen.
+"""Where a check looks: by secret, crops of a picture half of them where much is to be seen.
 
 Where that is says a coarse picture that the verifier makes himself. The node's own would be no use:
 who cheats makes dull what he did not render. So numbers are drawn here, and placed there
@@ -7,10 +7,35 @@ who cheats makes dull what he did not render. So numbers are drawn here, and pla
 
 from typing import Final
 
+import attrs
+
 from actors.verifier.odds import draw
 from rendertrust.node.inside.placing import Drawn
+from sql.unit_params import Kind
 
 COUNT: Final = 3
+IN_CHUNK: Final = 8  # of so many frames begun one is rendered again, whole
+IN_VIDEO: Final = 16  # frames that are held against their pictures
+SHOWN_MOST: Final = 16
+
+
+@attrs.frozen
+class Places:
+    """``draws`` are crops of a frame or a tile, ``shown`` which frames of a chunk or a video."""
+
+    draws: tuple[Drawn, ...] = ()
+    shown: tuple[float, ...] = ()
+
+
+NOWHERE: Final = Places()  # it only looks
+
+
+def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> Places:
+    """Those of a unit of so many frames. What is made of tiles is made anew as a whole."""
+    if kind in ("frame", "tile"):
+        return Places(draws=tuple(draws(secret, unit, result)))
+    count = {"chunk": min(-(-frames // IN_CHUNK), SHOWN_MOST), "video": IN_VIDEO}.get(kind, 1)
+    return Places(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
 
 
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.verifier.verdict import Compared
+from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
 
 CROPS_MAX: Final = 256  # of all view layers
 WORDS_MAX: Final = 300
@@ -27,6 +27,7 @@ class Report:
     looked: bool = False
     suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
+    is_stamped: bool = False  # what was delivered says how many samples it has
     is_whole: bool = False  # the crops were cut out of the whole frame
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
 
@@ -34,6 +35,17 @@ class Report:
     def crops(self) -> tuple[Compared, ...]:
         """Without the picture."""
         return self.compared[:-1] if self.is_finished else self.compared
+
+    @property
+    def farthest(self) -> float:
+        """The worst comparison, in times the noise."""
+        return max((one.off for one in self.compared), default=0.0)
+
+    def rests_on_crops(self, limits: Thresholds) -> bool:
+        """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
+        if self.fault is not None:
+            return False
+        return not self.is_finished or is_valid(of_crop(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
         """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
@@ -86,7 +98,12 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     if any(one is None for one in found):
         return NoReport("a comparison cannot be read")
     compared = tuple(one for one in found if one is not None)
-    return Report(compared, is_finished=finish is not None, is_whole=told.get("whole") is True)
+    return Report(
+        compared,
+        is_finished=finish is not None,
+        is_stamped=told.get("stamped") is True,
+        is_whole=told.get("whole") is True,
+    )
 
 
 def _words(value: object) -> str | None:

@@ -6,6 +6,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import Ledger
+from actors.node_session.messages import RunCheck
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
@@ -39,6 +40,10 @@ class VerifierSettings:
     trial_odds: float = 0.05
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
+
+    def seconds_of(self, order: RunCheck) -> float:
+        """How long it may take, beside the time that the unit took its node."""
+        return self.whole_seconds if order.whole else self.check_seconds
 
 
 @attrs.frozen

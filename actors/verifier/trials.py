@@ -7,6 +7,7 @@ samples renders alike. It looks at many crops, of which three are put together: 
 done, two that are right and one that is wrong, so that who renders one of three does not find it.
 """
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Final
@@ -18,14 +19,15 @@ from actors.node_session.messages import RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
-from actors.verifier.crops import COUNT, draws
+from actors.verifier.crops import COUNT, Places, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
-from sql.checks import CheckId, Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)
+ALARMS_MOST: Final = 3  # suspicions that were refuted
 LOOKS: Final = 5  # times three crops that the gateway's own looks at
 
 
@@ -43,6 +45,7 @@ class Trials:
     running: dict[UUID, TrialRow] = attrs.field(factory=dict[UUID, TrialRow])
     notes: list[TrialNote] = attrs.field(factory=list[TrialNote])
     read: set[UUID] = attrs.field(factory=set[UUID])
+    alarms: Counter[UUID] = attrs.field(factory=Counter[UUID])  # suspicions refuted since the last
     is_read: bool = False
 
     async def learn(self, store: Store, nodes: Set[UUID]) -> None:
@@ -103,12 +106,27 @@ class Trials:
                 return _order(trial, check)
         return None
 
-    def convict(self, accuser: Candidate, of: CheckId, check: UUID, now: datetime) -> None:
-        """It called a result wrong that the gateway's own found right: as if a trial was failed."""
-        self.doubted.add(accuser.id)
-        self.passed.discard(accuser.id)
-        told = (check, accuser.id, accuser.device_class, *of)
+    def took(self, check: UUID) -> float:
+        """Seconds that its unit took a node."""
+        return self.running[check].of.took
+
+    def refute(self, accuser: Candidate, case: Case, check: UUID, now: datetime) -> None:
+        """The gateway's own looked where it did, and found all right. Who called that a mismatch
+        has failed as in a trial. Who called it suspicious may have a machine that differs a little;
+        after a few he is not believed until he answers a trial rightly.
+        """
+        if case.first != "mismatch":
+            self.alarms[accuser.id] += 1
+            if self.alarms[accuser.id] >= ALARMS_MOST:
+                self._doubt(accuser.id)
+            return
+        self._doubt(accuser.id)
+        told = (check, accuser.id, accuser.device_class, *case.id)
         self.notes.append(VerifierTest(*told, passed=False, at=now, accused=True))
+
+    def _doubt(self, node: UUID) -> None:
+        self.doubted.add(node)
+        self.passed.discard(node)
 
     def lose(self, check: UUID) -> None:
         """It came to nothing, which says nothing of anybody."""
@@ -131,13 +149,20 @@ class Trials:
         if isinstance(report, NoReport) or report.fault is not None or report.looked:
             return
         if candidate.is_own:
-            made = None if report.unable else _made(self.secret, trial, report, candidate)
+            # One whose evidence says what it was rendered with is none.
+            is_odd = report.unable is not None or report.is_stamped
+            made = None if is_odd else _made(self.secret, trial, report, candidate)
             if made is not None:
                 self.known = [*self.known, made][-KEPT:]
                 self.notes.append(TrialMade(made, now))
             return
         # The gateway's own could: who says that such a scene cannot be checked does not want to.
-        passed = report.unable is None and _sees(report, trial, thresholds)
+        sees = report.unable is None and _sees(report, trial, thresholds)
+        if sees and not _lets_go(report, trial, thresholds):
+            self._doubt(candidate.id)  # it calls all wrong; no strike, as no honest one has any
+            return
+        passed = sees
+        self.alarms.pop(candidate.id, None)
         (self.passed if passed else self.doubted).add(candidate.id)
         (self.doubted if passed else self.passed).discard(candidate.id)
         name, machine = trial.of.row.id, candidate.device_class
@@ -145,7 +170,7 @@ class Trials:
 
 
 def _order(trial: TrialRow, check: UUID) -> RunCheck:
-    order = Case(trial.of).asks(check, trial.draws)
+    order = Case(trial.of).asks(check, Places(draws=trial.draws))
     params = {**order.unit.params, "samples": trial.samples}
     return attrs.evolve(order, unit=attrs.evolve(order.unit, params=params))
 
@@ -154,6 +179,13 @@ def _sees(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:
     """Whether it says of each crop that cannot be right that it is not."""
     found = report.by_crop(len(trial.draws)) or []
     return not any(is_valid(of_all(found[number], thresholds)) for number in trial.wrong)
+
+
+def _lets_go(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:
+    """Whether it says of none of the others, which are right, that it is far off."""
+    found = report.by_crop(len(trial.draws)) or []
+    right = [one for number, one in enumerate(found) if number not in trial.wrong]
+    return all(is_valid(of_all(one, thresholds)) for one in right)
 
 
 def _made(secret: bytes, trial: TrialRow, report: Report, own: Candidate) -> TrialRow | None:
@@ -169,7 +201,8 @@ def _made(secret: bytes, trial: TrialRow, report: Report, own: Candidate) -> Tri
     if own.device_class == trial.of.row.device_class:
         chosen = _chosen(secret, trial, said)
     wrong = frozenset(n for n, place in enumerate(chosen or ()) if said[place] == "mismatch")
-    if chosen is None or not wrong:
+    unsure = any(said[place] == "suspicious" for place in chosen or ())
+    if chosen is None or not wrong or unsure:
         return None
     return attrs.evolve(trial, draws=tuple(trial.draws[place] for place in chosen), wrong=wrong)
 

@@ -1,11 +1,17 @@
 """What is asked for of a job's frames, checked before anything is sent."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from rendertrust.cli import exit_codes, wording
+from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.scene import Whole
+
+if TYPE_CHECKING:
+    from rendertrust.client import SceneFinding
+    from rendertrust.preflight.findings import Finding
 
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
 PRIORITIES: Final = ("low", "normal", "high")
@@ -95,6 +101,16 @@ def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
         raise click.UsageError("--frame is one picture, --frames an animation; give one of them")
     if "tiles" in cut and cut.get("chunk", 1) > 1:
         raise click.UsageError("--tiles cut one frame each; leave out --chunk")
+
+
+def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
+    """End the command where the scene cannot be rendered in tiles; ``what`` was not done."""
+    reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
+    if reason is None:
+        return
+    detail = f"The scene cannot be rendered in tiles ({wording.harmless(reason)}); {what}"
+    hint = "Leave out --tiles: its frames are rendered whole then."
+    raise Stop(Ending(exit_codes.FAILURE, "no_tiles", detail, hint))
 
 
 def lacks_size(params: Mapping[str, int | str], cut: Mapping[str, Any]) -> bool:

@@ -43,11 +43,23 @@ async def followed(
     with screen(output, seen) as show:
         async for job in ticking(first, jobs):
             heard(job)
-            changed = await seen.look(job)
+            changed = await _looked(seen, job)
             show(job, changed, pace.add(time.monotonic(), job.progress if _moves(job) else None))
             if job.ended:
                 return job
     raise AssertionError("a watch ends with the job")
+
+
+async def _looked(seen: Board, job: "Job") -> "list[Unit]":
+    """What changed; nothing while the gateway is away, which whoever watches the job waits for."""
+    from rendertrust.client import NoAnswer, Unavailable
+
+    try:
+        return await seen.look(job)
+    except (NoAnswer, Unavailable):
+        if job.ended:
+            raise
+        return []
 
 
 def _moves(job: "Job") -> bool:

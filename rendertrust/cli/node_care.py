@@ -98,7 +98,7 @@ def install(
         words_of(settings, state or default_folder()),
         finish_seconds=settings.finish_seconds,
         memory=settings.ram_bytes,
-        final=(exit_codes.NOT_FOUND, exit_codes.SHUT_OUT),
+        final=(exit_codes.USAGE, exit_codes.NOT_FOUND, exit_codes.SHUT_OUT),
     )
     if only_print:
         session.output.document({"unit": text})

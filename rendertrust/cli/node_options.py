@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rendertrust.node.settings import Settings
 
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 MEMORY_LEAST: Final = 2 * 2**30  # of a slot: below this Blender does not start
 CACHE_LEAST: Final = 2**30
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
+UNCHECKABLE: Final = (
+    "nobody here can check this class of machine: strangers' work is not paid until one of the"
+    " gateway's own verifiers, or another owner's node, can"
+)
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
 reason_option = click.option("--reason", default="", help="Why; it is shown beside the node.")
@@ -153,6 +157,7 @@ def facts(node: "Node") -> dict[str, str | None]:
         "why": wording.harmless(node.standing_reason) or None,
         "load": wording.percent(node.current_load),
         "reputation": "; ".join(map(_known, node.reputation)) or "nobody looked at its work yet",
+        "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
         "owner": node.owner_id or "nobody",
         "seen": None if node.seen_at is None else wording.stamp(node.seen_at),

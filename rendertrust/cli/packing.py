@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, looking
+from rendertrust.cli import animation, exit_codes, looking
 from rendertrust.cli.ending import Ending, Stop
 
 if TYPE_CHECKING:
@@ -68,17 +68,24 @@ def alone(path: Path) -> Packed:
 
 
 def packed(
-    output: "Output", path: Path, frames: Sequence[int] | None, as_is: bool = False
+    output: "Output",
+    path: Path,
+    frames: Sequence[int] | None,
+    as_is: bool = False,
+    *,
+    tiled: bool = False,
 ) -> Packed:
     """The scene with all that these frames need of what it links (none: the current one; None: the
     scene's own). Ends the command where something must be mended first, unless it is to go
-    ``as_is``.
+    ``as_is``; ``tiled``: or where its frames cannot be rendered in tiles.
     """
     if not looking.has_blender():
         output.note(WITHOUT)
         return alone(path)
     place = path.absolute()
     looked = looking.look(place, frames)
+    if tiled:
+        animation.require_tiles(looked.findings, "nothing was sent")
     if looked.stops and not as_is:
         raise Stop(_to_mend(looked))
     for line in (*looked.files(), *looked.lines()):

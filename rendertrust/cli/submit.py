@@ -57,6 +57,17 @@ class Submission:
     quoted: str | None = None  # the price that was said
     arrived: int = 0  # files of its frames
 
+    async def through(self, client: "AsyncClient") -> None:
+        """``run`` it; where the gateway is lost on the way, that ends with what to do then."""
+        from rendertrust.client import NoAnswer, Unavailable
+
+        try:
+            await self.run(client)
+        except (NoAnswer, Unavailable) as error:
+            if self.placed is None:
+                raise
+            raise Stop(verdict.lost(self.placed.job_id, error)) from error
+
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
         if not self.looks:
@@ -70,16 +81,17 @@ class Submission:
         self._tell(self.placed)
         if not self.watch:
             return
+        await self._end(client, await self._followed(client, self.placed.job_id))
+
+    async def _followed(self, client: "AsyncClient", job_id: str) -> "Job":
         output = self.session.output
-        job_id, out = self.placed.job_id, self.out
-        if out is None:
-            job = await follow.followed(output, client, job_id, self.timeout)
-        else:
-            arriving = job_units.Arriving(client, out, self.path.stem)
-            job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
-            await arriving.over()
-            self.arrived = arriving.new
-        await self._end(client, job)
+        if self.out is None:
+            return await follow.followed(output, client, job_id, self.timeout)
+        arriving = job_units.Arriving(client, self.out, self.path.stem)
+        job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
+        await arriving.over()
+        self.arrived = arriving.new
+        return job
 
     async def _agree(self, client: "AsyncClient", bundle: "Bundle | None" = None) -> None:
         """Say what it costs, and ask where somebody can answer; before a scene is measured, that
@@ -128,6 +140,8 @@ class Submission:
         if found.status != "DONE":
             output.note(f"{farm.not_looked(found)}; it goes on without.")
             return
+        if "tiles" in self.cut:
+            animation.require_tiles(found.findings, "nothing was submitted")
         if not self.as_is:
             farm.require_mended(found, "nothing was submitted")
         for line in farm.lines(found):
@@ -314,7 +328,7 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
         return
     submission = _submission(session, path, params, cut, options)
     try:
-        session.run(submission.run)
+        session.run(submission.through)
     except KeyboardInterrupt:
         raise Stop(submission.interrupted()) from None
 
@@ -333,7 +347,8 @@ def _submission(
     place = None if out is None else (scene.folder_of if "frames" in cut else scene.placed)(out)
     frames = _frames(options["frame"], cut.get("frames"))
     as_is, looks = options["as_is"], options["preflight"]
-    sent = packed(session.output, checked, frames, as_is) if looks else alone(checked)
+    tiled = "tiles" in cut
+    sent = packed(session.output, checked, frames, as_is, tiled=tiled) if looks else alone(checked)
     return Submission(
         session=session,
         path=checked,

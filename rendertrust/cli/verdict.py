@@ -42,6 +42,18 @@ def _left(job: "Job") -> list[str]:
     return lines
 
 
+def lost(job_id: str, error: Exception) -> Ending:
+    """The gateway is away for too long; the job is as it was."""
+    return Ending(
+        exit_codes.UNAVAILABLE,
+        "no_answer",
+        f"{error}; job {wording.short(job_id)} goes on once it is back",
+        f"Watch again:    rendertrust jobs watch {job_id}\n"
+        f"Fetch the rest: rendertrust jobs download {job_id} --out .",
+        {"job_id": job_id},
+    )
+
+
 def interrupted(job_id: str) -> Ending:
     """Ctrl-C ends the watch, and nothing else."""
     return Ending(

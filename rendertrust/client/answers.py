@@ -288,7 +288,8 @@ class JobList:
 class Node:
     """A node. ``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
-    ``current_load`` is 0 (idle) to 1.
+    ``current_load`` is 0 (idle) to 1. ``checkable`` False: nobody who is there can check what it
+    renders, and strangers do not pay for it until somebody can.
     """
 
     id: str
@@ -304,6 +305,7 @@ class Node:
     seen_at: datetime | None
     created_at: datetime
     reputation: tuple[Reputation, ...] = ()
+    checkable: bool | None = None
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ What was cut off goes on where it stopped (Range), in the same call and in the n
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -41,14 +42,33 @@ async def fetch(
     row. TransferFailed: the store refuses, or gives other content than the gateway named.
     """
     result = await where()
+    tag = None if result.sha256 is not None else await _tag_at(transport, result)
+    named = result.sha256 if tag is None else hashlib.sha256(tag.encode()).hexdigest()
     is_folder = await asyncio.to_thread(path.is_dir)
-    with part_in(path if is_folder else path.parent, result.sha256) as part:
-        fetching = Fetching(transport, where, result, part, progress)
+    with part_in(path if is_folder else path.parent, named) as part:
+        fetching = Fetching(transport, where, result, part, progress, tag)
         await fetching.whole()
         # A result's key need not tell what it is: it was made before there was a picture.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
+
+
+async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
+    """What whoever gives the content calls it, where it has no SHA-256, as a zip that is made while
+    it is sent; None: there is no name, or nothing answers just now.
+    """
+    try:
+        url = URL(result.download_url, encoded=True)
+        async with transport.session().head(url, timeout=CONTENT_TIMEOUT) as answer:
+            return strong(answer.headers.get("ETag")) if answer.status == 200 else None
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+def strong(tag: str | None) -> str | None:
+    """An ETag, if it names the very bytes."""
+    return None if tag is None or tag.startswith("W/") else tag
 
 
 @attrs.define
@@ -134,8 +154,7 @@ class Fetching:
         start = begins_at(answer.headers.get("Content-Range")) if answer.status == 206 else 0
         if start > self.part.size:
             raise TransferFailed("The object store leaves out a part of the result")
-        tag = answer.headers.get("ETag")
-        self.tag = None if tag is None or tag.startswith("W/") else tag
+        self.tag = strong(answer.headers.get("ETag"))
         self.part.cut(start)
         await self._write(answer, start + (answer.content_length or 0))
 

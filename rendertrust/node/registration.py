@@ -70,8 +70,12 @@ async def register(
     challenge = answer.members.get("challenge")
     if not isinstance(challenge, str):
         return Registered(node_id=node_id, token=token, proven=False)
-    proof = identity.sign_proof(key, node_id, challenge)
-    claim = {"node_id": node_id, "challenge": challenge, "signature": proof}
+    # For this gateway alone: what another one could have it sign for itself opens nothing there.
+    to = identity.authority_of(url)
+    if to is None:
+        return Rejected(reason=f"{url} has no host that a proof could name")
+    proof = identity.sign_proof(key, node_id, challenge, to)
+    claim = {"node_id": node_id, "challenge": challenge, "signature": proof, "authority": to}
     return await _verify(session, url, claim, token)
 
 

@@ -5,7 +5,7 @@ whoever computes a price again, anywhere, gets the same one.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Final
 
@@ -39,6 +39,13 @@ class Work:
     def most(self) -> int:
         """Of the dearest frame there may be."""
         return max(self.microseconds)
+
+    def mended(self, percents: Mapping[int, int]) -> "Work":
+        """With frames that were found to take so many percent of this, as if they were probed."""
+        found = dict(zip(self.frames, self.microseconds, strict=True))
+        found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
+        numbers = tuple(sorted(found))
+        return Work(numbers, tuple(found[number] for number in numbers))
 
     def seconds(self, frames: Iterable[int]) -> float:
         """Of all of them together."""

@@ -50,6 +50,7 @@ WITH waiting AS (
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
@@ -61,7 +62,11 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws,
        EXISTS (SELECT FROM uncut_scenes x
-               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut
+               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
+       CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
+           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
+                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
+       END AS parts
 FROM waiting w
 JOIN checks c USING (job_id, unit, attempt)
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
@@ -161,6 +166,7 @@ CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER
 SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
        c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner, '{}'::uuid[] AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
              JOIN organisation_members f USING (organisation_id)

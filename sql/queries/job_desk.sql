@@ -48,6 +48,7 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.error_message, j.created_at, j.dispatched_at, j.completed_at,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
        j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
+       (SELECT coalesce(sum(w.attempt), 0)::bigint FROM units w WHERE w.job_id = j.id) AS attempts,
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,

@@ -36,15 +36,28 @@ WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
 -- Use the challenge up and bind key and owner; no row when it was used up meanwhile, or when
--- another node proved the same key first.
+-- another node proved the same key first. A new key of whoever has a node in quarantine, or gave one up
+-- that was, begins there.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
     RETURNING node_id, owner_id
+), shut AS (
+    SELECT u.node_id, EXISTS (SELECT FROM nodes o JOIN used ON o.owner_id = used.owner_id
+                              WHERE o.quarantined_at IS NOT NULL)
+                      AND u.owner_id IS NULL AND u.standing IN ('ACTIVE', 'DRAINING') AS out
+    FROM (SELECT id AS node_id, owner_id, standing FROM nodes WHERE id = $2) u
 )
 UPDATE nodes n
-SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, used.owner_id)
-FROM used
+SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, used.owner_id),
+    standing = CASE WHEN shut.out THEN 'QUARANTINED' ELSE n.standing END,
+    standing_version = n.standing_version + shut.out::integer,
+    standing_reason = CASE WHEN shut.out
+        THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it'
+        ELSE n.standing_reason END,
+    standing_at = CASE WHEN shut.out THEN $3 ELSE n.standing_at END,
+    quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END
+FROM used JOIN shut USING (node_id)
 WHERE n.id = used.node_id
   AND n.standing <> 'REVOKED'
   AND NOT EXISTS (SELECT FROM nodes o
@@ -107,7 +120,9 @@ SELECT count(*) FROM nodes;
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
     standing_at = now(),
-    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 <> 'REVOKED' THEN now() ELSE released_at END
+    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 <> 'REVOKED' THEN now() ELSE released_at END,
+    quarantined_at = CASE WHEN $3 = 'QUARANTINED' THEN coalesce(quarantined_at, now())
+                          WHEN $3 = 'REVOKED' THEN quarantined_at END
 WHERE id = $1 AND standing_version = $2
 RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at;
@@ -116,6 +131,6 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
 -- The gateway's own word, for what checks found; no row where the node gets no strangers' work anyhow.
 UPDATE nodes
 SET standing = 'QUARANTINED', standing_version = standing_version + 1, standing_reason = $2,
-    standing_by = NULL, standing_at = now()
+    standing_by = NULL, standing_at = now(), quarantined_at = now()
 WHERE id = $1 AND standing IN ('ACTIVE', 'DRAINING')
 RETURNING standing, standing_version;

@@ -47,6 +47,7 @@ from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unl
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
+from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
@@ -134,6 +135,7 @@ class StoreTwin(MultipartsOfResults):
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
+        self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
         self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
@@ -379,6 +381,12 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return records(self, nodes)
 
+    async def note_overrun(self, found: Overrun, newest: int) -> list[Overrun]:
+        await self.round_trip()
+        self.overruns.setdefault((found.job, found.unit, found.attempt), found)
+        of = [one for key, one in self.overruns.items() if key[:2] == (found.job, found.unit)]
+        return sorted(of, key=lambda one: -one.attempt)[:newest]
+
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         await self.round_trip()
         return scene_words(self, job, unit)
@@ -500,7 +508,7 @@ class StoreTwin(MultipartsOfResults):
             place=unit.place,
             frames=unit.frames,
             tile=unit.tile,
-            parts=self._parts_of(unit),
+            parts=self.parts_of(unit),
             priority=job.priority,
             barred=frozenset(job.avoid),
             units=job.units,
@@ -540,7 +548,7 @@ class StoreTwin(MultipartsOfResults):
         seconds = (ended - began).total_seconds()
         return Done(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
-    def _parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
+    def parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
         if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
             return ()
         found = [self.units[key] for key in self.numbers_of(unit.job_id)]

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.books import Changes, Keys
+from sql.books import Changes, Keys, UnitRow
 from sql.checks import (
     CheckId,
     CheckRow,
@@ -58,6 +58,11 @@ def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
     return owner is not None and (user == owner or owner in _friends(store, user))
 
 
+def _took(unit: UnitRow, row: CheckRow) -> float:
+    began = unit.started_at or unit.assigned_at or row.opened_at
+    return max((row.opened_at - began).total_seconds(), 0.0)
+
+
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
@@ -91,6 +96,8 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 tile=unit.tile,
                 friends=_friends(store, job.user_id),
                 suspicion=store.suspicions.get(row.id),
+                parts=store.parts_of(unit),
+                took=_took(unit, row),
                 is_again=is_again,
                 is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
             )

@@ -196,6 +196,33 @@ def test_proof_under_a_key_of_small_order_never_holds(raw: bytes) -> None:
 
 def test_signed_message_is_the_one_agreed() -> None:
     assert identity.proof_message("n", "c") == b"rendertrust-node-v1\nn\nc"
+    assert identity.proof_message("n", "c", "a:1") == b"rendertrust-node-v2\nn\nc\na:1"
+
+
+def test_a_proof_is_for_one_gateway_alone() -> None:
+    key = identity.generate_key()
+    pem, proof = identity.public_pem(key), identity.sign_proof(key, "n", "c", "farm.example")
+    assert identity.proof_holds(pem, "n", "c", proof, "farm.example")
+    assert not identity.proof_holds(pem, "n", "c", proof, "other.example")
+    assert not identity.proof_holds(pem, "n", "c", proof)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("https://Farm.Example/", "farm.example"),
+        ("https://farm.example:443/sub", "farm.example"),
+        ("http://farm.example:443", "farm.example:443"),
+        ("http://user@127.0.0.1:8080", "127.0.0.1:8080"),
+        ("http://[::1]:80", "[::1]"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+        ("ftp://farm.example", None),
+        ("http://farm.example:99999999", None),
+        ("nothing", None),
+    ],
+)
+def test_host_and_port_of_a_gateway(url: str, authority: str | None) -> None:
+    assert identity.authority_of(url) == authority
 
 
 def test_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

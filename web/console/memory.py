@@ -5,6 +5,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.auditor.messages import Audit
 from actors.ports import Clock
 from supervisors.snapshot import Snapshot
 from web.console.gateways import Gateways
@@ -13,14 +14,24 @@ from web.nodes.connections import Connections
 from web.process.lag import LagHistory
 
 
+@attrs.define
+class KnownAudit:
+    """What the Auditor said last: while it audits it answers nobody."""
+
+    last: Audit | None = None
+
+
 @attrs.frozen
 class Memory:
-    """How actors did of late, which gateways there are, how nodes came and went, the lag."""
+    """How actors did of late, which gateways there are, how nodes came and went, the lag, and
+    what the last audit found.
+    """
 
     history: History
     gateways: Gateways
     connections: Connections
     lag: LagHistory
+    audit: KnownAudit = attrs.field(factory=KnownAudit)
 
     @classmethod
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "Memory":

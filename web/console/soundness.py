@@ -1,6 +1,7 @@
 """Is the ledger sound? What the audits say, each invariant in words, with the time of its check."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal
 
@@ -66,12 +67,11 @@ class Soundness:
 
 
 async def soundness_of(gateway: Gateway) -> Soundness:
-    """As this gateway's Auditor knows it, and as the chain's halt says."""
-    try:
-        audit = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
-    except (AskFailed, LookupError):
-        audit = None
-    return judged(audit, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
+    """As this gateway's Auditor knows it, or said last; and as the chain's halt says."""
+    known = gateway.console.audit
+    with suppress(AskFailed, LookupError):  # it may be at work
+        known.last = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
+    return judged(known.last, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
 
 
 def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> Soundness:

@@ -111,8 +111,8 @@ def _to(job: DeskJob) -> str:
 
 
 def _tries(known: Known) -> str:
-    number = known.job.retry_count
-    return "" if not number else f"{number + 1} attempts"
+    job = known.job
+    return f"{max(job.attempts, job.retry_count + 1):,} attempts" if job.retry_count else ""
 
 
 def _money(known: Known) -> list[Step]:

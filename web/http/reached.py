@@ -1,11 +1,13 @@
 """Under which name a caller reached us: there he finds the object store, too."""
 
+import ipaddress
 import re
 from typing import Final
 
 from aiohttp import web
 
 from config.settings import Settings
+from rendertrust.identity import authority_of
 from web.http.caller import CALLER
 
 # A name, an IPv4 address or an IPv6 address in brackets, and a port.
@@ -23,3 +25,31 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
         return None
     host = request.headers.get("Host", "")
     return f"{request[CALLER].scheme}://{host}" if HOST.fullmatch(host) else None
+
+
+def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
+    """Whether ``authority`` (host and port) is this gateway, and not one that passes on what was
+    said to it.
+
+    Who passes it on chooses the Host. So where settings name the address that is the one; within a
+    network of our own there are others, and a name that the world can resolve is none of them.
+    """
+    public = settings.server.public_url
+    if public and authority == authority_of(public):
+        return True
+    host = request.headers.get("Host", "")
+    if HOST.fullmatch(host) is None:
+        return False
+    reached = {authority_of(f"{scheme}://{host}") for scheme in ("http", "https")}
+    return authority in reached and not (public and is_of_the_world(authority))
+
+
+def is_of_the_world(authority: str) -> bool:
+    """Whether anybody may be found under it: no address of a network of one's own, nor a name
+    without a dot.
+    """
+    host = authority.rpartition("]")[0].lstrip("[") or authority.partition(":")[0]
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host

@@ -9,9 +9,9 @@ from msgspec import Meta
 from sql.work import ANY
 from sql.work import MINE as MINE  # noqa: PLC0414 - part of what this module offers
 from sql.work import POOL as POOL  # noqa: PLC0414
+from sql.work import PRICED as PRICED  # noqa: PLC0414
 
 FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it is made of
-PRICED: Final = "_priced"  # there: what of its price follows from
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler
 
 Pool = Literal["mine", "trusted", "any"]

@@ -16,7 +16,7 @@ from actors.scheduler.messages import Dispatch, DispatchOutcome, Fleet, FleetOf,
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.preflights import PreflightRow
-from sql.work import ANY, POOL
+from sql.work import ANY, GRID, POOL
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import PREFLIGHT, asked
@@ -29,6 +29,7 @@ FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 SCENE: Final = "scene"  # which of several files it is
 PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
+UNTILED: Final = "the scene cannot be rendered in tiles; leave them out. It has none for this: "
 UNREAD: Final = "What the node said of the scene cannot be read: "
 
 Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
@@ -157,14 +158,27 @@ def asked_frames(facts: SceneFacts, frames: str | None, params: Mapping[str, Any
 
 
 async def refusal(
-    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any], frames: str | None
+    gateway: Gateway,
+    user: UUID,
+    job_type: str,
+    params: Mapping[str, Any],
+    frames: str | None,
+    *,
+    as_is: bool = False,
 ) -> Problem | None:
-    """Why a job cannot be submitted, by what a node found in its scene; None: nothing is known."""
+    """Why a job cannot be submitted, by what a node found in its scene; None: nothing is known.
+
+    ``as_is``: whatever should be mended. Tiles of a scene that has none can only fail.
+    """
     content = content_of(params) if job_type == "render" else None
     if content is None:
         return None
     found = await known(gateway, user, content)
     if found is None or found.facts is None:
+        return None
+    if GRID in params and found.facts.tile_obstacles:
+        return invalid([Fault("tiles", "no_tiles", UNTILED + found.facts.tile_obstacles[0])])
+    if as_is:
         return None
     nodes = await fleet(gateway, user, params, job_type)
     asked = asked_frames(found.facts, frames, params)

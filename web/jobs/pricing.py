@@ -4,13 +4,16 @@ The table's price of a frame pays for ``pricing.frame_seconds`` of such a node's
 frame costs in proportion. No other node's measure counts: nobody sets what he is paid himself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
+from rendertrust.frame_range import parse
 from rendertrust.preflight.work import SECOND, Work, price_of, work_of
+from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import PREFLIGHT
@@ -61,7 +64,8 @@ class Tariff:
         if self.work is None:
             return {}
         work = sum(map(self.work.of, frames))
-        return {PRICED: {"work": work, "pays_for": self.pays_for, "looked": str(self.looked)}}
+        rate = {"price": self.price, "pays_for": self.pays_for}
+        return {PRICED: {"work": work, **rate, "looked": str(self.looked)}}
 
 
 async def tariff_of(
@@ -77,8 +81,10 @@ async def tariff_of(
     if content is None and upload:
         return Tariff(price, ELSEWHERE)
     found = None if content is None else await known(gateway, user, content)
-    if found is not None and found.node in gateway.settings.verification.own():
-        tariff = _measured(gateway, found, params, price)
+    own = gateway.settings.verification.own()
+    if content is not None and found is not None and found.node in own:
+        overruns = await gateway.preflights.overruns(user, content)
+        tariff = _measured(gateway, found, params, price, overruns)
         if tariff is not None:
             return tariff
     ours = (await fleet(gateway, user, params, PREFLIGHT)).ours
@@ -98,7 +104,11 @@ def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str 
 
 
 def _measured(
-    gateway: Gateway, found: Known, params: Mapping[str, Any], price: int
+    gateway: Gateway,
+    found: Known,
+    params: Mapping[str, Any],
+    price: int,
+    overruns: Sequence[Overrun],
 ) -> Tariff | Problem | None:
     """By what one of the gateway's own found; None: nothing yet."""
     facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
@@ -108,7 +118,7 @@ def _measured(
         how = f"The scene was not measured ({facts.unprobed}); {_lower(BY_TABLE)}"
         return Tariff(price, how, owed=facts.probe_failed)
     size = {name: params.get(name) for name in ("width", "height", "samples")}
-    work = work_of(facts.probe.probe(), **size)
+    work = work_of(facts.probe.probe(), **size).mended(_underquoted(overruns))
     if work.most > WORK_MOST:
         said = f"takes over {WORK_MOST // SECOND // DAY} days a frame"
         return invalid([Fault("payload_ref", "too_slow", f"{said}: lower its samples or size")])
@@ -117,6 +127,17 @@ def _measured(
         f" table's price of a frame pays for {pays_for} s of it."
     )
     return Tariff(price, how, work, pays_for, looked=found.job)
+
+
+def _underquoted(overruns: Sequence[Overrun]) -> dict[int, int]:
+    """Frames of which nodes of three owners found that they take more, and how many percent."""
+    units = groupby(overruns, key=lambda one: (one.job, one.unit, one.frames))
+    found: dict[int, int] = {}
+    for (_, _, frames), each in units:
+        needs = agreed(each)
+        if frames is not None and needs is not None:
+            found |= {number: max(needs, found.get(number, 0)) for number in parse(frames)}
+    return found
 
 
 def _unmeasured(found: Known | None, ours: int) -> str:

@@ -121,8 +121,16 @@ def of_queued(job_type: str, found: Waiting) -> Reason:
         return Reason("retry", begun.rstrip()) if begun else Reason("soon", UNKNOWN)
     if found.full:
         words = f"{several(found.full)} can do it, and {has(found.full)} no room now."
-        return Reason("full", begun + words)
+        return Reason("full", f"{begun}{words}{odd(found)}")
     return Reason("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
+
+
+def odd(found: Waiting) -> str:
+    """Of those that could, how many nobody can check; with a space before it."""
+    if not found.odd:
+        return ""
+    works = "renders" if found.odd == 1 else "render"
+    return f" {found.odd} of them {works} what nobody can check here: idle others go before."
 
 
 def kept(found: Waiting) -> list[str]:

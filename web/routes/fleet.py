@@ -15,6 +15,7 @@ from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.identity.rights import Role
+from web.nodes.checkable import checkable
 from web.nodes.connections import Connection
 from web.nodes.standing import Verb
 from web.nodes.word import say
@@ -49,7 +50,9 @@ class Node:
     """``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
     ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
-    ``reputation``: of each class of machine that somebody looked at the work of.
+    ``reputation``: of each class of machine that somebody looked at the work of. ``checkable``:
+    whether somebody who is there can check what it renders; strangers' work is not paid where
+    nobody can. Null: it is not connected to this gateway, does not render, or nothing is checked.
     """
 
     id: UUID
@@ -66,6 +69,7 @@ class Node:
     seen_at: datetime | None
     created_at: datetime
     reputation: list[Reputation]
+    checkable: bool | None
 
 
 @attrs.frozen
@@ -157,7 +161,8 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     rows = await kept.page(owner, span_of(page))
     listed = rows[: page.limit]
     known = await _known(call, *(row.id for row in listed))
-    nodes = [shown(row, known) for row in listed]
+    able = await checkable(call.gateway, *(row.id for row in listed))
+    nodes = [shown(row, known, able) for row in listed]
     return NodeList(nodes, await kept.count(owner), next_of(rows, page.limit))
 
 
@@ -173,7 +178,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
 async def show(call: Call) -> Node | Problem:
     """A node of one's own; admins see any."""
     row = await _visible(call, call.ids["node_id"])
-    return NOT_FOUND if row is None else shown(row, await _known(call, row.id))
+    return NOT_FOUND if row is None else await _shown(call, row)
 
 
 @operations.get(
@@ -267,11 +272,13 @@ async def revoke(call: Call[Said]) -> Node | Problem:
     return await _say(call, Verb.REVOKE)
 
 
-def shown(row: NodeShown, known: Mapping[UUID, list[Reputation]]) -> Node:
-    """The row as the API shows it, with what is known of its work."""
+def shown(
+    row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
+) -> Node:
+    """The row as the API shows it, with what is known of its work, and whether it is checkable."""
     members = attrs.asdict(row, recurse=False)
     members |= {"standing": row.standing.name, "capabilities": list(row.capabilities)}
-    return Node(**members, reputation=known.get(row.id, []))
+    return Node(**members, reputation=known.get(row.id, []), checkable=able.get(row.id))
 
 
 async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:
@@ -290,7 +297,11 @@ async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
         return NOT_FOUND
     doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await say(doer, _role(call), row, verb, call.body.reason)
-    return said if isinstance(said, Problem) else shown(said, await _known(call, said.id))
+    return said if isinstance(said, Problem) else await _shown(call, said)
+
+
+async def _shown(call: Call[Any, Any], row: NodeShown) -> Node:
+    return shown(row, await _known(call, row.id), await checkable(call.gateway, row.id))
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:

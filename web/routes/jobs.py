@@ -170,11 +170,10 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 async def _refusal(call: Call[NewJob], offer: Offer) -> Problem | None:
     """Why nothing is held: for what was found in the scene, or for the price."""
     body, wanted = call.body, offer.wanted
-    if not body.as_is:
-        about = (wanted.job_type, wanted.params, body.frames)
-        found = await refusal(call.gateway, call.caller, *about)
-        if found is not None:
-            return found
+    about = (wanted.job_type, wanted.params, body.frames)
+    found = await refusal(call.gateway, call.caller, *about, as_is=body.as_is)
+    if found is not None:
+        return found
     if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
         said = f"It costs {money.render(offer.price)} now, and {body.quoted} were quoted"
         return Problem(409, f"{said}; nothing is held. {offer.tariff.how}")

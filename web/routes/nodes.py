@@ -18,6 +18,7 @@ from sql.nodes import NewNode as NodeRow
 from sql.work import REVOKED
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.reached import is_reached_as
 from web.identity.tokens import TokenType
 from web.openapi.examples import reference as examples
 
@@ -50,11 +51,16 @@ class RegisteredNode:
 
 @attrs.frozen
 class Proof:
-    """``signature``: Ed25519, hex, over ``rendertrust-node-v1\\n{node_id}\\n{challenge}``."""
+    """``signature``: Ed25519, hex, over
+    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
+    of the gateway, as the node has them. Without it, as nodes of before do it, over
+    ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
+    """
 
     node_id: UUID
     challenge: Annotated[str, Meta(pattern="[0-9a-f]{64}")]
     signature: Annotated[str, Meta(pattern="[0-9a-f]{128}")]
+    authority: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
 
 
 @attrs.frozen
@@ -143,7 +149,12 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         return Problem(404, "Node or challenge not found")
     if asked.used_at is not None or asked.expires_at <= now:
         return Problem(410, "The challenge was used or is too old; register again for a new one")
-    if not proof_holds(_pem(asked.public_key), str(body.node_id), body.challenge, body.signature):
+    if body.authority is not None and not is_reached_as(
+        call.request, call.gateway.settings, body.authority
+    ):
+        return Problem(401, f"The key was proved to {body.authority}, which this gateway is not")
+    proof = (body.challenge, body.signature, body.authority)
+    if not proof_holds(_pem(asked.public_key), str(body.node_id), *proof):
         return Problem(401, "The signature does not hold")
     if asked.standing == REVOKED:
         return SHUT_OUT

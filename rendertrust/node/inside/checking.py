@@ -9,34 +9,41 @@ scene, or with this machine, ends the order as it ends any other, and says nothi
 import contextlib
 import filecmp
 import os
-import shutil
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from . import comparing, cutting, flat, layered, passes, pictures, uncut
-from .headers import NoHeader, window_of
+from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .headers import tells_samples
 from .holding import held
-from .opening import Fault as Fault  # noqa: PLC0414 - part of what this module offers
-from .opening import may_be_opened as may_be_opened  # noqa: PLC0414
-from .opening import pixels_of as pixels_of  # noqa: PLC0414
+from .opening import may_be_opened, pixels_of
 from .passes import Kinds, Layers
 from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
 from .scene import choose_format, opened, prepare, size_of
-from .speech import MachineError, Progress, Say
+from .speech import Progress, Say
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
 VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
-CHANNELS_MORE = 8
 PIECE = 1 << 20
 SEED_STEP = 7919
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 PLAIN = "the picture is of one colour, and what it shows is not"
+
+
+class Evidence(NamedTuple):
+    """Of which frame, a folder to work in, and the passes that were delivered, of that area."""
+
+    frame: int
+    out: str
+    kinds: Kinds
+    layers: Layers
+    area: Crop
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -70,21 +77,35 @@ def _compare(
 ) -> dict[str, Any]:
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
-    theirs = _Evidence(frame, order["out"], kinds, read_evidence(bpy, evidence, size, kinds))
-    scene.render.use_persistent_data = True  # what was prepared for one render serves the next
-    grid = coarse(bpy, scene, order, progress)
-    crops = [place((x, y, cell), size, grid) for x, y, cell in order["draws"]]
-    if order.get("whole"):
-        told = {"whole": True, "crops": _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)}
-    else:
-        found = _held(bpy, scene, crops, theirs, (progress, False))
-        if not all(one["equal"] for one in found):
-            # Nobody is blamed by what was kept from another render: all is prepared anew.
-            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
-        told = {"crops": found}
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
+    layers = read_evidence(bpy, evidence, size, kinds)
+    theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
+    told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    return {**told, "finish": _finish(bpy, order, frame, (picture, theirs.layers))}
+    told["stamped"] = tells_samples(evidence)
+    # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
+    is_far = comparing.is_far(told["crops"])
+    made = None if is_far else finished(bpy, order, frame, (picture, theirs.layers))
+    return {**told, "finish": made}
+
+
+def crops_of(
+    bpy: Any, scene: Any, order: dict[str, Any], theirs: Evidence, progress: Progress
+) -> dict[str, Any]:
+    """How each view layer of each crop compares that the order draws within what was delivered."""
+    scene.render.use_persistent_data = True  # what was prepared for one render serves the next
+    grid = coarse(bpy, scene, order, progress, theirs.area)
+    left, top, *size = theirs.area
+    placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in order["draws"]]
+    crops = [(left + x, top + y, across, down) for x, y, across, down in placed]
+    if order.get("whole"):
+        found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
+        return {"whole": True, "crops": found}
+    found = _held(bpy, scene, crops, theirs, (progress, False))
+    if not all(one["equal"] for one in found):
+        # Nobody is blamed by what was kept from another render: all is prepared anew.
+        found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
+    return {"crops": found}
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
@@ -104,8 +125,8 @@ def _look(
     """
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
-    picture, evidence = _delivered(order, suffix, bytes_most(size, kinds))
-    _fits(evidence, size, kinds)
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
+    fits(evidence, size, kinds)
     if not may_be_opened(picture, suffix, size):
         return {"looked": True}
     pixels = comparing.visible(pixels_of(bpy, picture))
@@ -125,53 +146,15 @@ def _look_uncut(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress)
     return {} if max(map(max, grid), default=0.0) < VARIES else {"suspect": PLAIN}
 
 
-# ── what was delivered ───────────────────────────────────────────────────────────────────────────
-
-
-def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
-    """What a file of so many pixels can have at most, packed badly."""
-    channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
-    return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
-
-
-def _delivered(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
-    """Both files, under names that say what they are; so many bytes each at most."""
-    if not order.get("evidence"):
-        raise Fault("there is no evidence beside the picture")
-    paths = []
-    for name, ending in (("picture", suffix), ("evidence", ".exr")):
-        if os.path.getsize(order[name]) > most:
-            raise Fault(f"the {name} is larger than that of such a frame can be")
-        paths.append(os.path.join(order["out"], f"their-{name}{ending}"))
-        shutil.copyfile(order[name], paths[-1])
-    return paths[0], paths[1]
-
-
-def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
-    _fits(path, size, kinds)
-    try:
-        return passes.read(bpy, path, size, kinds)
-    except MachineError as fault:
-        raise Fault(f"the evidence cannot be read: {fault}") from fault
-
-
-def _fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
-    """By its head, before anything unpacks it."""
-    try:
-        width, height, channels = window_of(path)
-    except NoHeader as fault:
-        raise Fault(f"the evidence is none: {fault}") from fault
-    wanted = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
-    if (width, height) != size or channels > wanted + CHANNELS_MORE:
-        said = f"{width} by {height}, {channels} channels"
-        raise Fault(f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected")
-
-
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
 
 
-def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> list[list[float]]:
-    """How much varies where, by a small picture of our own; the scene is stripped afterwards."""
+def coarse(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, area: Crop | None = None
+) -> list[list[float]]:
+    """How much varies where, in all of the frame or that area of it, by a small picture of our own;
+    the scene is stripped afterwards.
+    """
     progress.next("coarse picture")
     cutting.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
@@ -179,7 +162,30 @@ def coarse(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> l
     with _small(scene), other_format(scene) as settings:
         flat.choose(settings)
         still(bpy, scene, frame, path)
-    return comparing.variance(flat.read(path), CELLS)
+    return comparing.variance(_within(flat.read(path), area, size_of(scene)), CELLS)
+
+
+def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
+    """The area of a small picture of the whole; a pixel of it at least."""
+    if area is None:
+        return picture
+    x, y, across, down = area
+    high, wide = picture.shape[:2]
+    left, right = x * wide // size[0], -(-(x + across) * wide // size[0])
+    above, below = y * high // size[1], -(-(y + down) * high // size[1])
+    return picture[high - below : high - above, left:right]  # its first row is the lowest
+
+
+@contextlib.contextmanager
+def other_seed(scene: Any) -> Generator[None]:
+    """The scene with another one; as it was, afterwards."""
+    seed = scene.cycles.seed
+    try:
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+            yield
+    finally:
+        scene.cycles.seed = seed
 
 
 @contextlib.contextmanager
@@ -201,15 +207,6 @@ def _small(scene: Any) -> Generator[None]:
         cycles.samples, cycles.use_adaptive_sampling = sampling
 
 
-class _Evidence(NamedTuple):
-    """Of which frame, a folder to work in, and the passes that were delivered."""
-
-    frame: int
-    out: str
-    kinds: Kinds
-    layers: Layers
-
-
 class _Rendered(NamedTuple):
     """A crop, the pixels that were rendered for it, and the file that has them."""
 
@@ -219,7 +216,7 @@ class _Rendered(NamedTuple):
 
 
 def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, how: tuple[Progress, bool]
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, how: tuple[Progress, bool]
 ) -> list[dict[str, Any]]:
     """How each view layer of each crop compares, rendered of the stripped scene. ``how``: whether
     what differs is measured, too, by the noise.
@@ -232,10 +229,10 @@ def _held(
     # Reading renders another scene, and with that all is lost that was kept for the next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
-        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop, size_of(scene))
+        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop)
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
-            with _other_seed(scene):
+            with other_seed(scene):
                 noisy = _render(bpy, scene, one.crop, theirs, "other.exr")
             other = _read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
@@ -243,33 +240,34 @@ def _held(
 
 
 def _of_whole(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: _Evidence, progress: Progress
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, progress: Progress
 ) -> list[dict[str, Any]]:
     """How the crops compare when they are cut out of the whole frame: a scene may come out
     otherwise in parts, which is no fault of who rendered it.
     """
     progress.next("whole frame")
-    size = size_of(scene)
-    ours, parts = _whole(bpy, scene, theirs, "whole.exr"), [_part(theirs, c, size) for c in crops]
-    mine, other = [_part(ours, crop, size) for crop in crops], ours
+    ours, parts = _whole(bpy, scene, theirs, "whole.exr"), [_part(theirs, c) for c in crops]
+    mine, other = [_part(ours, crop) for crop in crops], ours
     if not all(_all_same(of, part) for of, part in zip(mine, parts, strict=True)):
         progress.next("whole frame, another seed")
-        with _other_seed(scene):
+        with other_seed(scene):
             other = _whole(bpy, scene, theirs, "whole-other.exr")
     found = list[dict[str, Any]]()
     for crop, of, part in zip(crops, mine, parts, strict=True):
-        found += _of_layers(crop, of, part, _part(other, crop, size))
+        found += _of_layers(crop, of, part, _part(other, crop))
     return found
 
 
-def _whole(bpy: Any, scene: Any, theirs: _Evidence, name: str) -> _Evidence:
-    """The frame as a node renders its evidence."""
-    path = os.path.join(theirs.out, name)
+def _whole(bpy: Any, scene: Any, theirs: Evidence, name: str) -> Evidence:
+    """The frame, or the tile, as a node renders its evidence."""
+    path, size = os.path.join(theirs.out, name), theirs.area[2:]
+    if size != size_of(scene):
+        cutting.select(scene, theirs.area)
     still(bpy, scene, theirs.frame, path)
-    return theirs._replace(layers=passes.read(bpy, path, size_of(scene), theirs.kinds))
+    return theirs._replace(layers=passes.read(bpy, path, size, theirs.kinds))
 
 
-def _render(bpy: Any, scene: Any, crop: Crop, theirs: _Evidence, name: str) -> _Rendered:
+def _render(bpy: Any, scene: Any, crop: Crop, theirs: Evidence, name: str) -> _Rendered:
     area = cutting.rendered(crop, scene)
     cutting.select(scene, area)
     path = os.path.join(theirs.out, name)
@@ -306,18 +304,6 @@ def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[
     return found
 
 
-@contextlib.contextmanager
-def _other_seed(scene: Any) -> Generator[None]:
-    """The scene with another one; as it was, afterwards."""
-    seed = scene.cycles.seed
-    try:
-        with held(scene, "cycles.seed"):
-            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
-            yield
-    finally:
-        scene.cycles.seed = seed
-
-
 def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
     """Columns and rows from the lower left corner."""
     left, below, across, up = box
@@ -327,12 +313,13 @@ def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
     }
 
 
-def _part(theirs: _Evidence, crop: Crop, size: tuple[int, int]) -> Layers:
+def _part(theirs: Evidence, crop: Crop) -> Layers:
     x, y, across, down = crop
-    return _cut(theirs.layers, (x, size[1] - y - down, across, down))
+    left, top, _, high = theirs.area
+    return _cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))
 
 
-def _finish(
+def finished(
     bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
 ) -> dict[str, Any] | None:
     """The picture made anew of the evidence, beside the one that was delivered; None where nobody
@@ -344,12 +331,17 @@ def _finish(
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
     make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    known = may_be_opened(picture, suffix, size_of(scene))
+    return beside(bpy, path, picture, size_of(scene))
+
+
+def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
+    known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
     ours = pixels_of(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return _layers(bpy, path, picture, size_of(scene)) if known else None
+        return _layers(bpy, path, picture, size) if known else None
     theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
         raise Fault("the picture is none, or has another size or other channels")

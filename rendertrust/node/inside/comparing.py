@@ -8,6 +8,7 @@ Array = Any
 
 
 NOISE_LEAST = 1e-4  # of what is to be seen: where there is no noise, what rounding may do
+FAR = 0.5  # times the noise: two thirds of the samples, the same ones
 GRAIN = 1e-2  # of a finished picture, whose noise was taken away
 
 
@@ -64,6 +65,11 @@ def _apart(one: Array, other: Array, scale: float) -> float:
 def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Of several comparisons the one that is farthest off."""
     return max(found, key=_badness)
+
+
+def is_far(found: list[dict[str, Any]]) -> bool:
+    """Whether one of them is another picture for certain."""
+    return any(_badness(one) > FAR for one in found)
 
 
 def _badness(one: dict[str, Any]) -> float:

@@ -11,6 +11,7 @@ from .speech import MachineError, Say, SceneError, one_line
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
 FPS_MAX = 32_767
+EXR = b"\x76\x2f\x31\x01"  # how OpenEXR begins
 
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -20,22 +21,29 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
     Linear pictures need ``scene``, for its view transform; it also tells the rate left out here.
     """
     container, codec, suffix = KINDS[order["container"]]
+    scene = played(bpy, order)
+    _choose(scene.render, container, codec)
+    path = os.path.join(order["out"], "video" + suffix)
+    _run(bpy, scene, path, say)
+    say("done", **_facts(scene, path, len(order["pictures"])))
+
+
+def played(bpy: Any, order: dict[str, Any]) -> Any:
+    """A scene that plays the order's pictures, each a frame long, from frame 1 on, at its rate and
+    in the size of its video.
+    """
     artist = opened(bpy, order) if "scene" in order else None
-    pictures = order["pictures"]
-    width, height, is_linear = _look_at(bpy, pictures[0])
+    width, height, is_linear = _look_at(bpy, order["pictures"][0])
     if is_linear and artist is None:
         raise SceneError("OpenEXR frames need the scene too, for its view transform; name it")
-    scene = _studio(bpy, artist if is_linear else None)
+    scene = studio(bpy, artist if is_linear else None)
     rate = artist.render if artist is not None else scene.render
     base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
     scene.render.fps, scene.render.fps_base = exact(order.get("fps") or rate.fps, base)
     # The codec halves colours both ways: an odd row or column has no place in it.
     scene.render.resolution_x, scene.render.resolution_y = width - width % 2, height - height % 2
-    _lay(scene, pictures)
-    _choose(scene.render, container, codec)
-    path = os.path.join(order["out"], "video" + suffix)
-    _run(bpy, scene, path, say)
-    say("done", **_facts(scene, path, len(pictures)))
+    _lay(scene, order["pictures"])
+    return scene
 
 
 def exact(fps: int, base: float) -> tuple[int, float]:
@@ -52,13 +60,29 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
         image = bpy.data.images.load(path)
     except RuntimeError as fault:
         raise SceneError(f"the first frame cannot be read: {one_line(fault)}") from fault
-    width, height = image.size
+    (width, height), is_linear = image.size, bool(image.is_float)
+    if width == 0 and _is_exr(path):  # of many layers: Blender loads them later, one by one
+        (width, height), is_linear = _size_in_layers(bpy, path), True
     if min(width, height) < 2:
         raise SceneError("the frames are no pictures, or smaller than 2 x 2 pixels")
-    return width, height, bool(image.is_float)
+    return width, height, is_linear
 
 
-def _studio(bpy: Any, artist: Any) -> Any:
+def _is_exr(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(EXR)) == EXR
+
+
+def _size_in_layers(bpy: Any, path: str) -> tuple[int, int]:
+    """As the sequencer sees it, which takes the combined pass of such a file."""
+    scene = bpy.data.scenes.new("RenderTrust size")
+    strip = scene.sequence_editor_create().strips.new_image("size", path, 1, 1)
+    size = strip.elements[0].orig_width, strip.elements[0].orig_height
+    bpy.data.scenes.remove(scene)
+    return size
+
+
+def studio(bpy: Any, artist: Any) -> Any:
     """A scene of our own, which shows pictures as they are, or as the artist's scene would."""
     scene = bpy.data.scenes.new("RenderTrust video")
     view = scene.view_settings

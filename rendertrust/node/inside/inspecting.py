@@ -57,7 +57,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "missing_blocks": [_named(block) for block in _blocks(bpy) if block.is_missing][:SOME],
         "scripts": list(_scripts(bpy))[:SOME],
         "unknown_nodes": list(_unknown_nodes(bpy))[:SOME],
-        "unbaked": list(_unbaked(bpy, scene))[:SOME],
+        "unbaked": list(unbaked(scene))[:SOME],
         "memory": memory_of(bpy, scene),
         "unmade": unmade(scene),
         "tile_obstacles": cutting.obstacles(scene)[:SOME],
@@ -145,7 +145,7 @@ def _unknown_nodes(bpy: Any) -> Iterator[str]:
                 yield f"{name} > {node.name}"
 
 
-def _unbaked(bpy: Any, scene: Any) -> Iterator[str]:
+def unbaked(scene: Any) -> Iterator[str]:
     """Simulations that go from frame to frame: a node that begins in the middle cannot."""
     for thing in scene.objects:
         for modifier in thing.modifiers:

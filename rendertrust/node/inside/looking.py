@@ -1,4 +1,4 @@
-"""A look at what is held against nothing: a chunk of frames, a tile, a picture made of tiles.
+"""A look at what nobody is to check: a chunk of frames, a tile, a picture made of tiles.
 
 Whether it is such a thing at all: as many frames as were asked for, each under its name, of the
 frame's size, one that decodes; and not of one colour, all of them, where the scene is not. It does
@@ -12,9 +12,11 @@ import zipfile
 from typing import Any
 
 from . import checking, comparing, cutting, pictures
-from .checking import Fault
+from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
+from .opening import may_be_opened, pixels_of
 from .output import compositor_nodes
+from .passes import Kinds, Layers
 from .rendering import facts, written_size
 from .scene import choose_format, name_of, opened, prepare, size_of
 from .speech import Progress, Say
@@ -33,9 +35,11 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     frames = order.get("frames") or [scene.frame_current]
     progress = Progress(say, len(frames) + 1)
     progress.watch(bpy)
+    told: dict[str, Any]
     try:
         if "tile" in order:
-            told = _tile(bpy, scene, order)
+            tile_of(bpy, scene, order)
+            told = {"looked": True}
         else:
             told = _pictures(bpy, scene, order, frames, progress)
         told |= pictures.seen(order["picture"])
@@ -44,11 +48,11 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))
 
 
-def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
-    """By its head, and whether its first pass decodes."""
+def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]:
+    """Every pass of what was delivered as a tile, once its head was looked at. Raises Fault."""
     x, y, across, down = order["tile"]
     size, kinds = cutting.rendered((x, y, across, down), scene)[2:], cutting.tile_kinds(scene)
-    if os.path.getsize(order["picture"]) > checking.bytes_most(size, kinds):
+    if os.path.getsize(order["picture"]) > bytes_most(size, kinds):
         raise Fault("the tile is larger than one of such a size can be")
     path = os.path.join(order["out"], "their-tile.exr")
     shutil.copyfile(order["picture"], path)
@@ -58,15 +62,27 @@ def _tile(bpy: Any, scene: Any, order: dict[str, Any]) -> dict[str, Any]:
         raise Fault(f"the tile is none: {fault}") from fault
     if found != size:
         raise Fault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    checking.read_evidence(bpy, path, size, kinds)
-    return {"looked": True}
+    return read_evidence(bpy, path, size, kinds), kinds
+
+
+def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
+    """Where the picture of one frame of a chunk is by now. Raises Fault."""
+    scene = bpy.context.scene
+    suffix = choose_format(scene.render, order.get("format"))
+    most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
+    try:
+        with zipfile.ZipFile(order["picture"]) as packed:
+            _are_all(packed, frames, suffix)
+            return _unpacked(packed, name_of(frame, suffix), order["out"], most)
+    except BROKEN as fault:
+        raise Fault("the frames are no zip that can be read") from fault
 
 
 def _pictures(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
-    most = checking.bytes_most(size_of(scene), cutting.tile_kinds(scene))
+    most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
     plain: list[bool] = []
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))
@@ -117,8 +133,8 @@ def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
 
 def _is_plain(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> bool:
     """Whether it is of one colour; Fault where it is no picture of this size."""
-    known = checking.may_be_opened(path, suffix, size)
-    pixels = comparing.visible(checking.pixels_of(bpy, path))
+    known = may_be_opened(path, suffix, size)
+    pixels = comparing.visible(pixels_of(bpy, path))
     if not known and pixels.shape[:2] != (size[1], size[0]):
         raise Fault("the picture is none, or has another size")
     return bool(pixels.size) and not (pixels != pixels[0, 0]).any()

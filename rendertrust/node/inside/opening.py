@@ -5,12 +5,9 @@ from typing import Any
 import numpy as np
 
 from . import pictures
+from .delivered import Fault
 from .pixels import NoPixels
 from .speech import one_line
-
-
-class Fault(Exception):
-    """What was delivered is not what it must be; the text says what."""
 
 
 def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:

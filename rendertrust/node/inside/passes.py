@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .scene import set_format
+from .scene import FLEETING_STAMPS, set_format
 from .speech import MachineError
 
 Array = Any
@@ -171,6 +171,8 @@ def _desk(bpy: Any, size: tuple[int, int], kinds: Kinds) -> Any:
     render.resolution_x, render.resolution_y = size
     render.resolution_percentage = 100
     render.use_compositing = render.use_sequencer = False
+    for stamp in FLEETING_STAMPS:
+        setattr(render, f"use_stamp_{stamp}", False)
     WORK.kinds[desk.name] = kinds
     render.engine = ENGINE
     return desk

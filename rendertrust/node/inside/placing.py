@@ -44,3 +44,11 @@ def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int
         return None
     found = min(bisect_right(sums, share * sums[-1]), len(weights) - 1)
     return found // columns, found % columns, len(variance), columns
+
+
+def picked(shares: list[float], count: int) -> list[int]:
+    """Which of ``count`` things numbers from 0 up to 1 draw: one each, none twice, in order."""
+    left, found = list(range(count)), list[int]()
+    for share in shares[:count]:
+        found.append(left.pop(min(int(share * len(left)), len(left) - 1)))
+    return sorted(found)

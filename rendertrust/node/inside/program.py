@@ -14,16 +14,20 @@ from .encoding import encode
 from .finishing import finish
 from .inspecting import inspect
 from .looking import look
+from .pieces import hold
 from .probing import probe
 from .proving import prove
 from .rendering import render
 from .speech import MachineError, Say, SceneError, one_line, speaker, take_standard_output
 from .trying import try_out
+from .watching import watch
 
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "render": render,
     "check": check,
     "look": look,
+    "hold": hold,
+    "watch": watch,
     "prove": prove,
     "finish": finish,
     "inspect": inspect,

@@ -47,14 +47,17 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
     prepare(scene, order)
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     cutting.strip(scene)
-    evidence = name_of(frame, ".evidence.exr")
-    path = os.path.join(order["out"], evidence)
-    seconds = still(bpy, scene, frame, path)
+    raw = os.path.join(order["out"], "raw.exr")
+    seconds = still(bpy, scene, frame, raw)
     scene = opened(bpy, order)
     prepare(scene, order)
     suffix = choose_format(scene.render, order.get("format"))
-    name = name_of(frame, suffix)
-    seconds += make(bpy, scene, frame, passes.read(bpy, path, size, kinds), (order["out"], name))
+    name, evidence = name_of(frame, suffix), name_of(frame, ".evidence.exr")
+    layers = passes.read(bpy, raw, size, kinds)
+    # Cycles writes into a file's head how many samples it took: whoever checks is to look himself.
+    passes.write(bpy, os.path.join(order["out"], evidence), layers, kinds)
+    os.unlink(raw)
+    seconds += make(bpy, scene, frame, layers, (order["out"], name))
     told = {"frame": frame, "file": name, "evidence": evidence, "seconds": round(seconds, 3)}
     if order.get("thumbnails"):
         told |= thumbnail(bpy, scene, order["out"], frame)

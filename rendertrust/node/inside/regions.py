@@ -4,11 +4,14 @@ A tile and a crop are rendered with a region of their own. A driver that reads i
 picture of each part: nobody's work could be told by them. Keyframes cannot set it.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-RENDER = "render."
-HARMLESS = ("render.fps", "render.fps_base")  # which no part changes, and many drivers read
+QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # what names say: of bones, nodes, properties
+# Of a scene, or of whatever points to one: a property of its own, a node.
+RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
+HARMLESS = ("fps", "fps_base")  # which no part changes, and many drivers read
 
 
 def reasons(bpy: Any) -> list[str]:
@@ -17,8 +20,14 @@ def reasons(bpy: Any) -> list[str]:
         f"{type(owner).__name__} {owner.name}: a driver reads {path}"
         for owner in animated(bpy)
         for path in _read(owner)
-        if path.startswith(RENDER) and path not in HARMLESS
+        if reads_render(path)
     ]
+
+
+def reads_render(path: str) -> bool:
+    """Whether a driver's path leads to how its scene is rendered, from wherever it begins."""
+    found = RENDER.findall(QUOTED.sub("", path))
+    return any(name not in HARMLESS for name in found)
 
 
 def animated(bpy: Any) -> Iterator[Any]:

@@ -7,7 +7,8 @@ import shutil
 from typing import Any
 
 from . import comparing
-from .opening import Fault, may_be_opened, pixels_of
+from .delivered import Fault
+from .opening import may_be_opened, pixels_of
 from .output import compositor_nodes, shows_strips
 from .rendering import written_size
 from .scene import choose_format

@@ -1,5 +1,6 @@
 """``check``: what another node delivered, held against the same scene, in the sandbox."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -11,11 +12,14 @@ from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.plugins.video import Video, playing
 from rendertrust.node.process import Ending
 from rendertrust.node.sandbox import DELIVERED
 
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
+RENDER: Final = "render"
+VIDEO: Final = Video.job_type
 REPORT: Final = "check.json"
 _TOLD: Final = (
     "crops",
@@ -26,6 +30,7 @@ _TOLD: Final = (
     "suspect",
     "whole",
     "seen",
+    "stamped",
     "frame",
     "seconds",
     "blender",
@@ -34,11 +39,12 @@ _TOLD: Final = (
 
 @attrs.define
 class Check:
-    """Takes what the render of one frame took, and ``draws``: [x, y, cell or null] of each crop,
-    from 0 up to 1; none: it only looks, at what is no whole frame, too (``frames``, ``tile``, and
-    ``tiles``: a picture made of them); ``whole``: the crops are cut out of a frame that is rendered
-    whole. Its result is a report as JSON: of each crop and of the
-    picture whether they are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
+    """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
+    to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
+    frames of a chunk or a video; all from 0 up to 1. Without either it only looks. ``whole``: the
+    crops are cut out of a frame, or a tile, that is rendered whole. Its result is a report as JSON:
+    of each crop or frame and of the picture whether they are ``equal``, else how far ``off``; or a
+    ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"
@@ -50,7 +56,7 @@ class Check:
 
     async def run(self, task: Task) -> Result:
         """Render the crops; what goes wrong here is the verifier's, and says nothing of others."""
-        order = _order_for(task)
+        order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
         if isinstance(order, Failed):
             return order
         ending = await self.render.obey(order, task, Progress(task=task))
@@ -65,23 +71,22 @@ async def why_no_strangers(render: Render) -> str | None:
 
 
 def _order_for(task: Task) -> Mapping[str, Any] | Failed:
-    draws = task.params.get("draws")
+    draws, shown = task.params.get("draws"), task.params.get("shown", [])
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
+    if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):  # pyright: ignore[reportUnknownArgumentType]
+        return refused("shown must be a list of numbers from 0 up to 1")
     if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
-    made_of = ("draws", "tiles", "whole")  # the tiles themselves are not looked at again
-    params = {name: value for name, value in task.params.items() if name not in made_of}
-    order = order_for(attrs.evolve(task, params=params))
+    own = ("draws", "shown", "of", "whole")
+    params = {name: value for name, value in task.params.items() if name not in own}
+    made = attrs.evolve(task, params=params)
+    order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
     delivered = {"picture": _place(PICTURE, task), "evidence": _place(EVIDENCE, task)}
-    if "tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1:
-        if draws:
-            return refused("one whole frame is checked at a time")
-        return {**order, "do": "look", "thumbnails": False, **delivered}
     whole = bool(task.params.get("whole"))
-    full = {**order, "do": "check", "draws": draws, "whole": whole, "thumbnails": False}
+    full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     return {**full, **delivered}
 
 
@@ -89,6 +94,26 @@ def _place(name: str, task: Task) -> str | None:
     """Where what was delivered lies in the folder for it; None: it was not."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))
+
+
+def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:
+    """The order that the unit itself was, and what is to be done about it."""
+    order: Mapping[str, Any] | Failed
+    if of == VIDEO:
+        order = playing(task)
+        return order if isinstance(order, Failed) else {**order, "do": "watch"}
+    if of != RENDER:
+        return refused("work of such a kind cannot be checked here")
+    if is_look:  # the tiles themselves are not looked at again
+        params = {name: value for name, value in task.params.items() if name != "tiles"}
+        order = order_for(attrs.evolve(task, params=params))
+    else:
+        order = order_for(task)
+    if isinstance(order, Failed):
+        return order
+    if not ("tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1):
+        return {**order, "do": "check"}
+    return {**order, "do": "look" if is_look else "hold"}
 
 
 def _are_draws(value: object) -> bool:

@@ -37,29 +37,35 @@ class Video:
 
     async def run(self, task: Task) -> Result:
         """Put the frames in their order and make the video."""
-        order = order_of(task.params)
-        if isinstance(order, Failed):
-            return order
-        scene = [name for name in task.inputs if name.endswith(".blend")]
-        if len(scene) > 1:
-            return refused(f"{len(scene)} inputs are .blend files; one may be")
-        if "fps" not in order and not scene:
-            return refused("fps is missing: name the rate, or give the scene that has it")
-        try:
-            pictures = await asyncio.to_thread(laid_out, task)
-        except BundleError as fault:
-            return refused(str(fault))
-        if not pictures:
-            return refused("there are no numbered frames (like 0001.png) among the inputs")
-        full = {**order, "do": "video", "pictures": pictures}
-        if scene:
-            full["scene"] = scene[0]
-        ending = await self.render.obey(full, task, Progress(task=task))
+        full = await asyncio.to_thread(playing, task)
+        if isinstance(full, Failed):
+            return full
+        ending = await self.render.obey({**full, "do": "video"}, task, Progress(task=task))
         if ending.last.get("event") == "done" and _VIDEO.fullmatch(str(ending.last.get("file"))):
             told = ("frames", "width", "height", "fps", "seconds")
             work = {name: ending.last[name] for name in told if name in ending.last}
             return Completed(file=task.folder / "out" / str(ending.last["file"]), work=work)
         return result_of(ending, task.folder)
+
+
+def playing(task: Task) -> dict[str, Any] | Failed:
+    """What is to be played, for the worker: its frames are laid out by their numbers."""
+    order = order_of(task.params)
+    if isinstance(order, Failed):
+        return order
+    scene = [name for name in task.inputs if name.endswith(".blend")]
+    if len(scene) > 1:
+        return refused(f"{len(scene)} inputs are .blend files; one may be")
+    if "fps" not in order and not scene:
+        return refused("fps is missing: name the rate, or give the scene that has it")
+    try:
+        pictures = laid_out(task)
+    except BundleError as fault:
+        return refused(str(fault))
+    if not pictures:
+        return refused("there are no numbered frames (like 0001.png) among the inputs")
+    full = {**order, "pictures": pictures}
+    return {**full, "scene": scene[0]} if scene else full
 
 
 def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:

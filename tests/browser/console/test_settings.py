@@ -33,7 +33,7 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await page.wait_for_url("**/console/settings?tab=values&q=environment")
         await expect(row).to_be_visible()
         await expect(page.get_by_text("server.body_seconds")).to_have_count(0)
-        await page.get_by_role("link", name="Limits").click()
+        await page.get_by_role("link", name="Limits", exact=True).click()
         login = page.get_by_role("row").filter(has=page.get_by_text("login", exact=True))
         await expect(login).to_contain_text("requests a minute, per address")
         await eyes.is_well("settings-limits")

@@ -3,8 +3,10 @@
 import json
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from aiohttp import web
 
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
@@ -310,3 +312,30 @@ async def test_one_frame_of_its_own_number_keeps_it(
     told = await program.run("jobs", "download", job, "--name", "shot")
     assert told.code == 0, told
     assert [path.name for path in tmp_path.glob("*.png")] == ["shot-0040.png"]
+
+
+async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    """The gateway restarts; it is the watch of the job that says when that takes too long."""
+    await program.log_in()
+    job = gateway.add_job("RUNNING", units=2)
+    gateway.add_units(job, PICTURE, PICTURE)
+    away = refuse(503, "Not now", headers={"Retry-After": "120"})
+    gateway.script(f"GET /api/v1/jobs/{job}/units", away)
+    gateway.life += [{}, {"done": 1}, {"status": "COMPLETED", "done": 2, "completed_at": NOW}]
+    told = await program.run("jobs", "watch", job)
+    assert (told.code, "frame 2 COMPLETED" in told.out) == (0, True), told
+
+
+async def test_a_gateway_that_is_lost_leaves_the_job_and_what_to_do(
+    program: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    await program.log_in()
+    placed = {"job_id": str(uuid4()), "node_id": None, "status": "QUEUED"}
+    gateway.script(DISPATCH, lambda _: web.json_response(placed))
+    away = refuse(503, "Not now", headers={"Retry-After": "120"})
+    gateway.script(f"GET /api/v1/jobs/{placed['job_id']}", away)
+    told = await program.run("submit", str(blend), "--no-preflight", "--out", "out")
+    assert told.code == exit_codes.UNAVAILABLE, told
+    assert f"jobs watch {placed['job_id']}" in told.err

@@ -71,6 +71,23 @@ async def test_the_next_call_goes_on_where_the_last_one_gave_up(
     assert not parts(tmp_path)
 
 
+async def test_the_next_call_goes_on_with_what_has_no_hash_but_is_the_same(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    gateway.names_results = False
+    job = gateway.add_job("COMPLETED")
+    gateway.script(route(job), gateway.cut(MIB, has(tmp_path, MIB)), *[gateway.cut(0)] * 3)
+    async with client_of(gateway) as client:
+        with pytest.raises(NoAnswer):
+            await client.download(job, tmp_path / "frames.zip")
+    assert [path.read_bytes() for path in parts(tmp_path)] == [PICTURE[:MIB]]
+    async with client_of(gateway) as client:
+        await client.download(job, tmp_path / "frames.zip")
+    assert gateway.ranges[-1] == f"bytes={MIB}-"
+    assert (tmp_path / "frames.zip").read_bytes() == PICTURE
+    assert not parts(tmp_path)
+
+
 async def test_what_was_whole_when_it_was_left_is_not_fetched_again(
     gateway: GatewayDouble, tmp_path: Path
 ) -> None:

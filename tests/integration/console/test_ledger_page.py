@@ -1,5 +1,8 @@
 """Entries lead to what who sees them may see."""
 
+from datetime import UTC, datetime
+
+from actors.auditor.messages import Audit, Finding
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
 from tests.integration.console.people import newcomer
@@ -21,3 +24,18 @@ async def test_what_an_operator_earned_leads_to_no_job_of_another(
     assert f"/console/jobs/{job}" not in text
     assert f"/console/jobs/{job}" in (await ann.get("/console/ledger?kind=EARNING"))[1]
     assert f"/console/jobs/{job}" in (await jane.get("/console/ledger?kind=USAGE"))[1]
+
+
+async def test_what_was_found_last_is_said_while_the_auditor_answers_nobody(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    """It is at work then: that is not the same as that nothing was looked at."""
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    noon = datetime(2026, 3, 13, 12, tzinfo=UTC)
+    found = Audit(noon, (Finding("I9", "unit 7", "is of an attempt that was overtaken"),), noon)
+    assert "Not known yet" in (await ann.get("/console/ledger"))[1]
+    with_books.gateway.console.audit.last = found
+    _, text = await ann.get("/console/ledger")
+    assert "Not known yet" not in text
+    assert "is of an attempt that was overtaken" in text
+    assert "The ledger is not sound" in (await ann.get("/console"))[1]

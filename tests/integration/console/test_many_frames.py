@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitStart
+from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, UnitStart
 from actors.notifier.messages import Progress
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
@@ -85,3 +85,31 @@ async def test_what_cannot_be_the_cap_is_said_beside_it(
         assert "max_credits must" not in text
         assert 'id="live"' not in text, "what is pushed would take it away"
     assert 'value="35"' in steer((await jane.get(page))[1])
+
+
+async def test_all_frames_that_failed_are_tried_again_at_once(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    """And how often all were tried is one number, wherever it stands."""
+    jane, node = await newcomer(with_books), await joined(database.owner_dsn)
+    job = await film(with_books, jane)
+    page, ledger = f"/console/jobs/{job}", with_books.gateway.registry.ref(Ledger)
+    assert (await jane.post(f"{page}/retry-failed", {})).status == 409
+    for unit in range(3):
+        for effect in (
+            UnitAssign(job, unit, 1, node),
+            UnitFail(job, unit, 1, node, "node", "black"),
+        ):
+            await ledger.ask(Commit(effects=(effect,)), within=60)
+    text = (await jane.get(page))[1]
+    assert "after 3 attempts of all its parts together" in text
+    assert "Retry all that failed" in text
+    assert (
+        await (await newcomer(with_books, email="eve@example.org")).post(f"{page}/retry-failed", {})
+    ).status == 404
+    assert (await jane.post(f"{page}/retry-failed", {})).status == 303
+    text = (await jane.get(page))[1]
+    assert "What failed is tried again" in text
+    assert "Retry all that failed" not in text
+    _, text = await jane.get("/console/jobs")
+    assert "failed" not in text.partition(f'id="row-{job}"')[2].partition("</tr>")[0]

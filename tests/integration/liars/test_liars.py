@@ -158,7 +158,8 @@ def honest(node: FakeNode, dispatch: JobDispatch, **changed: Any) -> JobResult:
 
 @pytest.fixture
 async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
-    settings = settings_for_tests(credits={"starter": "100"})
+    checks = {"enabled": "true"}
+    settings = settings_for_tests(credits={"starter": "100"}, verification=checks)
     verifying = VerifierSettings(look_seconds=0.2, pays_unverifiable=False)
     running = whole(
         database,

@@ -125,8 +125,3 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)
     assert text["fault"].startswith("the picture is none: ")
     assert "suspect" in await stage.told("dark", png(), frame=3, tiles=tiles)
-
-
-async def test_what_is_no_whole_frame_has_no_crops(stage: Stage) -> None:
-    told = await stage.told("crops", b"", frames=FRAMES, draws=[[0.1, 0.1, None]])
-    assert isinstance(told, Failed)

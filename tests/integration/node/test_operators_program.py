@@ -165,7 +165,7 @@ async def test_install_writes_a_unit_of_the_users_own(peer: Gateway, operator: O
     assert told.code == 0, told
     path = Path(told.document["path"])
     assert f'"--state={operator.state}"' in path.read_text()
-    assert "RestartPreventExitStatus=7 9\n" in path.read_text()
+    assert "RestartPreventExitStatus=2 7 9\n" in path.read_text()
     assert path.parent == operator.state.parent / "config" / "systemd" / "user"
     assert '"--hours=20:00-08:00"' in path.read_text()
     printed = await operator.run("node", "install", "--hours", "20-8", "--ram", "4G", "--print")

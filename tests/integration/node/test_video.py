@@ -157,8 +157,10 @@ import bpy, os, sys
 bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
 scene = bpy.context.scene
 for frame in (1, 2):
-    for kind in ("OPEN_EXR", "PNG"):
-        scene.render.image_settings.file_format = kind
+    for kind in (sys.argv[3], "PNG"):
+        image = scene.render.image_settings
+        image.media_type = "MULTI_LAYER_IMAGE" if kind == "OPEN_EXR_MULTILAYER" else "IMAGE"
+        image.file_format = kind
         scene.render.filepath = os.path.join(sys.argv[2], kind, f"{frame:04d}")
         bpy.ops.render.render(write_still=True)
 os._exit(0)
@@ -166,10 +168,13 @@ os._exit(0)
 
 
 @pytest.mark.heavy
-async def test_linear_frames_get_the_scenes_view_transform(video: Video, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["OPEN_EXR", "OPEN_EXR_MULTILAYER"])
+async def test_linear_frames_get_the_scenes_view_transform(
+    video: Video, tmp_path: Path, kind: str
+) -> None:
     scene = build(tmp_path / "s.blend")
-    run(LINEAR, str(scene), str(tmp_path))
-    frames = {f"{n:04d}.exr": tmp_path / "OPEN_EXR" / f"{n:04d}.exr" for n in (1, 2)}
+    run(LINEAR, str(scene), str(tmp_path), kind)
+    frames = {f"{n:04d}.exr": tmp_path / kind / f"{n:04d}.exr" for n in (1, 2)}
     without = await video.run(unit(tmp_path / "a", frames, {"fps": 24}))
     assert isinstance(without, Failed)
     assert "needs the scene" in without.error or "need the scene" in without.error

@@ -42,6 +42,7 @@ def afterwards(user: UUID, node: UUID, job: UUID) -> dict[str, list[Effect]]:
         "nothing": [],
         "assigned": [assigned],
         "charged": [assigned, UnitComplete(job, 0, 2, node, "x")],
+        "free": [assigned, UnitComplete(job, 0, 2, node, "x", free=True)],
         "failed": [assigned, UnitFail(job, 0, 2, node, "scene", "no light")],
         "stopped": [JobStop(job, user)],
     }
@@ -56,6 +57,7 @@ HELD_AGAIN = [("held", 100), ("released", 100), ("held", 100)]
         ("nothing", HELD_AGAIN),
         ("assigned", HELD_AGAIN),
         ("charged", [*HELD_AGAIN, ("charged", 100)]),
+        ("free", [*HELD_AGAIN, ("released", 100)]),
         ("failed", [*HELD_AGAIN, ("released", 100)]),
         ("stopped", [*HELD_AGAIN, ("released", 100)]),
     ],

@@ -17,7 +17,7 @@ from tests.integration.web.accounts import Person, ask, register, with_role
 NODE = {
     *("id", "owner_id", "name", "capabilities", "metadata", "status", "standing"),
     *("standing_reason", "standing_at", "current_load", "verified_at", "seen_at", "created_at"),
-    "reputation",
+    *("reputation", "checkable"),
 }
 
 

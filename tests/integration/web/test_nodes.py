@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from actors.scheduler.messages import NodeProved, NodeSeen
-from rendertrust.identity import generate_key, public_pem, sign_proof
+from rendertrust.identity import authority_of, generate_key, public_pem, sign_proof
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
@@ -83,6 +83,33 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
     subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
     assert message.owner == UUID(subject)
     assert NodeProved(UUID(node["node_id"]), UUID(subject)) in face.script.seen
+
+
+async def prove_to(
+    face: Face, signed: str, *, host: str | None = None, said: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """A node signs for the gateway at ``signed``; who passes it on says ``said``, and that Host."""
+    _, node = await post(face, "register", described())
+    proof = {
+        "node_id": node["node_id"],
+        "challenge": node["challenge"],
+        "signature": sign_proof(KEY, node["node_id"], node["challenge"], signed),
+        **({} if said == "" else {"authority": said or signed}),
+    }
+    return await post(face, "verify", proof, {"Host": host} if host else None)
+
+
+async def test_a_proof_that_another_gateway_had_signed_opens_nothing(face: Face) -> None:
+    own = authority_of(str(face.client.make_url("/")))
+    assert own is not None
+    assert (await prove_to(face, own))[0] == 200
+    status, refused = await prove_to(face, "evil.example")
+    assert (status, refused["detail"]) == (
+        401,
+        "The key was proved to evil.example, which this gateway is not",
+    )
+    assert (await prove_to(face, "evil.example", said=own))[0] == 401
+    assert (await prove_to(face, "evil.example", said=""))[0] == 401
 
 
 async def test_a_challenge_is_answered_once(face: Face) -> None:

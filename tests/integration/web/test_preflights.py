@@ -172,6 +172,26 @@ async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
         assert status == 200, placed
 
 
+async def test_tiles_of_a_scene_that_cannot_be_cut_are_refused_and_nothing_is_held(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane)
+    report = {**REPORT, "tile_obstacles": ["the render region is on", "stereoscopy is on"]}
+    order: Json = {"job_type": "render", "payload_ref": scene, "frames": "1-2", "tiles": "2x2"}
+    order["params"] = {"width": 100, "height": 100}
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, report)):
+        await looked(jane, scene)
+        for as_is in (False, True):
+            status, refused = await jane.call("POST", "/jobs/dispatch", {**order, "as_is": as_is})
+            (fault,) = refused["errors"]
+            assert (status, fault["field"], fault["code"]) == (422, "tiles", "no_tiles")
+            assert "the render region is on" in fault["message"]
+        assert await held(jane) == "0.0000"
+        del order["tiles"]
+        status, placed = await jane.call("POST", "/jobs/dispatch", order)
+        assert status == 200, placed
+
+
 async def test_without_a_node_it_waits_and_says_so(gateway: Whole, jane: Creator) -> None:
     scene = await sent(gateway, jane)
     status, found = await look(jane, scene)

@@ -6,10 +6,12 @@ import attrs
 import pytest
 
 from rendertrust.cli import wording
-from rendertrust.cli.nodes import check_row
+from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
+from rendertrust.client.answers import Node
 from rendertrust.client.known import NodeCheck
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
+NODE = Node("n", None, "a", ("render",), "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)
 PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", NOW, None)
 SUSPECTED = attrs.evolve(PLAIN, suspicion="5 times the noise", became="waits")
 REFUTED = attrs.evolve(
@@ -27,3 +29,10 @@ REFUTED = attrs.evolve(
 )
 def test_who_is_suspected_is_told_so(check: NodeCheck, verdict: str, why: str) -> None:
     assert check_row(check, wording.stamp)[1:3] == (verdict, why)
+
+
+@pytest.mark.parametrize(("checkable", "said"), [(None, None), (True, None), (False, UNCHECKABLE)])
+def test_an_operator_is_told_that_nobody_can_check_his_machine(
+    checkable: bool | None, said: str | None
+) -> None:
+    assert facts(attrs.evolve(NODE, checkable=checkable))["checked"] == said

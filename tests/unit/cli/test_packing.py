@@ -82,3 +82,21 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
     assert animation.sized({}, {}, size) == {}
     with pytest.raises(click.UsageError, match="--width and --height"):
         animation.sized({}, {"tiles": "2x2"}, None)
+
+
+def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as it is, either: each tile would fail."""
+    scene = tmp_path / "s.blend"
+    why = "stereoscopy is on"
+    sees(
+        monkeypatch,
+        looked_at(scene, Finding(code="no_tiles", level="note", message="", setting=why)),
+    )
+    assert packed(Output(), scene, ()).files
+    for as_is in (False, True):
+        with pytest.raises(Stop) as stopped:
+            packed(Output(), scene, (), as_is, tiled=True)
+        assert stopped.value.ending.name == "no_tiles"
+        assert why in stopped.value.ending.detail

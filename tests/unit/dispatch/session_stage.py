@@ -12,6 +12,7 @@ from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.moves import Moves
+from actors.node_session.quotes import Pacing
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -52,6 +53,7 @@ class Play:
     clock: TwinClock
     opened: SessionOpened
     moves: Moves
+    pacing: Pacing
 
     def hear(self, frame: FromNode) -> None:
         """The node sends a frame."""
@@ -144,7 +146,7 @@ async def session(
             )
         )
         opened = await cast.scheduler.expect(SessionOpened)
-        yield Play(cast, ref, socket, objects, clock, opened, peers.moves)
+        yield Play(cast, ref, socket, objects, clock, opened, peers.moves, peers.pacing)
     finally:
         await root.stop()
 

@@ -17,6 +17,7 @@ from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
+from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.work import Done, Lease, NodeRow, OpenUnit, SceneWord, Standing, StandingRow
 from supervisors.child import Child
@@ -54,6 +55,12 @@ class ShelfStore(MultipartsOfResults):
         self.reads = 0
         self.ties: Circles = ALONE
         self.scene_said: list[SceneWord] = []
+        self.overruns: list[Overrun] = []
+
+    async def note_overrun(self, found: Overrun, newest: int) -> list[Overrun]:
+        if found.attempt not in {one.attempt for one in self.overruns}:
+            self.overruns.append(found)
+        return self.overruns[-newest:]
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         """Of the one unit that there is."""

@@ -23,7 +23,8 @@ from rendertrust.protocol import (
     Urls,
     UrlsRequest,
 )
-from sql.work import evidence_key
+from sql.unit_params import CHECKED
+from sql.work import Part, evidence_key
 from tests.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment
@@ -84,6 +85,46 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         assert effect.evidence_sha256 == bytes.fromhex(EVIDENCE.sha256)
         assert effect.evidence_size == len(PROOF)
         await play.socket.expect(Ack)
+
+
+FILM = assignment(
+    job_type="video",
+    payload_ref="s3://rendertrust/uploads/u/s.blend",
+    params={"fps": 24, "_input": NOTED},
+)
+
+
+@simulated
+async def test_a_video_waits_for_a_verdict_and_has_no_evidence() -> None:
+    async with session(verified_types=CHECKED) as play:
+        sent = await delivered(play, FILM, proof=None, evidence=None)
+        assert (sent.params, sent.evidence) == ({"fps": 24}, None)
+        assert isinstance(await play.effect(), UnitDeliver)
+
+
+@simulated
+async def test_who_checks_a_video_is_told_what_it_is_and_at_which_frames_to_look() -> None:
+    order = attrs.evolve(ORDER, unit=FILM, evidence=None, draws=(), shown=(0.5, 0.25))
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, order)
+        told = {"fps": 24, "draws": [], "shown": [0.5, 0.25], "of": "video"}
+        assert (sent.job_type, sent.params) == ("check", told)
+        assert [one.path for one in sent.inputs] == ["s.blend", "check/picture"]
+
+
+@simulated
+async def test_who_checks_what_is_made_of_tiles_gets_the_tiles() -> None:
+    parts = (Part(1, 2, "cd" * 32, 5), Part(2, 1, "ef" * 32, 6))
+    unit = attrs.evolve(RENDER, params={**RENDER.params, "tiles": [[0, 0, 4, 4]]}, parts=parts)
+    order = attrs.evolve(ORDER, unit=unit, evidence=None, draws=(), shown=(0.5,))
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, order)
+        assert "of" not in sent.params
+        found = [(one.path, one.sha256) for one in sent.inputs]
+        tiles = [("tiles/0.exr", "cd" * 32), ("tiles/1.exr", "ef" * 32)]
+        assert found == [("s.blend", "ab" * 32), *tiles, ("check/picture", SHA256)]
 
 
 @simulated
@@ -202,14 +243,14 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
         assert isinstance(await play.effect(), UnitComplete)
 
 
-async def checking(play: Play, verifier: Probe[Verifier]) -> JobDispatch:
+async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
     """The node says that it can check, and is asked to."""
     play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", "check")))
     play.assign()
     await play.welcome()
     seen = await verifier.expect(CheckerSeen)
     assert (seen.node, seen.owner, seen.device_class) == (NODE, OWNER, CLASS)
-    assert seen.session.tell(ORDER)
+    assert seen.session.tell(order)
     return await play.socket.expect(JobDispatch)
 
 

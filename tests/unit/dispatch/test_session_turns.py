@@ -9,7 +9,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.node_session.messages import Send
+from actors.node_session.messages import Promote
 from actors.node_session.turns import Turns
 from actors.node_session.work import Held
 from actors.scheduler.messages import Assignment
@@ -123,7 +123,8 @@ async def test_a_priority_that_is_raised_counts_for_what_waits_at_its_node() -> 
     async with session() as play:
         await play.greeted(*waiting)
         await play.socket.expect(JobDispatch)
-        play.send(attrs.evolve(waiting[2], priority=1))
+        raised = waiting[2]
+        play.ref.tell(Promote(raised.job, raised.unit, raised.attempt, 1))
         play.hear(attrs.evolve(result(status="failed", error="x"), job_id=str(waiting[0].job)))
         assert await works(play) == waiting[2].job
 
@@ -164,5 +165,5 @@ def test_a_priority_that_is_raised_is_told_to_the_node() -> None:
     ]
     board.look_at(rows, EPOCH)
     [(node, sent)] = heard
-    assert (node, type(sent), sent.assignment.priority) == (NODE, Send, 1)
+    assert (node, type(sent), sent.priority) == (NODE, Promote, 1)
     assert board.index.get(OTHER) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from rendertrust.cli.node import run
 from rendertrust.cli.node_options import settings_of, words_of
 from rendertrust.node import service
 from rendertrust.node.hours import Hours
@@ -49,6 +50,13 @@ def test_the_unit_runs_the_node_with_what_was_said(tmp_path: Path) -> None:
     assert int(read["Service"]["MemoryMax"]) == 8 << 30
     assert read["Service"]["Restart"] == "on-failure"
     assert read["Install"]["WantedBy"] == "default.target"
+
+
+def test_what_the_unit_says_is_understood(tmp_path: Path) -> None:
+    words = words_of(settings_of(GIVEN | {"vram": 3 << 30}), tmp_path)
+    made = run.make_context("run", words)
+    given = {name: value for name, value in made.params.items() if name in GIVEN}
+    assert given == GIVEN | {"vram": 3 << 30}
 
 
 def test_a_node_that_does_not_stand_back_cannot_wait_for_an_idle_machine() -> None:

@@ -109,8 +109,9 @@ class Play:
         grant = Transfer(
             ADJUSTMENTS, user_account(CREATOR), user_account(CREATOR), PRICE, "ADJUSTMENT", str(job)
         )
+        job_type = params.pop("job_type", "render")
         insert = JobInsert(
-            job, CREATOR, "render", "s3://rendertrust/x", {"frame": 1, **params}, PRICE
+            job, CREATOR, job_type, "s3://rendertrust/x", {"frame": 1, **params}, PRICE
         )
         await self.do(postings=(grant,))
         await self.do(

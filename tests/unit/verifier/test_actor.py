@@ -301,6 +301,17 @@ async def test_who_signs_for_other_pixels_than_his_picture_has_lies(
 
 
 @simulated
+async def test_what_the_gateways_own_made_needs_no_second_word_that_it_cannot_be_checked() -> None:
+    """Nobody is left who could say it: it is not a stranger's friend who is excused."""
+    async with verifying(own=frozenset({NODE})) as play:
+        job = await play.delivered()
+        await play.checks(play.checker(20, 3), UNABLE)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.earned()) == ("unverifiable", SHARE)
+        assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
+
+
+@simulated
 @pytest.mark.parametrize(
     ("more", "verdict"),
     [({"suspect": "it is of one colour"}, "doubtful"), ({"fault": "it is none"}, "mismatch")],
@@ -439,51 +450,73 @@ async def test_work_for_trusted_nodes_is_looked_at_by_the_gateways_own_alone() -
 
 # -- what is no whole frame
 
-PARTS: tuple[Mapping[str, Any], ...] = (
-    {"frame": None, "frames": [1, 2]},
-    {"tile": [0, 0, 8, 8]},
-    {"tiles": [[0, 0, 8, 8]]},
+# With it: of how many crops, or whole pictures, who checks it is asked.
+PARTS: tuple[tuple[Mapping[str, Any], int, int], ...] = (
+    ({"frame": None, "frames": [1, 2]}, 0, 1),
+    ({"tile": [0, 0, 8, 8]}, 3, 0),
+    ({"tiles": [[0, 0, 8, 8]]}, 0, 1),
+    ({"job_type": "video", "fps": 24}, 0, 16),
 )
 INSPECTOR = UUID(int=21)
 
 
+def told_of(order: RunCheck, one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A report of every place that was asked about."""
+    return {"crops": [one] * order.count, "finish": {"equal": True, "off": None}}
+
+
 @simulated
-@pytest.mark.parametrize("params", PARTS)
-@pytest.mark.parametrize(
-    ("report", "state", "verdict"),
-    [
-        ({"looked": True}, "COMPLETED", "unchecked"),
-        ({"fault": "the frames are no zip that can be read"}, "QUEUED", "mismatch"),
-        ({"looked": True, "suspect": "all of it is of one colour"}, "QUEUED", "doubtful"),
-    ],
-)
-async def test_the_gateways_own_looks_at_what_is_held_against_nothing(
-    params: Mapping[str, Any], report: Mapping[str, Any], state: str, verdict: str
+@pytest.mark.parametrize(("params", "draws", "shown"), PARTS)
+@pytest.mark.parametrize("off", [None, 7.0])
+async def test_what_is_no_whole_frame_is_checked_as_frames_are(
+    params: Mapping[str, Any], draws: int, shown: int, off: float | None
 ) -> None:
     async with verifying(own=frozenset({INSPECTOR})) as play:
-        stranger, ours = play.checker(20, 3), play.checker(21, None, "gpu")
+        ours = play.checker(21, None)
         job = await play.delivered(**params)
         order = await play.asked(ours)
-        assert order.draws == ()
-        assert params.items() <= order.unit.params.items()
-        play.says(ours, order, report)
-        await play.ends(job, state)
-        assert play.verdict(job) == verdict
-        assert (play.charged(), play.earned()) == (
-            (PRICE, SHARE) if verdict == "unchecked" else (0, 0)
-        )
-        assert not stranger.probe.ref.depth
-        assert play.store.checks[job, 0, 1].said == report.get("suspect", report.get("fault", ""))
+        assert (len(order.draws), len(order.shown)) == (draws, shown)
+        told = {name: value for name, value in params.items() if value and name != "job_type"}
+        assert told.items() <= order.unit.params.items()
+        play.says(ours, order, told_of(order, {"equal": off is None, "off": off}))
+        if off is not None and draws:  # parts of it may come out otherwise than the whole tile
+            order = await play.asked(ours)
+            assert order.whole
+            play.says(ours, order, {**told_of(order, {"equal": False, "off": off}), "whole": True})
+        await play.ends(job, "COMPLETED" if off is None else "QUEUED")
+        assert play.verdict(job) == ("exact" if off is None else "mismatch")
+        assert play.earned() == (SHARE if off is None else 0)
 
 
 @simulated
-async def test_without_one_of_ours_nobody_looks_at_what_is_held_against_nothing() -> None:
-    async with verifying() as play:
-        stranger = play.checker(20, 3)
-        job = await play.delivered(frame=None, frames=[1, 2])
+async def test_who_leaves_out_a_frame_of_a_chunk_says_nothing() -> None:
+    async with verifying(own=frozenset({INSPECTOR})) as play:
+        ours = play.checker(21, None)
+        job = await play.delivered(frame=None, frames=list(range(1, 18)))
+        order = await play.asked(ours)
+        assert len(order.shown) == 3
+        told = told_of(order, {"equal": True, "off": None})
+        play.says(ours, order, {**told, "crops": told["crops"][:2]})
+        await asyncio.sleep(121)
+        again = await play.asked(ours)
+        play.says(ours, again, told)
         await play.ends(job, "COMPLETED")
-        assert (play.verdict(job), play.earned()) == ("unchecked", SHARE)
-        assert not stranger.probe.ref.depth
+
+
+@simulated
+async def test_a_chunk_of_one_colour_that_was_not_drawn_is_checked() -> None:
+    async with verifying(own=frozenset({INSPECTOR}), least_odds=0.0) as play:
+        play.known("v" * 10_000)
+        ours = play.checker(21, None)
+        job = await play.delivered(frame=None, frames=[1, 2])
+        order = await play.asked(ours)
+        assert order.count == 0
+        play.says(ours, order, {"looked": True, "suspect": "all of it is of one colour"})
+        order = await play.asked(ours)
+        assert order.count == 1
+        play.says(ours, order, told_of(order, {"equal": False, "off": 7.0}))
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "mismatch"
 
 
 # -- who is paid for looking
@@ -869,6 +902,7 @@ async def test_chunks_of_a_node_that_lied_are_not_paid_where_nobody_looks() -> N
     async with verifying() as play:
         play.known("v" * 30 + "m")
         job = await play.delivered(frame=None, frames=[1, 2])
+        await asyncio.sleep(3601)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
 

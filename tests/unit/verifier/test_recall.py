@@ -117,12 +117,12 @@ async def test_what_is_fresh_is_checked_before_it() -> None:
 
 
 @simulated
-async def test_chunks_are_looked_at_again() -> None:
+async def test_chunks_are_checked_again() -> None:
     async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
         play.known("v" * 1000)
         ours = play.checker(20, None)
         job = await settled_unlooked(play, ours, frame=None, frames=[1, 2])
         is_caught(play)
-        order = await play.checks(ours, LOOKED)
-        assert order.draws == ()
+        order = await play.checks(ours, EXACT)
+        assert (order.draws, len(order.shown)) == ((), 1)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)

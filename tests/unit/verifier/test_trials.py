@@ -72,6 +72,22 @@ async def test_who_calls_it_valid_has_a_strike_and_is_believed_no_more() -> None
 
 
 @simulated
+async def test_evidence_that_says_how_many_samples_it_has_makes_no_trial() -> None:
+    """Of an agent of a release before: who compares them with what he is to render knows."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        ours, lazy = play.checker(20, None), play.checker(30, 3)
+        job = await play.delivered()
+        await play.checks(lazy, EXACT)
+        await play.ends(job, "COMPLETED")
+        await play.checks(ours, {**WRONG, "stamped": True})
+        other = await play.delivered()
+        assert (await play.checks(lazy, EXACT)).unit.job == other
+        await play.ends(other, "COMPLETED")
+        assert play.store.known_trials == {}
+
+
+@simulated
 async def test_the_third_one_is_quarantine() -> None:
     async with with_a_trial() as (play, _, lazy, _):
         play.store.add_node(LAZY, ("check",), owner=UUID(int=3))
@@ -320,3 +336,38 @@ async def test_who_is_not_believed_is_not_believed_in_another_life() -> None:
         await play.checks(ours, EXACT)
         await play.ends(waits, "COMPLETED")
         assert lazy.probe.ref.depth == 0
+
+
+ALARM = {"crops": [{"equal": False, "off": 0.4}] * 3, "finish": EXACT["finish"]}
+
+
+@simulated
+async def test_who_calls_everything_suspicious_does_not_pass_a_trial() -> None:
+    """It is no strike, as what is suspicious may be another machine; it is believed no more."""
+    async with verifying(own=frozenset({OURS}), trial_odds=0.05, least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        ours, wolf = play.checker(20, None), play.checker(30, 3)
+        await known_trial(play, ours, wolf, {0, 3, 4, 8})
+        waits = await play.delivered()
+        await play.checks(wolf, ALARM)
+        assert (await play.checks(ours, EXACT)).unit.job == waits
+        await play.ends(waits, "COMPLETED")
+        assert (wolf.probe.ref.depth, play.store.verifier_tests) == (0, {})
+
+
+@simulated
+async def test_who_cries_wolf_three_times_is_believed_no_more() -> None:
+    async with verifying(own=frozenset({OURS}), least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        ours, wolf = play.checker(20, None), play.checker(30, 3)
+        for _ in range(3):
+            job = await play.delivered()
+            seen = await play.checks(wolf, ALARM)
+            order = await play.asked(ours)
+            assert {*seen.draws} < {*order.draws}, "the gateway's own looks there, too"
+            play.says(ours, order, {**EXACT, "crops": [*EXACT["crops"]] * 2})
+            await play.ends(job, "COMPLETED")
+        job = await play.delivered()
+        assert (await play.checks(ours, EXACT)).unit.job == job
+        await play.ends(job, "COMPLETED")
+        assert (wolf.probe.ref.depth, await play.store.records([wolf.node])) == (0, [])

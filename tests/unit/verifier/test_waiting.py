@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from actors.ledger.messages import UnitStart
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until
@@ -30,6 +31,22 @@ async def test_a_check_that_took_too_long_is_taken_back() -> None:
         await play.dropped(first, order)
         await play.checks(other, EXACT)
         await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_a_check_has_the_time_that_its_unit_took_besides() -> None:
+    """What was long to render is long to check: who does it is not to be cut off each time."""
+    async with verifying(check_seconds=CHECK_SECONDS) as play:
+        checker = play.checker(20, 3)
+        job = await play.assigned(NODE)
+        await play.do(UnitStart(job, 0, 1, NODE))
+        await asyncio.sleep(10 * CHECK_SECONDS)
+        await play.again(job, NODE, 1)
+        order = await play.asked(checker)
+        await asyncio.sleep(5 * CHECK_SECONDS)
+        play.says(checker, order, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.store.checks[job, 0, 1].verdict == "exact"
 
 
 @simulated

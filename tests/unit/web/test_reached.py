@@ -7,7 +7,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from config.settings import load
 from web.http.caller import CALLER, Caller
-from web.http.reached import reached_at
+from web.http.reached import is_reached_as, reached_at
 
 
 def request_for(host: str) -> web.Request:
@@ -38,3 +38,28 @@ def test_a_setting_goes_before_what_the_caller_used(section: str) -> None:
     named = attrs.evolve(getattr(settings, section), public_url="https://render.example")
     request = request_for("10.0.0.7")
     assert reached_at(request, attrs.evolve(settings, **{section: named})) is None
+
+
+@pytest.mark.parametrize(
+    ("public", "authority", "host", "holds"),
+    [
+        ("", "farm.example", "farm.example", True),
+        ("", "farm.example", "farm.example:443", True),
+        ("", "farm.example", "other.example", False),
+        ("https://farm.example", "farm.example", "gateway:8080", True),
+        ("https://farm.example", "evil.example", "evil.example", False),
+        ("https://farm.example", "gateway:8080", "gateway:8080", True),
+        ("https://farm.example", "10.0.0.5:8080", "10.0.0.5:8080", True),
+        ("https://farm.example", "8.8.8.8", "8.8.8.8", False),
+        ("https://farm.example", "[2001:4860:4860::8888]:80", "[2001:4860:4860::8888]:80", False),
+        ("https://farm.example", "[::1]:8080", "[::1]:8080", True),
+        ("https://farm.example", "evil.example", "evil example", False),
+    ],
+)
+def test_what_a_gateway_is_reached_as(
+    public: str, authority: str, host: str, *, holds: bool
+) -> None:
+    settings = load()
+    named = attrs.evolve(settings.server, public_url=public)
+    given = attrs.evolve(settings, server=named)
+    assert is_reached_as(request_for(host), given, authority) is holds

@@ -30,6 +30,7 @@ NOBODY: Final = Problem(403, "Your account is not there any more")
 TOO_LOW: Final = attrs.evolve(
     SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
 )
+NONE_FAILED: Final = Problem(409, "No frame of it failed")
 NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
@@ -151,6 +152,19 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
     return await _steer(view, "retry_unit", effect, "It is tried again; its price is held anew.")
 
 
+@pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
+async def retry_failed(view: View) -> Go | Problem:
+    """Do all frames again that failed."""
+    units = await view.gateway.jobs.unit_page(view.ids["id"], -1, NUMBER_MAX)
+    failed = [unit.number for unit in units if unit.state == "FAILED"]
+
+    def effects(job: UUID, user: UUID) -> list[OfJob]:
+        return [UnitRetry(job, number, user) for number in failed]
+
+    said = "What failed is tried again; its price is held anew."
+    return await _steer(view, "retry_failed", effects, said) if failed else NONE_FAILED
+
+
 @pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT, form_on="/jobs/{id}")
 async def change(view: View[Wish]) -> Go | Problem:
     """Another priority, another cap, or none."""
@@ -165,7 +179,7 @@ async def change(view: View[Wish]) -> Go | Problem:
 
 
 async def _steer(
-    view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
+    view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob | list[OfJob]], said: str
 ) -> Go | Problem:
     """By its owner; by an admin of anybody's, which is written down."""
     job = view.ids["id"]
@@ -178,5 +192,7 @@ async def _steer(
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
-    refused = await steered(view.gateway, effect(job, row.user_id), act=act)
+    made = effect(job, row.user_id)
+    effects = made if isinstance(made, list) else [made]
+    refused = await steered(view.gateway, *effects, act=act)
     return refused if refused is not None else Go(f"/console/jobs/{job}", said)

@@ -95,7 +95,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "job": row,
         "units": units,
         "attempts": table(tries, ATTEMPTS, sort, "place", "attempts"),
-        "tries": len(tries),
+        "tries": max(row.attempts, len(tries)),
         "steps": steps_of(known),
         "bill": bill,
         "refunded": charges.refunded,

@@ -16,6 +16,7 @@ from web.console.view import Go, Shown, View
 from web.console.wording import size
 from web.http.problem import Problem
 from web.identity.doer import Doer
+from web.nodes.checkable import checkable
 from web.nodes.standing import Verb, after
 from web.nodes.word import say
 
@@ -103,6 +104,7 @@ async def node(view: View[Sorted]) -> Shown | Problem:
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),
         "reputation": await view.gateway.nodes.records([row.id]),
+        "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
         "buttons": buttons_of(view, row),
         "everybody": view.owner is None,
     }

@@ -109,9 +109,9 @@ def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, An
             {"label": "failed", "values": failed, "tone": "bad"},
         ],
     }
-    most = max(completed)
+    most, done = max(completed), sum(completed)
     said = (
-        f"{sum(completed):,} jobs completed and {sum(failed):,} failed in the last hour;"
-        f" at most {most:,} in a minute."
+        f"{done:,} job{'' if done == 1 else 's'} completed and {sum(failed):,} failed in the last"
+        f" hour; at most {most:,} completed in a minute."
     )
     return {"drawn": drawn, "said": said}

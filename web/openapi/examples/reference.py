@@ -339,7 +339,12 @@ REGISTERED_NODE: Final[Example] = {
     "token": TOKEN,
     "status": "REGISTERED",
 }
-PROOF: Final[Example] = {"node_id": NODE_ID, "challenge": SHA256, "signature": SHA256 * 2}
+PROOF: Final[Example] = {
+    "node_id": NODE_ID,
+    "challenge": SHA256,
+    "signature": SHA256 * 2,
+    "authority": "farm.example",
+}
 VERIFIED_NODE: Final[Example] = {
     "node_id": NODE_ID,
     "token": TOKEN,
@@ -376,6 +381,7 @@ NODE: Final[Example] = {
             "score": 0.9767,
         }
     ],
+    "checkable": True,
 }
 NODES: Final[Example] = {"nodes": [NODE], "count": 1, "next": None}
 REASON: Final[Example] = {"reason": "a new graphics card"}

@@ -1,0 +1,194 @@
+"""A video held against the pictures that it is made of.
+
+An encoding loses something, and not the same everywhere, so nothing is equal here. What is asked of
+a frame that was drawn is that it is near enough to its picture, and that no other picture which
+could stand in its place is clearly nearer: its neighbours, others that were drawn, nothing at all.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .delivered import Fault
+from .encoding import KINDS, played, studio
+from .opening import pixels_of
+from .placing import picked
+from .scene import set_format
+from .speech import MachineError, Progress, Say, SceneError, one_line
+
+Array = Any
+# In decibels. Noise of all values at each pixel, the worst there is, is coded to 31 and 25.
+GREY_LEAST = 27.0
+COLOUR_LEAST = 22.0  # of two by two pixels together, as codecs keep colours
+NEARER = 2.0  # an honest frame of a film that stands still was 0.3 nearer to another picture
+ALIKE = 40.0  # nobody sees a difference: either may stand in the other's place
+GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
+BYTES_MORE = 1 << 20
+HEAD = 4096
+OFF = 0.1  # at the threshold, as a match may be
+
+
+def watch(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """``picture`` was delivered as the video of ``pictures``; says of the frames that ``shown``
+    draws how far they are off, or a ``fault`` of it. Without any it looks at the first alone.
+    """
+    started = time.monotonic()
+    try:
+        told = _held(bpy, order, Progress(say, 1))
+    except Fault as fault:
+        told = {"fault": str(fault)}
+    except SceneError as reason:  # of what it is made of
+        told = {"unable": str(reason)}
+    said = {"seconds": round(time.monotonic() - started, 3), "blender": bpy.app.version_string}
+    say("done", frame=1, **told, **said)
+
+
+def _held(bpy: Any, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    scene, count = played(bpy, order), len(order["pictures"])
+    film = _film(bpy, order, scene, count)
+    drawn = picked(order["shown"], count) or [0]
+    near = {other for n in drawn for other in (n - 1, n, n + 1) if 0 <= other < count}
+    progress.next("frames")
+    ours = {n: _frame(bpy, scene, n, order["out"]) for n in sorted(near)}
+    found = [_compared(n, _frame(bpy, film, n, order["out"]), ours) for n in drawn]
+    if not order["shown"]:
+        return {"looked": True}
+    return {"crops": found, "finish": {"equal": True, "off": None}}
+
+
+# ── the file ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _film(bpy: Any, order: dict[str, Any], scene: Any, count: int) -> Any:
+    """A scene that plays what was delivered, once it is seen to be such a video."""
+    render, suffix = scene.render, KINDS[order["container"]][2]
+    size = (render.resolution_x, render.resolution_y)
+    if os.path.getsize(order["picture"]) > count * size[0] * size[1] * 6 + BYTES_MORE:
+        raise Fault("the video is larger than one of such frames can be")
+    path = os.path.join(order["out"], "their-video" + suffix)
+    shutil.copyfile(order["picture"], path)
+    with open(path, "rb") as file:
+        if not _IS_OF[order["container"]](file):
+            raise Fault(f"it is no {order['container']} of the codec that was asked for")
+    _fits(bpy, path, (size, count, render.fps / render.fps_base))
+    film = studio(bpy, None)
+    film.render.fps, film.render.fps_base = render.fps, render.fps_base
+    film.render.resolution_x, film.render.resolution_y = size
+    strips = film.sequence_editor_create().strips
+    strip = strips.new_movie("film", path, 1, 1, fit_method="ORIGINAL")
+    strip.transform.filter = "NEAREST"
+    return film
+
+
+def _fits(bpy: Any, path: str, wanted: tuple[tuple[int, int], int, float]) -> None:
+    size, count, rate = wanted
+    try:
+        clip = bpy.data.movieclips.load(path)
+    except RuntimeError as fault:
+        raise Fault(f"the video cannot be read: {one_line(fault)}") from fault
+    found, frames, fps = tuple(clip.size), clip.frame_duration, clip.fps
+    bpy.data.movieclips.remove(clip)
+    if found != size:
+        raise Fault(f"the video is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
+    if frames != count:
+        raise Fault(f"the video has {frames} frames, not {count}")
+    if abs(fps - rate) > rate * 1e-3:
+        raise Fault(f"the video has {fps:.4g} frames a second, not {rate:.4g}")
+
+
+def _is_mp4(file: Any) -> bool:
+    """Whether its first video track is H.264."""
+    if file.read(8)[4:] != b"ftyp":
+        return False
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        end = _entered(file, name, end)
+    return end > 0 and bool(file.read(16)[12:] == b"avc1")
+
+
+def _entered(file: Any, name: bytes, end: int) -> int:
+    """The end of the box of this name, the file being at its beginning; 0: there is none."""
+    at = file.tell()
+    while at + 8 <= end:
+        file.seek(at)
+        head = file.read(16)
+        length, skip = int.from_bytes(head[:4], "big"), 8
+        if length == 1:
+            length, skip = int.from_bytes(head[8:], "big"), 16
+        if length < skip:
+            return 0
+        if head[4:8] == name:
+            file.seek(at + skip)
+            return int(min(at + length, end))
+        at += length
+    return 0
+
+
+def _is_webm(file: Any) -> bool:
+    """Whether it is WebM, and names VP9."""
+    head = file.read(HEAD)
+    return head[:4] == b"\x1a\x45\xdf\xa3" and b"\x42\x82\x84webm" in head and b"V_VP9" in head
+
+
+_IS_OF = {"MP4": _is_mp4, "WEBM": _is_webm}
+
+
+# ── its frames ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
+    """What the scene shows there, as (height, width, 3)."""
+    set_format(scene.render.image_settings, "IMAGE", "PNG")
+    scene.render.image_settings.color_mode = "RGB"
+    scene.frame_start = scene.frame_end = number + 1  # frame_set leaves other scenes as they are
+    scene.render.use_file_extension, scene.render.filepath = True, os.path.join(out, "shown-######")
+    path = os.path.join(out, f"shown-{number + 1:06d}.png")
+    try:
+        bpy.ops.render.render(animation=True, scene=scene.name)
+        return pixels_of(bpy, path)[..., :3]
+    except RuntimeError as fault:
+        raise MachineError(f"frame {number + 1} was not shown: {one_line(fault)}") from fault
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def _compared(number: int, theirs: Array, ours: dict[int, Array]) -> dict[str, Any]:
+    """Raises Fault where it shows something else."""
+    mine, named = ours[number], f"frame {number + 1} of the video"
+    grey, colour = _near(theirs @ GREY, mine @ GREY), _near(_halved(theirs), _halved(mine))
+    if grey < GREY_LEAST or colour < COLOUR_LEAST:
+        raise Fault(f"{named} is not its picture: {grey:.0f} dB, colours {colour:.0f} dB")
+    for what, other in _others(number, ours):
+        is_other = _near(_halved(mine), _halved(other)) < ALIKE
+        if is_other and _near(_halved(theirs), _halved(other)) > colour + NEARER:
+            raise Fault(f"{named} is nearer to {what} than to its own picture")
+    off = OFF * 10 ** ((GREY_LEAST - grey) / 20)
+    return {"frame": number + 1, "equal": False, "off": float(f"{off:.3g}")}
+
+
+def _others(number: int, ours: dict[int, Array]) -> Iterator[tuple[str, Array]]:
+    """What may have been put in the place of a picture."""
+    mine = ours[number]
+    yield "black", np.zeros_like(mine)
+    yield "a colour alone", np.broadcast_to(mine.mean((0, 1)), mine.shape)
+    for other, picture in ours.items():
+        if other != number:
+            yield f"that of frame {other + 1}", picture
+
+
+def _halved(picture: Array) -> Array:
+    """Two by two pixels together; sides are even."""
+    height, width, channels = picture.shape
+    return picture.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
+
+
+def _near(one: Array, other: Array) -> float:
+    """The peak signal to noise ratio, in decibels; equal ones have 99."""
+    apart = float(np.mean((one.astype(np.float64) - other) ** 2))
+    return 99.0 if apart <= 10**-9.9 else -10 * float(np.log10(apart))

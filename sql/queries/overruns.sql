@@ -1,0 +1,23 @@
+-- Attempts that took far longer than their units were quoted.
+
+-- name: overrun_note
+-- Keep one, once.
+INSERT INTO overruns (job_id, unit, attempt, node_id, owner_id, percent, at)
+SELECT $1, $2, $3, $4, n.owner_id, $5, $6 FROM nodes n WHERE n.id = $4
+ON CONFLICT DO NOTHING;
+
+-- name: overruns_of
+-- Those of a unit, the newest $3 of them.
+SELECT job_id AS job, unit, attempt, node_id AS node, owner_id AS owner, percent, at
+FROM overruns WHERE job_id = $1 AND unit = $2 ORDER BY attempt DESC LIMIT $3;
+
+-- name: overruns_of_content
+-- Those of units of user $1's that failed and worked on content $2, in hexadecimal; each with its frames. They
+-- are few.
+SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames
+FROM overruns o
+JOIN jobs j ON j.id = o.job_id
+JOIN units u ON u.job_id = o.job_id AND u.number = o.unit
+WHERE j.user_id = $1 AND u.state = 'FAILED'
+  AND coalesce(j.params -> '_manifest', j.params -> '_input') ->> 'sha256' = $2
+ORDER BY o.job_id, o.unit, o.attempt;

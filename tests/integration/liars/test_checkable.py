@@ -1,0 +1,27 @@
+"""An operator is told that nobody here can check his class of machine."""
+
+from typing import Any
+
+from tests.integration.liars.test_liars import EXACT, WITHIN, Farm, delivers, farm
+from tests.until import until
+
+__all__ = ["farm"]
+
+
+async def test_whoever_has_a_node_is_told_whether_it_can_be_checked(farm: Farm) -> None:
+    node = await farm.liar(delivers)
+    eve = farm.operators["eve"]
+
+    async def told(able: bool) -> Any:
+        _, found = await eve.call("GET", f"/nodes/{node.node_id}")
+        return found["checkable"] is able or None
+
+    await until(lambda: told(able=False), within=WITHIN)
+    await farm.checker("eve", EXACT)  # one of her own is nobody
+    await until(lambda: told(able=False), within=WITHIN)
+    other = await farm.checker("olga", EXACT)
+    await until(lambda: told(able=True), within=WITHIN)
+    _, found = await eve.call("GET", "/nodes")
+    assert {one["id"]: one["checkable"] for one in found["nodes"]}[str(node.node_id)] is True
+    _, found = await farm.operators["olga"].call("GET", f"/nodes/{other.node_id}")
+    assert found["checkable"] is None, "it renders nothing"

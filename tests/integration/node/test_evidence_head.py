@@ -1,0 +1,29 @@
+"""What lies beside a picture says nothing of how it was rendered: else a trial, which is such a
+file beside another number of samples, could be told from a check.
+"""
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+
+from rendertrust.node.inside.headers import heads_of
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import Files, Stage
+from tests.integration.node.scenes import ARTISTS, build
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+
+
+def test_two_numbers_of_samples_have_one_head(tmp_path: Path) -> None:
+    render = Render(scratch=tmp_path / "scratch")
+    assert asyncio.run(render.why_not()) is None
+    stage = Stage(tmp_path, render, build(tmp_path / "s.blend", ARTISTS), Files(b"", None))
+    heads = list[object]()
+    for samples in (4, 16):
+        made = asyncio.run(stage.delivered(f"of-{samples}", stage.scene, samples=samples))
+        assert made.evidence is not None
+        heads.append(heads_of(io.BytesIO(made.evidence)))
+        assert b"cycles." not in made.evidence[:20_000]
+    assert heads[0] == heads[1]

@@ -1,0 +1,129 @@
+"""Chunks, tiles and what is made of tiles are held against their scene, as single frames are."""
+
+import asyncio
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+from PIL import Image
+
+from actors.verifier.report import Report, read_report
+from actors.verifier.verdict import of_all
+from rendertrust.node.plugin import Completed
+from rendertrust.node.plugins.check import PICTURE, Check
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.scenes import ARTISTS, build, unit
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+DRAWS = [[0.2, 0.3, None], [0.6, 0.5, 0.4], [0.9, 0.9, None]]
+FRAMES = [3, 4]
+LEFT, RIGHT = [0, 0, 34, 37], [34, 0, 33, 37]
+
+
+@attrs.frozen
+class Stage:
+    """Who renders and who checks; a scene with a denoiser and a compositor."""
+
+    folder: Path
+    render: Render
+    scene: Path
+
+    async def made(self, name: str, of: tuple[Path, ...] = (), **params: Any) -> Path:
+        inputs = {"s.blend": self.scene, **self.as_inputs(of)}
+        result = await self.render.run(unit(self.folder / name, inputs, params))
+        assert isinstance(result, Completed), result
+        assert result.file is not None
+        return result.file
+
+    @staticmethod
+    def as_inputs(tiles: tuple[Path, ...]) -> dict[str, Path]:
+        return {f"tiles/{number}.exr": path for number, path in enumerate(tiles)}
+
+    async def verdict(
+        self, name: str, picture: Path, of: tuple[Path, ...] = (), **params: Any
+    ) -> str:
+        given = {"draws": [], **params}
+        inputs = {"s.blend": self.scene, PICTURE: picture, **self.as_inputs(of)}
+        found = await Check(self.render).run(unit(self.folder / f"check-{name}", inputs, given))
+        assert isinstance(found, Completed), found
+        assert found.file is not None
+        read = read_report(orjson.loads(found.file.read_bytes()))
+        assert isinstance(read, Report), read
+        said = "mismatch" if read.fault else read.unable or of_all(read.compared)
+        off = max((one.off for one in read.compared), default=0.0)
+        sys.stdout.write(f"{name:28} {said:10} {off:9.3g} {read.fault or ''}\n")
+        return said
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Render, Path]:
+    folder = tmp_path_factory.mktemp("pieces")
+    render = Render(scratch=folder / "scratch")
+    assert asyncio.run(render.why_not()) is None
+    return render, build(folder / "scene.blend", ARTISTS)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, place: tuple[Render, Path]) -> Stage:
+    return Stage(tmp_path, *place)
+
+
+def noise(path: Path, size: tuple[int, int] = (67, 37)) -> Path:
+    Image.effect_noise(size, 60).convert("RGBA").save(path, "PNG")
+    return path
+
+
+def packed(path: Path, **files: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
+        for name, content in files.items():
+            target.writestr(f"{name[1:]}.png", content)
+    return path
+
+
+def files_of(chunk: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(chunk.read_bytes())) as read:
+        return {f"f{name[:4]}": read.read(name) for name in read.namelist()}
+
+
+async def test_a_frame_of_a_chunk_is_rendered_again(stage: Stage, tmp_path: Path) -> None:
+    honest = await stage.made("honest", frames=FRAMES)
+    assert await stage.verdict("chunk", honest, frames=FRAMES, shown=[0.7]) == "exact"
+    files = files_of(honest)
+    drawn = packed(tmp_path / "noise.zip", **{**files, "f0004": noise(tmp_path / "n").read_bytes()})
+    assert await stage.verdict("noise", drawn, frames=FRAMES, shown=[0.7]) == "mismatch"
+    assert await stage.verdict("noise beside", drawn, frames=FRAMES, shown=[0.2]) == "exact"
+    fewer = await stage.made("fewer", frames=FRAMES, samples=4)
+    assert await stage.verdict("fewer samples", fewer, frames=FRAMES, shown=[0.7]) == "mismatch"
+    turned = packed(tmp_path / "turned.zip", f0003=files["f0004"], f0004=files["f0003"])
+    assert await stage.verdict("exchanged", turned, frames=FRAMES, shown=[0.7]) == "mismatch"
+
+
+async def test_crops_of_a_tile_are_rendered_again(stage: Stage) -> None:
+    given: dict[str, Any] = {"frame": 4, "tile": RIGHT}
+    honest = await stage.made("honest", **given)
+    assert await stage.verdict("tile", honest, **given, draws=DRAWS) == "exact"
+    fewer = await stage.made("fewer", **given, samples=4)
+    assert await stage.verdict("tile, fewer", fewer, **given, draws=DRAWS) == "mismatch"
+    other = await stage.made("other", frame=5, tile=RIGHT)
+    assert await stage.verdict("tile, other", other, **given, draws=DRAWS) == "mismatch"
+    shifted = await stage.made("shifted", frame=4, tile=[33, 0, 33, 37])
+    assert await stage.verdict("tile, shifted", shifted, **given, draws=DRAWS) == "mismatch"
+
+
+async def test_what_is_made_of_tiles_is_made_again(stage: Stage, tmp_path: Path) -> None:
+    tiles = (
+        await stage.made("left", frame=4, tile=LEFT),
+        await stage.made("right", frame=4, tile=RIGHT),
+    )
+    given: dict[str, Any] = {"frame": 4, "tiles": [LEFT, RIGHT]}
+    merged = await stage.made("merged", tiles, **given)
+    assert await stage.verdict("merged", merged, tiles, **given, shown=[0.5]) == "exact"
+    lie = noise(tmp_path / "noise.png")
+    assert await stage.verdict("merged, noise", lie, tiles, **given, shown=[0.5]) == "mismatch"
+    other = await stage.made("whole", frame=5)
+    assert await stage.verdict("merged, other", other, tiles, **given, shown=[0.5]) == "mismatch"

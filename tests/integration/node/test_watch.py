@@ -1,0 +1,143 @@
+"""What a node delivers as a video is held against the pictures that it is made of."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import orjson
+import pytest
+from PIL import Image
+
+from rendertrust.node.plugin import Completed
+from rendertrust.node.plugins.check import PICTURE, Check
+from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.video import Video
+from tests.integration.node.scenes import unit
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+WIDTH, HEIGHT, COUNT = 128, 72, 12
+SHOWN = [0.0, 0.3, 0.6, 0.9]
+ROWS, COLUMNS = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
+Film = Callable[[int], Any]
+
+
+def ball(number: int) -> Any:
+    """It moves over a slope of colours."""
+    slope = np.stack([COLUMNS + 40, ROWS * 2 + 30, 100 + 0 * ROWS], -1)
+    slope[(COLUMNS - 20 - number * 7) ** 2 + (ROWS - 36) ** 2 < 200] = (230, 120, 40)
+    return slope
+
+
+def grain(number: int) -> Any:
+    """The same as a camera in the dark sees it."""
+    noise = np.random.default_rng(number).normal(0, 6, (HEIGHT, WIDTH, 3))
+    return ball(number) * 0.4 + noise
+
+
+def stripes(number: int) -> Any:
+    """Red beside blue, of which a codec keeps the half."""
+    is_red = ((COLUMNS + number * 2) // 3) % 2 == 0
+    return np.where(is_red[..., None], (255, 0, 0), (0, 0, 255)).astype(float)
+
+
+FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes}
+
+
+@attrs.frozen
+class Stage:
+    """Who encodes, and who looks."""
+
+    folder: Path
+    render: Render
+
+    def pictures(self, name: str, film: Film) -> dict[str, Path]:
+        folder = self.folder / f"pictures-{name}"
+        folder.mkdir()
+        for number in range(COUNT):
+            shown = np.clip(film(number), 0, 255).astype(np.uint8)
+            Image.fromarray(shown).save(folder / f"{number + 1:04d}.png")
+        return {path.name: path for path in sorted(folder.iterdir())}
+
+    async def encoded(self, name: str, film: Film, **params: Any) -> bytes:
+        task = unit(self.folder / name, self.pictures(name, film), {"fps": 24, **params})
+        made = await Video(self.render).run(task)
+        assert isinstance(made, Completed), made
+        assert made.file is not None
+        return made.file.read_bytes()
+
+    async def told(self, name: str, film: Film, video: bytes, **params: Any) -> Any:
+        path = self.folder / f"{name}.bin"
+        path.write_bytes(video)
+        inputs = {**self.pictures(f"of-{name}", film), PICTURE: path}
+        given = {"of": "video", "draws": [], "shown": SHOWN, "fps": 24, **params}
+        found = await Check(self.render).run(unit(self.folder / f"check-{name}", inputs, given))
+        assert isinstance(found, Completed), found
+        assert found.file is not None
+        told = orjson.loads(found.file.read_bytes())
+        sys.stdout.write(f"{name:24} {told.get('fault') or told}\n")
+        return told
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    found = Render(scratch=tmp_path_factory.mktemp("scratch"))
+    assert asyncio.run(found.why_not()) is None
+    return found
+
+
+@pytest.fixture
+def stage(tmp_path: Path, render: Render) -> Stage:
+    return Stage(tmp_path, render)
+
+
+LIES: dict[str, Callable[[Film], Film]] = {
+    "black": lambda film: lambda number: film(number) * 0,
+    "upside-down": lambda film: lambda number: film(number)[::-1] * 1.0,
+    "backwards": lambda film: lambda number: film(COUNT - 1 - number),
+    "the-first-alone": lambda film: lambda number: film(0),
+}
+
+
+@pytest.mark.parametrize("name", list(FILMS))
+async def test_an_honest_film_holds(stage: Stage, name: str) -> None:
+    film = FILMS[name]
+    told = await stage.told("honest", film, await stage.encoded("film", film))
+    assert [one["frame"] for one in told["crops"]] == [1, 5, 9, 12]
+    assert all(0 < one["off"] <= 0.1 for one in told["crops"]), told
+
+
+@pytest.mark.parametrize(
+    ("name", "lie"),
+    [
+        *(("ball", lie) for lie in LIES),
+        *(("grain", lie) for lie in ("black", "backwards")),
+        ("stripes", "the-first-alone"),
+    ],
+)
+async def test_another_film_does_not(stage: Stage, name: str, lie: str) -> None:
+    film = FILMS[name]
+    told = await stage.told(lie, film, await stage.encoded("film", LIES[lie](film)))
+    assert "of the video is" in told.get("fault", ""), told
+
+
+async def test_it_is_such_a_video_at_all(stage: Stage) -> None:
+    mp4 = await stage.encoded("mp4", ball)
+    assert (await stage.told("look", ball, mp4, shown=[])).get("looked") is True
+    faults: dict[str, tuple[bytes, dict[str, Any], str]] = {
+        "text": (b"I am no video", {}, "it is no MP4 of the codec that was asked for"),
+        "head": (mp4[:200], {}, "it is no MP4 of the codec that was asked for"),
+        "other": (mp4, {"container": "WEBM"}, "it is no WEBM of the codec that was asked for"),
+        "rate": (mp4, {"fps": 25}, "the video has 24 frames a second, not 25"),
+    }
+    for name, (video, params, fault) in faults.items():
+        assert (await stage.told(name, ball, video, **params)).get("fault") == fault
+    webm = await stage.encoded("webm", ball, container="WEBM", fps=30000, fps_base=1001)
+    rate = {"container": "WEBM", "fps": 30000, "fps_base": 1001}
+    assert "fault" not in await stage.told("webm-look", ball, webm, **rate)
+    small = await stage.encoded("small", lambda number: ball(number)[::2, ::2])
+    told = await stage.told("small-look", ball, small)
+    assert told["fault"] == "the video is 64 by 36, not 128 by 72"

@@ -1,0 +1,82 @@
+"""Frames that take over three times their quote, through a whole gateway: it has a new one."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust.protocol import JobCancel
+from rendertrust.testing import FakeNode, hangs
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.web.test_preflights import REPORT, held, looked, sent, somebody
+from tests.integration.web.test_pricing import (
+    Json,
+    dispatched,
+    key,
+    ours,
+    own,
+    quoted,
+    settings,
+)
+from tests.until import until
+from tests.whole import Whole, whole
+
+__all__ = ["key", "own"]  # fixtures
+ONE: Json = {"frames": "1", "params": {"width": 4, "height": 4, "samples": 1}}
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]:
+    quick: dict[str, Any] = {
+        "quote_start_seconds": 0.0,
+        "renew_seconds": 0.5,
+        "first_lease_seconds": 0.5,
+    }
+    async with whole(database, settings(own), require_object=True, **quick) as running:
+        yield running
+
+
+async def test_over_three_times_its_quote_on_nodes_of_three_owners(
+    gateway: Whole, http: aiohttp.ClientSession, key: Ed25519PrivateKey
+) -> None:
+    jane = await somebody(gateway, http, "jane")
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, REPORT):
+        await looked(jane, scene)
+    before = await quoted(jane, scene, **ONE)
+    assert before["priced_by"] == "work"
+    status, placed = await dispatched(jane, scene, **ONE, quoted=before["price"])
+    assert status in (200, 202), placed
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for name in ("ann", "bob", "cleo"):
+            owner = await somebody(gateway, http, name)
+            fake = FakeNode(gateway.url, user_token=owner.token, behave=hangs(0.5), name=name)
+            nodes.append(await stack.enter_async_context(fake))
+
+        async def failed() -> Json:
+            job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
+            return job if job["status"] == "FAILED" else {}
+
+        job = await until(failed, within=60)
+        for node in nodes:
+            assert "over 3 times" in str((await node.next(JobCancel, within=10)).reason)
+    assert (job["charged"], await held(jane)) == ("0.0000", "0.0000")
+    (unit,) = (await jane.call("GET", f"/jobs/{job['id']}/units"))[1]["units"]
+    assert (unit["error_class"], unit["attempt"]) == ("scene", 3)
+    assert unit["error_message"].startswith("underquoted: ")
+    after = await quoted(jane, scene, **ONE)
+    assert float(after["price"]) >= 6 * float(before["price"]), "over three times, at its half"
+    _, _, said = unit["error_message"].partition("the new quote is about ")
+    assert float(said.split()[0]) == pytest.approx(float(after["price"]), rel=0.01)
+    status, refused = await dispatched(jane, scene, **ONE, quoted=before["price"])
+    assert status == 409, refused
+    assert f"{after['price']} now, and {before['price']} were quoted" in refused["detail"]
+    assert (await dispatched(jane, scene, **ONE, quoted=after["price"]))[0] in (200, 202)
+    records = await gateway.store.records([UUID(node.node_id) for node in nodes])
+    assert [record for record in records if "m" in record.since] == []
+    assert await gateway.store.audit() == []

@@ -1,0 +1,21 @@
+"""Whether somebody who is there can check what nodes render: else strangers do not pay for it."""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from actors.kernel import AskFailed
+from actors.scheduler.messages import Checkable, Scheduler
+from web.gateway import Gateway
+
+ASK_SECONDS: Final = 0.5
+
+
+async def checkable(gateway: Gateway, *nodes: UUID) -> Mapping[UUID, bool]:
+    """Of those that are connected here and render, where results are checked at all."""
+    if not gateway.settings.verification.enabled:
+        return {}
+    try:
+        return await gateway.registry.ref(Scheduler).ask(Checkable(nodes), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return {}
