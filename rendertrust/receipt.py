@@ -147,7 +147,7 @@ def work_document(done: Done, node: str, key: Ed25519PublicKey) -> dict[str, Any
         "attempt": done.attempt,
         "job_type": done.job_type,
         "inputs": list(done.inputs),
-        "parameters": _parameters(done.parameters),
+        "parameters": parameters_of(done.parameters),
         "renderer": plain(done.renderer),
         "node": {"id": node, "key": key.public_bytes_raw().hex()},
         "pixels": plain(done.pixels) if done.pixels is not None else None,
@@ -158,7 +158,8 @@ def work_document(done: Done, node: str, key: Ed25519PublicKey) -> dict[str, Any
     }
 
 
-def _parameters(given: Mapping[str, Any]) -> Any:
+def parameters_of(given: Mapping[str, Any]) -> Any:
+    """As a work has them. ValueError for what has no canonical form."""
     parameters = plain(given)
     encoded = canonical(parameters)
     if len(encoded) <= PARAMETERS_BYTES_MAX:

@@ -1,12 +1,13 @@
 """What a node signed of its work: whether it is this unit's, and the receipt that it makes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.node_session.delivered import Delivered, Proof
+from actors.node_session.offers import inputs_of, params_of
 from actors.node_session.pieces import EVIDENCE
 from actors.node_session.results import Refused
 from actors.node_session.settings import NodeIdentity
@@ -17,6 +18,7 @@ from rendertrust.protocol import JobResult
 from rendertrust.receipt import Issued
 
 UNCHECKED = "unchecked"
+CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
 
 
 @attrs.frozen
@@ -30,10 +32,13 @@ class Attested:
 Read: TypeAlias = Attested | Refused | None
 
 
-def read(result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delivered) -> Read:
+def read(
+    result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delivered, now: datetime
+) -> Read:
     """The work of a result; None where it signed none, or we do not know the node's key.
 
-    ``looked``: what lies at our keys, where the result names it.
+    ``looked``: what lies at our keys, where the result names it. What the node signs of how it came
+    to that is as we gave it out: a receipt vouches for all of it.
     """
     if result.signature is None or result.work is None or node.key is None:
         return None
@@ -50,7 +55,29 @@ def read(result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delive
         return Refused("the node signed for another object than is there", is_lie=True)
     if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
         return Refused("the node signed for other evidence than is there", is_lie=True)
+    if (other := _given_otherwise(work, unit)) is not None:
+        return Refused(f"the node signed for other {other} than it was given", is_lie=True)
+    if not _is_in_time(work, unit, now):
+        return Refused("the node signed for times that cannot be: look at its clock")
     return Attested(work, result.signature)
+
+
+def _given_otherwise(work: receipt.Work, unit: Assignment) -> str | None:
+    """Which of what it was given it names otherwise. Evidence may be asked for since, or before."""
+    told, document = params_of(unit), work.document
+    asked = [receipt.parameters_of(of) for of in (told, {**told, EVIDENCE: True})]
+    wrong = {
+        "work": document["job_type"] != unit.job_type,
+        "parameters": document["parameters"] not in asked,
+        "inputs": document["inputs"] != inputs_of(unit),
+    }
+    return next((name for name, is_so in wrong.items() if is_so), None)
+
+
+def _is_in_time(work: receipt.Work, unit: Assignment, now: datetime) -> bool:
+    begun, ended = (datetime.fromisoformat(work.document[of]) for of in ("begun", "ended"))
+    first = unit.assigned_at or begun
+    return first - CLOCKS_APART <= begun <= ended <= now + CLOCKS_APART
 
 
 def issued(attested: Attested, price: int, verdict: str, key: ReceiptKey, now: datetime) -> Issued:

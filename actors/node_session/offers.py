@@ -53,9 +53,21 @@ async def dispatch(
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    told = {n: value for n, value in unit.params.items() if not n.startswith("_")}
+    told = params_of(unit)
     # What was rendered is to lie beside the picture.
     return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
+
+
+def params_of(unit: Assignment) -> dict[str, Any]:
+    """Those of its creator's, as its node gets them."""
+    return {n: value for n, value in unit.params.items() if not n.startswith("_")}
+
+
+def inputs_of(unit: Assignment) -> list[str]:
+    """The SHA-256 of each input in the unit's frame, and of the list of its files."""
+    noted = [unit.params.get(name) for name in (INPUT, manifests.MANIFEST)]
+    own, files = ([of["sha256"]] if isinstance(of, dict) else [] for of in noted)
+    return [*own, *(part.sha256 for part in unit.parts if part.sha256), *files]
 
 
 def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:

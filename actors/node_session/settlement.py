@@ -123,7 +123,7 @@ class Settlement(Watching, partial=True):
         if isinstance(worth, results.Refused):
             self._refuse(held, worth)
             return
-        work = attested.read(result, unit, self._node, looked)
+        work = attested.read(result, unit, self._node, looked, self._peers.clock.now())
         if work is None and self._node.key is not None and waits:
             work = results.Refused("a result that waits for a verdict is signed by its node's key")
         if isinstance(work, results.Refused):

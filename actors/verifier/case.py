@@ -13,7 +13,7 @@ from actors.verifier.choice import Candidate
 from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.odds import unit_name
-from actors.verifier.report import Report
+from actors.verifier.report import Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import Kind, kind_of, params_of
@@ -264,6 +264,7 @@ class Case:
         far off to match is anybody's, and two of them make it doubtful. That a scene cannot be
         checked another owner must say, too. The gateway's own verifier is believed.
         """
+        report = held_to(report, self.pending.row.work)
         if report.unable is not None:
             self._hear_unable(report.unable, checker, report.suspect)
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:

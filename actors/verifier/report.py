@@ -1,5 +1,6 @@
 """What a verifier says it saw, read as a stranger's word."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
 
 CROPS_MAX: Final = 256  # of all view layers
 WORDS_MAX: Final = 300
+OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
 
 
 @attrs.frozen
@@ -27,6 +29,7 @@ class Report:
     is_finished: bool = False  # the picture was made anew and compared
     is_stamped: bool = False  # what was delivered says how many samples it has
     is_whole: bool = False  # the crops were cut out of the whole frame
+    pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
 
     @property
     def crops(self) -> tuple[Compared, ...]:
@@ -67,8 +70,21 @@ def answer(told: Mapping[str, Any], crops: int) -> Report | NoReport:
     return read
 
 
+def held_to(report: Report, work: str | None) -> Report:
+    """The report; a fault where its node signed, in ``work``, for other pixels than are there."""
+    signed = None if work is None else json.loads(work)["pixels"]
+    if report.fault or report.pixels is None or signed is None:
+        return report
+    return report if signed["sha256"] == report.pixels else Report(fault=OTHER_PIXELS)
+
+
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     """What it says, whatever was asked. Never raises."""
+    read = _read(told)
+    return attrs.evolve(read, pixels=_words(told.get("seen"))) if isinstance(read, Report) else read
+
+
+def _read(told: Mapping[str, Any]) -> Report | NoReport:
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
         suspect = None if fault else _words(told.get("suspect"))

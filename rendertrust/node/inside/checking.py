@@ -66,6 +66,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = {"unable": reasons[0]} | _look_uncut(bpy, scene, order, progress)
         else:
             told = look(bpy, scene, order, frame, progress)
+        told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew

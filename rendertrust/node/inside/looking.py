@@ -11,7 +11,7 @@ import time
 import zipfile
 from typing import Any
 
-from . import checking, comparing, cutting
+from . import checking, comparing, cutting, pictures
 from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
 from .opening import may_be_opened, pixels_of
@@ -42,6 +42,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = {"looked": True}
         else:
             told = _pictures(bpy, scene, order, frames, progress)
+        told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))

@@ -29,6 +29,7 @@ _TOLD: Final = (
     "looked",
     "suspect",
     "whole",
+    "seen",
     "stamped",
     "frame",
     "seconds",

@@ -16,7 +16,7 @@ from PIL import Image
 
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
-from tests.integration.node.checks import FRAME, Files, Stage, files_of
+from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
 from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
 from tests.unit.proof import receipts
 
@@ -43,6 +43,18 @@ async def test_a_picture_with_evidence_is_the_artists(stage: Stage, tmp_path: Pa
 
 async def test_an_honest_result_is_exact(stage: Stage) -> None:
     assert await stage.verdict("honest", stage.honest) == "exact"
+
+
+@pytest.mark.parametrize("draws", [DRAWS, []])
+async def test_a_check_tells_the_pixels_that_a_node_signs(
+    stage: Stage, tmp_path: Path, draws: list[Any]
+) -> None:
+    given = {"frame": FRAME, "evidence": True}
+    result = await stage.render.run(unit(tmp_path / "one", {"s.blend": stage.scene}, given))
+    assert isinstance(result, Completed)
+    told = await stage.told(f"pixels-{len(draws)}", files_of(result), draws=draws)
+    assert not isinstance(told, Failed), told
+    assert told["seen"] == result.work["pixels"]["sha256"]
 
 
 async def test_another_number_of_threads_is_exact(stage: Stage, tmp_path: Path) -> None:

@@ -10,29 +10,24 @@ from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# Missing when a node renders; each is black where it is there, and pink where it is not.
+# Missing, and pink, when a node renders.
 SHOWN = """
-from bpy import data, ops
-ops.mesh.primitive_plane_add(size=30, location=(0, 0, -1))
-plane, tree = bpy.context.object, None
-paths = (
+for number, path in enumerate((
     "//check/picture", "//check/evidence.exr", "/job/in/check/picture",
     "/job/delivered/picture", "/job/out/their-evidence.exr", "/job/out/their-picture.png",
     "/job/out/coarse.exr", "/job/out/crop-0.exr", "/job/out/other.exr",
-)
-made = data.materials.new("shown")
-made.use_nodes = True
-plane.data.materials.append(made)
-tree = made.node_tree
-last = tree.nodes["Principled BSDF"].inputs["Base Color"]
-for path in paths:
-    image = data.images.new("shown", 8, 8)
+)):
+    place = (number % 3 * 3 - 3, number // 3 * 3 - 3, -1)
+    bpy.ops.mesh.primitive_plane_add(size=3, location=place)
+    made = bpy.data.materials.new("shown")
+    made.use_nodes = True
+    bpy.context.object.data.materials.append(made)
+    image = bpy.data.images.new("shown", 8, 8)
     image.source, image.filepath = "FILE", path
-    texture, mix = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeMix")
-    texture.image, mix.data_type = image, "RGBA"
-    tree.links.new(texture.outputs["Color"], mix.inputs[6])
-    tree.links.new(mix.outputs[2], last)
-    last = mix.inputs[7]
+    tree = made.node_tree
+    texture = tree.nodes.new("ShaderNodeTexImage")
+    texture.image = image
+    tree.links.new(texture.outputs[0], tree.nodes["Principled BSDF"].inputs["Base Color"])
 """
 
 

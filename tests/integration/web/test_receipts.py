@@ -154,6 +154,26 @@ def another_object(node: FakeNode, told: JobResult) -> JobResult:
     return signed_anew(node, told, {"object": {"sha256": "11" * 32, "size": len(CONTENT)}})
 
 
+def other_inputs(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"inputs": ["ab" * 32]})
+
+
+def other_parameters(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"parameters": {"frame": 777, "samples": 65536}})
+
+
+def another_kind(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"job_type": "brain_surgery"})
+
+
+def begun_long_ago(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"begun": "2001-01-01T00:00:00.000000Z"})
+
+
+def not_ended_yet(node: FakeNode, told: JobResult) -> JobResult:
+    return signed_anew(node, told, {"ended": "2091-01-01T00:00:00.000000Z"})
+
+
 def no_work(node: FakeNode, told: JobResult) -> JobResult:
     return signed_anew(node, told, {"begun": "yesterday"})
 
@@ -167,7 +187,10 @@ def signed_anew(node: FakeNode, told: JobResult, change: dict[str, Any]) -> JobR
 
 @pytest.mark.parametrize(
     "change",
-    [another_signature, another_key, another_unit, another_attempt, another_object, no_work],
+    [
+        *(another_signature, another_key, another_unit, another_attempt, another_object, no_work),
+        *(other_inputs, other_parameters, another_kind, begun_long_ago, not_ended_yet),
+    ],
 )
 async def test_who_signs_what_is_not_so_is_not_paid(
     gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]", change: Any

@@ -87,6 +87,7 @@ class Play:
     scheduler: Probe[Scheduler]
     begin: Callable[[], tuple[Supervisor, Ref[Verifier], Ref[Ledger]]]
     jobs: int = 0
+    work: str | None = None  # what nodes sign
     window: timedelta = timedelta(days=7)
 
     async def do(self, *effects: Any, postings: tuple[Any, ...] = ()) -> None:
@@ -145,6 +146,7 @@ class Play:
                 result_ref=f"s3://rendertrust/{key}",
                 sha256=SHA256,
                 size=len(CONTENT),
+                work=self.work,
                 evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
                 evidence_size=len(EVIDENCE),
                 verified=True,

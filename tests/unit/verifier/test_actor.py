@@ -1,6 +1,7 @@
 """The Verifier: who is asked, what is made of what he says, and the money that follows."""
 
 import asyncio
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -287,6 +288,19 @@ async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> N
 
 
 @simulated
+@pytest.mark.parametrize(("signed", "verdict"), [("ab", "exact"), ("cd", "mismatch")])
+async def test_who_signs_for_other_pixels_than_his_picture_has_lies(
+    signed: str, verdict: str
+) -> None:
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        play.work = json.dumps({"pixels": {"sha256": signed * 32}})
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), {**EXACT, "seen": "ab" * 32})
+        await play.ends(job, "COMPLETED" if verdict == "exact" else "QUEUED")
+        assert play.verdict(job) == verdict
+
+
+@simulated
 async def test_what_the_gateways_own_made_needs_no_second_word_that_it_cannot_be_checked() -> None:
     """Nobody is left who could say it: it is not a stranger's friend who is excused."""
     async with verifying(own=frozenset({NODE})) as play:
@@ -297,6 +311,7 @@ async def test_what_the_gateways_own_made_needs_no_second_word_that_it_cannot_be
         assert play.store.checks[job, 0, 1].said == "the engine is EEVEE"
 
 
+@simulated
 @pytest.mark.parametrize(
     ("more", "verdict"),
     [({"suspect": "it is of one colour"}, "doubtful"), ({"fault": "it is none"}, "mismatch")],
