@@ -86,7 +86,8 @@ class Gateway:
             raise web.HTTPNotFound
         body = await request.json()
         pem = self.registrations[-1]["public_key"]
-        if not identity.proof_holds(pem, body["node_id"], body["challenge"], body["signature"]):
+        proof = (body["node_id"], body["challenge"], body["signature"])
+        if not identity.proof_holds(pem, *proof, identity.authority_of(self.url)):
             return web.json_response({"detail": "bad signature"}, status=401)
         token = f"token-{len(self.registrations)}"
         self.tokens = {token}
