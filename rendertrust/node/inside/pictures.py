@@ -9,6 +9,7 @@ import zipfile
 from typing import Any
 
 from . import coded, headers, pixels
+from .heads import size_of as size_of  # noqa: PLC0414 - part of what this module offers
 from .pixels import NoPixels
 
 NAME = "rendertrust-pictures-v1"
@@ -25,20 +26,6 @@ def of_file(path: str) -> dict[str, Any]:
         is_zip = file.read(4) == ZIP
         file.seek(0)
         return _of_zip(file) if is_zip else _of(file)
-
-
-def size_of(path: str, suffix: str) -> tuple[int, int] | None:
-    """Width and height by its head alone; None where that is not read. OSError, NoPixels."""
-    if suffix == ".png":
-        return pixels.size_of_png(path)
-    if suffix == ".jpg":
-        return coded.size_of_jpeg(path)
-    if suffix != ".exr":
-        return None
-    try:
-        return headers.window_of(path)[:2]
-    except headers.NoHeader as fault:
-        raise NoPixels(str(fault)) from fault
 
 
 def told(path: str) -> dict[str, Any]:

@@ -1,0 +1,67 @@
+"""A picture that says it is larger than the frame is refused by its head, whatever its kind: else
+it takes the memory of who checks it, and hides what lies beside it.
+"""
+
+import asyncio
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from rendertrust.node.inside.heads import size_of
+from rendertrust.node.inside.output import SUFFIXES
+from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import Files, Stage
+from tests.integration.node.scenes import build
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+SIZE = (64, 36)
+SIDE, ROWS = 50_000, 500
+KIND = "scene.render.image_settings.file_format = {!r}\n"
+
+
+def huge_tiff() -> bytes:
+    """50,000 by 50,000 pixels in a hundred KiB: every strip of it is the same one."""
+    strip, count = zlib.compress(bytes(ROWS * SIDE * 4), 9), SIDE // ROWS
+    strips = 8 + len(strip)
+    lengths, bits, entries = strips + 4 * count, strips + 8 * count, strips + 8 * count + 8
+    tags = [
+        *((256, 4, 1, SIDE), (257, 4, 1, SIDE), (258, 3, 4, bits), (259, 3, 1, 8)),
+        *((262, 3, 1, 2), (273, 4, count, strips), (277, 3, 1, 4), (278, 4, 1, ROWS)),
+        *((279, 4, count, lengths), (284, 3, 1, 1), (338, 3, 1, 2)),
+    ]
+    values = struct.pack(f"<{count}I", *[8] * count) + struct.pack(
+        f"<{count}I4H", *[len(strip)] * count, 8, 8, 8, 8
+    )
+    packed = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *of) for of in tags)
+    return b"II*\0" + struct.pack("<I", entries) + strip + values + packed + bytes(4)
+
+
+def staged(folder: Path, code: str) -> Stage:
+    render = Render(scratch=folder / "scratch", memory_bytes=3 << 30)
+    assert asyncio.run(render.why_not()) is None
+    scene = build(folder / "s.blend", code)
+    return Stage(folder, render, scene, Files(b"", None))
+
+
+async def test_a_huge_picture_hides_no_lie(tmp_path: Path) -> None:
+    stage = await asyncio.to_thread(staged, tmp_path, KIND.format("TIFF"))
+    lie = await stage.delivered("lie", stage.scene, samples=1)
+    told = await stage.told("huge", Files(huge_tiff(), lie.evidence))
+    assert not isinstance(told, Failed), told
+    assert told["fault"] == f"the picture is {SIDE} by {SIDE}, not 64 by 36"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SUFFIXES if kind != "OPEN_EXR_MULTILAYER"])
+async def test_what_blender_writes_is_read(kind: str, tmp_path: Path) -> None:
+    stage = await asyncio.to_thread(staged, tmp_path, KIND.format(kind))
+    made = await stage.delivered("made", stage.scene, samples=1)
+    path = tmp_path / "picture"
+    path.write_bytes(made.picture)
+    assert size_of(str(path), SUFFIXES[kind]) == SIZE
+    told = await stage.told("made", made, samples=1)
+    assert not isinstance(told, Failed), told
+    assert "fault" not in told
+    assert told["finish"]["equal"]
