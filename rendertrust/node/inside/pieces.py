@@ -10,7 +10,7 @@ import shutil
 import time
 from typing import Any
 
-from . import checking, comparing, cutting, looking
+from . import checking, comparing, cutting, looking, pictures
 from .checking import Evidence
 from .delivered import Fault
 from .finishing import merge
@@ -43,6 +43,7 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
     held = _tile if "tile" in order else _merged if in_tiles else _chunk
     try:
         told = held(bpy, scene, order, frames, progress)
+        told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frames[0], **told, **facts(bpy, bpy.context.scene, started))

@@ -49,7 +49,11 @@ def staged(folder: Path, code: str) -> Stage:
 async def test_a_huge_picture_hides_no_lie(tmp_path: Path) -> None:
     stage = await asyncio.to_thread(staged, tmp_path, KIND.format("TIFF"))
     lie = await stage.delivered("lie", stage.scene, samples=1)
-    told = await stage.told("huge", Files(huge_tiff(), lie.evidence))
+    told = await stage.told("lie", Files(huge_tiff(), lie.evidence))
+    assert not isinstance(told, Failed), told
+    assert not any(crop["equal"] for crop in told["crops"])
+    honest = await stage.delivered("honest", stage.scene)
+    told = await stage.told("huge", Files(huge_tiff(), honest.evidence))
     assert not isinstance(told, Failed), told
     assert told["fault"] == f"the picture is {SIDE} by {SIDE}, not 64 by 36"
 

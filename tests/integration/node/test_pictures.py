@@ -370,7 +370,7 @@ async def test_files_from_elsewhere_are_found_among_the_inputs(
     inputs = {layout.scene: scene, PATHS: paths}
     inputs |= {file.path: Path(file.source) for file in layout.files}
     assert sorted(inputs) == sorted(
-        [layout.scene, PATHS, "linked/0/wood.png", "linked/1/chair.blend", "linked/2/wood.png"]
+        [layout.scene, PATHS, "linked/0/wood.png", "linked/1/chair.blend", "linked/1/tex/wood.png"]
     )
     result = await render.run(unit(tmp_path / "u", inputs, {"scene": layout.scene, "frame": 1}))
     assert completed(result).work["warnings"] == []
