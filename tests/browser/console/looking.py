@@ -74,7 +74,7 @@ class Looking:
         """Nothing that must not happen has happened."""
         assert await self.page.evaluate("window.violations") == []
         assert await self.page.evaluate(TWICE) == []
-        assert self.errors == []
+        assert self.errors == [], self.errors
         assert self.elsewhere == []
         assert await self.page.evaluate("window.hacked") is None
 
