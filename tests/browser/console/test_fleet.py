@@ -152,6 +152,11 @@ async def test_an_admin_quarantines_and_it_is_written_down(browser: Browser, sta
         assert [act["act"] for act in audit["records"]] == ["node.quarantine"]
         async with looking(browser, stage, "otto", f"/console/fleet/{node.node_id}") as eyes:
             await expect(eyes.page.get_by_role("button", name="Release")).to_have_count(0)
+        async with looking(browser, stage, "ann", f"/console/fleet/{node.node_id}") as eyes:
+            eyes.page.on("dialog", lambda dialog: dialog.accept())
+            await eyes.page.get_by_role("button", name="Release").click()
+            # Else every node that its operator enrols from now on would begin in quarantine.
+            await expect(eyes.page.get_by_role("button", name="Quarantine")).to_be_visible()
 
 
 async def test_an_auditor_changes_no_node_and_nobody_sees_anothers(
