@@ -265,6 +265,9 @@ class ActionDoor(Door):
             return LATE
 
 
+REFUSED: Final = "Refused"  # the status that it has in the API
+
+
 class CallDoor(Door):
     """An operation of the API, for the scripts of our own pages; it answers as the API does."""
 
@@ -281,7 +284,11 @@ class CallDoor(Door):
             return refusal(request, FOREIGN)
         if visitor.who.role not in self._call.who:
             return refusal(request, NOT_YOURS)
-        return await self._endpoint.serve_as(request, visitor.claims)
+        answer = await self._endpoint.serve_as(request, visitor.claims)
+        if self._call.asks and 400 <= answer.status < 500 and not answer.prepared:
+            answer.headers[REFUSED] = str(answer.status)
+            answer.set_status(200)
+        return answer
 
     def _refused(
         self,

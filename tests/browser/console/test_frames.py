@@ -161,6 +161,15 @@ shade => {
 """
 
 
+async def test_half_a_form_is_answered_and_is_no_error(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
+        await eyes.page.get_by_label("Width").fill("640")
+        await expect(eyes.page.locator("#cost")).to_contain_text("width and height")
+        await eyes.page.get_by_label("Height").fill("360")
+        await expect(eyes.page.locator("#cost")).not_to_contain_text("width and height")
+        await eyes.did_nothing_wrong()
+
+
 async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:

@@ -34,9 +34,13 @@ function pictured({ engine, width, height, samples, format, frame_start: first, 
   return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} a second.`;
 }
 
+// As the pages do: a mark for each character that turns text around unseen.
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const marked = (text) => text.replace(TURNING, (one) => `<U+${one.charCodeAt().toString(16)}>`);
+
 function line({ level, message, setting, object, path }) {
   const item = place(`finding-${level}`).content.firstElementChild.cloneNode(true);
-  const put = (name, text) => { item.querySelector(name).textContent = text; };
+  const put = (name, text) => { item.querySelector(name).textContent = marked(text); };
   put(".message", message.charAt(0).toUpperCase() + message.slice(1));
   put(".where", [path, object].filter(Boolean).join(" · "));
   put(".setting", level === "note" ? setting : `To mend: ${setting}`);

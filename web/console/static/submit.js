@@ -29,7 +29,8 @@ async function ask(path, body, headers = {}) {
   }
   if (answer.status === 401) location.reload();
   const said = await answer.json();
-  if (!answer.ok) throw new Refused(said.detail, said.errors, answer.status);
+  const refused = answer.ok ? +answer.headers.get("Refused") : answer.status;
+  if (refused) throw new Refused(said.detail, said.errors, refused);
   return said;
 }
 
