@@ -44,7 +44,7 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
     ``of`` the library that names it.
     """
     found: dict[tuple[str, str], File] = {}
-    for told in chain(_named_files(bpy, frames), _beside(bpy)):
+    for told in chain(_named_files(bpy, frames), _in_folders(bpy)):
         found.setdefault((told["owner"], told["file"]), told)
         if len(found) >= FILES_MAX:
             break
@@ -71,9 +71,14 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
             yield _told(bpy, owner, path, os.path.normpath(file), showing) | whole
 
 
-def _beside(bpy: Any) -> Iterator[File]:
+def _in_folders(bpy: Any) -> Iterator[File]:
+    """Those of baked simulations that Blender does not tell of."""
     for owner, written, folder in caches.beside(bpy):
         yield from _of_folder(bpy, owner, written, folder)
+    for owner, holder, name in caches.holders(bpy):
+        if written := getattr(holder, name):
+            folder = bpy.path.abspath(written, library=owner.library)
+            yield from _of_folder(bpy, owner, written, folder)
 
 
 def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
@@ -293,6 +298,9 @@ def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
         return new
 
     bpy.data.file_path_foreach(visited)
+    for owner, holder, name in caches.holders(bpy):
+        if (new := visit(owner, getattr(holder, name))) is not None:
+            setattr(holder, name, new)
     for owner in changed:
         kind = type(owner).__name__
         if kind == "Image" and owner.source in FILED and owner.packed_file is None:
