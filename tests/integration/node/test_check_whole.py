@@ -60,7 +60,8 @@ class Delivered:
 def delivered(folder: Path, scene: Path, lie: Path | None = None) -> Delivered:
     out = folder / "out"
     out.mkdir()
-    order = {"scene": str(scene), "frames": [FRAME], "out": str(out), "draws": DRAWS}
+    order: dict[str, Any] = {"scene": str(scene), "inputs": str(folder), "out": str(out)}
+    order |= {"frames": [FRAME], "draws": DRAWS}
     told = blind("prove", {**order, "scene": str(lie or scene)})
     files = {"picture": str(out / told["file"]), "evidence": str(out / told["evidence"])}
     return Delivered({**order, **files})
