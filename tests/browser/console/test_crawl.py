@@ -110,10 +110,11 @@ async def test_all_that_somebody_finds_is_there_and_well(
     jane = stage.people["jane"]
     await jane.call("POST", "/organisations", {"name": f"For {name}"})
     hook = {"url": "https://hooks.example.org/x", "types": ["job.*"]}
-    await jane.call("POST", "/webhooks/endpoints", hook)
+    _, made = await jane.call("POST", "/webhooks/endpoints", hook)
     async with looking(browser, stage, name) as eyes:
         crawl = Crawl(eyes, name)
         await crawl.go(changes=name != "rita")
+    await jane.call("DELETE", f"/webhooks/endpoints/{made['id']}")
     his = {page.path for page in PAGES if Role(ROLES[name]) in page.who}
     assert his - crawl.found == NO_LINK[name]
     assert crawl.found <= his
