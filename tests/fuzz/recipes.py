@@ -24,8 +24,8 @@ Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
 # Whatever is sent there, somebody else's session must bear it.
 PRIVATE = frozenset({"auth_logout"})
-# Open to every user, and only an admin can do it.
-OF_ADMINS = frozenset({"fleet_quarantine", "operators_pay_out"})
+# Open to every user, and only an admin can do it; with one node in quarantine new ones begin there.
+OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
 
 
 def login(stage: Stage) -> Good:
@@ -309,7 +309,7 @@ RECIPES: Mapping[str, Recipe] = {
     "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
     "nodes_verify": lambda stage: Good(body=stage.proof()),
     "fleet_drain": say(),
-    "fleet_release": say(),
+    "fleet_release": say(admin=True),
     "fleet_revoke": say(),
     "fleet_quarantine": say(admin=True),
     "prices_change": price,
