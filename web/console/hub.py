@@ -34,7 +34,7 @@ from web.process.readiness import Probe
 TICK_SECONDS: Final = 0.25  # four frames a second: more than an eye reads
 READ_SECONDS: Final = 2.0
 RESTS: Final = 10  # times as long as a reading took
-SHARE: Final = 6  # times as long as the readings of all views took: a hundred may be open
+SHARE: Final = 9  # times as long as the readings of all views took: a hundred may be open
 AWAY_SECONDS: Final = 1.0  # after a reading that failed
 LOOK_SECONDS: Final = 1.0  # how often the database is asked whether it is there
 SAMPLE_SECONDS: Final = 2.0
