@@ -12,7 +12,7 @@ from rendertrust.cli import looking
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
 from rendertrust.node.inside import usd
-from rendertrust.node.plugin import Completed
+from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, Layout
 from tests.integration.node.scenes import SAVE, SMALL, locally, pixels, run, unit
@@ -119,7 +119,8 @@ bpy.ops.wm.read_factory_settings()
 scene = bpy.context.scene
 scene.render.engine, scene.cycles.samples = "CYCLES", 8
 scene.render.resolution_x, scene.render.resolution_y = 64, 36
-with bpy.data.libraries.load(library, link=True) as (there, here):
+save()
+with bpy.data.libraries.load(library, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Grid"]
 scene.collection.objects.link(here.objects[0])
 bpy.data.objects.remove(bpy.data.objects["Cube"])
@@ -175,8 +176,9 @@ named.data.materials.clear()
 named.data.materials.append(here.materials[0])
 save(sets)
 scene = begin()
+save()  # what is linked relatively is so to the scene
 bpy.data.objects.remove(bpy.data.objects["Cube"])
-with bpy.data.libraries.load(sets, link=True) as (there, here):
+with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Table"]
 scene.collection.objects.link(here.objects[0])
 """
@@ -194,13 +196,15 @@ words.data.font = bpy.data.fonts.load(FONT)
 """
 KINDS = {
     "a font elsewhere": f"FONT = {FONT!r}" + FAR_FONT + LETTERS,
-    "a library of a library elsewhere": NESTED,
+    "a library of a library elsewhere": "RELATIVE = False" + NESTED,
+    "a library far above, by the way there": "RELATIVE = True" + NESTED,
     "an ocean that is not baked": OCEAN,
     "nodes baked beside the scene": "AWAY = False" + BAKE,
     "nodes baked elsewhere": "AWAY = True" + BAKE,
     "particles on the disk": GRAIN,
     "pictures that geometry nodes count": RELIEF,
-    "cloth of a library elsewhere": CLOTH,
+    "cloth of a library elsewhere": "RELATIVE = False" + CLOTH,
+    "cloth of one far above, by the way there": "RELATIVE = True" + CLOTH,
     "a stage of several files": STAGE,
 }
 
@@ -242,6 +246,19 @@ async def test_a_node_renders_what_the_artist_would(
     assert isinstance(done, Completed), done
     assert done.file is not None
     assert np.array_equal(pixels(done.file), wanted)
+
+
+async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    scene, paths = tmp_path / "scene.blend", tmp_path / "paths.json"
+    run(SMALL + SAVE, str(scene))
+    paths.write_text(json.dumps({"//props.blend": "linked/0/props.blend"}))
+    inputs = {"scene.blend": scene, "linked/0/props.blend": scene, PATHS: paths}
+    work = unit(tmp_path / "node", inputs, {"frame": 1, "scene": "scene.blend"})
+    done = await Render(scratch=tmp_path, found=found_blender).run(work)
+    assert isinstance(done, Failed)
+    assert (done.failure, "//props.blend" in done.error) == ("scene", True)
 
 
 @pytest.mark.skipif(FONT is None, reason="no font is installed")
