@@ -51,7 +51,7 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
 
 def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
     own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
-    used = _used(bpy)
+    used = used_by_scenes(bpy)
     for owner, path in named(bpy):
         kind = type(owner).__name__
         if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
@@ -106,7 +106,7 @@ def _together(base: str, more: Iterable[str]) -> File:
     return {"stands": base, "within": within}
 
 
-def _used(bpy: Any) -> set[Any]:
+def used_by_scenes(bpy: Any) -> set[Any]:
     """All data-blocks that a picture of the file shows, whatever lies between."""
     uses: dict[Any, set[Any]] = {}
     for block, users in bpy.data.user_map().items():

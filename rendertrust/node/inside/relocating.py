@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import caches
+from . import caches, imports
 from .files import is_essential
 from .speech import SceneError
 
@@ -87,6 +87,7 @@ def shut(bpy: Any, inputs: str) -> None:
     """
     blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
     kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
+    imports.leave_out(bpy)
 
     def visit(owner: Any, path: str, *_: Any) -> str | None:
         place = os.path.realpath(bpy.path.abspath(path, library=owner.library))

@@ -182,6 +182,22 @@ with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here
     here.objects = ["Table"]
 scene.collection.objects.link(here.objects[0])
 """
+TOLD = (
+    TREE
+    + """
+modifier, tree, come, go = tree_of(cube)
+words, read = tree.nodes.new("FunctionNodeInputString"), tree.nodes.new("GeometryNodeImportText")
+count, up = tree.nodes.new("FunctionNodeStringLength"), tree.nodes.new("ShaderNodeCombineXYZ")
+move = tree.nodes.new("GeometryNodeSetPosition")
+words.string = TEXT
+tree.links.new(words.outputs[0], read.inputs["Path"])
+tree.links.new(read.outputs[0], count.inputs[0])
+tree.links.new(count.outputs[0], up.inputs["Z"])
+tree.links.new(up.outputs[0], move.inputs["Offset"])
+for one, other in ((come, move), (move, go)):
+    tree.links.new(one.outputs["Geometry"], other.inputs["Geometry"])
+"""
+)
 FONT = next(map(str, sorted(Path("/usr/share/fonts").rglob("*.ttf"))), None)
 FAR_FONT = """
 import shutil
@@ -271,6 +287,21 @@ async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
         scene = tmp_path / f"{len(pictures)}.blend"
         lie = f"words.data.font.filepath = {name!r}\n"
         run(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
+        work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
+        done = await Render(scratch=tmp_path, found=found_blender).run(work)
+        assert isinstance(done, Completed), done
+        assert done.file is not None
+        pictures.append(pixels(done.file))
+    assert np.array_equal(*pictures)
+
+
+async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    pictures: list[Any] = []
+    for name in ("/usr/lib/os-release", "/nowhere"):
+        scene = tmp_path / f"{len(pictures)}.blend"
+        run(SMALL + BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n", str(scene))
         work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
         done = await Render(scratch=tmp_path, found=found_blender).run(work)
         assert isinstance(done, Completed), done
