@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import animation, board, exit_codes, grid
+from rendertrust.cli import animation, board, exit_codes, grid, loose
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.session import Session, session_of
@@ -42,7 +42,9 @@ def stop(context: click.Context, job: UUID) -> None:
 
     Frames that were delivered and are being checked are paid if they are right.
     """
-    _say(context, asked(session_of(context), job, lambda client: client.stop(job)))
+    stopped = asked(session_of(context), job, lambda client: client.stop(job))
+    _say(context, stopped)
+    loose.tell(session_of(context).output, stopped)
 
 
 @click.command(cls=Command)

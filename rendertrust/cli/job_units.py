@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import click
 
-from rendertrust.cli import animation, board, exit_codes, follow, scene, transfer, verdict
+from rendertrust.cli import animation, board, exit_codes, follow, loose, scene, transfer, verdict
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
@@ -19,6 +19,7 @@ from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
+    from rendertrust.client.frames import Fetched
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
@@ -58,6 +59,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 @click.option(
     "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
 )
+@click.option("--tiles", is_flag=True, help="Also tiles of frames that are not done: to OUT/tiles.")
 @click.option("--name", default="frame", show_default=True, help="Files are named NAME-0001.png.")
 @click.pass_context
 def download(
@@ -69,6 +71,7 @@ def download(
     frames: str | None,
     unit: int | None,
     evidence: bool,
+    tiles: bool,
     name: str,
 ) -> None:
     """Fetch the frames that are done, as many as there are by now.
@@ -78,6 +81,8 @@ def download(
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
+    if unit is not None and tiles:
+        raise click.UsageError("Give --unit or --tiles")
     if evidence and frames is not None:
         raise click.UsageError("Evidence is of one unit: give --unit")
     session = session_of(context)
@@ -91,7 +96,9 @@ def download(
         return
     job_id = str(job)
     told = session.run(
-        lambda client: saved(session.output, client, job_id, place, name=name, frames=frames)
+        lambda client: saved(
+            session.output, client, job_id, place, name=name, frames=frames, tiles=tiles
+        )
     )
     session.output.document(told)
 
@@ -112,13 +119,16 @@ async def _evidence(
     output.say(f"Saved {path}.")
 
 
-def asked_of(units: "list[Unit]", frames: str, job: str) -> str | None:
-    """What is to be said before those frames are fetched; Stop says why none of them can be."""
+def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False) -> str | None:
+    """What is to be said before those frames are fetched; Stop says why none of them can be.
+
+    ``tiles``: a tile of one is enough.
+    """
     from rendertrust.frame_range import canonical, parse
 
     asked, known, done = set(parse(frames)), set[int](), set[int]()
     for unit in units:
-        if unit.frames is not None and unit.tile is None:
+        if unit.frames is not None and (tiles or unit.tile is None):
             known.update(parse(unit.frames))
             done.update(parse(unit.frames) if unit.download_url is not None else ())
     if not known:
@@ -149,6 +159,7 @@ async def saved(
     *,
     name: str,
     frames: str | None = None,
+    tiles: bool = False,
     arrived: int = 0,
 ) -> dict[str, Any]:
     """Save what is done of a job, say how much that is, and return it for ``--json``.
@@ -156,24 +167,38 @@ async def saved(
     ``arrived``: so many files of it are new there already.
     """
     if frames is not None:
-        there = asked_of([unit async for unit in client.each_unit(job)], frames, job)
+        units = [unit async for unit in client.each_unit(job)]
+        there = asked_of(units, frames, job, tiles=tiles)
         if there is not None:
             output.note(there)
     elif await _is_one_picture(client, job):
         return await fetched(output, client, job, folder, name)
     with transfer.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
-            job, folder, frames=frames, stem=name, progress=progress
+            job, folder, frames=frames, stem=name, tiles=tiles, progress=progress
         )
-    if not found.paths:
-        hint = f"See how far it is: rendertrust jobs units {job}"
+    if not found.paths and not found.tiles:
+        hints = (
+            f"See how far it is: rendertrust jobs units {job}",
+            loose.hint(await client.job(job)),
+        )
+        hint = "\n".join(filter(None, hints))
         raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint))
-    paths = [str(path) for path in found.paths]
+    return _told(output, job, folder, found, arrived + len(found.new))
+
+
+def _told(output: Output, job: str, folder: Path, found: "Fetched", new: int) -> dict[str, Any]:
+    """What is there now."""
+    paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not done (yet)" if found.missing else ""
-    new = arrived + len(found.new)
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
-    output.say(f"{what} in {folder}, {new} of them new{more}.")
-    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing}
+    if paths:
+        output.say(f"{what} in {folder}, {new} of them new{more}.")
+    if tiles:
+        some = "One tile" if len(tiles) == 1 else f"{len(tiles)} tiles"
+        verb = "is" if len(tiles) == 1 else "are"
+        output.say(f"{some} of frames that are not done {verb} in {found.tiles[0].parent}.")
+    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing, "tiles": tiles}
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:

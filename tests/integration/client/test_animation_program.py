@@ -266,6 +266,34 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     ]
 
 
+async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    loose = {"tiles": 2, "checking": 1, "charged": "5.0000"}
+    job = gateway.add_job("RUNNING", units=3, done=1, loose_tiles=loose)
+    gateway.add_units(job, PICTURE, frames="7", tile=0)
+    gateway.add_units(job, "CANCELLED", frames="7", tile=1)
+    gateway.add_units(job, "CANCELLED", frames="7")
+    told = await program.run("jobs", "stop", job)
+    assert told.code == 0, told
+    assert "2 delivered tiles are of frames that will not come to be." in told.out
+    assert "They cost 5.0000 credits; one of them is being checked, and charged if it" in told.out
+    assert f"Fetch them: rendertrust jobs download {job} --tiles" in told.err
+    assert "2 delivered tiles are of frames" in (await program.run("jobs", "show", job)).out
+    told = await program.run("jobs", "download", job, "--out", "out")
+    assert told.code == exit_codes.STILL_RUNNING, told
+    assert f"rendertrust jobs download {job} --tiles" in told.err
+    told = await program.run("jobs", "download", job, "--out", "out", "--tiles")
+    assert told.code == 0, told
+    assert "One tile of frames that are not done is in out/tiles." in told.out
+    assert [path.name for path in (tmp_path / "out" / "tiles").iterdir()] == ["frame-0007-0.png"]
+    told = await program.run(
+        "jobs", "download", job, "--out", "out", "--tiles", "--frames", "7", "--json"
+    )
+    assert json.loads(told.out)["tiles"] == ["out/tiles/frame-0007-0.png"]
+
+
 async def test_a_video_is_ordered_waited_for_and_saved(
     program: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from web.jobs.control import SPENT, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
-from web.objects.archives import address_of
+from web.objects.archives import ENDED, address_of
 from web.objects.reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
@@ -106,9 +106,9 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
-    """Where all frames of a job that is complete are, as a zip."""
+    """Where all that is complete of a job that has ended is, as a zip."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.status != "COMPLETED" or row.units == 1:
+    if row is None or row.status not in ENDED or row.units == 1:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))

@@ -21,6 +21,7 @@ from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
+from web.jobs.loose import loose_of
 from web.jobs.orders import CANCELLABLE, RETRYABLE
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
@@ -117,6 +118,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "priority": WORDS[row.priority],
         "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
+        "loose": await loose_of(view.gateway, row),
         **await frames_shown(view, desk, row),
     }
 

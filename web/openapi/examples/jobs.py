@@ -36,6 +36,7 @@ JOB: Final[Example] = {
     "eta_seconds": None,
     "reference_seconds": None,
     "pool": "any",
+    "loose_tiles": None,
 }
 CANCELLED_JOB: Final[Example] = {
     **JOB,
@@ -68,6 +69,12 @@ RESULT: Final[Example] = {
     "expires_in": 3600,
     "size": 1048576,
     "sha256": SHA256,
+}
+ARCHIVE: Final[Example] = {
+    **RESULT,
+    "download_url": f"https://farm.example.com/archives/{USER_ID}/{JOB_ID}.zip?signature=0123abcd",
+    "size": None,
+    "sha256": None,
 }
 NEW_ANIMATION: Final[Example] = {
     **NEW_JOB,
@@ -128,6 +135,7 @@ STOPPED_JOB: Final[Example] = {
     **MANY,
     "status": "CANCELLED",
     "completed_at": "2026-03-13T12:05:00Z",
+    "loose_tiles": {"tiles": 3, "checking": 0, "charged": "7.5000"},
 }
 JOB_WISH: Final[Example] = {"priority": "high", "max_credits": "200"}
 UNIT: Final[Example] = {
