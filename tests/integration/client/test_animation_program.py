@@ -233,6 +233,25 @@ async def test_units_are_listed_and_tried_again(program: Program, gateway: Gatew
     assert (told.code, "no frame 99" in told.err) == (exit_codes.FAILURE, True)
 
 
+async def test_what_took_more_than_its_quote_keeps_no_other_frame_from_a_retry(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    job = gateway.add_job("FAILED", units=3, failed=2)
+    gateway.add_units(job, "FAILED", PICTURE, "FAILED")
+    said = "Frame 1 takes about 3.6 times its quote. Submit frame 1 again, as a job of its own"
+    no = refuse(409, said, code="underquoted", frames="1", price="1.0000", new_price="3.6000")
+    gateway.script(f"POST /api/v1/jobs/{job}/units/0/retry", no, no, no)
+    told = await program.run("jobs", "retry", job, "--failed")
+    assert told.code == 0, told
+    assert (said in told.err, "Frame 3 is QUEUED." in told.out) == (True, True)
+    told = await program.run("jobs", "retry", job, "--frame", "1")
+    assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
+    gateway.units[job][2]["state"] = "COMPLETED"
+    told = await program.run("jobs", "retry", job, "--failed")
+    assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
+
+
 async def test_frames_are_fetched_as_far_as_there_are_any(
     program: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ EVENT: Final[Example] = {
     "amount": "10.0000",
     "error_class": None,
     "error": None,
+    "error_code": None,
     "frame": None,
     "thumbnail": None,
 }
@@ -150,6 +151,7 @@ UNIT: Final[Example] = {
     "waits_for": 0,
     "error_class": None,
     "error_message": None,
+    "error_code": None,
     "size": 1048576,
     "sha256": SHA256,
     "verified": True,
