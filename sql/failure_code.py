@@ -34,11 +34,16 @@ _BEGINS: Final[tuple[tuple[str, Code], ...]] = (
     ("no node finished it within ", "no_node"),
     ("cannot be sent to a node: ", "unsendable"),
 )
-_CODES: Final = tuple((re.compile(begin, re.ASCII), code) for begin, code in _BEGINS)
+_CODES: Final[tuple[tuple[re.Pattern[str], Code], ...]] = tuple(
+    (re.compile(begin, re.ASCII), code) for begin, code in _BEGINS
+)
 
 
 def code_of(error_class: str | None, words: str | None) -> Code | None:
     """The code of a failure; None: nothing failed."""
     if error_class is None or words is None:
         return None
-    return next((code for begin, code in _CODES if begin.match(words)), "reported")
+    for begin, code in _CODES:
+        if begin.match(words):
+            return code
+    return "reported"

@@ -20,7 +20,9 @@ class Event:
     ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
     ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
     had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
-    ``charged`` or ``released``. ``error_code`` is the kind of failure that ``error`` tells.
+    ``charged`` or ``released``. ``attempt`` is the unit's; of a job's end it says the how-manyth
+    end that is: a job that failed ends anew when what failed is tried again. ``error_code`` is the
+    kind of failure that ``error`` tells.
     """
 
     number: int
