@@ -3,13 +3,23 @@
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import attrs
 import click
 
-from rendertrust.cli import animation, board, exit_codes, follow, loose, scene, transfer, verdict
+from rendertrust.cli import (
+    animation,
+    board,
+    exit_codes,
+    follow,
+    loose,
+    quoting,
+    scene,
+    transfer,
+    verdict,
+)
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
@@ -18,7 +28,8 @@ from rendertrust.cli.output import Output
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Job, Unit
+    from rendertrust.client import AsyncClient, Job, Placed, Unit
+    from rendertrust.client.asynchronous import Pool
     from rendertrust.client.frames import Fetched
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
@@ -213,16 +224,26 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 @click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
 @click.option("--fps", type=animation.RATE, help="As 24, 23.976 or 24000/1001; else the scene's.")
+@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.pass_context
 def video(
-    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool
+    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
-    """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
+    """Have a video made of the frames of a job that has ended: a job of its own, by a node.
+
+    What it costs is said first, and asked where somebody can answer.
+    """
     session = session_of(context)
     place = None if out is None else scene.placed(out)
     container = container_of(out, webm=webm)
-    placed = asked(session, job, lambda client: client.video(job, container=container, fps=fps))
     output = session.output
+
+    async def ordered(client: "AsyncClient") -> "Placed":
+        if not yes:
+            await _agree(output, client, job)
+        return await client.video(job, container=container, fps=fps)
+
+    placed = asked(session, job, ordered)
     if place is None:
         output.document(placed)
         output.say(f"Job {placed.job_id} makes it; it is {placed.status}.")
@@ -237,6 +258,14 @@ def video(
         output.document({"event": "saved", **told})
 
     session.run(seen)
+
+
+async def _agree(output: Output, client: "AsyncClient", job: UUID) -> None:
+    """Say what a video of the job costs; of one that goes on there is none yet."""
+    found = await client.job(job)
+    if found.ended:
+        pool = cast("Pool", found.pool)
+        quoting.agreed(output, await client.quote("video", pool=pool), "The video", "Make it?")
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:

@@ -10,7 +10,14 @@ from aiohttp import web
 
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
-from tests.integration.client.double import NOW, PICTURE, GatewayDouble, completing, refuse
+from tests.integration.client.double import (
+    NOW,
+    PICTURE,
+    GatewayDouble,
+    answering,
+    completing,
+    refuse,
+)
 from tests.integration.client.test_terminal import CONTROL, shown
 
 QUOTE = "POST /api/v1/jobs/quote"
@@ -337,6 +344,28 @@ async def test_a_video_is_ordered_waited_for_and_saved(
     assert (told.code, "film.webm" in told.err) == (exit_codes.USAGE, True), told
     told = await program.run("jobs", "video", done, "--fps", "fast")
     assert (told.code, "24000/1001" in told.err) == (exit_codes.USAGE, True), told
+
+
+async def test_a_video_says_its_price_first_and_asks(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    done = gateway.add_job("COMPLETED", units=3, completed_at=NOW, pool="trusted")
+    made = f"POST /api/v1/jobs/{done}/video"
+    amounts = {"frame_price": "1.0000", "price": "1.0000", "held": "1.0000"}
+    quote = {"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts}
+    gateway.script(QUOTE, answering(quote), answering(quote | {"enough": False}))
+    told = await program.run("jobs", "video", done)
+    assert told.code == 0, told
+    assert "The video: 1.0000 credits; 9.0000 are available." in told.err
+    told = await program.run("jobs", "video", done)
+    assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 1), told
+    told = await program.run("jobs", "video", done, "--yes")
+    assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
+    ended, text = await shown(program, "jobs", "video", done, typed="n\n")
+    assert "The video: 480.0000 credits; 990.0000 are available. Make it?" in CONTROL.sub("", text)
+    assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
+    assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
 
 
 async def test_a_refusal_of_the_quote_is_the_order_s(

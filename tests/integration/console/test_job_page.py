@@ -118,6 +118,24 @@ async def test_what_a_frame_is_made_of_tiles_by_is_named(
     assert "no. 1 frame 1, put together" in table(page, "attempts")
 
 
+async def test_a_video_says_its_price_before_it_is_made(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    node = await joined(database.owner_dsn)
+    ask = with_books.gateway.registry.ref(Ledger).ask
+    await ask(pieces_of(job, UUID(jane.id), [Piece(1, 0, "1"), Piece(1, 1, "2")]), within=60)
+    await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'render' WHERE id = '{job}'")
+    await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
+    done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
+    await ask(Commit(effects=(done,)), within=60)
+    assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
+    form = (await jane.get(f"/console/jobs/{job}"))[1].partition(f"{job}/video")[2]
+    form = form.partition("</form>")[0]
+    assert "as a job of its own, for 1 credits, which are held now" in form
+    assert "Make it for 1.0000 cr" in TAG.sub("", form)
+
+
 async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip(
     with_books: Face, database: PostgresEndpoint
 ) -> None:
