@@ -12,6 +12,7 @@ from actors.ledger.messages import (
     OfJob,
     Posted,
     Replayed,
+    UnitRetry,
     UnitState,
 )
 from actors.notifier.messages import Notifier, Paused, UnitsMoved
@@ -21,6 +22,7 @@ from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
 from web.jobs.orders import NOT_FOUND
+from web.jobs.underquoted import refusal_of
 from web.money.books import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found")
@@ -39,6 +41,9 @@ async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
 
 async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> Problem | None:
     """The same of a job that is known to be the effects' user's; an admin's ``act`` is noted."""
+    again = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
+    if (dearer := await refusal_of(gateway, effects[0].job, again)) is not None:
+        return dearer
     outcome = await commit(gateway, Commit(effects=effects, act=act))
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)

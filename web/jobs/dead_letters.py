@@ -24,6 +24,7 @@ from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.jobs.control import steered
 from web.jobs.orders import Again, again
+from web.jobs.underquoted import refused_of
 from web.money.books import commit
 from web.money.stripe_events import event_of
 
@@ -197,7 +198,10 @@ class Desk:
         """Try those of its units again that failed: the others are there, and paid."""
         units = await self.doer.gateway.jobs.unit_page(row.id, -1, row.units)
         failed = [unit.number for unit in units if unit.state == "FAILED"]
-        wishes = [UnitRetry(row.id, number, row.user_id) for number in failed]
+        dearer = await refused_of(self.doer.gateway, row.id)
+        # Where all of them are refused the first says why.
+        some = [number for number in failed if number not in dearer] or failed
+        wishes = [UnitRetry(row.id, number, row.user_id) for number in some]
         refused = await steered(self.doer.gateway, *wishes, act=act)
         return None if refused is None else refused.detail
 

@@ -17,7 +17,8 @@ from web.jobs.control import SPENT, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
-from web.objects.archives import address_of
+from web.jobs.underquoted import refused_of
+from web.objects.archives import ENDED, address_of
 from web.objects.reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
@@ -31,6 +32,10 @@ TOO_LOW: Final = attrs.evolve(
     SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
 )
 NONE_FAILED: Final = Problem(409, "No frame of it failed")
+AGAIN: Final = "What failed is tried again; its price is held anew."
+SOME_AGAIN: Final = (
+    "What failed is tried again, but for what takes far more than its quote: submit that anew."
+)
 NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
@@ -106,9 +111,9 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
-    """Where all frames of a job that is complete are, as a zip."""
+    """Where all that is complete of a job that has ended is, as a zip."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.status != "COMPLETED" or row.units == 1:
+    if row is None or row.status not in ENDED or row.units == 1:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
@@ -157,11 +162,13 @@ async def retry_failed(view: View) -> Go | Problem:
     """Do all frames again that failed."""
     units = await view.gateway.jobs.unit_page(view.ids["id"], -1, NUMBER_MAX)
     failed = [unit.number for unit in units if unit.state == "FAILED"]
+    dearer = await refused_of(view.gateway, view.ids["id"])
+    some = [number for number in failed if number not in dearer] or failed
 
     def effects(job: UUID, user: UUID) -> list[OfJob]:
-        return [UnitRetry(job, number, user) for number in failed]
+        return [UnitRetry(job, number, user) for number in some]
 
-    said = "What failed is tried again; its price is held anew."
+    said = AGAIN if len(some) == len(failed) else SOME_AGAIN
     return await _steer(view, "retry_failed", effects, said) if failed else NONE_FAILED
 
 

@@ -21,10 +21,11 @@ from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
+from web.jobs.loose import loose_of
 from web.jobs.orders import CANCELLABLE, RETRYABLE
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
-from web.routes import ledger, receipts
+from web.routes import ledger, receipts, videos
 
 pages = Pages()
 ASK_SECONDS: Final = 0.5
@@ -117,6 +118,8 @@ async def job(view: View[Query]) -> Shown | Problem:
         "priority": WORDS[row.priority],
         "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
+        "film_price": await film_price_of(view, row),
+        "loose": await loose_of(view.gateway, row),
         **await frames_shown(view, desk, row),
     }
 
@@ -137,6 +140,13 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
         "first": after <= 0,
         "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,
     }
+
+
+async def film_price_of(view: View[Query], row: DeskJob) -> int:
+    """What a video of its frames costs, where one can be made."""
+    if row.units == 1 or row.status not in ENDED or row.job_type != "render":
+        return 0
+    return await videos.price_of_one(view.gateway, row.user_id, row.params)
 
 
 async def eta_of(view: View[Query], row: DeskJob) -> float | None:
