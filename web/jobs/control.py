@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from actors.ledger.messages import (
     Commit,
@@ -18,18 +19,20 @@ from actors.ledger.messages import (
 from actors.notifier.messages import Notifier, Paused, UnitsMoved
 from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
 from sql.audit import Act
+from sql.jobs import PastJob
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
-from web.jobs.orders import NOT_FOUND
-from web.jobs.underquoted import refusal_of
+from web.jobs.orders import NOT_FOUND, Again, Outcome, again
+from web.jobs.underquoted import refusal_of, refused_of
 from web.money.books import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found")
 AT_CAP: Final = Problem(409, "The job is at its max_credits: raise max_credits to go on")
 SPENT: Final = Problem(409, "More than max_credits is spent, or at work, already")
 STOPPED: Final = Problem(409, "Job was stopped; it ends with its checks")
-_ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
+NONE_FAILED: Final = Problem(409, "No frame of it failed")
+ANEW: Final = Problem(409, "Job was cancelled; of several units it is submitted anew")
 _AGAIN: Final = unavailable("The job changed meanwhile; try again")
 
 
@@ -54,6 +57,31 @@ async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> 
     if isinstance(outcome, Posted):
         _tell(gateway, effects, outcome.units)
     return None
+
+
+async def retried(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None) -> Outcome:
+    """Of a job of several units try again what failed, the rest is there and paid; else ``again``.
+
+    ``owner`` None: anybody's, for an admin, whose ``act`` is written down.
+    """
+    row = await gateway.jobs.past(job, owner)
+    if row is None or row.units == 1:
+        return await again(gateway, job, owner, act)
+    refused = await failed_again(gateway, row, act)
+    return refused or Again(row.id, None, row.status, is_new=True)
+
+
+async def failed_again(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
+    """Try all units of a job again that failed, but those that take far more than their quote."""
+    if row.status == "CANCELLED":
+        return ANEW
+    units = await gateway.jobs.unit_page(row.id, -1, row.units)
+    failed = [unit.number for unit in units if unit.state == "FAILED"]
+    dearer = await refused_of(gateway, row.id)
+    # Where all of them are refused the first says why.
+    some = [number for number in failed if number not in dearer] or failed
+    wishes = [UnitRetry(row.id, number, row.user_id) for number in some]
+    return await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
 
 
 def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:

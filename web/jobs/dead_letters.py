@@ -15,16 +15,15 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import DeadLetters as Unread
-from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed, UnitRetry
+from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
 from actors.ports import PaymentsUnavailable
 from sql.audit import Act
 from sql.dead_letters import DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
-from web.jobs.control import steered
-from web.jobs.orders import Again, again
-from web.jobs.underquoted import refused_of
+from web.jobs.control import retried
+from web.jobs.orders import Again
 from web.money.books import commit
 from web.money.stripe_events import event_of
 
@@ -189,21 +188,8 @@ class Desk:
         act = await self.doer.act("jobs.retry", f"job:{job}", reason, {})
         if act is None:
             return "you have no account any more"
-        if rows[0].units > 1:
-            return await self._go_on(rows[0], act)
-        outcome = await again(self.doer.gateway, rows[0].id, None, act)
+        outcome = await retried(self.doer.gateway, rows[0].id, None, act)
         return None if isinstance(outcome, Again) else said(outcome)
-
-    async def _go_on(self, row: DeadJob, act: Act) -> str | None:
-        """Try those of its units again that failed: the others are there, and paid."""
-        units = await self.doer.gateway.jobs.unit_page(row.id, -1, row.units)
-        failed = [unit.number for unit in units if unit.state == "FAILED"]
-        dearer = await refused_of(self.doer.gateway, row.id)
-        # Where all of them are refused the first says why.
-        some = [number for number in failed if number not in dearer] or failed
-        wishes = [UnitRetry(row.id, number, row.user_id) for number in some]
-        refused = await steered(self.doer.gateway, *wishes, act=act)
-        return None if refused is None else refused.detail
 
     async def _retry_webhook(self, id_: str, reason: str) -> str | None:
         name = uuid_of(id_)

@@ -6,7 +6,7 @@ when that ended. Its id follows from that job's, so asking twice makes one.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -56,12 +56,18 @@ class Wanted:
 
 @attrs.frozen
 class Again:
-    """What became of a retry: the job that does it, and whether it is a new one."""
+    """What became of a retry: the job that does it, and whether it is a new one.
+
+    A job of several units goes on itself with what failed of it.
+    """
 
     job: UUID
     node: UUID | None
     status: str
     is_new: bool
+
+
+Outcome: TypeAlias = Again | Problem | tuple[Dispatch, DispatchOutcome]
 
 
 async def order(
@@ -91,9 +97,7 @@ async def asked(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
     return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
 
 
-async def again(
-    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
-) -> Again | Problem | tuple[Dispatch, DispatchOutcome]:
+async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None) -> Outcome:
     """Do an ended job again; a refusal of the books comes as it is.
 
     ``owner`` None: anybody's, for an admin, whose ``act`` is written down. He may not spend more

@@ -1,7 +1,7 @@
 """Jobs of many frames: each frame's file, one of them done again, and the job while it is open."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -9,11 +9,14 @@ from msgspec import Meta
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from rendertrust import money
+from sql.audit import Act
+from sql.jobs import PastJob
 from web.console.registry import Pages
 from web.console.view import Elsewhere, Go, Picture, View
+from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.doer import Doer
-from web.jobs.control import SPENT, steered
+from web.jobs.control import SPENT, failed_again, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
@@ -31,7 +34,6 @@ NOBODY: Final = Problem(403, "Your account is not there any more")
 TOO_LOW: Final = attrs.evolve(
     SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
 )
-NONE_FAILED: Final = Problem(409, "No frame of it failed")
 AGAIN: Final = "What failed is tried again; its price is held anew."
 SOME_AGAIN: Final = (
     "What failed is tried again, but for what takes far more than its quote: submit that anew."
@@ -40,6 +42,7 @@ NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
 )
+Doing: TypeAlias = Callable[[Gateway, PastJob, Act | None], Awaitable[Problem | None]]
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
     str,
@@ -160,16 +163,8 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
 async def retry_failed(view: View) -> Go | Problem:
     """Do all frames again that failed."""
-    units = await view.gateway.jobs.unit_page(view.ids["id"], -1, NUMBER_MAX)
-    failed = [unit.number for unit in units if unit.state == "FAILED"]
     dearer = await refused_of(view.gateway, view.ids["id"])
-    some = [number for number in failed if number not in dearer] or failed
-
-    def effects(job: UUID, user: UUID) -> list[OfJob]:
-        return [UnitRetry(job, number, user) for number in some]
-
-    said = AGAIN if len(some) == len(failed) else SOME_AGAIN
-    return await _steer(view, "retry_failed", effects, said) if failed else NONE_FAILED
+    return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
 
 @pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT, form_on="/jobs/{id}")
@@ -186,8 +181,17 @@ async def change(view: View[Wish]) -> Go | Problem:
 
 
 async def _steer(
-    view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob | list[OfJob]], said: str
+    view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
 ) -> Go | Problem:
+    """Have the effect on a job and its owner."""
+
+    async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
+        return await steered(gateway, effect(row.id, row.user_id), act=act)
+
+    return await _done(view, name, act_on, said)
+
+
+async def _done(view: View[Any], name: str, do: Doing, said: str) -> Go | Problem:
     """By its owner; by an admin of anybody's, which is written down."""
     job = view.ids["id"]
     row = await view.gateway.jobs.past(job, None if view.is_admin else view.who.user)
@@ -199,7 +203,5 @@ async def _steer(
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
-    made = effect(job, row.user_id)
-    effects = made if isinstance(made, list) else [made]
-    refused = await steered(view.gateway, *effects, act=act)
+    refused = await do(view.gateway, row, act)
     return refused if refused is not None else Go(f"/console/jobs/{job}", said)

@@ -15,9 +15,10 @@ from web.console.view import Go, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
+from web.jobs.control import retried
 from web.jobs.dead_letters import said
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
-from web.jobs.orders import Again, again, call_off
+from web.jobs.orders import Again, call_off
 
 pages = Pages()
 ROWS: Final = 50
@@ -121,9 +122,9 @@ def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[
     }
 
 
-@pages.action("/jobs/retry", within=15.0)
+@pages.action("/jobs/retry", within=25.0)
 async def retry_some(view: View) -> Go | Problem:
-    """Those that are selected, each as a new job."""
+    """Those that are selected: as new jobs, and of one of several units what failed."""
     return await _each(view, "retry")
 
 
@@ -138,9 +139,14 @@ async def retry_one(view: View) -> Go | Problem:
     """One, and on to the job that does it again."""
     outcome = await _retry(view, view.ids["id"])
     if isinstance(outcome, Again):
-        words = "It is done again by this job." if outcome.is_new else "It was done again before."
-        return Go(f"/console/jobs/{outcome.job}", words)
+        return Go(f"/console/jobs/{outcome.job}", _done(view.ids["id"], outcome))
     return outcome if isinstance(outcome, Problem) else Problem(409, said(outcome).capitalize())
+
+
+def _done(job: UUID, outcome: Again) -> str:
+    if outcome.job == job:
+        return "What failed of it is tried again."
+    return "It is done again by this job." if outcome.is_new else "It was done again before."
 
 
 @pages.action("/jobs/{id}/cancel", absent="Job not found")
@@ -185,6 +191,8 @@ def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
     if not refused:
         return f"{done} {'job is' if done == 1 else 'jobs are'} {became}."
     left = sum(refused.values())
+    if done + left == 1:
+        return f"The job cannot be {became}, because {_within(*refused)}."
     why = [f"{number} because {_within(reason)}" for reason, number in refused.items()]
     kept = (
         why[0].removeprefix(f"{left} ") if len(why) == 1 else f"{', '.join(why[:-1])} and {why[-1]}"
@@ -200,9 +208,9 @@ def _within(reason: str) -> str:
 
 async def _retry(view: View, job: UUID) -> Any:
     if not view.is_admin:
-        return await again(view.gateway, job, view.who.user)
+        return await retried(view.gateway, job, view.who.user, None)
     act = await _act(view, "jobs.retry", job)
-    return NOBODY if act is None else await again(view.gateway, job, None, act)
+    return NOBODY if act is None else await retried(view.gateway, job, None, act)
 
 
 async def _cancel(view: View, job: UUID) -> UUID | Problem:

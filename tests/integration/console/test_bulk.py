@@ -1,0 +1,107 @@
+"""Several jobs of the table at once: of one of many frames, what failed of it is tried again."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import unquote
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.conformance.stage import dispatch, pieces_of
+from tests.integration.console.people import OWN, Visitor, newcomer
+from web.console.answers import FLASH
+
+SELECTED = "/console/jobs/retry"
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
+        yield found
+    await pool.close()
+
+
+async def animation(face: Face, jane: Visitor, failed: int) -> UUID:
+    """A job of hers of three frames, of which the first ``failed`` failed."""
+    job, ledger = uuid4(), face.gateway.registry.ref(Ledger)
+    pieces = [Piece(100, number, str(number + 1)) for number in range(3)]
+    await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
+    await fail(face, job, failed)
+    return job
+
+
+async def single(face: Face, jane: Visitor) -> UUID:
+    """A job of hers of one unit that failed."""
+    job = uuid4()
+    order = dispatch(UUID(jane.id), job, 100, 1)
+    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    await fail(face, job, 1)
+    return job
+
+
+async def fail(face: Face, job: UUID, units: int) -> None:
+    for unit in range(units):
+        end = UnitFail(job, unit, attempt=None, node=None, error_class="scene", error="no camera")
+        await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
+
+
+async def said(visitor: Visitor, path: str, *jobs: UUID) -> str:
+    """What is said after these were selected, and a button was pressed."""
+    form = [("job", str(job)) for job in jobs]
+    answer = await visitor.ask("POST", path, data=form, headers=OWN)
+    assert answer.status == 303, await answer.text()
+    return unquote(answer.cookies[FLASH].value)
+
+
+async def states(face: Face, job: UUID) -> list[str]:
+    return [unit.state for unit in await face.gateway.jobs.unit_page(job, -1, 10)]
+
+
+async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face: Face) -> None:
+    jane = await newcomer(face)
+    film, one = await animation(face, jane, 2), await single(face, jane)
+    whole = await animation(face, jane, 0)
+    words = await said(jane, SELECTED, film, one, whole)
+    assert words == "2 of 3 jobs are tried again; 1 cannot be, because no frame of it failed."
+    assert await states(face, film) == ["QUEUED"] * 3
+    past = await face.gateway.jobs.past(one, UUID(jane.id))
+    assert past is not None
+    assert past.retried_by is not None
+
+
+async def test_a_cancelled_animation_is_said_to_be_submitted_anew(face: Face) -> None:
+    jane = await newcomer(face)
+    film = await animation(face, jane, 1)
+    assert (await jane.post(f"/console/jobs/{film}/stop", {})).status == 303
+    words = await said(jane, SELECTED, film)
+    assert words == (
+        "The job cannot be tried again, "
+        "because job was cancelled, of several units it is submitted anew."
+    )
+
+
+async def test_an_admin_does_so_of_anybodys_and_with_his_reason(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(face)
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    film = await animation(face, jane, 3)
+    form = {"job": str(film), "reason": "the node was broken"}
+    assert (await ann.post(SELECTED, form)).status == 303
+    assert await states(face, film) == ["QUEUED"] * 3
+    _, audit = await ann.get("/console/settings?tab=audit")
+    assert "the node was broken" in audit
+    eve = await newcomer(face, email="eve@example.org")
+    assert "because job not found" in await said(eve, SELECTED, film)
+
+
+async def test_the_only_one_leads_to_itself(face: Face) -> None:
+    jane = await newcomer(face)
+    film = await animation(face, jane, 1)
+    answer = await jane.post(f"/console/jobs/{film}/retry", {})
+    assert (answer.status, answer.headers["Location"]) == (303, f"/console/jobs/{film}")
+    assert unquote(answer.cookies[FLASH].value) == "What failed of it is tried again."
