@@ -149,16 +149,17 @@ def wood(place):
     made.filepath_raw, made.file_format = place, "PNG"
     made.save()
     return made
-for one in ("props/tex", "sets"):
+for one in ("props/tex", "sets", "woods"):
     os.makedirs(os.path.join(elsewhere, one), exist_ok=True)
 props = os.path.join(elsewhere, "props", "p.blend")
 sets = os.path.join(elsewhere, "sets", "s.blend")
-grain = wood(os.path.join(elsewhere, "props", "tex", "wood.png"))
+place = os.path.join(elsewhere, *("woods" if ABSOLUTE else "props/tex").split("/"), "wood.png")
+grain = wood(place)
 nodes = bpy.data.materials["Material"].node_tree
 texture = nodes.nodes.new("ShaderNodeTexImage")
 texture.image = grain
 nodes.links.new(texture.outputs[0], nodes.nodes["Principled BSDF"].inputs[0])
-grain.filepath = "//tex/wood.png"
+grain.filepath = place if ABSOLUTE else "//tex/wood.png"
 save(props)
 def begin():
     bpy.ops.wm.read_factory_settings()
@@ -212,8 +213,9 @@ words.data.font = bpy.data.fonts.load(FONT)
 """
 KINDS = {
     "a font elsewhere": f"FONT = {FONT!r}" + FAR_FONT + LETTERS,
-    "a library of a library elsewhere": "RELATIVE = False" + NESTED,
-    "a library far above, by the way there": "RELATIVE = True" + NESTED,
+    "a library of a library elsewhere": "RELATIVE = ABSOLUTE = False" + NESTED,
+    "a library far above, by the way there": "RELATIVE, ABSOLUTE = True, False" + NESTED,
+    "a texture elsewhere of a library of a library": "RELATIVE, ABSOLUTE = False, True" + NESTED,
     "an ocean that is not baked": OCEAN,
     "nodes baked beside the scene": "AWAY = False" + BAKE,
     "nodes baked elsewhere": "AWAY = True" + BAKE,
