@@ -25,6 +25,7 @@ from actors.notifier.messages import (
     ProgressOfUnits,
     Publish,
     Said,
+    SayHere,
     Subscribe,
     TailOf,
     TellOthers,
@@ -35,10 +36,12 @@ from actors.notifier.progresses import ENDED, Progresses
 from actors.notifier.tails import Line, Tails
 from actors.ports import Bus
 from actors.ports.bus import Subscription
-from actors.scheduler.messages import JobPaused, Scheduler
+from actors.scheduler.messages import Claimed, JobPaused, Neighbours, Scheduler
 
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)
+HERE_SECONDS: Final = 5.0
+SILENT_MOST: Final = 3  # times that: then there is no other gateway any more
 PUBLISH_SECONDS: Final = 1.0
 PUBLISHED_MOST: Final = 1_000  # of what came within one of these
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
@@ -68,6 +71,7 @@ class NotifierActor(Actor[Notifier]):
         name: UUID = NOBODY,
     ) -> None:
         self._name = name
+        self._others: dict[bytes, int] = {}  # for how many turns each was not heard
         self._bus = bus
         self._settings = settings
         self._scheduler = scheduler
@@ -86,6 +90,7 @@ class NotifierActor(Actor[Notifier]):
             self._bus.subscribe(SAID, self._hear_what_was_said),
         ]
         self.after(PUBLISH_SECONDS, AskOthers())
+        self.after(HERE_SECONDS, SayHere())
 
     async def stopped(self) -> None:
         for subscription in self._subscriptions:
@@ -102,7 +107,9 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
-        await self._bus.publish(MOVES, hints.encoded(message.hint))
+        """Nobody is told what was claimed where nobody else could claim it."""
+        if not isinstance(message.hint, Claimed) or self._others:
+            await self._bus.publish(MOVES, hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
         """The same: of its own words a Scheduler knows nothing that they could be about."""
@@ -152,6 +159,25 @@ class NotifierActor(Actor[Notifier]):
         untold, self._untold = self._untold, Tails(self._settings.untold_most)
         await self._bus.publish(SAID, words.telling(self._name, untold))
 
+    @handles(SayHere)
+    async def say_here(self, _: SayHere) -> None:
+        before = len(self._others)
+        self._others = {name: n + 1 for name, n in self._others.items() if n < SILENT_MOST}
+        if before:
+            self._tell_who_is_there()
+        await self._bus.publish(SAID, words.being(self._name))
+        self.after(HERE_SECONDS, SayHere())
+
+    def _note(self, other: bytes) -> None:
+        is_new, self._others[other] = other not in self._others, 0
+        if is_new:
+            self._tell_who_is_there()
+
+    def _tell_who_is_there(self) -> None:
+        names = sorted((self._name.bytes, *self._others))
+        if self._scheduler is not None:
+            self._scheduler.tell(Neighbours(names.index(self._name.bytes), len(names)))
+
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:
         await self._bus.publish(SAID, words.asking(self._name))
@@ -162,6 +188,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Heard)
     async def heard(self, message: Heard) -> None:
+        self._note(words.name_of(message.payload))
         said = words.heard(message.payload)
         if isinstance(said, words.Asks):
             await self._bus.publish(SAID, words.telling(self._name, self._tails, said.name))

@@ -1,30 +1,33 @@
 """What the Schedulers of several gateways tell each other, as bytes: hints; any may be lost."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
 
-from actors.scheduler.messages import Given, Kept, Wanted, Wish
+from actors.scheduler.messages import Claimed, Given, Kept, Wanted, Wish
 
-MOST: Final = 1_000  # wishes or nodes in one hint
+MOST: Final = 1_000  # wishes, nodes or units in one hint
+Hint: TypeAlias = Wanted | Kept | Given | Claimed
 
 
-def encoded(hint: Wanted | Kept | Given) -> bytes:
+def encoded(hint: Hint) -> bytes:
     """As it goes over the bus. Names are text: the database's own UUIDs are no JSON."""
     return orjson.dumps(_plain(hint), default=str)
 
 
-def _plain(hint: Wanted | Kept | Given) -> dict[str, Any]:
+def _plain(hint: Hint) -> dict[str, Any]:
     if isinstance(hint, Wanted):
         wishes = hint.wishes[:MOST]
         return {"wanted": [[wish.job, wish.unit, wish.attempt, wish.node] for wish in wishes]}
     if isinstance(hint, Kept):
         return {"kept": [hint.job, hint.unit, hint.attempt, hint.node]}
+    if isinstance(hint, Claimed):
+        return {"claimed": hint.units[:MOST]}
     return {"given": hint.nodes[:MOST]}
 
 
-def decoded(payload: bytes) -> Wanted | Kept | Given | None:
+def decoded(payload: bytes) -> Hint | None:
     """None: a hint of another release, or none at all."""
     try:
         told = orjson.loads(payload)
@@ -33,9 +36,15 @@ def decoded(payload: bytes) -> Wanted | Kept | Given | None:
         if "kept" in told:
             wish = _wish(*told["kept"])
             return Kept(wish.job, wish.unit, wish.attempt, wish.node)
+        if "claimed" in told:
+            return Claimed(tuple(_claim(*one) for one in told["claimed"][:MOST]))
         return Given(tuple(UUID(node) for node in told["given"][:MOST]))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _claim(job: str, unit: int, attempt: int) -> tuple[UUID, int, int]:
+    return UUID(job), int(unit), int(attempt)
 
 
 def _wish(job: str, unit: int, attempt: int, node: str) -> Wish:

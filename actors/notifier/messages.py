@@ -11,7 +11,7 @@ import attrs
 from actors.kernel import Message, Overflow
 from actors.ledger.messages import UnitState
 from actors.notifier.tails import Line as Line  # noqa: PLC0414 - part of what this module offers
-from actors.scheduler.messages import Given, Kept, Wanted
+from actors.scheduler.messages import Claimed, Given, Kept, Wanted
 
 
 class Notifier:
@@ -40,7 +40,7 @@ class ToOthers(Message[Notifier, None]):
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
-    hint: Wanted | Kept | Given
+    hint: Wanted | Kept | Given | Claimed
 
 
 @attrs.frozen
@@ -93,6 +93,11 @@ class Said(Message[Notifier, None]):
 @attrs.frozen
 class AskOthers(Message[Notifier, None]):
     """Its own timer: what was said before it began, other gateways may know."""
+
+
+@attrs.frozen
+class SayHere(Message[Notifier, None]):
+    """Its own timer: tell the other gateways that this one is there."""
 
 
 @attrs.frozen

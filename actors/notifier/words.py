@@ -35,6 +35,11 @@ def asking(name: UUID) -> bytes:
     return name.bytes + orjson.dumps({"asks": True})
 
 
+def being(name: UUID) -> bytes:
+    """As gateway ``name`` says that it is there."""
+    return name.bytes + orjson.dumps({"here": True})
+
+
 def telling(name: UUID, tails: Tails, asked: UUID | None = None) -> bytes:
     """As gateway ``name`` tells the others: those jobs that something was said about last."""
     told = list(_within(CHARACTERS_MOST, tails.newest()))
@@ -57,6 +62,11 @@ def _plain(lines: Iterable[Line]) -> list[tuple[int, int, str]]:
 def is_own(name: UUID, payload: bytes) -> bool:
     """Whether a gateway hears itself, which costs it nothing."""
     return payload.startswith(name.bytes)
+
+
+def name_of(payload: bytes) -> bytes:
+    """Of the gateway that says it."""
+    return payload[:NAME_BYTES]
 
 
 def heard(payload: bytes) -> Told | Asks | None:

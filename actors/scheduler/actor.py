@@ -23,6 +23,7 @@ from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import (
     AllNodesFull,
     Checkable,
+    Claimed,
     Dispatch,
     DispatchOutcome,
     Fleet,
@@ -30,6 +31,7 @@ from actors.scheduler.messages import (
     Given,
     JobPaused,
     Kept,
+    Neighbours,
     NoCapableNode,
     PlaceDue,
     Poll,
@@ -153,6 +155,7 @@ class SchedulerActor(NodeDesk):
                 self._tell_others(Given((booking.node,)))
         else:
             self._board.refuse(booking)
+            bookings.CLAIMS_LOST.inc(booking.unit.state != PENDING)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
             if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
                 self._poll_soon()
@@ -192,7 +195,7 @@ class SchedulerActor(NodeDesk):
 
     # -- with other gateways
 
-    def _tell_others(self, hint: Wanted | Kept | Given) -> None:
+    def _tell_others(self, hint: Wanted | Kept | Given | Claimed) -> None:
         self._notifier.tell(ToOthers(hint))
 
     @handles(Wanted)
@@ -201,6 +204,16 @@ class SchedulerActor(NodeDesk):
         for wish in message.wishes:
             if not self._board.lend(wish, now, clock):
                 self._tell_others(Kept(wish.job, wish.unit, wish.attempt, wish.node))
+
+    @handles(Neighbours)
+    async def neighbours(self, message: Neighbours) -> None:
+        self._board.among = (message.index, message.gateways)
+
+    @handles(Claimed)
+    async def claimed(self, message: Claimed) -> None:
+        """It would be given in vain here."""
+        self._board.leave(message.units, self._clock.now())
+        self._see_who_is_hungry(self._settings.refill_seconds)
 
     @handles(Given)
     async def given(self, message: Given) -> None:
@@ -232,10 +245,14 @@ class SchedulerActor(NodeDesk):
             return
         now = self._clock.now()
         due = self._board.due(now)
+        claimed: list[tuple[UUID, int, int]] = []
         for booking in self._board.place(now, self._clock.monotonic()):
             if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)  # the next poll queues it again
                 break
+            claimed.append((*booking.unit.key, booking.attempt))
+        if claimed:
+            self._tell_others(Claimed(tuple(claimed)))
         self._lobby.let_in(self._settle)
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())

@@ -8,7 +8,7 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import attrs
@@ -27,6 +27,9 @@ from sql.work import OpenUnit
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 WINDOW = 16  # units of a job that are read with everything else
 CROWDED_MOST = 8  # nodes with more than they need that are looked at for one unit
+CLAIMED = timedelta(seconds=2)  # a commit of another gateway's is under way
+CLAIMS_MOST = 10_000
+NOT_CLAIMED = (0, datetime.min.replace(tzinfo=UTC))
 REFILL = 256  # units of a job that are read when few of it are left
 
 
@@ -239,6 +242,26 @@ class Board(Moves):
             if not row.is_copy:
                 self._compare(row, now)
 
+    def leave(self, claims: Iterable[tuple[UUID, int, int]], now: datetime) -> None:
+        """Another gateway gives these units out: here they wait no more, nor are they taken in as
+        long as its commit may take. If it did not after all, a later reading finds them.
+        """
+        for job, number, attempt in claims:
+            self._claims[job, number] = (attempt, now + CLAIMED)
+            self._claims.move_to_end((job, number))
+            if len(self._claims) > CLAIMS_MOST:
+                self._claims.popitem(last=False)
+            unit = self.units.get((job, number))
+            if unit is None or not unit.waits or unit.next_attempt != attempt:
+                continue
+            self._drop(unit)
+            if self.queue.is_low(job):
+                self.queue.drained.add(job)
+
+    def _is_claimed(self, row: OpenUnit, now: datetime) -> bool:
+        attempt, until = self._claims.get((row.job, row.unit), NOT_CLAIMED)
+        return row.state == "QUEUED" and row.attempt < attempt and now < until
+
     # -- jobs of which not all is known
 
     def _look_for_more(self, job: UUID) -> None:
@@ -269,7 +292,8 @@ class Board(Moves):
             self._promote_to(row.job, row.unit, row.attempt)
         unit = self.units.get((row.job, row.unit))
         if unit is None:
-            self._admit(row, now)
+            if not (self._claims and self._is_claimed(row, now)):
+                self._admit(row, now)
         elif age(row.state, row.attempt) > unit.age:
             if row.state == "RUNNING" and row.attempt == unit.attempt:
                 unit.started_at = row.started_at

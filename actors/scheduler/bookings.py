@@ -27,6 +27,9 @@ from actors.scheduler.floor import Booking
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.policy import is_assigned, key_of
 
+CLAIMS_LOST: Final = Counter(
+    "rendertrust_claims_lost", "Units that were to be assigned, and another was faster."
+)
 DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 
 

@@ -12,7 +12,7 @@ from sql.work import MINE as MINE  # noqa: PLC0414
 from sql.work import POOL as POOL  # noqa: PLC0414
 from sql.work import TRUSTED as TRUSTED  # noqa: PLC0414
 
-Within: TypeAlias = tuple[int, datetime, int, int]  # as ``policy.within`` orders a user's own
+Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within`` orders a user's own
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ in which the session of a node is told.
 """
 
 import heapq
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -25,7 +26,7 @@ from actors.scheduler.circles import told
 from actors.scheduler.index import Index
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import PENDING, is_assigned
+from actors.scheduler.policy import PENDING, begins_elsewhere, is_assigned
 from actors.scheduler.queue import Queue
 from actors.scheduler.strays import Strays
 from actors.scheduler.unit import Placing, Unit, of_row
@@ -61,6 +62,7 @@ class Floor:
         self.strays = Strays()
         self.units = Units()
         self.copies: dict[UnitKey, Unit] = {}  # attempts beside that of the unit itself
+        self.among: tuple[int, int] = (0, 1)  # which gateway this is, among how many
         self._say = say
         self._more: set[UUID] = set()  # jobs of which more units wait than are known here
         self._doubted: set[UUID] = set()  # jobs of which what waits here is to be read again
@@ -68,6 +70,9 @@ class Floor:
         self._ordered: dict[UnitKey, Node] = {}  # of new jobs whose first commit is under way
         self._placings: list[tuple[float, int, Unit, Placing]] = []
         self._placed = 0
+        self._round: deque[Node] = deque()  # with a backlog, still to be looked at
+        # What other gateways give out now: the attempts, and until when that is believed.
+        self._claims: OrderedDict[UnitKey, tuple[int, datetime]] = OrderedDict()
         self._lent: list[tuple[Unit, Node]] = []  # back, and promised to other gateways' nodes
 
     def _reserve(self, unit: Unit, node: Node, expires: float) -> Booking:
@@ -89,6 +94,7 @@ class Floor:
 
     def _admit(self, row: OpenUnit, now: datetime) -> None:
         unit = of_row(row)
+        unit.elsewhere = begins_elsewhere(unit.key, *self.among)
         self._shelf(unit)[unit.key] = unit
         if is_assigned(row.state) and row.node is not None:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)

@@ -274,6 +274,23 @@ class Wanted(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class Neighbours(Message[Scheduler, None]):
+    """From the Notifier, while there are other gateways: which of how many this one is."""
+
+    index: int
+    gateways: int
+
+
+@attrs.frozen
+class Claimed(Message[Scheduler, None]):
+    """From the Notifier, of another gateway: it gives these units to its nodes now, each with the
+    attempt that it will be. The database says whether it did.
+    """
+
+    units: tuple[tuple[UUID, int, int], ...]
+
+
+@attrs.frozen
 class Given(Message[Scheduler, None]):
     """From the Notifier, of another gateway: it gave units to nodes that it does not serve."""
 

@@ -24,6 +24,7 @@ from actors.scheduler.policy import burden, may_move, relieves
 from actors.scheduler.stragglers import since
 from actors.scheduler.unit import Placing, Unit
 
+LADEN_MOST: Final = 256  # nodes with a backlog that one look goes over
 RECALL_SECONDS: Final = 10.0  # a session that has not answered then has gone, or the Ledger is slow
 Wanted: TypeAlias = tuple[Kind, UUID, frozenset[UUID]]
 
@@ -58,12 +59,25 @@ class Moves(Copies):
 
     def _in_backlogs(self, now: datetime) -> Iterator[tuple[Unit, Node]]:
         """What could move, while there is a node with nothing to do; first of our own nodes'."""
-        here, afar = self.index.laden.values(), self.index.laden_afar.values()
-        for laden in chain(*(sorted(nodes, key=burden, reverse=True) for nodes in (here, afar))):
+        for laden in self._laden():
             for unit in self._movable(laden, now):
                 if not self.index.free:
                     return
                 yield unit, laden
+
+    def _laden(self) -> Iterator[Node]:
+        """Some of those that have a backlog: the next ones of a round over all that had one when it
+        began. So a look takes no longer where there are many.
+        """
+        here, afar = self.index.laden.values(), self.index.laden_afar.values()
+        if not self._round or len(here) + len(afar) <= LADEN_MOST:
+            self._round.clear()
+            both = (sorted(nodes, key=burden, reverse=True) for nodes in (here, afar))
+            self._round.extend(chain(*both))
+        for _ in range(min(LADEN_MOST, len(self._round))):
+            laden = self._round.popleft()
+            if laden.is_laden or laden.is_laden_afar:
+                yield laden
 
     def _movable(self, laden: Node, now: datetime) -> Iterator[Unit]:
         """What a node could give, the last that came to it first; as many as wait there."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
+from zlib import crc32
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.circles import may_do
@@ -110,9 +111,24 @@ def turn(priority: int, share: int, queued_at: datetime) -> Turn:
     return ((share + 1) / weight(priority), -priority, queued_at)
 
 
-def within(priority: int, queued_at: datetime, job: UUID, place: int) -> Within:
-    """The order of one user's own units, the least first: here priority comes before all else."""
-    return (-priority, queued_at, job.int, place)
+def within(
+    priority: int, queued_at: datetime, job: UUID, place: int, *, elsewhere: bool = False
+) -> Within:
+    """The order of one user's own units, the least first: here priority comes before all else.
+
+    Of a job those that other gateways begin with come after the others, the last of them first.
+    """
+    return (-priority, queued_at, job.int, elsewhere, -place if elsewhere else place)
+
+
+def begins_elsewhere(key: tuple[UUID, int], index: int, gateways: int) -> bool:
+    """Whether another one of so many gateways than that of the ``index`` begins with a unit: so
+    they seldom reach for the same one, and each takes all where the others have no node for it.
+    """
+    if gateways < 2:
+        return False
+    job, number = key
+    return crc32(job.bytes + number.to_bytes(8)) % gateways != index
 
 
 def pause_seconds(declines: int) -> float:

@@ -72,6 +72,7 @@ class Unit:
     faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
     answered: bool = False  # its copy delivered, and waits for its verdict
+    elsewhere: bool = False  # other gateways begin with it
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -93,7 +94,8 @@ class Unit:
     @property
     def turn(self) -> Within:
         """Its place among its user's own, the least first."""
-        return within(self.priority, self.queued_at, self.job, self.place)
+        of = (self.priority, self.queued_at, self.job, self.place)
+        return within(*of, elsewhere=self.elsewhere)
 
     @property
     def next_attempt(self) -> int:

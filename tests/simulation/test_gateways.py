@@ -21,6 +21,7 @@ from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 
 SLOTS = 64
+LOST = 0.1
 POLL_EVERY = 5  # ticks of a second
 LEASED = EPOCH + timedelta(days=1)
 
@@ -39,6 +40,7 @@ class Books:
 
     rows: dict[UnitKey, OpenUnit] = attrs.field(factory=dict[UnitKey, OpenUnit])
     given: list[tuple[int, UUID, UUID]] = attrs.field(factory=list[tuple[int, UUID, UUID]])
+    refused: int = 0
 
     def order(self, number: int, *, user: int, frames: int, priority: int = 0) -> None:
         for unit in range(frames):
@@ -83,6 +85,7 @@ class Books:
     def commit(self, booking: Booking, at: int) -> bool:
         row = self.rows.get(booking.unit.key)
         if row is None or row.state != "QUEUED" or booking.attempt != row.attempt + 1:
+            self.refused += 1
             return False
         assert booking.node is not None
         self.given.append((at, row.job, booking.node))
@@ -117,6 +120,8 @@ class Farm:
         self._ends: dict[UnitKey, int] = {}
         self.boards = [Board(hears) for _ in range(gateways)]
         for number, board in enumerate(self.boards):
+            board.among = (number, gateways)
+        for number, board in enumerate(self.boards):
             for one in range(nodes):
                 served = board.index.node(node(number * nodes + one))
                 served.capabilities, served.healthy = frozenset({"render"}), True
@@ -136,7 +141,9 @@ class Farm:
         now = EPOCH + timedelta(seconds=self.now)
         while True:
             given = 0
-            for booking in list(board.place(now, float(self.now))):
+            placed = list(board.place(now, float(self.now)))
+            self._tell_others(board, placed)
+            for booking in placed:
                 if self.books.commit(booking, self.now):
                     board.confirm(booking, now)
                     self._ends[booking.unit.key] = self.now + self._chance.randint(8, 12)
@@ -149,6 +156,13 @@ class Farm:
             if not rows and not given:
                 return
 
+    def _tell_others(self, board: Board, placed: list[Booking]) -> None:
+        """Hints, of which one in ten is lost."""
+        claims = [(*booking.unit.key, booking.attempt) for booking in placed]
+        for other in self.boards:
+            if other is not board and self._chance.random() > LOST:
+                other.leave(claims, EPOCH + timedelta(seconds=self.now))
+
     def _end_some(self) -> None:
         for key in [key for key, at in self._ends.items() if at <= self.now]:
             del self._ends[key]
@@ -157,6 +171,16 @@ class Farm:
             for board in self.boards:
                 if row.node is not None and board.serves(row.node):
                     board.hear(state)
+
+
+@pytest.mark.parametrize("frames", [1, 4000])
+def test_gateways_hardly_ever_claim_what_another_one_did(frames: int) -> None:
+    books = Books()
+    for number in range(4000 // frames):
+        books.order(number, user=number % 5, frames=frames)
+    Farm(books).run(30)
+    assert len(books.given) > 800
+    assert books.refused < len(books.given) / 10  # without hints more than half as many
 
 
 def shares(books: Books, until: int) -> Counter[UUID]:

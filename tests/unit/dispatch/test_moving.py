@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, UnitAssign
 from actors.node_session.messages import Assignments, Recall, Send
-from actors.scheduler import policy
+from actors.scheduler import moving, policy
 from actors.scheduler.board import Board
 from actors.scheduler.messages import Kept, SessionReady, UnitsChanged
 from actors.scheduler.moving import RECALL_SECONDS
@@ -165,6 +166,24 @@ def test_what_came_a_moment_ago_may_begin_where_it_is() -> None:
     board, heard = farm(*at(NODE, *JOBS[:3]))
     board.relieve(EPOCH + timedelta(seconds=0.5), 0.5)
     assert recalls(heard) == []
+
+
+def test_a_look_goes_over_some_nodes_and_the_next_one_over_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(moving, "LADEN_MOST", 2)
+    busy = [UUID(int=n + 1) for n in range(5)]
+    rows = [
+        row
+        for n, node in enumerate(busy)
+        for row in at(node, *JOBS[2 * n : 2 * n + 2], job_type="echo" if n == 4 else "render")
+    ]
+    board, heard = farm(*rows, nodes=6)
+    for _ in range(2):
+        board.relieve(LATER, 5.0)
+        assert recalls(heard) == []
+    board.relieve(LATER, 5.0)
+    assert [node for node, _ in recalls(heard)] == [busy[4]]
 
 
 def test_who_has_most_gives_first() -> None:

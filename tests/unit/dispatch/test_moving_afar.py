@@ -19,7 +19,7 @@ from actors.notifier.hints import decoded, encoded
 from actors.notifier.messages import ToOthers, UnitsMoved
 from actors.scheduler.board import Board
 from actors.scheduler.floor import Booking
-from actors.scheduler.messages import Given, Kept, SessionReady, UnitsChanged, Wanted, Wish
+from actors.scheduler.messages import Claimed, Given, Kept, SessionReady, UnitsChanged, Wanted, Wish
 from actors.scheduler.moving import RECALL_SECONDS
 from sql.work import OpenUnit
 from tests.probe import Probe
@@ -400,6 +400,7 @@ async def test_what_is_wanted_elsewhere_is_given_to_the_node_that_was_named() ->
         assert commit.effects == (UnitAssign(JOBS[2], 0, 2, OTHER),)
         given_away = state_of("DISPATCHED", JOBS[2], attempt=2, node=OTHER)
         decide(commit, Posted(units=(given_away,)))
+        assert await told_others(play) == Claimed(((JOBS[2], 0, 2),))
         assert (await play.cast.notifier.expect(UnitsMoved)).units == (given_away,)
         assert await told_others(play) == Given((OTHER,))
         play.ref.tell(Wanted((Wish(JOBS[1], 0, 1, THIRD),)))
