@@ -39,6 +39,7 @@ def looked_into(scene: Any, frames: str) -> "Looked":
     from rendertrust.node.inside.inspecting import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
+    from rendertrust.preflight.sending import unsendable
 
     if not bpy.data.filepath:
         raise Unsaved
@@ -47,7 +48,7 @@ def looked_into(scene: Any, frames: str) -> "Looked":
     found: dict[str, Any] = facts(bpy, scene, asked)
     found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
-    said = findings(found, NodeClass(blender=NODES), asked)
+    said = (*unsendable(layout), *findings(found, NodeClass(blender=NODES), asked))
     return Looked(said, layout, found["memory"]["bytes"])
 
 

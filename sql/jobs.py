@@ -122,6 +122,15 @@ class LooseRow:
 
 
 @attrs.frozen
+class OpenCheck:
+    """A unit that waits for a verdict since then; ``is_suspected``: somebody called it wrong."""
+
+    unit: int
+    since: datetime
+    is_suspected: bool
+
+
+@attrs.frozen
 class PaceRow:
     """Units that are complete, and their mean seconds; seconds ``at_work``; how many wait."""
 
@@ -227,6 +236,11 @@ class Jobs:
         row = await self._database.one("job_pace", job, now)
         assert row is not None, "an aggregate answers one row"
         return PaceRow(**row)
+
+    async def open_checks(self, job: UUID, units: Sequence[int]) -> Sequence[OpenCheck]:
+        """Of these units."""
+        rows = await self._database.all("open_checks", job, list(units))
+        return [OpenCheck(**row) for row in rows]
 
     async def loose_tiles(self, job: UUID) -> LooseRow:
         """Its delivered tiles that no frame is made of."""

@@ -24,12 +24,14 @@ DONE_LEAST: Final = 3  # units of a job; with fewer nobody can tell how long the
 
 @attrs.define
 class Move:
-    """Of one attempt: how far it is, and since when (monotonic seconds). ``files`` are the seconds
-    that its files may take, since then and in all; ``named`` are those that were counted.
+    """Of one attempt: how far it is, and since when (monotonic seconds); ``first_at`` it had got
+    anywhere. ``files`` are the seconds that its files may take, since then and in all; ``named``
+    are those that were counted.
     """
 
     at: float
     best: float = 0.0
+    first_at: float | None = None
     files: float = 0.0
     all_files: float = 0.0
     is_told: bool = False  # how far it is, whatever that was
@@ -40,6 +42,7 @@ class Move:
         self.is_told = True
         if progress >= self.best + STEP or progress == 1.0 > self.best:
             self.best, self.at, self.files = progress, now, 0.0
+            self.first_at = now if self.first_at is None else self.first_at
 
     def fetch(self, files: Iterable[tuple[object, int]]) -> None:
         """Files, each by its name and length in bytes, are on their way; each counts once."""

@@ -1,8 +1,8 @@
 """Whether a unit takes over three times the work that its price is for.
 
-The time is what the gateway sees, from the frame that brings the unit to the moment at which it is
-looked at, less what its files and the start may take. What a node says of itself does not count:
-how slow it is follows from how long it took for other jobs.
+The time is what the gateway sees, from the first of it that is rendered to the moment at which it
+is looked at, less what its files may take, and a minute. What a node says of its speed does not
+count: how slow it is follows from how long it took for other jobs.
 """
 
 from collections import OrderedDict
@@ -66,10 +66,15 @@ def percent(share_of_quote: float, slowness: float, progress: float) -> int:
     return round(100 * share_of_quote / slowness / max(progress, PROGRESS_LEAST))
 
 
+def figures(seconds: float) -> str:
+    """So that what is little does not read like nothing: 120, 9.4, 0.032."""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
 def slow_words(quoted: float, seconds: float) -> str:
     """Why an attempt was stopped, which is nobody's fault."""
     return (
-        f"at work for {seconds:.0f} s, quoted were {quoted:.0f} s: over {TIMES} times as long;"
+        f"at work for {seconds:.0f} s, quoted were {figures(quoted)} s: over {TIMES} times as long;"
         " another node tries it, and nobody is blamed"
     )
 
@@ -79,7 +84,7 @@ def underquoted_words(unit: Assignment, quoted: float, needs: int) -> str:
     new = -(-unit.price * needs // 100)
     return (
         f"underquoted: nodes of three owners took over {TIMES} times its quote. Quoted were"
-        f" {quoted:.0f} s of work for {render(unit.price)} credits, and it takes about"
-        f" {quoted * needs / 100:.0f} s; the new quote is about {render(new)} credits. Submit it"
-        " again at that price (its estimate says it exactly), or lower its samples or size"
+        f" {figures(quoted)} s of work for {render(unit.price)} credits, and it takes about"
+        f" {figures(quoted * needs / 100)} s; the new quote is about {render(new)} credits. Submit"
+        " it again at that price (its estimate says it exactly), or lower its samples or size"
     )

@@ -66,12 +66,15 @@ class Watching(Backlog, partial=True):
                     await self._overrun(held, share, slow)
 
     def _share_of_quote(self, held: Held, now: float) -> float | None:
-        """What of its quote a unit took by now; None: it has none, or nobody can tell."""
-        quoted = quotes.quoted_seconds(held.assignment)
-        if quoted is None or held.begun_at is None or self._hello is None:
+        """What of its quote a unit took by now; None: it has none, or nobody can tell.
+
+        Until something of it is rendered that is Blender's start, however long a busy machine takes
+        for it; who never gets there stands still.
+        """
+        quoted, move = quotes.quoted_seconds(held.assignment), self._move(held)
+        if quoted is None or move.first_at is None or self._hello is None:
             return None
-        begins = self._move(held).all_files + self._settings.quote_start_seconds
-        seconds = now - held.begun_at - begins
+        seconds = now - move.first_at - move.all_files - self._settings.quote_start_seconds
         return quotes.share(seconds, quoted, self._hello.slots)
 
     async def _overrun(self, held: Held, share: float, slow: float) -> None:

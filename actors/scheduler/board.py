@@ -208,11 +208,12 @@ class Board(Moves):
         gone = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
         known = self.units.get(key_of(state))
         is_wanted = known is not None and known.is_recalled  # it goes to another node
-        if not gone or is_wanted or state.node is None or len(others) < 2:
+        node = state.node or _had_by(known, state)
+        if not gone or is_wanted or node is None or len(others) < 2:
             return
         for unit in others:
             if unit.waits:
-                unit.barred |= {state.node}
+                unit.barred |= {node}
         self._doubted.add(state.job)
         self._look_for_more(state.job)
 
@@ -314,6 +315,13 @@ class Board(Moves):
             self._note_priority(unit, row.priority)
             if unit.ticket == 0:
                 self._line_up(unit, now)
+
+
+def _had_by(unit: Unit | None, state: UnitState) -> UUID | None:
+    """Who had this attempt, as far as is known here: of what waits again nobody is named."""
+    if unit is None or unit.node is None or unit.attempt != state.attempt:
+        return None
+    return unit.node.id
 
 
 def _is_as(unit: Unit, row: OpenUnit) -> bool:

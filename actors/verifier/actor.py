@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from actors.kernel import Actor, handles
+from actors.kernel import handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Posted
 from actors.node_session.messages import RunCheck
 from actors.notifier.messages import UnitsMoved
@@ -24,12 +24,12 @@ from actors.verifier.messages import (
     CheckerSeen,
     Look,
     Reported,
-    Verifier,
 )
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.telling import Telling
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Wholes
@@ -42,7 +42,7 @@ SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
 
-class VerifierActor(Actor[Verifier]):
+class VerifierActor(Telling):
     """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
     a node or with us, is made again. The secret is this life's own.
     """

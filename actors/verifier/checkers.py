@@ -10,6 +10,7 @@ from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check, may_see
+from actors.verifier.messages import Looker
 from sql.kin import is_kin
 
 
@@ -105,6 +106,14 @@ class Checkers:
         if case is not None:
             case.check = order.check
         return True
+
+    def at_work(self, job: UUID) -> dict[int, Looker]:
+        """Who looks at which unit of a job, now."""
+        return {
+            running.case.id[1]: "own" if running.checker.candidate.is_own else "other"
+            for running in self._running.values()
+            if running.case is not None and running.case.id[0] == job
+        }
 
     def end(self, check: UUID, node: UUID) -> Running | None:
         """Nobody makes it any more; None: this node does not."""

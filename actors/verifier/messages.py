@@ -98,6 +98,16 @@ def earns(row: CheckRow, verdict: FinalVerdict, *, pays: bool) -> bool:
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────
 
 
+Looker: TypeAlias = Literal["own", "other"]  # the gateway's own node, or one of another owner
+
+
+@attrs.frozen
+class Looking(Message[Verifier, Mapping[int, Looker]]):
+    """From the web: who looks at which unit of a job, now; what is not there waits for somebody."""
+
+    job: UUID
+
+
 @attrs.frozen
 class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession whose node can check: it is there, for one check at a time.

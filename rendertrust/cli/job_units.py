@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from rendertrust.client.asynchronous import Pool
     from rendertrust.client.frames import Fetched
 
-STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+STATES: Final = (
+    *("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING"),
+    *("COMPLETED", "FAILED", "CANCELLED"),
+)
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 

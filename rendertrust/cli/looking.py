@@ -75,12 +75,14 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
+    from rendertrust.preflight.sending import unsendable
 
     facts = _facts(path, frames)
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
+    layout = laid_out(path, facts.get("files", ()))
     return Looked(
-        findings(facts, nodes, frames or ()),
-        laid_out(path, facts.get("files", ())),
+        (*unsendable(layout), *findings(facts, nodes, frames or ())),
+        layout,
         int((facts.get("memory") or {}).get("bytes") or 0),
         (facts["width"], facts["height"]) if facts["opened"] else None,
     )

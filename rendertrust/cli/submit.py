@@ -156,8 +156,8 @@ class Submission:
             try:
                 bundle = await client.upload_all(packed.scene, files, progress=progress)
             except ValueError as fault:
-                hint = "Rename that file in the scene's folder, and in the scene."
-                raise Stop(Ending(exit_codes.USAGE, "files", str(fault), hint)) from fault
+                ending = Ending(exit_codes.USAGE, "files", str(fault), hint_of(fault))
+                raise Stop(ending) from fault
         if self.watch:
             output.document({"event": "uploaded", "payload_ref": bundle.payload_ref})
         return bundle
@@ -237,6 +237,16 @@ class Submission:
             detail, hint = "Interrupted; nothing was submitted", "Call it again when you like"
             hint += "; a large file goes on where it stopped."
         return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
+
+
+def hint_of(fault: ValueError) -> str:
+    """What to do where the files cannot be sent."""
+    from rendertrust.client.bundles import TooManyFiles
+
+    if isinstance(fault, TooManyFiles):
+        hint = "Pack textures into the scene (File > External Data > Pack Resources), or ask for"
+        return f"{hint} fewer frames at a time."
+    return "Rename that file in the scene's folder, and in the scene."
 
 
 def _is_looked_at(quote: "Quote") -> bool:

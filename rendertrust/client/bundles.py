@@ -23,6 +23,10 @@ from rendertrust.manifest import (
 AT_ONCE = 4
 
 
+class TooManyFiles(ValueError):
+    """More than a job has: none of them is to blame."""
+
+
 @attrs.frozen
 class Bundle:
     """What ``dispatch`` takes: the scene, and the manifest of all files, if there are others."""
@@ -89,7 +93,7 @@ def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
     if (twins := alike(files)) is not None:
         raise ValueError(f"{twins[0]} {twins_fault(*twins)}")
     if len(files) > FILES_MAX:
-        raise ValueError(f"{len(files)} files; a job has at most {FILES_MAX}")
+        raise TooManyFiles(f"{len(files)} files; a job has at most {FILES_MAX}")
     sizes = {path: source.stat().st_size for path, source in files.items()}
     return {path: size for path, size in sizes.items() if size or path == scene}
 

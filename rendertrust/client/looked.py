@@ -7,10 +7,14 @@ import attrs
 
 @attrs.frozen
 class Waiting:
-    """Why a unit has not begun: ``code`` is one of few, ``words`` are for people."""
+    """Why a unit has not begun, or is not charged: ``code`` is one of few, ``words`` for people.
+
+    ``since``: of one that is ``checked``, when it was delivered.
+    """
 
     code: str
     words: str
+    since: datetime | None = None
 
 
 @attrs.frozen

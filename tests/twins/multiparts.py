@@ -23,6 +23,7 @@ class Multiparts:
     def __init__(self) -> None:
         self._numbers = count(1)
         self._multiparts: dict[str, _Multipart] = {}
+        self.twice: set[int] = set()  # parts that are listed so, as a store may after two PUTs
 
     @property
     def open(self) -> set[str]:
@@ -43,9 +44,8 @@ class Multiparts:
 
     def parts_of(self, key: str, name: str) -> list[Part]:
         bodies = self._found(key, name).bodies
-        return [
-            Part(number, len(bodies[number]), _tag(bodies[number])) for number in sorted(bodies)
-        ]
+        numbers = sorted([*bodies, *(self.twice & bodies.keys())])
+        return [Part(number, len(bodies[number]), _tag(bodies[number])) for number in numbers]
 
     def complete(self, key: str, name: str, parts: Sequence[Part]) -> tuple[bytes, bytes]:
         """The object, and the SHA-256 of its parts' SHA-256s."""

@@ -1,6 +1,7 @@
 """Why a unit has not begun, in words, and by a name of a closed set for programs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -10,6 +11,7 @@ from actors.scheduler.messages import Scheduler, Waiting, WhyWaiting
 from sql.job_desk import DeskJob
 from sql.jobs import JobRow, PagedUnit
 from web.gateway import Gateway
+from web.jobs.checking import checking_of
 
 ASK_SECONDS: Final = 0.5
 UNKNOWN: Final = "It will be given to a node in a moment."
@@ -28,15 +30,17 @@ Code: TypeAlias = Literal[
     "unreachable",  # its node is not connected
     "begins",  # its node has it
     "copied",  # and another one, too: it takes far longer than the others
+    "checked",  # it was delivered, and waits for its verdict
 ]
 
 
 @attrs.frozen
 class Reason:
-    """``words`` are one or two sentences."""
+    """``words`` are one to three sentences. ``since``: of a check, when it was delivered."""
 
     code: Code
     words: str
+    since: datetime | None = None
 
 
 COPIED: Final = Reason(
@@ -62,8 +66,11 @@ async def why(gateway: Gateway, job: DeskJob) -> str:
 async def reasons_of(
     gateway: Gateway, job: JobRow, units: Sequence[PagedUnit]
 ) -> Mapping[int, Reason]:
-    """Of those units that have not begun, or take very long, by number."""
+    """Of those units that have not begun, take very long, or are being checked, by number."""
+    verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
+    checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
+    copied |= {number: Reason("checked", one.words, one.since) for number, one in checked.items()}
     waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
     if not waiting:
         return copied

@@ -129,8 +129,15 @@ class PartsOf:
             return None
 
     def _whole(self, parts: Sequence[Part]) -> list[Part]:
-        """Those that are as long as announced: that may have changed since they were sent."""
-        return [part for part in parts if part.size == size_of(part.number, self.row.size)]
+        """Those that are as long as announced: that may have changed since they were sent.
+
+        Of each number the last: a store may list one twice that two clients sent at once.
+        """
+        by_number = {part.number: part for part in parts}
+        whole = [
+            part for part in by_number.values() if part.size == size_of(part.number, self.row.size)
+        ]
+        return sorted(whole, key=lambda part: part.number)
 
     async def _abort(self, multipart: Multipart) -> None:
         await abort(self.gateway, multipart)

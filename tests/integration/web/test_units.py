@@ -1,15 +1,20 @@
 """Jobs of many units at the HTTP face, over the real Ledger and Scheduler."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from actors.ledger.messages import Commit, Posted, UnitAssign
+from actors.verifier.messages import UnitDeliver
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.earners import verified_node
 from tests.until import until
+from web.money.books import commit
 
 Json = dict[str, Any]
 ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/input/scene.blend", "queue": True}
@@ -135,10 +140,36 @@ async def test_each_unit_that_waits_says_why(face: Face) -> None:
     assert page["units"][0]["waiting"]["words"].startswith("No node that does")
     await call(face, user, "POST", f"/{job['id']}/pause")
     _, page = await call(face, user, "GET", f"/{job['id']}/units?limit=1")
-    assert page["units"][0]["waiting"] == {"code": "paused", "words": "Its job is paused."}
+    assert page["units"][0]["waiting"] == {
+        "code": "paused",
+        "words": "Its job is paused.",
+        "since": None,
+    }
     await call(face, user, "POST", f"/{job['id']}/stop")
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
     assert [unit["waiting"] for unit in page["units"]] == [None] * 3
+
+
+async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
+    face: Face,
+) -> None:
+    user, node = await face.user(), await verified_node(face, None)
+    job = await submitted(face, user, frames="1-2")
+    begun = face.gateway.clock.now()
+    for effect in (
+        UnitAssign(UUID(job["id"]), 1, 1, node),
+        UnitDeliver(UUID(job["id"]), 1, 1, node, "cpu", None, verified=True),
+    ):
+        assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    assert [unit["state"] for unit in page["units"]] == ["QUEUED", "VERIFYING"]
+    told = page["units"][1]["waiting"]
+    assert told["code"] == "checked"
+    assert (
+        "delivered just now, and is charged when it is right. It waits for a node" in told["words"]
+    )
+    assert datetime.fromisoformat(told["since"]) >= begun
+    assert page["units"][0]["waiting"]["since"] is None
 
 
 async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:

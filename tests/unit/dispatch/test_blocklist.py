@@ -11,6 +11,8 @@ from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_un
 from tests.unit.dispatch.test_board import Hearing, board_with
 
 UNITS = 4
+# As the Ledger says it: who waits has no node.
+GIVEN_UP = attrs.evolve(state_of("QUEUED", JOB, node=None), job_status="RUNNING")
 
 
 def rows(**of: Any) -> list[OpenUnit]:
@@ -30,7 +32,7 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
     """What waits here was read before it failed one."""
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
-    board.hear(attrs.evolve(state_of("QUEUED", JOB), job_status="RUNNING"))
+    board.hear(GIVEN_UP)
     assert NODE not in {booking.node for booking in board.place(EPOCH, 0.0)}
     assert board.in_line(board.hungry) == [], "they are read again"
 
@@ -38,7 +40,7 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
 def test_who_was_not_to_blame_gets_the_next_as_soon_as_that_is_known() -> None:
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
-    board.hear(attrs.evolve(state_of("QUEUED", JOB), job_status="RUNNING"))
+    board.hear(GIVEN_UP)
     board.top_up(board.hungry, rows(), EPOCH)
     assert NODE in {booking.node for booking in board.place(EPOCH, 0.0)}
 

@@ -6,7 +6,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import Posted, UnitComplete, UnitFail
-from actors.node_session.quotes import Pacing, percent, quoted_seconds, share
+from actors.node_session.quotes import (
+    Pacing,
+    percent,
+    quoted_seconds,
+    share,
+    slow_words,
+    underquoted_words,
+)
 from rendertrust.protocol import JobCancel
 from sql.overruns import Overrun, agreed
 from tests.twins.clock import EPOCH
@@ -48,6 +55,28 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
         (noted,) = play.cast.store.overruns
         assert (noted.attempt, noted.node, noted.owner) == (1, NODE, OWNER)
         assert 600 <= noted.percent <= 640, "three times at its half"
+
+
+@simulated
+async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> None:
+    """Blender's start, on a machine that is busy with other things."""
+    async with session(**FAR) as play:
+        await began(play, **PRICED)
+        await goes_on(play, 10 * QUOTED, 0.0)
+        await goes_on(play, 3 * QUOTED + 30, 0.25)
+        assert play.cast.store.overruns == []
+        play.hear(status(progress=0.5))
+        await stopped(play)
+        (noted,) = play.cast.store.overruns
+        assert 600 <= noted.percent <= 700
+
+
+def test_what_is_quoted_in_hundredths_of_a_second_is_not_called_nothing() -> None:
+    unit = assignment(price=53)
+    assert "quoted were 0.032 s" in slow_words(0.0318, 62.0)
+    assert "Quoted were 0.032 s of work for 0.0053 credits, and it takes about 0.11 s" in (
+        underquoted_words(unit, 0.0318, 350)
+    )
 
 
 @simulated

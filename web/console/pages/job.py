@@ -19,6 +19,7 @@ from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
+from web.jobs.checking import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.loose import loose_of
@@ -130,12 +131,16 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
     if row.units == 1:
         shown = await thumbnails.shown(row.id)
         small = small_of(row.id, shown[-1] if shown else None)
-        return {"frames": [], "first": True, "after": None, "small": small}
+        checking = await checking_of(view.gateway, row.id, (0,) if row.status == "RUNNING" else ())
+        alone = {"first": True, "after": None, "small": small, "checking": checking}
+        return {"frames": [], **alone}
     after = view.query.after
     rows = await desk.frames(row.id, after, SHOWN + 1)
     shown = await thumbnails.shown(row.id, numbers_of(rows[:SHOWN]))
+    delivered = [each.number for each in rows[:SHOWN] if each.state == "VERIFYING"]
     return {
         "small": "",
+        "checking": await checking_of(view.gateway, row.id, delivered),
         "frames": frames_of(row, rows[:SHOWN], shown, await progress_of_units(view, row)),
         "first": after <= 0,
         "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,

@@ -1,0 +1,45 @@
+"""A node that failed a job, at a whole gateway: it is not given that job again."""
+
+import aiohttp
+
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode, fails
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.acceptance.people import Creator
+from tests.face import settings_for_tests
+from tests.integration.web.test_preflights import sent, somebody, telling
+from tests.until import until
+from tests.whole import whole
+
+JOBS = 4  # whether it is read anew in between depends on which of them it is
+
+
+async def test_a_node_that_fails_a_frame_is_not_given_the_others_of_its_job(
+    database: PostgresEndpoint, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests(), require_object=True) as gateway:
+        jane = await somebody(gateway, http, "jane")
+        scene, done = await sent(gateway, jane), telling(gateway, b"a frame")
+
+        async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+            await until(lambda: has_failed(jane, dispatch.job_id))
+            await done(node, dispatch)
+
+        for _ in range(JOBS):
+            async with (
+                FakeNode(gateway.url, name="broken", behave=fails("node", "broken")) as broken,
+                FakeNode(gateway.url, name="well", behave=behave),
+            ):
+                body = {"job_type": "echo", "payload_ref": scene, "frames": "1-12", "queue": True}
+                status, placed = await jane.call("POST", "/jobs/dispatch", body)
+                assert status in (200, 202), placed
+                await jane.job_within(placed["job_id"], "COMPLETED")
+                given = [frame for frame in broken.received if isinstance(frame, JobDispatch)]
+                # The one that it failed, and what it had been given beside that before.
+                assert len(given) <= 2, [frame.unit for frame in given]
+
+
+async def has_failed(person: Creator, job: str) -> bool:
+    """Whether an attempt at one of its units came to nothing."""
+    _, found = await person.call("GET", f"/jobs/{job}/log")
+    return any(one["error_class"] for one in found["attempts"])
