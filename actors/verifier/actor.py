@@ -32,7 +32,7 @@ from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
-from actors.verifier.wholes import Wholes
+from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
 from sql.work import ANY, MINE, TRUSTED
@@ -84,7 +84,7 @@ class VerifierActor(Actor[Verifier]):
             self._trials.lose(running.check)
             if running.case is not None:
                 now, wait = self._peers.clock.monotonic(), self._settings.again_seconds
-                running.case.lose(running.checker.candidate.id, now, wait)
+                running.case.away.lose(running.checker.candidate.id, now, wait)
 
     # -- what waits
 
@@ -151,13 +151,11 @@ class VerifierActor(Actor[Verifier]):
                 self._note_failed(running.case, node, whole=running.order.whole)
 
     def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
-        """Of who came to nothing: he is asked again, last, after a while; for a whole frame he is
-        not, as its creator may have made it to take long.
-        """
+        """He is asked again, last, after a while; for a whole frame not: it may take for ever."""
         if whole:
-            case.doubt()
+            case.end_whole()
         else:
-            case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
+            case.away.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -183,12 +181,12 @@ class VerifierActor(Actor[Verifier]):
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif case.is_uncut and case.is_cut:
-            case.pass_uncut()
         elif late:
             case.give_up(is_suspected=self._is_suspected(case))
-        elif case.whole:
-            self._have_rendered_whole(case)
+        elif case.whole is not None:
+            self._have_rendered_whole(case, case.whole)
+        elif case.is_uncut and case.is_cut:
+            self._have_rendered_whole(case, case.begin_uncut(self._secret))
         else:
             self._have_checked(case, row.sha256)
 
@@ -247,7 +245,7 @@ class VerifierActor(Actor[Verifier]):
             unit=unit,
             result=sha256,
             asked=case.asked,
-            last=case.last,
+            last=case.away.last,
             own_odds=self._settings.own_odds,
         )
         if chosen is None:
@@ -261,16 +259,18 @@ class VerifierActor(Actor[Verifier]):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
 
-    def _have_rendered_whole(self, case: Case) -> None:
-        """Before crops that differ are a strike, unless they would be none."""
-        if case.is_blameless(self._settings.own):
+    def _have_rendered_whole(self, case: Case, whole: Whole) -> None:
+        """Before crops that differ are a strike; where they say nothing, if it can be done now."""
+        if whole.why == "crops" and case.is_blameless(self._settings.own):
             case.verdict = "mismatch"
             return
         now, creator = self._peers.clock.monotonic(), case.pending.user
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
         if chosen is not None and self._wholes.may(creator, now):
-            check = self._have_asked(case, chosen, Places(draws=case.whole), whole=True)
+            check = self._have_asked(case, chosen, whole.at, whole=True)
             self._wholes.begin(check, creator, now)
+        elif not whole.can_wait:
+            case.end_whole()
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -340,7 +340,7 @@ class VerifierActor(Actor[Verifier]):
     def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
         (case.hear_whole if whole else case.hear)(report, checker, self._settings.thresholds)
         self._note_accusation(case)
-        if whole and case.is_uncut:
+        if whole and case.is_otherwise:
             self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
 
     def _note_accusation(self, case: Case) -> None:
