@@ -17,7 +17,7 @@ from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
-from actors.verifier.crops import NOWHERE, Places
+from actors.verifier.crops import NOWHERE, Places, least_of
 from actors.verifier.messages import (
     Caught,
     CheckerGone,
@@ -151,7 +151,7 @@ class VerifierActor(Actor[Verifier]):
                 self._note_failed(running.case, node, whole=running.order.whole)
 
     def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
-        """He is asked again, last, after a while; for a whole frame not: it may take for ever."""
+        """He is asked again, last, after a while; for a whole frame not."""
         if whole:
             case.end_whole()
         else:
@@ -169,8 +169,7 @@ class VerifierActor(Actor[Verifier]):
         """Have somebody look at it, or end it without."""
         if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
-        row = case.pending.row
-        # While no gateway ran nobody could look.
+        row = case.pending.row  # and while no gateway ran nobody could look
         waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
         late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
         if case.is_again and not late and self._checkers.is_recalling:
@@ -317,11 +316,12 @@ class VerifierActor(Actor[Verifier]):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        crops, whole = running.order.count, running.order.whole
-        report = NoReport(message.reason) if told is None else answer(told, crops)
+        of, whole = running.order, running.order.whole
+        heard = None if told is None else answer(told, of.count, least_of(of.unit))
+        report = heard or NoReport(message.reason)
         if case is None:
-            now, limits = self._peers.clock.now(), self._settings.thresholds
-            self._trials.hear(message.check, checker, report, now, limits)
+            at = self._peers.clock.now()
+            self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)

@@ -68,10 +68,16 @@ class NoReport:
     reason: str
 
 
-def answer(told: Mapping[str, Any], crops: int) -> Report | NoReport:
-    """What it says to who asked for so many crops, none of which it may leave out. Never raises."""
+def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
+    """What it says to who asked for so many crops, none of which it may leave out; or for as many
+    as there are, ``least`` at least. Never raises.
+    """
     read = read_report(told)
-    if isinstance(read, Report) and read.compared and crops and read.by_crop(crops) is None:
+    if not (isinstance(read, Report) and read.compared and crops):
+        return read
+    if least is not None and least <= len(read.crops) <= crops:
+        return read
+    if read.by_crop(crops) is None:
         return NoReport("it tells of other crops than were asked for")
     return read
 

@@ -1127,3 +1127,31 @@ async def test_in_a_class_that_none_of_ours_has_strangers_words_pay_nothing() ->
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
         assert play.earned(UUID(int=3)) == 0
+
+
+@simulated
+async def test_a_new_account_earns_nothing_that_was_not_found_valid() -> None:
+    """Whoever leaves a quarantine behind by another account begins where nobody trusts him."""
+    async with verifying(own=frozenset({UUID(int=20)}), least_odds=0.0) as play:
+        node, owner = UUID(int=77), UUID(int=78)
+        unseen = await play.delivered(node, owner)
+        await asyncio.sleep(3600)  # nobody is there
+        await play.ends(unseen, "COMPLETED")
+        assert (play.verdict(unseen), play.earned(owner), play.charged()) == ("unverifiable", 0, 0)
+        checker = play.checker(20, None)
+        for number in range(1, ALWAYS_UNTIL + 1):
+            job = await play.delivered(node, owner)
+            assert (await play.checks(checker, EXACT)).count == 3
+            await play.ends(job, "COMPLETED")
+            assert play.earned(owner) == number * PRICE * 70 // 100
+
+
+@simulated
+async def test_a_video_of_fewer_frames_than_are_drawn_is_checked() -> None:
+    """Each of its frames is looked at once: there are no more."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered(job_type="video", fps=24)
+        four = {"crops": [{"equal": False, "off": 0.05}] * 4, "finish": EXACT["finish"]}
+        assert (await play.checks(play.checker(20, None), four)).count == 16
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "match"
