@@ -68,6 +68,8 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
     known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
+    if path.endswith(".exr") and not layered.same_layers(path, picture):
+        raise Fault("the picture has other layers or passes than that of such a frame")
     ours = pixels_of(bpy, path)
     if not ours.size:  # of several layers: Blender shows no pixels of such an image
         return _layers(bpy, path, picture, size) if known else None
@@ -79,8 +81,6 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
     """The same of pictures of several layers, by every pass of them."""
-    if not layered.same_layers(ours, theirs):
-        raise Fault("the picture has other layers or passes than that of such a frame")
     if _same(ours, theirs):
         return {"equal": True, "off": None}
     try:
