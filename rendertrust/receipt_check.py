@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import given, note, receipt
-from rendertrust.node.inside.pictures import of_file
+from rendertrust.node.inside.pictures import are_its_own, of_file
 from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import OnChain, Unasked
@@ -27,6 +27,7 @@ FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
+_UNCHECKED: Final = ("unchecked", "unverifiable")
 _PIECE: Final = 1 << 20
 
 
@@ -119,12 +120,19 @@ def _picture(read: Receipt, picture: Picture) -> list[Step]:
     holds, words = picture.pixels == work.pixels, "the pixels are those of the receipt"
     if not holds and (name := _among(work, picture.pixels)) is not None:
         holds, words = True, f"the pixels are those of {name} in the receipt"
-    words = words if holds else "the pixels are others"
+    words = words + _looked(read) if holds else "the pixels are others"
     return [Step("file", True, said), Step("pixels", holds, words)]
+
+
+def _looked(read: Receipt) -> str:
+    """Whether more than its node's word says that these pixels are what was delivered."""
+    return "; its node says so, nobody checked it" if read.verdict in _UNCHECKED else ""
 
 
 def _among(work: receipt.Work, pixels: bytes) -> str | None:
     """The name of a picture of several that has these pixels."""
+    if not are_its_own(given.members(work.document["pixels"])):
+        return None
     named = given.members(given.members(work.document["pixels"]).get("pictures"))
     return next((name for name, sha256 in named.items() if sha256 == pixels.hex()), None)
 

@@ -17,7 +17,7 @@ from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
-from actors.verifier.crops import NOWHERE, Places
+from actors.verifier.crops import NOWHERE, Places, least_of
 from actors.verifier.messages import (
     Caught,
     CheckerGone,
@@ -32,7 +32,7 @@ from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.telling import Telling
 from actors.verifier.trials import Trials
 from actors.verifier.warden import Known, Warden
-from actors.verifier.wholes import Wholes
+from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
 from sql.work import ANY, MINE, TRUSTED
@@ -84,7 +84,7 @@ class VerifierActor(Telling):
             self._trials.lose(running.check)
             if running.case is not None:
                 now, wait = self._peers.clock.monotonic(), self._settings.again_seconds
-                running.case.lose(running.checker.candidate.id, now, wait)
+                running.case.away.lose(running.checker.candidate.id, now, wait)
 
     # -- what waits
 
@@ -151,13 +151,11 @@ class VerifierActor(Telling):
                 self._note_failed(running.case, node, whole=running.order.whole)
 
     def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
-        """Of who came to nothing: he is asked again, last, after a while; for a whole frame he is
-        not, as its creator may have made it to take long.
-        """
+        """He is asked again, last, after a while; for a whole frame not."""
         if whole:
-            case.doubt()
+            case.end_whole()
         else:
-            case.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
+            case.away.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
 
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
@@ -171,8 +169,7 @@ class VerifierActor(Telling):
         """Have somebody look at it, or end it without."""
         if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
-        row = case.pending.row
-        # While no gateway ran nobody could look.
+        row = case.pending.row  # and while no gateway ran nobody could look
         waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
         late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
         if case.is_again and not late and self._checkers.is_recalling:
@@ -183,12 +180,12 @@ class VerifierActor(Telling):
             case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
         elif row.sha256 is None or row.size is None:
             case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif case.is_uncut and case.is_cut:
-            case.pass_uncut()
         elif late:
             case.give_up(is_suspected=self._is_suspected(case))
-        elif case.whole:
-            self._have_rendered_whole(case)
+        elif case.whole is not None:
+            self._have_rendered_whole(case, case.whole)
+        elif case.is_uncut and case.is_cut:
+            self._have_rendered_whole(case, case.begin_uncut(self._secret))
         else:
             self._have_checked(case, row.sha256)
 
@@ -247,7 +244,7 @@ class VerifierActor(Telling):
             unit=unit,
             result=sha256,
             asked=case.asked,
-            last=case.last,
+            last=case.away.last,
             own_odds=self._settings.own_odds,
         )
         if chosen is None:
@@ -261,16 +258,18 @@ class VerifierActor(Telling):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
 
-    def _have_rendered_whole(self, case: Case) -> None:
-        """Before crops that differ are a strike, unless they would be none."""
-        if case.is_blameless(self._settings.own):
+    def _have_rendered_whole(self, case: Case, whole: Whole) -> None:
+        """Before crops that differ are a strike; where they say nothing, if it can be done now."""
+        if whole.why == "crops" and case.is_blameless(self._settings.own):
             case.verdict = "mismatch"
             return
         now, creator = self._peers.clock.monotonic(), case.pending.user
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
         if chosen is not None and self._wholes.may(creator, now):
-            check = self._have_asked(case, chosen, Places(draws=case.whole), whole=True)
+            check = self._have_asked(case, chosen, whole.at, whole=True)
             self._wholes.begin(check, creator, now)
+        elif not whole.can_wait:
+            case.end_whole()
 
     def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
         """Whether it gets a trial instead, or nothing, as it is not believed."""
@@ -317,11 +316,12 @@ class VerifierActor(Telling):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        crops, whole = running.order.count, running.order.whole
-        report = NoReport(message.reason) if told is None else answer(told, crops)
+        of, whole = running.order, running.order.whole
+        heard = None if told is None else answer(told, of.count, least_of(of.unit))
+        report = heard or NoReport(message.reason)
         if case is None:
-            now, limits = self._peers.clock.now(), self._settings.thresholds
-            self._trials.hear(message.check, checker, report, now, limits)
+            at = self._peers.clock.now()
+            self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
@@ -340,7 +340,7 @@ class VerifierActor(Telling):
     def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
         (case.hear_whole if whole else case.hear)(report, checker, self._settings.thresholds)
         self._note_accusation(case)
-        if whole and case.is_uncut:
+        if whole and case.is_otherwise:
             self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
 
     def _note_accusation(self, case: Case) -> None:

@@ -9,12 +9,14 @@ import attrs
 
 from actors.node_session.messages import RunCheck, Stored
 from actors.scheduler.messages import Assignment
+from actors.verifier.away import Away
 from actors.verifier.choice import Candidate
 from actors.verifier.crops import Places, places
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.odds import unit_name
-from actors.verifier.report import Report, held_to
+from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
+from actors.verifier.wholes import PICTURE, Whole
 from sql.checks import Draws, Pending, Suspicion
 from sql.unit_params import Kind, kind_of, params_of
 from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
@@ -25,17 +27,8 @@ VALID = ("exact", "match", "consistent")
 FAILED = ("mismatch", "doubtful")
 OWNERS_FOR_SCENE = 3
 UNCUT = "parts of this scene come out otherwise than its whole frame"
+UNMADE = "its crops are right, but who makes its picture of its evidence dies of it"
 UNREAD = "its crops are right, but the picture is of a kind that the checker does not read"
-
-
-@attrs.frozen
-class Failed:
-    """So many times a node came to nothing; it is not asked before ``until``, in seconds of the
-    monotonic clock.
-    """
-
-    times: int
-    until: float
 
 
 @attrs.define(eq=False)
@@ -50,9 +43,8 @@ class Case:
     said: str = ""
     asked: frozenset[UUID] = frozenset()  # owners who looked
     tried: frozenset[UUID] = frozenset()  # nodes that said what they can, which was nothing
-    failed: dict[UUID, Failed] = attrs.field(factory=dict[UUID, Failed])  # nodes
+    away: Away = attrs.field(factory=Away)  # nodes that came to nothing
     tested: frozenset[UUID] = frozenset()  # nodes that had a trial before it
-    lost: frozenset[UUID] = frozenset()  # nodes that went while they were at it
     refuted: Candidate | None = None  # whose first word the gateway's own found wrong
     check: UUID | None = None
     verdict: FinalVerdict | None = None
@@ -66,7 +58,7 @@ class Case:
     suspicion: Suspicion | None = None  # ``first``, as it is kept
     looks_at: Draws = ()  # where who was asked last looks
     first_at: Draws = ()  # where ``first`` was seen
-    whole: Draws = ()  # crops that differ: before that is a strike the whole frame is rendered
+    whole: Whole | None = None  # its frame is to be rendered whole, and why
     is_uncut: bool = False  # what parts of its scene show says nothing of its frames
     is_known: bool = False  # its node was found honest, with this class, often enough
     asked_at: float | None = None
@@ -127,6 +119,11 @@ class Case:
         return attrs.evolve(at, draws=(*at.draws, *(self.first_at if is_own else ())))
 
     @property
+    def is_otherwise(self) -> bool:
+        """Whether its crops differ, and those of the whole frame do not."""
+        return self.whole is not None and self.whole.why == "crops" and self.is_uncut
+
+    @property
     def is_cut(self) -> bool:
         """Whether it is held against crops of its own."""
         return self.kind in ("frame", "tile")
@@ -175,33 +172,10 @@ class Case:
         """
         return self.pending.friends | {self.pending.user}
 
-    def lose(self, node: UUID, now: float, wait: float) -> None:
-        """Who was looking at it went: once it may happen, then it came to nothing."""
-        if node in self.lost:
-            self.fail(node, now, wait)
-        self.lost |= {node}
-
-    def fail(self, node: UUID, now: float, wait: float) -> None:
-        """It came to nothing by this node, which may do better after ``wait`` seconds; the next
-        time after twice as many.
-        """
-        before = self.failed.get(node)
-        times = 1 if before is None else before.times + 1
-        self.failed[node] = Failed(times, now + wait * 2 ** (times - 1))
-
-    def resting(self, now: float) -> Set[UUID]:
-        """Nodes that came to nothing just now."""
-        return {node for node, failed in self.failed.items() if now < failed.until}
-
-    @property
-    def last(self) -> Set[UUID]:
-        """Nodes that are asked when there is nobody else."""
-        return self.lost | self.failed.keys()
-
     @property
     def is_accused(self) -> bool:
         """Whether somebody called it wrong, and nobody cleared it."""
-        is_called_so = self.first is not None or bool(self.whole)
+        is_called_so = self.first is not None or (self.whole is not None and self.whole.can_wait)
         return self.verdict in FAILED or (self.verdict is None and is_called_so)
 
     def pass_by(self, *, is_suspected: bool) -> None:
@@ -220,8 +194,8 @@ class Case:
 
         Who renders for those who trust him is not to lose his pay as the gateway's own went.
         """
-        if self.whole:
-            self.doubt()
+        if self.whole is not None:
+            self.end_whole()
         elif self.first is not None:
             self.verdict = "doubtful"
             self.said = f"a check saw {self.said}, and nobody else could look"
@@ -231,14 +205,16 @@ class Case:
             self.verdict = "unverifiable"
             self.said = self.unable or "nobody could check it in time"
 
-    def doubt(self) -> None:
-        """Its crops differ, and nobody could render its frame whole: that condemns nobody."""
-        self.verdict = "doubtful"
-        self.said = f"a check saw {self.said}, and the whole frame could not be rendered in time"
+    def end_whole(self) -> None:
+        """Nobody could render its frame whole: that condemns nobody."""
+        assert self.whole is not None, "it was to be rendered"
+        self.verdict, self.said = self.whole.unsaid(self.said)
 
-    def pass_uncut(self) -> None:
+    def begin_uncut(self, secret: bytes) -> Whole:
         """Its scene is one of those of which no check by crops says anything."""
-        self.verdict, self.said = "unverifiable", UNCUT
+        self.unable = self.said = UNCUT
+        self.whole = Whole(self.places(secret, is_own=True), "uncut")
+        return self.whole
 
     def asks(self, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
         """What a node is asked that looks at it."""
@@ -266,14 +242,15 @@ class Case:
         """
         report = held_to(report, self.pending.row.work)
         if report.unable is not None:
-            self._hear_unable(report.unable, checker, report.suspect)
+            self._hear_unable(report, checker)
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:
             self.is_seen = True
         elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
         elif report.looked:
+            is_odd = bool(report.suspect) or report.is_unseen
             self.said = report.suspect or ""
-            self.verdict, self.drawn = (None, True) if report.suspect else ("unchecked", False)
+            self.verdict, self.drawn = (None, True) if is_odd else ("unchecked", False)
         else:
             self._hear_compared(report, checker, thresholds)
 
@@ -312,31 +289,35 @@ class Case:
         return len(owners) >= OWNERS_FOR_SCENE
 
     def hear_whole(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
-        """Take the gateway's own word on the same crops, cut out of the whole frame. Where they are
-        what was delivered, the node rendered it, and parts of its scene are no measure.
+        """Take the gateway's own word on the whole frame. Where it is what was delivered the node
+        rendered it, and parts of its scene are no measure.
         """
-        if not report.is_whole:  # of a release before, or such a scene cannot be rendered here
-            self.doubt()
+        assert self.whole is not None, "it was asked for"
+        report, across = held_to(report, self.pending.row.work), self._is_across(checker)
+        limits = thresholds.across if across else thresholds
+        found = self.whole.verdict(report, limits, across=across)
+        if found is None:
+            self.end_whole()
             return
-        across = self._is_across(checker)
-        found = of_all(report.compared, thresholds.across if across else thresholds)
-        self.verifier, self.is_uncut = checker.id, is_valid(found)
-        self.verdict = _final(found, across=across)
-        if self.is_uncut:
-            self.said = UNCUT
-        else:
-            self.said = f"{self.said}; of the whole frame {report.farthest:.3g}"[:FAULT_WORDS]
+        self.verifier, self.verdict = checker.id, found
+        if found in VALID:
+            self.is_uncut |= self.whole.why != "unmade"
+            self.said = UNCUT if self.whole.why == "crops" else ""
+        elif found in FAILED:
+            off = report.fault or f"{report.farthest:.3g} times the noise"
+            self.said = f"{self.said}; of the whole frame {off}"[:FAULT_WORDS]
 
     def _is_across(self, checker: Candidate) -> bool:
         return checker.device_class != self.pending.row.device_class
 
-    def _hear_unable(self, reason: str, checker: Candidate, suspect: str | None = None) -> None:
+    def _hear_unable(self, report: Report, checker: Candidate) -> None:
         agreed = self.unable is not None and checker.owner not in self.unable_by
-        self.unable = reason[:FAULT_WORDS]
+        self.unable = (report.unable or "")[:FAULT_WORDS]
         if self.first is None and (checker.is_own or agreed):
-            self.verdict, self.said = "unverifiable", self.unable
-            if suspect is not None:
-                self.verdict, self.said = "doubtful", suspect
+            odd = UNSEEN if report.is_unseen and checker.is_own else report.suspect
+            self.said, self.whole = self.unable, Whole(PICTURE, "uncut", odd)
+            if not (report.is_uncut and self.kind == "frame"):
+                self.end_whole()
             return
         self.tried |= {checker.id}
         self.asked |= _owner(checker)
@@ -346,8 +327,15 @@ class Case:
         across = self._is_across(checker)
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
+        if is_valid(found) and report.is_unmade and checker.is_own and self.kind == "frame":
+            self.whole, self.said = Whole(Places(self.looks_at), "unmade"), UNMADE
+            return
+        if is_valid(found) and report.is_unseen:
+            self._hear_unable(Report(unable=UNSEEN, suspect=UNSEEN), checker)
+            return
         if is_valid(found) and not report.is_finished:
-            self._hear_unable(UNREAD, checker)
+            odd = UNMADE if report.is_unmade else None
+            self._hear_unable(Report(unable=odd or UNREAD, suspect=odd), checker)
             return
         words = report.fault or f"{report.farthest:.3g} times the noise"
         self.verifier = checker.id
@@ -366,7 +354,7 @@ class Case:
             self.asked |= _owner(checker)
             return
         if found == "mismatch" and self.is_cut and report.rests_on_crops(limits):
-            self.whole, self.said = self.looks_at, words[:FAULT_WORDS]
+            self.whole, self.said = Whole(Places(self.looks_at), "crops"), words[:FAULT_WORDS]
             return
         self.verdict = _final(found, across=across)
         self.checked = self._rests_on(checker)

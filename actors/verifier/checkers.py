@@ -78,7 +78,7 @@ class Checkers:
         clock; ``own``: of the gateway's.
         """
         own = own or case.is_again  # strangers would not be paid for it
-        left_out = {*case.tried, *case.resting(now), case.pending.row.node_id}
+        left_out = {*case.tried, *case.away.resting(now), case.pending.row.node_id}
         return [
             attrs.evolve(one.candidate, is_free=one.busy is None)
             for one in self._known.values()

@@ -9,9 +9,10 @@ from typing import Final
 
 import attrs
 
+from actors.scheduler.messages import Assignment
 from actors.verifier.odds import draw
 from rendertrust.node.inside.placing import Drawn
-from sql.unit_params import Kind
+from sql.unit_params import VIDEO, Kind
 
 COUNT: Final = 3
 IN_CHUNK: Final = 8  # of so many frames begun one is rendered again, whole
@@ -36,6 +37,13 @@ def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -
         return Places(draws=tuple(draws(secret, unit, result)))
     count = {"chunk": min(-(-frames // IN_CHUNK), SHOWN_MOST), "video": IN_VIDEO}.get(kind, 1)
     return Places(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
+
+
+def least_of(unit: Assignment) -> int | None:
+    """How many frames of a video there are at least: one in each unit that it is made of. None:
+    of what is no video it is known.
+    """
+    return len(unit.parts) if unit.job_type == VIDEO else None
 
 
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:

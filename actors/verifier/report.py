@@ -8,9 +8,11 @@ from typing import Any, Final
 import attrs
 
 from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
+from rendertrust.node.inside.pictures import are_its_own
 
 CROPS_MAX: Final = 256  # of all view layers
 WORDS_MAX: Final = 300
+UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
 OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
 
 
@@ -28,7 +30,11 @@ class Report:
     suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
     is_stamped: bool = False  # what was delivered says how many samples it has
-    is_whole: bool = False  # the crops were cut out of the whole frame
+    is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
+    is_uncut: bool = False  # of why it is unable: the frame may be rendered whole instead
+    is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
+    is_loose: bool = False  # honest frames of such a scene may differ
+    is_unseen: bool = False  # pixels that its node signed for
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
 
     @property
@@ -62,20 +68,32 @@ class NoReport:
     reason: str
 
 
-def answer(told: Mapping[str, Any], crops: int) -> Report | NoReport:
-    """What it says to who asked for so many crops, none of which it may leave out. Never raises."""
+def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
+    """What it says to who asked for so many crops, none of which it may leave out; or for as many
+    as there are, ``least`` at least. Never raises.
+    """
     read = read_report(told)
-    if isinstance(read, Report) and read.compared and crops and read.by_crop(crops) is None:
+    if not (isinstance(read, Report) and read.compared and crops):
+        return read
+    if least is not None and least <= len(read.crops) <= crops:
+        return read
+    if read.by_crop(crops) is None:
         return NoReport("it tells of other crops than were asked for")
     return read
 
 
 def held_to(report: Report, work: str | None) -> Report:
-    """The report; a fault where its node signed, in ``work``, for other pixels than are there."""
+    """The report; a fault where its node signed, in ``work``, for other pixels than are there. What
+    it signed for and nobody sees is none, as another release may see more kinds; but a receipt
+    would vouch for it.
+    """
     signed = None if work is None else json.loads(work)["pixels"]
-    if report.fault or report.pixels is None or signed is None:
+    if report.fault or signed is None:
         return report
-    return report if signed["sha256"] == report.pixels else Report(fault=OTHER_PIXELS)
+    if report.pixels is None:
+        return attrs.evolve(report, is_unseen=True)
+    is_right = signed["sha256"] == report.pixels and are_its_own(signed)
+    return report if is_right else Report(fault=OTHER_PIXELS)
 
 
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:
@@ -88,7 +106,9 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
     if fault is not None or unable is not None:
         suspect = None if fault else _words(told.get("suspect"))
-        return Report(fault=fault, unable=None if fault else unable, suspect=suspect)
+        is_uncut = told.get("uncut") is True
+        unable = None if fault else unable
+        return Report(fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut)
     if told.get("looked") is True:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")
@@ -103,6 +123,8 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
         is_finished=finish is not None,
         is_stamped=told.get("stamped") is True,
         is_whole=told.get("whole") is True,
+        is_unmade=told.get("unmade") is True,
+        is_loose=told.get("loose") is True,
     )
 
 

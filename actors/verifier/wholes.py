@@ -3,12 +3,64 @@ of them gets much of it, nor all of them together more than half of one verifier
 """
 
 from collections.abc import Set
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from actors.verifier.crops import Places
+from actors.verifier.messages import FinalVerdict
+from actors.verifier.report import Report
+from actors.verifier.verdict import Thresholds, is_valid, of_all
+
+Why: TypeAlias = Literal["crops", "unmade", "uncut"]
+PICTURE: Final = Places(shown=(0.5,))  # the only one that there is
 RESTS: Final = 9  # times as long as his frame took, until a creator's next one
+
+
+@attrs.frozen
+class Whole:
+    """``why``: its crops differ; who makes the picture of the evidence dies of it; or parts of its
+    scene say nothing. In the last case ``suspect`` is why it is odd all the same, and it is
+    rendered only where that can be done at once: no frame waits for it.
+    """
+
+    at: Places
+    why: Why
+    suspect: str | None = None
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it stays undecided until it was rendered."""
+        return self.why != "uncut"
+
+    def unsaid(self, said: str) -> tuple[FinalVerdict, str]:
+        """The verdict where nobody could render it, and the words for it: nobody is condemned. What
+        somebody saw something wrong with nobody is charged for.
+        """
+        if self.why == "uncut":
+            return ("unverifiable", said) if self.suspect is None else ("doubtful", self.suspect)
+        return "doubtful", f"a check saw {said}, and the whole frame could not be rendered in time"
+
+    def verdict(self, report: Report, limits: Thresholds, *, across: bool) -> FinalVerdict | None:
+        """What the gateway's own says who rendered it; None: nothing, as of a release before, or
+        of a scene that cannot be rendered here.
+        """
+        if report.fault is not None and self.why == "uncut":
+            return "mismatch"
+        if not report.is_whole:
+            return None
+        if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
+            return "unverifiable"
+        found = of_all(report.compared if self.why != "crops" else report.crops, limits)
+        if is_valid(found) and report.is_unseen:
+            return "doubtful"
+        if is_valid(found):
+            same: FinalVerdict = "exact" if found == "exact" else "match"
+            return "consistent" if across else same
+        if self.why == "uncut" and (across or report.is_loose):
+            return "doubtful" if found == "mismatch" else None
+        return "mismatch"
 
 
 @attrs.frozen

@@ -7,31 +7,30 @@ scene, or with this machine, ends the order as it ends any other, and says nothi
 """
 
 import contextlib
-import filecmp
 import os
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-from . import comparing, cutting, flat, layered, passes, pictures, uncut
+from . import comparing, cutting, flat, passes, pictures, uncut
+from .again import beside, other_seed
 from .delivered import Fault, bytes_most, files_of, fits, read_evidence
 from .headers import tells_samples
 from .holding import held
 from .opening import may_be_opened, pixels_of
 from .passes import Kinds, Layers
-from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
+from .risking import EVIDENCE, MAKING, PICTURE, Opening, channels_in
 from .scene import choose_format, opened, prepare, size_of
-from .speech import Progress, Say
+from .speech import Say
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
 VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 PIECE = 1 << 20
-SEED_STEP = 7919
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 PLAIN = "the picture is of one colour, and what it shows is not"
 
@@ -58,39 +57,42 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
     reasons = cutting.obstacles(scene)
-    progress = Progress(say, len(order["draws"]) + 2)
+    progress = Opening(say, len(order["draws"]) + 2, order)
     progress.watch(bpy)
     look = _compare if order["draws"] else _look
     try:
         if reasons:
-            told = {"unable": reasons[0]} | _look_uncut(bpy, scene, order, progress)
+            told = _look_uncut(bpy, scene, order, progress)
+            again = uncut.again(bpy, order, frame, progress) if order.get("whole") else None
+            told = told | (again or {"unable": reasons[0], "uncut": True})
         else:
             told = look(bpy, scene, order, frame, progress)
-        told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
 
 
 def _compare(
-    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Opening
 ) -> dict[str, Any]:
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
-    layers = read_evidence(bpy, evidence, size, kinds)
+    with progress.about(EVIDENCE, size, channels_in(kinds), theirs=evidence, kinds=kinds):
+        layers = read_evidence(bpy, evidence, size, kinds)
     theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
     told["stamped"] = tells_samples(evidence)
     # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
-    is_far = comparing.is_far(told["crops"])
-    made = None if is_far else finished(bpy, order, frame, (picture, theirs.layers))
-    return {**told, "finish": made}
+    progress.found = told
+    if comparing.is_far(told["crops"]):
+        return told
+    return told | finished(bpy, order, frame, (picture, theirs.layers), progress)
 
 
 def crops_of(
-    bpy: Any, scene: Any, order: dict[str, Any], theirs: Evidence, progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], theirs: Evidence, progress: Opening
 ) -> dict[str, Any]:
     """How each view layer of each crop compares that the order draws within what was delivered."""
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
@@ -118,7 +120,7 @@ def _anew(bpy: Any, order: dict[str, Any]) -> Any:
 
 
 def _look(
-    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: Opening
 ) -> dict[str, Any]:
     """What costs next to nothing. A picture of one colour may be what its compositor makes: so
     that is no fault, but a reason to check it.
@@ -127,30 +129,34 @@ def _look(
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
     fits(evidence, size, kinds)
-    if not may_be_opened(picture, suffix, size):
-        return {"looked": True}
-    pixels = comparing.visible(pixels_of(bpy, picture))
-    if not pixels.size or (pixels != pixels[0, 0]).any():
-        return {"looked": True}
-    grid = coarse(bpy, scene, order, progress)
-    if max(map(max, grid), default=0.0) < VARIES:
-        return {"looked": True}
-    return {"looked": True, "suspect": PLAIN}
+    told: dict[str, Any] = {"looked": True}
+    with progress.about(PICTURE, size, theirs=picture):
+        is_plain = may_be_opened(picture, suffix, size) and _is_plain(pixels_of(bpy, picture))
+        told |= pictures.seen(picture)
+    if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
+        told["suspect"] = PLAIN
+    return told
 
 
-def _look_uncut(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def _is_plain(picture: Any) -> bool:
+    pixels = comparing.visible(picture)
+    return bool(pixels.size) and not (pixels != pixels[0, 0]).any()
+
+
+def _look_uncut(bpy: Any, scene: Any, order: dict[str, Any], progress: Opening) -> dict[str, Any]:
     """The same of a scene that cannot be cut; what is suspect of it no check can decide."""
-    if not (uncut.is_plain(bpy, scene, order) and uncut.shows_itself(scene)):
-        return {}
+    is_plain, told = uncut.seen(bpy, scene, order, progress)
+    if not (is_plain and uncut.shows_itself(scene)):
+        return told
     grid = coarse(bpy, scene, order, progress)
-    return {} if max(map(max, grid), default=0.0) < VARIES else {"suspect": PLAIN}
+    return told if max(map(max, grid), default=0.0) < VARIES else told | {"suspect": PLAIN}
 
 
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
 
 
 def coarse(
-    bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, area: Crop | None = None
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Opening, area: Crop | None = None
 ) -> list[list[float]]:
     """How much varies where, in all of the frame or that area of it, by a small picture of our own;
     the scene is stripped afterwards.
@@ -174,18 +180,6 @@ def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
     left, right = x * wide // size[0], -(-(x + across) * wide // size[0])
     above, below = y * high // size[1], -(-(y + down) * high // size[1])
     return picture[high - below : high - above, left:right]  # its first row is the lowest
-
-
-@contextlib.contextmanager
-def other_seed(scene: Any) -> Generator[None]:
-    """The scene with another one; as it was, afterwards."""
-    seed = scene.cycles.seed
-    try:
-        with held(scene, "cycles.seed"):
-            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
-            yield
-    finally:
-        scene.cycles.seed = seed
 
 
 @contextlib.contextmanager
@@ -216,7 +210,7 @@ class _Rendered(NamedTuple):
 
 
 def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, how: tuple[Progress, bool]
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, how: tuple[Opening, bool]
 ) -> list[dict[str, Any]]:
     """How each view layer of each crop compares, rendered of the stripped scene. ``how``: whether
     what differs is measured, too, by the noise.
@@ -240,7 +234,7 @@ def _held(
 
 
 def _of_whole(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, progress: Progress
+    bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, progress: Opening
 ) -> list[dict[str, Any]]:
     """How the crops compare when they are cut out of the whole frame: a scene may come out
     otherwise in parts, which is no fault of who rendered it.
@@ -320,49 +314,22 @@ def _part(theirs: Evidence, crop: Crop) -> Layers:
 
 
 def finished(
-    bpy: Any, order: dict[str, Any], frame: int, delivered: tuple[str, Layers]
-) -> dict[str, Any] | None:
-    """The picture made anew of the evidence, beside the one that was delivered; None where nobody
-    here reads such a picture, and the files are not the same.
+    bpy: Any,
+    order: dict[str, Any],
+    frame: int,
+    delivered: tuple[str, Layers],
+    progress: Opening,
+) -> dict[str, Any]:
+    """The picture made anew of the evidence, beside the one that was delivered (``finish``; None
+    where nobody here reads such a picture, and the files are not the same).
     """
     picture, layers = delivered
     scene = opened(bpy, order)
     prepare(scene, order)
     suffix = choose_format(scene.render, order.get("format"))
     path = os.path.join(order["out"], "our" + suffix)
-    make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
-    return beside(bpy, path, picture, size_of(scene))
-
-
-def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
-    known = may_be_opened(picture, os.path.splitext(path)[1], size)
-    if not known and _same(path, picture):
-        return {"equal": True, "off": None}
-    ours = pixels_of(bpy, path)
-    if not ours.size:  # of several layers: Blender shows no pixels of such an image
-        return _layers(bpy, path, picture, size) if known else None
-    theirs = pixels_of(bpy, picture)
-    if theirs.shape != ours.shape:
-        raise Fault("the picture is none, or has another size or other channels")
-    return comparing.compared(ours, theirs)
-
-
-def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """The same of pictures of several layers, by every pass of them."""
-    if not layered.same_layers(ours, theirs):
-        raise Fault("the picture has other layers or passes than that of such a frame")
-    if _same(ours, theirs):
-        return {"equal": True, "off": None}
-    try:
-        return layered.compared(bpy, ours, theirs, size)
-    except NoPixels:
-        return None
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether both are the same picture, however they are written; else the same file."""
-    try:
-        return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
-    except NoPixels:
-        return filecmp.cmp(one, other, shallow=False)
+    size = size_of(scene)
+    with progress.about(MAKING, size):
+        make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
+    with progress.about(PICTURE, size, theirs=picture, ours=path):
+        return {"finish": beside(bpy, path, picture, size), **pictures.seen(picture)}

@@ -18,8 +18,9 @@ from .opening import may_be_opened, pixels_of
 from .output import compositor_nodes
 from .passes import Kinds, Layers
 from .rendering import facts, written_size
+from .risking import PICTURE, Opening, channels_in
 from .scene import choose_format, name_of, opened, prepare, size_of
-from .speech import Progress, Say
+from .speech import Say
 
 PIECE = 1 << 20
 BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
@@ -33,12 +34,12 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frames = order.get("frames") or [scene.frame_current]
-    progress = Progress(say, len(frames) + 1)
+    progress = Opening(say, len(frames) + 1, order)
     progress.watch(bpy)
     told: dict[str, Any]
     try:
         if "tile" in order:
-            tile_of(bpy, scene, order)
+            tile_of(bpy, scene, order, progress)
             told = {"looked": True}
         else:
             told = _pictures(bpy, scene, order, frames, progress)
@@ -48,7 +49,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     say("done", frame=frames[0], **told, **facts(bpy, scene, started))
 
 
-def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]:
+def tile_of(bpy: Any, scene: Any, order: dict[str, Any], progress: Opening) -> tuple[Layers, Kinds]:
     """Every pass of what was delivered as a tile, once its head was looked at. Raises Fault."""
     x, y, across, down = order["tile"]
     size, kinds = cutting.rendered((x, y, across, down), scene)[2:], cutting.tile_kinds(scene)
@@ -62,7 +63,8 @@ def tile_of(bpy: Any, scene: Any, order: dict[str, Any]) -> tuple[Layers, Kinds]
         raise Fault(f"the tile is none: {fault}") from fault
     if found != size:
         raise Fault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
-    return read_evidence(bpy, path, size, kinds), kinds
+    with progress.about(PICTURE, size, channels_in(kinds), theirs=path, kinds=kinds):
+        return read_evidence(bpy, path, size, kinds), kinds
 
 
 def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
@@ -79,14 +81,15 @@ def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> st
 
 
 def _pictures(
-    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Opening
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
     plain: list[bool] = []
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))
-        plain.append(_is_plain(bpy, path, suffix, size))
+        with progress.about(PICTURE, size, theirs=path):
+            plain.append(_is_plain(bpy, path, suffix, size))
         os.unlink(path)
     # Of one colour is also what a compositor makes of a scene, or a cut to black.
     if not all(plain) or compositor_nodes(scene) or cutting.obstacles(scene):

@@ -6,6 +6,7 @@ Several at once, as chunks of frames are delivered in a zip, are ``rendertrust-p
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 from . import coded, headers, pixels
@@ -78,8 +79,23 @@ def _of_zip(file: Any) -> dict[str, Any]:
 def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """One hash over all of them; where they are not many, also each of them."""
     named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
-    digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
-    for name, sha256 in named.items():
-        digest.update(f"{name} {sha256}\n".encode())
-    told: dict[str, Any] = {"sha256": digest.hexdigest(), "files": len(named)}
+    told: dict[str, Any] = {"sha256": of_named(named), "files": len(named)}
     return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})
+
+
+def of_named(named: Mapping[str, str]) -> str:
+    """The hash over pictures of which each has its own."""
+    digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
+    for name in sorted(named):
+        digest.update(f"{name} {named[name]}\n".encode())
+    return digest.hexdigest()
+
+
+def are_its_own(pixels: Mapping[str, Any]) -> bool:
+    """Whether the pictures that are named one by one, if any are, are those of the whole hash."""
+    named = pixels.get("pictures")
+    if named is None:
+        return True
+    if not isinstance(named, dict) or not all(isinstance(of, str) for of in named.values()):
+        return False
+    return bool(of_named(named) == pixels.get("sha256"))

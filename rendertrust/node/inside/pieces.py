@@ -10,16 +10,17 @@ import shutil
 import time
 from typing import Any
 
-from . import checking, comparing, cutting, looking, pictures
+from . import again, checking, cutting, looking, pictures
 from .checking import Evidence
 from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
-from .opening import may_be_opened, pixels_of
+from .opening import may_be_opened
 from .placing import picked
-from .rendering import facts, still
+from .rendering import facts
+from .risking import Opening
 from .scene import choose_format, opened, prepare, size_of
-from .speech import Progress, Say
+from .speech import Say
 
 EQUAL = {"equal": True, "off": None}
 UNREAD = "its frames are of a kind that the checker does not read"
@@ -34,7 +35,7 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frames = order.get("frames") or [scene.frame_current]
-    progress = Progress(say, len(order["draws"]) + len(order["shown"]) + 1)
+    progress = Opening(say, len(order["draws"]) + len(order["shown"]) + 1, order)
     progress.watch(bpy)
     in_tiles = "tile" in order or "tiles" in order
     if in_tiles and (reasons := cutting.obstacles(scene)):
@@ -50,9 +51,9 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def _tile(
-    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Opening
 ) -> dict[str, Any]:
-    layers, kinds = looking.tile_of(bpy, scene, order)
+    layers, kinds = looking.tile_of(bpy, scene, order, progress)
     x, y, across, down = order["tile"]
     area = cutting.rendered((x, y, across, down), scene)
     theirs = Evidence(frames[0], order["out"], kinds, layers, area)
@@ -61,7 +62,7 @@ def _tile(
 
 
 def _merged(
-    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Opening
 ) -> dict[str, Any]:
     progress.next("picture")
     suffix = choose_format(scene.render, order.get("format"))
@@ -70,11 +71,12 @@ def _merged(
     may_be_opened(picture, suffix, size_of(scene))
     scene.frame_set(frames[0])
     layers = merge(bpy, scene, order["tiles"])
-    return _told([checking.finished(bpy, order, frames[0], (picture, layers))])
+    told = checking.finished(bpy, order, frames[0], (picture, layers), progress)
+    return {**told, **_told([told["finish"]])}
 
 
 def _chunk(
-    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Progress
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: Opening
 ) -> dict[str, Any]:
     if found := list(unbaked(scene)):
         return {"unable": f"it goes from frame to frame: {found[0]}"}
@@ -90,31 +92,10 @@ def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 
 def _frame(
-    bpy: Any, order: dict[str, Any], frames: list[int], frame: int, progress: Progress
+    bpy: Any, order: dict[str, Any], frames: list[int], frame: int, progress: Opening
 ) -> dict[str, Any] | None:
-    """How one compares; what is not equal is rendered with another seed, too."""
+    """How one compares."""
     progress.next(f"frame {frame}")
-    path = _render(bpy, order, frame, "our")
-    size = size_of(bpy.context.scene)
+    path = again.render(bpy, order, frame, "our")
     picture = looking.one_of(bpy, order, frames, frame)
-    found = checking.beside(bpy, path, picture, size)
-    if found is None or found["equal"] or found["off"] is None:
-        return found
-    other = pixels_of(bpy, _render(bpy, order, frame, "other"))
-    ours, theirs = (pixels_of(bpy, one) for one in (path, picture))
-    if ours.size and ours.shape == theirs.shape == other.shape:
-        return comparing.compared(ours, theirs, other)
-    return found
-
-
-def _render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
-    """The frame as a node renders it; ``other``: with another seed."""
-    scene = opened(bpy, order)
-    prepare(scene, order)
-    path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
-    if name == "other" and scene.render.engine == "CYCLES":
-        with checking.other_seed(scene):
-            still(bpy, scene, frame, path)
-    else:
-        still(bpy, scene, frame, path)
-    return path
+    return again.compared(bpy, order, frame, (path, picture), progress)

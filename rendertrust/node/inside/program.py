@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .alone import alone
 from .bounds import come_last, limit
 from .checking import check
 from .encoding import encode
@@ -25,6 +26,7 @@ from .watching import watch
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "render": render,
     "check": check,
+    "alone": alone,
     "look": look,
     "hold": hold,
     "watch": watch,

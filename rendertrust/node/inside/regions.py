@@ -2,7 +2,8 @@
 
 A tile and a crop are rendered with a region of their own. A driver that reads it makes another
 picture of each part, and so does a shader that looks it up by an Attribute node; one that reads the
-number of threads, of each machine. Nobody's work could be told by them. Keyframes cannot set it.
+number of threads, of each machine. So does a script that reads a file which the other has not.
+Nobody's work could be told by them. Keyframes cannot set it.
 """
 
 import re
@@ -22,7 +23,7 @@ def reasons(bpy: Any) -> list[str]:
         for owner in animated(bpy)
         for reader, path in (*_driven(owner), *_looked_up(owner))
         if reads_render(path)
-    ]
+    ] + list(_scripts(bpy))
 
 
 def reads_render(path: str) -> bool:
@@ -57,3 +58,13 @@ def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
     for node in getattr(owner, "nodes", ()):
         if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
             yield f"Attribute node {node.name}", node.attribute_name
+
+
+def _scripts(bpy: Any) -> Iterator[str]:
+    """Shaders that are programs: they read any picture of the machine, and no list has its name."""
+    if not any(getattr(scene.cycles, "shading_system", False) for scene in bpy.data.scenes):
+        return
+    for owner in animated(bpy):
+        for node in getattr(owner, "nodes", ()):
+            if node.bl_idname == "ShaderNodeScript":
+                yield f"{type(owner).__name__} {owner.name}: Script node {node.name}"

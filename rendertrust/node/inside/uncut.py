@@ -1,32 +1,41 @@
-"""A look at the frame of a scene that cannot be cut: nothing is held against it, but it must be a
-picture, of the format and the size of such a frame.
+"""The frame of a scene that cannot be cut. It must be a picture, of the format and the size of such
+a frame; and it is rendered again, all of it, where somebody has the time for that.
 """
 
 import os
 import shutil
 from typing import Any
 
-from . import comparing
+from . import again as rendering_again
+from . import comparing, pictures, regions
 from .delivered import Fault
+from .inspecting import unbaked
 from .opening import may_be_opened, pixels_of
 from .output import compositor_nodes, shows_strips
 from .rendering import written_size
+from .risking import PICTURE, Opening
 from .scene import choose_format
 
 CHANNELS_MOST = 256  # of four bytes each, packed badly
 
 
-def is_plain(bpy: Any, scene: Any, order: dict[str, Any]) -> bool:
-    """Whether ``picture`` is of one colour. Raises Fault where it is no such picture."""
+def seen(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Opening
+) -> tuple[bool, dict[str, str]]:
+    """Whether ``picture`` is of one colour, and a hash of it. Raises Fault where it is no such
+    picture.
+    """
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
     if os.path.getsize(order["picture"]) > size[0] * size[1] * CHANNELS_MOST * 4 + (1 << 20):
         raise Fault("the picture is larger than that of such a frame can be")
     path = shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
-    is_known = may_be_opened(path, suffix, size)
-    found = comparing.visible(pixels_of(bpy, path))
+    with progress.about(PICTURE, size, theirs=path):
+        is_known = may_be_opened(path, suffix, size)
+        found = comparing.visible(pixels_of(bpy, path))
+        told = pictures.seen(path)
     if not is_known and found.shape[:2] != size[::-1]:
         raise Fault("the picture is none, or has another size")
-    return bool(found.size) and not (found != found[0, 0]).any()
+    return bool(found.size) and not (found != found[0, 0]).any(), told
 
 
 def shows_itself(scene: Any) -> bool:
@@ -35,3 +44,33 @@ def shows_itself(scene: Any) -> bool:
     """
     composed = shows_strips(scene) or compositor_nodes(scene)
     return scene.render.engine == "CYCLES" and not (composed or scene.render.use_border)
+
+
+def again(bpy: Any, order: dict[str, Any], frame: int, progress: Opening) -> dict[str, Any] | None:
+    """How the frame compares, rendered whole as its node had to. ``loose``: honest ones of such a
+    scene may differ from each other. None where nobody here reads such a picture.
+    """
+    progress.next("whole frame")
+    path = rendering_again.render(bpy, order, frame, "our")
+    is_loose = differs(bpy, bpy.context.scene)
+    theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
+    found = rendering_again.compared(bpy, order, frame, (path, theirs), progress)
+    if found is None:
+        return None
+    told = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
+    return {**told, "loose": True} if is_loose else told
+
+
+def differs(bpy: Any, scene: Any) -> bool:
+    """Whether two machines of one class, with other drivers or other numbers of threads, may make
+    other pictures of it.
+    """
+    cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
+    learns = cycles.use_guiding and not cycles.use_deterministic_guiding
+    return bool(
+        any(of.render.engine != "CYCLES" for of in bpy.data.scenes)
+        or learns
+        or any(layer.cycles.pass_render_time for layer in layers)
+        or regions.reasons(bpy)
+        or next(iter(unbaked(scene)), None)
+    )

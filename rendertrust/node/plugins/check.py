@@ -10,10 +10,11 @@ import orjson
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
+from rendertrust.node.plugins import dying
+from rendertrust.node.plugins.dying import OPEN_SECONDS
 from rendertrust.node.plugins.order import refused
-from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.plugins.render import Render, order_for
 from rendertrust.node.plugins.video import Video, playing
-from rendertrust.node.process import Ending
 from rendertrust.node.sandbox import DELIVERED
 
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
@@ -26,9 +27,12 @@ _TOLD: Final = (
     "finish",
     "fault",
     "unable",
+    "uncut",
+    "loose",
     "looked",
     "suspect",
     "whole",
+    "unmade",
     "seen",
     "stamped",
     "frame",
@@ -49,6 +53,7 @@ class Check:
 
     job_type: ClassVar[str] = "check"
     render: Render
+    open_seconds: float = OPEN_SECONDS  # for what was delivered, once: then it is taken for deadly
 
     async def why_not(self) -> str | None:
         """What keeps this machine from rendering; or from looking at what strangers sent."""
@@ -59,8 +64,9 @@ class Check:
         order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
         if isinstance(order, Failed):
             return order
-        ending = await self.render.obey(order, task, Progress(task=task))
-        return _report(ending, task)
+        order = {**order, "open_seconds": self.open_seconds}
+        last = await dying.told(self.render, order, task)
+        return _report(last, task)
 
 
 async def why_no_strangers(render: Render) -> str | None:
@@ -133,11 +139,10 @@ def _is_share(value: object) -> bool:
     return type(value) in (int, float) and 0 <= value < 1  # type: ignore[operator]
 
 
-def _report(ending: Ending, task: Task) -> Result:
-    last = ending.last
+def _report(last: Mapping[str, Any], task: Task) -> Result:
     if last.get("event") != "done":
-        error = str(last.get("error") or ending.excess or "the check ended without a word")
-        return Failed(failure="verifier", error=error[:500], detail=ending.tail)
+        error = str(last.get("error") or "the check ended without a word")
+        return Failed(failure="verifier", error=error[:500], detail=str(last.get("tail", "")))
     told = {name: last[name] for name in _TOLD if last.get(name) is not None}
     path = task.folder / REPORT
     path.write_bytes(orjson.dumps(told))

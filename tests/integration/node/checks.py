@@ -13,6 +13,7 @@ from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
+from rendertrust.node.plugins.dying import OPEN_SECONDS
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.scenes import unit
 
@@ -42,6 +43,7 @@ class Stage:
     render: Render
     scene: Path
     honest: Files
+    open_seconds: float = OPEN_SECONDS
 
     async def delivered(self, name: str, scene: Path, **params: Any) -> Files:
         """What a node delivers for other parameters, or of another scene."""
@@ -59,7 +61,7 @@ class Stage:
                 inputs[path] = self.folder / f"{name}-{Path(path).name}"
                 inputs[path].write_bytes(content)
         task = attrs.evolve(unit(self.folder / f"check-{name}", inputs, given), job_type="check")
-        found = await Check(self.render).run(task)
+        found = await Check(self.render, self.open_seconds).run(task)
         if isinstance(found, Failed):
             return found
         assert found.file is not None

@@ -58,6 +58,13 @@ shader = made.node_tree.nodes["Principled BSDF"]
 made.node_tree.links.new(used.outputs[0], shader.inputs["Metallic"])
 bpy.data.objects["Cube"].data.materials[0] = made
 """
+SCRIPT = """
+scene.cycles.shading_system = True
+made = bpy.data.materials.new("program")
+made.use_nodes = True
+made.node_tree.nodes.new("ShaderNodeScript")
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
 UNCUT = {
     "guided": GUIDED,
     "region": REGION,
@@ -65,7 +72,11 @@ UNCUT = {
     "tiff": TIFF,
     "driven": BY_REGION,
     "attribute": ATTRIBUTE,
+    "script": SCRIPT,
 }
+
+
+EQUAL = {"equal": True, "off": None}
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +90,11 @@ def staged(folder: Path, render: Render, change: str) -> Stage:
     return Stage(folder, render, build(folder / "scene.blend", change), Files(b"", None))
 
 
-async def delivered(stage: Stage) -> Files:
+async def delivered(stage: Stage, **params: Any) -> Files:
     """Of such a scene there is no evidence."""
-    given = {"frame": FRAME, "evidence": True}
-    made = await stage.render.run(unit(stage.folder / "made", {"s.blend": stage.scene}, given))
+    given = {"frame": FRAME, "evidence": True, **params}
+    folder = stage.folder / f"made{len(params)}"
+    made = await stage.render.run(unit(folder, {"s.blend": stage.scene}, given))
     assert isinstance(made, Completed), made
     assert made.file is not None
     assert made.evidence is None
@@ -136,3 +148,39 @@ async def test_one_colour_is_suspect(tmp_path: Path, render: Render) -> None:
     told = await seen(stage, Files(receipts.png([bytes(64 * 3)] * 36, 64), None), DRAWS)
     assert "Path Guiding" in told["unable"]
     assert "one colour" in told["suspect"]
+
+
+async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
+    """What is seen where the whole frame is rendered again."""
+    told = await stage.told(name, files, draws=[], shown=[0.5], whole=True)
+    assert not isinstance(told, Failed), told
+    return told
+
+
+@pytest.mark.parametrize("kind", ["guided", "region", "layers", "tiff", "attribute"])
+async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
+    tmp_path: Path, render: Render, kind: str
+) -> None:
+    stage = staged(tmp_path, render, UNCUT[kind])
+    honest, lie = await delivered(stage), await delivered(stage, samples=1)
+    told = await whole(stage, "honest", honest)
+    assert ("unable" in told, told["whole"], told["crops"]) == (False, True, [EQUAL])
+    assert bool(told.get("loose")) == (kind == "attribute")
+    assert ("seen" in told) == (kind != "tiff")
+    [found] = (await whole(stage, "lie", lie))["crops"]
+    assert found["off"] > 0.5
+
+
+async def test_a_frame_by_eevee_is_rendered_whole_where_it_can_be(
+    tmp_path: Path, render: Render
+) -> None:
+    stage = staged(tmp_path, render, EEVEE)
+    noise = Files(receipts.png([bytes(range(192))] * 36, 64), None)
+    try:
+        honest = await delivered(stage)
+    except AssertionError as fault:
+        pytest.skip(f"no EEVEE in this sandbox: {fault}")
+    told = await whole(stage, "honest", honest)
+    assert (told["crops"], told["loose"]) == ([EQUAL], True)
+    [found] = (await whole(stage, "lie", noise))["crops"]
+    assert found["off"] > 0.5

@@ -176,6 +176,27 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
         assert not holds(bytes(broken))
 
 
+def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:
+    """A node signs what it likes beside the hash that was looked at."""
+    path = tmp_path / "other.png"
+    path.write_bytes(png([bytes(6)] * 2, 2))
+    other = read_picture(path).pixels
+    assert isinstance(other, bytes)
+    pixels = {**WORK["pixels"], "pictures": {"0001.png": other.hex()}}
+    work = {**WORK, "pixels": pixels}
+    receipt = {**RECEIPT, "work": work, "node_signature": sign_work(work, NODE)}
+    assert not verify_receipt(file_of(receipt), picture=read_picture(path)).holds
+
+
+@pytest.mark.parametrize("verdict", ["unchecked", "unverifiable"])
+def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(PICTURE)
+    found = verify_receipt(file_of({**RECEIPT, "verdict": verdict}), picture=read_picture(path))
+    [pixels] = [step.said for step in found.steps if step.name == "pixels"]
+    assert "nobody checked" in pixels
+
+
 def test_an_object_without_pixels_counts_by_its_bytes(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"a film")

@@ -289,6 +289,43 @@ async def test_a_scene_that_the_gateways_own_cannot_check_is_unverifiable() -> N
 
 
 @simulated
+@pytest.mark.parametrize("pictures", [{"0001.png": "cd" * 32}, ["cd" * 32], {"0001.png": 1}])
+async def test_who_signs_for_pictures_beside_the_pixels_that_are_there_lies(pictures: Any) -> None:
+    """Whoever has one of them would be told that it is what was rendered."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        play.work = json.dumps({"pixels": {"sha256": "ab" * 32, "pictures": pictures}})
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), {**EXACT, "seen": "ab" * 32})
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "mismatch"
+
+
+@simulated
+@pytest.mark.parametrize("report", [EXACT, {"unable": "it uses Path Guiding"}])
+async def test_who_signs_for_pixels_that_nobody_sees_is_not_paid(report: dict[str, Any]) -> None:
+    """Of a kind that is not hashed, or a video: its receipt would vouch for any picture."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        play.work = json.dumps({"pixels": {"sha256": "ab" * 32}})
+        job = await play.delivered()
+        await play.checks(play.checker(20, None), report)
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.charged()) == ("doubtful", 0)
+        assert await play.store.records([NODE]) == []
+
+
+@simulated
+async def test_who_signs_for_pixels_that_a_look_does_not_see_is_checked() -> None:
+    async with verifying(own=frozenset({UUID(int=20)}), least_odds=0.0) as play:
+        play.known("v" * 40)
+        play.work = json.dumps({"pixels": {"sha256": "ab" * 32}})
+        job, checker = await play.delivered(), play.checker(20, None)
+        assert (await play.checks(checker, {"looked": True})).count == 0
+        assert (await play.checks(checker, EXACT)).count == 3
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "doubtful"
+
+
+@simulated
 @pytest.mark.parametrize(("signed", "verdict"), [("ab", "exact"), ("cd", "mismatch")])
 async def test_who_signs_for_other_pixels_than_his_picture_has_lies(
     signed: str, verdict: str
@@ -1091,3 +1128,31 @@ async def test_in_a_class_that_none_of_ours_has_strangers_words_pay_nothing() ->
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
         assert play.earned(UUID(int=3)) == 0
+
+
+@simulated
+async def test_a_new_account_earns_nothing_that_was_not_found_valid() -> None:
+    """Whoever leaves a quarantine behind by another account begins where nobody trusts him."""
+    async with verifying(own=frozenset({UUID(int=20)}), least_odds=0.0) as play:
+        node, owner = UUID(int=77), UUID(int=78)
+        unseen = await play.delivered(node, owner)
+        await asyncio.sleep(3600)  # nobody is there
+        await play.ends(unseen, "COMPLETED")
+        assert (play.verdict(unseen), play.earned(owner), play.charged()) == ("unverifiable", 0, 0)
+        checker = play.checker(20, None)
+        for number in range(1, ALWAYS_UNTIL + 1):
+            job = await play.delivered(node, owner)
+            assert (await play.checks(checker, EXACT)).count == 3
+            await play.ends(job, "COMPLETED")
+            assert play.earned(owner) == number * PRICE * 70 // 100
+
+
+@simulated
+async def test_a_video_of_fewer_frames_than_are_drawn_is_checked() -> None:
+    """Each of its frames is looked at once: there are no more."""
+    async with verifying(own=frozenset({UUID(int=20)})) as play:
+        job = await play.delivered(job_type="video", fps=24)
+        four = {"crops": [{"equal": False, "off": 0.05}] * 4, "finish": EXACT["finish"]}
+        assert (await play.checks(play.checker(20, None), four)).count == 16
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "match"

@@ -1,5 +1,6 @@
 """A strike by crops alone: the whole frame is rendered before, by the gateway's own."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,17 @@ from tests.until import until
 
 OWN, OTHER = UUID(int=20), UUID(int=21)
 LIE = apart(0.9)
+UNCUT = {"unable": "Render Properties > Path Guiding learns from it", "uncut": True}
+UNMADE = {"crops": EXACT["crops"], "unmade": True}
+
+
+def whole_off(value: float) -> dict[str, Any]:
+    """A report of a whole frame that is rendered again."""
+    return {**EXACT, "crops": [{"equal": False, "off": value}], "whole": True}
+
+
+WHOLE = {**EXACT, "crops": EXACT["crops"][:1], "whole": True}
+FAR = whole_off(9.0)
 
 
 def own(play: Play, number: int = 20) -> Checker:
@@ -33,7 +45,7 @@ async def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None
 
 @simulated
 async def test_of_such_a_scene_no_other_frame_is_checked_by_parts() -> None:
-    """Neither what waits by then, nor what comes later, in another life."""
+    """Neither what waits by then, nor what comes later, in another life: whole, or not at all."""
     async with verifying(own=frozenset({OWN})) as play:
         jobs = [await play.delivered(), await play.delivered()]
         checker = own(play)
@@ -41,14 +53,85 @@ async def test_of_such_a_scene_no_other_frame_is_checked_by_parts() -> None:
         await play.renders_whole(checker, EXACT)
         await play.ends(first, "COMPLETED")
         [other] = {*jobs} - {first}
-        await play.ends(other, "COMPLETED")
+        await play.ends(other, "COMPLETED")  # at once: its creator's turn comes later
         await play.restarts()
-        own(play)
         later = await play.delivered()
-        await play.ends(later, "COMPLETED")
-        assert [play.verdict(job) for job in (other, later)] == ["unverifiable"] * 2
-        assert checker.probe.ref.depth == 0
+        await play.renders_whole(own(play), LIE)
+        await play.ends(later, "QUEUED")
+        assert [play.verdict(job) for job in (other, later)] == ["unverifiable", "mismatch"]
         assert [*play.store.uncut_scenes] == [(CREATOR, "s3://rendertrust/x")]
+
+
+@simulated
+async def test_no_frame_waits_to_be_rendered_whole_where_its_parts_are_no_measure() -> None:
+    """A creator has hundreds of them; what cannot be done now is not done."""
+    async with verifying(own=frozenset({OWN})) as play:
+        jobs = [await play.delivered() for _ in range(2)]
+        checker = own(play)
+        seen = await play.checks(checker, UNCUT)
+        order = await play.asked(checker)
+        assert (order.whole, order.draws, len(order.shown)) == (True, (), 1)
+        await asyncio.sleep(60)
+        play.says(checker, order, WHOLE)
+        await play.ends(seen.unit.job, "COMPLETED")
+        await play.checks(checker, UNCUT)
+        [other] = {*jobs} - {seen.unit.job}
+        await play.ends(other, "COMPLETED")
+        assert [play.verdict(job) for job in (seen.unit.job, other)] == ["exact", "unverifiable"]
+        assert play.store.uncut_scenes == {}
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("report", "verdict"),
+    [
+        (FAR, "mismatch"),
+        ({**FAR, "loose": True}, "doubtful"),
+        ({**whole_off(0.3), "loose": True}, "unverifiable"),
+        ({"fault": "the picture is none"}, "mismatch"),
+        (None, "unverifiable"),
+        (UNCUT, "unverifiable"),
+    ],
+)
+async def test_noise_in_the_place_of_a_frame_that_cannot_be_cut_is_found(
+    report: dict[str, Any] | None, verdict: str
+) -> None:
+    """Where honest frames of such a scene may differ, it is no strike."""
+    async with verifying(own=frozenset({OWN}), least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        job, checker = await play.delivered(), own(play)
+        await play.checks(checker, UNCUT)
+        play.says(checker, await play.asked(checker), report, "it crashed")
+        is_paid = verdict == "unverifiable"
+        await play.ends(job, "COMPLETED" if is_paid else "QUEUED")
+        assert (play.verdict(job), play.charged()) == (verdict, PRICE if is_paid else 0)
+        strikes = (await play.store.records([NODE]))[0].reputation.strikes
+        assert strikes == (verdict == "mismatch")
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("report", "verdict"),
+    [
+        ({**EXACT, "whole": True}, "exact"),
+        ({**EXACT, "whole": True, "finish": {"equal": False, "off": 9.0}}, "mismatch"),
+        ({**UNMADE, "whole": True}, "unverifiable"),
+        (None, "doubtful"),
+    ],
+)
+async def test_who_dies_as_he_makes_the_picture_makes_it_of_a_frame_of_his_own(
+    report: dict[str, Any] | None, verdict: str
+) -> None:
+    """If he dies of that, too, it is the scene; if not, it was what was delivered."""
+    async with verifying(own=frozenset({OWN}), least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        job, checker = await play.delivered(), own(play)
+        crops = await play.checks(checker, UNMADE)
+        order = await play.asked(checker)
+        assert (order.whole, order.draws) == (True, crops.draws)
+        play.says(checker, order, report, "it crashed")
+        await play.ends(job, "COMPLETED" if verdict in ("exact", "unverifiable") else "QUEUED")
+        assert play.verdict(job) == verdict
 
 
 @simulated

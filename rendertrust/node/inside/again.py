@@ -1,0 +1,97 @@
+"""A frame rendered again as its node did, denoised and composited, and held against its picture."""
+
+import contextlib
+import filecmp
+import os
+from collections.abc import Generator
+from typing import Any
+
+from . import comparing, layered, pictures
+from .delivered import Fault
+from .holding import held
+from .opening import may_be_opened, pixels_of
+from .pixels import NoPixels
+from .rendering import still, written_size
+from .risking import PICTURE, Opening
+from .scene import choose_format, opened, prepare
+
+SEED_STEP = 7919
+
+
+@contextlib.contextmanager
+def other_seed(scene: Any) -> Generator[None]:
+    """The scene with another one; as it was, afterwards."""
+    seed = scene.cycles.seed
+    try:
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+            yield
+    finally:
+        scene.cycles.seed = seed
+
+
+def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
+    """The frame as a node renders it; ``other``: with another seed."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
+    if name == "other" and scene.render.engine == "CYCLES":
+        with other_seed(scene):
+            still(bpy, scene, frame, path)
+    else:
+        still(bpy, scene, frame, path)
+    return path
+
+
+def compared(
+    bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: Opening
+) -> dict[str, Any] | None:
+    """How ours, just rendered, and theirs compare; what is not equal is rendered with another seed,
+    too. None where nobody here reads such pictures, and they differ.
+    """
+    path, picture = of
+    scene = bpy.context.scene
+    size, is_cycles = written_size(scene), scene.render.engine == "CYCLES"
+    with progress.about(PICTURE, size, theirs=picture, ours=path):
+        found = beside(bpy, path, picture, size)
+    if found is None or found["equal"] or found["off"] is None or not is_cycles:
+        return found
+    other = pixels_of(bpy, render(bpy, order, frame, "other"))
+    ours, theirs = (pixels_of(bpy, one) for one in (path, picture))
+    if ours.size and ours.shape == theirs.shape == other.shape:
+        return comparing.compared(ours, theirs, other)
+    return found
+
+
+def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
+    known = may_be_opened(picture, os.path.splitext(path)[1], size)
+    if not known and _same(path, picture):
+        return {"equal": True, "off": None}
+    if path.endswith(".exr") and not layered.same_layers(path, picture):
+        raise Fault("the picture has other layers or passes than that of such a frame")
+    ours = pixels_of(bpy, path)
+    if not ours.size:  # of several layers: Blender shows no pixels of such an image
+        return _layers(bpy, path, picture, size) if known else None
+    theirs = pixels_of(bpy, picture)
+    if theirs.shape != ours.shape:
+        raise Fault("the picture is none, or has another size or other channels")
+    return comparing.compared(ours, theirs)
+
+
+def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The same of pictures of several layers, by every pass of them."""
+    if _same(ours, theirs):
+        return {"equal": True, "off": None}
+    try:
+        return layered.compared(bpy, ours, theirs, size)
+    except NoPixels:
+        return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether both are the same picture, however they are written; else the same file."""
+    try:
+        return bool(pictures.of_file(one)["sha256"] == pictures.of_file(other)["sha256"])
+    except NoPixels:
+        return filecmp.cmp(one, other, shallow=False)

@@ -1,0 +1,70 @@
+"""Files of a stranger's that keep a checker busy, or end it, in another way than by their size."""
+
+import asyncio
+import io
+from typing import Any
+
+import attrs
+import pytest
+from PIL import Image
+
+from rendertrust.node.plugin import Failed
+from rendertrust.node.plugins.render import Render
+from tests.integration.node.checks import DRAWS, Files, Stage
+from tests.integration.node.scenes import build
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+SIZE = 640, 360
+JPEG = f"""
+scene.render.resolution_x, scene.render.resolution_y = {SIZE}
+scene.cycles.samples = 2
+scene.render.image_settings.file_format = 'JPEG'
+"""
+SCANS = 1_500_000
+
+
+def slow_jpeg() -> bytes:
+    """Of the frame's size, and of scans without end that change nothing: each goes over it all."""
+    made = io.BytesIO()
+    Image.new("L", SIZE, 90).save(made, "JPEG", progressive=True)
+    whole = made.getvalue()
+    codes = b"\xff\xc4\x00\x14\x10\x01" + bytes(15) + b"\xe0"  # of 16,384 blocks that are empty
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" + b"\x00\x01"
+    return whole[:-2] + codes + scan * SCANS + whole[-2:]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    folder = tmp_path_factory.mktemp("deadly")
+    render = Render(scratch=folder / "scratch")
+    assert asyncio.run(render.why_not()) is None
+    bare = Stage(folder, render, build(folder / "s.blend", JPEG), Files(b"", None))
+    return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", bare.scene)))
+
+
+async def told(stage: Stage, name: str, files: Files, seconds: float, **params: Any) -> Any:
+    found = await attrs.evolve(stage, open_seconds=seconds).told(name, files, **params)
+    assert not isinstance(found, Failed), found
+    return found
+
+
+@pytest.mark.parametrize(("draws", "name"), [(DRAWS, "fault"), ([], "suspect")])
+async def test_a_picture_that_is_never_read_is_found(
+    stage: Stage, draws: list[Any], name: str
+) -> None:
+    lie = attrs.evolve(stage.honest, picture=slow_jpeg())
+    found = await told(stage, f"slow-{len(draws)}", lie, 1.0, draws=draws)
+    assert name in found, found
+    assert found[name].startswith("the picture keeps whoever opens it")
+
+
+async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) -> None:
+    """As it is opened alone, after one of ours."""
+    looked = await told(stage, "looked", stage.honest, 1e-6, draws=[])
+    assert looked["looked"] is True
+    assert not {"fault", "suspect"} & {*looked}
+    assert looked["seen"]
+    dies = attrs.evolve(stage, open_seconds=1e-6)
+    found = await dies.told("honest", stage.honest)
+    assert isinstance(found, Failed)
+    assert (found.failure, "opens well" in found.error) == ("verifier", True)
