@@ -105,6 +105,7 @@ class DeskJob:
     paused: str | None = None
     held: int = 0  # for units that have not ended
     attempts: int = 0  # of all its units
+    whole: int = 0  # frames that are done, or chunks of them: no tiles
     file: str | None = attrs.field(default=None, converter=named)
 
 

@@ -52,6 +52,8 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
+       (SELECT count(*) FROM units w
+        WHERE w.job_id = j.id AND w.tile IS NULL AND w.state = 'COMPLETED') AS whole,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id

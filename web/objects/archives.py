@@ -1,4 +1,4 @@
-"""All frames of a job as one zip, made while it is sent: of objects, piece by piece.
+"""All frames of a job that are done as one zip, made while it is sent: of objects, in pieces.
 
 Nothing is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
 presigned URL, the address opens it for an hour to whoever has it.
@@ -88,13 +88,13 @@ class Archives:
 
     async def _layout(self, user: UUID, job: UUID) -> Layout | None:
         row = await self.gateway.jobs.by_id(job, user)
-        if row is None or row.status != "COMPLETED" or row.units == 1:
+        if row is None or row.units == 1:
             return None
         rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
-        units = [unit for unit in rows if unit.tile is None]
+        units = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
         keys = [result_of(unit, user, bucket) for unit in units]
-        if None in keys:
+        if not keys or None in keys:
             return None
         kept = [(unit, key) for unit, key in zip(units, keys, strict=True) if key is not None]
         suffix = await suffix_of_singles(self.gateway.objects, kept)

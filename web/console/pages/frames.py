@@ -10,6 +10,7 @@ from msgspec import Meta
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from rendertrust import money
 from sql.audit import Act
+from sql.job_desk import JobDesk
 from sql.jobs import PastJob
 from web.console.registry import Pages
 from web.console.view import Elsewhere, Go, Picture, View
@@ -109,9 +110,9 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
-    """Where all frames of a job that is complete are, as a zip."""
-    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.status != "COMPLETED" or row.units == 1:
+    """Where all frames of a job that are done are, as a zip."""
+    row = await JobDesk(view.gateway.database).job(view.owner, view.ids["job"])
+    if row is None or row.units == 1 or not row.whole:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
