@@ -63,7 +63,13 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
+    refunded: int = 0  # of what was charged
     file: str | None = attrs.field(default=None, converter=named)
+
+    @property
+    def paid(self) -> int:
+        """What was charged and not given back."""
+        return self.charged - self.refunded
 
     @property
     def took(self) -> float | None:
@@ -127,6 +133,7 @@ class DeskFrame:
     tiles: int
     price: int
     charged: int
+    refunded: int  # of what was charged
     has_receipt: bool = False
 
 

@@ -6,7 +6,12 @@ SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
        (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
-       f.charged, coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
+       f.charged,
+       CASE WHEN f.charged = 0 THEN 0 ELSE (
+           SELECT coalesce(sum(t.amount), 0)::bigint FROM accounts a JOIN transfers t ON t.subject = a.id
+           WHERE a.name = 'user:' || f.user_id AND t.kind = 'REFUND'
+             AND split_part(t.reference, ':', 2) = f.id::text) END AS refunded,
+       coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
 FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
 JOIN users u ON u.id = f.user_id
 LEFT JOIN uploads up ON up.user_id = f.user_id
@@ -79,7 +84,12 @@ SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
        coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
-       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged
+       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM units p
+        JOIN jobs j ON j.id = p.job_id JOIN accounts a ON a.name = 'user:' || j.user_id
+        JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
+             AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
+        WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded
 FROM units w LEFT JOIN nodes n ON n.id = w.node_id
 LEFT JOIN LATERAL (
     SELECT count(*) AS tiles, sum(p.price) AS price,
@@ -113,7 +123,7 @@ SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.desc
 FROM units w
 JOIN jobs j ON j.id = w.job_id
 JOIN accounts a ON a.name = 'user:' || j.user_id
-JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
                 AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
 JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
@@ -127,7 +137,7 @@ WITH moved AS (
     FROM units w
     JOIN jobs j ON j.id = w.job_id
     JOIN accounts a ON a.name = 'user:' || j.user_id
-    JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+    JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
                     AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
     JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
     LEFT JOIN leaves l ON l.entry_id = e.entry_id

@@ -1,5 +1,6 @@
 """A job of many frames on its page: how far each is, and what is changed of it while it is open."""
 
+import re
 from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, UnitStart
@@ -113,3 +114,19 @@ async def test_all_frames_that_failed_are_tried_again_at_once(
     assert "Retry all that failed" not in text
     _, text = await jane.get("/console/jobs")
     assert "failed" not in text.partition(f'id="row-{job}"')[2].partition("</tr>")[0]
+
+
+async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    assert "Jobs paused" not in (await jane.get("/console"))[1]
+    job = await film(with_books, jane)
+    await film(with_books, jane)
+    assert (await jane.post(f"/console/jobs/{job}/pause", {})).status == 303
+    for visitor in (jane, ann):
+        _, text = await visitor.get("/console")
+        figure = text.partition("Jobs paused</a></dt>")
+        assert 'href="/console/jobs?q=status:paused"' in figure[0][-80:]
+        assert re.sub(r"<[^>]+>", "", figure[2].partition("</dd>")[0]) == "10.0300 cr held"
