@@ -14,7 +14,7 @@ from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_trusted
 from web.console.view import Go
-from web.console.way_back import Way
+from web.console.way_back import Way, came_from
 from web.gateway import Gateway
 from web.http.answers import REQUEST_ID
 from web.http.problem import Problem
@@ -178,10 +178,15 @@ def gone_to(go: Go) -> web.Response:
     return answer
 
 
-def sign_in_first(request: web.Request) -> web.Response:
-    """Who is not signed in does that, and comes back to where he wanted to be."""
-    there = request.path_qs if request.method == "GET" else ROOT
-    return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': there})}"))
+def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
+    """Who is not signed in does that, and comes back to where he wanted to be.
+
+    A form that he sent is not sent again: he is told so, and comes back to its page.
+    """
+    if request.method == "GET":
+        return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}"))
+    asked = {"next": came_from(request, pages), "ended": 1}
+    return gone_to(Go(f"{SIGN_IN}?{urlencode(asked)}"))
 
 
 def own_path(text: str) -> str:
