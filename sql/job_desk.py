@@ -111,7 +111,6 @@ class DeskJob:
     paused: str | None = None
     held: int = 0  # for units that have not ended
     attempts: int = 0  # of all its units
-    whole: int = 0  # frames that are done, or chunks of them: no tiles
     file: str | None = attrs.field(default=None, converter=named)
 
 
@@ -138,9 +137,19 @@ class DeskFrame:
 
 
 @attrs.frozen
+class FrameCounts:
+    """How many frames a job has, or chunks of them; no tiles."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+@attrs.frozen
 class DeskPart:
     """A frame, or a chunk of them, as it was ordered. ``place``: its turn."""
 
+    number: int
     frames: str
     place: int
 
@@ -284,10 +293,17 @@ class JobDesk:
         rows = await self._database.all("job_desk_units", job)
         return [DeskUnit(**row) for row in rows]
 
-    async def frames(self, job: UUID, after: int, limit: int) -> Sequence[DeskFrame]:
-        """Those of a number above ``after``, by number."""
-        rows = await self._database.all("job_desk_frames", job, after, limit)
+    async def frames(
+        self, job: UUID, state: str | None, limit: int, offset: int
+    ) -> Sequence[DeskFrame]:
+        """A page of those of a state, or of all, by number."""
+        rows = await self._database.all("job_desk_frames", job, state, limit, offset)
         return [DeskFrame(**row) for row in rows]
+
+    async def frame_counts(self, job: UUID) -> FrameCounts:
+        row = await self._database.one("job_desk_frame_counts", job)
+        assert row is not None, "an aggregate has one row"
+        return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[Attempt]:
         """Those that came to nothing, oldest first."""

@@ -57,8 +57,6 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
-       (SELECT count(*) FROM units w
-        WHERE w.job_id = j.id AND w.tile IS NULL AND w.state = 'COMPLETED') AS whole,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id
@@ -78,8 +76,8 @@ LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = 
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_frames
--- Its frames by number, those above $2: of a frame in tiles the unit that is made of them, with what
--- all of them cost and how many of them there are.
+-- Its frames by number, those of state $2 (null: of any): of a frame in tiles the unit that is made of
+-- them, with what all of them cost and how many of them there are.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
@@ -90,13 +88,24 @@ SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w
         JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
              AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
         WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded
-FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+FROM (
+    SELECT * FROM units
+    WHERE job_id = $1 AND tile IS NULL AND ($2::text IS NULL OR state = $2)
+    ORDER BY number LIMIT $3 OFFSET $4
+) w
+LEFT JOIN nodes n ON n.id = w.node_id
 LEFT JOIN LATERAL (
     SELECT count(*) AS tiles, sum(p.price) AS price,
            sum(p.price) FILTER (WHERE p.state = 'COMPLETED') AS charged
     FROM units p WHERE p.job_id = w.job_id AND p.feeds = w.number
 ) t ON true
-WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT $3;
+ORDER BY w.number;
+
+-- name: job_desk_frame_counts
+-- How many frames it has, and how many of them are done or failed: chunks count as one, tiles as none.
+SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
+       count(*) FILTER (WHERE state = 'FAILED') AS failed
+FROM units WHERE job_id = $1 AND tile IS NULL;
 
 -- name: job_desk_attempts
 -- Attempts that came to nothing, oldest first, 100 at most.
@@ -158,7 +167,7 @@ FROM last;
 
 -- name: job_desk_parts
 -- The frames of its units, without tiles, as it was cut into them.
-SELECT w.frames, w.place FROM units w
+SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 
 -- name: job_desk_pieces

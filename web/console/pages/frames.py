@@ -111,8 +111,10 @@ async def preview(view: View[Small]) -> Picture | Problem:
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
     """Where all frames of a job that are done are, as a zip."""
-    row = await JobDesk(view.gateway.database).job(view.owner, view.ids["job"])
-    if row is None or row.units == 1 or not row.whole:
+    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
+    if row is None or row.units == 1:
+        return NO_FILE
+    if not (await JobDesk(view.gateway.database).frame_counts(row.id)).done:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
