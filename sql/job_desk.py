@@ -110,6 +110,8 @@ class DeskJob:
     cap: int | None = None
     paused: str | None = None
     held: int = 0  # for units that have not ended
+    at_work: int = 0  # units that a node has, or that are being checked
+    next_unit: int | None = None  # the first of those that wait
     attempts: int = 0  # of all its units
     file: str | None = attrs.field(default=None, converter=named)
 

@@ -57,6 +57,10 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
+       (SELECT count(*) FROM units w
+        WHERE w.job_id = j.id AND w.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')) AS at_work,
+       (SELECT w.number FROM units w WHERE w.job_id = j.id AND w.state = 'QUEUED' AND w.missing = 0
+        ORDER BY w.place, w.number LIMIT 1) AS next_unit,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id
