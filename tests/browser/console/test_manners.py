@@ -380,7 +380,7 @@ async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
         await eyes.page.get_by_label("E-mail").fill("jane@example.org")
         await eyes.page.get_by_label("Password").fill(PASSWORD)
         await eyes.page.get_by_role("button", name="Sign in").click()
-        await expect(eyes.page.get_by_role("searchbox")).to_have_value("status:failed")
+        await expect(eyes.page.locator("#search")).to_have_value("status:failed")
         assert eyes.page.url == stage.url + there
 
 
