@@ -15,9 +15,9 @@ WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY status;
 
 -- name: overview_nodes
--- Nodes by status.
+-- Nodes by status, but for those that were shut out.
 SELECT status AS name, count(*) AS count FROM nodes
-WHERE $1::uuid IS NULL OR owner_id = $1 GROUP BY status;
+WHERE ($1::uuid IS NULL OR owner_id = $1) AND standing <> 'REVOKED' GROUP BY status;
 
 -- name: overview_held_of_all
 -- What open holds hold.
