@@ -47,6 +47,7 @@ HINTS: Final = {
     503: "Go back and look whether it was done; do it again if it was not.",
 }
 FROM_HERE: Final = "Open the console by its own address, and do it there."
+TOO_FEW: Final = "It takes {requested} credits, and {available} are there."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
     "The gateway works, and what it needs does not answer. This page loads again by itself."
@@ -159,6 +160,8 @@ def refused(
 
 def hint_of(problem: Problem) -> str:
     """What can be done."""
+    if "requested" in problem.extra:
+        return TOO_FEW.format_map(problem.extra)
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
 
 

@@ -72,9 +72,14 @@ async def failed_again(gateway: Gateway, row: PastJob, act: Act | None) -> Probl
     if row.status == "CANCELLED":
         return ANEW
     units = await gateway.jobs.unit_page(row.id, -1, row.units)
-    failed = [unit.number for unit in units if unit.state == "FAILED"]
-    wishes = [UnitRetry(row.id, number, row.user_id) for number in failed]
-    return await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
+    failed = [unit for unit in units if unit.state == "FAILED"]
+    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in failed]
+    refused = await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
+    if refused is None or refused.status != 402:
+        return refused
+    there = await gateway.credits.balance(row.user_id)  # all are held, or none
+    takes = sum(unit.price for unit in failed)
+    return insufficient(InsufficientCredits(there.balance - there.held, takes))
 
 
 def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:
