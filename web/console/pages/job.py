@@ -78,7 +78,7 @@ class Query:
     "Job",
     "job.html",
     query=Query,
-    live=("state", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
+    live=("state", "which", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
     topics=("jobs",),
     own=True,
     every=2.0,
